@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// base: status codes, error text, log, arena, counter-based random numbers, hash, option tables,
+// clock.
+#ifndef ASSAY_BASE_H
+#define ASSAY_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+// ---- errors -----------------------------------------------------------------------------------
+// A user's or the system's error is a negative status with text in a caller-owned struct assay_err.
+#define ASSAY_STATUS_LIST(X)                                                                       \
+    X(OK, 0, "success")                                                                            \
+    X(ERR_USAGE, -1, "wrong command line")                                                         \
+    X(ERR_CONFIG, -2, "wrong option or configuration value")                                       \
+    X(ERR_INPUT, -3, "wrong or damaged input file")                                                \
+    X(ERR_IO, -4, "the system refused an input or output operation")                               \
+    X(ERR_MEMORY, -5, "out of memory, or over the memory limit")                                   \
+    X(ERR_STATE, -6, "the run directory is in use or belongs to another configuration")            \
+    X(ERR_MPI, -7, "the ranks disagree or the launcher is misconfigured")
+
+enum assay_status {
+#define ASSAY_STATUS_ENUM(name, value, help) ASSAY_##name = (value),
+    ASSAY_STATUS_LIST(ASSAY_STATUS_ENUM)
+#undef ASSAY_STATUS_ENUM
+};
+
+struct assay_err {
+    int code;
+    char text[1024];
+};
+
+// Writes the formatted text and returns code (negative). err may be NULL.
+int assay_err_set(struct assay_err *err, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+// Puts "prefix: " in front of the text already there; returns err's code.
+int assay_err_prefix(struct assay_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// The only control-flow macro: passes a negative status up.
+#define ASSAY_TRY(expr)                                                                            \
+    do {                                                                                           \
+        const int assay_try_ = (expr);                                                             \
+        if (assay_try_ < 0) return assay_try_;                                                     \
+    } while (0)
+
+// A bug aborts, in release builds too.
+void assay_bug(const char *file, int line, const char *what) __attribute__((noreturn));
+#define ASSAY_ASSERT(cond) ((cond) ? (void)0 : assay_bug(__FILE__, __LINE__, #cond))
+
+#define ASSAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+// ---- what a number is ---------------------------------------------------------------------------
+// Of a candidate, ordered by severity. Only OK takes part in rankings; the others rank last.
+enum assay_verdict {
+    ASSAY_VERDICT_OK,
+    ASSAY_VERDICT_DEGENERATE, // a quantity is undefined or infinite (e.g. rank-deficient kernel)
+    ASSAY_VERDICT_DEAD,       // the output does not depend on the input
+    ASSAY_VERDICT_FAILED      // the evaluation went wrong; reason says how
+};
+const char *assay_verdict_name(enum assay_verdict verdict);
+
+struct assay_column {
+    const char *name, *unit, *source; // source: paper and equation
+    int direction;                    // +1 larger is better, -1 smaller is better, 0 neither
+};
+
+// ---- log --------------------------------------------------------------------------------------
+enum assay_log_level {
+    ASSAY_LOG_QUIET,
+    ASSAY_LOG_ERROR,
+    ASSAY_LOG_WARN,
+    ASSAY_LOG_INFO,
+    ASSAY_LOG_DEBUG
+};
+
+struct assay_log {
+    FILE *stream; // borrowed
+    enum assay_log_level level;
+    int rank; // printed in front of each line when >= 0
+};
+
+// One line, flushed; log may be NULL (nothing printed).
+void assay_log_line(const struct assay_log *log, enum assay_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// ---- memory -----------------------------------------------------------------------------------
+// An arena hands out 64-byte aligned blocks and takes all of them back at once. It grows by chunks;
+// a reset merges them into one, so the steady state allocates nothing.
+struct assay_arena {
+    struct assay_chunk *chunk;
+    size_t used, peak; // bytes since the last reset, largest ever
+};
+
+// Returns uninitialised memory, or NULL when the system has none left.
+void *assay_arena_alloc(struct assay_arena *arena, size_t bytes);
+// The same, zeroed.
+void *assay_arena_zalloc(struct assay_arena *arena, size_t bytes);
+void assay_arena_reset(struct assay_arena *arena);
+// Frees everything; a zeroed struct is an empty arena.
+void assay_arena_finish(struct assay_arena *arena);
+
+// ---- hash -------------------------------------------------------------------------------------
+struct assay_hash {
+    uint64_t lo, hi;
+};
+
+uint64_t assay_hash64(const void *bytes, size_t n, uint64_t seed); // XXH3 64 bit
+struct assay_hash assay_hash128(const void *bytes, size_t n);      // XXH3 128 bit
+static inline bool assay_hash_equal(struct assay_hash a, struct assay_hash b)
+{
+    return a.lo == b.lo && a.hi == b.hi;
+}
+
+// ---- random numbers ---------------------------------------------------------------------------
+// Philox4x32-10 streams keyed by (seed, repeat, role, name): no number depends on who draws it or
+// when.
+struct assay_rng {
+    uint32_t key[2], counter[4], block[4];
+    unsigned left; // unused words in block
+    bool has_spare;
+    double spare; // second half of a Box-Muller pair
+};
+
+void assay_rng_init(struct assay_rng *rng, uint64_t seed, uint64_t repeat, const char *role,
+                    const char *name);
+uint32_t assay_rng_u32(struct assay_rng *rng);
+double assay_rng_uniform(struct assay_rng *rng);             // in [0, 1), 53 bits
+double assay_rng_normal(struct assay_rng *rng);              // N(0, 1), Box-Muller
+uint64_t assay_rng_below(struct assay_rng *rng, uint64_t n); // uniform in [0, n), unbiased, n >= 1
+
+// ---- options ----------------------------------------------------------------------------------
+// A table describes the fields of a struct that a user may set as "section.key=value".
+enum assay_opt_type {
+    ASSAY_OPT_U64,
+    ASSAY_OPT_F64,
+    ASSAY_OPT_BOOL,
+    ASSAY_OPT_ENUM,
+    ASSAY_OPT_TEXT
+};
+#define ASSAY_TEXT_MAX 1024
+
+struct assay_opt {
+    const char *section, *name, *help;
+    enum assay_opt_type
+        type; // field: uint64_t, double, bool, int (index of the choice), char[ASSAY_TEXT_MAX]
+    size_t offset;
+    const char *def;     // default, as a user would write it
+    double min, max;     // of numbers, inclusive; of TEXT, max > 0 is the field's size in bytes
+    const char *choices; // of ENUM, and of TEXT that allows only these: "first|second|third"
+};
+
+// Sets every field to its default. The table ends with a NULL name.
+void assay_opts_defaults(const struct assay_opt *table, void *object);
+// Sets one field; origin ("file.ini:12", "--set") opens the error text, which names the key, the
+// value seen and what is expected; an unknown key lists the nearest known one.
+int assay_opts_set(const struct assay_opt *table, void *object, const char *section,
+                   const char *name, const char *value, const char *origin, struct assay_err *err);
+// The row that describes section.name, or NULL.
+const struct assay_opt *assay_opts_find(const struct assay_opt *table, const char *section,
+                                        const char *name);
+// The field's value as a user would write it.
+void assay_opts_value(const struct assay_opt *opt, const void *object, char *text, size_t cap);
+// The whole object as an INI text that sets it again; returns the length it needs (snprintf's
+// rule).
+size_t assay_opts_format(const struct assay_opt *table, const void *object, char *text, size_t cap);
+
+// Edit distance of two words, for "did you mean": smaller is nearer.
+unsigned assay_word_distance(const char *a, const char *b);
+
+// ---- clock ------------------------------------------------------------------------------------
+double assay_clock_wall(void);   // seconds, monotonic
+double assay_clock_thread(void); // CPU seconds of this thread
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// comm: the only room that sees MPI messages: ranks, teams, tags, agreement.
+//
+// Point-to-point messages are plain bytes under one of three tags. Sending never blocks, so a rank
+// deep in a computation delays nobody's sending; the receiver asks when it suits it.
+#ifndef ASSAY_COMM_H
+#define ASSAY_COMM_H
+
+#include "assay/base.h"
+
+struct assay_comm;
+
+// Starts MPI (once per process). Refuses, with the cure in the text, when the launcher made N
+// singletons: MPI_Comm_size is 1 while OMPI_COMM_WORLD_SIZE, PMI_SIZE, PMIX_SIZE, PMIX_RANK or
+// SLURM_NTASKS says more. SLURM_NTASKS counts also in a batch script without a launcher (there N
+// tasks were paid for, and one process would use one); `mpirun -n 1` or `srun -n 1` says that one
+// is meant.
+int assay_comm_start(struct assay_comm **out, struct assay_err *err);
+// Collective: waits for all ranks. comm may be NULL.
+void assay_comm_finish(struct assay_comm *comm);
+// Ends the whole job at once with this exit code.
+void assay_comm_abort(struct assay_comm *comm, int exit_code) __attribute__((noreturn));
+int assay_comm_rank(const struct assay_comm *comm);
+int assay_comm_size(const struct assay_comm *comm);
+// Name of the machine this rank runs on.
+const char *assay_comm_host(const struct assay_comm *comm);
+// Collective: the number of different machines.
+int assay_comm_hosts(struct assay_comm *comm);
+// Collective: every rank gives its status; all return the worst, with the text of the lowest rank
+// that has it.
+int assay_comm_agree(struct assay_comm *comm, int status, struct assay_err *err);
+// Collective: the smallest of the ranks' values.
+int assay_comm_min(struct assay_comm *comm, int value);
+// "Open MPI 4.1.4"
+const char *assay_comm_name(void);
+
+// ---- messages ---------------------------------------------------------------------------------
+enum assay_tag { ASSAY_TAG_HELLO = 1, ASSAY_TAG_TASK, ASSAY_TAG_DONE };
+
+struct assay_mail {
+    int from;
+    enum assay_tag tag;
+    size_t n; // bytes
+};
+
+// Copies n bytes (at most INT_MAX) and sends them in the background; messages between two ranks
+// keep their order.
+int assay_comm_post(struct assay_comm *comm, int to, enum assay_tag tag, const void *bytes,
+                    size_t n, struct assay_err *err);
+// Waits up to `seconds` (0: only looks; a signal ends the wait) for a message from anyone. Returns
+// 1 and describes it, or 0.
+int assay_comm_poll(struct assay_comm *comm, double seconds, struct assay_mail *mail,
+                    struct assay_err *err);
+// Receives the message found by the last poll into bytes (mail->n of them).
+int assay_comm_take(struct assay_comm *comm, const struct assay_mail *mail, void *bytes,
+                    struct assay_err *err);
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// data: input batches: image files, arrays, or Gaussian noise, as (n,c,h,w).
+#ifndef ASSAY_DATA_H
+#define ASSAY_DATA_H
+
+#include "assay/base.h"
+
+enum assay_source {
+    ASSAY_SOURCE_GAUSSIAN,
+    ASSAY_SOURCE_CIFAR10,
+    ASSAY_SOURCE_CIFAR100,
+    ASSAY_SOURCE_HDF5
+};
+
+struct assay_data_spec {
+    int source;                // enum assay_source
+    char path[ASSAY_TEXT_MAX]; // CIFAR: directory of the official binary files; HDF5:
+                               // "file.h5:/dataset" (n,3,image,image), float, or u8 for x / 255,
+                               // with an optional data set "labels" (n) beside it
+    char split[16];            // "train" or "test"
+    bool augment;              // random crop (zero padding image / 8: 4 at 32) and horizontal flip
+    bool normalise;            // per channel, (x - mean) / std; CIFAR-10's, or CIFAR-100's own
+    uint32_t image;            // height = width delivered
+    uint32_t classes;          // of generated labels
+};
+
+struct assay_data; // read-only after open, owned by the caller
+
+// Reads and checks the whole source. Every defect (missing or truncated file, label out of range,
+// wrong shape or type) is an error naming the file, what was seen and what was expected.
+int assay_data_open(struct assay_data **out, const struct assay_data_spec *spec,
+                    struct assay_err *err);
+void assay_data_close(struct assay_data *data);
+uint64_t assay_data_count(const struct assay_data *data); // images held; 0 for generated ones
+// Channels of an image: 3.
+uint32_t assay_data_channels(const struct assay_data *data);
+// Of all pixels and labels held, so that a run can tell that its data changed.
+struct assay_hash assay_data_digest(const struct assay_data *data);
+
+// n images drawn without replacement (a fresh shuffle once all are drawn), as float64
+// (n,c,image,image), and their labels (may be NULL; sources without labels give uniform ones; an
+// error if the source has more classes than spec.classes). Noise is neither augmented nor
+// normalised. Keyed by (seed, repeat, name) alone; a smaller n gives the first images of a larger.
+int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repeat,
+                     const char *name, uint32_t n, double *x, uint32_t *label,
+                     struct assay_err *err);
+// n patches (n,1,3,3): a random 3x3 crop of one random channel of a random normalised image, never
+// augmented. Source: TE-NAS released code.
+int assay_data_patches(const struct assay_data *data, uint64_t seed, uint64_t repeat,
+                       const char *name, uint32_t n, double *x, struct assay_err *err);
+
+// ---- arrays in HDF5 files -----------------------------------------------------------------------
+// For foreign weights and batches.
+#define ASSAY_ARRAY_DIMS 8
+struct assay_array {
+    char name[256]; // link name inside the group
+    uint32_t ndim;
+    uint64_t shape[ASSAY_ARRAY_DIMS], size;
+    double *value; // row-major, owned by the list
+};
+struct assay_arrays {
+    struct assay_array *item;
+    size_t n;
+};
+// Reads one data set, or every data set of a group in order of names, named by "file.h5:/path", as
+// float64. Errors name the file and the path: not HDF5, missing, empty, not numeric, a nested
+// group.
+int assay_arrays_read(struct assay_arrays *arrays, const char *where, struct assay_err *err);
+void assay_arrays_free(struct assay_arrays *arrays);
+
+#endif

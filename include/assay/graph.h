@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// graph: a network as plain data: build, fold, validate, hash, count, print.
+//
+// A graph is an array of nodes in topological order: an input always has a smaller index than its
+// user. Node 0 is the input image; the last node is the output (logits). Builders append the
+// literal network, module by module, dead modules and zero tensors included, so that foreign
+// weights find every parameter; assay_graph_fold() then makes the smaller graph that is executed.
+// There is no batch size and no number type here.
+#ifndef ASSAY_GRAPH_H
+#define ASSAY_GRAPH_H
+
+#include "assay/base.h"
+
+#define ASSAY_BN_EPS 1e-5
+
+enum assay_op {
+    ASSAY_OP_INPUT,
+    ASSAY_OP_ZERO, // a tensor of zeros (`none`)
+    ASSAY_OP_CONV, // no bias; weight (c, c_in/groups, kernel, kernel)
+    ASSAY_OP_BN, // train mode, eps ASSAY_BN_EPS, biased variance; with affine: gamma (c), beta (c)
+    ASSAY_OP_RELU,     // derivative at 0 is 0
+    ASSAY_OP_AVG_POOL, // padding is not counted (count_include_pad = False)
+    ASSAY_OP_MAX_POOL, // pads with -inf; ties go to the first maximum in row-major order
+    ASSAY_OP_ADD,      // sum of coef[i] * input[i]
+    ASSAY_OP_CONCAT,   // along channels
+    ASSAY_OP_SLICE,  // drops the first `pad` rows and columns (factorised reduction's shifted map)
+    ASSAY_OP_GAP,    // global average pool to (c,1,1)
+    ASSAY_OP_LINEAR, // weight (c, c_in), bias (c); output (c,1,1)
+    ASSAY_OP_COUNT
+};
+
+struct assay_node {
+    uint8_t op; // enum assay_op
+    uint8_t kernel, stride, pad, dilation;
+    uint8_t affine;          // BN: has gamma and beta
+    uint32_t groups;         // conv
+    uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
+    uint32_t c, h, w;        // output shape
+    uint32_t param, n_param; // parameters: g->param[param .. param + n_param)
+};
+
+enum assay_role {
+    ASSAY_CONV_WEIGHT,
+    ASSAY_BN_GAMMA,
+    ASSAY_LINEAR_WEIGHT,
+    ASSAY_BN_BETA,
+    ASSAY_LINEAR_BIAS
+};
+
+struct assay_param {
+    uint8_t role; // enum assay_role
+    uint32_t node;
+    uint32_t ndim, shape[4];
+    uint64_t size;
+    uint64_t offset; // in the flat parameter vector; set by assay_graph_finish
+    uint32_t name;   // offset into g->text: the PyTorch name, e.g. "cells.3.layers.1.op.1.weight"
+};
+
+// Owns its arrays; assay_graph_reset keeps their capacity, so rebuilding allocates nothing.
+struct assay_graph {
+    struct assay_node *node;
+    uint32_t *in;
+    double *coef;
+    struct assay_param *param;
+    char *text;
+    uint32_t n_node, n_in, n_param, n_text;
+    uint32_t cap_node, cap_in, cap_param, cap_text;
+    // After finish: NTK parameters (names containing "weight") have offsets [0, n_weight), biases
+    // and BN betas [n_weight, n_theta).
+    uint64_t n_weight, n_theta;
+    bool failed;                    // an append ran out of memory; assay_graph_finish reports it
+    uint32_t *scratch, cap_scratch; // private to assay_graph_fold
+};
+
+void assay_graph_init(struct assay_graph *g);
+void assay_graph_reset(struct assay_graph *g);
+void assay_graph_free(struct assay_graph *g);
+
+// Builders append one node and return its index. `name` is the PyTorch module name ("stem.0");
+// parameter names append ".weight" / ".bias". Output shapes follow PyTorch's rules (no ceil_mode);
+// one that does not work out is reported by assay_graph_finish. assay_graph_relu returns the
+// existing node when x already has one.
+uint32_t assay_graph_input(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w);
+uint32_t assay_graph_zero(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w);
+uint32_t assay_graph_conv(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
+                          uint32_t stride, uint32_t pad, uint32_t dilation, uint32_t groups,
+                          const char *name);
+uint32_t assay_graph_bn(struct assay_graph *g, uint32_t x, bool affine, const char *name);
+uint32_t assay_graph_relu(struct assay_graph *g, uint32_t x);
+uint32_t assay_graph_pool(struct assay_graph *g, enum assay_op op, uint32_t x, uint32_t kernel,
+                          uint32_t stride, uint32_t pad);
+// coef may be NULL (all 1).
+uint32_t assay_graph_add(struct assay_graph *g, uint32_t n, const uint32_t *x, const double *coef);
+uint32_t assay_graph_concat(struct assay_graph *g, uint32_t n, const uint32_t *x);
+uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop);
+uint32_t assay_graph_gap(struct assay_graph *g, uint32_t x);
+uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const char *name);
+
+// Ends the literal network: lays out parameter offsets (weights first, in order of appearance) and
+// validates. The last node appended is the output.
+int assay_graph_finish(struct assay_graph *g, struct assay_err *err);
+// Checks order, arity, shapes, attributes and parameters; the error names the node.
+int assay_graph_validate(const struct assay_graph *g, struct assay_err *err);
+
+// Makes in `out` the graph that is executed: nodes that do not reach the output are dropped, equal
+// nodes without parameters merged, one-input adds of coefficient 1 removed. The inputs of an add
+// are sorted, zeros dropped, the coefficients of equal ones summed; convolutions, pools and relus
+// of zero are zero. BNs of zero are zero too with `at_init` (all BN betas are zero); otherwise they
+// stay, on a zero node, because their output is beta. Input 0 always remains. Parameter names are
+// kept; offsets are laid out anew. source_param (out's n_param entries, at most g's; may be NULL)
+// gives each parameter's index in g. out is reset first and must not be g.
+int assay_graph_fold(const struct assay_graph *g, bool at_init, struct assay_graph *out,
+                     uint32_t *source_param, struct assay_err *err);
+// True when the output does not depend on the input (after an at_init fold).
+bool assay_graph_is_dead(const struct assay_graph *folded);
+
+const char *assay_graph_param_name(const struct assay_graph *g, uint32_t param);
+const char *assay_op_name(enum assay_op op);
+struct assay_hash
+assay_graph_hash(const struct assay_graph *g); // structure, attributes and coefficients, not names
+
+struct assay_cost {
+    uint64_t params; // all trainable parameters
+    uint64_t flops;  // multiply-adds of convolutions and linear layers (bias included), one image,
+                     // as NAS-Bench-201 counts
+    uint64_t layers; // convolutions and linear layers
+    uint64_t relus;  // ReLU units of one image
+};
+struct assay_cost assay_graph_cost(const struct assay_graph *g);
+// One line per node.
+void assay_graph_print(const struct assay_graph *g, FILE *stream);
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// store: the journal of results, and the HDF5 file made from it.
+//
+// The journal is the truth: checksummed fixed-size records, appended with one write(2) per batch.
+// results.h5 is the published form, written whole to a temporary file, fsynced and renamed.
+#ifndef ASSAY_STORE_H
+#define ASSAY_STORE_H
+
+#include "assay/base.h"
+
+// What a run stores per candidate: `repeats` values of every column, and a spectrum of spectrum_len
+// eigenvalues per repeat.
+struct assay_schema {
+    const struct assay_column *column;
+    const char *const *protocol; // one text per column: batch, init, bn, outputs, precision, data
+    uint32_t n_column, repeats, spectrum_len;
+};
+
+#define ASSAY_REASON_MAX 120
+struct assay_record {
+    uint64_t index;  // candidate (a class representative unless members are evaluated)
+    int32_t verdict; // enum assay_verdict
+    int32_t rank;    // MPI rank that computed it
+    double seconds;  // thread CPU time
+    char reason[ASSAY_REASON_MAX]; // of FAILED and DEGENERATE, zero-padded
+    double *value;                 // (repeats, n_column), NaN where undefined; borrowed
+    double *spectrum; // (repeats, spectrum_len) ascending, NaN where undefined; borrowed
+};
+// Packed size, also the MPI message size.
+size_t assay_record_bytes(const struct assay_schema *schema);
+void assay_record_pack(const struct assay_schema *schema, const struct assay_record *record,
+                       void *bytes);
+// value and spectrum of *record point into caller's arrays of the schema's sizes.
+void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
+                         struct assay_record *record);
+
+// ---- journal ----------------------------------------------------------------------------------
+struct assay_journal;
+
+// Opens DIR/journal for appending, creating directory and file when missing, and locks the run
+// directory against a second job (ERR_STATE, naming the holder's host and process; where the file
+// system has no locks, a warning). Temporary files left by a killed job are removed. `identity` is
+// a text (the resolved configuration that determines results, schema included); a journal with
+// another identity is ERR_STATE and the error text shows the differing lines ("- old", "+ new"). A
+// torn tail is cut off (and logged); damage before the tail is ERR_INPUT and changes nothing.
+// `extra` is an opaque block kept in the header (the candidate list); when the journal exists its
+// own block must be equal. *n_record: records held; an index may occur more than once (a task in
+// flight at a kill), the first one counts.
+int assay_journal_open(struct assay_journal **out, const char *dir,
+                       const struct assay_schema *schema, const char *identity, const void *extra,
+                       size_t n_extra, const struct assay_log *log, uint64_t *n_record,
+                       struct assay_err *err);
+// Opens DIR/journal to read it, also while a job is writing it: no lock, no identity asked, nothing
+// changed; a torn tail is left alone. Only records of schema's size.
+int assay_journal_open_read(struct assay_journal **out, const char *dir,
+                            const struct assay_schema *schema, uint64_t *n_record,
+                            struct assay_err *err);
+// Appends n packed records (assay_record_pack) with one write(2). On a full disk none of them is
+// kept, the file is cut back to the records before them, ERR_IO. (SIGXFSZ must be ignored for a
+// file size limit to end here.)
+int assay_journal_append(struct assay_journal *journal, const void *records, size_t n,
+                         struct assay_err *err);
+int assay_journal_sync(struct assay_journal *journal, struct assay_err *err);
+// Copies packed record i (0 <= i < number held) to bytes.
+int assay_journal_read(struct assay_journal *journal, uint64_t i, void *bytes,
+                       struct assay_err *err);
+void assay_journal_close(struct assay_journal *journal);
+// Reads the identity and extra block of DIR/journal without opening it for writing (for `pack`);
+// both malloc'd.
+int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n_extra,
+                       struct assay_err *err);
+
+// ---- results.h5 -------------------------------------------------------------------------------
+// One row per candidate, ascending index. `record` is the row's class's record; NULL while it is
+// not finished.
+struct assay_row {
+    uint64_t index, class_index;
+    char const *arch; // canonical text
+    const struct assay_record *record;
+    const double
+        *extra; // values of the extra columns (cost: literal, per architecture), never NULL
+};
+struct assay_attr {
+    const char *name, *text; // root attributes: config, build, versions, space...
+    bool run;                // kept on /run: may differ between equal runs (host, ranks, command)
+};
+struct assay_results {
+    const struct assay_schema *schema;
+    const struct assay_column *extra_column; // per-architecture columns stored beside the schema's
+    const char *const *extra_protocol;
+    uint32_t n_extra;
+    const struct assay_row *row;
+    uint64_t n_row;
+    const struct assay_attr *attr;
+    size_t n_attr;
+};
+// Writes DIR/results.h5 atomically (temporary file, fsync, rename, fsync of the directory); a
+// failure leaves the former one as it was. Layout:
+//   /table/<column>      equal-length 1-D, in this order: index, arch, class, status (text),
+//                        status_code, reason, then <column> (mean over repeats) and <column>_stderr
+//                        of every column, the extra columns, and tenas
+//   /repeats/<column>    (row, repeat)      /spectrum (row, repeat, spectrum_len)
+//   /rankings/<column>   rows from best to worst by the column's direction (0: none), and
+//   /ranks/<column>      1 + the number of better rows, for each row. Ties share a rank. Rows that
+//                        are not OK or not finished, or whose value is not finite, rank last.
+//   /run                 all that may differ between equal runs: seconds and rank of each row, and
+//                        the attributes marked run. Everything else is identical for equal results.
+// tenas is there when the columns kappa (-1) and regions (+1) are: the rank by kappa + the rank by
+// regions, ascending, ties by kappa's rank. Each data set of a column carries name, unit,
+// direction, source and protocol as attributes; the others carry help.
+int assay_results_write(const char *dir, const struct assay_results *results,
+                        struct assay_err *err);
+
+// ---- reading results back ---------------------------------------------------------------------
+struct assay_table {
+    uint64_t n_row;
+    uint32_t n_column;
+    char (*name)[64]; // numeric columns in file order, without the standard errors
+    int *direction;
+    char **unit, **source, **protocol;
+    double **value; // value[column][row], NaN where undefined
+    double **error; // standard error over repeats, NULL for a column that has none
+    char **arch;
+    uint64_t *index;
+    int32_t *status;    // enum assay_verdict, or -1 not finished
+    uint64_t n_ranking; // named orders of /rankings
+    char (*ranking)[64];
+    uint64_t **order; // order[ranking][position] = row
+};
+// Reads a results.h5; every defect of the file is an error naming it and the part that is wrong.
+int assay_table_read(struct assay_table **out, const char *file, struct assay_err *err);
+void assay_table_free(struct assay_table *table);
+
+#endif

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// sweep: one candidate -> one record; coordinator, workers, resume, stop.
+#ifndef ASSAY_SWEEP_H
+#define ASSAY_SWEEP_H
+
+#include "assay/comm.h"
+#include "assay/data.h"
+#include "assay/metric.h"
+#include "assay/space.h"
+#include "assay/store.h"
+
+// Everything a run is told. One options table describes all of it; "protocol.name" presets are
+// applied before the file's and the command line's own values.
+struct assay_config {
+    struct assay_protocol protocol;
+    struct assay_data_spec data;
+    char space[ASSAY_TEXT_MAX];
+    char archs[ASSAY_TEXT_MAX];                 // [candidates] file with one architecture per line
+    uint64_t first, count, sample, sample_seed; // count 0: to the end; sample 0: all
+    bool members;             // [run] evaluate every member of a class, not one for all
+    uint64_t memory;          // [run] MiB per rank, 0: no limit
+    char cpu[ASSAY_TEXT_MAX]; // [run] kernel rung
+    double checkpoint;        // [run] seconds between results.h5 checkpoints
+    double time_limit;        // [run] seconds until a clean stop, 0: Slurm's end time or none
+    int coordinator_works;    // [run] does rank 0 evaluate too: auto (up to 8 ranks), yes, no
+};
+extern const struct assay_opt assay_config_opts[];
+
+// A named protocol: values of keys, not a code path. "custom" has none; a resolved configuration
+// that overrides a value of its preset is named so.
+struct assay_preset_value {
+    const char *section, *name, *value;
+};
+struct assay_preset {
+    const char *name, *help;
+    const struct assay_preset_value *value; // ends with a NULL section
+};
+extern const struct assay_preset assay_presets[]; // ends with a NULL name; indexed by protocol.name
+
+// A setting from the command line or a file, in order of increasing precedence.
+struct assay_setting {
+    char section[64], name[64], value[ASSAY_TEXT_MAX], origin[256];
+};
+// Defaults, then the preset named by the last protocol.name, then the settings in order; then
+// checks that span fields.
+int assay_config_resolve(struct assay_config *config, const struct assay_setting *setting, size_t n,
+                         struct assay_err *err);
+// The part of the resolved configuration that determines the numbers (no paths of output, no cpu,
+// memory or checkpoint settings): the journal's identity.
+size_t assay_config_identity(const struct assay_config *config, char *text, size_t cap);
+
+// ---- columns ------------------------------------------------------------------------------------
+// What the configured metrics fill, in registry order: either the columns measured per candidate
+// class and repeat, or those counted per architecture (cost).
+struct assay_columns {
+    const struct assay_metric *metric[ASSAY_METRICS_MAX];
+    uint32_t n_metric, n_column;
+    struct assay_column *column; // owned; the texts inside are static
+    const char **protocol;       // owned
+    bool spectrum;               // one of the metrics fills a spectrum
+};
+// Copies what it needs of config. An unknown metric is an error that lists the known ones.
+int assay_columns_create(struct assay_columns *columns, const struct assay_config *config,
+                         bool counted, struct assay_err *err);
+void assay_columns_free(struct assay_columns *columns);
+// The counted columns' n_column values of one architecture; *scratch is an initialised graph.
+int assay_columns_count(const struct assay_columns *columns, const struct assay_config *config,
+                        const struct assay_space *space, uint64_t index,
+                        struct assay_graph *scratch, double *out, struct assay_err *err);
+
+// ---- one candidate ------------------------------------------------------------------------------
+// Owns the executor, graphs, weights and the batches of every repeat; borrows config and space.
+struct assay_evaluator;
+// Draws all batches. An error if the data do not fit the network (channels, size, labels).
+int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
+                           const struct assay_space *space, const struct assay_data *data,
+                           struct assay_err *err);
+void assay_evaluator_destroy(struct assay_evaluator *e);
+// The measured columns; borrowed from the evaluator.
+const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *e);
+// Fills record (index, verdict, seconds, reason, value, spectrum; arrays given by the caller); its
+// rank is left alone. A candidate's failure is its verdict; a negative status means the system
+// failed.
+int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
+                   struct assay_err *err);
+// Relative cost of a candidate for scheduling (any unit).
+double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index);
+
+// ---- the run ------------------------------------------------------------------------------------
+enum assay_exit {
+    ASSAY_EXIT_COMPLETE = 0,
+    ASSAY_EXIT_ERROR = 1,
+    ASSAY_EXIT_USAGE = 2,
+    ASSAY_EXIT_FAILED_CANDIDATES = 3,
+    ASSAY_EXIT_STOPPED = 75
+};
+// Collective. Runs or resumes the sweep in dir; rank 0 alone writes. *exit_code is agreed by all
+// ranks.
+int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
+                    const struct assay_log *log, int *exit_code, struct assay_err *err);
+// Prints what a run would do: tasks, classes, settings. Rank 0 only.
+int assay_sweep_dry_run(const struct assay_config *config, const char *dir, FILE *out,
+                        struct assay_err *err);
+// Rewrites DIR/results.h5 from DIR/journal; the run may be unfinished or even still running.
+int assay_sweep_pack(const char *dir, const struct assay_log *log, struct assay_err *err);
+// "gcc 12.2, Open MPI 4.1.4, ..., rung avx2": what --version prints and results.h5 records, one
+// "name: value" per line.
+size_t assay_build_describe(char *text, size_t cap);
+
+#endif

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by jobs/quickstart.sh and the test scripts: installs Debian packages that are missing.
+
+ASSAY_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config openmpi-bin libopenmpi-dev
+    libopenblas-dev libhdf5-dev librandom123-dev libxxhash-dev libinih-dev"
+ASSAY_TEST_PACKAGES="libcmocka-dev python3 python3-h5py python3-numpy"
+ASSAY_CHECK_PACKAGES="clang clang-format libclang-rt-dev"
+
+# assay_missing PACKAGE...: those that are not installed
+assay_missing() {
+    for package; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
+    done
+}
+
+# assay_install PACKAGE...: does nothing, and needs no rights, when nothing is missing
+assay_install() {
+    if ! command -v dpkg-query >/dev/null; then
+        echo "no Debian package manager here; these packages (or their like) must be installed:" "$@" >&2
+        return 0
+    fi
+    missing=$(assay_missing "$@")
+    [ -z "$missing" ] && return 0
+    echo "installing:" $missing
+    as_root=
+    [ "$(id -u)" -eq 0 ] || as_root=sudo
+    $as_root apt-get update -qq </dev/null &&
+        $as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends $missing </dev/null
+}

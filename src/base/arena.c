@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assay/base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGN = 64, SMALLEST = 1 << 16 };
+
+struct assay_chunk {
+    struct assay_chunk *older;
+    size_t size, used; // bytes behind the header
+};
+
+// The header takes one alignment unit, so that blocks behind it are aligned too.
+_Static_assert(sizeof(struct assay_chunk) <= ALIGN, "the chunk header fits in front of its blocks");
+
+static struct assay_chunk *chunk_create(size_t size, struct assay_chunk *older)
+{
+    struct assay_chunk *chunk = aligned_alloc(ALIGN, ALIGN + size);
+    if (chunk) *chunk = (struct assay_chunk){.older = older, .size = size};
+    return chunk;
+}
+
+static void chunks_free(struct assay_chunk *chunk)
+{
+    while (chunk) {
+        struct assay_chunk *older = chunk->older;
+        free(chunk);
+        chunk = older;
+    }
+}
+
+// A chunk at least half as large as the newest one keeps their number logarithmic.
+static bool arena_grow(struct assay_arena *arena, size_t bytes)
+{
+    size_t size = arena->chunk ? arena->chunk->size / 2 : SMALLEST;
+    size = (size > bytes ? size : bytes) / ALIGN * ALIGN;
+    struct assay_chunk *chunk = chunk_create(size, arena->chunk);
+    if (!chunk && size > bytes) chunk = chunk_create(bytes, arena->chunk);
+    if (chunk) arena->chunk = chunk;
+    return chunk;
+}
+
+void *assay_arena_alloc(struct assay_arena *arena, size_t bytes)
+{
+    if (bytes > PTRDIFF_MAX / 2) return NULL;
+    bytes = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
+    const struct assay_chunk *newest = arena->chunk;
+    if (!newest || newest->size - newest->used < bytes) {
+        if (!arena_grow(arena, bytes)) return NULL;
+    }
+    struct assay_chunk *chunk = arena->chunk;
+    void *block = (char *)chunk + ALIGN + chunk->used;
+    chunk->used += bytes;
+    arena->used += bytes;
+    if (arena->used > arena->peak) arena->peak = arena->used;
+    return block;
+}
+
+void *assay_arena_zalloc(struct assay_arena *arena, size_t bytes)
+{
+    void *block = assay_arena_alloc(arena, bytes);
+    return block ? memset(block, 0, bytes) : NULL;
+}
+
+void assay_arena_reset(struct assay_arena *arena)
+{
+    if (arena->chunk && arena->chunk->older) {
+        chunks_free(arena->chunk);
+        // When this fails the arena is empty, and the next block asks the system again.
+        arena->chunk = chunk_create(arena->peak, NULL);
+    }
+    if (arena->chunk) arena->chunk->used = 0;
+    arena->used = 0;
+}
+
+void assay_arena_finish(struct assay_arena *arena)
+{
+    chunks_free(arena->chunk);
+    *arena = (struct assay_arena){0};
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to cli: what a verb is, and the words it was given.
+//
+// Adding a verb = one file verb_<name>.c that defines `const struct cli_verb cli_verb_<name>`, one
+// line in the list of verbs.c, and one line in src/meson.build.
+#ifndef ASSAY_CLI_CLI_H
+#define ASSAY_CLI_CLI_H
+
+#include "assay/base.h"
+#include "assay/sweep.h"
+
+// One option. The table ends with a NULL name. --help and -h exist everywhere by themselves.
+struct cli_option {
+    const char *name;  // "top" is given as --top
+    char letter;       // 'o' is given as -o; 0: none
+    const char *value; // the value's name in the help ("DIR"); NULL: a flag
+    const char *help;  // may have several lines
+    bool repeat;       // may be given more than once
+};
+// For verbs that take a configuration.
+#define CLI_OPTION_SET                                                                             \
+    {                                                                                              \
+        .name = "set", .value = "SECTION.KEY=VALUE", .repeat = true,                               \
+        .help = "set a configuration key (over the file); repeatable;\n"                           \
+                "`assay list options` shows all keys"                                              \
+    }
+
+struct cli_args;
+
+struct cli_verb {
+    const char *name;
+    const char *synopsis; // positional arguments and required options: "CONFIG -o DIR"
+    const char *help;     // one line
+    const char *about;    // a paragraph for --help, ends with a newline; may be NULL
+    const char *examples; // one per line, ends with a newline
+    const struct cli_option *option;
+    unsigned min_position, max_position;
+    bool parallel; // runs on all ranks; args->comm is theirs
+    // Prints to stdout; the caller checks that it was written. Returns an exit code (>= 0), or a
+    // negative status with a text that the caller prints: ASSAY_ERR_USAGE exits 2, others 1.
+    // A parallel verb's error is the same on all ranks, and rank 0 prints it.
+    int (*run)(const struct cli_args *args, struct assay_err *err);
+};
+
+struct cli_given {
+    const struct cli_option *option;
+    const char *value; // NULL of a flag
+};
+
+// The words of one command line, borrowed from argv.
+struct cli_args {
+    const struct cli_verb *verb;
+    const char **position;
+    size_t n_position;
+    struct cli_given *given; // in the order given
+    size_t n_given;
+    bool help;               // --help was among them; nothing else was checked
+    struct assay_comm *comm; // of a parallel verb
+};
+
+// Understands --flag, --opt value, --opt=value, -o value, -ovalue and -- (the rest is positional).
+// An unknown option is ERR_USAGE and names the nearest known one.
+int cli_args_parse(struct cli_args *args, const struct cli_verb *verb, int argc, char **argv,
+                   struct assay_err *err);
+void cli_args_free(struct cli_args *args);
+bool cli_flag(const struct cli_args *args, const char *name);
+// The option's value, or NULL when it was not given.
+const char *cli_value(const struct cli_args *args, const char *name);
+// The option's value as a whole number from min to max; *out stays as it is when it was not given.
+int cli_u64(const struct cli_args *args, const char *name, uint64_t min, uint64_t max,
+            uint64_t *out, struct assay_err *err);
+
+// The same for a word that is not an option's value; what ("--top", "INDEX") opens the error text.
+int cli_parse_u64(const char *word, const char *what, uint64_t min, uint64_t max, uint64_t *out,
+                  struct assay_err *err);
+
+// ---- configuration ----------------------------------------------------------------------------
+struct cli_settings {
+    struct assay_setting *item;
+    size_t n, cap;
+};
+void cli_settings_free(struct cli_settings *settings);
+int cli_settings_add(struct cli_settings *settings, const char *section, const char *name,
+                     const char *value, const char *origin, struct assay_err *err);
+// Appends what the INI file says; the errors name file and line.
+int cli_settings_read(struct cli_settings *settings, const char *file, struct assay_err *err);
+// Appends every --set of args.
+int cli_settings_set(struct cli_settings *settings, const struct cli_args *args,
+                     struct assay_err *err);
+// The configuration of a verb: defaults, preset, file (may be NULL), then every --set.
+int cli_config(struct assay_config *config, const char *file, const struct cli_args *args,
+               struct assay_err *err);
+
+// ---- comma-separated tables -------------------------------------------------------------------
+// The whole file in memory: a header line, then rows of equally many cells. Cells may be quoted.
+struct cli_csv {
+    const char *file; // borrowed, for error texts
+    char *text;       // what the cells point into
+    char **cell;      // (n_row + 1, n_column), the header first
+    size_t n_row, n_column;
+};
+// A row of another length, an empty file or an unclosed quote are errors naming file and line.
+int cli_csv_read(struct cli_csv *csv, const char *file, struct assay_err *err);
+void cli_csv_free(struct cli_csv *csv);
+// The column of that name, or an error that lists those there are.
+int cli_csv_column(const struct cli_csv *csv, const char *name, size_t *column,
+                   struct assay_err *err);
+static inline const char *cli_csv_cell(const struct cli_csv *csv, size_t row, size_t column)
+{
+    return csv->cell[(row + 1) * csv->n_column + column];
+}
+
+// ---- verbs ------------------------------------------------------------------------------------
+extern const struct cli_verb *const cli_verbs[]; // ends with NULL
+// The verb of that name; an unknown one is ERR_USAGE and names the nearest.
+int cli_verb_find(const struct cli_verb **out, const char *name, struct assay_err *err);
+void cli_help(FILE *out);
+void cli_verb_help(const struct cli_verb *verb, FILE *out);
+
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// cli: words on the command line -> calls.
+#include "cli.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+// This process's rank by the launcher's account, NULL without a launcher: of errors that all ranks
+// find before MPI runs, one tells them.
+static const char *launcher_rank(void)
+{
+    static const char *const name[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
+                                       "SLURM_PROCID"};
+    const char *rank = NULL;
+    for (unsigned i = 0; i < ASSAY_LEN(name) && !rank; i++) rank = getenv(name[i]);
+    return rank;
+}
+
+static bool launched_as_first(void)
+{
+    const char *rank = launcher_rank();
+    return !rank || strcmp(rank, "0") == 0;
+}
+
+// Prints the error when this rank is the one to tell it; returns the exit code.
+static int conclude(int status, const struct assay_err *err, bool tells)
+{
+    if (status >= 0) return status;
+    if (tells) fprintf(stderr, "assay: %s\n", err->text);
+    return status == ASSAY_ERR_USAGE ? ASSAY_EXIT_USAGE : ASSAY_EXIT_ERROR;
+}
+
+// Under a launcher MPI starts before the status is looked at: a rank that ended with an error at
+// once would have the launcher end rank 0 before it has spoken.
+static int run_parallel(struct cli_args *args, int status, struct assay_err *err)
+{
+    if (status < 0 && !launcher_rank()) return conclude(status, err, true);
+    const int started = assay_comm_start(&args->comm, err);
+    if (started < 0) return conclude(started, err, launched_as_first());
+    status = assay_comm_agree(args->comm, status, err);
+    if (status >= 0) status = args->verb->run(args, err);
+    const int code = conclude(status, err, assay_comm_rank(args->comm) == 0);
+    assay_comm_finish(args->comm);
+    return code;
+}
+
+static int run_verb(const struct cli_verb *verb, int argc, char **argv, struct assay_err *err)
+{
+    struct cli_args args;
+    int status = cli_args_parse(&args, verb, argc, argv, err), code = ASSAY_EXIT_COMPLETE;
+    if (args.help)
+        cli_verb_help(verb, stdout);
+    else if (verb->parallel)
+        code = run_parallel(&args, status, err);
+    else {
+        if (status >= 0) status = verb->run(&args, err);
+        code = conclude(status, err, launched_as_first());
+    }
+    cli_args_free(&args);
+    return code;
+}
+
+static int print_version(void)
+{
+    char text[4096];
+    assay_build_describe(text, sizeof text);
+    fputs(text, stdout);
+    return ASSAY_EXIT_COMPLETE;
+}
+
+static int run_words(int argc, char **argv, struct assay_err *err)
+{
+    const char *word = argc > 1 ? argv[1] : "--help";
+    if (strcmp(word, "--version") == 0) return print_version();
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        cli_help(argc > 1 ? stdout : stderr);
+        return argc > 1 ? ASSAY_EXIT_COMPLETE : ASSAY_EXIT_USAGE;
+    }
+    const struct cli_verb *verb = NULL;
+    const int status = cli_verb_find(&verb, word, err);
+    if (status < 0) return conclude(status, err, launched_as_first());
+    return run_verb(verb, argc - 2, argv + 2, err);
+}
+
+// What was printed must have arrived: a full disk or a closed pipe is an error.
+static int close_stdout(int code)
+{
+    const bool bad = ferror(stdout);
+    errno = 0;
+    if (fflush(stdout) == 0 && !bad) return code;
+    fprintf(stderr, "assay: standard output: %s\n", errno ? strerror(errno) : "write error");
+    return code ? code : ASSAY_EXIT_ERROR;
+}
+
+int main(int argc, char **argv)
+{
+    struct assay_err err = {0};
+    signal(SIGPIPE, SIG_IGN);
+    return close_stdout(run_words(argc, argv, &err));
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "results.h"
+
+#include <hdf5.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A string attribute of fixed or variable length, as text; false when it does not fit or is none.
+static bool read_text(hid_t attribute, char *text, size_t cap)
+{
+    const hid_t type = H5Aget_type(attribute);
+    const bool is_text = H5Tget_class(type) == H5T_STRING, varies = H5Tis_variable_str(type) > 0;
+    bool read = false;
+    if (is_text && varies) {
+        char *value = NULL;
+        const hid_t same = H5Tcopy(H5T_C_S1);
+        H5Tset_size(same, H5T_VARIABLE);
+        H5Tset_cset(same, H5Tget_cset(type));
+        read = H5Aread(attribute, same, &value) >= 0 && value && strlen(value) < cap;
+        if (read) strcpy(text, value);
+        H5free_memory(value);
+        H5Tclose(same);
+    } else if (is_text && H5Tget_size(type) < cap) {
+        memset(text, 0, cap);
+        read = H5Aread(attribute, type, text) >= 0;
+    }
+    H5Tclose(type);
+    return read;
+}
+
+int results_space(const char *file, char *name, size_t cap, struct assay_err *err)
+{
+    const hid_t h = H5Fopen(file, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (h < 0) return assay_err_set(err, ASSAY_ERR_INPUT, "%s: cannot be opened again", file);
+    bool read = true;
+    if (H5Aexists(h, "space") > 0) {
+        const hid_t attribute = H5Aopen(h, "space", H5P_DEFAULT);
+        read = read_text(attribute, name, cap);
+        H5Aclose(attribute);
+    } else {
+        snprintf(name, cap, "nas-bench-201");
+    }
+    H5Fclose(h);
+    if (read) return 0;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: attribute space is not a short text", file);
+}
+
+static int find(const char (*name)[64], uint64_t n, const char *wanted, size_t length)
+{
+    for (uint64_t i = 0; i < n; i++)
+        if (strlen(name[i]) == length && strncmp(name[i], wanted, length) == 0) return (int)i;
+    return -1;
+}
+
+static int unknown(const char *what, const char (*name)[64], uint64_t n, const char *wanted,
+                   size_t length, struct assay_err *err)
+{
+    char known[768] = "";
+    size_t used = 0;
+    for (uint64_t i = 0; i < n && used < sizeof(known); i++)
+        used +=
+            (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i ? ", " : "", name[i]);
+    return assay_err_set(err, ASSAY_ERR_USAGE, "unknown %s '%.*s'; there are: %s", what,
+                         (int)(length < 100 ? length : 100), wanted, known);
+}
+
+int results_column(const struct assay_table *t, const char *name)
+{
+    return find(t->name, t->n_column, name, strlen(name));
+}
+
+int results_ranking(const struct assay_table *t, const char *name)
+{
+    return find(t->ranking, t->n_ranking, name, strlen(name));
+}
+
+int results_find_ranking(const struct assay_table *t, const char *name, struct assay_err *err)
+{
+    const int at = results_ranking(t, name);
+    if (at >= 0) return at;
+    return unknown("ranking", t->ranking, t->n_ranking, name, strlen(name), err);
+}
+
+int results_columns(const struct assay_table *t, const char *words, int *list,
+                    struct assay_err *err)
+{
+    int n = 0;
+    if (strcmp(words, "all") == 0) {
+        for (; n < (int)t->n_column; n++) list[n] = n;
+        return n;
+    }
+    while (n < (int)t->n_column) {
+        const size_t length = strcspn(words, ",");
+        const int c = find(t->name, t->n_column, words, length);
+        if (c < 0) return unknown("column", t->name, t->n_column, words, length, err);
+        list[n++] = c;
+        if (!words[length]) return n;
+        words += length + 1;
+    }
+    return assay_err_set(err, ASSAY_ERR_USAGE, "--columns names more columns than there are (%u)",
+                         (unsigned)t->n_column);
+}
+
+const char *results_status_name(int32_t status)
+{
+    return status < 0 || status > ASSAY_VERDICT_FAILED
+               ? "unfinished"
+               : assay_verdict_name((enum assay_verdict)status);
+}
+
+void results_count(const struct assay_table *t, uint64_t counts[ASSAY_VERDICT_FAILED + 2])
+{
+    memset(counts, 0, (ASSAY_VERDICT_FAILED + 2) * sizeof(*counts));
+    for (uint64_t i = 0; i < t->n_row; i++) {
+        const int32_t status = t->status[i];
+        counts[status < 0 || status > ASSAY_VERDICT_FAILED ? ASSAY_VERDICT_FAILED + 1 : status]++;
+    }
+}
+
+void results_print_counts(const struct assay_table *t, FILE *stream)
+{
+    uint64_t counts[ASSAY_VERDICT_FAILED + 2];
+    results_count(t, counts);
+    fprintf(stream, "%" PRIu64 " candidates", t->n_row);
+    for (int i = 0; i < ASSAY_VERDICT_FAILED + 2; i++)
+        if (counts[i] || i == ASSAY_VERDICT_OK)
+            fprintf(stream, "%s %" PRIu64 " %s", i ? "," : ":", counts[i],
+                    results_status_name(i <= ASSAY_VERDICT_FAILED ? i : -1));
+}

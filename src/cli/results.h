@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// What rank and correlate ask of a results file: its columns, its rankings, a list of columns.
+#ifndef ASSAY_CLI_RESULTS_H
+#define ASSAY_CLI_RESULTS_H
+
+#include "assay/store.h"
+
+// The search space a results file records; nas-bench-201 when it records none.
+int results_space(const char *file, char *name, size_t cap, struct assay_err *err);
+// Position of the name in the table's columns or rankings, or -1.
+int results_column(const struct assay_table *t, const char *name);
+int results_ranking(const struct assay_table *t, const char *name);
+// The same, but an unknown name is an error that lists those there are.
+int results_find_ranking(const struct assay_table *t, const char *name, struct assay_err *err);
+
+// Writes to list (n_column entries) the columns named in the comma-separated words (not NULL), or
+// all of them for "all". Returns how many.
+int results_columns(const struct assay_table *t, const char *words, int *list,
+                    struct assay_err *err);
+// Rows of each status: counts[verdict], and counts[ASSAY_VERDICT_FAILED + 1] not finished.
+void results_count(const struct assay_table *t, uint64_t counts[ASSAY_VERDICT_FAILED + 2]);
+const char *results_status_name(int32_t status);
+// "15625 candidates: 15284 ok, 341 dead"
+void results_print_counts(const struct assay_table *t, FILE *stream);
+
+#endif

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+
+void cli_settings_free(struct cli_settings *settings)
+{
+    free(settings->item);
+    *settings = (struct cli_settings){0};
+}
+
+static int settings_grow(struct cli_settings *settings, struct assay_err *err)
+{
+    if (settings->n < settings->cap) return ASSAY_OK;
+    const size_t cap = settings->cap ? 2 * settings->cap : 32;
+    struct assay_setting *item = realloc(settings->item, cap * sizeof *item);
+    if (!item) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %zu settings", cap);
+    settings->item = item;
+    settings->cap = cap;
+    return ASSAY_OK;
+}
+
+static int copy_word(char *to, size_t size, const char *what, const char *from, const char *origin,
+                     struct assay_err *err)
+{
+    if (strlen(from) >= size)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "%s: %s '%.40s...' has %zu bytes, at most %zu",
+                             origin, what, from, strlen(from), size - 1);
+    strcpy(to, from);
+    return ASSAY_OK;
+}
+
+int cli_settings_add(struct cli_settings *settings, const char *section, const char *name,
+                     const char *value, const char *origin, struct assay_err *err)
+{
+    ASSAY_TRY(settings_grow(settings, err));
+    struct assay_setting *s = &settings->item[settings->n];
+    snprintf(s->origin, sizeof s->origin, "%s", origin);
+    ASSAY_TRY(copy_word(s->section, sizeof s->section, "section", section, origin, err));
+    ASSAY_TRY(copy_word(s->name, sizeof s->name, "key", name, origin, err));
+    ASSAY_TRY(copy_word(s->value, sizeof s->value, "value", value, origin, err));
+    settings->n++;
+    return ASSAY_OK;
+}
+
+// ---- INI files --------------------------------------------------------------------------------
+// The library calls next_line and then, for a "key = value" line, on_pair; the first error ends it.
+struct ini_file {
+    FILE *stream;
+    const char *name;
+    unsigned line;
+    struct cli_settings *settings;
+    size_t first; // this file's first setting
+    struct assay_err *err;
+    int status;
+};
+
+static int ini_fail(struct ini_file *f, int code, const char *what)
+{
+    return f->status = assay_err_set(f->err, code, "%s:%u: %s", f->name, f->line, what);
+}
+
+// The library would treat an indented line as the continuation of the value above, and would cut a
+// long line in two.
+static void check_line(struct ini_file *f, const char *text, size_t room)
+{
+    const size_t n = strlen(text), blank = strspn(text, " \t"), body = strspn(text, " \t\r\n");
+    const bool whole = (n > 0 && text[n - 1] == '\n') || feof(f->stream);
+    char what[64];
+    snprintf(what, sizeof what, "the line is longer than %zu characters", room - 1);
+    if (!whole && n < room)
+        ini_fail(f, ASSAY_ERR_CONFIG, "a zero byte: not a text file");
+    else if (!whole && getc(f->stream) != EOF)
+        ini_fail(f, ASSAY_ERR_CONFIG, what);
+    else if (body < n && blank > 0 && !strchr(";#", text[blank]))
+        ini_fail(f, ASSAY_ERR_CONFIG, "a key or section must start at the beginning of its line");
+}
+
+static char *next_line(char *text, int size, void *user)
+{
+    struct ini_file *f = user;
+    if (f->status < 0 || !fgets(text, size, f->stream)) return NULL;
+    f->line++;
+    check_line(f, text, (size_t)size - 1);
+    return f->status < 0 ? NULL : text;
+}
+
+// A key given twice in one file is a slip whose first value would be lost silently.
+static int take_pair(struct ini_file *f, const char *section, const char *name, const char *value)
+{
+    char origin[256];
+    snprintf(origin, sizeof origin, "%.200s:%u", f->name, f->line);
+    if (!*section) return ini_fail(f, ASSAY_ERR_CONFIG, "a key stands before the first [section]");
+    for (size_t i = f->first; i < f->settings->n; i++) {
+        const struct assay_setting *old = &f->settings->item[i];
+        if (strcmp(old->section, section) == 0 && strcmp(old->name, name) == 0)
+            return assay_err_set(f->err, ASSAY_ERR_CONFIG, "%s: %s.%s is given twice, first at %s",
+                                 origin, section, name, old->origin);
+    }
+    return cli_settings_add(f->settings, section, name, value, origin, f->err);
+}
+
+static int on_pair(void *user, const char *section, const char *name, const char *value)
+{
+    struct ini_file *f = user;
+    if (f->status >= 0) f->status = take_pair(f, section, name, value);
+    return 1;
+}
+
+static int ini_read(struct ini_file *f)
+{
+    const int bad = ini_parse_stream(next_line, f, on_pair, f);
+    // The library goes on after a line it does not understand.
+    if (bad > 0 && (f->status >= 0 || (unsigned)bad < f->line)) {
+        f->line = (unsigned)bad;
+        return ini_fail(f, ASSAY_ERR_CONFIG, "expected [section], key = value, or a comment");
+    }
+    if (f->status < 0) return f->status;
+    if (ferror(f->stream))
+        return assay_err_set(f->err, ASSAY_ERR_IO, "%s: %s", f->name, strerror(errno));
+    if (bad < 0) return assay_err_set(f->err, ASSAY_ERR_MEMORY, "%s: out of memory", f->name);
+    return ASSAY_OK;
+}
+
+int cli_settings_read(struct cli_settings *settings, const char *file, struct assay_err *err)
+{
+    struct ini_file f = {.name = file, .settings = settings, .first = settings->n, .err = err};
+    f.stream = fopen(file, "r");
+    if (!f.stream)
+        return assay_err_set(err, ASSAY_ERR_IO, "configuration file %s: %s", file, strerror(errno));
+    const int status = ini_read(&f);
+    fclose(f.stream);
+    return status;
+}
+
+// ---- --set ------------------------------------------------------------------------------------
+// text: "section.key=value"
+static int add_set(struct cli_settings *settings, const char *text, struct assay_err *err)
+{
+    const size_t n_section = strcspn(text, ".="), n = strcspn(text, "=");
+    if (n_section == 0 || text[n_section] != '.' || n == n_section + 1 || text[n] != '=')
+        return assay_err_set(err, ASSAY_ERR_USAGE, "--set '%.200s': expected SECTION.KEY=VALUE",
+                             text);
+    char section[64], name[64];
+    if (n_section >= sizeof section || n - n_section > sizeof name)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "--set '%.200s': no key is that long", text);
+    snprintf(section, sizeof section, "%.*s", (int)n_section, text);
+    snprintf(name, sizeof name, "%.*s", (int)(n - n_section - 1), text + n_section + 1);
+    return cli_settings_add(settings, section, name, text + n + 1, "--set", err);
+}
+
+int cli_settings_set(struct cli_settings *settings, const struct cli_args *args,
+                     struct assay_err *err)
+{
+    for (size_t i = 0; i < args->n_given; i++) {
+        if (strcmp(args->given[i].option->name, "set") == 0)
+            ASSAY_TRY(add_set(settings, args->given[i].value, err));
+    }
+    return ASSAY_OK;
+}
+
+static int config_gather(struct cli_settings *settings, const char *file,
+                         const struct cli_args *args, struct assay_err *err)
+{
+    if (file) ASSAY_TRY(cli_settings_read(settings, file, err));
+    return cli_settings_set(settings, args, err);
+}
+
+int cli_config(struct assay_config *config, const char *file, const struct cli_args *args,
+               struct assay_err *err)
+{
+    struct cli_settings settings = {0};
+    int status = config_gather(&settings, file, args, err);
+    if (status >= 0) status = assay_config_resolve(config, settings.item, settings.n, err);
+    cli_settings_free(&settings);
+    return status;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE // vasprintf
+#include "text_table.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+void text_table_free(struct text_table *t)
+{
+    for (size_t i = 0; i < t->n; i++) free(t->cell[i]);
+    free(t->cell);
+    *t = (struct text_table){0};
+}
+
+static bool reserve(struct text_table *t)
+{
+    if (t->n < t->cap) return true;
+    const size_t cap = t->cap ? 2 * t->cap : 256;
+    char **cell = realloc(t->cell, cap * sizeof(*cell));
+    if (!cell) return false;
+    t->cell = cell;
+    t->cap = cap;
+    return true;
+}
+
+void text_table_add(struct text_table *t, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    char *text = NULL;
+    if (t->failed || !reserve(t) || vasprintf(&text, fmt, args) < 0)
+        t->failed = true;
+    else
+        t->cell[t->n++] = text;
+    va_end(args);
+}
+
+void text_table_add_number(struct text_table *t, double value, int digits)
+{
+    if (isnan(value))
+        text_table_add(t, "%s", "");
+    else if (value == floor(value) && fabs(value) < 1e15)
+        text_table_add(t, "%.0f", value);
+    else
+        text_table_add(t, "%.*g", digits, value);
+}
+
+// ---- aligned ------------------------------------------------------------------------------------
+static const char *shown(const char *cell)
+{
+    return *cell ? cell : "-";
+}
+
+static bool is_number(const char *cell)
+{
+    char *end;
+    (void)strtod(cell, &end);
+    return end != cell && (*end == 0 || *end == ' ');
+}
+
+// Width of column c, negative (printf's left alignment) when it holds words.
+static int width(const struct text_table *t, size_t c)
+{
+    size_t most = 0;
+    bool words = false, numbers = false;
+    for (size_t i = c; i < t->n; i += t->n_column) {
+        const char *cell = t->cell[i];
+        if (strlen(shown(cell)) > most) most = strlen(shown(cell));
+        if (i < t->n_column || !*cell) continue;
+        words |= !is_number(cell);
+        numbers |= is_number(cell);
+    }
+    return words || !numbers ? -(int)most : (int)most;
+}
+
+static int print_aligned(const struct text_table *t, FILE *stream)
+{
+    int *widths = malloc((t->n_column ? t->n_column : 1) * sizeof(*widths));
+    if (!widths) return ASSAY_ERR_MEMORY;
+    for (size_t c = 0; c < t->n_column; c++) widths[c] = width(t, c);
+    for (size_t i = 0; i < t->n; i++) {
+        const size_t c = i % t->n_column;
+        const bool last = c + 1 == t->n_column;
+        // No trailing blanks after a word at the end of a line.
+        fprintf(stream, "%*s%s", last && widths[c] < 0 ? 0 : widths[c], shown(t->cell[i]),
+                last ? "\n" : "  ");
+    }
+    free(widths);
+    return 0;
+}
+
+// ---- comma-separated ----------------------------------------------------------------------------
+static void print_quoted(const char *cell, FILE *stream)
+{
+    if (!strpbrk(cell, ",\"\r\n")) {
+        fputs(cell, stream);
+        return;
+    }
+    fputc('"', stream);
+    for (; *cell; cell++) {
+        if (*cell == '"') fputc('"', stream);
+        fputc(*cell, stream);
+    }
+    fputc('"', stream);
+}
+
+static int print_csv(const struct text_table *t, FILE *stream)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        print_quoted(t->cell[i], stream);
+        fputc((i + 1) % t->n_column ? ',' : '\n', stream);
+    }
+    return 0;
+}
+
+int text_table_print(const struct text_table *t, bool csv, FILE *stream, struct assay_err *err)
+{
+    int status = t->failed ? ASSAY_ERR_MEMORY : 0;
+    if (status == 0) status = csv ? print_csv(t, stream) : print_aligned(t, stream);
+    return status == 0 ? 0 : assay_err_set(err, status, "out of memory while printing a table");
+}

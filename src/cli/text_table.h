@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// A table of texts, printed aligned for a reader or comma-separated for a program.
+#ifndef ASSAY_CLI_TEXT_TABLE_H
+#define ASSAY_CLI_TEXT_TABLE_H
+
+#include "assay/base.h"
+
+struct text_table {
+    char **cell; // row after row, the header first
+    size_t n, cap, n_column;
+    bool failed; // out of memory
+};
+
+// A zeroed struct is an empty table.
+void text_table_free(struct text_table *t);
+// Appends one cell; a row is full after n_column cells.
+void text_table_add(struct text_table *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+// Appends a number with so many significant digits, a whole one with all; NaN is an empty cell.
+void text_table_add_number(struct text_table *t, double value, int digits);
+// Numbers are aligned right, words left. Empty cells of an aligned table are printed "-".
+int text_table_print(const struct text_table *t, bool csv, FILE *stream, struct assay_err *err);
+
+#endif

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli.h"
+#include "results.h"
+#include "stats.h"
+#include "text_table.h"
+#include "truth.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint32_t tops[] = {1, 10, 100};
+#define NDCG_TOP 100
+
+struct correlation {
+    const struct assay_table *table;
+    const struct truth *truth;
+    const double *flops; // (n_row) or NULL
+    uint64_t resamples, seed;
+    bool invalid_last; // invalid candidates are tied behind all others, instead of left out
+    bool csv;
+    double *x, *y, *z; // (n_row) scratch
+};
+
+struct row_result {
+    uint32_t n, invalid;
+    struct stats_correlation rank;
+    double best[ASSAY_LEN(tops)], regret[ASSAY_LEN(tops)], ndcg;
+};
+
+// ---- one column ---------------------------------------------------------------------------------
+static bool is_cost(const char *name)
+{
+    return strcmp(name, "params") == 0 || strcmp(name, "flops") == 0 || strcmp(name, "layers") == 0;
+}
+
+// The points that take part, in row order; counts those that do not.
+static void gather(const struct correlation *c, int column, struct row_result *r)
+{
+    const struct assay_table *t = c->table;
+    const int direction = t->direction[column];
+    for (uint64_t row = 0; row < t->n_row; row++) {
+        if (isnan(c->truth->value[row])) continue;
+        double x = t->value[column][row];
+        const bool ok = t->status[row] == ASSAY_VERDICT_OK && isfinite(x);
+        r->invalid += !ok;
+        if (!ok && !(c->invalid_last && direction)) continue;
+        if (!ok && !(is_cost(t->name[column]) && isfinite(x)))
+            x = direction > 0 ? -INFINITY : INFINITY;
+        c->x[r->n] = x;
+        c->y[r->n] = c->truth->value[row];
+        if (c->flops) c->z[r->n] = c->flops[row];
+        r->n++;
+    }
+}
+
+// Accuracies from best to worst by the file's own ranking, invalid candidates last.
+static void measure_top(const struct correlation *c, int column, struct row_result *r)
+{
+    const int ranking = results_ranking(c->table, c->table->name[column]);
+    uint32_t n = 0;
+    double best = NAN;
+    for (uint64_t place = 0; ranking >= 0 && place < c->table->n_row; place++) {
+        const double accuracy = c->truth->value[c->table->order[ranking][place]];
+        if (isnan(accuracy)) continue;
+        c->y[n++] = accuracy;
+        best = fmax(best, accuracy);
+    }
+    for (size_t i = 0; i < ASSAY_LEN(tops); i++) {
+        r->best[i] = stats_top_best(n, c->y, tops[i]);
+        r->regret[i] = best - r->best[i];
+    }
+    r->ndcg = stats_ndcg(n, c->y, NDCG_TOP);
+}
+
+static int measure(const struct correlation *c, int column, struct row_result *r,
+                   struct assay_err *err)
+{
+    *r = (struct row_result){0};
+    gather(c, column, r);
+    const int status = stats_correlate(r->n, c->x, c->y, c->flops ? c->z : NULL,
+                                       (uint32_t)c->resamples, c->seed, &r->rank);
+    if (status < 0) return assay_err_set(err, status, "out of memory");
+    measure_top(c, column, r);
+    return 0;
+}
+
+// ---- printing -----------------------------------------------------------------------------------
+static void add_heads(struct text_table *text, bool csv)
+{
+    static const char *const shown[] = {"column",
+                                        "better",
+                                        "n",
+                                        "tau-b [95% CI]",
+                                        "Spearman [95% CI]",
+                                        "given FLOPs",
+                                        "top 1 (regret)",
+                                        "top 10 (regret)",
+                                        "top 100 (regret)",
+                                        "nDCG@100"};
+    static const char *const raw[] = {
+        "column",   "better",  "n",         "invalid",  "tau_b",      "tau_b_lo",   "tau_b_hi",
+        "rho",      "rho_lo",  "rho_hi",    "partial",  "partial_lo", "partial_hi", "best_1",
+        "regret_1", "best_10", "regret_10", "best_100", "regret_100", "ndcg_100"};
+    text->n_column = csv ? ASSAY_LEN(raw) : ASSAY_LEN(shown);
+    for (size_t i = 0; i < text->n_column; i++) text_table_add(text, "%s", csv ? raw[i] : shown[i]);
+}
+
+static void add_estimate(struct text_table *text, bool csv, const struct stats_estimate *e)
+{
+    if (csv) {
+        text_table_add_number(text, e->value, 10);
+        text_table_add_number(text, e->lo, 10);
+        text_table_add_number(text, e->hi, 10);
+    } else if (isnan(e->value)) {
+        text_table_add(text, "%s", "");
+    } else if (isnan(e->lo)) {
+        text_table_add(text, "%+.3f", e->value);
+    } else {
+        text_table_add(text, "%+.3f [%+.3f, %+.3f]", e->value, e->lo, e->hi);
+    }
+}
+
+static void add_top(struct text_table *text, bool csv, double best, double regret)
+{
+    if (csv) {
+        text_table_add_number(text, best, 10);
+        text_table_add_number(text, regret, 10);
+    } else if (isnan(best)) {
+        text_table_add(text, "%s", "");
+    } else {
+        text_table_add(text, "%.2f (%.2f)", best, regret);
+    }
+}
+
+static void add_result(struct text_table *text, const struct correlation *c, int column,
+                       const struct row_result *r)
+{
+    const bool csv = c->csv;
+    const int direction = c->table->direction[column];
+    text_table_add(text, "%s", c->table->name[column]);
+    text_table_add(text, "%s", direction > 0 ? "larger" : direction < 0 ? "smaller" : "");
+    text_table_add(text, "%" PRIu32, r->n);
+    if (csv) text_table_add(text, "%" PRIu32, r->invalid);
+    add_estimate(text, csv, &r->rank.tau);
+    add_estimate(text, csv, &r->rank.rho);
+    const struct stats_estimate bare = {r->rank.partial.value, NAN, NAN};
+    add_estimate(text, csv, csv ? &r->rank.partial : &bare);
+    for (size_t i = 0; i < ASSAY_LEN(tops); i++) add_top(text, csv, r->best[i], r->regret[i]);
+    if (csv || isnan(r->ndcg))
+        text_table_add_number(text, r->ndcg, 10);
+    else
+        text_table_add(text, "%.3f", r->ndcg);
+}
+
+// ---- which columns ------------------------------------------------------------------------------
+static bool is_listed(int column, const int *list, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (list[i] == column) return true;
+    return false;
+}
+
+// The columns asked for, or all that have a ranking; the costs always, at the end. list has room
+// for n_column entries.
+static int choose_columns(const struct assay_table *t, const char *words, int *list,
+                          struct assay_err *err)
+{
+    const int given = results_columns(t, words ? words : "all", list, err);
+    int n = 0;
+    for (int i = 0; i < given; i++) {
+        const char *name = t->name[list[i]];
+        const bool wanted = words || results_ranking(t, name) >= 0;
+        if (wanted && !is_cost(name) && !is_listed(list[i], list, n)) list[n++] = list[i];
+    }
+    for (int c = 0; given >= 0 && c < (int)t->n_column; c++)
+        if (is_cost(t->name[c])) list[n++] = c;
+    return given < 0 ? given : n;
+}
+
+// ---- the verb -----------------------------------------------------------------------------------
+static void print_footer(const struct correlation *c, const char *file, const char *target)
+{
+    const struct truth *truth = c->truth;
+    results_print_counts(c->table, stdout);
+    printf("\n%s: %" PRIu64 " architectures with %s, %" PRIu64 " of them among the results\n", file,
+           truth->n_given, target, truth->n_both);
+    printf("correlations over %s; top k with invalid candidates last; signs are those of the raw "
+           "column\n",
+           c->invalid_last ? "all candidates, invalid ones tied last" : "ok candidates only");
+    if (c->resamples)
+        printf("intervals: percentiles of %" PRIu64 " bootstrap resamples, seed %" PRIu64 "\n",
+               c->resamples, c->seed);
+}
+
+static int print_columns(const struct correlation *c, const int *column, int n,
+                         struct assay_err *err)
+{
+    struct text_table text = {0};
+    int status = 0;
+    add_heads(&text, c->csv);
+    for (int i = 0; i < n && status >= 0; i++) {
+        struct row_result result;
+        status = measure(c, column[i], &result, err);
+        if (status >= 0) add_result(&text, c, column[i], &result);
+    }
+    if (status >= 0) status = text_table_print(&text, c->csv, stdout, err);
+    text_table_free(&text);
+    return status;
+}
+
+static int correlate(struct correlation *c, const char *words, struct assay_err *err)
+{
+    const struct assay_table *t = c->table;
+    const int flops = results_column(t, "flops");
+    if (flops >= 0) c->flops = t->value[flops];
+    double *scratch = malloc((3 * t->n_row + 1) * sizeof(*scratch));
+    int *column = malloc((t->n_column + 1) * sizeof(*column));
+    int status = ASSAY_ERR_MEMORY;
+    if (scratch && column) {
+        c->x = scratch, c->y = scratch + t->n_row, c->z = scratch + 2 * t->n_row;
+        status = choose_columns(t, words, column, err);
+        if (status >= 0) status = print_columns(c, column, status, err);
+    } else {
+        assay_err_set(err, status, "out of memory");
+    }
+    free(column);
+    free(scratch);
+    return status;
+}
+
+static int read_options(struct correlation *c, const struct cli_args *args, struct assay_err *err)
+{
+    c->resamples = 1000;
+    c->seed = 1;
+    c->csv = cli_flag(args, "csv");
+    ASSAY_TRY(cli_u64(args, "bootstrap", 0, 1000000, &c->resamples, err));
+    ASSAY_TRY(cli_u64(args, "seed", 0, UINT64_MAX, &c->seed, err));
+    const char *invalid = cli_value(args, "invalid");
+    c->invalid_last = invalid && strcmp(invalid, "last") == 0;
+    if (invalid && !c->invalid_last && strcmp(invalid, "drop") != 0)
+        return assay_err_set(err, ASSAY_ERR_USAGE, "--invalid: '%.60s' is neither drop nor last",
+                             invalid);
+    if (cli_value(args, "truth")) return 0;
+    return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE.csv is missing");
+}
+
+static int read_truth(struct truth *truth, const struct assay_table *table,
+                      const struct cli_args *args, const char *target, struct assay_err *err)
+{
+    char name[64];
+    struct assay_space space;
+    ASSAY_TRY(results_space(args->position[0], name, sizeof(name), err));
+    ASSAY_TRY(assay_space_open(&space, name, err));
+    const int status = truth_read(truth, cli_value(args, "truth"), target, &space, table, err);
+    assay_space_close(&space);
+    return status;
+}
+
+static int run(const struct cli_args *args, struct assay_err *err)
+{
+    struct correlation c = {0};
+    ASSAY_TRY(read_options(&c, args, err));
+    const char *target = cli_value(args, "target");
+    if (!target) target = "test_accuracy";
+    struct assay_table *table;
+    ASSAY_TRY(assay_table_read(&table, args->position[0], err));
+    struct truth truth = {0};
+    int status = read_truth(&truth, table, args, target, err);
+    c.table = table;
+    c.truth = &truth;
+    if (status >= 0) status = correlate(&c, cli_value(args, "columns"), err);
+    if (status >= 0 && !c.csv) print_footer(&c, cli_value(args, "truth"), target);
+    truth_free(&truth);
+    assay_table_free(table);
+    return status < 0 ? status : ASSAY_EXIT_COMPLETE;
+}
+
+static const struct cli_option options[] = {
+    {.name = "truth",
+     .value = "FILE.csv",
+     .help = "table with a header; column arch and the target"},
+    {.name = "target", .value = "NAME", .help = "column to agree with (test_accuracy)"},
+    {.name = "columns",
+     .value = "A,B,...",
+     .help = "columns compared (all that have a ranking); all: every one"},
+    {.name = "invalid",
+     .value = "drop|last",
+     .help = "candidates that are not ok: left out of correlations (drop),\nor tied behind all "
+             "others (last)"},
+    {.name = "bootstrap",
+     .value = "B",
+     .help = "resamples of the confidence intervals (1000); 0: none"},
+    {.name = "seed", .value = "S", .help = "of the resamples (1)"},
+    {.name = "csv", .help = "comma-separated, more digits"},
+    {0},
+};
+
+const struct cli_verb cli_verb_correlate = {
+    .name = "correlate",
+    .synopsis = "RESULTS.h5 --truth FILE.csv",
+    .help = "compare the columns of a results file with measured accuracies",
+    .about = "For every column: Kendall's tau-b and Spearman's rho with 95 % bootstrap intervals, "
+             "Spearman\n"
+             "given FLOPs, the best accuracy among the top 1, 10 and 100 with its regret, and "
+             "nDCG. Signs are\n"
+             "never dropped: a column of which smaller is better should correlate negatively. "
+             "tenas is TE-NAS's\n"
+             "rank sum of kappa and regions. Rows are joined by architecture; other columns are "
+             "ignored.\n",
+    .examples = "assay correlate runs/nb201/results.h5 --truth accuracy.csv\n"
+                "assay correlate runs/nb201/results.h5 --truth accuracy.csv --target "
+                "valid_accuracy --csv\n",
+    .option = options,
+    .min_position = 1,
+    .max_position = 1,
+    .run = run,
+};

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static int list_spaces(struct assay_err *err)
+{
+    for (const struct assay_space_kind *const *kind = assay_space_kinds; *kind; kind++) {
+        struct assay_space space;
+        ASSAY_TRY(assay_space_open(&space, (*kind)->name, err));
+        printf("%-16s %" PRIu64 " architectures: %s\n", (*kind)->name, assay_space_size(&space),
+               (*kind)->help);
+        assay_space_close(&space);
+    }
+    return ASSAY_OK;
+}
+
+static int list_metrics(struct assay_err *err)
+{
+    static const char *const better[] = {"smaller is better", "", "larger is better"};
+    (void)err;
+    for (const struct assay_metric *const *metric = assay_metrics; *metric; metric++) {
+        printf("%s: %s\n", (*metric)->name, (*metric)->help);
+        for (uint32_t i = 0; i < (*metric)->n_column; i++) {
+            const struct assay_column *c = &(*metric)->column[i];
+            printf("  %-20s %-18s %-12s %s\n", c->name, better[1 + c->direction], c->unit,
+                   c->source);
+        }
+    }
+    return ASSAY_OK;
+}
+
+static int list_protocols(struct assay_err *err)
+{
+    (void)err;
+    for (const struct assay_preset *preset = assay_presets; preset->name; preset++) {
+        printf("%s\n", preset->name);
+        for (const char *at = preset->help; *at; at += strcspn(at, "\n"), at += *at == '\n')
+            printf("  %.*s\n", (int)strcspn(at, "\n"), at);
+        for (const struct assay_preset_value *v = preset->value; v->section; v++)
+            printf("    %s.%s = %s\n", v->section, v->name, v->value);
+    }
+    return ASSAY_OK;
+}
+
+static int list_kernels(struct assay_err *err)
+{
+    const struct assay_kern *best = NULL;
+    ASSAY_TRY(assay_kern_select(&best, "auto", err));
+    for (unsigned i = 0; assay_kern_rung(i); i++) {
+        const struct assay_kern *kern = assay_kern_rung(i);
+        printf("%-10s %s\n", assay_kern_name(kern),
+               kern == best                ? "chosen by auto"
+               : assay_kern_runnable(kern) ? "available"
+                                           : "not on this CPU");
+    }
+    return ASSAY_OK;
+}
+
+// "a whole number from 2 to 64", "true or false", "one of a|b"
+static void print_domain(const struct assay_opt *opt)
+{
+    const char *const kind = opt->type == ASSAY_OPT_U64 ? "a whole number" : "a number";
+    if (opt->type == ASSAY_OPT_BOOL)
+        printf("true or false");
+    else if (opt->choices)
+        printf("one of %s", opt->choices);
+    else if (opt->type == ASSAY_OPT_TEXT)
+        printf("text");
+    else if (opt->max < 1e15)
+        printf("%s from %.15g to %.15g", kind, opt->min, opt->max);
+    else
+        printf("%s of %.15g or more", kind, opt->min);
+}
+
+// As a configuration file that sets every key to its default.
+static int list_options(struct assay_err *err)
+{
+    const char *section = "";
+    (void)err;
+    for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++) {
+        if (strcmp(section, opt->section) != 0)
+            printf("%s[%s]\n", *section ? "\n" : "", opt->section);
+        section = opt->section;
+        printf("# %s\n# (", opt->help);
+        print_domain(opt);
+        printf(")\n%s = %s\n", opt->name, opt->def);
+    }
+    return ASSAY_OK;
+}
+
+static int run(const struct cli_args *args, struct assay_err *err)
+{
+    static const struct {
+        const char *name;
+        int (*list)(struct assay_err *err);
+    } topic[] = {{"spaces", list_spaces},
+                 {"metrics", list_metrics},
+                 {"protocols", list_protocols},
+                 {"kernels", list_kernels},
+                 {"options", list_options}};
+    for (unsigned i = 0; i < ASSAY_LEN(topic); i++) {
+        if (strcmp(args->position[0], topic[i].name) == 0) return topic[i].list(err);
+    }
+    return assay_err_set(err, ASSAY_ERR_USAGE,
+                         "list '%.100s': expected spaces, metrics, protocols, kernels or options",
+                         args->position[0]);
+}
+
+const struct cli_verb cli_verb_list = {
+    .name = "list",
+    .synopsis = "spaces|metrics|protocols|kernels|options",
+    .help = "list what there is to choose from",
+    .examples =
+        "assay list metrics\n"
+        "assay list options               # every configuration key: meaning, range, default\n"
+        "assay list options > mine.ini    # a configuration to start from\n",
+    .min_position = 1,
+    .max_position = 1,
+    .run = run,
+};

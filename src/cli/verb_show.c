@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+// A candidate, and where another table lists it.
+struct subject {
+    struct assay_space space;
+    uint64_t index;
+    char text[ASSAY_ARCH_MAX];
+    const char *order;    // file, or NULL
+    char order_index[32]; // its index there
+};
+
+static bool is_number(const char *word)
+{
+    const size_t n = strlen(word);
+    return n > 0 && strspn(word, "0123456789") == n;
+}
+
+// ---- a benchmark's own order ------------------------------------------------------------------
+struct order {
+    struct cli_csv csv;
+    size_t index, arch; // columns
+};
+
+static int order_columns(struct order *order, struct assay_err *err)
+{
+    ASSAY_TRY(cli_csv_column(&order->csv, "index", &order->index, err));
+    return cli_csv_column(&order->csv, "arch", &order->arch, err);
+}
+
+// The row whose index is word, or whose architecture is s->index.
+static int order_row(const struct order *order, const struct subject *s, const char *word,
+                     size_t *row, struct assay_err *err)
+{
+    for (*row = 0; *row < order->csv.n_row; ++*row) {
+        const char *arch = cli_csv_cell(&order->csv, *row, order->arch);
+        uint64_t index;
+        if (is_number(word)) {
+            if (strcmp(cli_csv_cell(&order->csv, *row, order->index), word) == 0) return ASSAY_OK;
+            continue;
+        }
+        if (assay_space_parse(&s->space, arch, &index, err) < 0)
+            return assay_err_prefix(err, "%s, row %zu", order->csv.file, *row + 1);
+        if (index == s->index) return ASSAY_OK;
+    }
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: none of its %zu rows is %.200s",
+                         order->csv.file, order->csv.n_row, word);
+}
+
+static int order_find(struct subject *s, struct order *order, const char *word,
+                      struct assay_err *err)
+{
+    size_t row;
+    ASSAY_TRY(order_columns(order, err));
+    ASSAY_TRY(order_row(order, s, word, &row, err));
+    snprintf(s->order_index, sizeof s->order_index, "%s",
+             cli_csv_cell(&order->csv, row, order->index));
+    const char *arch = cli_csv_cell(&order->csv, row, order->arch);
+    if (assay_space_parse(&s->space, arch, &s->index, err) < 0)
+        return assay_err_prefix(err, "%s, row %zu", order->csv.file, row + 1);
+    return ASSAY_OK;
+}
+
+static int look_up(struct subject *s, const char *word, struct assay_err *err)
+{
+    struct order order;
+    ASSAY_TRY(cli_csv_read(&order.csv, s->order, err));
+    const int status = order_find(s, &order, word, err);
+    cli_csv_free(&order.csv);
+    return status;
+}
+
+// ---- the candidate ----------------------------------------------------------------------------
+
+static int identify(struct subject *s, const char *word, struct assay_err *err)
+{
+    const uint64_t last = assay_space_size(&s->space) - 1;
+    if (!is_number(word))
+        ASSAY_TRY(assay_space_parse(&s->space, word, &s->index, err));
+    else if (!s->order)
+        ASSAY_TRY(cli_parse_u64(word, "INDEX", 0, last, &s->index, err));
+    if (s->order) ASSAY_TRY(look_up(s, word, err));
+    ASSAY_ASSERT(assay_space_format(&s->space, s->index, s->text, sizeof s->text) >= 0);
+    return ASSAY_OK;
+}
+
+static void print_names(const struct subject *s)
+{
+    const uint64_t class = assay_space_canonical(&s->space, s->index);
+    const uint64_t size = assay_space_size(&s->space);
+    uint64_t members = 0;
+    char text[ASSAY_ARCH_MAX];
+    for (uint64_t i = 0; i < size; i++) members += assay_space_canonical(&s->space, i) == class;
+    assay_space_format(&s->space, class, text, sizeof text);
+    printf("space       %s\nindex       %" PRIu64 "\n", s->space.kind->name, s->index);
+    if (s->order) printf("its index   %s in %s\n", s->order_index, s->order);
+    printf("arch        %s\n", s->text);
+    printf("class       %" PRIu64 " %s\n", class, text);
+    printf("members     %" PRIu64 " architectures are this network at initialisation\n", members);
+}
+
+// Builds the literal network in g and prints what it costs.
+static int print_cost(const struct subject *s, struct assay_graph *g, const struct assay_net *net,
+                      struct assay_err *err)
+{
+    ASSAY_TRY(assay_space_build(&s->space, s->index, net, g, err));
+    const struct assay_cost cost = assay_graph_cost(g);
+    printf("C=%-2u N=%-2u   %.6f M parameters, %.6f MFLOPs, %" PRIu64 " layers, %" PRIu64
+           " ReLU units\n",
+           net->channels, net->cells, 1e-6 * (double)cost.params, 1e-6 * (double)cost.flops,
+           cost.layers, cost.relus);
+    return ASSAY_OK;
+}
+
+static int print_networks(const struct subject *s, struct assay_graph *g,
+                          struct assay_graph *folded, struct assay_err *err)
+{
+    const struct assay_net full = {.channels = 16, .cells = 5, .classes = 10, .image = 32};
+    const struct assay_net small = {.channels = 3, .cells = 1, .classes = 10, .image = 32};
+    ASSAY_TRY(print_cost(s, g, &full, err));
+    ASSAY_TRY(print_cost(s, g, &small, err));
+    ASSAY_TRY(assay_graph_fold(g, true, folded, NULL, err));
+    printf("\nThe network executed at C=3, N=1%s:\n",
+           assay_graph_is_dead(folded) ? " (dead: its output does not depend on the image)" : "");
+    assay_graph_print(folded, stdout);
+    return ASSAY_OK;
+}
+
+static int show(struct subject *s, const char *word, struct assay_err *err)
+{
+    struct assay_graph g, folded;
+    ASSAY_TRY(identify(s, word, err));
+    print_names(s);
+    assay_graph_init(&g);
+    assay_graph_init(&folded);
+    const int status = print_networks(s, &g, &folded, err);
+    assay_graph_free(&g);
+    assay_graph_free(&folded);
+    return status;
+}
+
+static int run(const struct cli_args *args, struct assay_err *err)
+{
+    struct subject s = {.order = cli_value(args, "order")};
+    ASSAY_TRY(assay_space_open(&s.space, args->position[0], err));
+    const int status = show(&s, args->position[1], err);
+    assay_space_close(&s.space);
+    return status;
+}
+
+static const struct cli_option options[] = {
+    {.name = "order",
+     .value = "TABLE.csv",
+     .help = "INDEX counts as in this table, which has columns index\n"
+             "and arch: a benchmark's own order"},
+    {.name = NULL},
+};
+
+const struct cli_verb cli_verb_show = {
+    .name = "show",
+    .synopsis = "SPACE INDEX|ARCH [--order TABLE.csv]",
+    .help = "tell everything about one architecture but its values",
+    .examples = "assay show nas-bench-201 42\n"
+                "assay show nas-bench-201 '|nor_conv_3x3~0|+|none~0|skip_connect~1|+"
+                "|none~0|none~1|avg_pool_3x3~2|'\n"
+                "assay show nas-bench-201 42 --order nb201-cifar10.csv\n",
+    .option = options,
+    .min_position = 2,
+    .max_position = 2,
+    .run = run,
+};

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli.h"
+
+#include <string.h>
+
+// Options that stand for a configuration key.
+static const struct {
+    const char *option, *section, *key;
+} short_for[] = {
+    {"first", "candidates", "first"},   {"count", "candidates", "count"},
+    {"sample", "candidates", "sample"}, {"seed", "candidates", "seed"},
+    {"archs", "candidates", "archs"},   {"metrics", "run", "metrics"},
+    {"members", "run", "members"},
+};
+
+static int gather_options(struct cli_settings *settings, const struct cli_args *args,
+                          struct assay_err *err)
+{
+    for (unsigned i = 0; i < ASSAY_LEN(short_for); i++) {
+        if (!cli_flag(args, short_for[i].option)) continue;
+        const char *value = cli_value(args, short_for[i].option);
+        char origin[64];
+        snprintf(origin, sizeof origin, "--%s", short_for[i].option);
+        ASSAY_TRY(cli_settings_add(settings, short_for[i].section, short_for[i].key,
+                                   value ? value : "true", origin, err));
+    }
+    return ASSAY_OK;
+}
+
+static int gather(struct cli_settings *settings, const struct cli_args *args, struct assay_err *err)
+{
+    ASSAY_TRY(cli_settings_read(settings, args->position[0], err));
+    ASSAY_TRY(cli_settings_set(settings, args, err));
+    return gather_options(settings, args, err);
+}
+
+static int configure(struct assay_config *config, const struct cli_args *args,
+                     struct assay_err *err)
+{
+    struct cli_settings settings = {0};
+    int status = gather(&settings, args, err);
+    if (status >= 0) status = assay_config_resolve(config, settings.item, settings.n, err);
+    cli_settings_free(&settings);
+    ASSAY_TRY(status);
+    if (cli_flag(args, "seed") && config->sample == 0)
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "sweep: --seed is the seed of --sample, which is not given (weights "
+                             "and batches: --set run.seed=S)");
+    if (!cli_value(args, "output"))
+        return assay_err_set(err, ASSAY_ERR_USAGE, "sweep: -o DIR is missing: where results go");
+    return ASSAY_OK;
+}
+
+static int run(const struct cli_args *args, struct assay_err *err)
+{
+    struct assay_config config;
+    ASSAY_TRY(assay_comm_agree(args->comm, configure(&config, args, err), err));
+    const char *dir = cli_value(args, "output");
+    const int rank = assay_comm_rank(args->comm);
+    int status = ASSAY_OK, code = ASSAY_EXIT_COMPLETE;
+    if (cli_flag(args, "dry-run")) {
+        if (rank == 0) status = assay_sweep_dry_run(&config, dir, stdout, err);
+        ASSAY_TRY(assay_comm_agree(args->comm, status, err));
+        return code;
+    }
+    const struct assay_log log = {
+        .stream = stderr,
+        .level = cli_flag(args, "quiet") ? ASSAY_LOG_WARN : ASSAY_LOG_INFO,
+        .rank = rank == 0 ? -1 : rank,
+    };
+    ASSAY_TRY(assay_sweep_run(&config, dir, args->comm, &log, &code, err));
+    return code;
+}
+
+static const struct cli_option options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .value = "DIR",
+     .help = "run directory: journal, results.h5, config.ini; the same\n"
+             "command with the same directory resumes"},
+    {.name = "first", .value = "I", .help = "first candidate, by index"},
+    {.name = "count", .value = "N", .help = "number of candidates from there on"},
+    {.name = "sample", .value = "N", .help = "a random sample of N candidates"},
+    {.name = "seed", .value = "S", .help = "seed of that sample"},
+    {.name = "archs", .value = "FILE", .help = "candidates from a file, one architecture per line"},
+    {.name = "metrics", .value = "NAMES", .help = "comma-separated metrics (`assay list metrics`)"},
+    {.name = "members",
+     .help = "evaluate every architecture, not one for all that are\n"
+             "the same network at initialisation"},
+    CLI_OPTION_SET,
+    {.name = "dry-run", .help = "say what would run, and stop"},
+    {.name = "quiet", .letter = 'q', .help = "print only warnings and errors"},
+    {.name = NULL},
+};
+
+const struct cli_verb cli_verb_sweep = {
+    .name = "sweep",
+    .synopsis = "CONFIG -o DIR [options]",
+    .help = "evaluate the candidates of a search space on all ranks",
+    .about =
+        "CONFIG is an INI file; `assay list options` shows its keys. Options stand over the file,\n"
+        "the file over the preset named by protocol.name, the preset over the defaults.\n"
+        "Run it under mpirun or srun, or alone. A run that was stopped or killed is resumed by\n"
+        "the same command; SIGTERM, SIGINT, SIGUSR1 and Slurm's end time stop it cleanly (75).\n",
+    .examples =
+        "mpirun -n 4 assay sweep configs/nb201-tenas.ini -o runs/nb201\n"
+        "srun assay sweep configs/nb201-tenas.ini -o runs/nb201\n"
+        "assay sweep configs/nb201-quickstart.ini -o runs/try --first 100 --count 50\n"
+        "assay sweep configs/nb201-tenas.ini -o runs/s --sample 1000 --seed 7 --set run.repeats=3\n"
+        "assay sweep configs/nb201-tenas.ini -o runs/nb201 --dry-run\n",
+    .option = options,
+    .min_position = 1,
+    .max_position = 1,
+    .parallel = true,
+    .run = run,
+};

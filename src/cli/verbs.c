@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli.h"
+
+#include <string.h>
+
+extern const struct cli_verb cli_verb_sweep, cli_verb_rank, cli_verb_correlate, cli_verb_eval,
+    cli_verb_show, cli_verb_list, cli_verb_pack;
+
+const struct cli_verb *const cli_verbs[] = {
+    &cli_verb_sweep, &cli_verb_rank, &cli_verb_correlate, &cli_verb_eval,
+    &cli_verb_show,  &cli_verb_list, &cli_verb_pack,      NULL,
+};
+
+int cli_verb_find(const struct cli_verb **out, const char *name, struct assay_err *err)
+{
+    const char *best = NULL;
+    unsigned distance = 0;
+    for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
+        const unsigned d = assay_word_distance(name, (*verb)->name);
+        *out = *verb;
+        if (d == 0) return ASSAY_OK;
+        if (best && d >= distance) continue;
+        best = (*verb)->name;
+        distance = d;
+    }
+    return assay_err_set(err, ASSAY_ERR_USAGE,
+                         "unknown verb '%.100s'; did you mean %s? (`assay --help` lists them)",
+                         name, best);
+}
+
+void cli_help(FILE *out)
+{
+    fputs("assay judges neural networks before training them.\n\nusage: assay VERB ...\n\n", out);
+    for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++)
+        fprintf(out, "  %-10s %s\n", (*verb)->name, (*verb)->help);
+    fputs("\n  assay VERB --help   tells a verb's options, with examples\n"
+          "  assay --version     tells how this program was built\n"
+          "\nexit codes: 0 complete, 1 error, 2 wrong command line, 3 complete with failed "
+          "candidates,\n"
+          "75 stopped early, the same command resumes\n",
+          out);
+}
+
+// The text in a column of its own, also when it has several lines.
+static void print_column(FILE *out, const char *text, int indent)
+{
+    while (*text) {
+        const size_t n = strcspn(text, "\n");
+        fprintf(out, "%.*s\n", (int)n, text);
+        text += n;
+        if (*text == '\n') text++;
+        if (*text) fprintf(out, "%*s", indent, "");
+    }
+}
+
+static void print_option(FILE *out, const struct cli_option *o)
+{
+    enum { COLUMN = 26 };
+    char left[96], letter[8] = "";
+    if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+    snprintf(left, sizeof left, "  %s--%s%s%s", letter, o->name, o->value ? " " : "",
+             o->value ? o->value : "");
+    if (strlen(left) + 2 > COLUMN)
+        fprintf(out, "%s\n%*s", left, COLUMN, "");
+    else
+        fprintf(out, "%-*s", COLUMN, left);
+    print_column(out, o->help, COLUMN);
+}
+
+void cli_verb_help(const struct cli_verb *verb, FILE *out)
+{
+    fprintf(out, "usage: assay %s %s\n\n%s\n", verb->name, verb->synopsis, verb->help);
+    if (verb->about) fprintf(out, "\n%s", verb->about);
+    fputs("\noptions:\n", out);
+    for (const struct cli_option *o = verb->option; o && o->name; o++) print_option(out, o);
+    print_option(out, &(struct cli_option){.name = "help", .letter = 'h', .help = "this text"});
+    fputs("\nexamples:\n", out);
+    for (const char *at = verb->examples; *at;) {
+        const size_t n = strcspn(at, "\n");
+        fprintf(out, "  %.*s\n", (int)n, at);
+        at += n + (at[n] == '\n');
+    }
+}

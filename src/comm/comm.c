@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int comm_check(int rc, const char *what, struct assay_err *err)
+{
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int n = 0;
+
+    if (rc == MPI_SUCCESS) return 0;
+    MPI_Error_string(rc, text, &n);
+    return assay_err_set(err, ASSAY_ERR_MPI, "%s failed: %s", what, text);
+}
+
+// Settings of Open MPI that a user would otherwise have to know; what the user set stays. A program
+// started without a launcher needs no daemon; and shared memory between ranks without
+// process_vm_readv, which containers forbid and Open MPI 4 does not notice in time.
+static void set_defaults(void)
+{
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
+}
+
+static int open_world(struct assay_comm *comm, struct assay_err *err)
+{
+    int n = 0;
+
+    ASSAY_TRY(comm_check(MPI_Comm_dup(MPI_COMM_WORLD, &comm->mpi), "MPI_Comm_dup", err));
+    ASSAY_TRY(comm_check(MPI_Comm_set_errhandler(comm->mpi, MPI_ERRORS_RETURN),
+                         "MPI_Comm_set_errhandler", err));
+    MPI_Comm_rank(comm->mpi, &comm->rank);
+    MPI_Comm_size(comm->mpi, &comm->size);
+    MPI_Get_processor_name(comm->host, &n);
+    return comm->size == 1 ? comm_check_singleton(err) : 0;
+}
+
+int assay_comm_start(struct assay_comm **out, struct assay_err *err)
+{
+    struct assay_comm *comm = calloc(1, sizeof *comm);
+    int provided = 0;
+
+    if (!comm) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the communicator");
+    set_defaults();
+    int status = comm_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided),
+                            "MPI_Init_thread", err);
+    if (!status) {
+        status = open_world(comm, err);
+        if (status) MPI_Finalize();
+    }
+    if (status) {
+        free(comm);
+        return status;
+    }
+    *out = comm;
+    return 0;
+}
+
+void assay_comm_finish(struct assay_comm *comm)
+{
+    if (!comm) return;
+    comm_drop_letters(comm);
+    MPI_Comm_free(&comm->mpi);
+    MPI_Finalize();
+    free(comm);
+}
+
+void assay_comm_abort(struct assay_comm *comm, int exit_code)
+{
+    MPI_Abort(comm ? comm->mpi : MPI_COMM_WORLD, exit_code);
+    abort();
+}
+
+int assay_comm_rank(const struct assay_comm *comm)
+{
+    return comm->rank;
+}
+
+int assay_comm_size(const struct assay_comm *comm)
+{
+    return comm->size;
+}
+
+const char *assay_comm_host(const struct assay_comm *comm)
+{
+    return comm->host;
+}
+
+int assay_comm_hosts(struct assay_comm *comm)
+{
+    const size_t n = sizeof comm->host;
+    char *all = calloc((size_t)comm->size, n);
+    int first = 1, total = 0;
+
+    const int room = all != NULL;
+    if (assay_comm_min(comm, room)) {
+        MPI_Allgather(comm->host, (int)n, MPI_CHAR, all, (int)n, MPI_CHAR, comm->mpi);
+        for (int i = 0; i < comm->rank; i++)
+            first &= strncmp(all + (size_t)i * n, comm->host, n) != 0;
+    }
+    free(all);
+    MPI_Allreduce(&first, &total, 1, MPI_INT, MPI_SUM, comm->mpi);
+    return total;
+}
+
+int assay_comm_min(struct assay_comm *comm, int value)
+{
+    int least = value;
+
+    MPI_Allreduce(&value, &least, 1, MPI_INT, MPI_MIN, comm->mpi);
+    return least;
+}
+
+int assay_comm_agree(struct assay_comm *comm, int status, struct assay_err *err)
+{
+    struct {
+        int status, rank;
+    } mine = {status < 0 ? status : 0, comm->rank}, worst = mine;
+    struct assay_err text = {0};
+
+    ASSAY_TRY(comm_check(MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MINLOC, comm->mpi),
+                         "MPI_Allreduce", err));
+    if (!worst.status) return status;
+    if (err && worst.rank == comm->rank) text = *err;
+    ASSAY_TRY(comm_check(MPI_Bcast(&text, sizeof text, MPI_BYTE, worst.rank, comm->mpi),
+                         "MPI_Bcast", err));
+    if (err) *err = text;
+    return worst.status;
+}
+
+#define TEXT_OF(x) #x
+#define TEXT(x)    TEXT_OF(x)
+
+const char *assay_comm_name(void)
+{
+    return "Open MPI " TEXT(OMPI_MAJOR_VERSION) "." TEXT(OMPI_MINOR_VERSION) "." TEXT(
+        OMPI_RELEASE_VERSION);
+}

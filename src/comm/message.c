@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comm.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+// Frees the letters that have left.
+static int reap(struct assay_comm *comm, struct assay_err *err)
+{
+    for (struct letter **at = &comm->sent; *at;) {
+        struct letter *letter = *at;
+        int gone = 0;
+        ASSAY_TRY(comm_check(MPI_Test(&letter->request, &gone, MPI_STATUS_IGNORE), "sending", err));
+        if (gone) {
+            *at = letter->next;
+            free(letter);
+        } else {
+            at = &letter->next;
+        }
+    }
+    return 0;
+}
+
+int assay_comm_post(struct assay_comm *comm, int to, enum assay_tag tag, const void *bytes,
+                    size_t n, struct assay_err *err)
+{
+    ASSAY_ASSERT(n <= INT_MAX);
+    ASSAY_TRY(reap(comm, err));
+    struct letter *letter = malloc(sizeof *letter + n);
+    if (!letter)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a message of %zu bytes", n);
+    if (n) memcpy(letter->bytes, bytes, n);
+    const int status = comm_check(
+        MPI_Isend(letter->bytes, (int)n, MPI_BYTE, to, (int)tag, comm->mpi, &letter->request),
+        "MPI_Isend", err);
+    if (status) {
+        free(letter);
+        return status;
+    }
+    letter->next = comm->sent;
+    comm->sent = letter;
+    return 0;
+}
+
+static int look(struct assay_comm *comm, struct assay_mail *mail, struct assay_err *err)
+{
+    MPI_Status found;
+    int flag = 0, n = 0;
+
+    ASSAY_TRY(comm_check(MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm->mpi, &flag, &found),
+                         "MPI_Iprobe", err));
+    if (!flag) return 0;
+    MPI_Get_count(&found, MPI_BYTE, &n);
+    *mail = (struct assay_mail){
+        .from = found.MPI_SOURCE, .tag = (enum assay_tag)found.MPI_TAG, .n = (size_t)n};
+    return 1;
+}
+
+int assay_comm_poll(struct assay_comm *comm, double seconds, struct assay_mail *mail,
+                    struct assay_err *err)
+{
+    const double end = seconds > 0 ? assay_clock_wall() + seconds : 0;
+    long nap = 10000; // ns; naps rather than spins, the core may be another rank's
+
+    ASSAY_TRY(reap(comm, err));
+    for (;;) {
+        const int found = look(comm, mail, err);
+        if (found || seconds <= 0 || assay_clock_wall() >= end) return found;
+        if (nanosleep(&(struct timespec){.tv_nsec = nap}, NULL)) return 0;
+        nap = nap < 500000 ? 2 * nap : 1000000;
+        ASSAY_TRY(reap(comm, err));
+    }
+}
+
+int assay_comm_take(struct assay_comm *comm, const struct assay_mail *mail, void *bytes,
+                    struct assay_err *err)
+{
+    return comm_check(MPI_Recv(bytes, (int)mail->n, MPI_BYTE, mail->from, (int)mail->tag, comm->mpi,
+                               MPI_STATUS_IGNORE),
+                      "MPI_Recv", err);
+}
+
+void comm_drop_letters(struct assay_comm *comm)
+{
+    while (comm->sent) {
+        struct letter *letter = comm->sent;
+        comm->sent = letter->next;
+        MPI_Wait(&letter->request, MPI_STATUS_IGNORE);
+        free(letter);
+    }
+}

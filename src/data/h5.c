@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "h5.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int assay_h5_split(struct assay_h5_place *place, const char *where, struct assay_err *err)
+{
+    const char *colon = NULL;
+    for (const char *at = where; (at = strstr(at, ":/")); at++) colon = at;
+    if (!colon || colon == where)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "'%s': expected file.h5:/path/inside", where);
+    const size_t n = (size_t)(colon - where);
+    if (strlen(where) >= ASSAY_TEXT_MAX)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "'%.100s...': longer than %d bytes", where,
+                             ASSAY_TEXT_MAX - 1);
+    memcpy(place->file, where, n);
+    place->file[n] = 0;
+    strcpy(place->path, colon + 1);
+    return ASSAY_OK;
+}
+
+static herr_t take_description(unsigned depth, const H5E_error2_t *e, void *text)
+{
+    (void)depth;
+    if (e->desc && *e->desc) *(const char **)text = e->desc;
+    return 0;
+}
+
+void assay_h5_reason(char *text, size_t cap)
+{
+    const char *deepest = "no reason given";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, take_description, &deepest);
+    snprintf(text, cap, "%s", deepest);
+}
+
+// Locking fails on Lustre, GPFS and NFS; HDF5 reads the variable when it starts.
+static void h5_start(void)
+{
+    setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
+    H5open();
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+int assay_h5_open(hid_t *file, const char *name, struct assay_err *err)
+{
+    struct stat st;
+    h5_start();
+    if (stat(name, &st) != 0)
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s; expected an HDF5 file", name,
+                             strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a regular file; expected an HDF5 file",
+                             name);
+    if (H5Fis_hdf5(name) == 0)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: not an HDF5 file (%lld bytes, no HDF5 signature)", name,
+                             (long long)st.st_size);
+    *file = H5Fopen(name, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (*file >= 0) return ASSAY_OK;
+    char why[256];
+    assay_h5_reason(why, sizeof why);
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "%s: unreadable, truncated or damaged HDF5 file (%s)", name, why);
+}
+
+int assay_h5_shape(struct assay_h5_shape *shape, hid_t set, const char *who, struct assay_err *err)
+{
+    hsize_t dim[H5S_MAX_RANK] = {0};
+    const hid_t space = H5Dget_space(set);
+    const bool has_extent = H5Sget_simple_extent_type(space) != H5S_NULL;
+    const int ndim = H5Sget_simple_extent_dims(space, dim, NULL);
+    H5Sclose(space);
+    *shape = (struct assay_h5_shape){.ndim = ndim > 0 ? (unsigned)ndim : 0, .size = 1};
+    for (unsigned i = 0; i < shape->ndim; i++) {
+        shape->dim[i] = dim[i];
+        if (__builtin_mul_overflow(shape->size, dim[i], &shape->size))
+            return assay_err_set(err, ASSAY_ERR_INPUT, "%s: more values than memory can hold", who);
+    }
+    if (!has_extent || ndim < 0 || shape->size == 0)
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: the data set is empty", who);
+    return ASSAY_OK;
+}
+
+void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t cap)
+{
+    size_t n = (size_t)snprintf(text, cap, "(");
+    for (unsigned i = 0; i < shape->ndim && n < cap; i++)
+        n += (size_t)snprintf(text + n, cap - n, "%s%llu", i ? "," : "",
+                              (unsigned long long)shape->dim[i]);
+    if (n < cap) snprintf(text + n, cap - n, ")");
+}
+
+int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape *shape,
+                  const char *who, struct assay_err *err)
+{
+    size_t bytes;
+    void *value = NULL;
+    if (!__builtin_mul_overflow(shape->size, H5Tget_size(type), &bytes)) value = malloc(bytes);
+    if (!value)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %llu values", who,
+                             (unsigned long long)shape->size);
+    if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) < 0) {
+        char why[256];
+        assay_h5_reason(why, sizeof why);
+        free(value);
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: unreadable or damaged data set (%s)", who,
+                             why);
+    }
+    *out = value;
+    return ASSAY_OK;
+}
+
+H5T_class_t assay_h5_class(hid_t set, size_t *size, bool *is_signed)
+{
+    const hid_t type = H5Dget_type(set);
+    const H5T_class_t class = H5Tget_class(type);
+    *size = H5Tget_size(type);
+    *is_signed = class == H5T_INTEGER && H5Tget_sign(type) != H5T_SGN_NONE;
+    H5Tclose(type);
+    return class;
+}

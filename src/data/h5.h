@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening HDF5 files and objects with errors a user can act on.
+#ifndef ASSAY_DATA_H5_H
+#define ASSAY_DATA_H5_H
+
+#include "assay/base.h"
+
+#include <hdf5.h>
+
+// "file.h5:/path" taken apart.
+struct assay_h5_place {
+    char file[ASSAY_TEXT_MAX], path[ASSAY_TEXT_MAX];
+};
+
+int assay_h5_split(struct assay_h5_place *place, const char *where, struct assay_err *err);
+int assay_h5_open(hid_t *file, const char *name, struct assay_err *err);
+// Why the last HDF5 call failed: the deepest message of its error stack.
+void assay_h5_reason(char *text, size_t cap);
+
+// Dimensions of a data set; a scalar has none and size 1.
+struct assay_h5_shape {
+    unsigned ndim;
+    uint64_t dim[H5S_MAX_RANK], size;
+};
+// Errors if the data set has no values at all. who ("file.h5:/x") opens the error text.
+int assay_h5_shape(struct assay_h5_shape *shape, hid_t set, const char *who, struct assay_err *err);
+// "(72,3,32,32)"
+void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t cap);
+// malloc'd values of the whole data set, converted to the memory type.
+int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape *shape,
+                  const char *who, struct assay_err *err);
+// H5T_INTEGER, H5T_FLOAT, ... of the stored values, and bytes of one.
+H5T_class_t assay_h5_class(hid_t set, size_t *size, bool *is_signed);
+
+#endif

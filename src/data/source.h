@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an open source holds, and the two kinds of files it can come from.
+#ifndef ASSAY_DATA_SOURCE_H
+#define ASSAY_DATA_SOURCE_H
+
+#include "assay/data.h"
+
+enum { CHANNELS = 3 };
+
+enum element { ELEMENT_U8, ELEMENT_F32, ELEMENT_F64 };
+
+struct assay_data {
+    struct assay_data_spec spec;
+    uint64_t count;
+    uint32_t classes; // every label is below it
+    enum element element;
+    void *pixel;     // (count,3,image,image); U8 stands for value / 255; NULL: generated
+    uint32_t *label; // (count), NULL: none
+    double mean[CHANNELS], std[CHANNELS];
+};
+
+// Both fill a zeroed data (spec set) from spec.path; what they allocated before an error stays in
+// it.
+int assay_data_load_cifar(struct assay_data *data, struct assay_err *err);
+int assay_data_load_hdf5(struct assay_data *data, struct assay_err *err);
+
+static inline size_t element_size(enum element element)
+{
+    return element == ELEMENT_U8 ? 1 : element == ELEMENT_F32 ? sizeof(float) : sizeof(double);
+}
+
+// Values in one image.
+static inline uint64_t image_values(const struct assay_data *data)
+{
+    return (uint64_t)CHANNELS * data->spec.image * data->spec.image;
+}
+
+#endif

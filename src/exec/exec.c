@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public face of the executor: binding a graph and driving passes over it.
+#include <stdlib.h>
+#include <string.h>
+
+#include "exec/plan.h"
+
+int assay_exec_create(struct assay_exec **out, const struct assay_kern *kern, struct assay_err *err)
+{
+    struct assay_exec *x = calloc(1, sizeof *x);
+    if (!x) return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory");
+    x->kern = kern;
+    *out = x;
+    return ASSAY_OK;
+}
+
+void assay_exec_destroy(struct assay_exec *x)
+{
+    if (!x) return;
+    assay_arena_finish(&x->meta);
+    assay_arena_finish(&x->memory);
+    free(x);
+}
+
+static int check_limit(const struct assay_exec *x, uint64_t limit, struct assay_err *err)
+{
+    if (limit == 0 || x->bytes <= limit) return ASSAY_OK;
+    return assay_err_set(
+        err, ASSAY_ERR_MEMORY,
+        "this network needs %.1f MiB for a batch of %u, over the limit of %.1f MiB",
+        (double)x->bytes / 0x1p20, x->n, (double)limit / 0x1p20);
+}
+
+static int check_operations(const struct assay_graph *g, struct assay_err *err)
+{
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const enum assay_op op = (enum assay_op)g->node[i].op;
+        if (op == ASSAY_OP_MAX_POOL || op == ASSAY_OP_SLICE) {
+            return assay_err_set(err, ASSAY_ERR_INPUT,
+                                 "exec: node %u: operation %s cannot be executed", i,
+                                 assay_op_name(op));
+        }
+    }
+    return ASSAY_OK;
+}
+
+static void count_signs(struct assay_exec *x)
+{
+    x->sign_bits = 0;
+    for (uint32_t i = 0; i < x->graph->n_node; i++) {
+        if (x->graph->node[i].op != ASSAY_OP_RELU) continue;
+        x->slot[i].sign_bit = x->sign_bits;
+        x->sign_bits += (uint32_t)assay_exec_pixels(&x->graph->node[i]);
+    }
+}
+
+int assay_exec_bind(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
+                    uint64_t memory_limit, struct assay_err *err)
+{
+    assay_arena_reset(&x->meta);
+    assay_arena_reset(&x->memory);
+    x->graph = g, x->n = n, x->backward = backward;
+    x->groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES;
+    x->n_tensor = x->n_job = x->n_level = 0;
+    ASSAY_TRY(check_operations(g, err));
+    ASSAY_TRY(assay_exec_plan_users(x, err));
+    ASSAY_TRY(assay_exec_plan_units(x, err));
+    if (backward) ASSAY_TRY(assay_exec_plan_tensors(x, err));
+    ASSAY_TRY(assay_exec_layout(x, err));
+    ASSAY_TRY(check_limit(x, memory_limit, err));
+    count_signs(x);
+    x->base = assay_arena_alloc(&x->memory, x->bytes);
+    x->signs = backward ? NULL
+                        : assay_arena_alloc(&x->memory,
+                                            n * assay_exec_sign_words(x) * sizeof *x->signs + 8);
+    if (!x->base || (!backward && !x->signs)) {
+        return assay_err_set(err, ASSAY_ERR_MEMORY,
+                             "exec: the system has no %.1f MiB for a batch of %u",
+                             (double)x->bytes / 0x1p20, n);
+    }
+    assay_exec_fill(x);
+    return ASSAY_OK;
+}
+
+uint64_t assay_exec_bytes(const struct assay_exec *x)
+{
+    return x->bytes;
+}
+
+double assay_exec_flops(const struct assay_exec *x, uint64_t rows)
+{
+    double forward = 0, backward = 0;
+    for (uint32_t i = 0; i < x->n_unit; i++) {
+        const struct unit *u = &x->unit[i];
+        if (u->conv == NONE) continue;
+        const double mac = (double)u->co * u->q * u->oh * u->ow;
+        forward += mac;
+        backward += mac * (u->wants_dx ? 2 : 1);
+    }
+    return 2 * x->n * (forward + backward * (double)rows);
+}
+
+const double *assay_exec_logits(const struct assay_exec *x)
+{
+    return AT(x, double, x->logits);
+}
+
+size_t assay_exec_sign_words(const struct assay_exec *x)
+{
+    return (x->sign_bits + 63) / 64;
+}
+
+void assay_exec_signs(const struct assay_exec *x, uint64_t *out)
+{
+    ASSAY_ASSERT(x->signs);
+    memcpy(out, x->signs, x->n * assay_exec_sign_words(x) * sizeof *out);
+}
+
+// ---- passes -----------------------------------------------------------------------------------
+static uint32_t classes(const struct assay_exec *x)
+{
+    return x->graph->node[x->graph->n_node - 1].c;
+}
+
+static float *cotangent(const struct assay_exec *x, uint32_t n, uint32_t k, uint32_t t)
+{
+    const uint32_t lanes = x->kern->lanes;
+    return AT(x, float, x->cotangent) + ((size_t)(n / ASSAY_IMAGES) * classes(x) + k) * lanes +
+           t * ASSAY_IMAGES + n % ASSAY_IMAGES;
+}
+
+static void clear_cotangents(const struct assay_exec *x)
+{
+    memset(AT(x, float, x->cotangent), 0,
+           (size_t)x->groups * classes(x) * x->kern->lanes * sizeof(float));
+}
+
+static void batch_pass(struct assay_exec *x, struct pass *pass)
+{
+    if (!x->sums_ready) assay_exec_batch_sums(x);
+    x->sums_ready = true;
+    pass->frozen = false, pass->first_group = 0, pass->n_group = x->groups;
+    assay_exec_backward(x, pass);
+}
+
+// Batch BN: `cots` rows per pass over the whole batch.
+static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t t_count, uint64_t first,
+                         uint64_t count, uint64_t columns, double *jac, size_t ld)
+{
+    const uint32_t cots = x->kern->cots, k_count = classes(x);
+    double *out[ASSAY_MAX_LANES];
+    for (uint64_t row = 0; row < count; row += cots) {
+        clear_cotangents(x);
+        for (uint32_t t = 0; t < cots; t++) {
+            const uint64_t r = first + row + t;
+            out[t] = row + t < count ? jac + (row + t) * ld : NULL;
+            for (uint32_t k = 0; out[t] && k < k_count; k++)
+                *cotangent(x, (uint32_t)(r / t_count), k, t) =
+                    (float)cot[r % t_count * k_count + k];
+        }
+        batch_pass(x, &(struct pass){.columns = columns, .out = out});
+    }
+}
+
+// Frozen BN: images decouple, so every lane of one group is a row of its own.
+static void frozen_rows(struct assay_exec *x, const double *cot, uint32_t t_count, uint64_t first,
+                        uint64_t count, uint64_t columns, double *jac, size_t ld)
+{
+    const uint32_t cots = x->kern->cots, k_count = classes(x);
+    double *out[ASSAY_MAX_LANES];
+    const uint32_t begin = (uint32_t)(first / t_count),
+                   end = (uint32_t)((first + count - 1) / t_count + 1);
+    for (uint32_t g = begin / ASSAY_IMAGES; g * ASSAY_IMAGES < end; g++) {
+        for (uint32_t t0 = 0; t0 < t_count; t0 += cots) {
+            clear_cotangents(x);
+            for (uint32_t l = 0; l < x->kern->lanes; l++) {
+                const uint32_t t = l / ASSAY_IMAGES, n = g * ASSAY_IMAGES + l % ASSAY_IMAGES;
+                const uint64_t r = (uint64_t)n * t_count + t0 + t;
+                const bool wanted = t0 + t < t_count && n < x->n && r >= first && r < first + count;
+                out[l] = wanted ? jac + (r - first) * ld : NULL;
+                for (uint32_t k = 0; wanted && k < k_count; k++)
+                    *cotangent(x, n, k, t) = (float)cot[(t0 + t) * k_count + k];
+            }
+            assay_exec_backward(x, &(struct pass){.frozen = true,
+                                                  .first_group = g,
+                                                  .n_group = 1,
+                                                  .columns = columns,
+                                                  .out = out});
+        }
+    }
+}
+
+void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
+                         uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
+                         double *jac, size_t ld)
+{
+    ASSAY_ASSERT(x->backward && first + count <= (uint64_t)x->n * t_count);
+    if (count == 0) return;
+    for (uint64_t i = 0; i < count; i++) memset(jac + i * ld, 0, columns * sizeof *jac);
+    if (bn == ASSAY_BN_BATCH)
+        coupled_rows(x, cot, t_count, first, count, columns, jac, ld);
+    else
+        frozen_rows(x, cot, t_count, first, count, columns, jac, ld);
+}
+
+static void add_lanes(const struct assay_exec *x, const double *rows, double *grad)
+{
+    const uint64_t p = x->graph->n_theta;
+    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) {
+        for (uint64_t i = 0; i < p; i++) grad[i] += rows[l * p + i];
+    }
+}
+
+static void frozen_gradient(struct assay_exec *x, double *rows, double *grad)
+{
+    double *out[ASSAY_MAX_LANES] = {NULL};
+    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) out[l] = rows + l * x->graph->n_theta;
+    for (uint32_t g = 0; g < x->groups; g++) {
+        memset(rows, 0, ASSAY_IMAGES * x->graph->n_theta * sizeof *rows);
+        assay_exec_backward(x, &(struct pass){.frozen = true,
+                                              .first_group = g,
+                                              .n_group = 1,
+                                              .columns = x->graph->n_theta,
+                                              .out = out});
+        add_lanes(x, rows, grad);
+    }
+}
+
+void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad)
+{
+    ASSAY_ASSERT(x->backward);
+    memset(grad, 0, x->graph->n_theta * sizeof *grad);
+    clear_cotangents(x);
+    for (uint32_t n = 0; n < x->n; n++) {
+        for (uint32_t k = 0; k < classes(x); k++)
+            *cotangent(x, n, k, 0) = (float)cot[(size_t)n * classes(x) + k];
+    }
+    if (bn == ASSAY_BN_FROZEN) {
+        frozen_gradient(x, AT(x, double, x->lane_rows), grad);
+        return;
+    }
+    double *out[ASSAY_MAX_LANES] = {grad};
+    batch_pass(x, &(struct pass){.columns = x->graph->n_theta, .out = out});
+}

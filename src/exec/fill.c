@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Constant contents of a plan's buffers, and the packing of parameters.
+#include <string.h>
+
+#include "exec/plan.h"
+
+static void fill_valid(struct assay_exec *x)
+{
+    const uint32_t tail = x->n - (x->groups - 1) * ASSAY_IMAGES;
+    for (uint32_t i = 0; i < ASSAY_IMAGES; i++) {
+        AT(x, double, x->valid)[i] = 1;
+        AT(x, double, x->valid_last)[i] = i < tail ? 1 : 0;
+    }
+}
+
+static void fill_constants(struct assay_exec *x)
+{
+    const size_t c = (x->zeros - x->ones) / sizeof(double);
+    for (size_t i = 0; i < c; i++) {
+        AT(x, double, x->ones)[i] = 1;
+        AT(x, double, x->zeros)[i] = 0;
+    }
+}
+
+static void fill_pool(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[node], *in = &x->graph->node[x->graph->in[n->in]];
+    double *inv = AT(x, double, x->slot[node].inv);
+    for (uint32_t i = 0; i < n->h * n->w; i++) {
+        uint32_t rows = 0, cols = 0;
+        for (uint32_t k = 0; k < n->kernel; k++) {
+            rows += i / n->w * n->stride + k - n->pad < in->h;
+            cols += i % n->w * n->stride + k - n->pad < in->w;
+        }
+        inv[i] = 1.0 / (rows * cols);
+    }
+}
+
+static void fill_forward(struct assay_exec *x, const struct unit *u)
+{
+    const int32_t row = (int32_t)(u->w + 2 * u->pad) * ASSAY_IMAGES;
+    int32_t *off = AT(x, int32_t, u->taps_off);
+    for (uint32_t t = 0; t < assay_exec_taps(u); t++) {
+        off[t] = (int32_t)(t / u->kernel * u->dilation) * row +
+                 (int32_t)(t % u->kernel * u->dilation) * ASSAY_IMAGES;
+    }
+}
+
+static void fill_outer(struct assay_exec *x, const struct unit *u)
+{
+    const struct assay_node *in = &x->graph->node[u->src];
+    const uint32_t halo = x->slot[u->src].halo, taps = assay_exec_taps(u);
+    int32_t *off = AT(x, int32_t, u->q_off);
+    for (uint32_t q = 0; q < u->q; q++) {
+        const uint32_t ky = q % taps / u->kernel, kx = q % taps % u->kernel;
+        const int32_t y = (int32_t)(ky * u->dilation + halo - u->pad);
+        const int32_t c = (int32_t)(kx * u->dilation + halo - u->pad);
+        off[q] = (int32_t)(q / taps) * (int32_t)assay_exec_act_plane(in, halo) +
+                 y * (int32_t)assay_exec_act_row(in, halo) + c * ASSAY_IMAGES;
+    }
+}
+
+// Visits the taps of one stride parity: tap k reads dz at (y + pad - k d) / s.
+static uint32_t parity_taps(const struct unit *u, const struct parity *p, uint32_t *tap, int *dy,
+                            int *dx)
+{
+    uint32_t n = 0;
+    for (uint32_t k = 0; k < assay_exec_taps(u); k++) {
+        const int y = (int)(p->ry + u->pad) - (int)(k / u->kernel * u->dilation);
+        const int c = (int)(p->rx + u->pad) - (int)(k % u->kernel * u->dilation);
+        if (y % (int)u->stride != 0 || c % (int)u->stride != 0) continue;
+        tap[n] = k, dy[n] = y / (int)u->stride, dx[n] = c / (int)u->stride;
+        n++;
+    }
+    return n;
+}
+
+static void fill_transpose(struct assay_exec *x, const struct unit *u)
+{
+    uint32_t tap[MAX_TAPS];
+    int dy[MAX_TAPS], dx[MAX_TAPS];
+    for (uint32_t i = 0; i < u->n_parity; i++) {
+        const struct parity *p = &u->parity[i];
+        int32_t *off = AT(x, int32_t, p->off);
+        const uint32_t n = parity_taps(u, p, tap, dy, dx);
+        for (uint32_t t = 0; t < n; t++) {
+            off[t] = ((dy[t] + (int)u->halo) * (int)(u->ow + 2 * u->halo) + dx[t] + (int)u->halo) *
+                     (int)x->kern->lanes;
+        }
+    }
+}
+
+// Accumulators are zero between passes: a flush leaves them so.
+static void clear_accumulators(struct assay_exec *x)
+{
+    const size_t lane = x->kern->lanes * sizeof(float);
+    for (uint32_t i = 0; i < x->n_unit; i++) {
+        const struct unit *u = &x->unit[i];
+        if (u->conv != NONE)
+            memset(AT(x, float, u->acc), 0, (size_t)u->co * u->q * lane);
+        else
+            memset(AT(x, float, u->xdot_acc), 0, u->co * lane);
+    }
+    for (uint32_t i = 0; i < x->n_tensor; i++) {
+        if (x->tensor[i].needs_sum)
+            memset(AT(x, float, x->tensor[i].acc), 0, x->tensor[i].c * lane);
+    }
+}
+
+void assay_exec_fill(struct assay_exec *x)
+{
+    memset(x->base + x->zero_begin, 0, x->zero_end - x->zero_begin);
+    fill_valid(x);
+    fill_constants(x);
+    if (x->backward) clear_accumulators(x);
+    for (uint32_t i = 0; i < x->graph->n_node; i++) {
+        if (x->graph->node[i].op == ASSAY_OP_AVG_POOL) fill_pool(x, i);
+    }
+    for (uint32_t i = 0; i < x->n_unit; i++) {
+        const struct unit *u = &x->unit[i];
+        if (u->conv == NONE) continue;
+        fill_forward(x, u);
+        if (!x->backward) continue;
+        fill_outer(x, u);
+        // With a BN, finishing its level sets these.
+        for (uint32_t c = 0; c < u->co; c++) AT(x, float, u->k1)[c] = u->g.scale;
+        if (u->wants_dx) fill_transpose(x, u);
+    }
+}
+
+// ---- parameters -------------------------------------------------------------------------------
+// (co/groups, ci/groups, taps) of one group to (tile, ci, tap, co in tile).
+static void pack_forward(struct assay_exec *x, const struct unit *u, uint32_t group,
+                         const double *w)
+{
+    const uint32_t co = u->co / u->groups;
+    double *out = AT(x, double, u->weight64) + (size_t)group * co * u->q;
+    for (uint32_t o = 0; o < co;) {
+        const uint32_t n = assay_kern_tile(x->kern, co - o);
+        for (uint32_t q = 0; q < u->q; q++) {
+            for (uint32_t j = 0; j < n; j++) *out++ = w[(size_t)(o + j) * u->q + q];
+        }
+        o += n;
+    }
+}
+
+// The transpose: outputs are the convolution's inputs, taps those of one stride parity.
+static void pack_transpose(struct assay_exec *x, const struct unit *u, const struct parity *p,
+                           uint32_t group, const double *w)
+{
+    const uint32_t ci = u->ci / u->groups, co = u->co / u->groups;
+    uint32_t tap[MAX_TAPS];
+    int dy[MAX_TAPS], dx[MAX_TAPS];
+    const uint32_t taps = parity_taps(u, p, tap, dy, dx);
+    float *out = AT(x, float, p->weight) + (size_t)group * ci * co * taps;
+    for (uint32_t i = 0; i < ci;) {
+        const uint32_t n = assay_kern_tile(x->kern, ci - i);
+        for (uint32_t o = 0; o < co; o++) {
+            for (uint32_t t = 0; t < taps; t++) {
+                for (uint32_t j = 0; j < n; j++)
+                    *out++ = (float)w[((size_t)o * ci + i + j) * assay_exec_taps(u) + tap[t]];
+            }
+        }
+        i += n;
+    }
+}
+
+void assay_exec_pack(struct assay_exec *x, const double *theta)
+{
+    memcpy(AT(x, double, x->theta), theta, x->graph->n_theta * sizeof *theta);
+    for (uint32_t i = 0; i < x->n_unit; i++) {
+        const struct unit *u = &x->unit[i];
+        if (u->conv == NONE) continue;
+        const double *w = theta + x->graph->param[u->p_weight].offset;
+        for (uint32_t g = 0; g < u->groups; g++) {
+            const double *wg = w + (size_t)g * (u->co / u->groups) * u->q;
+            pack_forward(x, u, g, wg);
+            for (uint32_t p = 0; x->backward && u->wants_dx && p < u->n_parity; p++)
+                pack_transpose(x, u, &u->parity[p], g, wg);
+        }
+        double *bias = AT(x, double, u->bias64);
+        for (uint32_t c = 0; c < u->co; c++)
+            bias[c] = u->p_bias == NONE ? 0 : theta[x->graph->param[u->p_bias].offset + c];
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ends a level: from the sums over the batch, the constants of BN's backward pass and rows of the
+// Jacobian.
+#include <string.h>
+
+#include "exec/plan.h"
+
+// ---- cotangent-independent sums ---------------------------------------------------------------
+// K1[c, tap] = sum of the activations a tap sees, over images and output positions.
+static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint32_t group,
+                         double *sum)
+{
+    const struct assay_node *in = &x->graph->node[u->src];
+    const uint32_t halo = x->slot[u->src].halo, taps = assay_exec_taps(u);
+    const int32_t *off = AT(x, int32_t, u->q_off);
+    const ptrdiff_t row = assay_exec_act_row(in, halo) * u->stride,
+                    plane = assay_exec_act_plane(in, halo);
+    for (uint32_t c = 0; c < u->ci; c++) {
+        const float *a = assay_exec_act(x, u->src, group) + c * plane;
+        for (uint32_t t = 0; t < taps; t++) {
+            double s[ASSAY_IMAGES] = {0};
+            for (uint32_t y = 0; y < u->oh; y++) {
+                const float *p = a + off[t] + y * row;
+                for (uint32_t i = 0; i < u->ow; i++, p += u->stride * ASSAY_IMAGES) {
+                    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) s[l] += p[l];
+                }
+            }
+            sum[c * taps + t] += (s[0] + s[1]) + (s[2] + s[3]);
+        }
+    }
+}
+
+// K2[o, q] = sum of xhat (x) a, by the weight-gradient kernel itself.
+static void add_xhat_outer(const struct assay_exec *x, const struct unit *u, uint32_t group)
+{
+    const size_t pixels = assay_exec_pixels(&x->graph->node[u->bn]), n = (size_t)u->co * u->q;
+    const float *xhat = AT(x, float, x->slot[u->bn].xhat) + group * pixels * ASSAY_IMAGES;
+    float *dy = AT(x, float, x->spread);
+    x->kern->spread_f32(pixels, xhat, dy);
+    assay_exec_outer(x, u, dy, group);
+    x->kern->flush_f32(n, AT(x, float, u->acc), AT(x, double, u->sum), n, true);
+}
+
+void assay_exec_batch_sums(struct assay_exec *x)
+{
+    for (uint32_t i = 0; i < x->n_unit; i++) {
+        const struct unit *u = &x->unit[i];
+        if (u->conv == NONE || u->bn == NONE) continue;
+        const size_t n = (size_t)u->co * u->q;
+        double *sum = AT(x, double, u->sum), *k1 = AT(x, double, u->a_sum);
+        memset(sum, 0, n * x->kern->cots * sizeof *sum);
+        memset(k1, 0, (size_t)u->ci * assay_exec_taps(u) * sizeof *k1);
+        for (uint32_t g = 0; g < x->groups; g++) {
+            add_tap_sums(x, u, g, k1);
+            add_xhat_outer(x, u, g);
+        }
+        memcpy(AT(x, double, u->xa_sum), sum, n * sizeof *sum);
+    }
+}
+
+// ---- one row of one unit ----------------------------------------------------------------------
+struct row {
+    const struct pass *pass;
+    uint32_t index;     // cotangent (batch BN) or lane (frozen)
+    double *out;        // the Jacobian's row, NULL: dropped
+    double scale;       // of the gradient reference
+    const double *s;    // S (co)
+    const double *raw;  // (co, q)
+    const double *xdot; // lone BN: sum dy*xhat (co)
+};
+
+static double *param_out(const struct assay_exec *x, const struct row *r, uint32_t param)
+{
+    if (!r->out || param == NONE || x->graph->param[param].offset >= r->pass->columns) return NULL;
+    return r->out + x->graph->param[param].offset;
+}
+
+// BN backward of channel c: dz = k1 dy + k0 + k2 xhat with dy in units of the referenced tensor.
+static void set_bn_constants(const struct assay_exec *x, const struct unit *u, const struct row *r,
+                             uint32_t c, double slope, double m1, double m2)
+{
+    const uint32_t lanes = x->kern->lanes, tail = x->n - (x->groups - 1) * ASSAY_IMAGES;
+    const size_t at = (size_t)c * lanes + r->index * ASSAY_IMAGES;
+    float *k0 = AT(x, float, u->k0) + at, *last = AT(x, float, u->k0_last) + at,
+          *k2 = AT(x, float, u->k2) + at;
+    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) {
+        k0[l] = (float)(-slope * m1);
+        last[l] = l < tail ? k0[l] : 0;
+        k2[l] = (float)(-slope * m2);
+    }
+}
+
+// sum dy*z of channel c, z the convolution's output: <w, raw>.
+static double weight_dot(const struct assay_exec *x, const struct unit *u, const struct row *r,
+                         uint32_t c)
+{
+    const double *w =
+        AT(x, double, x->theta) + x->graph->param[u->p_weight].offset + (size_t)c * u->q;
+    double s = 0;
+    for (uint32_t q = 0; q < u->q; q++) s += w[q] * r->raw[(size_t)c * u->q + q];
+    return s;
+}
+
+static void weight_row(const struct assay_exec *x, const struct unit *u, const struct row *r,
+                       uint32_t c, double slope, double m1, double m2)
+{
+    double *out = param_out(x, r, u->p_weight);
+    if (!out) return;
+    const double *raw = r->raw + (size_t)c * u->q;
+    out += (size_t)c * u->q;
+    if (u->bn == NONE || r->pass->frozen) {
+        for (uint32_t q = 0; q < u->q; q++) out[q] = slope * r->scale * raw[q];
+        return;
+    }
+    const double *k1 = AT(x, double, u->a_sum) + (size_t)(c / (u->co / u->groups)) * u->q;
+    const double *k2 = AT(x, double, u->xa_sum) + (size_t)c * u->q;
+    for (uint32_t q = 0; q < u->q; q++)
+        out[q] = slope * (r->scale * raw[q] - m1 * k1[q] - m2 * k2[q]);
+}
+
+static void channel_row(const struct assay_exec *x, const struct unit *u, const struct row *r,
+                        uint32_t c)
+{
+    double slope = 1, m1 = 0, m2 = 0;
+    if (u->bn != NONE) {
+        const double mean = AT(x, double, u->mean)[c], rstd = AT(x, double, u->rstd)[c];
+        const double gamma = u->p_gamma == NONE
+                                 ? 1
+                                 : AT(x, double, x->theta)[x->graph->param[u->p_gamma].offset + c];
+        const double s = r->scale * r->s[c], count = (double)x->n * u->oh * u->ow;
+        const double xdot =
+            r->scale *
+            (u->conv == NONE ? r->xdot[c] : (weight_dot(x, u, r, c) - mean * r->s[c]) * rstd);
+        double *dgamma = param_out(x, r, u->p_gamma), *dbeta = param_out(x, r, u->p_beta);
+        if (dgamma) dgamma[c] = xdot;
+        if (dbeta) dbeta[c] = s;
+        slope = gamma * rstd, m1 = s / count, m2 = xdot / count;
+        if (r->index == 0) AT(x, float, u->k1)[c] = (float)(slope * r->scale);
+        if (!r->pass->frozen) set_bn_constants(x, u, r, c, slope, m1, m2);
+    }
+    double *dbias = param_out(x, r, u->p_bias);
+    if (dbias) dbias[c] = r->scale * r->s[c];
+    if (u->conv != NONE) weight_row(x, u, r, c, slope, m1, m2);
+}
+
+static void finish_unit(const struct assay_exec *x, const struct pass *pass, const struct tensor *t,
+                        const struct unit *u)
+{
+    const uint32_t rows = pass->frozen ? x->kern->lanes : x->kern->cots;
+    for (uint32_t i = 0; i < rows; i++) {
+        struct row r = {.pass = pass, .index = i, .out = pass->out[i], .scale = u->g.scale};
+        if (t->needs_sum) r.s = AT(x, double, t->sum) + (size_t)i * t->c + u->g.c_off;
+        if (u->conv != NONE)
+            r.raw = AT(x, double, u->sum) + (size_t)i * u->co * u->q;
+        else
+            r.xdot = AT(x, double, u->xdot_sum) + (size_t)i * u->co;
+        for (uint32_t c = 0; c < u->co; c++) channel_row(x, u, &r, c);
+    }
+}
+
+void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level)
+{
+    for (uint32_t i = 0; i < x->n_tensor; i++) {
+        const struct tensor *t = &x->tensor[i];
+        if (t->level != level) continue;
+        for (uint32_t k = 0; k < t->n_unit; k++)
+            finish_unit(x, pass, t, &x->unit[x->reader[t->first_unit + k]]);
+    }
+}

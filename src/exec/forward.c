@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// The forward pass in float64, node by node over the whole batch.
+#include <math.h>
+#include <string.h>
+
+#include "exec/plan.h"
+
+static double *value(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    return AT(x, double, x->slot[node].value) +
+           group * assay_exec_pixels(&x->graph->node[node]) * ASSAY_IMAGES;
+}
+
+static const double *valid(const struct assay_exec *x, uint32_t group)
+{
+    return AT(x, double, group + 1 == x->groups ? x->valid_last : x->valid);
+}
+
+// (n,c,h,w) to (group,c,h,w,image); lanes past the batch are zero.
+static void load_input(struct assay_exec *x, const double *input)
+{
+    const size_t pixels = assay_exec_pixels(&x->graph->node[0]);
+    for (uint32_t g = 0; g < x->groups; g++) {
+        double *out = value(x, 0, g);
+        for (uint32_t i = 0; i < ASSAY_IMAGES; i++) {
+            const uint32_t n = g * ASSAY_IMAGES + i;
+            for (size_t p = 0; p < pixels; p++)
+                out[p * ASSAY_IMAGES + i] = n < x->n ? input[n * pixels + p] : 0;
+        }
+    }
+}
+
+static void forward_conv(struct assay_exec *x, uint32_t node)
+{
+    const struct unit *u = &x->unit[x->slot[node].unit];
+    const ptrdiff_t row = (ptrdiff_t)(u->w + 2 * u->pad) * ASSAY_IMAGES,
+                    plane = row * (ptrdiff_t)(u->h + 2 * u->pad);
+    const uint32_t ci = u->ci / u->groups, co = u->co / u->groups;
+    const ptrdiff_t src_plane = (ptrdiff_t)u->h * u->w * ASSAY_IMAGES,
+                    out_plane = (ptrdiff_t)u->oh * u->ow * ASSAY_IMAGES;
+    const struct assay_corr p = {.ci = ci,
+                                 .co = co,
+                                 .taps = assay_exec_taps(u),
+                                 .h = u->oh,
+                                 .w = u->ow,
+                                 .off = AT(x, int32_t, u->taps_off),
+                                 .in_c = plane,
+                                 .in_y = row * u->stride,
+                                 .in_x = (ptrdiff_t)u->stride * ASSAY_IMAGES,
+                                 .out_c = out_plane,
+                                 .out_y = (ptrdiff_t)u->ow * ASSAY_IMAGES,
+                                 .out_x = ASSAY_IMAGES};
+    const struct assay_planes pad = {.c = u->ci,
+                                     .h = u->h,
+                                     .w = u->w,
+                                     .src_c = src_plane,
+                                     .src_y = (ptrdiff_t)u->w * ASSAY_IMAGES,
+                                     .dst_c = plane,
+                                     .dst_y = row};
+    for (uint32_t g = 0; g < x->groups; g++) {
+        const double *in = value(x, u->src, g);
+        double *out = value(x, node, g);
+        if (u->pad > 0) {
+            double *padded = AT(x, double, u->pad64);
+            x->kern->pad_f64(&pad, in, padded + u->pad * (row + ASSAY_IMAGES));
+            in = padded;
+        }
+        for (uint32_t k = 0; k < u->groups; k++) {
+            x->kern->corr_f64(&p, in + k * ci * plane,
+                              AT(x, double, u->weight64) + (size_t)k * co * u->q,
+                              out + k * co * out_plane);
+        }
+    }
+}
+
+static void forward_linear(struct assay_exec *x, uint32_t node)
+{
+    forward_conv(x, node);
+    const struct unit *u = &x->unit[x->slot[node].unit];
+    const double *bias = AT(x, double, u->bias64);
+    for (uint32_t g = 0; g < x->groups; g++) {
+        double *out = value(x, node, g);
+        for (uint32_t i = 0; i < u->co * ASSAY_IMAGES; i++) out[i] += bias[i / ASSAY_IMAGES];
+    }
+}
+
+// Batch statistics in two passes, biased variance.
+static void batch_statistics(struct assay_exec *x, uint32_t node, double *mean, double *rstd)
+{
+    const struct assay_node *n = &x->graph->node[node];
+    const uint32_t hw = n->h * n->w;
+    const double count = (double)x->n * hw;
+    double *sq = AT(x, double, x->bn_sq);
+    memset(mean, 0, n->c * sizeof *mean);
+    memset(sq, 0, n->c * sizeof *sq);
+    for (uint32_t g = 0; g < x->groups; g++) x->kern->sum_f64(n->c, hw, value(x, node, g), mean);
+    for (uint32_t c = 0; c < n->c; c++) mean[c] /= count;
+    for (uint32_t g = 0; g < x->groups; g++)
+        x->kern->var_f64(n->c, hw, value(x, node, g), mean, valid(x, g), sq);
+    for (uint32_t c = 0; c < n->c; c++) rstd[c] = 1 / sqrt(sq[c] / count + ASSAY_BN_EPS);
+}
+
+static void forward_bn(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[node];
+    const struct unit *u = &x->unit[x->slot[node].unit];
+    const size_t pixels = assay_exec_pixels(n);
+    const uint32_t src = x->graph->in[n->in];
+    double *mean = AT(x, double, u->mean), *rstd = AT(x, double, u->rstd);
+    const double *theta = AT(x, double, x->theta), *gamma = AT(x, double, x->ones),
+                 *beta = AT(x, double, x->zeros);
+    if (u->p_gamma != NONE) gamma = theta + x->graph->param[u->p_gamma].offset;
+    if (u->p_beta != NONE) beta = theta + x->graph->param[u->p_beta].offset;
+    batch_statistics(x, src, mean, rstd);
+    for (uint32_t g = 0; g < x->groups; g++) {
+        double *y = value(x, node, g);
+        float *xhat = x->slot[node].xhat
+                          ? AT(x, float, x->slot[node].xhat) + g * pixels * ASSAY_IMAGES
+                          : NULL;
+        if (y != value(x, src, g)) memcpy(y, value(x, src, g), pixels * ASSAY_IMAGES * sizeof *y);
+        x->kern->norm_f64(n->c, n->h * n->w, y, mean, rstd, gamma, beta, valid(x, g), xhat);
+    }
+}
+
+static void forward_add(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[node];
+    const size_t pixels = assay_exec_pixels(n) * ASSAY_IMAGES;
+    for (uint32_t g = 0; g < x->groups; g++) {
+        for (uint32_t i = 0; i < n->n_in; i++) {
+            x->kern->axpy_f64(pixels, x->graph->coef[n->in + i],
+                              value(x, x->graph->in[n->in + i], g), value(x, node, g), i > 0);
+        }
+    }
+}
+
+static void forward_concat(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[node];
+    for (uint32_t g = 0; g < x->groups; g++) {
+        double *out = value(x, node, g);
+        for (uint32_t i = 0; i < n->n_in; i++) {
+            const uint32_t in = x->graph->in[n->in + i];
+            const size_t size = assay_exec_pixels(&x->graph->node[in]) * ASSAY_IMAGES;
+            memcpy(out, value(x, in, g), size * sizeof *out);
+            out += size;
+        }
+    }
+}
+
+static void forward_pool(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[node], *in = &x->graph->node[x->graph->in[n->in]];
+    const struct assay_pool p = {.c = n->c,
+                                 .h = in->h,
+                                 .w = in->w,
+                                 .oh = n->h,
+                                 .ow = n->w,
+                                 .kernel = n->kernel,
+                                 .stride = n->stride,
+                                 .pad = n->pad,
+                                 .inv = AT(x, double, x->slot[node].inv)};
+    for (uint32_t g = 0; g < x->groups; g++)
+        x->kern->pool_f64(&p, value(x, x->graph->in[n->in], g), value(x, node, g));
+}
+
+static void forward_gap(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[node], *in = &x->graph->node[x->graph->in[n->in]];
+    const uint32_t hw = in->h * in->w;
+    for (uint32_t g = 0; g < x->groups; g++) {
+        const double *src = value(x, x->graph->in[n->in], g);
+        double *out = value(x, node, g);
+        memset(out, 0, n->c * ASSAY_IMAGES * sizeof *out);
+        for (uint32_t c = 0; c < n->c; c++, out += ASSAY_IMAGES) {
+            for (uint32_t i = 0; i < hw * ASSAY_IMAGES; i++) out[i % ASSAY_IMAGES] += *src++;
+            for (uint32_t i = 0; i < ASSAY_IMAGES; i++) out[i] /= hw;
+        }
+    }
+}
+
+static void forward_relu(struct assay_exec *x, uint32_t node)
+{
+    const size_t size = assay_exec_pixels(&x->graph->node[node]) * ASSAY_IMAGES;
+    const uint32_t src = x->graph->in[x->graph->node[node].in];
+    for (uint32_t g = 0; g < x->groups; g++)
+        x->kern->relu_f64(size, value(x, src, g), value(x, node, g));
+}
+
+static void save_activation(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[node];
+    const uint32_t halo = x->slot[node].halo;
+    const ptrdiff_t row = assay_exec_act_row(n, halo);
+    const struct assay_planes p = {.c = n->c,
+                                   .h = n->h,
+                                   .w = n->w,
+                                   .src_c = (ptrdiff_t)n->h * n->w * ASSAY_IMAGES,
+                                   .src_y = (ptrdiff_t)n->w * ASSAY_IMAGES,
+                                   .dst_c = assay_exec_act_plane(n, halo),
+                                   .dst_y = row};
+    for (uint32_t g = 0; g < x->groups; g++) {
+        x->kern->save_f32(&p, value(x, node, g),
+                          assay_exec_act(x, node, g) + halo * (row + ASSAY_IMAGES));
+    }
+}
+
+static void run_node(struct assay_exec *x, uint32_t i, const double *input)
+{
+    switch ((enum assay_op)x->graph->node[i].op) {
+    case ASSAY_OP_INPUT:
+        load_input(x, input);
+        break;
+    case ASSAY_OP_ZERO:
+        memset(value(x, i, 0), 0,
+               x->groups * assay_exec_pixels(&x->graph->node[i]) * ASSAY_IMAGES * sizeof(double));
+        break;
+    case ASSAY_OP_CONV:
+        forward_conv(x, i);
+        break;
+    case ASSAY_OP_LINEAR:
+        forward_linear(x, i);
+        break;
+    case ASSAY_OP_BN:
+        forward_bn(x, i);
+        break;
+    case ASSAY_OP_RELU:
+        forward_relu(x, i);
+        break;
+    case ASSAY_OP_AVG_POOL:
+        forward_pool(x, i);
+        break;
+    case ASSAY_OP_ADD:
+        forward_add(x, i);
+        break;
+    case ASSAY_OP_CONCAT:
+        forward_concat(x, i);
+        break;
+    case ASSAY_OP_GAP:
+        forward_gap(x, i);
+        break;
+    case ASSAY_OP_MAX_POOL:
+    case ASSAY_OP_SLICE:
+    case ASSAY_OP_COUNT:
+        ASSAY_ASSERT(!"refused by bind");
+    }
+}
+
+// One bit per ReLU unit: node by node, channel, row, column.
+static void collect_signs(struct assay_exec *x, uint32_t node)
+{
+    const size_t pixels = assay_exec_pixels(&x->graph->node[node]),
+                 words = assay_exec_sign_words(x);
+    for (uint32_t n = 0; n < x->n; n++) {
+        const double *v = value(x, node, n / ASSAY_IMAGES) + n % ASSAY_IMAGES;
+        uint64_t *out = x->signs + n * words;
+        for (size_t p = 0; p < pixels; p++) {
+            const size_t bit = x->slot[node].sign_bit + p;
+            out[bit / 64] |= (uint64_t)(v[p * ASSAY_IMAGES] > 0) << bit % 64;
+        }
+    }
+}
+
+void assay_exec_forward(struct assay_exec *x, const double *theta, const double *input)
+{
+    assay_exec_pack(x, theta);
+    if (x->signs) memset(x->signs, 0, x->n * assay_exec_sign_words(x) * sizeof *x->signs);
+    for (uint32_t i = 0; i < x->graph->n_node; i++) {
+        run_node(x, i, input);
+        if (x->slot[i].act) save_activation(x, i);
+        if (x->signs && x->graph->node[i].op == ASSAY_OP_RELU) collect_signs(x, i);
+    }
+    const struct assay_node *out = &x->graph->node[x->graph->n_node - 1];
+    double *logits = AT(x, double, x->logits);
+    for (uint32_t n = 0; n < x->n; n++) {
+        const double *v = value(x, x->graph->n_node - 1, n / ASSAY_IMAGES) + n % ASSAY_IMAGES;
+        for (uint32_t k = 0; k < out->c; k++) logits[n * out->c + k] = v[k * ASSAY_IMAGES];
+    }
+    x->sums_ready = false;
+}

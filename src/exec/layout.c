@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where every buffer of a plan lies: constants and saved activations first, then one region that
+// the forward values and the gradient tensors use in turn, packed by liveness.
+#include <string.h>
+
+#include "exec/plan.h"
+
+struct block {
+    uint32_t start, end; // live in [start, end]
+    size_t bytes, at;
+};
+
+static size_t align(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static size_t place(struct assay_exec *x, size_t bytes)
+{
+    const size_t at = x->bytes;
+    x->bytes += align(bytes);
+    return at;
+}
+
+static size_t place_f(struct assay_exec *x, size_t n)
+{
+    return place(x, n * sizeof(float));
+}
+
+static size_t place_d(struct assay_exec *x, size_t n)
+{
+    return place(x, n * sizeof(double));
+}
+
+// First fit of each block, in order, among the earlier ones that are live with it; returns the
+// region's size.
+static size_t pack_blocks(struct block *b, uint32_t n)
+{
+    size_t total = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        size_t at = 0;
+        for (bool moved = true; moved;) {
+            moved = false;
+            for (uint32_t j = 0; j < i; j++) {
+                const bool live = b[j].start <= b[i].end && b[i].start <= b[j].end;
+                if (!live || b[j].at + b[j].bytes <= at || at + b[i].bytes <= b[j].at) continue;
+                at = b[j].at + b[j].bytes;
+                moved = true;
+            }
+        }
+        b[i].at = at;
+        if (at + b[i].bytes > total) total = at + b[i].bytes;
+    }
+    return total;
+}
+
+// ---- constants and results --------------------------------------------------------------------
+static void place_common(struct assay_exec *x)
+{
+    const struct assay_graph *g = x->graph;
+    uint32_t c = 1;
+    size_t plane = 1;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        if (g->node[i].c > c) c = g->node[i].c;
+        if (assay_exec_pixels(&g->node[i]) > plane) plane = assay_exec_pixels(&g->node[i]);
+    }
+    const uint32_t classes = g->node[g->n_node - 1].c;
+    x->theta = place_d(x, g->n_theta);
+    x->logits = place_d(x, (size_t)x->groups * ASSAY_IMAGES * classes);
+    x->valid = place_d(x, ASSAY_IMAGES);
+    x->valid_last = place_d(x, ASSAY_IMAGES);
+    x->ones = place_d(x, c);
+    x->zeros = place_d(x, c);
+    x->bn_sq = place_d(x, c);
+    if (!x->backward) return;
+    x->scratch = place_f(x, plane * x->kern->lanes);
+    x->spread = place_f(x, plane * x->kern->lanes);
+    x->lane_rows = place_d(x, ASSAY_IMAGES * g->n_theta);
+    x->cotangent = place_f(x, (size_t)x->groups * classes * x->kern->lanes);
+}
+
+static void place_parities(struct assay_exec *x, struct unit *u)
+{
+    const uint32_t s = u->stride;
+    uint32_t halo = 0;
+    u->n_parity = s * s;
+    for (uint32_t i = 0; i < u->n_parity; i++) {
+        struct parity *p = &u->parity[i];
+        p->ry = i / s, p->rx = i % s, p->taps = 0;
+        p->h = (u->h - p->ry + s - 1) / s, p->w = (u->w - p->rx + s - 1) / s;
+        for (uint32_t ky = 0; ky < u->kernel; ky++) {
+            for (uint32_t kx = 0; kx < u->kernel; kx++) {
+                const int dy = (int)(p->ry + u->pad) - (int)(ky * u->dilation);
+                const int dx = (int)(p->rx + u->pad) - (int)(kx * u->dilation);
+                if (dy % (int)s == 0 && dx % (int)s == 0) p->taps++;
+            }
+        }
+        p->off = place(x, (p->taps + 1) * sizeof(int32_t));
+        p->weight = place_f(x, (size_t)u->ci * (u->co / u->groups) * p->taps + 1);
+    }
+    // Farthest reads: dz row (y + pad - k d) / s for y in [0, h) and every tap k, before row 0 or
+    // past row oh - 1.
+    const uint32_t before = (u->kernel - 1) * u->dilation;
+    if (before > u->pad) halo = (before - u->pad + s - 1) / s;
+    const uint32_t high = (u->h - 1 + u->pad) / s, right = (u->w - 1 + u->pad) / s;
+    if (high > u->oh - 1 && high - (u->oh - 1) > halo) halo = high - (u->oh - 1);
+    if (right > u->ow - 1 && right - (u->ow - 1) > halo) halo = right - (u->ow - 1);
+    u->halo = halo;
+}
+
+static void place_unit(struct assay_exec *x, struct unit *u)
+{
+    const uint32_t lanes = x->kern->lanes, taps = u->conv != NONE ? assay_exec_taps(u) : 0;
+    const size_t weights = (size_t)u->co * u->q;
+    u->mean = place_d(x, u->co);
+    u->rstd = place_d(x, u->co);
+    if (u->conv != NONE) {
+        u->taps_off = place(x, taps * sizeof(int32_t));
+        u->weight64 = place_d(x, weights);
+        u->bias64 = place_d(x, u->co);
+    }
+    if (!x->backward) return;
+    u->k0 = place_f(x, (size_t)u->co * lanes);
+    u->k0_last = place_f(x, (size_t)u->co * lanes);
+    u->k1 = place_f(x, u->co);
+    u->k2 = place_f(x, (size_t)u->co * lanes);
+    if (u->conv == NONE) {
+        u->xdot_acc = place_f(x, (size_t)u->co * lanes);
+        u->xdot_sum = place_d(x, (size_t)u->co * lanes);
+        return;
+    }
+    u->q_off = place(x, u->q * sizeof(int32_t));
+    u->acc = place_f(x, weights * lanes);
+    u->sum = place_d(x, weights * lanes);
+    u->a_sum = place_d(x, (size_t)u->ci * taps);
+    u->xa_sum = place_d(x, weights);
+    if (u->wants_dx) place_parities(x, u);
+}
+
+static void place_sums(struct assay_exec *x)
+{
+    for (uint32_t i = 0; i < x->n_tensor; i++) {
+        struct tensor *t = &x->tensor[i];
+        if (!t->needs_sum) continue;
+        t->acc = place_f(x, (size_t)t->c * x->kern->lanes);
+        t->sum = place_d(x, (size_t)t->c * x->kern->lanes);
+    }
+}
+
+// ---- saved activations and scratch with halos, all in one zeroed range
+// ----------------------------
+static bool saves_act(const struct assay_exec *x, uint32_t node)
+{
+    if (!x->backward) return false;
+    if (x->graph->node[node].op == ASSAY_OP_RELU) return true;
+    for (uint32_t u = 0; u < x->n_unit; u++) {
+        if (x->unit[u].conv != NONE && x->unit[u].src == node) return true;
+    }
+    return false;
+}
+
+// Scratch of one shape is shared by all units of that shape; another shape would leave stale halos.
+static void place_scratch(struct assay_exec *x, uint32_t i)
+{
+    struct unit *u = &x->unit[i];
+    for (uint32_t j = 0; j < i; j++) {
+        const struct unit *v = &x->unit[j];
+        if (v->conv == NONE) continue;
+        if (v->pad64 && v->ci == u->ci && v->h == u->h && v->w == u->w && v->pad == u->pad)
+            u->pad64 = v->pad64;
+        if (v->dz && v->co == u->co && v->oh == u->oh && v->ow == u->ow && v->halo == u->halo)
+            u->dz = v->dz;
+    }
+    if (u->pad > 0 && !u->pad64) {
+        u->pad64 =
+            place_d(x, (size_t)u->ci * (u->h + 2 * u->pad) * (u->w + 2 * u->pad) * ASSAY_IMAGES);
+    }
+    if (x->backward && u->wants_dx && !u->dz) {
+        u->dz = place_f(x, (size_t)u->co * (u->oh + 2 * u->halo) * (u->ow + 2 * u->halo) *
+                               x->kern->lanes);
+    }
+}
+
+static void place_saved(struct assay_exec *x)
+{
+    const struct assay_graph *g = x->graph;
+    x->zero_begin = x->bytes;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        struct slot *s = &x->slot[i];
+        const struct assay_node *n = &g->node[i];
+        if (!saves_act(x, i)) continue;
+        s->act = place_f(x, (size_t)x->groups * n->c * (size_t)assay_exec_act_plane(n, s->halo));
+    }
+    for (uint32_t i = 0; i < x->n_unit; i++) {
+        if (x->unit[i].conv != NONE) place_scratch(x, i);
+    }
+    x->zero_end = x->bytes;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *n = &g->node[i];
+        if (n->op == ASSAY_OP_BN && x->backward)
+            x->slot[i].xhat = place_f(x, x->groups * assay_exec_pixels(n) * ASSAY_IMAGES);
+        if (n->op == ASSAY_OP_AVG_POOL) x->slot[i].inv = place_d(x, (size_t)n->h * n->w);
+    }
+}
+
+// ---- the shared region ------------------------------------------------------------------------
+// BN overwrites its input when nobody else reads it.
+static void choose_buffers(struct assay_exec *x)
+{
+    const struct assay_graph *g = x->graph;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        x->slot[i].value_of = i;
+        x->slot[i].last_use = i;
+    }
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *n = &g->node[i];
+        if (n->op == ASSAY_OP_BN &&
+            x->user_first[g->in[n->in] + 1] - x->user_first[g->in[n->in]] == 1)
+            x->slot[i].value_of = x->slot[g->in[n->in]].value_of;
+        for (uint32_t j = 0; j < n->n_in; j++)
+            x->slot[x->slot[g->in[n->in + j]].value_of].last_use = i;
+    }
+}
+
+static size_t pack_values(struct assay_exec *x, struct block *b)
+{
+    const struct assay_graph *g = x->graph;
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        if (x->slot[i].value_of != i) continue;
+        b[k++] = (struct block){.start = i,
+                                .end = x->slot[i].last_use,
+                                .bytes = align(x->groups * assay_exec_pixels(&g->node[i]) *
+                                               ASSAY_IMAGES * sizeof(double))};
+    }
+    const size_t total = pack_blocks(b, k);
+    k = 0;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        if (x->slot[i].value_of == i) x->slot[i].value = x->bytes + b[k++].at;
+    }
+    for (uint32_t i = 0; i < g->n_node; i++) x->slot[i].value = x->slot[x->slot[i].value_of].value;
+    return total;
+}
+
+static size_t pack_tensors(struct assay_exec *x, struct block *b)
+{
+    for (uint32_t i = 0; i < x->n_tensor; i++) {
+        struct tensor *t = &x->tensor[x->order[i]];
+        t->group = (size_t)t->c * t->hw * x->kern->lanes;
+        b[i] =
+            (struct block){.start = t->level,
+                           .end = t->last_level,
+                           .bytes = align(t->group * sizeof(float) * (t->whole ? x->groups : 1))};
+    }
+    const size_t total = pack_blocks(b, x->n_tensor);
+    for (uint32_t i = 0; i < x->n_tensor; i++) x->tensor[x->order[i]].at = x->bytes + b[i].at;
+    return total;
+}
+
+int assay_exec_layout(struct assay_exec *x, struct assay_err *err)
+{
+    struct block *b = assay_arena_alloc(&x->meta, (x->graph->n_node + 1) * sizeof *b);
+    if (!b)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
+    x->bytes = 64; // offset 0 means "none"
+    place_common(x);
+    for (uint32_t i = 0; i < x->n_unit; i++) place_unit(x, &x->unit[i]);
+    if (x->backward) place_sums(x);
+    place_saved(x);
+    choose_buffers(x);
+    const size_t values = pack_values(x, b), tensors = x->backward ? pack_tensors(x, b) : 0;
+    if (x->backward) {
+        // The cotangents of the logits are the first tensor, and outlive the region.
+        x->tensor[0].at = x->cotangent;
+        x->tensor[0].whole = true;
+    }
+    x->bytes += values > tensors ? values : tensors;
+    return ASSAY_OK;
+}

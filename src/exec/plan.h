@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plan of one graph, private to exec.
+//
+// Backward: only BN couples the images of a batch, so everything between two BNs runs group by
+// group. The plan gives every stored gradient (`tensor`) a level = number of BNs between it and the
+// output; a sweep over all groups computes the tensors of one level, and the weight gradients that
+// need them while they are in cache. Adds and concats copy nothing: the gradient of their inputs is
+// a reference into theirs. With `raw` = sum dy (x) a and S = sum dy, the BN sums need no pass of
+// their own: sum dy*xhat = (<w,raw> - mean*S)/sigma.
+#ifndef ASSAY_EXEC_PLAN_H
+#define ASSAY_EXEC_PLAN_H
+
+#include "assay/exec.h"
+#include "kern/table.h"
+
+#define NONE            UINT32_MAX
+#define MAX_PARITY      4 // stride 2 in both directions
+#define MAX_TAPS        25
+#define ASSAY_MAX_LANES 16
+
+// The gradient of a node: scale * channels [c_off, c_off + c) of a tensor.
+struct ref {
+    uint32_t tensor, c_off;
+    float scale;
+};
+
+struct tensor {
+    uint32_t node, c, hw, level, last_level;
+    bool whole;                  // holds all groups, else one
+    size_t at;                   // byte offset of group 0
+    size_t group;                // floats per group
+    bool needs_sum;              // some BN or bias wants S
+    size_t acc, sum;             // S: accumulators (c, lanes) float; totals (lanes, c) double
+    uint32_t first_job, n_job;   // jobs that write it
+    uint32_t first_unit, n_unit; // plan->reader: units whose weight gradients read it
+};
+
+// One contribution to the gradient of a tensor.
+struct job {
+    uint8_t op;    // enum assay_op of the user
+    uint32_t user; // node
+    uint32_t unit; // CONV, LINEAR, BN
+    uint32_t mask; // relu node between the tensor and a convolution, or NONE
+    struct ref from;
+    uint32_t tensor; // target
+};
+
+struct parity {
+    uint32_t taps, h, w, ry, rx;
+    size_t off;    // int32 (taps)
+    size_t weight; // float, packed
+};
+
+// A trainable layer: convolution or linear layer, with the BN behind it when they are fused; or a
+// BN alone.
+struct unit {
+    uint32_t conv, bn;                                      // nodes or NONE
+    uint32_t src;                                           // input node
+    struct ref g;                                           // gradient of its output
+    uint32_t ci, co, groups, kernel, stride, pad, dilation; // of the convolution
+    uint32_t h, w, oh, ow;
+    bool wants_dx;
+    // forward
+    size_t taps_off, weight64, bias64; // int32 (taps); packed weights; linear bias
+    size_t pad64;                      // padded copy of one group of the input, or 0 when pad = 0
+    // backward
+    uint32_t n_parity, halo;
+    struct parity parity[MAX_PARITY];
+    size_t dz;                  // padded scratch (co, oh, ow)
+    size_t q_off;               // int32 (q)
+    uint32_t q;                 // (ci / groups) * taps
+    size_t acc, sum;            // raw: float (co, q, lanes); double (lanes, co * q)
+    size_t xdot_acc, xdot_sum;  // BN alone: sum dy*xhat
+    size_t k0, k0_last, k1, k2; // BN backward: float (co, lanes), (co, lanes), (co), (co, lanes)
+    size_t mean, rstd;          // double (co)
+    size_t a_sum, xa_sum;       // K1 (ci/groups * taps per group), K2 (co, q): sums over the batch
+    uint32_t p_weight, p_gamma, p_beta, p_bias; // parameter indices or NONE
+};
+
+// What a node keeps.
+struct slot {
+    uint32_t unit; // the unit it belongs to, or NONE
+    bool needs_grad;
+    bool fused; // conv whose only user is a BN; relu whose users are all convolutions: no gradient
+                // of its own
+    struct ref g;
+    uint32_t halo;     // of the saved activation
+    size_t act;        // float (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
+    size_t xhat;       // float (groups, c, h, w, images)
+    size_t value;      // double (groups, c, h, w, images)
+    size_t inv;        // pooling: double (oh, ow)
+    uint32_t value_of; // node whose buffer the value lives in (BN in place), usually itself
+    uint32_t last_use;
+    uint32_t sign_bit; // relu: first bit of its sign pattern
+};
+
+struct assay_exec {
+    const struct assay_kern *kern;
+    const struct assay_graph *graph;
+    uint32_t n, groups;
+    bool backward, sums_ready;       // sums_ready: K1 and K2 belong to the last forward
+    struct assay_arena meta, memory; // plan arrays; buffers
+    unsigned char *base;
+    size_t bytes;
+    struct slot *slot;
+    uint32_t *user_first, *user; // CSR of users
+    struct unit *unit;
+    struct tensor *tensor;
+    struct job *job;
+    uint32_t *reader; // units grouped by the tensor they read
+    uint32_t *order;  // tensors by level, then descending node
+    uint32_t n_unit, n_tensor, n_job, n_level;
+    uint32_t sign_bits; // ReLU units of one image
+    uint64_t *signs;    // (n, words) of the last forward, NULL when backward
+    size_t logits, theta, valid, valid_last, zeros, ones, bn_sq, scratch, spread, cotangent;
+    size_t lane_rows;            // frozen gradient: double (images, n_theta)
+    size_t zero_begin, zero_end; // buffers whose halos must be zero
+};
+
+#define AT(x, type, offset) ((type *)((x)->base + (offset)))
+
+static inline const struct assay_node *assay_exec_node(const struct assay_exec *x, uint32_t i)
+{
+    return &x->graph->node[i];
+}
+// Elements of one group of a node's tensor, per lane-set.
+static inline size_t assay_exec_pixels(const struct assay_node *n)
+{
+    return (size_t)n->c * n->h * n->w;
+}
+static inline uint32_t assay_exec_taps(const struct unit *u)
+{
+    return u->kernel * u->kernel;
+}
+// Strides of a saved activation, in floats.
+static inline ptrdiff_t assay_exec_act_row(const struct assay_node *n, uint32_t halo)
+{
+    return (ptrdiff_t)(n->w + 2 * halo) * ASSAY_IMAGES;
+}
+static inline ptrdiff_t assay_exec_act_plane(const struct assay_node *n, uint32_t halo)
+{
+    return assay_exec_act_row(n, halo) * (ptrdiff_t)(n->h + 2 * halo);
+}
+static inline float *assay_exec_act(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    const struct assay_node *n = assay_exec_node(x, node);
+    const struct slot *s = &x->slot[node];
+    return AT(x, float, s->act) + group * assay_exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
+}
+
+// Which steps a bind takes, in order; each allocates its arrays from x->meta and returns a negative
+// status on failure.
+int assay_exec_plan_users(struct assay_exec *x, struct assay_err *err);
+int assay_exec_plan_units(struct assay_exec *x, struct assay_err *err);
+int assay_exec_plan_tensors(struct assay_exec *x, struct assay_err *err);
+// Offsets of every buffer; x->bytes is then known.
+int assay_exec_layout(struct assay_exec *x, struct assay_err *err);
+// Constant contents after allocation: offset tables, valid lanes, pooling weights.
+void assay_exec_fill(struct assay_exec *x);
+// Packs the parameters for the kernels.
+void assay_exec_pack(struct assay_exec *x, const double *theta);
+// Cotangent-independent sums K1, K2 of the fused units, after the forward pass.
+void assay_exec_batch_sums(struct assay_exec *x);
+// raw of one unit and group: acc += dy (x) a, dy (co, oh, ow, lanes).
+void assay_exec_outer(const struct assay_exec *x, const struct unit *u, const float *dy,
+                      uint32_t group);
+
+// What one backward pass computes: `rows` results, each row's gradient to out[row] (NULL: dropped),
+// first `columns`.
+struct pass {
+    bool frozen;
+    uint32_t first_group, n_group;
+    uint64_t columns;
+    double *const *out; // cots entries (batch BN), lanes entries (frozen)
+};
+// Cotangents of the logits must be in x->cotangent (groups, classes, lanes).
+void assay_exec_backward(struct assay_exec *x, const struct pass *pass);
+// Ends a level: BN constants and rows of the Jacobian from the sums.
+void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inside.h"
+
+#include <string.h>
+
+const char *assay_op_name(enum assay_op op)
+{
+    static const char *const name[ASSAY_OP_COUNT] = {
+        [ASSAY_OP_INPUT] = "input",       [ASSAY_OP_ZERO] = "zero",
+        [ASSAY_OP_CONV] = "conv",         [ASSAY_OP_BN] = "bn",
+        [ASSAY_OP_RELU] = "relu",         [ASSAY_OP_AVG_POOL] = "avg_pool",
+        [ASSAY_OP_MAX_POOL] = "max_pool", [ASSAY_OP_ADD] = "add",
+        [ASSAY_OP_CONCAT] = "concat",     [ASSAY_OP_SLICE] = "slice",
+        [ASSAY_OP_GAP] = "gap",           [ASSAY_OP_LINEAR] = "linear",
+    };
+    return (unsigned)op < ASSAY_OP_COUNT ? name[op] : "unknown";
+}
+
+const char *assay_graph_param_name(const struct assay_graph *g, uint32_t param)
+{
+    ASSAY_ASSERT(param < g->n_param);
+    return g->text + g->param[param].name;
+}
+
+struct assay_hash assay_graph_hash(const struct assay_graph *g)
+{
+    struct assay_hash hash = {g->n_node, g->n_in};
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *n = &g->node[i];
+        const uint64_t node[] = {hash.lo, hash.hi,     n->op,     n->kernel, n->stride,
+                                 n->pad,  n->dilation, n->affine, n->groups, n->c,
+                                 n->h,    n->w,        n->n_in};
+        hash = assay_hash128(node, sizeof node);
+        for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
+            uint64_t edge[] = {hash.lo, hash.hi, g->in[k], 0};
+            memcpy(&edge[3], &g->coef[k], sizeof edge[3]);
+            hash = assay_hash128(edge, sizeof edge);
+        }
+    }
+    return hash;
+}
+
+static uint64_t node_flops(const struct assay_graph *g, const struct assay_node *n)
+{
+    if (n->op == ASSAY_OP_CONV) return g->param[n->param].size * n->h * n->w;
+    if (n->op == ASSAY_OP_LINEAR) return g->param[n->param].size + g->param[n->param + 1].size;
+    return 0;
+}
+
+struct assay_cost assay_graph_cost(const struct assay_graph *g)
+{
+    struct assay_cost cost = {.params = g->n_theta};
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *n = &g->node[i];
+        cost.flops += node_flops(g, n);
+        cost.layers += n->op == ASSAY_OP_CONV || n->op == ASSAY_OP_LINEAR;
+        if (n->op == ASSAY_OP_RELU) cost.relus += (uint64_t)n->c * n->h * n->w;
+    }
+    return cost;
+}
+
+static void print_attributes(const struct assay_node *n, FILE *stream)
+{
+    if (n->kernel) fprintf(stream, " %ux%u", n->kernel, n->kernel);
+    if (n->stride > 1) fprintf(stream, " stride %u", n->stride);
+    if (n->op == ASSAY_OP_SLICE)
+        fprintf(stream, " drop %u", n->pad);
+    else if (n->pad)
+        fprintf(stream, " pad %u", n->pad);
+    if (n->dilation > 1) fprintf(stream, " dilation %u", n->dilation);
+    if (n->groups > 1) fprintf(stream, " groups %u", n->groups);
+}
+
+static void print_inputs(const struct assay_graph *g, const struct assay_node *n, FILE *stream)
+{
+    for (uint32_t k = 0; k < n->n_in; k++) {
+        const double coef = g->coef[n->in + k];
+        fputs(k == 0 ? " <- " : ", ", stream);
+        if (coef != 1.0) fprintf(stream, "%.9g * ", coef);
+        fprintf(stream, "%u", g->in[n->in + k]);
+    }
+}
+
+void assay_graph_print(const struct assay_graph *g, FILE *stream)
+{
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *n = &g->node[i];
+        fprintf(stream, "%4u  %-8s (%u,%u,%u)", i, assay_op_name(n->op), n->c, n->h, n->w);
+        print_attributes(n, stream);
+        print_inputs(g, n, stream);
+        for (uint32_t k = 0; k < n->n_param; k++)
+            fprintf(stream, "  %s", assay_graph_param_name(g, n->param + k));
+        fputc('\n', stream);
+    }
+}

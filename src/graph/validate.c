@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inside.h"
+
+#include <string.h>
+
+static bool is_weight(const struct assay_param *p)
+{
+    return p->role != ASSAY_BN_BETA && p->role != ASSAY_LINEAR_BIAS;
+}
+
+void assay_graph_layout(struct assay_graph *g)
+{
+    g->n_theta = 0;
+    for (int biases = 0; biases < 2; biases++) {
+        for (uint32_t i = 0; i < g->n_param; i++) {
+            struct assay_param *p = &g->param[i];
+            if (is_weight(p) == !biases) {
+                p->offset = g->n_theta;
+                g->n_theta += p->size;
+            }
+        }
+        if (!biases) g->n_weight = g->n_theta;
+    }
+}
+
+int assay_graph_finish(struct assay_graph *g, struct assay_err *err)
+{
+    if (g->failed)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for a network of %u nodes",
+                             g->n_node);
+    assay_graph_layout(g);
+    return assay_graph_validate(g, err);
+}
+
+static bool in_range(uint32_t first, uint32_t n, uint32_t total)
+{
+    return (uint64_t)first + n <= total;
+}
+
+static int check_inputs(const struct assay_graph *g, uint32_t i, struct assay_err *err)
+{
+    const struct assay_node *n = &g->node[i];
+    if ((n->op == ASSAY_OP_INPUT) != (i == 0))
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "node 0 and no other must be the input");
+    if (!in_range(n->in, n->n_in, g->n_in))
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "inputs %u + %u, the graph has %u", n->in,
+                             n->n_in, g->n_in);
+    for (uint32_t k = 0; k < n->n_in; k++) {
+        if (g->in[n->in + k] >= i)
+            return assay_err_set(err, ASSAY_ERR_CONFIG,
+                                 "input %u is node %u, expected an earlier one", k,
+                                 g->in[n->in + k]);
+    }
+    return ASSAY_OK;
+}
+
+static int check_shape(const struct assay_graph *g, uint32_t i, struct assay_err *err)
+{
+    const struct assay_node *n = &g->node[i];
+    struct assay_node want = *n;
+    ASSAY_TRY(assay_graph_infer(g, &want, err));
+    if (n->c != want.c || n->h != want.h || n->w != want.w)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "shape (%u,%u,%u), expected (%u,%u,%u)", n->c,
+                             n->h, n->w, want.c, want.h, want.w);
+    return ASSAY_OK;
+}
+
+static int check_params(const struct assay_graph *g, uint32_t i, struct assay_err *err)
+{
+    const struct assay_node *n = &g->node[i];
+    const uint32_t count = assay_graph_param_count(n);
+    if (n->n_param != count || !in_range(n->param, count, g->n_param))
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "parameters %u + %u, expected %u of the graph's %u", n->param,
+                             n->n_param, count, g->n_param);
+    for (uint32_t k = 0; k < count; k++) {
+        const struct assay_param *p = &g->param[n->param + k];
+        struct assay_param want = {.node = i};
+        assay_graph_param_shape(g, n, k, &want);
+        if (p->role != want.role || p->node != i || p->ndim != want.ndim || p->size != want.size ||
+            memcmp(p->shape, want.shape, sizeof p->shape) != 0)
+            return assay_err_set(err, ASSAY_ERR_CONFIG,
+                                 "parameter %u has another role or shape than its node", k);
+        if (p->name >= g->n_text || !memchr(g->text + p->name, '\0', g->n_text - p->name))
+            return assay_err_set(err, ASSAY_ERR_CONFIG, "parameter %u has no name", k);
+    }
+    return ASSAY_OK;
+}
+
+// The parameters partition [0, n_theta), weights in front.
+static int check_offsets(const struct assay_graph *g, struct assay_err *err)
+{
+    uint64_t weight = 0, bias = g->n_weight, owned = 0;
+    for (uint32_t i = 0; i < g->n_node; i++) owned += g->node[i].n_param;
+    if (owned != g->n_param)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "%u parameters, the nodes have %llu",
+                             g->n_param, (unsigned long long)owned);
+    for (uint32_t i = 0; i < g->n_param; i++) {
+        const struct assay_param *p = &g->param[i];
+        uint64_t *next = is_weight(p) ? &weight : &bias;
+        if (p->offset != *next)
+            return assay_err_set(err, ASSAY_ERR_CONFIG,
+                                 "parameter %s has offset %llu, expected %llu",
+                                 assay_graph_param_name(g, i), (unsigned long long)p->offset,
+                                 (unsigned long long)*next);
+        *next += p->size;
+    }
+    if (weight != g->n_weight || bias != g->n_theta)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "%llu weights and %llu parameters, expected %llu and %llu",
+                             (unsigned long long)g->n_weight, (unsigned long long)g->n_theta,
+                             (unsigned long long)weight, (unsigned long long)bias);
+    return ASSAY_OK;
+}
+
+int assay_graph_validate(const struct assay_graph *g, struct assay_err *err)
+{
+    if (g->n_node == 0) return assay_err_set(err, ASSAY_ERR_CONFIG, "an empty network");
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        int status = check_inputs(g, i, err);
+        if (status == ASSAY_OK) status = check_shape(g, i, err);
+        if (status == ASSAY_OK) status = check_params(g, i, err);
+        if (status != ASSAY_OK) {
+            assay_err_prefix(err, "node %u (%s)", i, assay_op_name(g->node[i].op));
+            return status;
+        }
+    }
+    return check_offsets(g, err);
+}

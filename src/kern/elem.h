@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementwise, pooling and reduction kernels of one rung.
+
+// ---- forward, double ----
+static void sum_f64(uint32_t c, uint32_t hw, const double *x, double *sum)
+{
+    for (uint32_t i = 0; i < c; i++) {
+        fwd_vec s = {0};
+        for (uint32_t j = 0; j < hw; j++, x += ASSAY_IMAGES) s += load_fwd(x);
+        sum[i] += (s[0] + s[1]) + (s[2] + s[3]);
+    }
+}
+
+static void var_f64(uint32_t c, uint32_t hw, const double *x, const double *mean,
+                    const double *valid, double *sq)
+{
+    const fwd_vec on = load_fwd(valid);
+    for (uint32_t i = 0; i < c; i++) {
+        fwd_vec s = {0};
+        for (uint32_t j = 0; j < hw; j++, x += ASSAY_IMAGES) {
+            const fwd_vec d = load_fwd(x) - mean[i];
+            s += d * d;
+        }
+        s *= on;
+        sq[i] += (s[0] + s[1]) + (s[2] + s[3]);
+    }
+}
+
+static void norm_f64(uint32_t c, uint32_t hw, double *x, const double *mean, const double *rstd,
+                     const double *gamma, const double *beta, const double *valid, float *xhat)
+{
+    const fwd_vec on = load_fwd(valid);
+    for (uint32_t i = 0; i < c; i++) {
+        const fwd_vec scale = on * rstd[i], shift = on * beta[i];
+        for (uint32_t j = 0; j < hw; j++, x += ASSAY_IMAGES) {
+            const fwd_vec v = (load_fwd(x) - mean[i]) * scale;
+            if (xhat) {
+                *(act_vec *)xhat = __builtin_convertvector(v, act_vec);
+                xhat += ASSAY_IMAGES;
+            }
+            *(fwd_vec *)x = v * gamma[i] + shift;
+        }
+    }
+}
+
+static void relu_f64(size_t n, const double *x, double *y)
+{
+    for (size_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : 0;
+}
+
+static void axpy_f64(size_t n, double a, const double *x, double *y, bool accumulate)
+{
+    if (accumulate)
+        for (size_t i = 0; i < n; i++) y[i] += a * x[i];
+    else
+        for (size_t i = 0; i < n; i++) y[i] = a * x[i];
+}
+
+static void pool_f64(const struct assay_pool *p, const double *x, double *y)
+{
+    for (uint32_t c = 0; c < p->c; c++, x += (size_t)p->h * p->w * ASSAY_IMAGES) {
+        for (uint32_t oy = 0; oy < p->oh; oy++) {
+            for (uint32_t ox = 0; ox < p->ow; ox++, y += ASSAY_IMAGES) {
+                fwd_vec s = {0};
+                for (uint32_t ky = 0; ky < p->kernel; ky++) {
+                    const uint32_t iy = oy * p->stride + ky - p->pad;
+                    if (iy >= p->h) continue;
+                    for (uint32_t kx = 0; kx < p->kernel; kx++) {
+                        const uint32_t ix = ox * p->stride + kx - p->pad;
+                        if (ix < p->w) s += load_fwd(x + ((size_t)iy * p->w + ix) * ASSAY_IMAGES);
+                    }
+                }
+                *(fwd_vec *)y = s * p->inv[oy * p->ow + ox];
+            }
+        }
+    }
+}
+
+static void pad_f64(const struct assay_planes *p, const double *src, double *dst)
+{
+    for (uint32_t c = 0; c < p->c; c++) {
+        for (uint32_t y = 0; y < p->h; y++) {
+            memcpy(dst + c * p->dst_c + y * p->dst_y, src + c * p->src_c + y * p->src_y,
+                   sizeof(double) * ASSAY_IMAGES * p->w);
+        }
+    }
+}
+
+static void save_f32(const struct assay_planes *p, const double *src, float *dst)
+{
+    for (uint32_t c = 0; c < p->c; c++) {
+        for (uint32_t y = 0; y < p->h; y++) {
+            const double *s = src + c * p->src_c + y * p->src_y;
+            float *d = dst + c * p->dst_c + y * p->dst_y;
+            for (uint32_t i = 0; i < p->w * ASSAY_IMAGES; i++) {
+                const float v = (float)s[i];
+                d[i] = s[i] > 0 && v < 0x1p-126f ? 0x1p-126f : v;
+            }
+        }
+    }
+}
+
+// ---- backward, float ----
+static void affine_f32(const struct assay_planes *p, const float *src, const float *xhat,
+                       const float *k0, const float *k1, const float *k2, float *dst)
+{
+    for (uint32_t c = 0; c < p->c; c++) {
+        const grad_vec a1 = k1[c] - (grad_vec){0};
+        const grad_vec a0 = xhat ? load_grad(k0 + c * LANES) : (grad_vec){0};
+        const grad_vec a2 = xhat ? load_grad(k2 + c * LANES) : (grad_vec){0};
+        for (uint32_t y = 0; y < p->h; y++) {
+            const float *s = src + c * p->src_c + y * p->src_y;
+            float *d = dst + c * p->dst_c + y * p->dst_y;
+            if (!xhat) {
+                for (uint32_t x = 0; x < p->w; x++)
+                    *(grad_vec *)(d + x * LANES) = a1 * load_grad(s + x * LANES);
+                continue;
+            }
+            const float *h = xhat + c * p->act_c + y * p->act_y;
+            for (uint32_t x = 0; x < p->w; x++) {
+                const grad_vec t = load_act(h + x * ASSAY_IMAGES) * a2 + a0;
+                *(grad_vec *)(d + x * LANES) = load_grad(s + x * LANES) * a1 + t;
+            }
+        }
+    }
+}
+
+static void axpy_f32(size_t vectors, float a, const float *x, float *y, bool accumulate)
+{
+    for (size_t i = 0; i < vectors * LANES; i += LANES)
+        put_grad(y + i, a * load_grad(x + i), accumulate);
+}
+
+static void relu_f32(const struct assay_planes *p, const float *x, const float *act, float *y,
+                     bool accumulate)
+{
+    for (uint32_t c = 0; c < p->c; c++) {
+        for (uint32_t r = 0; r < p->h; r++) {
+            const float *s = x + c * p->src_c + r * p->src_y,
+                        *a = act + c * p->act_c + r * p->act_y;
+            float *d = y + c * p->dst_c + r * p->dst_y;
+            for (uint32_t i = 0; i < p->w; i++)
+                put_grad(d + i * LANES, mask_grad(load_grad(s + i * LANES), a + i * ASSAY_IMAGES),
+                         accumulate);
+        }
+    }
+}
+
+// Rows of dy, scaled and summed over the horizontal window, go to scratch (oh, w); then columns.
+static void pool_f32(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
+                     bool accumulate)
+{
+    const size_t row = (size_t)p->w * LANES;
+    for (uint32_t c = 0; c < p->c; c++) {
+        memset(scratch, 0, p->oh * row * sizeof(float));
+        for (uint32_t oy = 0; oy < p->oh; oy++) {
+            float *s = scratch + oy * row;
+            for (uint32_t ox = 0; ox < p->ow; ox++, dy += LANES) {
+                const grad_vec v = load_grad(dy) * (float)p->inv[oy * p->ow + ox];
+                for (uint32_t k = 0; k < p->kernel; k++) {
+                    const uint32_t ix = ox * p->stride + k - p->pad;
+                    if (ix < p->w) put_grad(s + ix * LANES, v, true);
+                }
+            }
+        }
+        for (uint32_t iy = 0; iy < p->h; iy++, dx += row) {
+            bool add = accumulate;
+            for (uint32_t k = 0; k < p->kernel; k++) {
+                const uint32_t top = iy + p->pad - k, oy = top / p->stride;
+                if (top > iy + p->pad || top % p->stride != 0 || oy >= p->oh) continue;
+                for (uint32_t x = 0; x < row; x += LANES)
+                    put_grad(dx + x, load_grad(scratch + oy * row + x), add);
+                add = true;
+            }
+            if (!add) memset(dx, 0, row * sizeof(float));
+        }
+    }
+}
+
+static void gap_f32(uint32_t c, uint32_t hw, const float *dy, float *dx, bool accumulate)
+{
+    for (uint32_t i = 0; i < c; i++) {
+        const grad_vec v = load_grad(dy + i * LANES) * (1.0f / (float)hw);
+        for (uint32_t j = 0; j < hw; j++, dx += LANES) put_grad(dx, v, accumulate);
+    }
+}
+
+static void sum_f32(uint32_t c, uint32_t hw, const float *dy, const float *xhat, float *acc)
+{
+    for (uint32_t i = 0; i < c; i++) {
+        grad_vec s[3] = {{0}}; // three chains hide the latency of the add
+        for (uint32_t j = 0; j < hw; j++, dy += LANES) {
+            grad_vec v = load_grad(dy);
+            if (xhat) {
+                v *= load_act(xhat);
+                xhat += ASSAY_IMAGES;
+            }
+            const grad_vec t = s[2] + v;
+            s[2] = s[1], s[1] = s[0], s[0] = t;
+        }
+        put_grad(acc + i * LANES, s[0] + s[1] + s[2], true);
+    }
+}
+
+static void spread_f32(size_t n, const float *a, float *out)
+{
+    for (size_t i = 0; i < n; i++) *(grad_vec *)(out + i * LANES) = load_act(a + i * ASSAY_IMAGES);
+}
+
+static void flush_f32(size_t n, float *acc, double *sum, size_t ld, bool reduce)
+{
+    for (size_t i = 0; i < n; i++, acc += LANES) {
+        for (uint32_t t = 0; t < COTS; t++) {
+            const float *v = acc + t * ASSAY_IMAGES;
+            if (reduce) {
+                sum[t * ld + i] += ((double)v[0] + v[1]) + ((double)v[2] + v[3]);
+                continue;
+            }
+            for (uint32_t l = 0; l < ASSAY_IMAGES; l++)
+                sum[(t * ASSAY_IMAGES + l) * ld + i] += v[l];
+        }
+        *(grad_vec *)acc = (grad_vec){0};
+    }
+}
+
+// ---- FMA peak: enough independent chains to fill two pipes of latency four ----
+static double fma_loop(uint64_t rounds)
+{
+    grad_vec a[10], x = (grad_vec){0} + 0.999f, y = (grad_vec){0} + 1e-3f;
+    UNROLL for (int i = 0; i < 10; i++) a[i] = (grad_vec){0} + (float)i;
+    for (uint64_t r = 0; r < rounds; r++) {
+        UNROLL for (int i = 0; i < 10; i++) a[i] = a[i] * x + y;
+        __asm__ volatile("");
+    }
+    for (int i = 1; i < 10; i++) a[0] += a[i];
+    volatile float sink = a[0][0];
+    (void)sink;
+    return (double)rounds * 10 * 2 * LANES;
+}

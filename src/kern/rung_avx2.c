@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// AVX2 and FMA: 8 lanes = 2 cotangents x 4 images, 16 registers.
+#include <stdbool.h>
+
+#include "kern/rungs.h"
+
+#define RUNG       assay_kern_avx2
+#define RUNG_NAME  "avx2"
+#define COTS       2
+#define CO_TILE    3
+#define OUTER_TILE 3
+#define Q_TILE     3
+
+#include "kern/rung.h"
+#include "kern/conv.h"
+#include "kern/elem.h"
+
+static bool runnable(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+#include "kern/table_end.h"

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// AVX-512: 16 lanes = 4 cotangents x 4 images, 32 registers.
+#include <stdbool.h>
+
+#include "kern/rungs.h"
+
+#define RUNG       assay_kern_avx512
+#define RUNG_NAME  "avx512"
+#define COTS       4
+#define CO_TILE    6
+#define OUTER_TILE 3
+#define Q_TILE     9
+
+#include "kern/rung.h"
+#include "kern/conv.h"
+#include "kern/elem.h"
+
+static bool runnable(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
+
+#include "kern/table_end.h"

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The portable rung: 4 lanes (SSE2, NEON, or whatever the compiler makes of vectors).
+#include <stdbool.h>
+
+#include "kern/rungs.h"
+
+#define RUNG       assay_kern_baseline
+#define RUNG_NAME  "baseline"
+#define COTS       1
+#define CO_TILE    3
+#define OUTER_TILE 3
+#define Q_TILE     3
+
+#include "kern/rung.h"
+#include "kern/conv.h"
+#include "kern/elem.h"
+
+static bool runnable(void)
+{
+    return true;
+}
+
+#include "kern/table_end.h"

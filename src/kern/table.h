@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel table, private to kern and exec.
+//
+// Tensors come in groups of ASSAY_IMAGES images: (group, c, h, w, lane). Forward tensors are double
+// with one lane per image; saved activations are float with one lane per image; gradients are float
+// with `lanes` = cots x ASSAY_IMAGES lanes, lane t * ASSAY_IMAGES + i holding cotangent t of image
+// i. All strides and offsets count elements.
+#ifndef ASSAY_KERN_TABLE_H
+#define ASSAY_KERN_TABLE_H
+
+#include "assay/kern.h"
+
+#define ASSAY_IMAGES 4
+
+// A correlation: out[o](y,x) = sum over input channels i and taps t of weight[o,i,t] *
+// in[i](y,x)[off[t]]. Convolution forward, and its transpose on one stride parity, are both of this
+// form.
+struct assay_corr {
+    uint32_t ci, co, taps, h, w;   // h, w: the grid of outputs
+    const int32_t *off;            // of each tap
+    ptrdiff_t in_c, in_y, in_x;    // input strides: channel, output row, output pixel
+    ptrdiff_t out_c, out_y, out_x; // output strides
+    ptrdiff_t mask_c, mask_y, mask_x;
+};
+
+// Weight gradient: acc[o][q] += sum over (y,x) of dy[o](y,x) * a(y,x)[off[q]], q = (input channel,
+// tap).
+struct assay_outer {
+    uint32_t co, q, h, w;
+    const int32_t *off;
+    ptrdiff_t dy_c, dy_y, dy_x; // gradient strides
+    ptrdiff_t a_y, a_x;         // activation strides per output row and pixel
+};
+
+// An image plane set (c, h, w) inside larger strides.
+struct assay_planes {
+    uint32_t c, h, w;
+    ptrdiff_t src_c, src_y, dst_c, dst_y, act_c, act_y;
+};
+
+struct assay_pool {
+    uint32_t c, h, w, oh, ow, kernel, stride, pad; // input and output sizes
+    const double *inv; // (oh, ow): 1 / number of inputs under the window
+};
+
+struct assay_kern {
+    const char *name;
+    uint32_t lanes, cots;
+    uint32_t co_tile; // output channels per register tile, see assay_kern_tile
+    bool (*runnable)(void);
+    double (*fma_loop)(uint64_t rounds); // returns FLOPs done
+
+    // ---- forward, double ----
+    void (*corr_f64)(const struct assay_corr *p, const double *in, const double *weight,
+                     double *out);
+    // sum[c] += sum over the group; sq[c] += sum (x - mean[c])^2 * valid lane
+    void (*sum_f64)(uint32_t c, uint32_t hw, const double *x, double *sum);
+    void (*var_f64)(uint32_t c, uint32_t hw, const double *x, const double *mean,
+                    const double *valid, double *sq);
+    // xhat = (x - mean) * rstd * valid, stored to xhat (float, may be NULL); x = gamma * xhat +
+    // beta * valid in place
+    void (*norm_f64)(uint32_t c, uint32_t hw, double *x, const double *mean, const double *rstd,
+                     const double *gamma, const double *beta, const double *valid, float *xhat);
+    void (*relu_f64)(size_t n, const double *x, double *y);
+    void (*axpy_f64)(size_t n, double a, const double *x, double *y, bool accumulate);
+    void (*pool_f64)(const struct assay_pool *p, const double *x, double *y);
+    // Copies interior planes (src strides) to padded planes (dst strides).
+    void (*pad_f64)(const struct assay_planes *p, const double *src, double *dst);
+    // The same to float; a positive value stays positive.
+    void (*save_f32)(const struct assay_planes *p, const double *src, float *dst);
+
+    // ---- backward, float ----
+    // mask (may be NULL): activations, contributions where they are not positive are dropped.
+    void (*corr_f32)(const struct assay_corr *p, const float *in, const float *weight,
+                     const float *mask, float *out, bool accumulate);
+    void (*outer_f32)(const struct assay_outer *p, const float *dy, const float *a, float *acc);
+    // dst = k1[c] * src + k0[c](lane) + k2[c](lane) * xhat; xhat NULL: the first term only.
+    void (*affine_f32)(const struct assay_planes *p, const float *src, const float *xhat,
+                       const float *k0, const float *k1, const float *k2, float *dst);
+    void (*axpy_f32)(size_t vectors, float a, const float *x, float *y, bool accumulate);
+    // y (+)= x where the activation (padded planes, act strides) is positive.
+    void (*relu_f32)(const struct assay_planes *p, const float *x, const float *act, float *y,
+                     bool accumulate);
+    void (*pool_f32)(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
+                     bool accumulate);
+    void (*gap_f32)(uint32_t c, uint32_t hw, const float *dy, float *dx, bool accumulate);
+    // acc[c] += sum dy;  with xhat: acc[c] += sum dy * xhat
+    void (*sum_f32)(uint32_t c, uint32_t hw, const float *dy, const float *xhat, float *acc);
+    // Repeats each activation over the cotangents: n pixels (n, images) -> (n, lanes).
+    void (*spread_f32)(size_t n, const float *a, float *out);
+    // sum[row * ld + i] += lanes of acc[i], then acc = 0. reduce: rows are cotangents (images
+    // summed), else lanes.
+    void (*flush_f32)(size_t n, float *acc, double *sum, size_t ld, bool reduce);
+};
+
+// Output channels of the next register tile when `left` remain: weights are packed tile by tile,
+// (tile, ci, tap, channel in tile).
+static inline uint32_t assay_kern_tile(const struct assay_kern *k, uint32_t left)
+{
+    if (left <= k->co_tile) return left;
+    return left < 2 * k->co_tile ? (left + 1) / 2 : k->co_tile;
+}
+
+#endif

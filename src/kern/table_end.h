@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of one rung, included last by its file.
+
+const struct assay_kern RUNG = {
+    .name = RUNG_NAME,
+    .lanes = LANES,
+    .cots = COTS,
+    .co_tile = CO_TILE,
+    .runnable = runnable,
+    .fma_loop = fma_loop,
+    .corr_f64 = corr_f64,
+    .sum_f64 = sum_f64,
+    .var_f64 = var_f64,
+    .norm_f64 = norm_f64,
+    .relu_f64 = relu_f64,
+    .axpy_f64 = axpy_f64,
+    .pool_f64 = pool_f64,
+    .pad_f64 = pad_f64,
+    .save_f32 = save_f32,
+    .corr_f32 = corr_f32,
+    .outer_f32 = outer_f32,
+    .affine_f32 = affine_f32,
+    .axpy_f32 = axpy_f32,
+    .relu_f32 = relu_f32,
+    .pool_f32 = pool_f32,
+    .gap_f32 = gap_f32,
+    .sum_f32 = sum_f32,
+    .spread_f32 = spread_f32,
+    .flush_f32 = flush_f32,
+};

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE // dladdr
+#include "assay/la.h"
+
+#include <cblas.h>
+#include <dlfcn.h>
+#include <math.h>
+
+// Debian's OpenBLAS carries LAPACK but no header for it.
+void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+             double *work, const int *lwork, int *iwork, const int *liwork, int *info,
+             size_t jobz_len, size_t uplo_len);
+
+// Weak: a reference BLAS put in OpenBLAS's place by the alternatives system lacks them.
+#pragma weak openblas_set_num_threads
+#pragma weak openblas_get_config
+
+#define LWORK_PER_ROW 68 // 2 n + 1 for dsyevd itself, the rest for dsytrd's block of up to 64
+
+void assay_la_gram(uint32_t n, uint64_t p, const double *jac, size_t ld, double *theta)
+{
+    ASSAY_ASSERT(n > 0 && n <= INT32_MAX && p <= INT32_MAX && ld <= INT32_MAX && ld >= p);
+    cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)n, (int)p, 1.0, jac, (int)ld, 0.0,
+                theta, (int)n);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < i; j++) theta[j * n + i] = theta[i * n + j];
+    }
+}
+
+size_t assay_la_eigenvalues_work(uint32_t n)
+{
+    return (size_t)LWORK_PER_ROW * n + 1;
+}
+
+static int largest_entry(size_t count, const double *a, double *largest, struct assay_err *err)
+{
+    *largest = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(a[i])) {
+            return assay_err_set(err, ASSAY_ERR_INPUT,
+                                 "eigenvalues: matrix entry %zu is %g, expected a finite number", i,
+                                 a[i]);
+        }
+        *largest = fmax(*largest, fabs(a[i]));
+    }
+    return ASSAY_OK;
+}
+
+int assay_la_eigenvalues(uint32_t n, double *a, double *w, double *work, struct assay_err *err)
+{
+    ASSAY_ASSERT(n > 0 && n <= INT32_MAX / LWORK_PER_ROW);
+    double largest;
+    ASSAY_TRY(largest_entry((size_t)n * n, a, &largest, err));
+    int exponent = 0;
+    frexp(largest, &exponent);
+    if (exponent < -1000) exponent = -1000; // 2^-exponent stays finite
+    const double scale = ldexp(1.0, -exponent);
+    for (size_t i = 0; i < (size_t)n * n; i++) a[i] *= scale;
+
+    const int order = (int)n, lwork = (int)assay_la_eigenvalues_work(n), liwork = 1;
+    int iwork = 0, info = 0;
+    dsyevd_("N", "L", &order, a, &order, w, work, &lwork, &iwork, &liwork, &info, 1, 1);
+    ASSAY_ASSERT(info >= 0);
+    if (info > 0) {
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "eigenvalues: dsyevd left %d of %u off-diagonal entries unconverged",
+                             info, n);
+    }
+    for (uint32_t i = 0; i < n; i++) w[i] = ldexp(w[i], exponent);
+    return ASSAY_OK;
+}
+
+void assay_la_single_thread(void)
+{
+    if (openblas_set_num_threads) openblas_set_num_threads(1);
+}
+
+const char *assay_la_name(void)
+{
+    Dl_info blas = {0}, config = {0};
+    const bool found = dladdr((const void *)cblas_dsyrk, &blas) != 0;
+    if (openblas_get_config && dladdr((const void *)openblas_get_config, &config) != 0 &&
+        (!found || blas.dli_fbase == config.dli_fbase)) {
+        return openblas_get_config();
+    }
+    return found ? blas.dli_fname : "unknown BLAS";
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memo.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err)
+{
+    *out = assay_arena_alloc(s->arena, bytes);
+    if (*out) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "metric: no memory left for %zu bytes of scratch",
+                         bytes);
+}
+
+int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct assay_err *err)
+{
+    if (!s->memo) {
+        void *block;
+        ASSAY_TRY(assay_memo_alloc(s, sizeof *s->memo, &block, err));
+        s->memo = block;
+        *s->memo = (struct assay_memo){.pass = PASS_NONE};
+    }
+    *memo = s->memo;
+    return ASSAY_OK;
+}
+
+int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err *err)
+{
+    struct assay_memo *memo;
+    ASSAY_TRY(assay_memo_get(s, &memo, err));
+    if (pass == PASS_NASI && s->nasi_images == s->images) pass = PASS_IMAGES;
+    if (memo->pass == pass) return ASSAY_OK;
+    const uint32_t n = pass == PASS_IMAGES ? s->n_image : s->n_nasi;
+    memo->pass = PASS_NONE;
+    ASSAY_TRY(assay_exec_bind(s->exec, s->net, n, true, s->memory_limit, err));
+    assay_exec_forward(s->exec, s->theta_net, pass == PASS_IMAGES ? s->images : s->nasi_images);
+    memo->pass = pass;
+    return ASSAY_OK;
+}
+
+int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err)
+{
+    struct assay_memo *memo;
+    ASSAY_TRY(assay_memo_get(s, &memo, err));
+    if (memo->jac) return ASSAY_OK;
+    const size_t ld = (s->net->n_theta + 7) / 8 * 8; // rows begin on cache lines
+    const uint64_t bytes = (uint64_t)s->n_image * ld * sizeof(double);
+    if (s->memory_limit && bytes + assay_exec_bytes(s->exec) > s->memory_limit) {
+        return assay_err_set(err, ASSAY_ERR_MEMORY,
+                             "a Jacobian of %u rows and the plan need %.1f MiB, over the limit of "
+                             "%.1f MiB",
+                             s->n_image, (double)(bytes + assay_exec_bytes(s->exec)) / 0x1p20,
+                             (double)s->memory_limit / 0x1p20);
+    }
+    void *block;
+    ASSAY_TRY(assay_memo_alloc(s, bytes, &block, err));
+    memo->jac = block;
+    memo->jac_ld = ld;
+    return ASSAY_OK;
+}
+
+int assay_subject_logits(struct assay_subject *s, const double **logits, struct assay_err *err)
+{
+    ASSAY_TRY(assay_memo_forward(s, PASS_IMAGES, err));
+    *logits = assay_exec_logits(s->exec);
+    return ASSAY_OK;
+}
+
+int assay_metric_degenerate(char *reason, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(reason, ASSAY_METRIC_REASON, fmt, args);
+    va_end(args);
+    return ASSAY_VERDICT_DEGENERATE;
+}
+
+double assay_metric_sumsq(size_t n, const double *v)
+{
+    double lane[8] = {0.0}; // eight partial sums: the compiler may not reorder one
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        for (size_t l = 0; l < 8; l++) lane[l] += v[i + l] * v[i + l];
+    }
+    for (size_t l = 0; i + l < n; l++) lane[l] += v[i + l] * v[i + l];
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the metrics of one (candidate, repeat) share.
+#ifndef ASSAY_SRC_METRIC_MEMO_H
+#define ASSAY_SRC_METRIC_MEMO_H
+
+#include "assay/metric.h"
+
+// The forward pass the executor holds.
+enum pass { PASS_NONE, PASS_IMAGES, PASS_NASI, PASS_THIN };
+
+struct assay_memo {
+    enum pass pass;
+    double *jac; // (n_image, jac_ld), scratch
+    size_t jac_ld;
+    struct assay_kernel kernel[2]; // by enum assay_bn; n = 0 until computed
+    uint64_t *signs;               // NULL until computed
+    size_t words;
+};
+
+// Allocates the memo on first use.
+int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct assay_err *err);
+// Makes `pass` (IMAGES or NASI) the executor's forward pass.
+int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err *err);
+// The Jacobian buffer, n_image rows of jac_ld >= n_theta.
+int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err);
+// Arena memory of the subject, or ERR_MEMORY.
+int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err);
+
+// kappa, lambda_max, lambda_min, trace, numerical rank, spectral entropy; a verdict with its
+// reason.
+#define KERNEL_COLUMNS 6
+int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS],
+                         char *reason);
+// Puts a reason and returns DEGENERATE.
+int assay_metric_degenerate(char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+// Sum of squares of n values, in a fixed order.
+double assay_metric_sumsq(size_t n, const double *v);
+// "C=3 N=1 classes=10 image=32 repeats=1 seed=0": what every protocol text ends with.
+void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap);
+const char *assay_metric_init_name(int init);
+
+extern const struct assay_metric assay_metric_ntk, assay_metric_ntk_frozen, assay_metric_ntk_trace,
+    assay_metric_nasi, assay_metric_regions, assay_metric_cost, assay_metric_null;
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// NASI's estimate of the NTK trace norm from one mini-batch gradient.
+#include "memo.h"
+
+#include <math.h>
+
+static const struct assay_column columns[] = {
+    {"nasi_trace", "1",
+     "NASI (arXiv 2109.00817) section 3.2, ||b^-1 sum_j grad_theta L(x_j, y_j)||^2", 1},
+};
+
+static void describe(const struct assay_protocol *p, char *text, size_t cap)
+{
+    static const char *const outputs[] = {"cross-entropy parameters=all labels=true",
+                                          "cross-entropy parameters=all labels=random",
+                                          "sum parameters=weights labels=none"};
+    const uint64_t batch = p->nasi_batch ? p->nasi_batch : p->ntk_batch;
+    const int n =
+        snprintf(text, cap,
+                 "batch=%llu%s bn=batch outputs=%s init=%s precision=float64 forward, float32 "
+                 "backward ",
+                 (unsigned long long)batch, p->nasi_batch ? "" : " (the kernel's)",
+                 outputs[p->nasi_labels], assay_metric_init_name(p->ntk_init));
+    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+}
+
+// Derivative of the mean cross-entropy with respect to the logits of one image: (softmax - y) / b.
+static void cross_entropy_cotangent(uint32_t classes, const double *logit, uint32_t label, double b,
+                                    double *cot)
+{
+    double largest = -INFINITY, sum = 0.0;
+    for (uint32_t k = 0; k < classes; k++) largest = fmax(largest, logit[k]);
+    for (uint32_t k = 0; k < classes; k++) sum += cot[k] = exp(logit[k] - largest);
+    for (uint32_t k = 0; k < classes; k++) cot[k] = (cot[k] / sum - (k == label)) / b;
+}
+
+static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
+                   struct assay_err *err)
+{
+    (void)spectrum;
+    const struct assay_graph *g = s->net;
+    const uint32_t classes = g->node[g->n_node - 1].c, n = s->n_nasi;
+    const bool labels = s->protocol->nasi_labels != ASSAY_LABELS_NONE;
+    void *block;
+    ASSAY_TRY(assay_memo_forward(s, PASS_NASI, err));
+    ASSAY_TRY(
+        assay_memo_alloc(s, ((size_t)n * classes + g->n_theta) * sizeof(double), &block, err));
+    double *grad = block, *cot = grad + g->n_theta;
+    const double *logits = assay_exec_logits(s->exec);
+    for (size_t i = 0; i < n; i++) {
+        double *row = cot + i * classes;
+        if (labels) {
+            cross_entropy_cotangent(classes, logits + i * classes, s->nasi_label[i], n, row);
+        } else {
+            for (uint32_t k = 0; k < classes; k++) row[k] = 1.0 / n;
+        }
+    }
+    assay_exec_gradient(s->exec, ASSAY_BN_BATCH, cot, grad);
+    out[0] = assay_metric_sumsq(labels ? g->n_theta : g->n_weight, grad);
+    if (isfinite(out[0])) return ASSAY_VERDICT_OK;
+    return assay_metric_degenerate(reason, "the squared norm of the mean gradient is %g", out[0]);
+}
+
+const struct assay_metric assay_metric_nasi = {
+    .name = "nasi",
+    .help = "squared norm of the mini-batch gradient of the loss: NASI's NTK trace estimate",
+    .column = columns,
+    .n_column = ASSAY_LEN(columns),
+    .needs = ASSAY_NEEDS_NET | ASSAY_NEEDS_NASI,
+    .describe = describe,
+    .measure = measure,
+};

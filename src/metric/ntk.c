@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The neural tangent kernel of TE-NAS: BN differentiated through the batch's own statistics.
+#include "memo.h"
+
+#include <string.h>
+
+#define TENAS "TE-NAS (arXiv 2102.11535) section 3.1"
+
+static const struct assay_column columns[KERNEL_COLUMNS] = {
+    {"kappa", "1", TENAS ", kappa = lambda_max / lambda_min of Theta = J J^T", -1},
+    {"lambda_max", "1", TENAS ", largest eigenvalue of Theta", 0},
+    {"lambda_min", "1", TENAS ", smallest eigenvalue of Theta", 0},
+    {"trace", "1", "NASI (arXiv 2109.00817) section 3, trace norm, here of TE-NAS's sum output", 1},
+    {"numerical_rank", "1", "eigenvalues of Theta above max(N eps_64, (32 eps_32)^2) lambda_max",
+     0},
+    {"entropy", "nat", "-sum p ln p, p = lambda / trace of Theta", 0},
+};
+
+static void describe(const struct assay_protocol *p, char *text, size_t cap)
+{
+    const int n = snprintf(text, cap,
+                           "batch=%llu bn=batch outputs=sum parameters=weights init=%s "
+                           "precision=float64 forward and spectrum, float32 backward ",
+                           (unsigned long long)p->ntk_batch, assay_metric_init_name(p->ntk_init));
+    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+}
+
+static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
+                   struct assay_err *err)
+{
+    const struct assay_kernel *kernel;
+    ASSAY_TRY(assay_subject_kernel(s, ASSAY_BN_BATCH, &kernel, err));
+    memcpy(spectrum, kernel->eigenvalue, kernel->n * sizeof *spectrum);
+    return assay_kernel_summary(kernel, out, reason);
+}
+
+const struct assay_metric assay_metric_ntk = {
+    .name = "ntk",
+    .help = "condition number, extreme eigenvalues, trace, rank and entropy of the NTK (TE-NAS)",
+    .column = columns,
+    .n_column = ASSAY_LEN(columns),
+    .needs = ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES,
+    .spectrum = true,
+    .describe = describe,
+    .measure = measure,
+};

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The same kernel with the batch statistics held constant in the backward pass: samples decouple.
+#include "memo.h"
+
+static const struct assay_column columns[KERNEL_COLUMNS] = {
+    {"frozen_kappa", "1", "as kappa, BN statistics held constant", -1},
+    {"frozen_lambda_max", "1", "as lambda_max, BN statistics held constant", 0},
+    {"frozen_lambda_min", "1", "as lambda_min, BN statistics held constant", 0},
+    {"frozen_trace", "1", "as trace, BN statistics held constant", 1},
+    {"frozen_numerical_rank", "1", "as numerical_rank, BN statistics held constant", 0},
+    {"frozen_entropy", "nat", "as entropy, BN statistics held constant", 0},
+};
+
+static void describe(const struct assay_protocol *p, char *text, size_t cap)
+{
+    const int n = snprintf(text, cap,
+                           "batch=%llu bn=frozen outputs=sum parameters=weights init=%s "
+                           "precision=float64 forward and spectrum, float32 backward ",
+                           (unsigned long long)p->ntk_batch, assay_metric_init_name(p->ntk_init));
+    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+}
+
+static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
+                   struct assay_err *err)
+{
+    (void)spectrum;
+    const struct assay_kernel *kernel;
+    ASSAY_TRY(assay_subject_kernel(s, ASSAY_BN_FROZEN, &kernel, err));
+    return assay_kernel_summary(kernel, out, reason);
+}
+
+const struct assay_metric assay_metric_ntk_frozen = {
+    .name = "ntk_frozen",
+    .help = "the quantities of ntk with the BN statistics held constant in the backward pass",
+    .column = columns,
+    .n_column = ASSAY_LEN(columns),
+    .needs = ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES,
+    .describe = describe,
+    .measure = measure,
+};

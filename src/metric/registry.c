@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memo.h"
+
+#include <ctype.h>
+#include <string.h>
+
+const struct assay_metric *const assay_metrics[] = {
+    &assay_metric_ntk,     &assay_metric_ntk_frozen, &assay_metric_ntk_trace, &assay_metric_nasi,
+    &assay_metric_regions, &assay_metric_cost,       &assay_metric_null,      NULL,
+};
+
+const char *assay_metric_init_name(int init)
+{
+    static const char *const name[] = {"pytorch", "kaiming-fan-out", "kaiming-fan-in"};
+    ASSAY_ASSERT(init >= 0 && (size_t)init < ASSAY_LEN(name));
+    return name[init];
+}
+
+void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap)
+{
+    snprintf(text, cap, "C=%llu N=%llu classes=%llu image=%llu repeats=%llu seed=%llu weights=%s",
+             (unsigned long long)p->channels, (unsigned long long)p->cells,
+             (unsigned long long)p->classes, (unsigned long long)p->image,
+             (unsigned long long)p->repeats, (unsigned long long)p->seed,
+             p->redraw ? "redrawn each repeat" : "the same in every repeat");
+}
+
+static int unknown_metric(const char *name, size_t length, struct assay_err *err)
+{
+    char known[512] = "";
+    for (size_t i = 0; assay_metrics[i]; i++) {
+        const size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", assay_metrics[i]->name);
+    }
+    return assay_err_set(err, ASSAY_ERR_CONFIG, "unknown metric '%.*s', expected some of %s",
+                         (int)length, name, known);
+}
+
+// Marks the metric called name[0..length).
+static int mark(const char *name, size_t length, bool *wanted, struct assay_err *err)
+{
+    for (size_t i = 0; assay_metrics[i]; i++) {
+        if (strlen(assay_metrics[i]->name) == length &&
+            memcmp(assay_metrics[i]->name, name, length) == 0) {
+            wanted[i] = true;
+            return ASSAY_OK;
+        }
+    }
+    return unknown_metric(name, length, err);
+}
+
+int assay_metrics_parse(const char *list, const struct assay_metric *chosen[ASSAY_METRICS_MAX],
+                        uint32_t *n, struct assay_err *err)
+{
+    _Static_assert(ASSAY_LEN(assay_metrics) <= ASSAY_METRICS_MAX, "raise ASSAY_METRICS_MAX");
+    bool wanted[ASSAY_METRICS_MAX] = {false};
+    for (const char *at = list;; at++) {
+        while (isspace((unsigned char)*at)) at++;
+        const char *const name = at;
+        at += strcspn(at, ",");
+        size_t length = (size_t)(at - name);
+        while (length && isspace((unsigned char)name[length - 1])) length--;
+        ASSAY_TRY(mark(name, length, wanted, err));
+        if (!*at) break;
+    }
+    *n = 0;
+    for (size_t i = 0; assay_metrics[i]; i++) {
+        if (wanted[i]) chosen[(*n)++] = assay_metrics[i];
+    }
+    return ASSAY_OK;
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inside.h"
+
+#define NAME_BYTES 128
+
+static const char *module(char name[NAME_BYTES], const char *prefix, const char *suffix)
+{
+    const int len = snprintf(name, NAME_BYTES, "%s.%s", prefix, suffix);
+    ASSAY_ASSERT(len > 0 && len < NAME_BYTES);
+    return name;
+}
+
+uint32_t assay_space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
+                                  uint32_t stride, const char *prefix)
+{
+    char name[NAME_BYTES];
+    x = assay_graph_relu(g, x);
+    x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2, 1, 1, module(name, prefix, "op.1"));
+    return assay_graph_bn(g, x, true, module(name, prefix, "op.2"));
+}
+
+uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix)
+{
+    char name[NAME_BYTES];
+    uint32_t sum[2];
+    sum[1] = assay_space_relu_conv_bn(g, x, c, 3, 2, module(name, prefix, "conv_a"));
+    sum[1] = assay_space_relu_conv_bn(g, sum[1], c, 3, 1, module(name, prefix, "conv_b"));
+    sum[0] = assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 2, 2, 0);
+    sum[0] = assay_graph_conv(g, sum[0], c, 1, 1, 0, 1, 1, module(name, prefix, "downsample.1"));
+    return assay_graph_add(g, 2, sum, NULL);
+}
+
+uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes)
+{
+    x = assay_graph_bn(g, x, true, "lastact.0");
+    x = assay_graph_relu(g, x);
+    x = assay_graph_gap(g, x);
+    return assay_graph_linear(g, x, classes, "classifier");
+}

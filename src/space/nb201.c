@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inside.h"
+#include "nb201.h"
+
+#include <stdlib.h>
+
+const uint8_t assay_nb201_from[NB201_EDGES] = {0, 0, 1, 0, 1, 2};
+const uint8_t assay_nb201_to[NB201_EDGES] = {1, 2, 2, 3, 3, 3};
+const char *const assay_nb201_op_name[NB201_OPS] = {
+    [NB201_NONE] = "none",
+    [NB201_SKIP] = "skip_connect",
+    [NB201_CONV_1X1] = "nor_conv_1x1",
+    [NB201_CONV_3X3] = "nor_conv_3x3",
+    [NB201_AVG_POOL] = "avg_pool_3x3",
+};
+
+void assay_nb201_decode(uint64_t index, uint8_t op[NB201_EDGES])
+{
+    for (int k = NB201_EDGES; k-- > 0; index /= NB201_OPS) op[k] = (uint8_t)(index % NB201_OPS);
+}
+
+uint64_t assay_nb201_encode(const uint8_t op[NB201_EDGES])
+{
+    uint64_t index = 0;
+    for (int k = 0; k < NB201_EDGES; k++) index = NB201_OPS * index + op[k];
+    return index;
+}
+
+static uint64_t size(void)
+{
+    return NB201_SIZE;
+}
+
+static uint32_t edge(struct assay_graph *g, uint8_t op, uint32_t x, const char *name)
+{
+    const uint32_t c = g->node[x].c, h = g->node[x].h, w = g->node[x].w;
+    switch (op) {
+    case NB201_NONE:
+        return assay_graph_zero(g, c, h, w);
+    case NB201_SKIP:
+        return x;
+    case NB201_AVG_POOL:
+        return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, 1, 1);
+    default:
+        return assay_space_relu_conv_bn(g, x, c, op == NB201_CONV_1X1 ? 1 : 3, 1, name);
+    }
+}
+
+// Node 0 is the cell's input x, node 3 its output.
+static uint32_t cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x,
+                     uint32_t number)
+{
+    uint32_t node[4] = {x};
+    for (uint32_t to = 1, k = 0; to < 4; to++) {
+        uint32_t term[3], n = 0;
+        for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++) {
+            char name[64];
+            snprintf(name, sizeof name, "cells.%u.layers.%u", number, k);
+            term[n++] = edge(g, op[k], node[assay_nb201_from[k]], name);
+        }
+        node[to] = assay_graph_add(g, n, term, NULL);
+    }
+    return node[3];
+}
+
+// Three stages of N cells; residual blocks between them halve the map and double the channels.
+static uint32_t stages(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x,
+                       const struct assay_net *net)
+{
+    uint32_t number = 0;
+    for (uint32_t stage = 0; stage < 3; stage++) {
+        if (stage > 0) {
+            char name[32];
+            snprintf(name, sizeof name, "cells.%u", number++);
+            x = assay_space_residual(g, x, net->channels << stage, name);
+        }
+        for (uint32_t i = 0; i < net->cells; i++) x = cell(g, op, x, number++);
+    }
+    return x;
+}
+
+static int build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
+                 struct assay_err *err)
+{
+    uint8_t op[NB201_EDGES];
+    ASSAY_TRY(assay_space_check_net(net, 4, err));
+    assay_nb201_decode(index, op);
+    uint32_t x;
+    if (net->thin) {
+        x = assay_graph_input(g, 1, 3, 3);
+        x = cell(g, op, x, 0);
+    } else {
+        x = assay_graph_input(g, 3, net->image, net->image);
+        x = assay_graph_conv(g, x, net->channels, 3, 1, 1, 1, 1, "stem.0");
+        x = assay_graph_bn(g, x, true, "stem.1");
+        x = stages(g, op, x, net);
+    }
+    assay_space_head(g, x, net->classes);
+    return assay_graph_finish(g, err);
+}
+
+static int format(uint64_t index, char *text, size_t cap)
+{
+    const char *name[NB201_EDGES];
+    uint8_t op[NB201_EDGES];
+    assay_nb201_decode(index, op);
+    for (int k = 0; k < NB201_EDGES; k++) name[k] = assay_nb201_op_name[op[k]];
+    const int len = snprintf(text, cap, "|%s~0|+|%s~0|%s~1|+|%s~0|%s~1|%s~2|", name[0], name[1],
+                             name[2], name[3], name[4], name[5]);
+    return len >= 0 && (size_t)len < cap ? ASSAY_OK : ASSAY_ERR_INPUT;
+}
+
+static int open_classes(void **state, struct assay_err *err)
+{
+    uint16_t *canonical = malloc(NB201_SIZE * sizeof *canonical);
+    if (!canonical)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %d architectures",
+                             NB201_SIZE);
+    const int status = assay_nb201_classes(canonical, err);
+    if (status != ASSAY_OK) {
+        free(canonical);
+        return status;
+    }
+    *state = canonical;
+    return ASSAY_OK;
+}
+
+static uint64_t canonical(const void *state, uint64_t index)
+{
+    return ((const uint16_t *)state)[index];
+}
+
+const struct assay_space_kind assay_space_nb201 = {
+    .name = "nas-bench-201",
+    .help = "NAS-Bench-201: 15625 cells of 6 edges, 5 operations each; 5044 different networks",
+    .open = open_classes,
+    .close = free,
+    .size = size,
+    .build = build,
+    .format = format,
+    .parse = assay_nb201_parse,
+    .canonical = canonical,
+};

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// NAS-Bench-201 (Dong and Yang, ICLR 2020): a cell is 6 edges with one of 5 operations each.
+#ifndef ASSAY_SPACE_NB201_H
+#define ASSAY_SPACE_NB201_H
+
+#include "assay/space.h"
+
+#define NB201_EDGES 6
+#define NB201_OPS   5
+#define NB201_SIZE  15625
+
+enum { NB201_NONE, NB201_SKIP, NB201_CONV_1X1, NB201_CONV_3X3, NB201_AVG_POOL };
+
+// Edges in string order: 0-1, 0-2, 1-2, 0-3, 1-3, 2-3; edge k runs from node from[k] to node to[k].
+extern const uint8_t assay_nb201_from[NB201_EDGES], assay_nb201_to[NB201_EDGES];
+extern const char *const assay_nb201_op_name[NB201_OPS];
+
+// The digits of an index, edge 0-1 most significant.
+void assay_nb201_decode(uint64_t index, uint8_t op[NB201_EDGES]);
+uint64_t assay_nb201_encode(const uint8_t op[NB201_EDGES]);
+
+int assay_nb201_parse(const char *text, uint64_t *index, struct assay_err *err);
+
+// canonical[i]: the smallest index whose cell computes the same function at initialisation.
+int assay_nb201_classes(uint16_t canonical[NB201_SIZE], struct assay_err *err);
+
+#endif

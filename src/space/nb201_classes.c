@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// Functional equivalence of NAS-Bench-201 cells at initialisation. Every node of a cell is a linear
+// form sum c * pool^p(atom), the atoms being the cell's input and its convolutions: skip is the
+// identity, `none` is 0, average pooling is linear, and a convolution of 0 is 0 (BN shifts start at
+// 0). Two cells are the same random network when one relabelling of the convolutions that reach the
+// output makes their forms equal.
+#include "nb201.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Atom 0 is the cell's input, atom 1 + k the convolution on edge k. A form holds for each atom four
+// 4-bit coefficients, of pool^0 (lowest) to pool^3; a path has at most three edges, and at most
+// four paths join two nodes, so nothing overflows.
+#define ATOMS (1 + NB201_EDGES)
+
+struct form {
+    uint16_t term[ATOMS];
+};
+
+struct cell {
+    struct form of_atom[ATOMS]; // input form of a convolution; unused for atom 0
+    uint8_t kind[ATOMS];        // operation of a convolution
+    struct form output;
+    uint8_t live[NB201_EDGES]; // convolutions that reach the output
+    uint32_t n_live;
+};
+
+// A cell under one labelling of its live convolutions, comparable as bytes.
+struct key {
+    uint16_t n_live;
+    uint16_t kind[NB201_EDGES];
+    struct form of_label[NB201_EDGES];
+    struct form output;
+    uint16_t index; // behind what is compared
+};
+#define KEY_BYTES offsetof(struct key, index)
+
+static bool is_zero(const struct form *f)
+{
+    for (int a = 0; a < ATOMS; a++) {
+        if (f->term[a]) return false;
+    }
+    return true;
+}
+
+static void add_edge(struct cell *c, struct form *to, const struct form *from, uint8_t op, int k)
+{
+    const int shift = op == NB201_AVG_POOL ? 4 : 0;
+    if (op == NB201_NONE || is_zero(from)) return;
+    if (op == NB201_SKIP || op == NB201_AVG_POOL) {
+        for (int a = 0; a < ATOMS; a++) to->term[a] += (uint16_t)(from->term[a] << shift);
+        return;
+    }
+    c->kind[1 + k] = op;
+    c->of_atom[1 + k] = *from;
+    to->term[1 + k]++;
+}
+
+static void find_live(struct cell *c)
+{
+    bool live[ATOMS] = {false};
+    for (int a = 0; a < ATOMS; a++) live[a] = c->output.term[a] != 0;
+    // A convolution reads only convolutions on earlier edges.
+    for (int a = ATOMS - 1; a > 0; a--) {
+        if (!live[a]) continue;
+        for (int b = 0; b < ATOMS; b++) live[b] |= c->of_atom[a].term[b] != 0;
+    }
+    for (uint8_t a = 1; a < ATOMS; a++) {
+        if (live[a]) c->live[c->n_live++] = a;
+    }
+}
+
+static void analyse(uint64_t index, struct cell *c)
+{
+    uint8_t op[NB201_EDGES];
+    struct form node[4] = {{{1}}};
+    memset(c, 0, sizeof *c);
+    assay_nb201_decode(index, op);
+    for (int k = 0; k < NB201_EDGES; k++)
+        add_edge(c, &node[assay_nb201_to[k]], &node[assay_nb201_from[k]], op[k], k);
+    c->output = node[3];
+    find_live(c);
+}
+
+// label[l] is the atom called 1 + l.
+static struct form relabel(const struct form *f, const uint8_t *label, uint32_t n)
+{
+    struct form out = {{f->term[0]}};
+    for (uint32_t l = 0; l < n; l++) out.term[1 + l] = f->term[label[l]];
+    return out;
+}
+
+static void keep_smallest(const struct cell *c, const uint8_t *label, struct key *best)
+{
+    struct key key;
+    memset(&key, 0, sizeof key);
+    key.n_live = (uint16_t)c->n_live;
+    for (uint32_t l = 0; l < c->n_live; l++) {
+        key.kind[l] = c->kind[label[l]];
+        key.of_label[l] = relabel(&c->of_atom[label[l]], label, c->n_live);
+    }
+    key.output = relabel(&c->output, label, c->n_live);
+    if (memcmp(&key, best, KEY_BYTES) < 0) memcpy(best, &key, KEY_BYTES);
+}
+
+// Tries all orders of label[at..n_live).
+static void permute(const struct cell *c, uint8_t *label, uint32_t at, struct key *best)
+{
+    if (at == c->n_live) keep_smallest(c, label, best);
+    for (uint32_t i = at; i < c->n_live; i++) {
+        const uint8_t first = label[at], other = label[i];
+        label[at] = other;
+        label[i] = first;
+        permute(c, label, at + 1, best);
+        label[at] = first;
+        label[i] = other;
+    }
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct key *x = a, *y = b;
+    const int order = memcmp(x, y, KEY_BYTES);
+    return order ? order : (int)x->index - (int)y->index;
+}
+
+int assay_nb201_classes(uint16_t canonical[NB201_SIZE], struct assay_err *err)
+{
+    struct key *key = malloc(NB201_SIZE * sizeof *key);
+    if (!key)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %d architectures",
+                             NB201_SIZE);
+    for (uint16_t i = 0; i < NB201_SIZE; i++) {
+        struct cell c;
+        analyse(i, &c);
+        memset(&key[i], 0xff, KEY_BYTES);
+        key[i].index = i;
+        permute(&c, c.live, 0, &key[i]);
+    }
+    qsort(key, NB201_SIZE, sizeof *key, compare_keys);
+    for (int i = 0; i < NB201_SIZE; i++) {
+        const bool same = i > 0 && memcmp(&key[i], &key[i - 1], KEY_BYTES) == 0;
+        canonical[key[i].index] = same ? canonical[key[i - 1].index] : key[i].index;
+    }
+    free(key);
+    return ASSAY_OK;
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A handful of trivial networks, input - convolution - global average pool - linear: the cheapest
+// work a sweep can be given. The first has no convolution but zeros, and is dead.
+#include "inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const arch[] = {"none", "conv_1x1", "conv_3x3", "conv_5x5", "conv_7x7"};
+
+static uint64_t size(void)
+{
+    return ASSAY_LEN(arch);
+}
+
+static int build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
+                 struct assay_err *err)
+{
+    ASSAY_TRY(assay_space_check_net(net, 1, err));
+    const uint32_t c = net->thin ? 1 : net->channels, image = net->thin ? 3 : net->image;
+    const uint32_t kernel = 2 * (uint32_t)index - 1;
+    uint32_t x = assay_graph_input(g, net->thin ? 1 : 3, image, image);
+    x = index == 0 ? assay_graph_zero(g, c, image, image)
+                   : assay_graph_conv(g, x, c, kernel, 1, kernel / 2, 1, 1, "conv");
+    x = assay_graph_gap(g, x);
+    assay_graph_linear(g, x, net->classes, "classifier");
+    return assay_graph_finish(g, err);
+}
+
+static int format(uint64_t index, char *text, size_t cap)
+{
+    const int len = snprintf(text, cap, "%s", arch[index]);
+    return len >= 0 && (size_t)len < cap ? ASSAY_OK : ASSAY_ERR_INPUT;
+}
+
+static int parse(const char *text, uint64_t *index, struct assay_err *err)
+{
+    static const char blank[] = " \t\r\n\v\f";
+    const char *word = text + strspn(text, blank);
+    const size_t len = strcspn(word, blank);
+    for (uint64_t i = 0; i < ASSAY_LEN(arch); i++) {
+        if (strlen(arch[i]) != len || memcmp(word, arch[i], len) != 0) continue;
+        if (word[len + strspn(word + len, blank)] != '\0') break;
+        *index = i;
+        return ASSAY_OK;
+    }
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "architecture '%.64s', expected none, conv_1x1, conv_3x3, conv_5x5 or "
+                         "conv_7x7",
+                         text);
+}
+
+static uint64_t canonical(const void *state, uint64_t index)
+{
+    (void)state;
+    return index;
+}
+
+const struct assay_space_kind assay_space_null = {
+    .name = "null",
+    .help = "5 trivial networks (none, or one convolution of size 1, 3, 5, 7): measures what the "
+            "program itself costs",
+    .size = size,
+    .build = build,
+    .format = format,
+    .parse = parse,
+    .canonical = canonical,
+};

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int assay_file_path(char *path, const char *dir, const char *name, struct assay_err *err)
+{
+    if (!*dir) dir = ".";
+    if (snprintf(path, ASSAY_PATH_MAX, "%s/%s", dir, name) < ASSAY_PATH_MAX) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "the path %.200s... is longer than %d bytes", dir,
+                         ASSAY_PATH_MAX - 1);
+}
+
+static bool is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int assay_file_make_dir(const char *dir, struct assay_err *err)
+{
+    char path[ASSAY_PATH_MAX];
+    ASSAY_TRY(assay_file_path(path, dir, "", err)); // ends with a slash
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        if (mkdir(path, 0777) != 0 && !is_dir(path))
+            return assay_err_set(err, ASSAY_ERR_IO, "cannot create the directory %s: %s", path,
+                                 strerror(errno));
+        *slash = '/';
+    }
+    return ASSAY_OK;
+}
+
+bool assay_file_write_at(int fd, const void *bytes, size_t n, uint64_t at)
+{
+    const char *from = bytes;
+    while (n > 0) {
+        const ssize_t done = pwrite(fd, from, n, (off_t)at);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return false;
+        from += done;
+        at += (uint64_t)done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+bool assay_file_read_at(int fd, void *bytes, size_t n, uint64_t at)
+{
+    char *to = bytes;
+    while (n > 0) {
+        errno = 0;
+        const ssize_t done = pread(fd, to, n, (off_t)at);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return false;
+        to += done;
+        at += (uint64_t)done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+// A rename lasts only once its directory is on disk. Some file systems cannot sync a directory.
+static bool sync_dir(const char *dir)
+{
+    const int fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return errno == EACCES;
+    const bool ok = fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP;
+    close(fd);
+    return ok;
+}
+
+static bool write_synced(const char *path, const void *bytes, size_t n)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return false;
+    bool ok = assay_file_write_at(fd, bytes, n, 0) && fsync(fd) == 0;
+    const int why = errno;
+    if (close(fd) != 0 && ok) return false;
+    errno = why;
+    return ok;
+}
+
+int assay_file_replace(const char *dir, const char *name, const void *bytes, size_t n,
+                       struct assay_err *err)
+{
+    char path[ASSAY_PATH_MAX], temporary[ASSAY_PATH_MAX], unique[300];
+    snprintf(unique, sizeof unique, "%.250s.tmp-%ld", name, (long)getpid());
+    ASSAY_TRY(assay_file_path(path, dir, name, err));
+    ASSAY_TRY(assay_file_path(temporary, dir, unique, err));
+    const char *doing = "write";
+    bool ok = write_synced(temporary, bytes, n);
+    if (ok) {
+        doing = "put in place";
+        ok = rename(temporary, path) == 0 && sync_dir(dir);
+    }
+    if (ok) return ASSAY_OK;
+    const int why = errno;
+    unlink(temporary);
+    return assay_err_set(err, ASSAY_ERR_IO, "cannot %s %s (%zu bytes): %s", doing, path, n,
+                         strerror(why));
+}
+
+void assay_file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log)
+{
+    char prefix[300], path[ASSAY_PATH_MAX];
+    snprintf(prefix, sizeof prefix, "%.250s.tmp-", name);
+    DIR *stream = opendir(*dir ? dir : ".");
+    if (!stream) return;
+    for (const struct dirent *entry; (entry = readdir(stream));) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0) continue;
+        if (assay_file_path(path, dir, entry->d_name, NULL) < 0 || unlink(path) != 0) continue;
+        assay_log_line(log, ASSAY_LOG_INFO, "removed %s, left by a job that was killed", path);
+    }
+    closedir(stream);
+}

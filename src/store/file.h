@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole writes, atomic replacement of a file, and the lock of a run directory.
+#ifndef ASSAY_STORE_FILE_H
+#define ASSAY_STORE_FILE_H
+
+#include "assay/base.h"
+
+#define ASSAY_PATH_MAX 4096
+
+// "DIR/NAME"; an error when it does not fit ASSAY_PATH_MAX.
+int assay_file_path(char *path, const char *dir, const char *name, struct assay_err *err);
+// Creates dir and its parents where missing.
+int assay_file_make_dir(const char *dir, struct assay_err *err);
+// Writes n bytes at offset `at`, with one pwrite(2) unless the system takes fewer. False: see
+// errno.
+bool assay_file_write_at(int fd, const void *bytes, size_t n, uint64_t at);
+// Reads exactly n bytes; false: see errno (0: the file ends before).
+bool assay_file_read_at(int fd, void *bytes, size_t n, uint64_t at);
+// DIR/NAME holds either what it held before or these n bytes, whatever happens when.
+int assay_file_replace(const char *dir, const char *name, const void *bytes, size_t n,
+                       struct assay_err *err);
+// Removes what a killed assay_file_replace left behind.
+void assay_file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log);
+
+// Takes DIR/lock for this process, or ERR_STATE naming the holder. *fd holds the lock until closed;
+// -1 where the file system knows no locks (logged).
+int assay_file_lock(int *fd, const char *dir, const struct assay_log *log, struct assay_err *err);
+
+#endif

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Building an HDF5 file in memory. A call that fails sets `failed` and later calls do no harm, so
+// that only the end has to look.
+#ifndef ASSAY_STORE_H5WRITE_H
+#define ASSAY_STORE_H5WRITE_H
+
+#include "assay/base.h"
+
+#include <hdf5.h>
+
+struct assay_h5w {
+    hid_t file;
+    bool failed;
+};
+
+void assay_h5w_start(struct assay_h5w *w);
+// Ends the file and gives its malloc'd bytes; NULL if anything failed.
+void *assay_h5w_finish(struct assay_h5w *w, size_t *n);
+
+// Members keep the order of their creation.
+hid_t assay_h5w_group(struct assay_h5w *w, const char *name);
+// A data set of ndim dimensions; packed: chunked and compressed. Close with H5Dclose.
+hid_t assay_h5w_set(struct assay_h5w *w, hid_t group, const char *name, hid_t type, int ndim,
+                    const hsize_t *dim, bool packed);
+// A 1-D data set with all its values.
+hid_t assay_h5w_vector(struct assay_h5w *w, hid_t group, const char *name, hid_t type, uint64_t n,
+                       const void *value, bool packed);
+// Fixed-length ASCII texts, row-major (n, width), zero-padded.
+hid_t assay_h5w_texts(struct assay_h5w *w, hid_t group, const char *name, uint64_t n, size_t width,
+                      const char *text);
+void assay_h5w_text_attr(struct assay_h5w *w, hid_t object, const char *name, const char *text);
+void assay_h5w_int_attr(struct assay_h5w *w, hid_t object, const char *name, int value);
+void assay_h5w_check(struct assay_h5w *w, bool ok);
+
+// What every user of HDF5 does first: no locking (it fails on Lustre, GPFS and NFS), no printing.
+void assay_h5_start(void);
+
+#endif

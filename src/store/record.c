@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assay/store.h"
+
+#include <string.h>
+
+// index, verdict, rank, seconds, reason; then the values and the spectrum.
+enum { FIXED = 8 + 4 + 4 + 8 + ASSAY_REASON_MAX };
+
+static size_t value_bytes(const struct assay_schema *schema)
+{
+    return sizeof(double) * schema->repeats * schema->n_column;
+}
+
+static size_t spectrum_bytes(const struct assay_schema *schema)
+{
+    return sizeof(double) * schema->repeats * schema->spectrum_len;
+}
+
+size_t assay_record_bytes(const struct assay_schema *schema)
+{
+    return FIXED + value_bytes(schema) + spectrum_bytes(schema);
+}
+
+void assay_record_pack(const struct assay_schema *schema, const struct assay_record *record,
+                       void *bytes)
+{
+    char *to = bytes;
+    memcpy(to, &record->index, 8);
+    memcpy(to + 8, &record->verdict, 4);
+    memcpy(to + 12, &record->rank, 4);
+    memcpy(to + 16, &record->seconds, 8);
+    // Bytes after the end of the text are not ours to keep: equal records pack equally.
+    memset(to + 24, 0, ASSAY_REASON_MAX);
+    memcpy(to + 24, record->reason, strnlen(record->reason, ASSAY_REASON_MAX - 1));
+    if (value_bytes(schema)) memcpy(to + FIXED, record->value, value_bytes(schema));
+    if (spectrum_bytes(schema))
+        memcpy(to + FIXED + value_bytes(schema), record->spectrum, spectrum_bytes(schema));
+}
+
+void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
+                         struct assay_record *record)
+{
+    const char *from = bytes;
+    memcpy(&record->index, from, 8);
+    memcpy(&record->verdict, from + 8, 4);
+    memcpy(&record->rank, from + 12, 4);
+    memcpy(&record->seconds, from + 16, 8);
+    memcpy(record->reason, from + 24, ASSAY_REASON_MAX);
+    if (value_bytes(schema)) memcpy(record->value, from + FIXED, value_bytes(schema));
+    if (spectrum_bytes(schema))
+        memcpy(record->spectrum, from + FIXED + value_bytes(schema), spectrum_bytes(schema));
+}

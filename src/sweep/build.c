@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assay/sweep.h"
+
+#include "assay/kern.h"
+#include "assay/la.h"
+
+#include <hdf5.h>
+
+#define TEXT_OF(x) #x
+#define TEXT(x)    TEXT_OF(x)
+#ifdef __clang__
+#    define COMPILER "clang " TEXT(__clang_major__) "." TEXT(__clang_minor__)
+#else
+#    define COMPILER "gcc " TEXT(__GNUC__) "." TEXT(__GNUC_MINOR__)
+#endif
+
+size_t assay_build_describe(char *text, size_t cap)
+{
+    const struct assay_kern *kern = NULL;
+    unsigned major = 0, minor = 0, release = 0;
+
+    H5get_libversion(&major, &minor, &release);
+    const bool known = assay_kern_select(&kern, "auto", NULL) >= 0;
+    const int n = snprintf(text, cap,
+                           "assay: %s\n"
+                           "compiler: " COMPILER "\n"
+                           "MPI: %s\n"
+                           "BLAS: %s\n"
+                           "ScaLAPACK: none, kernels are solved within a rank\n"
+                           "HDF5: %u.%u.%u\n"
+                           "CPU rung: %s\n",
+                           ASSAY_VERSION, assay_comm_name(), assay_la_name(), major, minor, release,
+                           known ? assay_kern_name(kern) : "none");
+    return n > 0 ? (size_t)n : 0;
+}

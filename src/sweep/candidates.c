@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which candidates a configuration names: a range, a sample of it, or a file.
+#include "run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct list {
+    uint64_t *index, n, cap;
+};
+
+static int append(struct list *list, uint64_t index, struct assay_err *err)
+{
+    if (list->n == list->cap) {
+        const uint64_t cap = list->cap ? 2 * list->cap : 1024;
+        uint64_t *more = realloc(list->index, cap * sizeof *more);
+        if (!more)
+            return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %" PRIu64 " candidates",
+                                 cap);
+        list->index = more;
+        list->cap = cap;
+    }
+    list->index[list->n++] = index;
+    return 0;
+}
+
+// ---- a file -------------------------------------------------------------------------------------
+// Without the comment and the white space around.
+static char *strip(char *line)
+{
+    line[strcspn(line, "#")] = '\0';
+    line += strspn(line, " \t\r\n");
+    size_t n = strlen(line);
+    while (n && strchr(" \t\r\n", line[n - 1])) n--;
+    line[n] = '\0';
+    return line;
+}
+
+static int read_lines(struct list *list, FILE *file, const char *name,
+                      const struct assay_space *space, struct assay_err *err)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    int status = 0;
+
+    for (uint64_t number = 1; !status && getline(&line, &cap, file) >= 0; number++) {
+        uint64_t index = 0;
+        const char *text = strip(line);
+        if (!*text) continue;
+        status = assay_space_parse(space, text, &index, err);
+        if (status)
+            assay_err_prefix(err, "%s:%" PRIu64, name, number);
+        else
+            status = append(list, index, err);
+    }
+    free(line);
+    if (!status && ferror(file))
+        status =
+            assay_err_set(err, ASSAY_ERR_IO, "candidates.archs = %s: %s", name, strerror(errno));
+    return status;
+}
+
+static int from_file(struct list *list, const struct assay_config *config,
+                     const struct assay_space *space, struct assay_err *err)
+{
+    if (config->first || config->count || config->sample)
+        return assay_err_set(
+            err, ASSAY_ERR_CONFIG,
+            "candidates.archs = %.200s excludes candidates.first, count and sample", config->archs);
+    FILE *file = fopen(config->archs, "r");
+    if (!file)
+        return assay_err_set(err, ASSAY_ERR_IO, "candidates.archs = %.400s: %s", config->archs,
+                             strerror(errno));
+    int status = read_lines(list, file, config->archs, space, err);
+    fclose(file);
+    if (!status && !list->n)
+        status = assay_err_set(err, ASSAY_ERR_INPUT,
+                               "candidates.archs = %.400s: no architecture in the file, expected "
+                               "one per line",
+                               config->archs);
+    return status;
+}
+
+// ---- a range, or a sample of it -----------------------------------------------------------------
+static int find_range(const struct assay_config *config, uint64_t size, uint64_t *count,
+                      struct assay_err *err)
+{
+    if (config->first >= size)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "candidates.first = %" PRIu64 ": %s has the candidates 0 to %" PRIu64,
+                             config->first, config->space, size - 1);
+    const uint64_t rest = size - config->first;
+    *count = config->count ? config->count : rest;
+    if (*count > rest)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "candidates.count = %" PRIu64 ": %s has %" PRIu64
+                             " candidates from %" PRIu64 " on",
+                             config->count, config->space, rest, config->first);
+    if (config->sample > *count)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "candidates.sample = %" PRIu64 ": expected at most %" PRIu64
+                             ", the candidates to choose from",
+                             config->sample, *count);
+    return 0;
+}
+
+// True when x was not in the set (open addressing, x + 1 stored, mask + 1 slots) and now is.
+static bool add_to_set(uint64_t *slot, uint64_t mask, uint64_t x)
+{
+    uint64_t i = assay_hash64(&x, sizeof x, 0) & mask;
+
+    while (slot[i] && slot[i] != x + 1) i = (i + 1) & mask;
+    const bool fresh = !slot[i];
+    slot[i] = x + 1;
+    return fresh;
+}
+
+// n of `count` without replacement, uniform over the subsets (R. Floyd, CACM 30(9), 1987).
+static int sample(struct list *list, const struct assay_config *config, uint64_t count,
+                  struct assay_err *err)
+{
+    struct assay_rng rng;
+    uint64_t mask = 15;
+    int status = 0;
+
+    while (mask < 2 * config->sample) mask = 2 * mask + 1;
+    uint64_t *slot = calloc(mask + 1, sizeof *slot);
+    if (!slot)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a sample of %" PRIu64,
+                             config->sample);
+    assay_rng_init(&rng, config->sample_seed, 0, "candidates", config->space);
+    for (uint64_t i = count - config->sample; !status && i < count; i++) {
+        const uint64_t x = assay_rng_below(&rng, i + 1);
+        const bool fresh = add_to_set(slot, mask, x);
+        if (!fresh) add_to_set(slot, mask, i);
+        status = append(list, config->first + (fresh ? x : i), err);
+    }
+    free(slot);
+    return status;
+}
+
+static int from_range(struct list *list, const struct assay_config *config,
+                      const struct assay_space *space, struct assay_err *err)
+{
+    uint64_t count = 0;
+
+    ASSAY_TRY(find_range(config, assay_space_size(space), &count, err));
+    if (config->sample) return sample(list, config, count, err);
+    for (uint64_t i = 0; i < count; i++) ASSAY_TRY(append(list, config->first + i, err));
+    return 0;
+}
+
+int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
+                    const struct assay_space *space, struct assay_err *err)
+{
+    struct list list = {0};
+    const int status = *config->archs ? from_file(&list, config, space, err)
+                                      : from_range(&list, config, space, err);
+
+    if (status) {
+        free(list.index);
+        return status;
+    }
+    return sweep_plan_fill(plan, list.index, list.n, config->members, space, err);
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assay/sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PROTOCOL_MAX 512
+
+// " data=cifar10 train augmented normalised": what the images are.
+static void describe_data(const struct assay_data_spec *spec, char *text, size_t cap)
+{
+    static const char *const source[] = {"gaussian", "cifar10", "cifar100", "hdf5"};
+    const bool generated = spec->source == ASSAY_SOURCE_GAUSSIAN;
+    snprintf(text, cap, " data=%s%s%s%s%s", source[spec->source], generated ? "" : " ",
+             generated ? "" : spec->split, spec->augment && !generated ? " augmented" : "",
+             spec->normalise && !generated ? " normalised" : "");
+}
+
+static char *protocol_text(const struct assay_metric *metric, const struct assay_config *config)
+{
+    char text[PROTOCOL_MAX];
+    metric->describe(&config->protocol, text, sizeof text);
+    if (metric->needs) {
+        const size_t used = strlen(text);
+        describe_data(&config->data, text + used, sizeof text - used);
+    }
+    return strdup(text);
+}
+
+// Appends the metric's columns; each owns its protocol text.
+static int append(struct assay_columns *columns, const struct assay_metric *metric,
+                  const struct assay_config *config, struct assay_err *err)
+{
+    columns->metric[columns->n_metric++] = metric;
+    columns->spectrum |= metric->spectrum;
+    for (uint32_t i = 0; i < metric->n_column; i++) {
+        const uint32_t at = columns->n_column;
+        columns->column[at] = metric->column[i];
+        columns->protocol[at] = protocol_text(metric, config);
+        if (!columns->protocol[at]) {
+            return assay_err_set(err, ASSAY_ERR_MEMORY, "columns: no memory left");
+        }
+        columns->n_column++;
+    }
+    return ASSAY_OK;
+}
+
+static int fill(struct assay_columns *columns, const struct assay_config *config, bool counted,
+                struct assay_err *err)
+{
+    const struct assay_metric *chosen[ASSAY_METRICS_MAX];
+    uint32_t n, total = 0;
+    ASSAY_TRY(assay_metrics_parse(config->protocol.metrics, chosen, &n, err));
+    for (uint32_t i = 0; i < n; i++) total += chosen[i]->n_column;
+    columns->column = calloc(total, sizeof *columns->column);
+    columns->protocol = calloc(total, sizeof *columns->protocol);
+    if (!columns->column || !columns->protocol) {
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "columns: no memory left");
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if ((chosen[i]->count != NULL) == counted) {
+            ASSAY_TRY(append(columns, chosen[i], config, err));
+        }
+    }
+    return ASSAY_OK;
+}
+
+int assay_columns_create(struct assay_columns *columns, const struct assay_config *config,
+                         bool counted, struct assay_err *err)
+{
+    struct assay_columns made = {0};
+    const int status = fill(&made, config, counted, err);
+    if (status < 0) {
+        assay_columns_free(&made);
+        return status;
+    }
+    *columns = made;
+    return ASSAY_OK;
+}
+
+void assay_columns_free(struct assay_columns *columns)
+{
+    for (uint32_t i = 0; i < columns->n_column; i++) free((char *)columns->protocol[i]);
+    free(columns->column);
+    free(columns->protocol);
+    *columns = (struct assay_columns){0};
+}
+
+int assay_columns_count(const struct assay_columns *columns, const struct assay_config *config,
+                        const struct assay_space *space, uint64_t index,
+                        struct assay_graph *scratch, double *out, struct assay_err *err)
+{
+    const struct assay_protocol *p = &config->protocol;
+    const struct assay_net net = {.channels = (uint32_t)p->cost_channels,
+                                  .cells = (uint32_t)p->cost_cells,
+                                  .classes = (uint32_t)p->classes,
+                                  .image = (uint32_t)p->image};
+    if (!columns->n_metric) return ASSAY_OK;
+    ASSAY_TRY(assay_space_build(space, index, &net, scratch, err));
+    for (uint32_t i = 0; i < columns->n_metric; i++) {
+        columns->metric[i]->count(scratch, out);
+        out += columns->metric[i]->n_column;
+    }
+    return ASSAY_OK;
+}

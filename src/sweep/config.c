@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assay/sweep.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define INITS         "pytorch|kaiming-fan-out|kaiming-fan-in"
+#define FIELD(member) .offset = offsetof(struct assay_config, member)
+#define U64(lo, hi)   .type = ASSAY_OPT_U64, .min = (lo), .max = (hi)
+#define ANY_U64       U64(0, 0x1p64)
+#define SECONDS       .type = ASSAY_OPT_F64, .min = 0, .max = 0x1p53
+#define CHOICE(list)  .type = ASSAY_OPT_ENUM, .choices = (list)
+#define BOOL          .type = ASSAY_OPT_BOOL
+#define TEXT          .type = ASSAY_OPT_TEXT
+
+// clang-format off
+const struct assay_opt assay_config_opts[] = {
+    {"protocol", "name", "preset whose values stand before all others (`assay list protocols`)",
+     CHOICE("default|tenas-code|tenas-paper|custom"), FIELD(protocol.name), .def = "default"},
+
+    {"space", "name", "search space (`assay list spaces`)",
+     TEXT, FIELD(space), .def = "nas-bench-201"},
+
+    {"candidates", "first", "index of the first candidate",
+     ANY_U64, FIELD(first), .def = "0"},
+    {"candidates", "count", "number of candidates from there on; 0: to the end of the space",
+     ANY_U64, FIELD(count), .def = "0"},
+    {"candidates", "sample", "evaluate a random sample of so many of them; 0: all",
+     ANY_U64, FIELD(sample), .def = "0"},
+    {"candidates", "seed", "seed of the sample",
+     ANY_U64, FIELD(sample_seed), .def = "0"},
+    {"candidates", "archs", "file with one architecture per line, in place of first and count",
+     TEXT, FIELD(archs), .def = ""},
+
+    {"network", "channels", "channels C of the first stage",
+     U64(1, 1024), FIELD(protocol.channels), .def = "3"},
+    {"network", "cells", "cells N per stage",
+     U64(1, 64), FIELD(protocol.cells), .def = "1"},
+    {"network", "classes", "outputs of the classifier",
+     U64(2, 100000), FIELD(protocol.classes), .def = "10"},
+    {"network", "image", "height and width of the input, a multiple of 4",
+     U64(4, 1024), FIELD(protocol.image), .def = "32"},
+
+    {"data", "source", "where input images come from; gaussian: generated N(0,1), needs nothing",
+     CHOICE("gaussian|cifar10|cifar100|hdf5"), FIELD(data.source), .def = "gaussian"},
+    {"data", "path", "cifar10, cifar100: directory of the official binary files; hdf5: file.h5:/dataset",
+     TEXT, FIELD(data.path), .def = ""},
+    {"data", "split", "which part of the CIFAR files",
+     TEXT, FIELD(data.split), .def = "train", .choices = "train|test",
+     .max = sizeof(((struct assay_config *)NULL)->data.split)},
+    {"data", "augment", "random crop (padding 4) and horizontal flip of images",
+     BOOL, FIELD(data.augment), .def = "true"},
+    {"data", "normalise", "subtract CIFAR's mean and divide by its standard deviation, per channel",
+     BOOL, FIELD(data.normalise), .def = "true"},
+
+    {"ntk", "batch", "images N in the neural tangent kernel",
+     U64(2, 65536), FIELD(protocol.ntk_batch), .def = "72"},
+    {"ntk", "init", "initialisation of the network of ntk and nasi",
+     CHOICE(INITS), FIELD(protocol.ntk_init), .def = "kaiming-fan-out"},
+
+    {"nasi", "batch", "images b in the mini-batch of NASI's trace norm; 0: the kernel's own batch",
+     U64(0, 65536), FIELD(protocol.nasi_batch), .def = "64"},
+    {"nasi", "labels", "labels of that mini-batch; random: uniform over the classes",
+     CHOICE("true|random|none"), FIELD(protocol.nasi_labels), .def = "random"},
+
+    {"regions", "batch", "input patches per batch, normalised together",
+     U64(2, 1000000), FIELD(protocol.region_batch), .def = "1000"},
+    {"regions", "batches", "number of such batches; their patterns are counted together",
+     U64(1, 100000), FIELD(protocol.region_batches), .def = "3"},
+    {"regions", "init", "initialisation of the thin network",
+     CHOICE(INITS), FIELD(protocol.region_init), .def = "kaiming-fan-in"},
+
+    {"cost", "channels", "channels C at which parameters, FLOPs and layers are counted",
+     U64(1, 1024), FIELD(protocol.cost_channels), .def = "16"},
+    {"cost", "cells", "cells N per stage at which they are counted",
+     U64(1, 64), FIELD(protocol.cost_cells), .def = "5"},
+
+    {"run", "metrics", "comma-separated metrics (`assay list metrics`)",
+     TEXT, FIELD(protocol.metrics), .def = "ntk,nasi,regions,cost"},
+    {"run", "seed", "seed of weights, batches and patches",
+     ANY_U64, FIELD(protocol.seed), .def = "0"},
+    {"run", "repeats", "repeats with a new batch (and new weights, see redraw)",
+     U64(1, 10000), FIELD(protocol.repeats), .def = "1"},
+    {"run", "redraw", "new weights in every repeat",
+     BOOL, FIELD(protocol.redraw), .def = "true"},
+    {"run", "members", "evaluate every architecture, not one for all that are the same network",
+     BOOL, FIELD(members), .def = "false"},
+    {"run", "memory", "MiB one rank may use for a candidate; 0: no limit",
+     U64(0, 0x1p40), FIELD(memory), .def = "0"},
+    {"run", "cpu", "kernel rung, `auto` for the fastest this CPU has (`assay list kernels`)",
+     TEXT, FIELD(cpu), .def = "auto"},
+    {"run", "checkpoint", "seconds between checkpoints of results.h5; 0: only at the end",
+     SECONDS, FIELD(checkpoint), .def = "300"},
+    {"run", "time_limit", "seconds until a clean stop; 0: at Slurm's end time, or none",
+     SECONDS, FIELD(time_limit), .def = "0"},
+    {"run", "coordinator_works", "rank 0 evaluates too; auto: when there are at most 8 ranks",
+     CHOICE("auto|yes|no"), FIELD(coordinator_works), .def = "auto"},
+    {.name = NULL},
+};
+// clang-format on
+
+// ---- checks that span fields ------------------------------------------------------------------
+
+// Rewrites the list in registry order, so that equal sets of metrics are equal configurations.
+static int check_metrics(char *list, struct assay_err *err)
+{
+    const struct assay_metric *chosen[ASSAY_METRICS_MAX];
+    uint32_t n = 0;
+    if (assay_metrics_parse(list, chosen, &n, err) < 0) return assay_err_prefix(err, "run.metrics");
+    size_t at = 0;
+    for (uint32_t i = 0; i < n && at < ASSAY_TEXT_MAX; i++)
+        at +=
+            (size_t)snprintf(list + at, ASSAY_TEXT_MAX - at, "%s%s", i ? "," : "", chosen[i]->name);
+    return ASSAY_OK;
+}
+
+static int check_data(const struct assay_config *c, struct assay_err *err)
+{
+    static const struct {
+        const char *name, *path;
+        uint64_t classes;
+    } need[] = {{"gaussian", NULL, 2},
+                {"cifar10", "the directory of its binary files", 10},
+                {"cifar100", "the directory of its binary files", 100},
+                {"hdf5", "file.h5:/dataset", 2}};
+    const int source = c->data.source;
+    if (need[source].path && !c->data.path[0])
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "data.path is empty, but data.source = %s needs %s", need[source].name,
+                             need[source].path);
+    if (c->protocol.classes < need[source].classes)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "network.classes = %" PRIu64 ": %s has %" PRIu64 " classes",
+                             c->protocol.classes, need[source].name, need[source].classes);
+    return ASSAY_OK;
+}
+
+static int check(struct assay_config *c, struct assay_err *err)
+{
+    if (c->protocol.image % 4)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "network.image = %" PRIu64
+                             ": expected a multiple of 4 (two stages of stride 2)",
+                             c->protocol.image);
+    ASSAY_TRY(check_metrics(c->protocol.metrics, err));
+    return check_data(c, err);
+}
+
+// ---- resolve ----------------------------------------------------------------------------------
+
+static bool is_protocol_name(const struct assay_setting *s)
+{
+    return strcmp(s->section, "protocol") == 0 && strcmp(s->name, "name") == 0;
+}
+
+static int apply(struct assay_config *c, const struct assay_setting *s, struct assay_err *err)
+{
+    return assay_opts_set(assay_config_opts, c, s->section, s->name, s->value, s->origin, err);
+}
+
+static int apply_preset(struct assay_config *c, const struct assay_setting *setting, size_t n,
+                        struct assay_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (is_protocol_name(&setting[i])) ASSAY_TRY(apply(c, &setting[i], err));
+    }
+    const struct assay_preset *preset = &assay_presets[c->protocol.name];
+    for (const struct assay_preset_value *v = preset->value; v->section; v++)
+        ASSAY_TRY(
+            assay_opts_set(assay_config_opts, c, v->section, v->name, v->value, preset->name, err));
+    return ASSAY_OK;
+}
+
+static unsigned preset_index(const char *name)
+{
+    unsigned i = 0;
+    while (strcmp(assay_presets[i].name, name) != 0) i++;
+    return i;
+}
+
+// A protocol's name stands for all its values or is not used.
+static void name_honestly(struct assay_config *c)
+{
+    const struct assay_preset *preset = &assay_presets[c->protocol.name];
+    for (const struct assay_preset_value *v = preset->value; v->section; v++) {
+        char value[ASSAY_TEXT_MAX];
+        assay_opts_value(assay_opts_find(assay_config_opts, v->section, v->name), c, value,
+                         sizeof value);
+        if (strcmp(value, v->value) != 0) c->protocol.name = (int)preset_index("custom");
+    }
+}
+
+int assay_config_resolve(struct assay_config *config, const struct assay_setting *setting, size_t n,
+                         struct assay_err *err)
+{
+    struct assay_config c = {0};
+    assay_opts_defaults(assay_config_opts, &c);
+    ASSAY_TRY(apply_preset(&c, setting, n, err));
+    for (size_t i = 0; i < n; i++) ASSAY_TRY(apply(&c, &setting[i], err));
+    c.data.image = (uint32_t)c.protocol.image;
+    c.data.classes = (uint32_t)c.protocol.classes;
+    ASSAY_TRY(check(&c, err));
+    name_honestly(&c);
+    *config = c;
+    return ASSAY_OK;
+}
+
+// ---- identity ---------------------------------------------------------------------------------
+
+static bool determines_numbers(const struct assay_opt *opt)
+{
+    static const char *const how[] = {"memory", "cpu", "checkpoint", "time_limit",
+                                      "coordinator_works"};
+    if (strcmp(opt->section, "run") != 0) return true;
+    for (unsigned i = 0; i < ASSAY_LEN(how); i++) {
+        if (strcmp(opt->name, how[i]) == 0) return false;
+    }
+    return true;
+}
+
+size_t assay_config_identity(const struct assay_config *config, char *text, size_t cap)
+{
+    struct assay_opt table[ASSAY_LEN(assay_config_opts)];
+    unsigned n = 0;
+    for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++) {
+        if (determines_numbers(opt)) table[n++] = *opt;
+    }
+    table[n] = (struct assay_opt){0};
+    return assay_opts_format(table, config, text, cap);
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rank 0: hands out tasks, takes records in, writes the journal; between messages it evaluates
+// candidates itself, so that its core is not lost. Workers have a chunk ahead meanwhile.
+#include "run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_SECONDS  0.5 // of work in one TASK
+#define FLUSH_SECONDS  0.1 // records wait at most so long for the journal
+#define FLUSH_BYTES    (1u << 20)
+#define WAIT_SECONDS   0.05
+#define MESSAGES       64  // taken in a row before other duties
+#define PUBLISH_FACTOR 4.0 // of its own duration that a checkpoint waits at least
+#define WORKING_RANKS  8   // up to which rank 0 works by itself
+
+// What a worker holds.
+struct hand {
+    uint64_t out, chunk; // tasks sent and not answered; size of the last TASK
+    bool left;
+};
+
+struct sweep_desk {
+    struct sweep_farm farm;
+    struct sweep_bench bench;
+    struct sweep_queue queue;
+    struct sweep_progress progress;
+    struct hand *hand; // (ranks), 0 unused
+    int ranks, n_left; // workers that have ended
+    bool works;
+    char *pending; // records not yet in the journal
+    size_t n_pending, cap_pending;
+    double flushed, published, own; // times of the last flush and publication; own: last evaluation
+    uint64_t published_done;
+    double deadline;
+    const char *limit; // what the deadline is
+    int signal;        // seen by any rank
+    char why[128];
+    struct assay_err *err;
+};
+
+bool sweep_desk_works(const struct assay_config *config, int ranks)
+{
+    enum { AUTO, YES };
+    return ranks == 1 || config->coordinator_works == YES ||
+           (config->coordinator_works == AUTO && ranks <= WORKING_RANKS);
+}
+
+// ---- records ------------------------------------------------------------------------------------
+static int flush(struct sweep_desk *d)
+{
+    const size_t n = d->n_pending;
+
+    d->flushed = assay_clock_wall();
+    if (!n) return 0;
+    d->n_pending = 0;
+    return assay_journal_append(d->farm.journal, d->pending, n, d->err);
+}
+
+static int reserve(struct sweep_desk *d, size_t n)
+{
+    if (n <= d->cap_pending) return 0;
+    char *more = realloc(d->pending, 2 * n * d->bench.bytes);
+    if (!more) return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for %zu records", 2 * n);
+    d->pending = more;
+    d->cap_pending = 2 * n;
+    return 0;
+}
+
+static char *pending_at(struct sweep_desk *d, size_t i)
+{
+    return d->pending + i * d->bench.bytes;
+}
+
+// Enters the n records that stand behind the pending ones.
+static int enter(struct sweep_desk *d, size_t n, double seconds)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint64_t task;
+        const int fresh =
+            sweep_ledger_enter(d->farm.ledger, pending_at(d, d->n_pending), &task, d->err);
+        if (fresh < 0) return fresh;
+        ASSAY_ASSERT(fresh);
+        sweep_queue_finished(&d->queue, task, seconds / (double)n);
+        d->n_pending++;
+    }
+    return 0;
+}
+
+// Before a long evaluation at once, otherwise now and then.
+static int flush_if_due(struct sweep_desk *d)
+{
+    const bool due = assay_clock_wall() - d->flushed > FLUSH_SECONDS || d->own > FLUSH_SECONDS ||
+                     d->n_pending * d->bench.bytes > FLUSH_BYTES;
+
+    return due ? flush(d) : 0;
+}
+
+// ---- messages -----------------------------------------------------------------------------------
+// A worker that cannot go on: its text is this run's error.
+static int read_error(struct sweep_desk *d, const char *letter, size_t n)
+{
+    struct assay_err error;
+
+    ASSAY_ASSERT(n == sizeof(struct sweep_done) + sizeof error);
+    memcpy(&error, letter + sizeof(struct sweep_done), sizeof error);
+    return assay_err_set(d->err, error.code, "%s", error.text);
+}
+
+static int read_done(struct sweep_desk *d, const struct assay_mail *mail, const char *letter)
+{
+    struct sweep_done done;
+    struct hand *hand = &d->hand[mail->from];
+
+    ASSAY_ASSERT(mail->n >= sizeof done);
+    memcpy(&done, letter, sizeof done);
+    if (done.flag & SWEEP_DONE_ERROR) return read_error(d, letter, mail->n);
+    if (done.flag & SWEEP_DONE_LAST) {
+        hand->left = true;
+        d->n_left++;
+    }
+    if (done.flag & SWEEP_DONE_STOP) d->signal = done.signal;
+    ASSAY_ASSERT(mail->n == sizeof done + done.n_record * d->bench.bytes &&
+                 done.n_record <= hand->out);
+    hand->out -= done.n_record;
+    ASSAY_TRY(reserve(d, d->n_pending + done.n_record + 1));
+    memcpy(pending_at(d, d->n_pending), letter + sizeof done, done.n_record * d->bench.bytes);
+    return enter(d, done.n_record, done.seconds);
+}
+
+static int receive(struct sweep_desk *d, const struct assay_mail *mail)
+{
+    char *letter = malloc(mail->n + 1);
+
+    if (!letter)
+        return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for a message of %zu bytes",
+                             mail->n);
+    int status = assay_comm_take(d->farm.comm, mail, letter, d->err);
+    if (!status) status = read_done(d, mail, letter);
+    free(letter);
+    return status;
+}
+
+// Takes what has arrived; waits for the first message when there is nothing else to do.
+static int receive_all(struct sweep_desk *d, double wait)
+{
+    struct assay_mail mail;
+
+    for (int i = 0; i < MESSAGES; i++) {
+        const int found = assay_comm_poll(d->farm.comm, i ? 0 : wait, &mail, d->err);
+        if (found <= 0) return found;
+        ASSAY_TRY(receive(d, &mail));
+    }
+    return 0;
+}
+
+static int send_chunk(struct sweep_desk *d, int rank, uint64_t n)
+{
+    uint64_t candidate[SWEEP_CHUNK_MAX];
+
+    for (uint64_t i = 0; i < n; i++)
+        candidate[i] = d->farm.ledger->plan->task[sweep_queue_take(&d->queue)];
+    d->hand[rank].out += n;
+    d->hand[rank].chunk = n;
+    return assay_comm_post(d->farm.comm, rank, ASSAY_TAG_TASK, candidate, n * sizeof *candidate,
+                           d->err);
+}
+
+// Long enough that a worker never waits for rank 0's own candidate or checkpoint; grows by steps,
+// since a first guess of the rate may be far off.
+static uint64_t chunk_size(const struct sweep_desk *d, const struct hand *hand)
+{
+    const double seconds = fmax(CHUNK_SECONDS, 2 * fmax(d->own, d->farm.publisher->seconds));
+    const uint64_t grown = hand->chunk ? 8 * hand->chunk : 1;
+    const int evaluators = d->ranks - 1 + d->works;
+
+    return sweep_queue_chunk(&d->queue, seconds, evaluators,
+                             grown < SWEEP_CHUNK_MAX ? grown : SWEEP_CHUNK_MAX);
+}
+
+// First those that have nothing, then one chunk ahead for each.
+static int hand_out(struct sweep_desk *d)
+{
+    for (int ahead = 0; ahead < 2; ahead++) {
+        for (int rank = 1; rank < d->ranks; rank++) {
+            struct hand *hand = &d->hand[rank];
+            const uint64_t left = d->queue.n - d->queue.next;
+            if (left <= (uint64_t)(ahead && d->works)) return 0;
+            if (hand->out <= (ahead ? hand->chunk : 0))
+                ASSAY_TRY(send_chunk(d, rank, chunk_size(d, hand)));
+        }
+    }
+    return 0;
+}
+
+// Ends every worker and takes what they have finished; an error among it is not the first.
+static int end_workers(struct sweep_desk *d)
+{
+    int status = 0;
+
+    for (int rank = 1; rank < d->ranks; rank++)
+        ASSAY_TRY(assay_comm_post(d->farm.comm, rank, ASSAY_TAG_TASK, NULL, 0, d->err));
+    while (d->n_left < d->ranks - 1) {
+        const int got = receive_all(d, WAIT_SECONDS);
+        if (got == ASSAY_ERR_MPI) return got;
+        if (got < 0 && !status) status = got;
+        if (flush_if_due(d) < 0 && !status) status = d->err->code;
+    }
+    return status;
+}
+
+// ---- the loop -----------------------------------------------------------------------------------
+static int evaluate_one(struct sweep_desk *d)
+{
+    const double start = assay_clock_wall();
+    const uint64_t task = sweep_queue_take(&d->queue);
+
+    ASSAY_TRY(reserve(d, d->n_pending + 1));
+    ASSAY_TRY(sweep_bench_evaluate(&d->bench, d->farm.ledger->plan->task[task],
+                                   pending_at(d, d->n_pending), d->err));
+    d->own = assay_clock_wall() - start;
+    return enter(d, 1, d->own);
+}
+
+static int checkpoint_if_due(struct sweep_desk *d)
+{
+    const double least = d->farm.config->checkpoint, last = d->farm.publisher->seconds;
+    const double now = assay_clock_wall();
+
+    if (least <= 0 || now - d->published < fmax(least, PUBLISH_FACTOR * last)) return 0;
+    if (d->farm.ledger->n_done == d->published_done) return 0;
+    ASSAY_TRY(flush(d));
+    ASSAY_TRY(assay_journal_sync(d->farm.journal, d->err));
+    ASSAY_TRY(sweep_publish(d->farm.publisher, d->err));
+    d->published = assay_clock_wall();
+    d->published_done = d->farm.ledger->n_done;
+    return 0;
+}
+
+static bool must_stop(struct sweep_desk *d)
+{
+    if (sweep_signal()) d->signal = sweep_signal();
+    if (d->signal)
+        snprintf(d->why, sizeof d->why, "signal %d (%s)", d->signal, strsignal(d->signal));
+    else if (assay_clock_wall() >= d->deadline)
+        snprintf(d->why, sizeof d->why, "%s", d->limit);
+    return *d->why;
+}
+
+static void show(struct sweep_desk *d)
+{
+    const struct sweep_ledger *ledger = d->farm.ledger;
+
+    sweep_progress_show(&d->progress, &(struct sweep_count){.done = ledger->n_done,
+                                                            .total = ledger->plan->n_task,
+                                                            .failed = ledger->n_failed,
+                                                            .cost_left = d->queue.cost_left,
+                                                            .cost_done = d->queue.cost_done});
+}
+
+static int run(struct sweep_desk *d)
+{
+    const struct sweep_ledger *ledger = d->farm.ledger;
+
+    while (ledger->n_done < ledger->plan->n_task && !must_stop(d)) {
+        ASSAY_TRY(hand_out(d));
+        const bool own = d->works && d->queue.next < d->queue.n;
+        if (own) ASSAY_TRY(evaluate_one(d));
+        if (d->ranks > 1) ASSAY_TRY(receive_all(d, own ? 0 : WAIT_SECONDS));
+        ASSAY_TRY(flush_if_due(d));
+        ASSAY_TRY(checkpoint_if_due(d));
+        show(d);
+    }
+    return 0;
+}
+
+int sweep_desk_run(struct sweep_desk *d)
+{
+    const struct sweep_ledger *ledger = d->farm.ledger;
+    struct assay_err first = {0};
+
+    int status = run(d);
+    sweep_progress_break(&d->progress);
+    if (status < 0) first = *d->err;
+    if (status == ASSAY_ERR_MPI) return status;
+    int ended = end_workers(d);
+    if (ended >= 0) ended = flush(d);
+    if (status < 0) {
+        *d->err = first;
+        return status;
+    }
+    if (ended < 0) return ended;
+    return ledger->n_done == ledger->plan->n_task ? SWEEP_COMPLETE : SWEEP_STOPPED;
+}
+
+const char *sweep_desk_why(const struct sweep_desk *d)
+{
+    return d->why;
+}
+
+// ---- making -------------------------------------------------------------------------------------
+static int fill(struct sweep_desk *d)
+{
+    const struct sweep_farm *farm = &d->farm;
+
+    d->hand = calloc((size_t)d->ranks, sizeof *d->hand);
+    if (!d->hand)
+        return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for %d ranks", d->ranks);
+    ASSAY_TRY(sweep_bench_open(&d->bench, farm->evaluator, 0, d->err));
+    ASSAY_TRY(reserve(d, 16));
+    ASSAY_TRY(sweep_queue_open(&d->queue, farm->ledger, farm->evaluator, d->err));
+    sweep_progress_open(&d->progress, farm->log,
+                        &(struct sweep_count){.done = farm->ledger->n_done});
+    return 0;
+}
+
+int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, struct assay_err *err)
+{
+    struct sweep_desk *d = calloc(1, sizeof *d);
+
+    if (!d) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the coordinator");
+    d->farm = *farm;
+    d->err = err;
+    d->ranks = assay_comm_size(farm->comm);
+    d->works = sweep_desk_works(farm->config, d->ranks);
+    d->deadline = sweep_deadline(farm->config, &d->limit);
+    d->flushed = d->published = assay_clock_wall();
+    const int status = fill(d);
+    if (status < 0) {
+        sweep_desk_close(d);
+        return status;
+    }
+    *out = d;
+    return 0;
+}
+
+void sweep_desk_close(struct sweep_desk *d)
+{
+    if (!d) return;
+    sweep_queue_free(&d->queue);
+    sweep_bench_close(&d->bench);
+    free(d->hand);
+    free(d->pending);
+    free(d);
+}

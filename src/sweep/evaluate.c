@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inputs.h"
+
+#include "assay/la.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(ASSAY_METRIC_REASON <= ASSAY_REASON_MAX, "a metric's reason fits into a record");
+
+struct assay_evaluator {
+    const struct assay_config *config; // borrowed
+    const struct assay_space *space;   // borrowed
+    struct assay_exec *exec;
+    struct assay_graph literal, net, thin;
+    struct assay_columns columns;
+    struct assay_schema schema;
+    unsigned needs; // of all metrics, enum assay_needs
+    struct inputs inputs;
+    struct assay_arena arena; // scratch of one repeat
+};
+
+// ---- networks -----------------------------------------------------------------------------------
+static int build_folded(struct assay_evaluator *e, uint64_t index, bool thin,
+                        struct assay_graph *folded, struct assay_err *err)
+{
+    const struct assay_protocol *p = &e->config->protocol;
+    const struct assay_net size = {.channels = (uint32_t)p->channels,
+                                   .cells = (uint32_t)p->cells,
+                                   .classes = (uint32_t)p->classes,
+                                   .image = (uint32_t)p->image,
+                                   .thin = thin};
+    ASSAY_TRY(assay_space_build(e->space, index, &size, &e->literal, err));
+    return assay_graph_fold(&e->literal, true, folded, NULL, err);
+}
+
+// Builds what the metrics need; *dead: one of the networks does not depend on its input.
+static int build_networks(struct assay_evaluator *e, uint64_t index, bool *dead,
+                          struct assay_err *err)
+{
+    *dead = false;
+    if (e->needs & ASSAY_NEEDS_NET) {
+        ASSAY_TRY(build_folded(e, index, false, &e->net, err));
+        *dead |= assay_graph_is_dead(&e->net);
+    }
+    if (e->needs & ASSAY_NEEDS_THIN) {
+        ASSAY_TRY(build_folded(e, index, true, &e->thin, err));
+        *dead |= assay_graph_is_dead(&e->thin);
+    }
+    return ASSAY_OK;
+}
+
+// Weights of one repeat, for what the metrics need. The thin network draws from its own seed: the
+// two networks share parameter names, and kappa and regions are meant to be independent.
+static int draw_weights(struct assay_evaluator *e, uint64_t repeat, struct assay_subject *s,
+                        struct assay_err *err)
+{
+    const struct assay_protocol *p = &e->config->protocol;
+    const uint64_t drawn = p->redraw ? repeat : 0;
+    double *net = assay_arena_alloc(&e->arena, e->net.n_theta * sizeof *net);
+    double *thin = assay_arena_alloc(&e->arena, e->thin.n_theta * sizeof *thin);
+    if (!net || !thin) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for weights");
+    if (e->needs & ASSAY_NEEDS_NET) {
+        assay_init_params(&e->net, (enum assay_init)p->ntk_init, p->seed, drawn, net);
+    }
+    if (e->needs & ASSAY_NEEDS_THIN) {
+        assay_init_params(&e->thin, (enum assay_init)p->region_init,
+                          assay_hash64("thin", 4, p->seed), drawn, thin);
+    }
+    s->theta_net = net;
+    s->theta_thin = thin;
+    return ASSAY_OK;
+}
+
+// ---- verdicts -----------------------------------------------------------------------------------
+// The worst verdict of all metrics and repeats stands, with its first reason.
+static void judge(struct assay_record *record, int verdict, const char *who, const char *reason)
+{
+    if (verdict <= record->verdict) return;
+    record->verdict = verdict;
+    memset(record->reason, 0, sizeof record->reason);
+    const int room = (int)(sizeof record->reason - strlen(who) - 3); // ": " and the terminator
+    snprintf(record->reason, sizeof record->reason, "%s: %.*s", who, room, reason);
+}
+
+// Never lets a NaN or infinity pass as a number.
+static void check_finite(struct assay_record *record, const struct assay_metric *metric,
+                         const double *out)
+{
+    for (uint32_t i = 0; i < metric->n_column; i++) {
+        if (isfinite(out[i])) continue;
+        char reason[ASSAY_METRIC_REASON];
+        snprintf(reason, sizeof reason, "%s is %g", metric->column[i].name, out[i]);
+        judge(record, ASSAY_VERDICT_DEGENERATE, metric->name, reason);
+    }
+}
+
+static void fill_nan(size_t n, double *v)
+{
+    for (size_t i = 0; i < n; i++) v[i] = NAN;
+}
+
+// ---- one candidate ------------------------------------------------------------------------------
+static void measure(struct assay_subject *s, const struct assay_metric *metric, double *out,
+                    double *spectrum, struct assay_record *record)
+{
+    struct assay_err failure = {0};
+    char reason[ASSAY_METRIC_REASON] = "";
+    const int verdict =
+        metric->measure(s, out, metric->spectrum ? spectrum : NULL, reason, &failure);
+    if (verdict < 0) {
+        fill_nan(metric->n_column, out);
+        judge(record, ASSAY_VERDICT_FAILED, metric->name, failure.text);
+        return;
+    }
+    judge(record, verdict, metric->name, reason);
+    check_finite(record, metric, out);
+}
+
+// Of a dead candidate only what needs no network is defined.
+static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead,
+                           struct assay_record *record, struct assay_err *err)
+{
+    const struct repeat_inputs *in = &e->inputs.repeat[repeat];
+    assay_arena_reset(&e->arena);
+    struct assay_subject s = {.protocol = &e->config->protocol,
+                              .net = &e->net,
+                              .thin = &e->thin,
+                              .exec = e->exec,
+                              .n_image = e->inputs.n_image,
+                              .n_nasi = e->inputs.n_nasi,
+                              .n_patch = e->inputs.n_patch,
+                              .images = in->images,
+                              .nasi_images = in->nasi_images,
+                              .nasi_label = in->nasi_label,
+                              .patches = in->patches,
+                              .memory_limit = e->config->memory << 20,
+                              .arena = &e->arena};
+    if (!dead) ASSAY_TRY(draw_weights(e, repeat, &s, err));
+    double *out = record->value + repeat * e->schema.n_column;
+    double *spectrum = record->spectrum + repeat * e->schema.spectrum_len;
+    for (uint32_t i = 0; i < e->columns.n_metric; i++) {
+        const struct assay_metric *metric = e->columns.metric[i];
+        if (!dead || !metric->needs) measure(&s, metric, out, spectrum, record);
+        out += metric->n_column;
+    }
+    return ASSAY_OK;
+}
+
+int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
+                   struct assay_err *err)
+{
+    const double start = assay_clock_thread();
+    const struct assay_schema *schema = &e->schema;
+    record->index = index;
+    record->verdict = ASSAY_VERDICT_OK;
+    memset(record->reason, 0, sizeof record->reason);
+    fill_nan((size_t)schema->repeats * schema->n_column, record->value);
+    fill_nan((size_t)schema->repeats * schema->spectrum_len, record->spectrum);
+
+    bool dead;
+    ASSAY_TRY(build_networks(e, index, &dead, err));
+    if (dead)
+        judge(record, ASSAY_VERDICT_DEAD, "network", "the output does not depend on the input");
+    for (uint32_t r = 0; r < schema->repeats; r++) {
+        ASSAY_TRY(evaluate_repeat(e, r, dead, record, err));
+    }
+    record->seconds = assay_clock_thread() - start;
+    return ASSAY_OK;
+}
+
+// ---- the evaluator ------------------------------------------------------------------------------
+// The shapes of all candidates of a space are alike: candidate 0 stands for them.
+static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
+                       struct assay_err *err)
+{
+    bool dead;
+    ASSAY_TRY(build_networks(e, 0, &dead, err));
+    const uint32_t image = e->config->data.image, channels = assay_data_channels(data);
+    const struct assay_node *net = &e->net.node[0], *thin = &e->thin.node[0];
+    if (e->needs & ASSAY_NEEDS_NET && (net->c != channels || net->h != image || net->w != image)) {
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "data: images are (%u,%u,%u), the network expects (%u,%u,%u)",
+                             channels, image, image, net->c, net->h, net->w);
+    }
+    if (e->needs & ASSAY_NEEDS_THIN && (thin->c != 1 || thin->h != 3 || thin->w != 3)) {
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "data: patches are (1,3,3), the thin network expects (%u,%u,%u)",
+                             thin->c, thin->h, thin->w);
+    }
+    return ASSAY_OK;
+}
+
+static int start(struct assay_evaluator *e, const struct assay_data *data, struct assay_err *err)
+{
+    const struct assay_config *config = e->config;
+    const struct assay_kern *kern;
+    ASSAY_TRY(assay_columns_create(&e->columns, config, false, err));
+    for (uint32_t i = 0; i < e->columns.n_metric; i++) e->needs |= e->columns.metric[i]->needs;
+    e->schema = (struct assay_schema){
+        .column = e->columns.column,
+        .protocol = e->columns.protocol,
+        .n_column = e->columns.n_column,
+        .repeats = (uint32_t)config->protocol.repeats,
+        .spectrum_len = e->columns.spectrum ? (uint32_t)config->protocol.ntk_batch : 0,
+    };
+    ASSAY_TRY(assay_kern_select(&kern, config->cpu, err));
+    ASSAY_TRY(assay_exec_create(&e->exec, kern, err));
+    ASSAY_TRY(check_shape(e, data, err));
+    return inputs_draw(&e->inputs, config, e->needs, data, err);
+}
+
+int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
+                           const struct assay_space *space, const struct assay_data *data,
+                           struct assay_err *err)
+{
+    struct assay_evaluator *e = calloc(1, sizeof *e);
+    if (!e) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the evaluator");
+    e->config = config;
+    e->space = space;
+    assay_graph_init(&e->literal);
+    assay_graph_init(&e->net);
+    assay_graph_init(&e->thin);
+    assay_la_single_thread();
+    const int status = start(e, data, err);
+    if (status < 0) {
+        assay_evaluator_destroy(e);
+        return status;
+    }
+    *out = e;
+    return ASSAY_OK;
+}
+
+void assay_evaluator_destroy(struct assay_evaluator *e)
+{
+    if (!e) return;
+    if (e->exec) assay_exec_destroy(e->exec);
+    assay_graph_free(&e->literal);
+    assay_graph_free(&e->net);
+    assay_graph_free(&e->thin);
+    assay_columns_free(&e->columns);
+    inputs_finish(&e->inputs);
+    assay_arena_finish(&e->arena);
+    free(e);
+}
+
+const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *e)
+{
+    return &e->schema;
+}
+
+double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
+{
+    bool dead;
+    if (build_networks(e, index, &dead, NULL) < 0 || dead) return 1.0;
+    const uint64_t net = e->needs & ASSAY_NEEDS_NET ? assay_graph_cost(&e->net).flops : 0;
+    const uint64_t thin = e->needs & ASSAY_NEEDS_THIN ? assay_graph_cost(&e->thin).flops : 0;
+    // One coupled kernel is n backward passes of n images; the thin network runs forward only.
+    return 1.0 + (double)net * e->inputs.n_image * e->inputs.n_image +
+           (double)net * e->inputs.n_nasi + (double)thin * e->inputs.n_patch;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run is, as texts: its configuration, its identity in the journal, its program.
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *sweep_config_text(const struct assay_config *config)
+{
+    const size_t n = assay_opts_format(assay_config_opts, config, NULL, 0) + 1;
+    char *text = malloc(n);
+
+    if (text) assay_opts_format(assay_config_opts, config, text, n);
+    return text;
+}
+
+// The version and the columns stand in comments: they tell journals apart, not configurations.
+char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema)
+{
+    char *settings = NULL, *text = NULL;
+    size_t bytes = 0;
+    const size_t n = assay_config_identity(config, NULL, 0) + 1;
+
+    settings = malloc(n);
+    FILE *out = settings ? open_memstream(&text, &bytes) : NULL;
+    if (out) {
+        assay_config_identity(config, settings, n);
+        fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);
+        for (uint32_t i = 0; i < schema->n_column; i++) fprintf(out, " %s", schema->column[i].name);
+        fprintf(out, "\n");
+        fclose(out);
+    }
+    free(settings);
+    return text;
+}
+
+// ---- reading it back ----------------------------------------------------------------------------
+// One line of the form that assay_opts_format writes; a section's name stays in *section.
+static int parse_line(char *line, char section[64], struct assay_setting *setting, bool *is_setting,
+                      struct assay_err *err)
+{
+    char *value = strstr(line, " =");
+
+    *is_setting = false;
+    if (!*line || *line == '#') return 0;
+    if (sscanf(line, "[%63[^]]]", section) == 1) return 0;
+    if (!value || (size_t)(value - line) >= sizeof setting->name ||
+        strlen(value) >= sizeof setting->value)
+        return assay_err_set(err, ASSAY_ERR_INPUT, "'%.100s' is no line of a configuration", line);
+    *value = '\0';
+    value += 2 + (value[2] == ' ');
+    strcpy(setting->section, section);
+    strcpy(setting->name, line);
+    strcpy(setting->value, value);
+    strcpy(setting->origin, "stored configuration");
+    *is_setting = true;
+    return 0;
+}
+
+static int parse(struct assay_setting *setting, size_t *n, char *text, struct assay_err *err)
+{
+    char section[64] = "", *rest = text;
+
+    *n = 0;
+    for (char *line; (line = strsep(&rest, "\n"));) {
+        bool is_setting;
+        ASSAY_TRY(parse_line(line, section, &setting[*n], &is_setting, err));
+        *n += is_setting;
+    }
+    return 0;
+}
+
+int sweep_config_parse(struct assay_config *config, const char *text, struct assay_err *err)
+{
+    size_t n = 1;
+
+    for (const char *at = text; *at; at++) n += *at == '\n';
+    struct assay_setting *setting = malloc(n * sizeof *setting);
+    char *copy = strdup(text);
+    int status = setting && copy ? parse(setting, &n, copy, err)
+                                 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for settings");
+    if (!status) status = assay_config_resolve(config, setting, n, err);
+    free(copy);
+    free(setting);
+    return status;
+}
+
+// ---- config.ini ---------------------------------------------------------------------------------
+static int write_file(const char *path, const char *text, struct assay_err *err)
+{
+    FILE *file = fopen(path, "w");
+    int bad = !file;
+
+    if (file) {
+        bad = fputs(text, file) < 0 || fflush(file) || fsync(fileno(file));
+        bad |= fclose(file) != 0;
+    }
+    return bad ? assay_err_set(err, ASSAY_ERR_IO, "cannot write %s: %s", path, strerror(errno)) : 0;
+}
+
+int sweep_config_write(const struct assay_config *config, const char *dir, struct assay_err *err)
+{
+    char path[2 * ASSAY_TEXT_MAX], part[2 * ASSAY_TEXT_MAX + 8];
+
+    snprintf(path, sizeof path, "%s/config.ini", dir);
+    snprintf(part, sizeof part, "%s.part", path);
+    char *text = sweep_config_text(config);
+    if (!text) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a configuration");
+    int status = write_file(part, text, err);
+    free(text);
+    if (!status && rename(part, path))
+        status = assay_err_set(err, ASSAY_ERR_IO, "cannot write %s: %s", path, strerror(errno));
+    if (status) unlink(part);
+    return status;
+}
+
+// ---- the program --------------------------------------------------------------------------------
+char *sweep_command_text(void)
+{
+    char *text = NULL, *word = NULL;
+    size_t bytes = 0, cap = 0;
+
+    FILE *in = fopen("/proc/self/cmdline", "r");
+    FILE *out = in ? open_memstream(&text, &bytes) : NULL;
+    for (int i = 0; out && getdelim(&word, &cap, '\0', in) > 0; i++)
+        fprintf(out, "%s%s", i ? " " : "", word);
+    if (out) fclose(out);
+    if (in) fclose(in);
+    free(word);
+    return text;
+}
+
+uint64_t sweep_build_id(void)
+{
+    const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    uint64_t id = 0;
+
+    if (fd < 0) return 0;
+    if (!fstat(fd, &st) && st.st_size > 0) {
+        void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (bytes != MAP_FAILED) {
+            id = assay_hash64(bytes, (size_t)st.st_size, 0);
+            munmap(bytes, (size_t)st.st_size);
+        }
+    }
+    close(fd);
+    return id;
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "inputs.h"
+
+// Without a batch of its own (shared) nasi takes the kernel's. Never zero bytes: equal pointers
+// mean shared.
+static int allocate(struct inputs *in, struct repeat_inputs *r, uint64_t pixels, bool shared,
+                    struct assay_err *err)
+{
+    r->images = assay_arena_alloc(&in->arena, (in->n_image * pixels + 1) * sizeof(double));
+    r->nasi_images =
+        shared ? r->images
+               : assay_arena_alloc(&in->arena, (in->n_nasi * pixels + 1) * sizeof(double));
+    r->nasi_label = assay_arena_zalloc(&in->arena, (in->n_nasi + 1) * sizeof(uint32_t));
+    r->patches = assay_arena_alloc(&in->arena, (in->n_patch * UINT64_C(9) + 1) * sizeof(double));
+    if (r->images && r->nasi_images && r->nasi_label && r->patches) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches of all repeats");
+}
+
+// Replaces the data's labels by uniform ones if the protocol says so.
+static int choose_labels(const struct assay_protocol *p, uint64_t repeat, uint32_t n,
+                         uint32_t *label, struct assay_err *err)
+{
+    struct assay_rng rng;
+    assay_rng_init(&rng, p->seed, repeat, "labels", "nasi");
+    for (uint32_t i = 0; i < n; i++) {
+        if (p->nasi_labels == ASSAY_LABELS_RANDOM) {
+            label[i] = (uint32_t)assay_rng_below(&rng, p->classes);
+        } else if (p->nasi_labels == ASSAY_LABELS_TRUE && label[i] >= p->classes) {
+            return assay_err_set(err, ASSAY_ERR_CONFIG,
+                                 "data: label %u of an image, expected labels below "
+                                 "network.classes = %llu",
+                                 label[i], (unsigned long long)p->classes);
+        }
+    }
+    return ASSAY_OK;
+}
+
+static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64_t repeat,
+                       const struct assay_data *data, struct assay_err *err)
+{
+    struct repeat_inputs *r = &in->repeat[repeat];
+    const bool shared = r->nasi_images == r->images;
+    if (in->n_image) {
+        ASSAY_TRY(assay_data_batch(data, p->seed, repeat, "images", in->n_image, r->images,
+                                   shared ? r->nasi_label : NULL, err));
+    }
+    if (in->n_nasi && !shared) {
+        ASSAY_TRY(assay_data_batch(data, p->seed, repeat, "nasi", in->n_nasi, r->nasi_images,
+                                   r->nasi_label, err));
+    }
+    if (in->n_nasi) ASSAY_TRY(choose_labels(p, repeat, in->n_nasi, r->nasi_label, err));
+    if (in->n_patch) {
+        ASSAY_TRY(
+            assay_data_patches(data, p->seed, repeat, "patches", in->n_patch, r->patches, err));
+    }
+    return ASSAY_OK;
+}
+
+int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned needs,
+                const struct assay_data *data, struct assay_err *err)
+{
+    const struct assay_protocol *p = &config->protocol;
+    const uint64_t image = config->data.image, patches = p->region_batch * p->region_batches;
+    if (needs & ASSAY_NEEDS_PATCHES && patches > UINT32_MAX) {
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "regions.batch x regions.batches: %llu samples, expected at most %u",
+                             (unsigned long long)patches, UINT32_MAX);
+    }
+    const bool nasi = needs & ASSAY_NEEDS_NASI, shared = nasi && p->nasi_batch == 0;
+    in->n_image = needs & ASSAY_NEEDS_IMAGES || shared ? (uint32_t)p->ntk_batch : 0;
+    in->n_nasi = shared ? in->n_image : nasi ? (uint32_t)p->nasi_batch : 0;
+    in->n_patch = needs & ASSAY_NEEDS_PATCHES ? (uint32_t)patches : 0;
+    in->repeat = assay_arena_zalloc(&in->arena, p->repeats * sizeof *in->repeat);
+    if (!in->repeat) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches");
+    for (uint64_t r = 0; r < p->repeats; r++) {
+        ASSAY_TRY(
+            allocate(in, &in->repeat[r], assay_data_channels(data) * image * image, shared, err));
+        ASSAY_TRY(draw_repeat(in, p, r, data, err));
+    }
+    return ASSAY_OK;
+}
+
+void inputs_finish(struct inputs *in)
+{
+    assay_arena_finish(&in->arena);
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The input batches of every repeat: drawn once, the same for every candidate.
+#ifndef ASSAY_SRC_SWEEP_INPUTS_H
+#define ASSAY_SRC_SWEEP_INPUTS_H
+
+#include "assay/sweep.h"
+
+struct repeat_inputs {
+    double *images, *nasi_images; // (n,c,image,image)
+    uint32_t *nasi_label;         // true or random per protocol
+    double *patches;              // (n,1,3,3)
+};
+
+struct inputs {
+    uint32_t n_image, n_nasi, n_patch; // 0 where no metric needs them
+    struct repeat_inputs *repeat;      // (repeats)
+    struct assay_arena arena;          // holds all of it
+};
+
+// needs: enum assay_needs of all metrics.
+int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned needs,
+                const struct assay_data *data, struct assay_err *err);
+void inputs_finish(struct inputs *in);
+
+#endif

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+int sweep_ledger_open(struct sweep_ledger *ledger, const struct assay_schema *schema,
+                      const struct sweep_plan *plan, struct assay_err *err)
+{
+    const uint64_t n = plan->n_task;
+    const size_t values = (size_t)schema->repeats * schema->n_column;
+    const size_t width = values + (size_t)schema->repeats * schema->spectrum_len;
+
+    *ledger =
+        (struct sweep_ledger){.schema = schema, .plan = plan, .bytes = assay_record_bytes(schema)};
+    ledger->record = calloc(n + 1, sizeof *ledger->record);
+    ledger->done = calloc(n + 1, sizeof *ledger->done);
+    ledger->number = calloc((n + 1) * width + 1, sizeof *ledger->number);
+    if (!ledger->record || !ledger->done || !ledger->number) {
+        sweep_ledger_free(ledger);
+        return assay_err_set(err, ASSAY_ERR_MEMORY,
+                             "no memory for %" PRIu64 " records of %zu bytes", n, ledger->bytes);
+    }
+    for (uint64_t i = 0; i <= n; i++) {
+        ledger->record[i].value = ledger->number + i * width;
+        ledger->record[i].spectrum = ledger->record[i].value + values;
+    }
+    return 0;
+}
+
+// The candidate of a packed record, by way of the spare record behind the last.
+static uint64_t candidate_of(const struct sweep_ledger *ledger, const void *packed)
+{
+    struct assay_record record = ledger->record[ledger->plan->n_task];
+
+    assay_record_unpack(ledger->schema, packed, &record);
+    return record.index;
+}
+
+int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
+                       struct assay_err *err)
+{
+    const uint64_t candidate = candidate_of(ledger, packed);
+    const uint64_t i = *task = sweep_plan_find(ledger->plan, candidate);
+
+    if (i == ledger->plan->n_task)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "a record of candidate %" PRIu64 ", which is none of this run's tasks",
+                             candidate);
+    if (ledger->done[i]) return 0;
+    assay_record_unpack(ledger->schema, packed, &ledger->record[i]);
+    ledger->done[i] = true;
+    ledger->n_done++;
+    ledger->n_failed += ledger->record[i].verdict == ASSAY_VERDICT_FAILED;
+    return 1;
+}
+
+int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal, uint64_t n,
+                      struct assay_err *err)
+{
+    int status = 0;
+    uint64_t task;
+    void *packed = malloc(ledger->bytes);
+
+    if (!packed) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a record");
+    for (uint64_t i = 0; status >= 0 && i < n; i++) {
+        status = assay_journal_read(journal, i, packed, err);
+        if (status >= 0) status = sweep_ledger_enter(ledger, packed, &task, err);
+    }
+    free(packed);
+    return status < 0 ? assay_err_prefix(err, "journal") : 0;
+}
+
+void sweep_ledger_free(struct sweep_ledger *ledger)
+{
+    free(ledger->record);
+    free(ledger->done);
+    free(ledger->number);
+    *ledger = (struct sweep_ledger){0};
+}

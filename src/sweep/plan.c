@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int compare(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+// Ascending and distinct; returns how many remain.
+static uint64_t sort_distinct(uint64_t *x, uint64_t n)
+{
+    uint64_t kept = 0;
+
+    qsort(x, n, sizeof *x, compare);
+    for (uint64_t i = 0; i < n; i++)
+        if (!kept || x[kept - 1] != x[i]) x[kept++] = x[i];
+    return kept;
+}
+
+uint64_t sweep_plan_find(const struct sweep_plan *plan, uint64_t candidate)
+{
+    const uint64_t *at = bsearch(&candidate, plan->task, plan->n_task, sizeof *plan->task, compare);
+
+    return at ? (uint64_t)(at - plan->task) : plan->n_task;
+}
+
+int sweep_plan_fill(struct sweep_plan *plan, uint64_t *index, uint64_t n, bool members,
+                    const struct assay_space *space, struct assay_err *err)
+{
+    *plan = (struct sweep_plan){.index = index, .n_row = sort_distinct(index, n)};
+    n = plan->n_row;
+    plan->task_of = malloc((n ? n : 1) * sizeof *plan->task_of);
+    plan->task = malloc((n ? n : 1) * sizeof *plan->task);
+    if (!plan->task_of || !plan->task) {
+        sweep_plan_free(plan);
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %" PRIu64 " candidates", n);
+    }
+    for (uint64_t i = 0; i < n; i++)
+        plan->task_of[i] = plan->task[i] =
+            members ? index[i] : assay_space_canonical(space, index[i]);
+    plan->n_task = sort_distinct(plan->task, n);
+    for (uint64_t i = 0; i < n; i++) plan->task_of[i] = sweep_plan_find(plan, plan->task_of[i]);
+    return 0;
+}
+
+void sweep_plan_free(struct sweep_plan *plan)
+{
+    free(plan->index);
+    free(plan->task_of);
+    free(plan->task);
+    *plan = (struct sweep_plan){0};
+}
+
+// ---- packed list --------------------------------------------------------------------------------
+struct span {
+    uint64_t first, length;
+};
+
+// The runs of consecutive candidates; span may be NULL to count them.
+static uint64_t find_spans(const struct sweep_plan *plan, struct span *span)
+{
+    uint64_t n = 0;
+
+    for (uint64_t i = 0; i < plan->n_row; i++) {
+        const bool next = i && plan->index[i] == plan->index[i - 1] + 1;
+        n += !next;
+        if (span && next) span[n - 1].length++;
+        if (span && !next) span[n - 1] = (struct span){plan->index[i], 1};
+    }
+    return n;
+}
+
+void *sweep_plan_pack(const struct sweep_plan *plan, size_t *n)
+{
+    *n = find_spans(plan, NULL) * sizeof(struct span);
+    struct span *span = malloc(*n ? *n : 1);
+    if (span) find_spans(plan, span);
+    return span;
+}
+
+static int bad_list(struct assay_err *err)
+{
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "the journal's candidate list does not fit its search space");
+}
+
+static int count_list(const struct span *span, size_t n, uint64_t size, uint64_t *total,
+                      struct assay_err *err)
+{
+    *total = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (span[i].first >= size || span[i].length > size - span[i].first) return bad_list(err);
+        *total += span[i].length;
+    }
+    return *total <= size ? 0 : bad_list(err);
+}
+
+int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool members,
+                      const struct assay_space *space, struct assay_err *err)
+{
+    uint64_t total = 0, at = 0;
+
+    if (n % sizeof(struct span)) return bad_list(err);
+    struct span *span = malloc(n ? n : 1);
+    if (!span) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
+    memcpy(span, bytes, n);
+    n /= sizeof *span;
+    int status = count_list(span, n, assay_space_size(space), &total, err);
+    uint64_t *index = status ? NULL : malloc((total ? total : 1) * sizeof *index);
+    if (!status && !index)
+        status = assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
+    for (size_t i = 0; !status && i < n; i++)
+        for (uint64_t k = 0; k < span[i].length; k++) index[at++] = span[i].first + k;
+    free(span);
+    return status ? status : sweep_plan_fill(plan, index, total, members, space, err);
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assay/sweep.h"
+
+// clang-format off
+static const struct assay_preset_value values_default[] = {
+    {"ntk", "batch", "72"},
+    {"ntk", "init", "kaiming-fan-out"},
+    {"regions", "batch", "1000"},
+    {"regions", "batches", "3"},
+    {"regions", "init", "kaiming-fan-in"},
+    {"run", "redraw", "true"},
+    {NULL, NULL, NULL},
+};
+
+// The release compares the initialiser's name with one it never has, so that PyTorch's default
+// initialisation stands, drawn once.
+static const struct assay_preset_value values_tenas_code[] = {
+    {"data", "augment", "true"},
+    {"data", "normalise", "true"},
+    {"data", "split", "train"},
+    {"ntk", "batch", "72"},
+    {"ntk", "init", "pytorch"},
+    {"regions", "batch", "1000"},
+    {"regions", "batches", "3"},
+    {"regions", "init", "pytorch"},
+    {"run", "redraw", "false"},
+    {NULL, NULL, NULL},
+};
+
+static const struct assay_preset_value values_tenas_paper[] = {
+    {"data", "augment", "true"},
+    {"data", "normalise", "true"},
+    {"data", "split", "train"},
+    {"ntk", "batch", "32"},
+    {"ntk", "init", "kaiming-fan-out"},
+    {"regions", "batch", "1000"},
+    {"regions", "batches", "5"},
+    {"regions", "init", "kaiming-fan-in"},
+    {"run", "redraw", "true"},
+    {NULL, NULL, NULL},
+};
+
+static const struct assay_preset_value values_custom[] = {{NULL, NULL, NULL}};
+
+const struct assay_preset assay_presets[] = {
+    {"default", "new Kaiming weights every repeat; batch 72, 3 x 1000 region samples", values_default},
+    {"tenas-code", "TE-NAS as its released code behaves: PyTorch's initialisation, drawn once; repeats\n"
+                   "differ only in the mini-batch", values_tenas_code},
+    {"tenas-paper", "TE-NAS as its paper says (arXiv 2102.11535): Kaiming weights redrawn every repeat,\n"
+                    "batch 32, 5000 region samples", values_tenas_paper},
+    {"custom", "values of your own, over the defaults; a configuration that overrides a value\n"
+     "of its preset is named so",
+     values_custom},
+    {NULL, NULL, NULL},
+};
+// clang-format on

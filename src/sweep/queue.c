@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MEMORY_SECONDS 60.0 // of evaluator time, after which a rate counts half
+
+struct job {
+    double cost;
+    uint64_t task;
+};
+
+static int dearer(const void *a, const void *b)
+{
+    const struct job *x = a, *y = b;
+
+    if (x->cost != y->cost) return x->cost < y->cost ? 1 : -1;
+    return (x->task > y->task) - (x->task < y->task);
+}
+
+// Every task costs something, so that a queue of free ones is shared by number.
+static double cost_of(struct assay_evaluator *e, uint64_t candidate)
+{
+    const double cost = assay_evaluator_cost(e, candidate);
+
+    return isfinite(cost) && cost > 1 ? cost : 1;
+}
+
+static void sort(struct sweep_queue *q, struct job *job, const struct sweep_ledger *ledger,
+                 struct assay_evaluator *e)
+{
+    const struct sweep_plan *plan = ledger->plan;
+
+    for (uint64_t i = 0; i < plan->n_task; i++) {
+        if (ledger->done[i]) continue;
+        q->cost[i] = cost_of(e, plan->task[i]);
+        q->cost_left += q->cost[i];
+        job[q->n++] = (struct job){q->cost[i], i};
+    }
+    qsort(job, q->n, sizeof *job, dearer);
+    for (uint64_t i = 0; i < q->n; i++) q->task[i] = job[i].task;
+    q->cost_queued = q->cost_left;
+}
+
+int sweep_queue_open(struct sweep_queue *q, const struct sweep_ledger *ledger,
+                     struct assay_evaluator *e, struct assay_err *err)
+{
+    const size_t n = ledger->plan->n_task + 1;
+    struct job *job = malloc(n * sizeof *job);
+
+    *q = (struct sweep_queue){.task = malloc(n * sizeof *q->task),
+                              .cost = calloc(n, sizeof *q->cost)};
+    const bool room = job && q->task && q->cost;
+    if (room) sort(q, job, ledger, e);
+    free(job);
+    if (room) return 0;
+    sweep_queue_free(q);
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a queue of %zu tasks", n - 1);
+}
+
+// A share of what is left, so that chunks shrink towards the end and all evaluators end together.
+uint64_t sweep_queue_chunk(const struct sweep_queue *q, double seconds, int n, uint64_t limit)
+{
+    const double rate = q->spent_seconds > 0 ? q->spent_cost / q->spent_seconds : 0;
+    const double budget = fmin(rate * seconds, q->cost_queued / (2.0 * n));
+    const uint64_t most = q->n - q->next < limit ? q->n - q->next : limit;
+    double sum = 0;
+
+    for (uint64_t i = 0; i < most; i++) {
+        sum += q->cost[q->task[q->next + i]];
+        if (i && sum > budget) return i;
+    }
+    return most;
+}
+
+uint64_t sweep_queue_take(struct sweep_queue *q)
+{
+    ASSAY_ASSERT(q->next < q->n);
+    const uint64_t task = q->task[q->next++];
+    q->cost_queued -= q->cost[task];
+    return task;
+}
+
+void sweep_queue_finished(struct sweep_queue *q, uint64_t task, double seconds)
+{
+    if (q->spent_seconds > MEMORY_SECONDS) {
+        q->spent_cost /= 2;
+        q->spent_seconds /= 2;
+    }
+    q->spent_cost += q->cost[task];
+    q->spent_seconds += seconds;
+    q->cost_left -= q->cost[task];
+    q->cost_done += q->cost[task];
+}
+
+void sweep_queue_free(struct sweep_queue *q)
+{
+    free(q->task);
+    free(q->cost);
+    *q = (struct sweep_queue){0};
+}

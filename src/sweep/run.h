@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// The inside of a run: which tasks there are, what is known of them, and who computes the rest.
+#ifndef SRC_SWEEP_RUN_H
+#define SRC_SWEEP_RUN_H
+
+#include "assay/sweep.h"
+
+// ---- what is to be done -------------------------------------------------------------------------
+// Rows are candidates; a task is what is evaluated for one or more rows: the representative of
+// their class, or the row itself when members are evaluated.
+struct sweep_plan {
+    uint64_t n_row, n_task;
+    uint64_t *index;   // (n_row) candidates, ascending, distinct
+    uint64_t *task_of; // (n_row) row -> task
+    uint64_t *task;    // (n_task) candidate evaluated, ascending
+};
+// The candidates the configuration names.
+int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
+                    const struct assay_space *space, struct assay_err *err);
+// The candidates of a packed list, checked: the plan of a journal.
+int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool members,
+                      const struct assay_space *space, struct assay_err *err);
+// The candidate list as runs of (first, length), malloc'd; NULL when out of memory.
+void *sweep_plan_pack(const struct sweep_plan *plan, size_t *n);
+// Number of the task that evaluates this candidate, or n_task.
+uint64_t sweep_plan_find(const struct sweep_plan *plan, uint64_t candidate);
+void sweep_plan_free(struct sweep_plan *plan);
+// Candidates in any order -> ascending and distinct; takes index (malloc'd), also on error.
+int sweep_plan_fill(struct sweep_plan *plan, uint64_t *index, uint64_t n, bool members,
+                    const struct assay_space *space, struct assay_err *err);
+
+// ---- what is known ------------------------------------------------------------------------------
+struct sweep_ledger {
+    const struct assay_schema *schema; // borrowed
+    const struct sweep_plan *plan;     // borrowed
+    struct assay_record *record;       // (n_task)
+    bool *done;                        // (n_task)
+    double *number;                    // values and spectra the records point into
+    size_t bytes;                      // of a packed record
+    uint64_t n_done, n_failed;
+};
+int sweep_ledger_open(struct sweep_ledger *ledger, const struct assay_schema *schema,
+                      const struct sweep_plan *plan, struct assay_err *err);
+// Enters every record of the journal; one that is no task of the plan is ERR_INPUT.
+int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal, uint64_t n,
+                      struct assay_err *err);
+// Enters a packed record; *task: which it is of. Returns 1, 0 when the task was already done, or an
+// error.
+int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
+                       struct assay_err *err);
+void sweep_ledger_free(struct sweep_ledger *ledger);
+
+// ---- what is published --------------------------------------------------------------------------
+struct sweep_publisher {
+    const char *dir;                   // borrowed
+    const struct sweep_ledger *ledger; // borrowed
+    struct assay_columns counted;
+    struct assay_row *row;
+    struct assay_attr attr[8];
+    size_t n_attr;
+    struct assay_arena arena; // rows, texts and counted values
+    double seconds;           // the last publication took
+};
+// Prepares everything but the records: architecture texts, attributes, and the columns counted on
+// every literal network. comm: whose ranks are named as circumstances of the run, may be NULL.
+int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
+                         const struct assay_config *config, const struct assay_space *space,
+                         const struct sweep_ledger *ledger, const struct assay_comm *comm,
+                         struct assay_err *err);
+// Writes DIR/results.h5 from what the ledger knows now.
+int sweep_publish(struct sweep_publisher *p, struct assay_err *err);
+void sweep_publisher_close(struct sweep_publisher *p);
+// ---- what the run is ----------------------------------------------------------------------------
+// malloc'd texts, NULL when out of memory: all of the configuration, and the journal's identity,
+// the part of it that determines the numbers.
+char *sweep_config_text(const struct assay_config *config);
+char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema);
+// The configuration of an identity.
+int sweep_config_parse(struct assay_config *config, const char *text, struct assay_err *err);
+// Writes DIR/config.ini atomically.
+int sweep_config_write(const struct assay_config *config, const char *dir, struct assay_err *err);
+// malloc'd command line of this process, words separated by blanks; NULL when it is not known.
+char *sweep_command_text(void);
+// Hash of the program file, the same on all ranks of one build.
+uint64_t sweep_build_id(void);
+// Every rank shows rank 0 that it is the same program with the same identity; another is an error
+// on rank 0, which agreement then brings to all.
+int sweep_hello(struct assay_comm *comm, const char *identity, const struct assay_log *log,
+                struct assay_err *err);
+
+// ---- when to stop -------------------------------------------------------------------------------
+// SIGTERM, SIGINT and SIGUSR1 ask for a stop; a second SIGINT ends the process. A file size limit
+// becomes an error of the write.
+void sweep_signals_catch(void);
+// The signal caught, or 0.
+int sweep_signal(void);
+// Monotonic time at which to stop, by run.time_limit and SLURM_JOB_END_TIME, whichever is first;
+// infinity: never. *why: what the log says then.
+double sweep_deadline(const struct assay_config *config, const char **why);
+
+// ---- progress -----------------------------------------------------------------------------------
+struct sweep_progress {
+    const struct assay_log *log;
+    bool bar, drawn; // bar: on a terminal
+    double start, shown;
+    double cost_start;
+    uint64_t done_start;
+};
+struct sweep_count {
+    uint64_t done, total, failed;
+    double cost_left, cost_done; // in units of the evaluator
+};
+void sweep_progress_open(struct sweep_progress *p, const struct assay_log *log,
+                         const struct sweep_count *count);
+// Redraws the bar, or prints a line when a minute has passed.
+void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *count);
+// Ends the bar's line, before other lines are printed.
+void sweep_progress_break(struct sweep_progress *p);
+
+// ---- the farm -----------------------------------------------------------------------------------
+// Rank 0 sends TASK, a worker answers DONE. A TASK without candidates ends the worker: it drops
+// what it holds, sends what is finished, and marks that message LAST.
+enum sweep_done_flag { SWEEP_DONE_LAST = 1, SWEEP_DONE_STOP = 2, SWEEP_DONE_ERROR = 4 };
+struct sweep_done {
+    uint32_t flag, n_record; // n_record packed records follow, or a struct assay_err
+    int32_t signal;          // that asked for the stop
+    double seconds;          // wall time spent on these records
+};
+// A TASK holds at most so many candidates, and a worker is sent the next when one is left.
+#define SWEEP_CHUNK_MAX 4096
+
+// One evaluation into a packed record: the scratch that a rank keeps for it.
+struct sweep_bench {
+    struct assay_evaluator *evaluator; // borrowed
+    struct assay_record record;
+    double *number;
+    size_t bytes;
+    int rank;
+};
+int sweep_bench_open(struct sweep_bench *bench, struct assay_evaluator *e, int rank,
+                     struct assay_err *err);
+int sweep_bench_evaluate(struct sweep_bench *bench, uint64_t candidate, void *packed,
+                         struct assay_err *err);
+void sweep_bench_close(struct sweep_bench *bench);
+
+// Every rank but 0. Running ends when rank 0 says so; a system error during an evaluation is sent
+// to rank 0 and is not the status here, which tells of messages only.
+struct sweep_worker;
+int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm, struct assay_evaluator *e,
+                      struct assay_err *err);
+int sweep_worker_run(struct sweep_worker *w);
+void sweep_worker_close(struct sweep_worker *w);
+
+// Rank 0: the desk that hands out tasks, and takes records into journal and ledger.
+enum sweep_end { SWEEP_COMPLETE, SWEEP_STOPPED };
+struct sweep_farm {
+    struct assay_comm *comm;
+    const struct assay_config *config;
+    const struct assay_log *log;
+    struct assay_evaluator *evaluator;
+    struct assay_journal *journal;
+    struct sweep_ledger *ledger;
+    struct sweep_publisher *publisher;
+};
+struct sweep_desk;
+int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, struct assay_err *err);
+// Has every unfinished task computed and journalled. Returns an enum sweep_end, or an error, in any
+// case after all workers were ended.
+int sweep_desk_run(struct sweep_desk *desk);
+// Why it stopped early ("signal 15 (Terminated)"), for the log.
+const char *sweep_desk_why(const struct sweep_desk *desk);
+void sweep_desk_close(struct sweep_desk *desk);
+// True when rank 0 evaluates candidates itself.
+bool sweep_desk_works(const struct assay_config *config, int ranks);
+
+// The unfinished tasks, the most expensive first, cut into chunks.
+struct sweep_queue {
+    uint64_t *task; // (n)
+    double *cost;   // (n_task), by task
+    uint64_t next, n;
+    double cost_queued, cost_left,
+        cost_done;                    // not handed out yet, unfinished, finished in this run
+    double spent_cost, spent_seconds; // what evaluators reported lately
+};
+int sweep_queue_open(struct sweep_queue *q, const struct sweep_ledger *ledger,
+                     struct assay_evaluator *e, struct assay_err *err);
+// How many tasks make a chunk of about `seconds` for one of n evaluators, at least one while there
+// are any; at most `limit`.
+uint64_t sweep_queue_chunk(const struct sweep_queue *q, double seconds, int n, uint64_t limit);
+// Hands out the next task; there must be one.
+uint64_t sweep_queue_take(struct sweep_queue *q);
+void sweep_queue_finished(struct sweep_queue *q, uint64_t task, double seconds);
+void sweep_queue_free(struct sweep_queue *q);
+
+#endif

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker: keeps a queue of candidates, evaluates them in order, sends records back in batches.
+#include "run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOK_SECONDS 0.005 // between looks for messages while there is work
+#define IDLE_SECONDS 0.1
+#define SEND_SECONDS 0.25 // at least this often
+#define BATCH_BYTES  (1u << 20)
+#define QUEUE_MAX    ((size_t)2 * SWEEP_CHUNK_MAX)
+
+struct sweep_worker {
+    struct assay_comm *comm;
+    struct sweep_bench bench;
+    uint64_t queue[QUEUE_MAX];
+    size_t next, end; // what is left of it
+    char *batch;      // header and room for n_batch packed records
+    uint32_t n_record, n_batch;
+    double seconds; // spent on the records in the batch
+    double sent, looked;
+    bool ended, broken, told_stop;
+    struct assay_err *err;
+};
+
+static char *record_at(const struct sweep_worker *w, uint32_t i)
+{
+    return w->batch + sizeof(struct sweep_done) + (size_t)i * w->bench.bytes;
+}
+
+static int send_done(struct sweep_worker *w, uint32_t flag)
+{
+    const int signal = sweep_signal();
+    const struct sweep_done done = {.flag = flag | (signal ? SWEEP_DONE_STOP : 0),
+                                    .n_record = w->n_record,
+                                    .signal = signal,
+                                    .seconds = w->seconds};
+
+    memcpy(w->batch, &done, sizeof done);
+    ASSAY_TRY(assay_comm_post(w->comm, 0, ASSAY_TAG_DONE, w->batch,
+                              (size_t)(record_at(w, w->n_record) - w->batch), w->err));
+    w->told_stop |= signal != 0;
+    w->n_record = 0;
+    w->seconds = 0;
+    w->sent = assay_clock_wall();
+    return 0;
+}
+
+// The system failed, not a candidate: rank 0 is told and will end the job.
+static int send_error(struct sweep_worker *w, struct assay_err *error)
+{
+    struct {
+        struct sweep_done done;
+        struct assay_err error;
+    } letter = {.done = {.flag = SWEEP_DONE_ERROR}};
+
+    assay_err_prefix(error, "rank %d on %s", assay_comm_rank(w->comm), assay_comm_host(w->comm));
+    letter.error = *error;
+    w->broken = true;
+    w->next = w->end = 0;
+    return assay_comm_post(w->comm, 0, ASSAY_TAG_DONE, &letter, sizeof letter, w->err);
+}
+
+// Sends when as much is finished as is still queued: with one chunk in hand and one ahead that is
+// at the end of each chunk, and the last candidates go one by one.
+static int send_if_due(struct sweep_worker *w)
+{
+    if (!w->n_record) return 0;
+    if (w->n_record < w->end - w->next && w->n_record < w->n_batch &&
+        assay_clock_wall() - w->sent < SEND_SECONDS)
+        return 0;
+    return send_done(w, 0);
+}
+
+static int evaluate_next(struct sweep_worker *w)
+{
+    struct assay_err error = {0};
+    const double start = assay_clock_wall();
+    const int status =
+        sweep_bench_evaluate(&w->bench, w->queue[w->next], record_at(w, w->n_record), &error);
+
+    if (status < 0) return send_error(w, &error);
+    w->next++;
+    w->n_record++;
+    w->seconds += assay_clock_wall() - start;
+    return send_if_due(w);
+}
+
+static int take_task(struct sweep_worker *w, const struct assay_mail *mail)
+{
+    const size_t n = mail->n / sizeof *w->queue;
+
+    memmove(w->queue, w->queue + w->next, (w->end - w->next) * sizeof *w->queue);
+    w->end -= w->next;
+    w->next = 0;
+    ASSAY_ASSERT(mail->tag == ASSAY_TAG_TASK && n <= QUEUE_MAX - w->end);
+    ASSAY_TRY(assay_comm_take(w->comm, mail, w->queue + w->end, w->err));
+    w->end += n;
+    w->ended = !n;
+    if (w->ended || w->broken) w->end = 0;
+    return 0;
+}
+
+// Takes every message that is there; waits for one when there is no work.
+static int look(struct sweep_worker *w)
+{
+    struct assay_mail mail;
+    int found = 1;
+
+    while (found > 0 && !w->ended) {
+        found = assay_comm_poll(w->comm, w->next < w->end ? 0 : IDLE_SECONDS, &mail, w->err);
+        if (found > 0) ASSAY_TRY(take_task(w, &mail));
+    }
+    w->looked = assay_clock_wall();
+    return found < 0 ? found : 0;
+}
+
+static int work(struct sweep_worker *w)
+{
+    while (!w->ended) {
+        if (sweep_signal() && !w->told_stop) ASSAY_TRY(send_done(w, 0));
+        if (w->next < w->end) ASSAY_TRY(evaluate_next(w));
+        if (w->next == w->end || assay_clock_wall() - w->looked > LOOK_SECONDS) ASSAY_TRY(look(w));
+    }
+    return send_done(w, SWEEP_DONE_LAST);
+}
+
+static int make_worker(struct sweep_worker **out, struct assay_comm *comm,
+                       struct assay_evaluator *e, struct assay_err *err)
+{
+    struct sweep_worker *w = calloc(1, sizeof *w);
+
+    if (!w) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a worker");
+    *out = w;
+    w->comm = comm;
+    w->err = err;
+    ASSAY_TRY(sweep_bench_open(&w->bench, e, assay_comm_rank(comm), err));
+    w->n_batch = (uint32_t)(1 + BATCH_BYTES / w->bench.bytes);
+    w->batch = malloc(sizeof(struct sweep_done) + w->n_batch * w->bench.bytes);
+    return w->batch ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a worker");
+}
+
+int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm, struct assay_evaluator *e,
+                      struct assay_err *err)
+{
+    *out = NULL;
+    const int status = make_worker(out, comm, e, err);
+    if (status < 0) sweep_worker_close(*out);
+    return status;
+}
+
+int sweep_worker_run(struct sweep_worker *w)
+{
+    w->sent = assay_clock_wall();
+    return work(w);
+}
+
+void sweep_worker_close(struct sweep_worker *w)
+{
+    if (!w) return;
+    sweep_bench_close(&w->bench);
+    free(w->batch);
+    free(w);
+}

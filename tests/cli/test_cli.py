@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Words on the command line: help, usage errors, configuration files, exit codes, full disks.
+
+usage: test_cli.py ASSAY SOURCE_ROOT
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ASSAY = os.path.abspath(sys.argv[1])
+ROOT = os.path.abspath(sys.argv[2])
+VERBS = ["sweep", "rank", "correlate", "eval", "show", "list", "pack"]
+TOPICS = ["spaces", "metrics", "protocols", "kernels", "options"]
+CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
+NONE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+
+ENV = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_COMM", "PMI", "SLURM"))}
+ENV.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_btl="self,vader",
+           OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
+           OMPI_MCA_btl_vader_single_copy_mechanism="none", OPENBLAS_NUM_THREADS="1")
+# With this no MPI_Init succeeds.
+BROKEN_MPI = dict(ENV, OMPI_MCA_pml="nonesuch", OMPI_MCA_orte_base_help_aggregate="0")
+
+
+def run(*words, env=ENV, **more):
+    more.setdefault("stdout", subprocess.PIPE)
+    return subprocess.run([ASSAY, *words], stderr=subprocess.PIPE, env=env, text=True, timeout=120,
+                          stdin=subprocess.DEVNULL, **more)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="assay-cli-")
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w") as f:
+            f.write(text)
+        return self.path(name)
+
+    def fails(self, code, *words, says=(), **more):
+        """The verb ends with code, one line of error that holds every text of says, and no output."""
+        p = run(*words, **more)
+        self.assertEqual(p.returncode, code, p.stderr)
+        self.assertEqual(p.stdout, "")
+        self.assertRegex(p.stderr, r"\Aassay: [^\n]+\n\Z")
+        for text in says:
+            self.assertIn(text, p.stderr)
+        return p
+
+    def works(self, *words, **more):
+        p = run(*words, **more)
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        return p.stdout
+
+
+class Help(Case):
+    def test_every_verb_has_help_with_examples(self):
+        summary = self.works("--help", env=BROKEN_MPI)
+        for verb in VERBS:
+            self.assertIn(f"\n  {verb} ", summary)
+            for words in ([verb, "--help"], [verb, "some", "--nonsense", "-h"]):
+                text = self.works(*words, env=BROKEN_MPI)
+                self.assertTrue(text.startswith(f"usage: assay {verb} "), text)
+                self.assertIn(f"assay {verb} ", text.split("\nexamples:\n")[1])
+                self.assertLessEqual(max(map(len, text.splitlines())), 130)
+
+    def test_version_names_the_parts(self):
+        text = self.works("--version", env=BROKEN_MPI)
+        self.assertRegex(text, r"\Aassay: \d+\.\d+\.\d+\n")
+        for part in ("MPI", "BLAS", "ScaLAPACK", "HDF5"):
+            self.assertIn(part.lower(), text.lower())
+
+    def test_lists(self):
+        listed = {topic: self.works("list", topic, env=BROKEN_MPI) for topic in TOPICS}
+        self.assertIn("nas-bench-201", listed["spaces"])
+        self.assertIn("15625", listed["spaces"])
+        for name in ("ntk", "nasi", "regions", "cost", "kappa"):
+            self.assertIn(name, listed["metrics"])
+        for name in ("default", "tenas-code", "tenas-paper", "ntk.batch = 32"):
+            self.assertIn(name, listed["protocols"])
+        self.assertEqual(listed["kernels"].count("chosen by auto"), 1)
+        self.assertIn("[candidates]", listed["options"])
+
+
+class Usage(Case):
+    def test_no_verb(self):
+        p = run()
+        self.assertEqual((p.returncode, p.stdout), (2, ""))
+        self.assertIn("usage: assay VERB", p.stderr)
+
+    def test_unknown_verb_names_the_nearest(self):
+        self.fails(2, "swep", says=["'swep'", "did you mean sweep?"])
+
+    def test_unknown_option_names_the_nearest(self):
+        self.fails(2, "show", "nas-bench-201", "1", "--ordr=x", says=["--ordr", "did you mean --order?"])
+        self.fails(2, "sweep", "c.ini", "--sampel", "3", says=["--sampel", "did you mean --sample?"])
+        self.fails(2, "show", "-z", says=["-z"])
+
+    def test_values_of_options(self):
+        self.fails(2, "show", "nas-bench-201", "1", "--order", says=["--order needs a value"])
+        self.fails(2, "sweep", "c.ini", "--dry-run=yes", says=["--dry-run takes no value"])
+        self.fails(2, "sweep", "c.ini", "-o", "a", "--output=b", says=["--output is given twice"])
+
+    def test_number_of_words(self):
+        self.fails(2, "show", "nas-bench-201", says=["too few words", "show SPACE"])
+        self.fails(2, "show", "nas-bench-201", "1", "2", says=["'2' is one word too many"])
+        self.fails(2, "show", "nas-bench-201", "--", "--order", "x", says=["one word too many"])
+        self.fails(2, "list", "option", says=["'option'", "options"])
+
+    def test_sweep_needs_a_directory(self):
+        self.fails(2, "sweep", self.write("c.ini", ""), says=["-o DIR"])
+
+    def test_seed_without_sample(self):
+        self.fails(2, "sweep", self.write("c.ini", ""), "-o", self.path("r"), "--seed", "3",
+                   says=["--seed", "--sample", "run.seed"])
+
+
+class Show(Case):
+    def test_published_sizes(self):
+        self.assertIn("C=16 N=5    1.531546 M parameters", self.works("show", "nas-bench-201", CONV))
+        self.assertIn("C=16 N=5    0.073306 M parameters", self.works("show", "nas-bench-201", NONE))
+
+    def test_index_and_text_agree(self):
+        by_index = self.works("show", "nas-bench-201", "4242", env=BROKEN_MPI)
+        arch = [s.split()[1] for s in by_index.splitlines() if s.startswith("arch ")][0]
+        self.assertEqual(self.works("show", "nas-bench-201", arch), by_index)
+
+    def test_order(self):
+        table = self.write("t.csv", f"index,arch\r\n7,{CONV}\r\n\r\n8,\"{NONE}\"\r\n")
+        by_index = self.works("show", "nas-bench-201", "8", "--order", table)
+        self.assertIn(f"arch        {NONE}\n", by_index)
+        self.assertIn(f"its index   8 in {table}\n", by_index)
+        self.assertEqual(self.works("show", "nas-bench-201", NONE, f"--order={table}"), by_index)
+        self.fails(1, "show", "nas-bench-201", "9", "--order", table, says=[table, "9"])
+
+    def test_bad_order(self):
+        bad = {"": "empty", "index,name\n1,2\n": "'arch'", "index,arch\n1\n": ":2: 1 cells, expected 2",
+               "index,arch\n1,\"x\n": ":2: a quote", f"index,arch\n1,{NONE}x\n": "row 1",
+               "index,arch\n1,\"x\"y\n": ":2: text after"}
+        for text, says in bad.items():
+            with self.subTest(text=text):
+                self.fails(1, "show", "nas-bench-201", "1", "--order", self.write("t.csv", text),
+                           says=[self.path("t.csv"), says])
+        self.fails(1, "show", "nas-bench-201", "1", "--order", self.path("none.csv"), says=["none.csv"])
+
+    def test_bad_candidates(self):
+        self.fails(2, "show", "nas-bench-201", "15625", says=["15625", "15624"])
+        self.fails(1, "show", "nas-bench-201", "|nor_conv_5x5~0|", says=["nor_conv_5x5"])
+        self.fails(1, "show", "nas-bench-102", "1", says=["nas-bench-102", "nas-bench-201"])
+
+
+class Config(Case):
+    def dry(self, *words):
+        return ("sweep", *words, "-o", self.path("run"), "--dry-run")
+
+    def tearDown(self):
+        self.assertFalse(os.path.exists(self.path("run")), "a dry run or a refused run wrote something")
+
+    def test_shipped_files_are_right(self):
+        for name in sorted(os.listdir(os.path.join(ROOT, "configs"))):
+            if name.endswith(".ini"):
+                with self.subTest(name=name):
+                    self.works(*self.dry(os.path.join(ROOT, "configs", name), "--set", "data.source=gaussian"))
+
+    def test_listed_options_are_a_configuration(self):
+        listed = self.write("all.ini", self.works("list", "options"))
+        empty = self.write("empty.ini", "")
+        self.assertEqual(self.works(*self.dry(listed)), self.works(*self.dry(empty)))
+
+    def test_precedence(self):
+        file = self.write("c.ini", "[protocol]\nname = tenas-paper\n[ntk]\nbatch = 9\n[run]\nseed=5\n")
+        text = self.works(*self.dry(file, "--set", "run.seed=6", "--first", "3", "--count=2"))
+        for line in ("batch = 9", "seed = 6", "batches = 5", "first = 3", "count = 2"):
+            self.assertIn(line, text)
+
+    def test_bad_files(self):
+        bad = {
+            "[ntk]\nbatch = 72\n[ntkk]\nbatch = 8\n": ":4: unknown key ntkk.batch; did you mean ntk.batch?",
+            "[ntk]\n\nbatchsize = 8\n": ":3: unknown key ntk.batchsize",
+            "[ntk]\nbatch = 1\n": ":2: ntk.batch = '1': expected a whole number from 2",
+            "[ntk]\nbatch = many\n": ":2: ntk.batch = 'many'",
+            "[ntk]\ninit = xavier\n": ":2: ntk.init = 'xavier': expected one of pytorch|",
+            "[ntk]\nbatch\n": ":2: expected [section], key = value",
+            "[ntk\nbatch = 8\n": ":1: expected [section]",
+            "batch = 8\n": ":1: a key stands before the first [section]",
+            "[ntk]\nbatch = 8\n[run]\nseed = 1\n[ntk]\nbatch = 9\n": ":6: ntk.batch is given twice",
+            "[data]\npath = x\n  y\n": ":3: a key or section must start",
+            "[data]\npath = " + 300 * "x" + "\n": ":2: the line is longer than",
+            "# " + 300 * "x" + "\n": ":1: the line is longer than",
+            "[data]\npath = x\0y\n": ":2: a zero byte",
+            "[run]\nmetrics = ntk,kapa\n": "kapa",
+            "[network]\nimage = 30\n": "multiple of 4",
+            "[data]\nsource = cifar10\n": "data.path",
+            "[space]\nname = nas-bench-102\n": "nas-bench-102",
+            "[candidates]\nfirst = 15625\n": "15624",
+            "[candidates]\nfirst = 15000\ncount = 626\n": "candidates.count",
+            "[candidates]\ncount = 3\nsample = 4\n": "candidates.sample",
+        }
+        for text, says in bad.items():
+            with self.subTest(text=text[:60]):
+                file = self.write("c.ini", text)
+                says = [file + says] if says[0] == ":" else [says]
+                self.fails(1, *self.dry(file), says=says)
+
+    def test_bad_set(self):
+        file = self.write("c.ini", "")
+        for word in ("ntk.batch", "ntk=3", ".batch=3", "ntk.=3", "=", ""):
+            self.fails(2, *self.dry(file, "--set", word), says=["--set", "SECTION.KEY=VALUE"])
+        self.fails(1, *self.dry(file, "--set", "ntk.batches=3"), says=["--set", "ntk.batch?"])
+        self.fails(1, *self.dry(file, "--first", "-3"), says=["--first", "whole number"])
+        self.fails(1, *self.dry(file, "--archs", self.path("none")), says=[self.path("none")])
+
+    def test_unreadable_files(self):
+        self.fails(1, *self.dry(self.path("none.ini")), says=["none.ini", "No such file"])
+        self.fails(1, *self.dry(self.dir), says=[self.dir, "directory"])
+
+    def test_an_error_of_all_ranks_is_printed_once(self):
+        mpirun = shutil.which("mpirun")
+        if not mpirun:
+            self.skipTest("no mpirun")
+        for words in (self.dry(self.path("none.ini")), self.dry("c.ini", "--nonsense")):
+            p = subprocess.run([mpirun, "-n", "3", ASSAY, *words], env=ENV, text=True, timeout=120,
+                               capture_output=True, stdin=subprocess.DEVNULL)
+            self.assertNotEqual(p.returncode, 0)
+            self.assertEqual(p.stderr.count("assay: "), 1, p.stderr)
+
+
+class Output(Case):
+    COMMANDS = [("--help",), ("--version",), ("list", "options"), ("show", "nas-bench-201", "1"),
+                ("rank", "--help")]
+
+    def test_full_disk(self):
+        for words in self.COMMANDS:
+            with open("/dev/full", "w") as full:
+                p = run(*words, stdout=full)
+            self.assertEqual(p.returncode, 1, words)
+            self.assertIn("assay: standard output: No space left on device", p.stderr)
+
+    def test_closed_pipe(self):
+        for words in self.COMMANDS:
+            read, write = os.pipe()
+            os.close(read)
+            p = run(*words, stdout=write)
+            os.close(write)
+            self.assertEqual(p.returncode, 1, words)  # not a signal
+            self.assertIn("assay: standard output: Broken pipe", p.stderr)
+
+    def test_pack_of_nothing(self):
+        self.fails(1, "pack", self.path("none"), says=[self.path("none")])
+        self.assertFalse(os.path.exists(self.path("none")))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

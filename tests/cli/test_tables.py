@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""rank and correlate on a made-up results file, against the definitions computed here.
+
+usage: test_tables.py ASSAY SOURCE_ROOT
+"""
+import csv
+import io
+import math
+import random
+import sys
+import unittest
+
+import h5py
+import numpy as np
+
+from test_cli import Case
+
+OPS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
+OK, DEGENERATE, DEAD, FAILED, UNFINISHED = 0, 1, 2, 3, -1
+N = 120
+COUNTS = "120 candidates: 108 ok, 3 degenerate, 3 dead, 3 failed, 3 unfinished"
+
+
+def arch_of(index, node_sep="+", swap=False):
+    digits = [index // 5 ** (5 - i) % 5 for i in range(6)]
+    nodes = []
+    for node in range(1, 4):
+        edges = [f"{OPS[digits.pop(0)]}~{j}" for j in range(node)]
+        nodes.append("|" + "|".join(reversed(edges) if swap else edges) + "|")
+    return node_sep.join(nodes)
+
+
+def make_rows():
+    rng = random.Random(5)
+    rows = []
+    for i, index in enumerate(sorted(rng.sample(range(15625), N))):
+        accuracy = round(rng.uniform(80, 94), 1)
+        rows.append(dict(index=index, arch=arch_of(index), accuracy=accuracy,
+                         status=[DEAD, DEGENERATE, FAILED, UNFINISHED][i // 10 % 4] if i % 10 == 9 else OK,
+                         kappa=round(10 + 5 * (94 - accuracy) + rng.uniform(0, 40)),
+                         regions=round(100 * accuracy + rng.uniform(-300, 300), -2),
+                         depth=float(rng.randrange(7)), params=accuracy // 2 + rng.randrange(9),
+                         flops=accuracy // 3 + rng.randrange(5)))
+    return rows
+
+
+DIRECTION = dict(kappa=-1, regions=1, depth=0, params=1, flops=1, tenas=-1)
+
+
+def is_ok(row):
+    return row["status"] == OK
+
+
+def order(rows, name):
+    return sorted(range(len(rows)), key=lambda i: (not is_ok(rows[i]), is_ok(rows[i]) and
+                                                   -DIRECTION[name] * rows[i][name], i))
+
+
+def add_tenas(rows):
+    for name in ("kappa", "regions"):
+        for row in filter(is_ok, rows):
+            better = sum(DIRECTION[name] * (r[name] - row[name]) > 0 for r in rows if is_ok(r))
+            row["tenas"] = row.get("tenas", 0) + 1 + better
+    for row in rows:
+        row.setdefault("tenas", math.nan)
+        if row["status"] in (DEAD, UNFINISHED):
+            row["kappa"] = math.nan
+
+
+def write_results(path, rows):
+    with h5py.File(path, "w", track_order=True) as f:
+        f.attrs["format"], f.attrs["space"] = "assay results 1", "nas-bench-201"
+        table, rankings = (f.create_group(name, track_order=True) for name in ("table", "rankings"))
+        table["index"] = np.array([r["index"] for r in rows], dtype=np.uint64)
+        table["arch"] = np.array([r["arch"].encode() for r in rows])
+        table["status_code"] = np.array([r["status"] for r in rows], dtype=np.int32)
+        for name, direction in DIRECTION.items():
+            table[name] = np.array([r[name] for r in rows], dtype=float)
+            table[name].attrs["direction"] = np.int32(direction)
+            if direction:
+                rankings[name] = np.array(order(rows, name), dtype=np.uint64)
+
+
+# ---- the definitions ----------------------------------------------------------------------------
+def tau_b(x, y):
+    sx, sy = (np.sign(np.subtract.outer(v, v)) for v in (np.array(x), np.array(y)))
+    return (sx * sy).sum() / math.sqrt(abs(sx).sum() * abs(sy).sum())
+
+
+def spearman(x, y):
+    ranks = [(np.less.outer(v, v).sum(0) + np.less_equal.outer(v, v).sum(0)) / 2
+             for v in (np.array(x), np.array(y))]
+    return np.corrcoef(*ranks)[0, 1]
+
+
+def partial(x, y, z):
+    xy, xz, yz = spearman(x, y), spearman(x, z), spearman(y, z)
+    return (xy - xz * yz) / math.sqrt((1 - xz ** 2) * (1 - yz ** 2))
+
+
+class Tables(Case):
+    def setUp(self):
+        super().setUp()
+        self.rows = make_rows()
+        add_tenas(self.rows)
+        self.results = self.path("results.h5")
+        write_results(self.results, self.rows)
+        self.truth = self.write_truth(self.rows)
+
+    def write_truth(self, rows, name="truth.csv", arch="arch"):
+        lines = [f"valid_accuracy,{arch},test_accuracy"]
+        lines += [f"{100 - r['accuracy']},{r[arch]},{r['accuracy']}" for r in rows]
+        return self.write(name, "\n".join(lines) + "\n")
+
+    def table(self, *words):
+        return list(csv.DictReader(io.StringIO(self.works(*words, "--csv"))))
+
+    def correlate(self, *words, truth=None):
+        rows = self.table("correlate", self.results, "--truth", truth or self.truth, *words)
+        return {row["column"]: row for row in rows}
+
+    # ---- rank
+    def test_rank_orders_by_tenas_then_by_any_ranking(self):
+        for words, name in (([], "tenas"), (["--by", "kappa"], "kappa"), (["--by", "flops"], "flops")):
+            shown = self.table("rank", self.results, "--all", *words)
+            self.assertEqual([int(r["index"]) for r in shown],
+                             [self.rows[i]["index"] for i in order(self.rows, name)])
+            for place, row in enumerate(shown, 1):
+                self.assertEqual(row["rank"], str(place) if row["status"] == "ok" else "")
+                self.assertEqual(row["arch"], arch_of(int(row["index"])))
+        self.assertEqual(list(self.table("rank", self.results)[0]),
+                         ["rank", "index", "arch", "status", "tenas", "kappa", "regions", "params", "flops"])
+
+    def test_rank_shows_what_is_asked_for(self):
+        self.assertEqual(len(self.table("rank", self.results)), 20)
+        self.assertEqual(len(self.table("rank", self.results, "--top", "3")), 3)
+        self.assertEqual(len(self.table("rank", self.results, "--top", "1000000")), N)
+        row = self.table("rank", self.results, "--columns", "regions,depth", "--top", "1")[0]
+        self.assertEqual(list(row)[4:], ["regions", "depth"])
+        text = self.works("rank", self.results, "--top", "2").splitlines()
+        self.assertEqual(len(text), 4)
+        self.assertEqual(len(text[0]), len(text[1]))
+        self.assertEqual(text[-1], COUNTS + "; best first by tenas; only ok candidates have a rank")
+
+    def test_rank_refuses(self):
+        self.fails(2, "rank", self.results, "--by", "depth", says=["'depth'", "tenas", "kappa"])
+        self.fails(2, "rank", self.results, "--columns", "kapa", says=["'kapa'", "kappa"])
+        self.fails(2, "rank", self.results, "--top", "0", says=["--top"])
+        self.fails(1, "rank", self.truth, says=["truth.csv"])
+        self.fails(1, "rank", self.path("none.h5"), says=["none.h5"])
+
+    # ---- correlate
+    def test_correlate_agrees_with_the_definitions(self):
+        valid = [r for r in self.rows if is_ok(r)]
+        y = [r["accuracy"] for r in valid]
+        shown = self.correlate()
+        self.assertEqual(list(shown), ["kappa", "regions", "tenas", "params", "flops"])
+        for name, row in shown.items():
+            x = [r[name] for r in valid]
+            self.assertEqual((row["n"], row["invalid"]), ("108", "12"))
+            self.assertAlmostEqual(float(row["tau_b"]), tau_b(x, y), 9)
+            self.assertAlmostEqual(float(row["rho"]), spearman(x, y), 9)
+            self.assertLess(float(row["tau_b_lo"]), float(row["tau_b"]))
+            self.assertGreater(float(row["rho_hi"]), float(row["rho"]))
+            if name != "flops":
+                z = [r["flops"] for r in valid]
+                self.assertAlmostEqual(float(row["partial"]), partial(x, y, z), 9)
+        self.assertEqual(shown["flops"]["partial"], "")
+        self.assertLess(float(shown["kappa"]["tau_b"]), 0)
+        self.assertGreater(float(shown["regions"]["tau_b"]), 0)
+        self.assertEqual((shown["kappa"]["better"], shown["regions"]["better"]), ("smaller", "larger"))
+
+    def test_invalid_candidates_can_be_tied_last(self):
+        y = [r["accuracy"] for r in self.rows]
+        shown = self.correlate("--invalid", "last", "--bootstrap", "0")
+        x = [r["kappa"] if is_ok(r) else 1e9 for r in self.rows]
+        self.assertEqual((shown["kappa"]["n"], shown["kappa"]["invalid"]), ("120", "12"))
+        self.assertAlmostEqual(float(shown["kappa"]["tau_b"]), tau_b(x, y), 9)
+        self.assertAlmostEqual(float(shown["flops"]["tau_b"]), tau_b([r["flops"] for r in self.rows], y), 9)
+        self.assertEqual(shown["kappa"]["tau_b_lo"], "")
+
+    def test_top_of_the_ranking(self):
+        for name, row in self.correlate("--bootstrap", "0").items():
+            y = [self.rows[i]["accuracy"] for i in order(self.rows, name)]
+            for k in (1, 10, 100):
+                self.assertAlmostEqual(float(row[f"best_{k}"]), max(y[:k]))
+                self.assertAlmostEqual(float(row[f"regret_{k}"]), max(y) - max(y[:k]))
+            ideal = sorted(y, reverse=True)
+            gain, most = (sum((v[i] - min(y)) / math.log2(i + 2) for i in range(100)) for v in (y, ideal))
+            self.assertAlmostEqual(float(row["ndcg_100"]), gain / most, 9)
+
+    def test_other_columns_and_targets(self):
+        shown = self.correlate("--columns", "depth,kappa,depth", "--target", "valid_accuracy", "--bootstrap", "0")
+        self.assertEqual(list(shown), ["depth", "kappa", "params", "flops"])
+        self.assertGreater(float(shown["kappa"]["tau_b"]), 0)
+        self.assertEqual((shown["depth"]["better"], shown["depth"]["best_10"]), ("", ""))
+
+    def test_join_is_by_architecture(self):
+        rows = [dict(r, arch=arch_of(r["index"], " + ", swap=True)) for r in self.rows]
+        random.Random(1).shuffle(rows)
+        other = self.write_truth(rows + [dict(accuracy=1, arch=arch_of(i)) for i in range(15625)
+                                         if i not in {r["index"] for r in rows}], "other.csv")
+        self.assertEqual(self.correlate(truth=other), self.correlate())
+        fewer = self.correlate("--bootstrap", "0", truth=self.write_truth(self.rows[:40], "few.csv"))
+        self.assertEqual((fewer["kappa"]["n"], fewer["kappa"]["invalid"]), ("36", "4"))
+
+    def test_bootstrap_is_repeatable(self):
+        self.assertEqual(self.correlate(), self.correlate())
+        self.assertNotEqual(self.correlate("--seed", "2"), self.correlate())
+
+    def test_readable_table(self):
+        text = self.works("correlate", self.results, "--truth", self.truth)
+        self.assertRegex(text, r"\nkappa +smaller +108 +-0\.\d{3} \[-0\.\d{3}, [-+]0\.\d{3}\]")
+        self.assertIn(f"\n{COUNTS}\n", text)
+        self.assertIn("120 architectures with test_accuracy, 120 of them among the results", text)
+
+    def test_correlate_refuses(self):
+        def bad(text, *says):
+            file = self.write("bad.csv", text)
+            self.fails(1, "correlate", self.results, "--truth", file, says=["bad.csv", *says])
+
+        arch = self.rows[0]["arch"]
+        bad(f"arch,test_accuracy\n{arch},90\n|nor_conv_9x9~0|,91\n", ":3: ", "nor_conv_9x9")
+        bad(f"arch,test_accuracy\n{arch},90\n{arch},91\n", ":3: ", "line 2")
+        bad(f"arch,test_accuracy\n{arch},high\n", ":2: ", "'high'")
+        bad(f"arch,test_accuracy\n{arch},nan\n", ":2: ", "'nan'")
+        bad(f"arch,test_accuracy\n{arch},\n", ":2: ", "''")
+        bad(f"arch,test_accuracy\n{arch}\n", ":2: ")
+        bad(f"arch,accuracy\n{arch},90\n", "'test_accuracy'", "accuracy")
+        bad(f"name,test_accuracy\n{arch},90\n", "'arch'", "name")
+        bad("", "empty")
+        other = next(i for i in range(15625) if i not in {r["index"] for r in self.rows})
+        bad(f"arch,test_accuracy\n{arch_of(other)},90\n", "none of its 1 architectures")
+        self.fails(2, "correlate", self.results, says=["--truth"])
+        self.fails(2, "correlate", self.results, "--truth", self.truth, "--invalid", "first", says=["first"])
+        self.fails(2, "correlate", self.results, "--truth", self.truth, "--columns", "kapa", says=["'kapa'"])
+        self.fails(1, "correlate", self.results, "--truth", self.path("none.csv"), says=["none.csv"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

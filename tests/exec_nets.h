@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small networks for the executor's tests, each of which exercises one thing. Included once.
+#ifndef ASSAY_TESTS_EXEC_NETS_H
+#define ASSAY_TESTS_EXEC_NETS_H
+
+#include "assay/graph.h"
+
+#define CLASSES 3
+
+static void finish(struct assay_graph *g, uint32_t x)
+{
+    assay_graph_linear(g, assay_graph_gap(g, x), CLASSES, "classifier");
+    struct assay_err err;
+    assert_int_equal(assay_graph_finish(g, &err), 0);
+}
+
+static uint32_t conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t k, uint32_t s,
+                        uint32_t p, uint32_t d, uint32_t groups, const char *name)
+{
+    char bn[64];
+    snprintf(bn, sizeof bn, "%s_bn", name);
+    return assay_graph_bn(g, assay_graph_conv(g, x, c, k, s, p, d, groups, name), true, bn);
+}
+
+static void net_plain(struct assay_graph *g)
+{
+    const uint32_t x = assay_graph_conv(g, assay_graph_input(g, 2, 6, 6), 4, 3, 1, 1, 1, 1, "a");
+    finish(g, assay_graph_conv(g, x, 5, 1, 1, 0, 1, 1, "b"));
+}
+
+static void net_relu_bn(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 3, 8, 8), 3, 3, 1, 1, 1, 1, "a");
+    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 7, 3, 1, 1, 1, 1, "b");
+    finish(g, assay_graph_relu(
+                  g, assay_graph_bn(g, assay_graph_conv(g, y, 4, 1, 1, 0, 1, 1, "c"), false, "d")));
+}
+
+static void net_stride(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 3, 8, 8), 4, 3, 1, 1, 1, 1, "a");
+    const uint32_t main = conv_bn(g, assay_graph_relu(g, x), 6, 3, 2, 1, 1, 1, "b");
+    const uint32_t pool = assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 2, 2, 0);
+    const uint32_t both[] = {assay_graph_conv(g, pool, 6, 1, 1, 0, 1, 1, "c"), main};
+    finish(g, assay_graph_relu(g, assay_graph_bn(g, assay_graph_add(g, 2, both, NULL), true, "d")));
+}
+
+static void net_mixed_edge(struct assay_graph *g)
+{
+    const double coef[] = {0.25, 0.5, -0.75, 2};
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 7, 7), 5, 3, 1, 1, 1, 1, "a");
+    const uint32_t r = assay_graph_relu(g, x);
+    const uint32_t edges[] = {x, conv_bn(g, r, 5, 3, 1, 1, 1, 1, "b"),
+                              conv_bn(g, r, 5, 1, 1, 0, 1, 1, "c"),
+                              assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, 1, 1)};
+    const uint32_t y = assay_graph_add(g, 4, edges, coef);
+    const uint32_t again[] = {y, conv_bn(g, assay_graph_relu(g, y), 5, 3, 1, 1, 1, 1, "d")};
+    finish(g, assay_graph_add(g, 2, again, coef));
+}
+
+static void net_depthwise(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 3, 9, 9), 6, 3, 2, 1, 1, 1, "a");
+    const uint32_t y = assay_graph_conv(g, assay_graph_relu(g, x), 6, 3, 1, 2, 2, 6, "dw");
+    const uint32_t z = conv_bn(g, y, 6, 1, 1, 0, 1, 1, "pw");
+    const uint32_t parts[] = {z, conv_bn(g, assay_graph_relu(g, z), 4, 5, 1, 2, 1, 2, "grouped"),
+                              x};
+    finish(g, assay_graph_bn(g, assay_graph_concat(g, 3, parts), true, "e"));
+}
+
+static void net_shared_relu(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 5, 5), 4, 3, 1, 1, 1, 1, "a");
+    const uint32_t r = assay_graph_relu(g, x);
+    const uint32_t sum[] = {r, conv_bn(g, r, 4, 3, 1, 1, 1, 1, "b"),
+                            assay_graph_bn(g, x, true, "c")};
+    finish(g, assay_graph_add(g, 3, sum, NULL));
+}
+
+typedef void builder(struct assay_graph *g);
+static builder *const nets[] = {net_plain,      net_relu_bn,   net_stride,
+                                net_mixed_edge, net_depthwise, net_shared_relu};
+
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shortest forward pass that can be checked by reading, for tests of graphs: every tensor is
+// (n,c,h,w), float64.
+#ifndef ASSAY_TESTS_FORWARD_H
+#define ASSAY_TESTS_FORWARD_H
+
+#include "assay/graph.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tensor {
+    uint32_t n, c, h, w;
+    double *v;
+};
+
+static inline double *tensor_at(const struct tensor *t, uint32_t n, uint32_t c, uint32_t y,
+                                uint32_t x)
+{
+    return &t->v[(((size_t)n * t->c + c) * t->h + y) * t->w + x];
+}
+
+// Visits the window of output pixel (oy,ox): its taps inside the input, (ky,kx) and (y,x).
+struct tap {
+    uint32_t ky, kx, y, x;
+};
+
+static inline uint32_t window_taps(const struct assay_node *node, const struct tensor *in,
+                                   uint32_t oy, uint32_t ox, struct tap *tap)
+{
+    uint32_t n = 0;
+    for (uint32_t ky = 0; ky < node->kernel; ky++) {
+        for (uint32_t kx = 0; kx < node->kernel; kx++) {
+            const int64_t y = (int64_t)oy * node->stride - node->pad + ky * node->dilation;
+            const int64_t x = (int64_t)ox * node->stride - node->pad + kx * node->dilation;
+            if (y < 0 || y >= in->h || x < 0 || x >= in->w) continue;
+            tap[n++] = (struct tap){ky, kx, (uint32_t)y, (uint32_t)x};
+        }
+    }
+    return n;
+}
+
+static inline double conv_at(const struct assay_node *node, const struct tensor *in,
+                             const double *weight, uint32_t n, uint32_t c, const struct tap *tap,
+                             uint32_t n_tap)
+{
+    const uint32_t group_in = in->c / node->groups, group_out = node->c / node->groups;
+    double sum = 0;
+    for (uint32_t i = 0; i < group_in; i++) {
+        const double *w = weight + ((size_t)c * group_in + i) * node->kernel * node->kernel;
+        for (uint32_t t = 0; t < n_tap; t++)
+            sum += w[tap[t].ky * node->kernel + tap[t].kx] *
+                   *tensor_at(in, n, c / group_out * group_in + i, tap[t].y, tap[t].x);
+    }
+    return sum;
+}
+
+static inline double pool_at(const struct assay_node *node, const struct tensor *in, uint32_t n,
+                             uint32_t c, const struct tap *tap, uint32_t n_tap)
+{
+    double sum = 0, max = -INFINITY;
+    for (uint32_t t = 0; t < n_tap; t++) {
+        const double v = *tensor_at(in, n, c, tap[t].y, tap[t].x);
+        sum += v;
+        max = fmax(max, v);
+    }
+    return node->op == ASSAY_OP_MAX_POOL ? max : sum / n_tap;
+}
+
+static inline void forward_window(const struct assay_node *node, const struct tensor *in,
+                                  const double *weight, struct tensor *out)
+{
+    struct tap tap[64];
+    for (uint32_t y = 0; y < out->h; y++) {
+        for (uint32_t x = 0; x < out->w; x++) {
+            const uint32_t n_tap = window_taps(node, in, y, x, tap);
+            for (uint32_t n = 0; n < out->n; n++) {
+                for (uint32_t c = 0; c < out->c; c++)
+                    *tensor_at(out, n, c, y, x) = node->op == ASSAY_OP_CONV
+                                                      ? conv_at(node, in, weight, n, c, tap, n_tap)
+                                                      : pool_at(node, in, n, c, tap, n_tap);
+            }
+        }
+    }
+}
+
+static inline void forward_bn(const struct tensor *in, const double *gamma, const double *beta,
+                              struct tensor *out)
+{
+    const size_t image = (size_t)in->h * in->w;
+    const double count = (double)image * in->n;
+    for (uint32_t c = 0; c < in->c; c++) {
+        double mean = 0, var = 0;
+        for (uint32_t n = 0; n < in->n; n++)
+            for (size_t i = 0; i < image; i++) mean += tensor_at(in, n, c, 0, 0)[i] / count;
+        for (uint32_t n = 0; n < in->n; n++)
+            for (size_t i = 0; i < image; i++)
+                var += pow(tensor_at(in, n, c, 0, 0)[i] - mean, 2) / count;
+        const double scale = (gamma ? gamma[c] : 1.0) / sqrt(var + ASSAY_BN_EPS);
+        for (uint32_t n = 0; n < in->n; n++)
+            for (size_t i = 0; i < image; i++)
+                tensor_at(out, n, c, 0, 0)[i] =
+                    (tensor_at(in, n, c, 0, 0)[i] - mean) * scale + (beta ? beta[c] : 0.0);
+    }
+}
+
+static inline void forward_reduce(const struct assay_node *node, const struct tensor *in,
+                                  const double *weight, const double *bias, struct tensor *out)
+{
+    const size_t image = (size_t)in->h * in->w;
+    for (uint32_t n = 0; n < in->n; n++) {
+        for (uint32_t c = 0; c < out->c; c++) {
+            double sum = node->op == ASSAY_OP_LINEAR ? bias[c] : 0.0;
+            if (node->op == ASSAY_OP_LINEAR) {
+                for (uint32_t i = 0; i < in->c; i++)
+                    sum += weight[c * in->c + i] * *tensor_at(in, n, i, 0, 0);
+            } else {
+                for (size_t i = 0; i < image; i++)
+                    sum += tensor_at(in, n, c, 0, 0)[i] / (double)image;
+            }
+            *tensor_at(out, n, c, 0, 0) = sum;
+        }
+    }
+}
+
+// concat, slice: channel `first + c` of the output is channel c of the input, shifted by `drop`.
+static inline void forward_copy(const struct tensor *in, uint32_t first, uint32_t drop,
+                                struct tensor *out)
+{
+    for (uint32_t n = 0; n < in->n; n++)
+        for (uint32_t c = 0; c < in->c; c++)
+            for (uint32_t y = 0; y < out->h; y++)
+                for (uint32_t x = 0; x < out->w; x++)
+                    *tensor_at(out, n, first + c, y, x) = *tensor_at(in, n, c, y + drop, x + drop);
+}
+
+static inline void forward_node(const struct assay_graph *g, uint32_t i, const double *theta,
+                                const double *input, struct tensor *value)
+{
+    const struct assay_node *node = &g->node[i];
+    struct tensor *out = &value[i];
+    const struct tensor *in = node->n_in ? &value[g->in[node->in]] : NULL;
+    const size_t size = (size_t)out->n * out->c * out->h * out->w;
+    const double *weight = node->n_param ? theta + g->param[node->param].offset : NULL;
+    const double *bias = node->n_param > 1 ? theta + g->param[node->param + 1].offset : NULL;
+    uint32_t first = 0;
+
+    switch (node->op) {
+    case ASSAY_OP_INPUT:
+        memcpy(out->v, input, size * sizeof *input);
+        break;
+    case ASSAY_OP_CONV:
+    case ASSAY_OP_AVG_POOL:
+    case ASSAY_OP_MAX_POOL:
+        forward_window(node, in, weight, out);
+        break;
+    case ASSAY_OP_BN:
+        forward_bn(in, weight, bias, out);
+        break;
+    case ASSAY_OP_RELU:
+        for (size_t k = 0; k < size; k++) out->v[k] = fmax(in->v[k], 0.0);
+        break;
+    case ASSAY_OP_ADD:
+        for (uint32_t t = 0; t < node->n_in; t++)
+            for (size_t k = 0; k < size; k++)
+                out->v[k] += g->coef[node->in + t] * value[g->in[node->in + t]].v[k];
+        break;
+    case ASSAY_OP_CONCAT:
+        for (uint32_t t = 0; t < node->n_in; t++) {
+            forward_copy(&value[g->in[node->in + t]], first, 0, out);
+            first += value[g->in[node->in + t]].c;
+        }
+        break;
+    case ASSAY_OP_SLICE:
+        forward_copy(in, 0, node->pad, out);
+        break;
+    case ASSAY_OP_GAP:
+    case ASSAY_OP_LINEAR:
+        forward_reduce(node, in, weight, bias, out);
+        break;
+    }
+}
+
+// Returns the output node's tensor of n images; the caller frees it.
+static inline double *forward(const struct assay_graph *g, uint32_t n, const double *theta,
+                              const double *input)
+{
+    struct tensor *value = calloc(g->n_node, sizeof *value);
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *node = &g->node[i];
+        value[i] = (struct tensor){n, node->c, node->h, node->w, NULL};
+        value[i].v = calloc((size_t)n * node->c * node->h * node->w, sizeof(double));
+        forward_node(g, i, theta, input, value);
+    }
+    double *out = value[g->n_node - 1].v;
+    for (uint32_t i = 0; i + 1 < g->n_node; i++) free(value[i].v);
+    free(value);
+    return out;
+}
+
+#endif

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts, kills and compares sweeps. Every test of this folder is `test_x.py ASSAY [unittest arguments]`."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import h5py
+import numpy
+
+# More ranks than cores, as root, on one machine, quietly; a user's run needs none of it.
+ENVIRONMENT = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_btl": "self,vader,tcp",
+    "OMPI_MCA_pml": "ob1",
+    "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+    "OMPI_MCA_btl_tcp_if_include": "lo",
+    "OMPI_MCA_oob_tcp_if_include": "lo",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+LAUNCHER_VARIABLES = re.compile(r"^(OMPI_COMM|PMI|SLURM|MPI_)")
+COMPLETE, ERROR, FAILED_CANDIDATES, STOPPED = 0, 1, 3, 75
+# A cheap network whose sweep is nevertheless not trivial.
+CHEAP = {
+    "network": {"image": 8},
+    "ntk": {"batch": 6},
+    "nasi": {"batch": 8},
+    "regions": {"batch": 50, "batches": 2},
+    "run": {"repeats": 2},
+}
+ASSAY = None
+
+
+def ini(settings):
+    lines = []
+    for section, keys in settings.items():
+        lines += [f"[{section}]"] + [f"{key} = {value}" for key, value in keys.items()]
+    return "\n".join(lines) + "\n"
+
+
+def parent_of(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def descendants(pid):
+    parent = {int(p.name): parent_of(p.name) for p in pathlib.Path("/proc").iterdir() if p.name.isdigit()}
+    family = [pid]
+    for member in family:
+        family += [child for child, its in parent.items() if its == member]
+    return family[1:]
+
+
+def alive(pid):
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+class Job:
+    """One launch: mpirun with its ranks, or the bare program when ranks is 0."""
+
+    def __init__(self, words, ranks, scratch, extra=None, wrap=(), parts=None):
+        environment = {k: v for k, v in os.environ.items() if not LAUNCHER_VARIABLES.match(k)}
+        environment.update(ENVIRONMENT, TMPDIR=str(scratch), OMPI_MCA_btl_vader_backing_directory=str(scratch))
+        environment.update(extra or {})
+        command = [str(w) for w in [*wrap, ASSAY, *words]]
+        if ranks:
+            command = ["mpirun", "-n", str(ranks), *command]
+        for i, part in enumerate(parts or ()):  # another command for each rank
+            command = ["mpirun"] * (not i) + command * bool(i) + [":"] * bool(i) + ["-n", "1", *map(str, part)]
+        self.launched = bool(ranks or parts)
+        self.stderr = tempfile.TemporaryFile("w+", dir=scratch)
+        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=self.stderr, cwd=scratch)
+
+    def ranks(self):
+        return descendants(self.process.pid) if self.launched else [self.process.pid]
+
+    def wait(self, timeout=120):
+        """Exit code and all of standard error."""
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"hung for {timeout} s; standard error:\n{self.text()}") from None
+        return code, self.text()
+
+    def text(self):
+        self.stderr.seek(0)
+        return self.stderr.read()
+
+    def kill(self):
+        """SIGKILL for every process of the job; mpirun is stopped first, so that it starts no more."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGSTOP)
+        family = descendants(self.process.pid)
+        for pid in [*family, self.process.pid]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+        while any(alive(pid) for pid in family):
+            time.sleep(0.005)
+
+
+def contents(path):
+    """Everything in a results file that equal runs share: all but the group /run."""
+    found = {}
+
+    def visit(name, thing):
+        if name == "run" or name.startswith("run/"):
+            return
+        for key, value in thing.attrs.items():
+            found[f"{name}@{key}"] = repr(value) if isinstance(value, (str, bytes)) else numpy.asarray(value).tobytes()
+        if isinstance(thing, h5py.Dataset):
+            data = thing[()]
+            found[name] = [bytes(x) for x in data.ravel()] if data.dtype == object else (
+                data.dtype.str, data.shape, data.tobytes())
+
+    with h5py.File(path) as file:
+        visit("", file)
+        file.visititems(visit)
+    return found
+
+
+def statuses(path):
+    with h5py.File(path) as file:
+        return [s.decode() for s in file["table/status"][()]]
+
+
+class SweepTest(unittest.TestCase):
+    def setUp(self):
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="assay-mpi-"))
+        self.jobs = []
+
+    def tearDown(self):
+        for job in self.jobs:
+            if job.process.poll() is None:
+                job.kill()
+            job.stderr.close()
+        shutil.rmtree(self.scratch)
+
+    def config(self, settings, name="sweep.ini"):
+        path = self.scratch / name
+        path.write_text(ini(settings))
+        return path
+
+    def start(self, config, directory, *options, ranks=2, **keywords):
+        job = Job(["sweep", config, "-o", directory, *options], ranks, self.scratch, **keywords)
+        self.jobs.append(job)
+        return job
+
+    def sweep(self, config, directory, *options, ranks=2, expect=(COMPLETE, FAILED_CANDIDATES), timeout=120,
+              **keywords):
+        code, text = self.start(config, directory, *options, ranks=ranks, **keywords).wait(timeout)
+        self.assertIn(code, expect if isinstance(expect, tuple) else (expect,), text)
+        return text
+
+    def refused(self, *words, says, **keywords):
+        """A sweep that ends with exit code 1 and a text that holds every part of `says`."""
+        text = self.sweep(*words, expect=ERROR, **keywords)
+        for part in says:
+            self.assertIn(part, text)
+        return text
+
+    def assertSame(self, one, other):
+        a, b = contents(one / "results.h5"), contents(other / "results.h5")
+        self.assertEqual(a.keys(), b.keys())
+        self.assertEqual([name for name in a if a[name] != b[name]], [])
+
+
+def main():
+    global ASSAY
+    if len(sys.argv) < 2 or not os.access(sys.argv[1], os.X_OK):
+        sys.exit(f"usage: {sys.argv[0]} ASSAY [unittest arguments]")
+    ASSAY = pathlib.Path(sys.argv.pop(1)).resolve()
+    unittest.main(module="__main__", verbosity=2)

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The same numbers, bit for bit, for any number of ranks and any division of the work."""
+import collections
+import shutil
+import signal
+import subprocess
+import unittest
+
+import h5py
+import numpy
+
+import launch
+from launch import CHEAP, COMPLETE, ERROR, FAILED_CANDIDATES, Job
+
+
+class Ranks(launch.SweepTest):
+    def test_same_for_any_number_of_ranks(self):
+        config = self.config(CHEAP)
+        alone = self.scratch / "alone"
+        self.sweep(config, alone, "--sample", 250, ranks=0)
+        for ranks in (1, 2, 3, 5):
+            with self.subTest(ranks=ranks):
+                directory = self.scratch / f"ranks{ranks}"
+                self.sweep(config, directory, "--sample", 250, ranks=ranks)
+                self.assertSame(alone, directory)
+        count = collections.Counter(launch.statuses(alone / "results.h5"))
+        self.assertGreater(count["ok"], 200)
+        self.assertNotIn("unfinished", count)
+        with h5py.File(self.scratch / "ranks3/results.h5") as file:
+            self.assertEqual(set(file["run/rank"][()]), {0, 1, 2}, "some rank did nothing")
+
+    def test_coordinator_may_only_coordinate(self):
+        config = self.config(CHEAP)
+        self.sweep(config, self.scratch / "a", "--sample", 60)
+        text = self.sweep(config, self.scratch / "b", "--sample", 60, "--set", "run.coordinator_works=no")
+        self.assertIn("rank 0 only coordinates", text)
+        self.assertSame(self.scratch / "a", self.scratch / "b")
+        with h5py.File(self.scratch / "b/results.h5") as file:
+            self.assertEqual(set(file["run/rank"][()]), {1})
+
+    def test_whole_space_streams(self):
+        """The null metric on all 15,625: what the coordinator itself costs."""
+        config = self.config({"run": {"metrics": "null"}})
+        for ranks in (0, 2, 5):
+            text = self.sweep(config, self.scratch / f"n{ranks}", "--members", ranks=ranks, expect=COMPLETE)
+            self.assertIn("complete: 15625 done, 0 failed", text)
+            self.assertSame(self.scratch / "n0", self.scratch / f"n{ranks}")
+
+    def test_classes_share_and_members_do_not(self):
+        """Members of a class are the same random function: equal up to rounding when each is evaluated."""
+        config = self.config(CHEAP)
+        shared, each = self.scratch / "shared", self.scratch / "each"
+        self.sweep(config, shared, "--count", 150)
+        self.sweep(config, each, "--count", 150, "--members")
+        with h5py.File(shared / "results.h5") as a, h5py.File(each / "results.h5") as b:
+            group = a["table/class"][()]
+            self.assertLess(len(set(group)), 150)
+            numpy.testing.assert_array_equal(b["table/class"][()], b["table/index"][()])
+            for name in ("kappa", "trace", "regions"):
+                values = a["table/" + name][()]
+                for one in set(group):
+                    self.assertEqual(len({v.tobytes() for v in values[group == one]}), 1)
+            trace, members = a["table/trace"][()], b["table/trace"][()]
+            numpy.testing.assert_array_equal(numpy.isnan(trace), numpy.isnan(members))
+            agree = numpy.isclose(trace, members, rtol=1e-5, equal_nan=True)
+            self.assertGreater(agree.mean(), 0.95)
+
+    def test_candidates_from_a_file(self):
+        config = self.config(CHEAP)
+        archs = self.scratch / "archs.txt"
+        ops = "nor_conv_1x1 avg_pool_3x3 nor_conv_3x3".split()
+        cells = [f"|{a}~0|+|{b}~0|none~1|+|skip_connect~0|{a}~1|{b}~2|" for a in ops for b in ops]
+        archs.write_text("# nine of them\n\n" + "\n".join(f"  {cell}  # a comment" for cell in cells + cells[:2]))
+        self.sweep(config, self.scratch / "run", "--archs", archs, expect=(COMPLETE, FAILED_CANDIDATES))
+        with h5py.File(self.scratch / "run/results.h5") as file:
+            self.assertEqual(sorted(a.decode() for a in file["table/arch"][()]), sorted(cells))
+            index = file["table/index"][()]
+            self.assertTrue((index[1:] > index[:-1]).all())
+        archs.unlink()
+        before = launch.contents(self.scratch / "run/results.h5")
+        (self.scratch / "run/results.h5").unlink()
+        subprocess.run([launch.ASSAY, "pack", self.scratch / "run"], check=True, stderr=subprocess.DEVNULL)
+        self.assertEqual(before, launch.contents(self.scratch / "run/results.h5"))
+
+    def test_sample_is_a_subset_without_repetition(self):
+        config = self.config({"run": {"metrics": "null"}})
+        seen = []
+        for seed in (1, 1, 2):
+            directory = self.scratch / f"run{len(seen)}"
+            self.sweep(config, directory, "--first", 1000, "--count", 500, "--sample", 400, "--seed", seed, ranks=0)
+            with h5py.File(directory / "results.h5") as file:
+                seen.append(file["table/index"][()].tolist())
+        for index in seen:
+            self.assertEqual(index, sorted(set(index)))
+            self.assertEqual(len(index), 400)
+            self.assertTrue(1000 <= index[0] and index[-1] < 1500)
+        self.assertEqual(seen[0], seen[1])
+        self.assertNotEqual(seen[0], seen[2])
+
+
+class Launching(launch.SweepTest):
+    def test_singletons_are_refused(self):
+        config = self.config({"run": {"metrics": "null"}})
+        for name, value in {"SLURM_NTASKS": "4", "PMI_SIZE": "2", "OMPI_COMM_WORLD_SIZE": "3", "PMIX_SIZE": "2",
+                            "SLURM_STEP_NUM_TASKS": "2"}.items():
+            with self.subTest(variable=name):
+                self.refused(config, self.scratch / "run", ranks=0, extra={name: value},
+                             says=(f"{name}={value}", "srun --mpi=pmix", "mpirun"))
+        self.assertFalse((self.scratch / "run").exists())
+        self.sweep(config, self.scratch / "run", ranks=1, expect=COMPLETE, extra={"SLURM_NTASKS": "4"})
+
+    def test_ranks_of_different_configurations_are_refused(self):
+        one, other = self.config(CHEAP, "one.ini"), self.config({**CHEAP, "ntk": {"batch": 7}}, "other.ini")
+        parts = [[launch.ASSAY, "sweep", c, "-o", self.scratch / "run"] for c in (one, other)]
+        self.refused(one, self.scratch / "run", parts=parts, says=("rank 1", "another configuration"))
+
+    def test_ranks_of_different_builds_are_refused(self):
+        config = self.config(CHEAP)
+        copy = self.scratch / "assay"
+        shutil.copy(launch.ASSAY, copy)
+        with open(copy, "ab") as file:
+            file.write(b"\0")
+        parts = [[program, "sweep", config, "-o", self.scratch / "run"] for program in (launch.ASSAY, copy)]
+        self.refused(config, self.scratch / "run", parts=parts, says=("rank 1", "another build"))
+
+
+if __name__ == "__main__":
+    launch.main()

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The AVX-512 rung's tiles and lanes compiled for any CPU, so that they are tested everywhere.
+#include <stdbool.h>
+
+#include "rung_wide.h"
+
+#define RUNG       assay_kern_wide
+#define RUNG_NAME  "wide"
+#define COTS       4
+#define CO_TILE    6
+#define OUTER_TILE 3
+#define Q_TILE     9
+
+#include "kern/rung.h"
+#include "kern/conv.h"
+#include "kern/elem.h"
+
+static bool runnable(void)
+{
+    return true;
+}
+
+#include "kern/table_end.h"

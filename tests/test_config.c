@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "assay/sweep.h"
+
+#define UNUSED __attribute__((unused))
+#define SET(s, n, v)                                                                               \
+    {                                                                                              \
+        .section = (s), .name = (n), .value = (v), .origin = "test"                                \
+    }
+
+static void resolve(struct assay_config *config, const struct assay_setting *setting, size_t n)
+{
+    struct assay_err err = {0};
+    if (assay_config_resolve(config, setting, n, &err) < 0) fail_msg("%s", err.text);
+}
+
+static const struct assay_opt *find(const char *section, const char *name)
+{
+    const struct assay_opt *opt = assay_opts_find(assay_config_opts, section, name);
+    assert_non_null(opt);
+    return opt;
+}
+
+// ---- the tables -------------------------------------------------------------------------------
+
+static void keys_are_unique_and_explained(UNUSED void **state)
+{
+    for (const struct assay_opt *a = assay_config_opts; a->name; a++) {
+        assert_true(strlen(a->help) > 0);
+        assert_non_null(a->def);
+        assert_ptr_equal(find(a->section, a->name), a);
+    }
+}
+
+static void enums_agree_with_their_choices(UNUSED void **state)
+{
+    static const struct {
+        const char *section, *name, *value;
+        int index;
+    } choice[] = {
+        {"data", "source", "gaussian", ASSAY_SOURCE_GAUSSIAN},
+        {"data", "source", "cifar10", ASSAY_SOURCE_CIFAR10},
+        {"data", "source", "cifar100", ASSAY_SOURCE_CIFAR100},
+        {"data", "source", "hdf5", ASSAY_SOURCE_HDF5},
+        {"ntk", "init", "pytorch", ASSAY_INIT_PYTORCH},
+        {"ntk", "init", "kaiming-fan-out", ASSAY_INIT_KAIMING_FAN_OUT},
+        {"ntk", "init", "kaiming-fan-in", ASSAY_INIT_KAIMING_FAN_IN},
+        {"nasi", "labels", "true", ASSAY_LABELS_TRUE},
+        {"nasi", "labels", "random", ASSAY_LABELS_RANDOM},
+        {"nasi", "labels", "none", ASSAY_LABELS_NONE},
+    };
+    for (unsigned i = 0; i < ASSAY_LEN(choice); i++) {
+        struct assay_config c = {0};
+        char value[ASSAY_TEXT_MAX];
+        const struct assay_opt *opt = find(choice[i].section, choice[i].name);
+        memcpy((char *)&c + opt->offset, &choice[i].index, sizeof(int));
+        assay_opts_value(opt, &c, value, sizeof value);
+        assert_string_equal(value, choice[i].value);
+    }
+}
+
+// protocol.name's choices are the presets, in order; a preset resolves to its own values and name.
+static void presets_are_what_they_say(UNUSED void **state)
+{
+    int n = 0;
+    for (const struct assay_preset *preset = assay_presets; preset->name; preset++, n++) {
+        struct assay_setting name = SET("protocol", "name", "");
+        strcpy(name.value, preset->name);
+        struct assay_config c;
+        resolve(&c, &name, 1);
+        assert_int_equal(c.protocol.name, n);
+        for (const struct assay_preset_value *v = preset->value; v->section; v++) {
+            char value[ASSAY_TEXT_MAX];
+            assay_opts_value(find(v->section, v->name), &c, value, sizeof value);
+            assert_string_equal(value, v->value);
+        }
+    }
+    const char *choices = find("protocol", "name")->choices;
+    for (; *choices; choices++) n -= *choices == '|';
+    assert_int_equal(n, 1);
+}
+
+static void presets_hold_the_published_protocols(UNUSED void **state)
+{
+    struct assay_config code, paper;
+    resolve(&code, &(struct assay_setting)SET("protocol", "name", "tenas-code"), 1);
+    assert_int_equal(code.protocol.ntk_batch, 72);
+    assert_int_equal(code.protocol.ntk_init, ASSAY_INIT_PYTORCH);
+    assert_int_equal(code.protocol.region_batch * code.protocol.region_batches, 3000);
+    assert_false(code.protocol.redraw);
+    resolve(&paper, &(struct assay_setting)SET("protocol", "name", "tenas-paper"), 1);
+    assert_int_equal(paper.protocol.ntk_batch, 32);
+    assert_int_equal(paper.protocol.ntk_init, ASSAY_INIT_KAIMING_FAN_OUT);
+    assert_int_equal(paper.protocol.region_init, ASSAY_INIT_KAIMING_FAN_IN);
+    assert_int_equal(paper.protocol.region_batch * paper.protocol.region_batches, 5000);
+    assert_true(paper.protocol.redraw);
+}
+
+// ---- precedence -------------------------------------------------------------------------------
+
+static void later_settings_win_and_presets_stand_below(UNUSED void **state)
+{
+    const struct assay_setting s[] = {
+        SET("ntk", "batch", "8"),
+        SET("protocol", "name", "tenas-code"),
+        SET("ntk", "batch", "16"),
+        SET("protocol", "name", "tenas-paper"),
+    };
+    struct assay_config c;
+    resolve(&c, s, ASSAY_LEN(s));
+    assert_int_equal(c.protocol.ntk_batch, 16);                        // not the preset's 32
+    assert_int_equal(c.protocol.region_batches, 5);                    // the last preset's
+    assert_int_equal(c.protocol.ntk_init, ASSAY_INIT_KAIMING_FAN_OUT); // not the first's
+    assert_string_equal(assay_presets[c.protocol.name].name, "custom");
+    resolve(&c, s, 2);
+    assert_string_equal(assay_presets[c.protocol.name].name, "custom");
+    resolve(&c, s + 1, 1);
+    assert_string_equal(assay_presets[c.protocol.name].name, "tenas-code");
+}
+
+static void data_learns_sizes_from_the_network(UNUSED void **state)
+{
+    const struct assay_setting s[] = {SET("network", "image", "16"),
+                                      SET("network", "classes", "7")};
+    struct assay_config c;
+    resolve(&c, s, ASSAY_LEN(s));
+    assert_int_equal(c.data.image, 16);
+    assert_int_equal(c.data.classes, 7);
+}
+
+static void metrics_are_a_set(UNUSED void **state)
+{
+    struct assay_config a, b;
+    resolve(&a, &(struct assay_setting)SET("run", "metrics", "regions, ntk"), 1);
+    resolve(&b, &(struct assay_setting)SET("run", "metrics", "ntk,regions,ntk"), 1);
+    assert_string_equal(a.protocol.metrics, "ntk,regions");
+    assert_string_equal(b.protocol.metrics, "ntk,regions");
+}
+
+static void impossible_configurations_are_refused(UNUSED void **state)
+{
+    static const struct {
+        struct assay_setting setting;
+        const char *text;
+    } bad[] = {
+        {SET("ntk", "batch", "1"), "from 2 to"},
+        {SET("network", "image", "30"), "multiple of 4"},
+        {SET("run", "metrics", "ntk,kapa"), "kapa"},
+        {SET("run", "metrics", ""), "run.metrics"},
+        {SET("data", "source", "cifar10"), "data.path"},
+        {SET("protocol", "name", "tenas"), "tenas-code"},
+        {SET("nkt", "batch", "72"), "ntk.batch"},
+    };
+    for (unsigned i = 0; i < ASSAY_LEN(bad); i++) {
+        struct assay_err err = {0};
+        struct assay_config c, before;
+        memset(&c, 0x5a, sizeof c);
+        before = c;
+        assert_int_equal(assay_config_resolve(&c, &bad[i].setting, 1, &err), ASSAY_ERR_CONFIG);
+        assert_memory_equal(&c, &before, sizeof c);
+        if (!strstr(err.text, bad[i].text)) fail_msg("'%s' lacks '%s'", err.text, bad[i].text);
+    }
+}
+
+static void cifar100_needs_its_classes(UNUSED void **state)
+{
+    const struct assay_setting s[] = {SET("data", "source", "cifar100"), SET("data", "path", "c"),
+                                      SET("network", "classes", "100")};
+    struct assay_err err = {0};
+    struct assay_config c;
+    assert_int_equal(assay_config_resolve(&c, s, 2, &err), ASSAY_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "network.classes = 10"));
+    resolve(&c, s, 3);
+}
+
+// ---- identity ---------------------------------------------------------------------------------
+
+static void identity_leaves_out_how_and_keeps_what(UNUSED void **state)
+{
+    static const struct {
+        struct assay_setting setting;
+        bool same;
+    } change[] = {
+        {SET("run", "memory", "512"), true},      {SET("run", "cpu", "baseline"), true},
+        {SET("run", "checkpoint", "1"), true},    {SET("run", "time_limit", "9"), true},
+        {SET("run", "seed", "1"), false},         {SET("run", "repeats", "2"), false},
+        {SET("run", "metrics", "ntk"), false},    {SET("run", "members", "true"), false},
+        {SET("data", "augment", "no"), false},    {SET("network", "channels", "4"), false},
+        {SET("candidates", "first", "3"), false}, {SET("nasi", "labels", "none"), false},
+    };
+    struct assay_config c;
+    char plain[8192], text[8192];
+    resolve(&c, NULL, 0);
+    assert_true(assay_config_identity(&c, plain, sizeof plain) < sizeof plain);
+    for (unsigned i = 0; i < ASSAY_LEN(change); i++) {
+        resolve(&c, &change[i].setting, 1);
+        assay_config_identity(&c, text, sizeof text);
+        assert_int_equal(strcmp(text, plain) == 0, change[i].same);
+    }
+}
+
+// What is written resolves to the same configuration.
+static void resolved_configuration_resolves_to_itself(UNUSED void **state)
+{
+    const struct assay_setting s[] = {SET("protocol", "name", "tenas-paper"),
+                                      SET("ntk", "batch", "9"), SET("run", "checkpoint", "0.1"),
+                                      SET("candidates", "archs", "/a b/c")};
+    struct assay_setting again[64];
+    struct assay_config c, back;
+    size_t n = 0;
+    resolve(&c, s, ASSAY_LEN(s));
+    for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++, n++) {
+        again[n] = (struct assay_setting){.origin = "again"};
+        snprintf(again[n].section, sizeof again[n].section, "%s", opt->section);
+        snprintf(again[n].name, sizeof again[n].name, "%s", opt->name);
+        assay_opts_value(opt, &c, again[n].value, sizeof again[n].value);
+    }
+    resolve(&back, again, n);
+    for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++) {
+        char value[2][ASSAY_TEXT_MAX];
+        assay_opts_value(opt, &c, value[0], sizeof value[0]);
+        assay_opts_value(opt, &back, value[1], sizeof value[1]);
+        assert_string_equal(value[0], value[1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_are_unique_and_explained),
+        cmocka_unit_test(enums_agree_with_their_choices),
+        cmocka_unit_test(presets_are_what_they_say),
+        cmocka_unit_test(presets_hold_the_published_protocols),
+        cmocka_unit_test(later_settings_win_and_presets_stand_below),
+        cmocka_unit_test(data_learns_sizes_from_the_network),
+        cmocka_unit_test(metrics_are_a_set),
+        cmocka_unit_test(impossible_configurations_are_refused),
+        cmocka_unit_test(cifar100_needs_its_classes),
+        cmocka_unit_test(identity_leaves_out_how_and_keeps_what),
+        cmocka_unit_test(resolved_configuration_resolves_to_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "subject.h"
+
+// ---- kernels ------------------------------------------------------------------------------------
+static void the_kernel_is_symmetric_and_positive(void **state)
+{
+    struct fixture *f = *state;
+    for (int bn = ASSAY_BN_BATCH; bn <= ASSAY_BN_FROZEN; bn++) {
+        const struct assay_kernel *kernel;
+        struct assay_err err = {0};
+        double trace = 0.0, sum = 0.0;
+        restart(f);
+        assert_int_equal(assay_subject_kernel(&f->subject, (enum assay_bn)bn, &kernel, &err), 0);
+        for (size_t i = 0; i < N; i++) {
+            trace += kernel->gram[i * N + i];
+            sum += kernel->eigenvalue[i];
+            assert_true(kernel->eigenvalue[i] > 0.0);
+            for (size_t j = 0; j < N; j++) {
+                assert_true(kernel->gram[i * N + j] == kernel->gram[j * N + i]);
+            }
+        }
+        assert_close(trace, sum, 1e-12);
+    }
+}
+
+static void the_two_kernels_differ(void **state)
+{
+    struct fixture *f = *state;
+    restart(f);
+    const double batch = value(f, "ntk"), frozen = value(f, "ntk_frozen");
+    assert_true(fabs(batch - frozen) > 0.1 * batch);
+}
+
+// Image i goes to place 3 i + 1 (mod N).
+static void permuting_the_batch_permutes_the_kernel(void **state)
+{
+    struct fixture *f = *state;
+    double *moved = malloc(N * PIXELS * sizeof *moved), before[N * N], after[N * N];
+    assert_non_null(moved);
+    for (size_t i = 0; i < N; i++) {
+        memcpy(moved + (3 * i + 1) % N * PIXELS, f->images + i * PIXELS, PIXELS * sizeof *moved);
+    }
+    for (int bn = ASSAY_BN_BATCH; bn <= ASSAY_BN_FROZEN; bn++) {
+        restart(f);
+        f->subject.images = f->images;
+        copy_gram(f, (enum assay_bn)bn, before);
+        restart(f);
+        f->subject.images = moved;
+        copy_gram(f, (enum assay_bn)bn, after);
+        double largest = 0.0;
+        for (size_t i = 0; i < N * N; i++) largest = fmax(largest, fabs(before[i]));
+        for (size_t i = 0; i < N; i++) {
+            for (size_t j = 0; j < N; j++) {
+                const size_t to = (3 * i + 1) % N * N + (3 * j + 1) % N;
+                assert_true(fabs(after[to] - before[i * N + j]) < 2e-6 * largest);
+            }
+        }
+    }
+    f->subject.images = f->images;
+    free(moved);
+}
+
+static void equal_images_make_the_kernel_degenerate(void **state)
+{
+    struct fixture *f = *state;
+    double *twins = malloc(N * PIXELS * sizeof *twins), out[16];
+    assert_non_null(twins);
+    memcpy(twins, f->images, N * PIXELS * sizeof *twins);
+    memcpy(twins + 7 * PIXELS, twins + 2 * PIXELS, PIXELS * sizeof *twins);
+    static const char *const names[] = {"ntk", "ntk_frozen"};
+    for (size_t i = 0; i < ASSAY_LEN(names); i++) {
+        char reason[ASSAY_METRIC_REASON] = "";
+        restart(f);
+        f->subject.images = twins;
+        assert_int_equal(measure(f, names[i], out, reason), ASSAY_VERDICT_DEGENERATE);
+        assert_true(isinf(out[0]) && out[0] > 0);
+        assert_int_equal((int)out[4], N - 1);
+        assert_non_null(strstr(reason, "rank 9 of 10"));
+    }
+    f->subject.images = f->images;
+    free(twins);
+}
+
+static void the_columns_of_ntk_agree(void **state)
+{
+    struct fixture *f = *state;
+    double out[16], spectrum[N], sum = 0.0, entropy = 0.0;
+    char reason[ASSAY_METRIC_REASON];
+    struct assay_err err = {0};
+    restart(f);
+    assert_int_equal(find("ntk")->measure(&f->subject, out, spectrum, reason, &err), 0);
+    for (size_t i = 0; i < N; i++) sum += spectrum[i];
+    for (size_t i = 0; i < N; i++) entropy -= spectrum[i] / sum * log(spectrum[i] / sum);
+    assert_close(out[0], spectrum[N - 1] / spectrum[0], 1e-15);
+    assert_true(out[1] == spectrum[N - 1] && out[2] == spectrum[0] && out[4] == N);
+    assert_close(out[3], sum, 1e-12);
+    assert_close(out[5], entropy, 1e-12);
+    assert_true(entropy > 0.0 && entropy <= log(N));
+}
+
+// ---- gradients ----------------------------------------------------------------------------------
+// The gradient of the mean is the mean of the rows of the Jacobian.
+static void nasi_without_labels_is_the_mean_row(void **state)
+{
+    struct fixture *f = *state;
+    const size_t p = f->net.n_weight;
+    const double ones[CLASSES] = {1, 1, 1, 1};
+    double *jac = malloc(N * p * sizeof *jac), expected = 0.0;
+    assert_non_null(jac);
+    bind(f);
+    assay_exec_jacobian(f->exec, ASSAY_BN_BATCH, ones, 1, 0, N, p, jac, p);
+    for (size_t k = 0; k < p; k++) {
+        double mean = 0.0;
+        for (size_t i = 0; i < N; i++) mean += jac[i * p + k] / N;
+        expected += mean * mean;
+    }
+    restart(f);
+    f->protocol.nasi_labels = ASSAY_LABELS_NONE;
+    assert_close(value(f, "nasi"), expected, 1e-5);
+    free(jac);
+}
+
+static double cross_entropy(struct fixture *f, const double *theta)
+{
+    assay_exec_forward(f->exec, theta, f->images);
+    const double *logits = assay_exec_logits(f->exec);
+    double loss = 0.0;
+    for (size_t i = 0; i < N; i++) {
+        double sum = 0.0;
+        for (size_t k = 0; k < CLASSES; k++) sum += exp(logits[i * CLASSES + k]);
+        loss += (log(sum) - logits[i * CLASSES + f->label[i]]) / N;
+    }
+    return loss;
+}
+
+// d/de L(theta + e g) = ||g||^2 for g the gradient of L.
+static void nasi_is_the_slope_of_the_loss(void **state)
+{
+    struct fixture *f = *state;
+    const size_t p = f->net.n_theta;
+    double cot[N * CLASSES], *grad = malloc(p * sizeof *grad), *theta = malloc(p * sizeof *theta);
+    assert_non_null(grad);
+    assert_non_null(theta);
+    bind(f);
+    const double *logits = assay_exec_logits(f->exec);
+    for (size_t i = 0; i < N; i++) {
+        double sum = 0.0;
+        for (size_t k = 0; k < CLASSES; k++) sum += exp(logits[i * CLASSES + k]);
+        for (size_t k = 0; k < CLASSES; k++) {
+            cot[i * CLASSES + k] = (exp(logits[i * CLASSES + k]) / sum - (k == f->label[i])) / N;
+        }
+    }
+    assay_exec_gradient(f->exec, ASSAY_BN_BATCH, cot, grad);
+    const double step = 1e-5;
+    for (size_t k = 0; k < p; k++) theta[k] = f->theta_net[k] + step * grad[k];
+    const double up = cross_entropy(f, theta);
+    for (size_t k = 0; k < p; k++) theta[k] = f->theta_net[k] - step * grad[k];
+    const double down = cross_entropy(f, theta);
+    restart(f);
+    f->protocol.nasi_labels = ASSAY_LABELS_TRUE;
+    assert_close(value(f, "nasi"), (up - down) / (2 * step), 1e-4);
+    free(grad);
+    free(theta);
+}
+
+// One backward pass per image and class gives the same sum of squares.
+static void the_trace_over_all_outputs_is_a_sum_of_squares(void **state)
+{
+    struct fixture *f = *state;
+    double *grad = malloc(f->net.n_theta * sizeof *grad), expected = 0.0;
+    assert_non_null(grad);
+    bind(f);
+    for (size_t i = 0; i < N * CLASSES; i++) {
+        double cot[N * CLASSES] = {0};
+        cot[i] = 1.0;
+        assay_exec_gradient(f->exec, ASSAY_BN_FROZEN, cot, grad);
+        for (size_t k = 0; k < f->net.n_theta; k++) expected += grad[k] * grad[k];
+    }
+    restart(f);
+    assert_close(value(f, "ntk_trace"), expected, 1e-6);
+    free(grad);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAW(the_kernel_is_symmetric_and_positive),
+        LAW(the_two_kernels_differ),
+        LAW(permuting_the_batch_permutes_the_kernel),
+        LAW(equal_images_make_the_kernel_degenerate),
+        LAW(the_columns_of_ntk_agree),
+        LAW(nasi_without_labels_is_the_mean_row),
+        LAW(nasi_is_the_slope_of_the_loss),
+        LAW(the_trace_over_all_outputs_is_a_sum_of_squares),
+    };
+    return cmocka_run_group_tests_name("ntk", tests, NULL, NULL);
+}
