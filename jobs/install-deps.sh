@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by jobs/quickstart.sh and the test scripts: installs Debian packages that are missing.
 
+# Meson looks for cmocka even when only the program is built.
 ASSAY_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config openmpi-bin libopenmpi-dev
-    libopenblas-dev libhdf5-dev librandom123-dev libxxhash-dev libinih-dev"
-ASSAY_TEST_PACKAGES="libcmocka-dev python3 python3-h5py python3-numpy"
+    libopenblas-dev libhdf5-dev librandom123-dev libxxhash-dev libinih-dev libcmocka-dev"
+ASSAY_TEST_PACKAGES="python3 python3-h5py python3-numpy"
 ASSAY_CHECK_PACKAGES="clang clang-format libclang-rt-dev"
 
 # assay_missing PACKAGE...: those that are not installed

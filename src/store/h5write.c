@@ -25,6 +25,7 @@ void assay_h5w_start(struct assay_h5w *w)
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
     *w = (struct assay_h5w){0};
     assay_h5w_check(w, H5Pset_fapl_core(access, MEMORY_STEP, false) >= 0);
+    assay_h5w_check(w, H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0);
     assay_h5w_check(w, H5Pset_obj_track_times(create, false) >= 0);
     w->file = H5Fcreate("results.h5", H5F_ACC_TRUNC, create, access);
     assay_h5w_check(w, w->file >= 0);
@@ -67,7 +68,7 @@ static bool set_chunks(hid_t create, int ndim, const hsize_t *dim)
     chunk[0] = per_row < CHUNK_VALUES ? CHUNK_VALUES / per_row : 1;
     if (chunk[0] > dim[0]) chunk[0] = dim[0];
     return H5Pset_chunk(create, ndim, chunk) >= 0 && H5Pset_shuffle(create) >= 0 &&
-           H5Pset_deflate(create, DEFLATE_LEVEL) >= 0;
+           H5Pset_deflate(create, DEFLATE_LEVEL) >= 0 && H5Pset_fletcher32(create) >= 0;
 }
 
 hid_t assay_h5w_set(struct assay_h5w *w, hid_t group, const char *name, hid_t type, int ndim,

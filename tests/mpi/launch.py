@@ -76,11 +76,11 @@ def alive(pid):
 class Job:
     """One launch: mpirun with its ranks, or the bare program when ranks is 0."""
 
-    def __init__(self, words, ranks, scratch, extra=None, wrap=(), parts=None):
+    def __init__(self, words, ranks, scratch, extra=None, wrap=(), parts=None, program=None):
         environment = {k: v for k, v in os.environ.items() if not LAUNCHER_VARIABLES.match(k)}
         environment.update(ENVIRONMENT, TMPDIR=str(scratch), OMPI_MCA_btl_vader_backing_directory=str(scratch))
         environment.update(extra or {})
-        command = [str(w) for w in [*wrap, ASSAY, *words]]
+        command = [str(w) for w in [*wrap, program or ASSAY, *words]]
         if ranks:
             command = ["mpirun", "-n", str(ranks), *command]
         for i, part in enumerate(parts or ()):  # another command for each rank

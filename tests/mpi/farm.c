@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// farm DIR: a sweep of 3,000 candidates with an evaluator that only pretends, to see the farm when
+// the system fails under it. FARM_MICROSECONDS: how long a candidate takes. FARM_FAIL=I: candidate
+// I meets a system error. FARM_BAD_RANK=R: rank R's evaluator cannot be made.
+#include "assay/sweep.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct assay_evaluator {
+    struct assay_column column;
+    const char *protocol;
+    struct assay_schema schema;
+};
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
+                           const struct assay_space *space, const struct assay_data *data,
+                           struct assay_err *err)
+{
+    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+
+    (void)config, (void)space, (void)data;
+    if (strtoull(rank ? rank : "0", NULL, 10) == setting("FARM_BAD_RANK", UINT64_MAX))
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "pretended lack of memory at the start");
+    struct assay_evaluator *e = calloc(1, sizeof *e);
+    if (!e) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory");
+    e->column = (struct assay_column){.name = "half", .unit = "1", .source = "", .direction = 1};
+    e->protocol = "pretended";
+    e->schema = (struct assay_schema){
+        .column = &e->column, .protocol = &e->protocol, .n_column = 1, .repeats = 1};
+    *out = e;
+    return ASSAY_OK;
+}
+
+void assay_evaluator_destroy(struct assay_evaluator *e)
+{
+    free(e);
+}
+
+const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *e)
+{
+    return &e->schema;
+}
+
+int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
+                   struct assay_err *err)
+{
+    (void)e;
+    if (index == setting("FARM_FAIL", UINT64_MAX))
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "pretended lack of memory");
+    usleep((useconds_t)setting("FARM_MICROSECONDS", 100));
+    record->index = index;
+    record->verdict = ASSAY_VERDICT_OK;
+    record->seconds = 0;
+    memset(record->reason, 0, sizeof record->reason);
+    record->value[0] = (double)index / 2;
+    return ASSAY_OK;
+}
+
+double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
+{
+    (void)e;
+    return (double)(index % 97);
+}
+
+static int run(struct assay_comm *comm, const char *dir, int *code, struct assay_err *err)
+{
+    static const struct assay_setting setting[] = {{"run", "metrics", "null", "farm"},
+                                                   {"run", "members", "true", "farm"},
+                                                   {"candidates", "count", "3000", "farm"}};
+    const struct assay_log log = {.stream = stderr, .level = ASSAY_LOG_INFO, .rank = -1};
+    struct assay_config config;
+
+    ASSAY_TRY(assay_config_resolve(&config, setting, ASSAY_LEN(setting), err));
+    return assay_sweep_run(&config, dir, comm, &log, code, err);
+}
+
+int main(int argc, char **argv)
+{
+    struct assay_comm *comm = NULL;
+    struct assay_err err = {0};
+    int code = ASSAY_EXIT_ERROR;
+
+    if (argc != 2) return ASSAY_EXIT_USAGE;
+    int status = assay_comm_start(&comm, &err);
+    if (status >= 0) status = run(comm, argv[1], &code, &err);
+    if (status < 0 && (!comm || assay_comm_rank(comm) == 0))
+        fprintf(stderr, "farm: %s\n", err.text);
+    assay_comm_finish(comm);
+    return status < 0 ? ASSAY_EXIT_ERROR : code;
+}

@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What must not work: a clear message, exit code 1, nothing lost, no rank left waiting."""
+import os
+import pathlib
+import subprocess
+import time
+import unittest
+
+import launch
+from launch import CHEAP, COMPLETE, ERROR, FAILED_CANDIDATES, STOPPED
+
+FARM = None
+
+
+class Refuse(launch.SweepTest):
+    def setUp(self):
+        super().setUp()
+        self.directory = self.scratch / "run"
+        self.cheap = self.config(CHEAP)
+
+    def test_another_configuration(self):
+        self.sweep(self.cheap, self.directory, "--sample", 50)
+        before = (self.directory / "journal").read_bytes(), (self.directory / "config.ini").read_bytes()
+        other = self.config({**CHEAP, "ntk": {"batch": 7}}, "other.ini")
+        self.refused(other, self.directory, "--sample", 50, says=("- batch = 6", "+ batch = 7"))
+        self.refused(self.cheap, self.directory, "--sample", 51, says=("- sample = 50", "+ sample = 51"))
+        self.assertEqual(before, ((self.directory / "journal").read_bytes(),
+                                  (self.directory / "config.ini").read_bytes()))
+        self.sweep(self.cheap, self.directory, "--sample", 50)
+
+    def test_another_list_of_candidates(self):
+        archs = self.scratch / "archs.txt"
+        cell = "|nor_conv_3x3~0|+|%s~0|none~1|+|skip_connect~0|none~1|none~2|\n"
+        archs.write_text(cell % "nor_conv_1x1")
+        self.sweep(self.cheap, self.directory, "--archs", archs)
+        archs.write_text(cell % "avg_pool_3x3")
+        self.refused(self.cheap, self.directory, "--archs", archs, says=("another list of candidates",))
+
+    def test_settings_that_change_no_number_may_change(self):
+        self.sweep(self.cheap, self.directory, "--sample", 50, "--set", "run.time_limit=0.01", expect=STOPPED)
+        self.sweep(self.cheap, self.directory, "--sample", 50, "--set", "run.checkpoint=1", "--set",
+                   "run.coordinator_works=no")
+
+    def test_two_jobs_in_one_directory(self):
+        slow = self.config({**CHEAP, "network": {"image": 16}})
+        job = self.start(slow, self.directory)
+        while not (self.directory / "config.ini").exists():
+            self.assertIsNone(job.process.poll(), job.text())
+            time.sleep(0.02)
+        self.refused(slow, self.directory, says=(str(self.directory), "process"))
+        self.assertIsNone(job.process.poll(), job.text())
+
+    def test_directory_that_cannot_be_written(self):
+        file = self.scratch / "file"
+        file.write_text("")
+        self.refused(self.cheap, file, says=(str(file),))
+        self.refused(self.cheap, file / "run", says=(str(file),))
+        self.refused(self.cheap, "/proc/run", says=("/proc/run",))
+
+    def test_corrupt_journal(self):
+        self.sweep(self.cheap, self.directory, "--sample", 50)
+        whole = launch.contents(self.directory / "results.h5")
+        journal = self.directory / "journal"
+        good = journal.read_bytes()
+        for name, at in {"the start": 3, "the header": 40, "a record": len(good) // 2}.items():
+            with self.subTest(damaged=name):
+                bad = bytearray(good)
+                bad[at] ^= 0x10
+                journal.write_bytes(bad)
+                self.refused(self.cheap, self.directory, "--sample", 50, says=(str(journal),))
+                self.assertEqual(journal.read_bytes(), bad, "a damaged journal was changed")
+        for cut in (1, 100, len(good) // 3):
+            with self.subTest(bytes_cut_off=cut):
+                journal.write_bytes(good[:-cut])
+                self.assertIn("resuming", self.sweep(self.cheap, self.directory, "--sample", 50))
+                self.assertEqual(launch.contents(self.directory / "results.h5"), whole)
+
+    def test_candidates(self):
+        archs = self.scratch / "archs.txt"
+        cases = {
+            "# nothing\n\n": ("no architecture",),
+            "# a comment\n|nor_conv_3x3~0|\n": (f"{archs}:2",),
+            "|nor_conv_9x9~0|+|none~0|none~1|+|none~0|none~1|none~2|\n": (f"{archs}:1", "nor_conv_9x9"),
+        }
+        for text, says in cases.items():
+            with self.subTest(text=text):
+                archs.write_text(text)
+                self.refused(self.cheap, self.directory, "--archs", archs, says=says)
+        self.refused(self.cheap, self.directory, "--archs", self.scratch / "none", says=("none", "No such file"))
+        self.refused(self.cheap, self.directory, "--archs", archs, "--sample", 3, says=("candidates.archs", "sample"))
+        self.refused(self.cheap, self.directory, "--first", 15625, says=("candidates.first", "15624"))
+        self.refused(self.cheap, self.directory, "--first", 15000, "--count", 626, says=("candidates.count", "625"))
+        self.refused(self.cheap, self.directory, "--sample", 15626, says=("candidates.sample", "15625"))
+
+    def test_one_rank_alone_misses_the_data(self):
+        """Failures are agreed on: no rank waits for one that has left."""
+        config = self.config({**CHEAP, "data": {"source": "hdf5", "path": "batch.h5:/x"}})
+        here = self.scratch / "here"
+        here.mkdir()
+        launch.h5py.File(here / "batch.h5", "w").create_dataset("x", data=launch.numpy.zeros((9, 3, 8, 8)))
+        parts = [["env", "-C", where, launch.ASSAY, "sweep", config, "-o", self.directory]
+                 for where in (here, self.scratch)]
+        self.refused(config, self.directory, parts=parts, says=("batch.h5",))
+
+
+class FullDisk(launch.SweepTest):
+    def resumes(self, config, directory):
+        reference = self.scratch / "reference"
+        self.sweep(config, reference, "--sample", 250)
+        self.assertRegex(self.sweep(config, directory, "--sample", 250), r"resuming: [1-9]\d* of")
+        self.assertSame(reference, directory)
+
+    def test_small_file_system(self):
+        disk = self.scratch / "disk"
+        disk.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+            self.skipTest("mounting a tmpfs is not permitted here")
+        self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        config = self.config(CHEAP)
+        self.refused(config, disk / "run", "--sample", 250, ranks=3, says=("No space left on device", "journal"))
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        self.resumes(config, disk / "run")
+
+    def tearDown(self):
+        self.doCleanups()
+        super().tearDown()
+
+    def test_file_size_limit(self):
+        config, directory = self.config(CHEAP), self.scratch / "run"
+        self.refused(config, directory, "--sample", 250, ranks=0, wrap=("prlimit", "--fsize=65536"),
+                     says=("File too large", "journal"))
+        self.resumes(config, directory)
+
+    def test_no_room_for_results(self):
+        """The journal fits, results.h5 does not: the former results.h5 and the journal stay."""
+        config, directory = self.config({"run": {"metrics": "null"}}), self.scratch / "run"
+        self.sweep(config, directory, "--set", "run.time_limit=0.000001", ranks=0, expect=(STOPPED, COMPLETE))
+        before = (directory / "results.h5").read_bytes()
+        room = os.path.getsize(directory / "journal") + 1
+        room = max(room, 4096)
+        text = self.sweep(config, directory, ranks=0, wrap=("prlimit", f"--fsize={room}"), expect=(ERROR, COMPLETE))
+        self.assertIn("File too large", text)
+        self.assertEqual(before, (directory / "results.h5").read_bytes())
+        self.sweep(config, directory, ranks=2, expect=COMPLETE)
+
+
+class SystemErrors(launch.SweepTest):
+    """With an evaluator that only pretends."""
+
+    def setUp(self):
+        super().setUp()
+        self.directory = self.scratch / "run"
+
+    def farm(self, expect, ranks=3, **extra):
+        job = launch.Job([self.directory], ranks, self.scratch, extra={k: str(v) for k, v in extra.items()},
+                         program=FARM)
+        self.jobs.append(job)
+        code, text = job.wait(60)
+        self.assertEqual(code, expect, text)
+        return text
+
+    def test_system_error_of_a_rank_ends_the_job(self):
+        for candidate in (1500, 96, 2999):
+            for ranks in (1, 2, 4):
+                with self.subTest(candidate=candidate, ranks=ranks):
+                    text = self.farm(ERROR, ranks, FARM_FAIL=candidate)
+                    self.assertIn("pretended lack of memory", text)
+        self.assertRegex(self.farm(COMPLETE), r"resuming: [1-9]\d* of 3000")
+        with launch.h5py.File(self.directory / "results.h5") as file:
+            self.assertEqual(file["table/half"][()].tolist(), [i / 2 for i in range(3000)])
+
+    def test_error_names_the_rank(self):
+        text = self.farm(ERROR, 2, FARM_FAIL=96, FARM_MICROSECONDS=1000)
+        self.assertRegex(text, r"rank [01] on \S+: pretended lack of memory")
+
+    def test_rank_that_cannot_start(self):
+        for rank in (0, 2):
+            text = self.farm(ERROR, FARM_BAD_RANK=rank)
+            self.assertIn("pretended lack of memory at the start", text)
+        self.assertFalse((self.directory / "journal").exists())
+
+    def test_many_ranks(self):
+        """Nine ranks: rank 0 only coordinates, and every other works."""
+        text = self.farm(COMPLETE, 9, FARM_MICROSECONDS=1000)
+        self.assertIn("rank 0 only coordinates", text)
+        with launch.h5py.File(self.directory / "results.h5") as file:
+            self.assertEqual(set(file["run/rank"][()]), set(range(1, 9)))
+
+
+if __name__ == "__main__":
+    import sys
+    if len(sys.argv) < 3 or not os.access(sys.argv[2], os.X_OK):
+        sys.exit(f"usage: {sys.argv[0]} ASSAY FARM [unittest arguments]")
+    FARM = pathlib.Path(sys.argv.pop(2)).resolve()
+    launch.main()

@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Signals, time limits and Slurm's end time stop a sweep cleanly: exit code 75, and the same command resumes."""
+import os
+import signal
+import time
+import unittest
+
+import launch
+from launch import CHEAP, COMPLETE, FAILED_CANDIDATES, STOPPED
+
+# Candidates of some hundredths of a second, as many as no test waits for.
+SLOW = {**CHEAP, "network": {"image": 16}, "run": {"repeats": 2}}
+
+
+class Stop(launch.SweepTest):
+    def begin(self, *options, ranks=2, **keywords):
+        """A sweep that has finished some candidates and is far from its end."""
+        self.directory = self.scratch / "run"
+        job = self.start(self.config(SLOW), self.directory, *options, ranks=ranks, **keywords)
+        end = time.monotonic() + 60
+        while not self.journalled():
+            self.assertIsNone(job.process.poll(), job.text())
+            self.assertLess(time.monotonic(), end, "nothing was journalled")
+            time.sleep(0.02)
+        return job
+
+    def journalled(self):
+        try:
+            return os.path.getsize(self.directory / "journal") > 20000
+        except OSError:
+            return False
+
+    def stopped(self, job, why):
+        start = time.monotonic()
+        code, text = job.wait(30)
+        self.assertEqual(code, STOPPED, text)
+        self.assertIn(f"stopped by {why}", text)
+        self.assertIn("the same command resumes", text)
+        self.assertLess(time.monotonic() - start, 20)
+        count = launch.statuses(self.directory / "results.h5")
+        self.assertIn("unfinished", count)
+        self.assertIn("ok", count)
+
+    def test_every_signal_on_every_rank(self):
+        for number, which in ((signal.SIGTERM, -1), (signal.SIGINT, 0), (signal.SIGUSR1, 1), (signal.SIGTERM, 0)):
+            with self.subTest(signal=number, rank=which):
+                job = self.begin(ranks=3)
+                os.kill(sorted(job.ranks())[which], number)
+                self.stopped(job, f"signal {int(number)}")
+
+    def test_signal_alone(self):
+        job = self.begin(ranks=0)
+        job.process.send_signal(signal.SIGTERM)
+        self.stopped(job, "signal 15")
+
+    def test_mpirun_forwards_usr1(self):
+        job = self.begin()
+        job.process.send_signal(signal.SIGUSR1)
+        self.stopped(job, "signal 10")
+
+    def test_mpirun_terminated_loses_nothing(self):
+        """Open MPI's mpirun answers SIGTERM with its own exit code, after a second's grace for the ranks."""
+        job = self.begin()
+        job.process.send_signal(signal.SIGTERM)
+        code, text = job.wait(30)
+        self.assertNotIn(code, (COMPLETE, FAILED_CANDIDATES))
+        self.assertRegex(self.resume("--set", "run.time_limit=2"), r"resuming: [1-9]\d* of")
+
+    def resume(self, *options):
+        return self.sweep(self.config(SLOW), self.directory, *options, expect=STOPPED)
+
+    def test_stop_and_resume_gives_the_same(self):
+        config = self.config({**SLOW, "run": {"repeats": 1}})
+        whole, parts = self.scratch / "whole", self.scratch / "parts"
+        self.sweep(config, whole, "--sample", 300)
+        codes = []
+        for ranks in (0, 3, 2, 1, 5, 2, 3, 2, 2, 2, 2, 2):
+            job = self.start(config, parts, "--sample", 300, "--set", "run.time_limit=0.7", ranks=ranks)
+            codes.append(job.wait()[0])
+            if codes[-1] != STOPPED:
+                break
+        self.assertIn(STOPPED, codes)
+        self.sweep(config, parts, "--sample", 300)
+        self.assertSame(whole, parts)
+        self.assertIn("already complete", self.sweep(config, parts, "--sample", 300))
+        self.assertSame(whole, parts)
+        (parts / "results.h5").unlink()
+        self.sweep(config, parts, "--sample", 300)
+        self.assertSame(whole, parts)
+
+    def test_time_limit(self):
+        job = self.begin("--set", "run.time_limit=2")
+        self.stopped(job, "run.time_limit")
+
+    def test_slurm_end_time(self):
+        job = self.begin(extra={"SLURM_JOB_END_TIME": str(int(time.time()) + 4)})
+        self.stopped(job, "Slurm's end time")
+
+
+if __name__ == "__main__":
+    launch.main()
