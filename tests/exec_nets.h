@@ -77,8 +77,25 @@ static void net_shared_relu(struct assay_graph *g)
     finish(g, assay_graph_add(g, 3, sum, NULL));
 }
 
+// Factorised reduction and max-pooling, as in the DARTS space.
+static void net_reduction(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 8, 8), 4, 3, 1, 1, 1, 1, "a");
+    const uint32_t r = assay_graph_relu(g, x);
+    const uint32_t half[] = {
+        assay_graph_conv(g, r, 3, 1, 2, 0, 1, 1, "b"),
+        assay_graph_conv(g, assay_graph_slice(g, r, 1), 3, 1, 2, 0, 1, 1, "c")};
+    const uint32_t y = assay_graph_bn(g, assay_graph_concat(g, 2, half), true, "d");
+    const uint32_t pools[] = {assay_graph_pool(g, ASSAY_OP_MAX_POOL, x, 3, 2, 1),
+                              assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, 2, 1)};
+    const double coef[] = {0.5, 1.5};
+    const uint32_t z = assay_graph_add(g, 2, pools, coef);
+    const uint32_t all[] = {y, z, assay_graph_pool(g, ASSAY_OP_MAX_POOL, z, 3, 1, 1)};
+    finish(g, assay_graph_bn(g, assay_graph_concat(g, 3, all), true, "e"));
+}
+
 typedef void builder(struct assay_graph *g);
-static builder *const nets[] = {net_plain,      net_relu_bn,   net_stride,
-                                net_mixed_edge, net_depthwise, net_shared_relu};
+static builder *const nets[] = {net_plain,     net_relu_bn,     net_stride,   net_mixed_edge,
+                                net_depthwise, net_shared_relu, net_reduction};
 
 #endif

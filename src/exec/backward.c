@@ -16,12 +16,6 @@ static float *ref_at(const struct assay_exec *x, const struct ref *r, uint32_t g
     return tensor_at(x, t, group) + (size_t)r->c_off * t->hw * x->kern->lanes;
 }
 
-static const float *xhat_at(const struct assay_exec *x, uint32_t bn, uint32_t group)
-{
-    return AT(x, float, x->slot[bn].xhat) +
-           group * assay_exec_pixels(&x->graph->node[bn]) * ASSAY_IMAGES;
-}
-
 // The gradient as a plain array; a scaled one is copied to `spread` first.
 static const float *ref_plain(const struct assay_exec *x, const struct ref *r, uint32_t channels,
                               uint32_t group)
@@ -50,9 +44,9 @@ static void bn_backward(const struct assay_exec *x, const struct unit *u, const 
                                    .act_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
     const bool coupled = u->bn != NONE && !frozen;
     const size_t k0 = group + 1 == x->groups ? u->k0_last : u->k0;
-    x->kern->affine_f32(&p, ref_at(x, from, group), coupled ? xhat_at(x, u->bn, group) : NULL,
-                        AT(x, float, k0), AT(x, float, u->k1), AT(x, float, u->k2),
-                        dst + halo * (row + lanes));
+    x->kern->affine_f32(&p, ref_at(x, from, group),
+                        coupled ? assay_exec_xhat(x, u->bn, group) : NULL, AT(x, float, k0),
+                        AT(x, float, u->k1), AT(x, float, u->k2), dst + halo * (row + lanes));
 }
 
 static void conv_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
@@ -112,8 +106,28 @@ static void pool_backward(const struct assay_exec *x, const struct job *j, uint3
                                  .stride = n->stride,
                                  .pad = n->pad,
                                  .inv = AT(x, double, x->slot[j->user].inv)};
-    x->kern->pool_f32(&p, ref_plain(x, &j->from, n->c, group), AT(x, float, x->scratch), dx,
-                      accumulate);
+    const float *dy = ref_plain(x, &j->from, n->c, group);
+    if (n->op == ASSAY_OP_MAX_POOL)
+        x->kern->maxpool_f32(&p, dy, assay_exec_xhat(x, j->user, group), dx, accumulate);
+    else
+        x->kern->pool_f32(&p, dy, AT(x, float, x->scratch), dx, accumulate);
+}
+
+// Rows go back to where they were cut; the dropped ones get nothing.
+static void slice_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                           float *dx, bool accumulate)
+{
+    const struct assay_node *n = &x->graph->node[j->user],
+                            *in = &x->graph->node[x->graph->in[n->in]];
+    const size_t lanes = x->kern->lanes;
+    const float *dy = ref_plain(x, &j->from, n->c, group);
+    if (!accumulate) memset(dx, 0, assay_exec_pixels(in) * lanes * sizeof *dx);
+    for (uint32_t c = 0; c < n->c; c++) {
+        for (uint32_t y = 0; y < n->h; y++, dy += n->w * lanes) {
+            float *to = dx + (((size_t)c * in->h + y + n->pad) * in->w + n->pad) * lanes;
+            x->kern->axpy_f32(n->w, 1, dy, to, true);
+        }
+    }
 }
 
 static void relu_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
@@ -162,8 +176,12 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
     case ASSAY_OP_RELU:
         relu_backward(x, j, group, dx, accumulate);
         break;
+    case ASSAY_OP_MAX_POOL:
     case ASSAY_OP_AVG_POOL:
         pool_backward(x, j, group, dx, accumulate);
+        break;
+    case ASSAY_OP_SLICE:
+        slice_backward(x, j, group, dx, accumulate);
         break;
     case ASSAY_OP_GAP:
         x->kern->gap_f32(t->c, t->hw, ref_plain(x, &j->from, t->c, group), dx, accumulate);
@@ -174,7 +192,7 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
                           accumulate);
         break;
     default:
-        ASSAY_ASSERT(!"refused by bind");
+        ASSAY_ASSERT(!"an operation with an input");
     }
 }
 
@@ -226,7 +244,7 @@ static void read_tensor(const struct assay_exec *x, const struct tensor *t, uint
                 x->kern->flush_f32(n, AT(x, float, u->acc), AT(x, double, u->sum), n,
                                    !pass->frozen);
         } else {
-            x->kern->sum_f32(u->co, u->oh * u->ow, d, xhat_at(x, u->bn, group),
+            x->kern->sum_f32(u->co, u->oh * u->ow, d, assay_exec_xhat(x, u->bn, group),
                              AT(x, float, u->xdot_acc));
             if (flush)
                 x->kern->flush_f32(u->co, AT(x, float, u->xdot_acc), AT(x, double, u->xdot_sum),

@@ -31,19 +31,6 @@ static int check_limit(const struct assay_exec *x, uint64_t limit, struct assay_
         (double)x->bytes / 0x1p20, x->n, (double)limit / 0x1p20);
 }
 
-static int check_operations(const struct assay_graph *g, struct assay_err *err)
-{
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        const enum assay_op op = (enum assay_op)g->node[i].op;
-        if (op == ASSAY_OP_MAX_POOL || op == ASSAY_OP_SLICE) {
-            return assay_err_set(err, ASSAY_ERR_INPUT,
-                                 "exec: node %u: operation %s cannot be executed", i,
-                                 assay_op_name(op));
-        }
-    }
-    return ASSAY_OK;
-}
-
 static void count_signs(struct assay_exec *x)
 {
     x->sign_bits = 0;
@@ -62,7 +49,6 @@ int assay_exec_bind(struct assay_exec *x, const struct assay_graph *g, uint32_t 
     x->graph = g, x->n = n, x->backward = backward;
     x->groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES;
     x->n_tensor = x->n_job = x->n_level = 0;
-    ASSAY_TRY(check_operations(g, err));
     ASSAY_TRY(assay_exec_plan_users(x, err));
     ASSAY_TRY(assay_exec_plan_units(x, err));
     if (backward) ASSAY_TRY(assay_exec_plan_tensors(x, err));

@@ -114,9 +114,7 @@ static void forward_bn(struct assay_exec *x, uint32_t node)
     batch_statistics(x, src, mean, rstd);
     for (uint32_t g = 0; g < x->groups; g++) {
         double *y = value(x, node, g);
-        float *xhat = x->slot[node].xhat
-                          ? AT(x, float, x->slot[node].xhat) + g * pixels * ASSAY_IMAGES
-                          : NULL;
+        float *xhat = x->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;
         if (y != value(x, src, g)) memcpy(y, value(x, src, g), pixels * ASSAY_IMAGES * sizeof *y);
         x->kern->norm_f64(n->c, n->h * n->w, y, mean, rstd, gamma, beta, valid(x, g), xhat);
     }
@@ -160,8 +158,14 @@ static void forward_pool(struct assay_exec *x, uint32_t node)
                                  .stride = n->stride,
                                  .pad = n->pad,
                                  .inv = AT(x, double, x->slot[node].inv)};
-    for (uint32_t g = 0; g < x->groups; g++)
-        x->kern->pool_f64(&p, value(x, x->graph->in[n->in], g), value(x, node, g));
+    for (uint32_t g = 0; g < x->groups; g++) {
+        const double *src = value(x, x->graph->in[n->in], g);
+        float *arg = x->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;
+        if (n->op == ASSAY_OP_AVG_POOL)
+            x->kern->pool_f64(&p, src, value(x, node, g));
+        else
+            x->kern->maxpool_f64(&p, src, value(x, node, g), arg);
+    }
 }
 
 static void forward_gap(struct assay_exec *x, uint32_t node)
@@ -185,6 +189,24 @@ static void forward_relu(struct assay_exec *x, uint32_t node)
     const uint32_t src = x->graph->in[x->graph->node[node].in];
     for (uint32_t g = 0; g < x->groups; g++)
         x->kern->relu_f64(size, value(x, src, g), value(x, node, g));
+}
+
+// Drops the first `pad` rows and columns.
+static void forward_slice(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[node], *in = &x->graph->node[x->graph->in[n->in]];
+    const ptrdiff_t row = (ptrdiff_t)in->w * ASSAY_IMAGES;
+    const struct assay_planes p = {.c = n->c,
+                                   .h = n->h,
+                                   .w = n->w,
+                                   .src_c = row * in->h,
+                                   .src_y = row,
+                                   .dst_c = (ptrdiff_t)n->h * n->w * ASSAY_IMAGES,
+                                   .dst_y = (ptrdiff_t)n->w * ASSAY_IMAGES};
+    for (uint32_t g = 0; g < x->groups; g++) {
+        const double *src = value(x, x->graph->in[n->in], g) + n->pad * (row + ASSAY_IMAGES);
+        x->kern->pad_f64(&p, src, value(x, node, g));
+    }
 }
 
 static void save_activation(struct assay_exec *x, uint32_t node)
@@ -228,6 +250,7 @@ static void run_node(struct assay_exec *x, uint32_t i, const double *input)
         forward_relu(x, i);
         break;
     case ASSAY_OP_AVG_POOL:
+    case ASSAY_OP_MAX_POOL:
         forward_pool(x, i);
         break;
     case ASSAY_OP_ADD:
@@ -239,10 +262,11 @@ static void run_node(struct assay_exec *x, uint32_t i, const double *input)
     case ASSAY_OP_GAP:
         forward_gap(x, i);
         break;
-    case ASSAY_OP_MAX_POOL:
     case ASSAY_OP_SLICE:
+        forward_slice(x, i);
+        break;
     case ASSAY_OP_COUNT:
-        ASSAY_ASSERT(!"refused by bind");
+        ASSAY_ASSERT(!"an operation");
     }
 }
 

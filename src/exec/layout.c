@@ -197,7 +197,7 @@ static void place_saved(struct assay_exec *x)
     x->zero_end = x->bytes;
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
-        if (n->op == ASSAY_OP_BN && x->backward)
+        if ((n->op == ASSAY_OP_BN || n->op == ASSAY_OP_MAX_POOL) && x->backward)
             x->slot[i].xhat = place_f(x, x->groups * assay_exec_pixels(n) * ASSAY_IMAGES);
         if (n->op == ASSAY_OP_AVG_POOL) x->slot[i].inv = place_d(x, (size_t)n->h * n->w);
     }

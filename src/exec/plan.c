@@ -219,7 +219,7 @@ static bool refer(struct assay_exec *x, uint32_t node)
     return true;
 }
 
-static int own_tensor(struct assay_exec *x, uint32_t node, struct assay_err *err)
+static void own_tensor(struct assay_exec *x, uint32_t node)
 {
     const struct assay_node *n = &x->graph->node[node];
     struct tensor *t = &x->tensor[x->n_tensor];
@@ -229,10 +229,6 @@ static int own_tensor(struct assay_exec *x, uint32_t node, struct assay_err *err
     const uint32_t n_user = users(x, node, &list);
     for (uint32_t i = 0; i < n_user; i++) {
         const enum assay_op op = (enum assay_op)x->graph->node[list[i]].op;
-        if (op == ASSAY_OP_MAX_POOL || op == ASSAY_OP_SLICE) {
-            return assay_err_set(err, ASSAY_ERR_INPUT, "exec: no backward pass for operation %s",
-                                 assay_op_name(op));
-        }
         if (op != ASSAY_OP_RELU || !x->slot[list[i]].fused) {
             add_job(x, t, list[i], NONE);
             continue;
@@ -242,7 +238,6 @@ static int own_tensor(struct assay_exec *x, uint32_t node, struct assay_err *err
         for (uint32_t k = 0; k < n_conv; k++) add_job(x, t, conv[k], list[i]);
     }
     t->last_level = t->level;
-    return ASSAY_OK;
 }
 
 // Levels at which each tensor is read, and the weight gradients that read it.
@@ -287,7 +282,7 @@ int assay_exec_plan_tensors(struct assay_exec *x, struct assay_err *err)
     for (uint32_t i = g->n_node; i-- > 0;) {
         struct slot *s = &x->slot[i];
         if (!s->needs_grad || s->fused) continue;
-        if (!refer(x, i)) ASSAY_TRY(own_tensor(x, i, err));
+        if (!refer(x, i)) own_tensor(x, i);
     }
     for (uint32_t u = 0; u < x->n_unit; u++) {
         const uint32_t out = x->unit[u].bn != NONE ? x->unit[u].bn : x->unit[u].conv;

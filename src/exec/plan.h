@@ -86,7 +86,7 @@ struct slot {
     struct ref g;
     uint32_t halo;     // of the saved activation
     size_t act;        // float (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
-    size_t xhat;       // float (groups, c, h, w, images)
+    size_t xhat;       // float (groups, c, h, w, images); of a max-pool the winning taps
     size_t value;      // double (groups, c, h, w, images)
     size_t inv;        // pooling: double (oh, ow)
     uint32_t value_of; // node whose buffer the value lives in (BN in place), usually itself
@@ -146,6 +146,12 @@ static inline float *assay_exec_act(const struct assay_exec *x, uint32_t node, u
     const struct assay_node *n = assay_exec_node(x, node);
     const struct slot *s = &x->slot[node];
     return AT(x, float, s->act) + group * assay_exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
+}
+
+static inline float *assay_exec_xhat(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    const size_t pixels = assay_exec_pixels(assay_exec_node(x, node));
+    return AT(x, float, x->slot[node].xhat) + group * pixels * ASSAY_IMAGES;
 }
 
 // Which steps a bind takes, in order; each allocates its arrays from x->meta and returns a negative

@@ -76,6 +76,34 @@ static void pool_f64(const struct assay_pool *p, const double *x, double *y)
     }
 }
 
+// Padding never wins: only inputs inside the image are compared.
+static void maxpool_at(const struct assay_pool *p, const double *x, uint32_t oy, uint32_t ox,
+                       double *y, float *arg)
+{
+    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) {
+        uint32_t best = UINT32_MAX;
+        for (uint32_t k = 0; k < p->kernel * p->kernel; k++) {
+            const uint32_t iy = oy * p->stride + k / p->kernel - p->pad;
+            const uint32_t ix = ox * p->stride + k % p->kernel - p->pad;
+            if (iy >= p->h || ix >= p->w) continue;
+            const double v = x[((size_t)iy * p->w + ix) * ASSAY_IMAGES + l];
+            if (best != UINT32_MAX && v <= y[l]) continue;
+            y[l] = v, best = k;
+        }
+        if (arg) arg[l] = (float)best;
+    }
+}
+
+static void maxpool_f64(const struct assay_pool *p, const double *x, double *y, float *arg)
+{
+    for (uint32_t c = 0; c < p->c; c++, x += (size_t)p->h * p->w * ASSAY_IMAGES) {
+        for (uint32_t i = 0; i < p->oh * p->ow; i++, y += ASSAY_IMAGES) {
+            maxpool_at(p, x, i / p->ow, i % p->ow, y, arg);
+            if (arg) arg += ASSAY_IMAGES;
+        }
+    }
+}
+
 static void pad_f64(const struct assay_planes *p, const double *src, double *dst)
 {
     for (uint32_t c = 0; c < p->c; c++) {
@@ -173,6 +201,25 @@ static void pool_f32(const struct assay_pool *p, const float *dy, float *scratch
                 add = true;
             }
             if (!add) memset(dx, 0, row * sizeof(float));
+        }
+    }
+}
+
+static void maxpool_f32(const struct assay_pool *p, const float *dy, const float *arg, float *dx,
+                        bool accumulate)
+{
+    const size_t plane = (size_t)p->h * p->w * LANES;
+    for (uint32_t c = 0; c < p->c; c++, dx += plane) {
+        if (!accumulate) memset(dx, 0, plane * sizeof(float));
+        for (uint32_t i = 0; i < p->oh * p->ow; i++, dy += LANES, arg += ASSAY_IMAGES) {
+            for (uint32_t k = 0; k < p->kernel * p->kernel; k++) {
+                const uint32_t iy = i / p->ow * p->stride + k / p->kernel - p->pad;
+                const uint32_t ix = i % p->ow * p->stride + k % p->kernel - p->pad;
+                if (iy >= p->h || ix >= p->w) continue;
+                const grad_mask on = load_act(arg) == (grad_vec){0} + (float)k;
+                put_grad(dx + ((size_t)iy * p->w + ix) * LANES,
+                         (grad_vec)((grad_mask)load_grad(dy) & on), true);
+            }
         }
     }
 }

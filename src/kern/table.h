@@ -64,6 +64,8 @@ struct assay_kern {
     void (*relu_f64)(size_t n, const double *x, double *y);
     void (*axpy_f64)(size_t n, double a, const double *x, double *y, bool accumulate);
     void (*pool_f64)(const struct assay_pool *p, const double *x, double *y);
+    // arg (may be NULL): the tap of the first maximum, per lane.
+    void (*maxpool_f64)(const struct assay_pool *p, const double *x, double *y, float *arg);
     // Copies interior planes (src strides) to padded planes (dst strides).
     void (*pad_f64)(const struct assay_planes *p, const double *src, double *dst);
     // The same to float; a positive value stays positive.
@@ -83,6 +85,8 @@ struct assay_kern {
                      bool accumulate);
     void (*pool_f32)(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
                      bool accumulate);
+    void (*maxpool_f32)(const struct assay_pool *p, const float *dy, const float *arg, float *dx,
+                        bool accumulate);
     void (*gap_f32)(uint32_t c, uint32_t hw, const float *dy, float *dx, bool accumulate);
     // acc[c] += sum dy;  with xhat: acc[c] += sum dy * xhat
     void (*sum_f32)(uint32_t c, uint32_t hw, const float *dy, const float *xhat, float *acc);
