@@ -59,10 +59,11 @@ static void place_common(struct assay_exec *x)
 {
     const struct assay_graph *g = x->graph;
     uint32_t c = 1;
-    size_t plane = 1;
+    size_t plane = 1, row = 1;
     for (uint32_t i = 0; i < g->n_node; i++) {
         if (g->node[i].c > c) c = g->node[i].c;
         if (assay_exec_pixels(&g->node[i]) > plane) plane = assay_exec_pixels(&g->node[i]);
+        if (g->node[i].w > row) row = g->node[i].w;
     }
     const uint32_t classes = g->node[g->n_node - 1].c;
     x->theta = place_d(x, g->n_theta);
@@ -73,7 +74,7 @@ static void place_common(struct assay_exec *x)
     x->zeros = place_d(x, c);
     x->bn_sq = place_d(x, c);
     if (!x->backward) return;
-    x->scratch = place_f(x, plane * x->kern->lanes);
+    x->scratch = place_f(x, (plane + row) * x->kern->lanes);
     x->spread = place_f(x, plane * x->kern->lanes);
     x->lane_rows = place_d(x, ASSAY_IMAGES * g->n_theta);
     x->cotangent = place_f(x, (size_t)x->groups * classes * x->kern->lanes);

@@ -174,33 +174,41 @@ static void relu_f32(const struct assay_planes *p, const float *x, const float *
     }
 }
 
-// Rows of dy, scaled and summed over the horizontal window, go to scratch (oh, w); then columns.
+// The outputs whose window covers input i: [*lo, *hi), which may be empty.
+ALWAYS void covering(const struct assay_pool *p, uint32_t i, uint32_t outputs, uint32_t *lo,
+                     uint32_t *hi)
+{
+    const uint32_t end = i + p->pad, before = end + 1 > p->kernel ? end + 1 - p->kernel : 0;
+    *lo = (before + p->stride - 1) / p->stride;
+    *hi = end / p->stride < outputs ? end / p->stride + 1 : outputs;
+}
+
+// Rows of dy, scaled (one row of scratch) and summed over the horizontal window, go to scratch (oh,
+// w); then columns.
 static void pool_f32(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
                      bool accumulate)
 {
     const size_t row = (size_t)p->w * LANES;
+    float *scaled = scratch + p->oh * row;
+    uint32_t lo, hi;
     for (uint32_t c = 0; c < p->c; c++) {
-        memset(scratch, 0, p->oh * row * sizeof(float));
         for (uint32_t oy = 0; oy < p->oh; oy++) {
-            float *s = scratch + oy * row;
-            for (uint32_t ox = 0; ox < p->ow; ox++, dy += LANES) {
-                const grad_vec v = load_grad(dy) * (float)p->inv[oy * p->ow + ox];
-                for (uint32_t k = 0; k < p->kernel; k++) {
-                    const uint32_t ix = ox * p->stride + k - p->pad;
-                    if (ix < p->w) put_grad(s + ix * LANES, v, true);
-                }
+            for (uint32_t ox = 0; ox < p->ow; ox++, dy += LANES)
+                *(grad_vec *)(scaled + ox * LANES) = load_grad(dy) * (float)p->inv[oy * p->ow + ox];
+            for (uint32_t ix = 0; ix < p->w; ix++) {
+                grad_vec v = {0};
+                covering(p, ix, p->ow, &lo, &hi);
+                for (uint32_t o = lo; o < hi; o++) v += load_grad(scaled + o * LANES);
+                *(grad_vec *)(scratch + oy * row + ix * LANES) = v;
             }
         }
         for (uint32_t iy = 0; iy < p->h; iy++, dx += row) {
-            bool add = accumulate;
-            for (uint32_t k = 0; k < p->kernel; k++) {
-                const uint32_t top = iy + p->pad - k, oy = top / p->stride;
-                if (top > iy + p->pad || top % p->stride != 0 || oy >= p->oh) continue;
-                for (uint32_t x = 0; x < row; x += LANES)
-                    put_grad(dx + x, load_grad(scratch + oy * row + x), add);
-                add = true;
+            covering(p, iy, p->oh, &lo, &hi);
+            for (size_t x = 0; x < row; x += LANES) {
+                grad_vec v = {0};
+                for (uint32_t o = lo; o < hi; o++) v += load_grad(scratch + o * row + x);
+                put_grad(dx + x, v, accumulate);
             }
-            if (!add) memset(dx, 0, row * sizeof(float));
         }
     }
 }
