@@ -35,7 +35,7 @@ static hid_t create(void **state)
 
 static const hsize_t shape[4] = {N, 3, SIDE, SIDE};
 
-// ---- images -------------------------------------------------------------------------------------
+// ---- images ------------------------------------------------------------------------------------
 
 static int open_images(void **state, const char *set, struct assay_data **data,
                        struct assay_err *err)
@@ -148,8 +148,7 @@ static void wrong_files_are_named(void **state)
     ASSERT_CONTAINS(err.text, "'x.h5': expected file.h5:/path");
 }
 
-// ---- weights and batches
-// --------------------------------------------------------------------------
+// ---- weights and batches -----------------------------------------------------------------------
 
 static int read_arrays(void **state, const char *path, struct assay_arrays *arrays,
                        struct assay_err *err)

@@ -96,6 +96,7 @@ static void presets_hold_the_published_protocols(UNUSED void **state)
     assert_int_equal(code.protocol.ntk_init, ASSAY_INIT_PYTORCH);
     assert_int_equal(code.protocol.region_batch * code.protocol.region_batches, 3000);
     assert_false(code.protocol.redraw);
+    assert_int_equal(code.protocol.repeats, 3);
     resolve(&paper, &(struct assay_setting)SET("protocol", "name", "tenas-paper"), 1);
     assert_int_equal(paper.protocol.ntk_batch, 32);
     assert_int_equal(paper.protocol.ntk_init, ASSAY_INIT_KAIMING_FAN_OUT);
@@ -155,7 +156,6 @@ static void impossible_configurations_are_refused(UNUSED void **state)
         {SET("network", "image", "30"), "multiple of 4"},
         {SET("run", "metrics", "ntk,kapa"), "kapa"},
         {SET("run", "metrics", ""), "run.metrics"},
-        {SET("data", "source", "cifar10"), "data.path"},
         {SET("protocol", "name", "tenas"), "tenas-code"},
         {SET("nkt", "batch", "72"), "ntk.batch"},
     };
@@ -191,10 +191,11 @@ static void identity_leaves_out_how_and_keeps_what(UNUSED void **state)
     } change[] = {
         {SET("run", "memory", "512"), true},      {SET("run", "cpu", "baseline"), true},
         {SET("run", "checkpoint", "1"), true},    {SET("run", "time_limit", "9"), true},
-        {SET("run", "seed", "1"), false},         {SET("run", "repeats", "2"), false},
-        {SET("run", "metrics", "ntk"), false},    {SET("run", "members", "true"), false},
-        {SET("data", "augment", "no"), false},    {SET("network", "channels", "4"), false},
-        {SET("candidates", "first", "3"), false}, {SET("nasi", "labels", "none"), false},
+        {SET("data", "path", "/b"), true},        {SET("run", "seed", "1"), false},
+        {SET("run", "repeats", "2"), false},      {SET("run", "metrics", "ntk"), false},
+        {SET("run", "members", "true"), false},   {SET("data", "augment", "no"), false},
+        {SET("network", "channels", "4"), false}, {SET("candidates", "first", "3"), false},
+        {SET("nasi", "labels", "none"), false},
     };
     struct assay_config c;
     char plain[8192], text[8192];

@@ -65,8 +65,7 @@ static void write_cifar10(void **state)
     scratch_write(scratch_path(state, "data_batch_4.bin"), bytes, n);
 }
 
-// ---- what is delivered
-// ----------------------------------------------------------------------------
+// ---- what is delivered -------------------------------------------------------------------------
 
 static double raw(unsigned image, unsigned c, int row, int column)
 {
@@ -318,8 +317,7 @@ static void cifar100_takes_the_fine_label(void **state)
     open_fails(&spec, ASSAY_ERR_INPUT, "label 20 in image 3 (byte 9222); expected 0 to 19");
 }
 
-// ---- wrong input
-// ----------------------------------------------------------------------------------
+// ---- wrong input -------------------------------------------------------------------------------
 
 static void wrong_files_are_named(void **state)
 {
@@ -349,12 +347,13 @@ static void wrong_settings_are_named(void **state)
     open_fails(&spec, ASSAY_ERR_CONFIG, "image size 16: CIFAR-10 images are 32 x 32");
     spec = spec_of(ASSAY_SOURCE_CIFAR10, "/nonexistent/cifar");
     open_fails(&spec, ASSAY_ERR_INPUT, "'/nonexistent/cifar': no such directory");
+    spec = spec_of(ASSAY_SOURCE_CIFAR10, "");
+    open_fails(&spec, ASSAY_ERR_CONFIG, "data.path is empty");
     strcpy(spec.split, "valid");
     open_fails(&spec, ASSAY_ERR_CONFIG, "'valid': expected train or test");
 }
 
-// ---- the real thing
-// -------------------------------------------------------------------------------
+// ---- the real thing ----------------------------------------------------------------------------
 
 static void real_cifar10(UNUSED void **state)
 {

@@ -160,7 +160,7 @@ static void all_numbers_are_there(void **state)
 {
     (void)state;
     struct bench *b = open_bench(NULL);
-    assert_int_equal(b->schema->n_column, 6 + 6 + 1 + 1 + 3 + 1); // cost is counted elsewhere
+    assert_int_equal(b->schema->n_column, 7 + 7 + 1 + 1 + 3 + 1); // cost is counted elsewhere
     assert_int_equal(b->schema->spectrum_len, 9);
     evaluate(b, ALL_CONV);
     assert_int_equal(b->record.verdict, ASSAY_VERDICT_OK);

@@ -21,8 +21,7 @@ static unsigned char *make_journal(void **state, unsigned n, size_t *bytes)
     return scratch_read(scratch_path(state, "journal"), bytes);
 }
 
-// ---- what goes in comes out
-// -----------------------------------------------------------------------
+// ---- what goes in comes out --------------------------------------------------------------------
 
 static void records_pack_and_unpack(UNUSED void **state)
 {
@@ -88,8 +87,7 @@ static void readers_do_not_lock_or_change(void **state)
     ASSERT_CONTAINS(err.text, "cannot open /nonexistent/journal");
 }
 
-// ---- crashes and damage
-// ---------------------------------------------------------------------------
+// ---- crashes and damage ------------------------------------------------------------------------
 
 static void torn_tail_is_cut_at_every_byte(void **state)
 {

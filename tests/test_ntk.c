@@ -74,7 +74,7 @@ static void equal_images_make_the_kernel_degenerate(void **state)
         f->subject.images = twins;
         assert_int_equal(measure(f, names[i], out, reason), ASSAY_VERDICT_DEGENERATE);
         assert_true(isinf(out[0]) && out[0] > 0);
-        assert_int_equal((int)out[4], N - 1);
+        assert_int_equal((int)out[5], N - 1);
         assert_non_null(strstr(reason, "rank 9 of 10"));
     }
     f->subject.images = f->images;
@@ -92,9 +92,9 @@ static void the_columns_of_ntk_agree(void **state)
     for (size_t i = 0; i < N; i++) sum += spectrum[i];
     for (size_t i = 0; i < N; i++) entropy -= spectrum[i] / sum * log(spectrum[i] / sum);
     assert_close(out[0], spectrum[N - 1] / spectrum[0], 1e-15);
-    assert_true(out[1] == spectrum[N - 1] && out[2] == spectrum[0] && out[4] == N);
-    assert_close(out[3], sum, 1e-12);
-    assert_close(out[5], entropy, 1e-12);
+    assert_true(out[2] == spectrum[N - 1] && out[3] == spectrum[0] && out[5] == N);
+    assert_close(out[4], sum, 1e-12);
+    assert_close(out[6], entropy, 1e-12);
     assert_true(entropy > 0.0 && entropy <= log(N));
 }
 

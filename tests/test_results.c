@@ -8,45 +8,11 @@
 #include <cmocka.h>
 
 #include <hdf5.h>
-#include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "assay/store.h"
-#include "scratch.h"
+#include "results.h"
 
-enum { ROWS = 9, REPEATS = 2, COLUMNS = 3, EIGENVALUES = 2 };
-enum { OK = ASSAY_VERDICT_OK, DEGENERATE = ASSAY_VERDICT_DEGENERATE, DEAD = ASSAY_VERDICT_DEAD };
-enum { UNFINISHED = -1 };
-
-static const struct assay_column columns[COLUMNS] = {
-    {.name = "kappa", .unit = "1", .source = "TE-NAS, Eq. 4", .direction = -1},
-    {.name = "regions", .unit = "count", .source = "TE-NAS, Eq. 6", .direction = 1},
-    {.name = "numerical_rank", .unit = "count", .source = NULL, .direction = 0}};
-static const char *const protocol[COLUMNS] = {"batch 72", "3 x 1000", "batch 72"};
-static const struct assay_schema schema = {.column = columns,
-                                           .protocol = protocol,
-                                           .n_column = COLUMNS,
-                                           .repeats = REPEATS,
-                                           .spectrum_len = EIGENVALUES};
-static const struct assay_column cost[1] = {{.name = "params", .unit = "M", .direction = 1}};
-static const char *const cost_protocol[1] = {"C 16, N 5"};
-
-// Ties, a dead row with the best values, a degenerate one, an unfinished one, values not finite.
-static const struct {
-    int status;
-    double kappa, regions;
-} table[ROWS] = {
-    {OK, 5, 10},
-    {OK, 3, 10},
-    {DEAD, 1, 99},
-    {OK, 3, 20},
-    {OK, NAN, 30},
-    {OK, -2, INFINITY},
-    {DEGENERATE, INFINITY, 15},
-    {OK, 9, 40},
-    {UNFINISHED, 0, 0},
-};
 static const uint64_t by_kappa[ROWS] = {5, 1, 3, 0, 7, 2, 4, 6, 8};
 static const uint64_t kappa_rank[ROWS] = {4, 2, 6, 2, 6, 1, 6, 5, 6};
 static const uint64_t by_regions[ROWS] = {7, 4, 3, 0, 1, 2, 5, 6, 8};
@@ -54,63 +20,6 @@ static const uint64_t regions_rank[ROWS] = {4, 4, 6, 3, 2, 6, 6, 1, 6};
 // Sums: row 0: 8, 1: 6, 3: 5, 7: 6; rows 1 and 7 tie, kappa's rank decides.
 static const uint64_t by_tenas[ROWS] = {3, 1, 7, 0, 2, 4, 5, 6, 8};
 static const uint64_t tenas_rank[ROWS] = {4, 2, 5, 1, 5, 5, 5, 3, 5};
-
-struct fixture {
-    double value[ROWS][REPEATS][COLUMNS], spectrum[ROWS][REPEATS][EIGENVALUES], params[ROWS];
-    struct assay_record record[ROWS];
-    struct assay_row row[ROWS];
-    struct assay_attr attr[2];
-    struct assay_results results;
-};
-
-static void fill(struct fixture *f)
-{
-    static const char *const arch[ROWS] = {"|a~0|", "|bb~0|", "c", "d",       "e",
-                                           "f",     "g",      "h", "|last~0|"};
-    for (int i = 0; i < ROWS; i++) {
-        for (int r = 0; r < REPEATS; r++) {
-            const double half = r ? 0.5 : -0.5; // the mean is the table's value
-            f->value[i][r][0] = table[i].kappa + half;
-            f->value[i][r][1] = table[i].regions;
-            f->value[i][r][2] = i + r;
-            for (int k = 0; k < EIGENVALUES; k++) f->spectrum[i][r][k] = 100 * i + 10 * r + k;
-        }
-        f->params[i] = 0.1 * (i % 3);
-        f->record[i] = (struct assay_record){.index = (uint64_t)(2 * i),
-                                             .verdict = table[i].status,
-                                             .rank = i % 2,
-                                             .seconds = i,
-                                             .value = f->value[i][0],
-                                             .spectrum = f->spectrum[i][0]};
-        if (table[i].status == DEAD) strcpy(f->record[i].reason, "cut off");
-        f->row[i] =
-            (struct assay_row){.index = (uint64_t)(2 * i + 1),
-                               .class_index = (uint64_t)(2 * i),
-                               .arch = arch[i],
-                               .record = table[i].status == UNFINISHED ? NULL : &f->record[i],
-                               .extra = &f->params[i]};
-    }
-    f->attr[0] = (struct assay_attr){.name = "config", .text = "[run]\nseed = 1\n"};
-    f->attr[1] = (struct assay_attr){.name = "host", .text = "here", .run = true};
-    f->results = (struct assay_results){.schema = &schema,
-                                        .extra_column = cost,
-                                        .extra_protocol = cost_protocol,
-                                        .n_extra = 1,
-                                        .row = f->row,
-                                        .n_row = ROWS,
-                                        .attr = f->attr,
-                                        .n_attr = 2};
-}
-
-static struct assay_table *write_and_read(void **state, const struct fixture *f)
-{
-    struct assay_err err = {0};
-    struct assay_table *read = NULL;
-    if (assay_results_write(*state, &f->results, &err) < 0) fail_msg("%s", err.text);
-    if (assay_table_read(&read, scratch_path(state, "results.h5"), &err) < 0)
-        fail_msg("%s", err.text);
-    return read;
-}
 
 static unsigned column_of(const struct assay_table *read, const char *name)
 {
@@ -125,8 +34,7 @@ static bool same(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-// ---- what is written is read
-// ----------------------------------------------------------------------
+// ---- what is written is read -------------------------------------------------------------------
 
 static void table_comes_back(void **state)
 {
@@ -216,8 +124,7 @@ static void no_rows_are_a_table_too(void **state)
     assay_table_free(read);
 }
 
-// ---- rankings
-// -------------------------------------------------------------------------------------
+// ---- rankings ----------------------------------------------------------------------------------
 
 static void assert_ranking(void **state, const char *name, const uint64_t *order,
                            const uint64_t *rank)
@@ -266,8 +173,7 @@ static void tenas_needs_both_columns(void **state)
     assay_table_free(read);
 }
 
-// ---- the file
-// -------------------------------------------------------------------------------------
+// ---- the file ----------------------------------------------------------------------------------
 
 static void equal_results_are_equal_files(void **state)
 {
@@ -323,42 +229,6 @@ static void failed_write_leaves_the_former_file(void **state)
     assert_int_equal(assay_results_write("/nonexistent", &f.results, &err), ASSAY_ERR_IO);
 }
 
-static void wrong_files_are_named(void **state)
-{
-    struct assay_table *read = NULL;
-    struct assay_err err = {0};
-    const char *path = scratch_path(state, "x.h5");
-    assert_int_equal(assay_table_read(&read, path, &err), ASSAY_ERR_INPUT);
-    ASSERT_CONTAINS(err.text, "x.h5: No such file");
-    scratch_write(path, "index,arch\n", 11);
-    assert_int_equal(assay_table_read(&read, path, &err), ASSAY_ERR_INPUT);
-    ASSERT_CONTAINS(err.text, "not an HDF5 file");
-    H5Fclose(H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
-    assert_int_equal(assay_table_read(&read, path, &err), ASSAY_ERR_INPUT);
-    ASSERT_CONTAINS(err.text, "not one of assay's");
-    assert_int_equal(assay_table_read(&read, *state, &err), ASSAY_ERR_INPUT);
-    ASSERT_CONTAINS(err.text, "not a regular file");
-    assert_null(read);
-}
-
-static void no_truncated_file_is_accepted(void **state)
-{
-    struct fixture f;
-    size_t n;
-    fill(&f);
-    assay_table_free(write_and_read(state, &f));
-    const char *path = scratch_path(state, "results.h5");
-    unsigned char *bytes = scratch_read(path, &n);
-    for (size_t cut = 0; cut < n; cut += 199) {
-        struct assay_table *read = NULL;
-        struct assay_err err = {0};
-        scratch_write(path, bytes, cut);
-        assert_int_equal(assay_table_read(&read, path, &err), ASSAY_ERR_INPUT);
-        ASSERT_CONTAINS(err.text, "results.h5: ");
-    }
-    free(bytes);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
@@ -371,8 +241,6 @@ int main(void)
         TEST(tenas_needs_both_columns),
         TEST(equal_results_are_equal_files),
         TEST(failed_write_leaves_the_former_file),
-        TEST(wrong_files_are_named),
-        TEST(no_truncated_file_is_accepted),
     };
     return cmocka_run_group_tests_name("results", tests, NULL, NULL);
 }

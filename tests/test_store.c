@@ -13,8 +13,7 @@
 
 #include "journal.h"
 
-// ---- the system says no
-// ---------------------------------------------------------------------------
+// ---- the system says no ------------------------------------------------------------------------
 
 // After a failed append the old records are there, and the next append works.
 static void assert_survives(struct assay_journal *journal, void (*give)(void *), void *what)
@@ -83,8 +82,7 @@ static void unwritable_places_are_named(void **state)
     open_fails("/proc/assay", identity, ASSAY_ERR_IO, "cannot create the directory /proc/assay");
 }
 
-// ---- who may write
-// --------------------------------------------------------------------------------
+// ---- who may write -----------------------------------------------------------------------------
 
 static void other_configuration_is_refused_with_a_diff(void **state)
 {

@@ -49,7 +49,7 @@ int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repe
 int assay_data_patches(const struct assay_data *data, uint64_t seed, uint64_t repeat,
                        const char *name, uint32_t n, double *x, struct assay_err *err);
 
-// ---- arrays in HDF5 files -----------------------------------------------------------------------
+// ---- arrays in HDF5 files ----------------------------------------------------------------------
 // For foreign weights and batches.
 #define ASSAY_ARRAY_DIMS 8
 struct assay_array {

@@ -34,7 +34,7 @@ void assay_record_pack(const struct assay_schema *schema, const struct assay_rec
 void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
                          struct assay_record *record);
 
-// ---- journal ----------------------------------------------------------------------------------
+// ---- journal -----------------------------------------------------------------------------------
 struct assay_journal;
 
 // Opens DIR/journal for appending, creating directory and file when missing, and locks the run
@@ -70,7 +70,7 @@ void assay_journal_close(struct assay_journal *journal);
 int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n_extra,
                        struct assay_err *err);
 
-// ---- results.h5 -------------------------------------------------------------------------------
+// ---- results.h5 --------------------------------------------------------------------------------
 // One row per candidate, ascending index. `record` is the row's class's record; NULL while it is
 // not finished.
 struct assay_row {
@@ -99,6 +99,7 @@ struct assay_results {
 //   /table/<column>      equal-length 1-D, in this order: index, arch, class, status (text),
 //                        status_code, reason, then <column> (mean over repeats) and <column>_stderr
 //                        of every column, the extra columns, and tenas
+//   /columns/<what>      name, unit, direction, source, protocol of each column of /table
 //   /repeats/<column>    (row, repeat)      /spectrum (row, repeat, spectrum_len)
 //   /rankings/<column>   rows from best to worst by the column's direction (0: none), and
 //   /ranks/<column>      1 + the number of better rows, for each row. Ties share a rank. Rows that
@@ -111,11 +112,11 @@ struct assay_results {
 int assay_results_write(const char *dir, const struct assay_results *results,
                         struct assay_err *err);
 
-// ---- reading results back ---------------------------------------------------------------------
+// ---- reading results back ----------------------------------------------------------------------
 struct assay_table {
     uint64_t n_row;
     uint32_t n_column;
-    char (*name)[64]; // numeric columns in file order, without the standard errors
+    char **name; // numeric columns in file order, without the standard errors
     int *direction;
     char **unit, **source, **protocol;
     double **value; // value[column][row], NaN where undefined
@@ -124,7 +125,7 @@ struct assay_table {
     uint64_t *index;
     int32_t *status;    // enum assay_verdict, or -1 not finished
     uint64_t n_ranking; // named orders of /rankings
-    char (*ranking)[64];
+    char **ranking;
     uint64_t **order; // order[ranking][position] = row
 };
 // Reads a results.h5; every defect of the file is an error naming it and the part that is wrong.

@@ -27,7 +27,7 @@ struct assay_config {
 extern const struct assay_opt assay_config_opts[];
 
 // A named protocol: values of keys, not a code path. "custom" has none; a resolved configuration
-// that overrides a value of its preset is named so.
+// that overrides a value of its preset, repeats excepted, is named so.
 struct assay_preset_value {
     const char *section, *name, *value;
 };
@@ -45,8 +45,8 @@ struct assay_setting {
 // checks that span fields.
 int assay_config_resolve(struct assay_config *config, const struct assay_setting *setting, size_t n,
                          struct assay_err *err);
-// The part of the resolved configuration that determines the numbers (no paths of output, no cpu,
-// memory or checkpoint settings): the journal's identity.
+// The part of the resolved configuration that determines the numbers (no cpu, memory or checkpoint
+// settings; no path of the data, whose digest the journal's identity holds beside this).
 size_t assay_config_identity(const struct assay_config *config, char *text, size_t cap);
 
 // ---- columns ------------------------------------------------------------------------------------
@@ -94,17 +94,23 @@ enum assay_exit {
     ASSAY_EXIT_FAILED_CANDIDATES = 3,
     ASSAY_EXIT_STOPPED = 75
 };
-// Collective. Runs or resumes the sweep in dir; rank 0 alone writes. *exit_code is agreed by all
-// ranks.
+// Collective. Runs the sweep in dir, or resumes it: what DIR/journal holds is not computed again.
+// Rank 0 hands out tasks, alone writes files, and evaluates too while it is alone or the ranks are
+// few (run.coordinator_works). SIGTERM, SIGINT and SIGUSR1 on any rank, run.time_limit and
+// SLURM_JOB_END_TIME (less a margin) stop it cleanly; the handlers stay. A system error on any rank
+// ends the run with an error on all, with what is finished safe in the journal. *exit_code is the
+// same on all ranks. log is used on rank 0 only.
 int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                     const struct assay_log *log, int *exit_code, struct assay_err *err);
-// Prints what a run would do: tasks, classes, settings. Rank 0 only.
+// Prints what a run would do: tasks, state of dir, columns, settings; changes nothing. Errors are
+// those that would end the run at its start (data, architectures). Rank 0 only.
 int assay_sweep_dry_run(const struct assay_config *config, const char *dir, FILE *out,
                         struct assay_err *err);
-// Rewrites DIR/results.h5 from DIR/journal; the run may be unfinished or even still running.
+// Rewrites DIR/results.h5 from DIR/journal alone, without data or architecture file; the run may be
+// unfinished or even still running.
 int assay_sweep_pack(const char *dir, const struct assay_log *log, struct assay_err *err);
-// "gcc 12.2, Open MPI 4.1.4, ..., rung avx2": what --version prints and results.h5 records, one
-// "name: value" per line.
+// The build as "name: value", one a line: what --version prints and results.h5 records. Returns the
+// length it needs (snprintf's rule).
 size_t assay_build_describe(char *text, size_t cap);
 
 #endif

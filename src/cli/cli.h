@@ -97,6 +97,7 @@ struct cli_csv {
     const char *file; // borrowed, for error texts
     char *text;       // what the cells point into
     char **cell;      // (n_row + 1, n_column), the header first
+    size_t *line;     // (n_row + 1) where each row stands in the file, from 1
     size_t n_row, n_column;
 };
 // A row of another length, an empty file or an unclosed quote are errors naming file and line.

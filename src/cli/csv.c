@@ -106,14 +106,15 @@ static int read_row(struct cursor *c)
     return ASSAY_OK;
 }
 
-static int check_row(struct cursor *c, size_t n)
+static int end_row(struct cursor *c, size_t n)
 {
     struct cli_csv *csv = c->csv;
-    if (csv->n_column == 0) {
-        csv->n_column = n;
-        return ASSAY_OK;
-    }
-    csv->n_row++;
+    const size_t row = csv->n_column ? ++csv->n_row : 0;
+    size_t *line = realloc(csv->line, (row + 1) * sizeof *line);
+    if (!line) return assay_err_set(c->err, ASSAY_ERR_MEMORY, "no memory for %zu rows", row);
+    csv->line = line;
+    line[row] = c->line;
+    if (row == 0) csv->n_column = n;
     if (n == csv->n_column) return ASSAY_OK;
     char what[96];
     snprintf(what, sizeof what, "%zu cells, expected %zu as in the header", n, csv->n_column);
@@ -130,7 +131,7 @@ static int read_rows(struct cursor *c)
             continue;
         }
         ASSAY_TRY(read_row(c));
-        ASSAY_TRY(check_row(c, c->n_cell - before));
+        ASSAY_TRY(end_row(c, c->n_cell - before));
     }
     return c->csv->n_column ? ASSAY_OK
                             : assay_err_set(c->err, ASSAY_ERR_INPUT,
@@ -156,6 +157,7 @@ int cli_csv_read(struct cli_csv *csv, const char *file, struct assay_err *err)
 void cli_csv_free(struct cli_csv *csv)
 {
     free(csv->cell);
+    free(csv->line);
     free(csv->text);
     *csv = (struct cli_csv){0};
 }

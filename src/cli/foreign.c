@@ -93,7 +93,7 @@ static int refuse_extra(const struct assay_arrays *arrays, const struct assay_gr
     return ASSAY_OK;
 }
 
-// Checks every literal parameter, then fills the folded network's theta.
+// Checks every literal parameter, then fills the executed network's theta.
 static int load_weights(struct foreign *f, const char *where, const uint32_t *source,
                         struct assay_err *err)
 {
@@ -102,10 +102,10 @@ static int load_weights(struct foreign *f, const char *where, const uint32_t *so
         ASSAY_TRY(match(&f->weights, &f->literal, i, where, &array, err));
     }
     ASSAY_TRY(refuse_extra(&f->weights, &f->literal, where, err));
-    f->theta = assay_arena_alloc(&f->arena, (f->folded.n_theta + 1) * sizeof *f->theta);
+    f->theta = assay_arena_alloc(&f->arena, (f->graph->n_theta + 1) * sizeof *f->theta);
     if (!f->theta) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the weights");
-    for (uint32_t i = 0; i < f->folded.n_param; i++) {
-        const struct assay_param *p = &f->folded.param[i];
+    for (uint32_t i = 0; i < f->graph->n_param; i++) {
+        const struct assay_param *p = &f->graph->param[i];
         ASSAY_TRY(match(&f->weights, &f->literal, source[i], where, &array, err));
         memcpy(f->theta + p->offset, array->value, p->size * sizeof *f->theta);
     }
@@ -131,7 +131,11 @@ static int build(struct foreign *f, const struct foreign_case *c, struct assay_e
     }
     uint32_t *source = assay_arena_alloc(&f->arena, (f->literal.n_param + 1) * sizeof *source);
     if (!source) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the network");
-    ASSAY_TRY(assay_graph_fold(&f->literal, false, &f->folded, source, err));
+    // Regions count every ReLU that the reference executes, also those that do not reach the
+    // output.
+    f->graph = c->thin ? &f->literal : &f->folded;
+    for (uint32_t i = 0; i < f->literal.n_param; i++) source[i] = i;
+    if (!c->thin) ASSAY_TRY(assay_graph_fold(&f->literal, false, &f->folded, source, err));
     return load_weights(f, c->weights, source, err);
 }
 
@@ -215,7 +219,7 @@ static int measure_net(struct foreign *f, const struct foreign_case *c, struct a
     ASSAY_TRY(assay_subject_logits(s, &logits, err));
     f->gram = kernel->gram;
     f->eigenvalue = kernel->eigenvalue;
-    f->classes = f->folded.node[f->folded.n_node - 1].c;
+    f->classes = f->graph->node[f->graph->n_node - 1].c;
     const size_t bytes = (size_t)f->n * f->classes * sizeof *logits;
     double *copy = assay_arena_alloc(&f->arena, bytes);
     if (!copy) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the logits");
@@ -223,14 +227,14 @@ static int measure_net(struct foreign *f, const struct foreign_case *c, struct a
     return ASSAY_OK;
 }
 
-// Little-endian bits of the sign words, as many bytes as the ReLU units of the folded network need.
+// Little-endian bits of the sign words, as many bytes as the network's ReLU units need.
 static int measure_thin(struct foreign *f, struct assay_subject *s, struct assay_err *err)
 {
     const uint64_t *signs;
     size_t words;
     ASSAY_TRY(measure(f, s, "regions", 0, err));
     ASSAY_TRY(assay_subject_signs(s, &signs, &words, err));
-    f->pattern_bytes = (assay_graph_cost(&f->folded).relus + 7) / 8;
+    f->pattern_bytes = (assay_graph_cost(f->graph).relus + 7) / 8;
     uint8_t *packed = assay_arena_alloc(&f->arena, f->n * f->pattern_bytes + 1);
     if (!packed) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the patterns");
     for (size_t i = 0; i < f->n; i++) {
@@ -261,8 +265,8 @@ static double relu_units(const struct assay_graph *g)
 static int measure_all(struct foreign *f, const struct foreign_case *c, struct assay_err *err)
 {
     struct assay_subject s = {.protocol = &f->protocol,
-                              .net = &f->folded,
-                              .thin = &f->folded,
+                              .net = f->graph,
+                              .thin = f->graph,
                               .exec = f->exec,
                               .theta_net = f->theta,
                               .theta_thin = f->theta,

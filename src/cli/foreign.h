@@ -25,9 +25,10 @@ struct foreign {
     struct assay_protocol protocol;
     struct assay_arrays weights, batch;
     struct assay_graph literal, folded;
+    const struct assay_graph *graph; // the one that is executed: thin networks literally
     struct assay_exec *exec;
     struct assay_arena arena;
-    double *theta; // of folded
+    double *theta; // of graph
     // Results, borrowed from the arena.
     int verdict;
     char reason[ASSAY_REASON_MAX];

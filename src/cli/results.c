@@ -46,14 +46,14 @@ int results_space(const char *file, char *name, size_t cap, struct assay_err *er
     return assay_err_set(err, ASSAY_ERR_INPUT, "%s: attribute space is not a short text", file);
 }
 
-static int find(const char (*name)[64], uint64_t n, const char *wanted, size_t length)
+static int find(char *const *name, uint64_t n, const char *wanted, size_t length)
 {
     for (uint64_t i = 0; i < n; i++)
         if (strlen(name[i]) == length && strncmp(name[i], wanted, length) == 0) return (int)i;
     return -1;
 }
 
-static int unknown(const char *what, const char (*name)[64], uint64_t n, const char *wanted,
+static int unknown(const char *what, char *const *name, uint64_t n, const char *wanted,
                    size_t length, struct assay_err *err)
 {
     char known[768] = "";

@@ -12,12 +12,6 @@ struct pair {
     size_t line;
 };
 
-// The header is line 1.
-static size_t line_of(size_t row)
-{
-    return row + 2;
-}
-
 static int read_number(const struct cli_csv *csv, size_t row, size_t column, double *value,
                        struct assay_err *err)
 {
@@ -26,14 +20,14 @@ static int read_number(const struct cli_csv *csv, size_t row, size_t column, dou
     *value = strtod(cell, &end);
     if (end != cell && !*end && isfinite(*value)) return 0;
     return assay_err_set(err, ASSAY_ERR_INPUT, "%s:%zu: %s is '%.60s', expected a finite number",
-                         csv->file, line_of(row), csv->cell[column], cell);
+                         csv->file, csv->line[row + 1], csv->cell[column], cell);
 }
 
 static int read_pairs(const struct cli_csv *csv, size_t arch, size_t target,
                       const struct assay_space *space, struct pair *pair, struct assay_err *err)
 {
     for (size_t i = 0; i < csv->n_row; i++) {
-        pair[i].line = line_of(i);
+        pair[i].line = csv->line[i + 1];
         ASSAY_TRY(read_number(csv, i, target, &pair[i].value, err));
         if (assay_space_parse(space, cli_csv_cell(csv, i, arch), &pair[i].index, err) < 0)
             return assay_err_prefix(err, "%s:%zu", csv->file, pair[i].line);

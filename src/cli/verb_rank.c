@@ -109,9 +109,7 @@ static const struct cli_option options[] = {
     {.name = "by", .value = "RANKING", .help = "a column with a direction, or tenas (the default)"},
     {.name = "top", .value = "K", .help = "rows shown (20)"},
     {.name = "all", .help = "show every row"},
-    {.name = "columns",
-     .value = "A,B,...",
-     .help = "columns shown; all: every one (what the ranking is made of, and the costs)"},
+    {.name = "columns", .value = "A,B,...", .help = "columns shown; all: every one"},
     {.name = "csv", .help = "comma-separated, every digit"},
     {0},
 };

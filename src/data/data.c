@@ -26,6 +26,11 @@ static int check_spec(const struct assay_data_spec *spec, struct assay_err *err)
     if (strcmp(spec->split, "train") != 0 && strcmp(spec->split, "test") != 0)
         return assay_err_set(err, ASSAY_ERR_CONFIG, "data split '%s': expected train or test",
                              spec->split);
+    if (spec->source != ASSAY_SOURCE_GAUSSIAN && !spec->path[0])
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "data.path is empty: expected %s",
+                             spec->source == ASSAY_SOURCE_HDF5
+                                 ? "file.h5:/dataset"
+                                 : "the directory of CIFAR's binary files");
     if (spec->image == 0)
         return assay_err_set(err, ASSAY_ERR_CONFIG, "image size 0: expected at least 1");
     if (spec->classes == 0)

@@ -84,11 +84,12 @@ int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_CO
     }
     const bool singular = !(smallest > tolerance);
     out[0] = singular ? INFINITY : largest / smallest;
-    out[1] = largest;
-    out[2] = smallest;
-    out[3] = trace;
-    out[4] = rank;
-    out[5] = largest > 0.0 ? spectral_entropy(n, eigenvalue) : NAN;
+    out[1] = log(out[0]);
+    out[2] = largest;
+    out[3] = smallest;
+    out[4] = trace;
+    out[5] = rank;
+    out[6] = largest > 0.0 ? spectral_entropy(n, eigenvalue) : NAN;
     if (!singular) return ASSAY_VERDICT_OK;
     return assay_metric_degenerate(reason, "rank %u of %u: lambda_min %.3g, lambda_max %.3g", rank,
                                    n, smallest, largest);

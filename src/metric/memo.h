@@ -28,7 +28,7 @@ int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct a
 
 // kappa, lambda_max, lambda_min, trace, numerical rank, spectral entropy; a verdict with its
 // reason.
-#define KERNEL_COLUMNS 6
+#define KERNEL_COLUMNS 7
 int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS],
                          char *reason);
 // Puts a reason and returns DEGENERATE.

@@ -5,8 +5,7 @@
 #include <math.h>
 
 static const struct assay_column columns[] = {
-    {"nasi_trace", "1",
-     "NASI (arXiv 2109.00817) section 3.2, ||b^-1 sum_j grad_theta L(x_j, y_j)||^2", 1},
+    {"nasi_trace", "1", "NASI (arXiv 2109.00817), ||b^-1 sum_j grad_theta L(x_j, y_j)||^2", 1},
 };
 
 static void describe(const struct assay_protocol *p, char *text, size_t cap)

@@ -4,13 +4,14 @@
 
 #include <string.h>
 
-#define TENAS "TE-NAS (arXiv 2102.11535) section 3.1"
+#define TENAS "TE-NAS (arXiv 2102.11535)"
 
 static const struct assay_column columns[KERNEL_COLUMNS] = {
     {"kappa", "1", TENAS ", kappa = lambda_max / lambda_min of Theta = J J^T", -1},
+    {"log_kappa", "nat", "ln kappa: its mean over repeats is not ruled by the largest kappa", -1},
     {"lambda_max", "1", TENAS ", largest eigenvalue of Theta", 0},
     {"lambda_min", "1", TENAS ", smallest eigenvalue of Theta", 0},
-    {"trace", "1", "NASI (arXiv 2109.00817) section 3, trace norm, here of TE-NAS's sum output", 1},
+    {"trace", "1", "NASI (arXiv 2109.00817), trace norm, here of TE-NAS's sum output", 1},
     {"numerical_rank", "1", "eigenvalues of Theta above max(N eps_64, (32 eps_32)^2) lambda_max",
      0},
     {"entropy", "nat", "-sum p ln p, p = lambda / trace of Theta", 0},

@@ -4,6 +4,7 @@
 
 static const struct assay_column columns[KERNEL_COLUMNS] = {
     {"frozen_kappa", "1", "as kappa, BN statistics held constant", -1},
+    {"frozen_log_kappa", "nat", "as log_kappa, BN statistics held constant", -1},
     {"frozen_lambda_max", "1", "as lambda_max, BN statistics held constant", 0},
     {"frozen_lambda_min", "1", "as lambda_min, BN statistics held constant", 0},
     {"frozen_trace", "1", "as trace, BN statistics held constant", 1},

@@ -6,8 +6,7 @@
 
 static const struct assay_column columns[] = {
     {"frozen_trace_all", "1",
-     "NASI (arXiv 2109.00817) section 3, ||Theta||_tr = sum_n sum_k ||d logit_k(x_n) / d theta||^2",
-     1},
+     "NASI (arXiv 2109.00817), ||Theta||_tr = sum_n sum_k ||d logit_k(x_n) / d theta||^2", 1},
 };
 
 static void describe(const struct assay_protocol *p, char *text, size_t cap)

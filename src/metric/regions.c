@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define TENAS "TE-NAS (arXiv 2102.11535) section 3.1"
+#define TENAS "TE-NAS (arXiv 2102.11535)"
 
 static const struct assay_column columns[] = {
     {"regions", "1", TENAS ", distinct sign patterns of all ReLU units over the samples", 1},

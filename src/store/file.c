@@ -28,9 +28,10 @@ int assay_file_make_dir(const char *dir, struct assay_err *err)
     ASSAY_TRY(assay_file_path(path, dir, "", err)); // ends with a slash
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
-        if (mkdir(path, 0777) != 0 && !is_dir(path))
+        const int why = mkdir(path, 0777) == 0 ? 0 : errno;
+        if (why && !is_dir(path))
             return assay_err_set(err, ASSAY_ERR_IO, "cannot create the directory %s: %s", path,
-                                 strerror(errno));
+                                 strerror(why));
         *slash = '/';
     }
     return ASSAY_OK;

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { MEMORY_STEP = 1 << 20, CHUNK_VALUES = 1 << 15, DEFLATE_LEVEL = 4 };
+enum { MEMORY_STEP = 1 << 20, CHUNK_VALUES = 1 << 15, DEFLATE_LEVEL = 1 };
 
 void assay_h5_start(void)
 {
@@ -17,14 +17,59 @@ void assay_h5w_check(struct assay_h5w *w, bool ok)
     if (!ok) w->failed = true;
 }
 
+// ---- the file ----------------------------------------------------------------------------------
+
+static void *image_malloc(size_t n, H5FD_file_image_op_t op, void *w)
+{
+    (void)op, (void)w;
+    return malloc(n);
+}
+
+static void *image_realloc(void *image, size_t n, H5FD_file_image_op_t op, void *w)
+{
+    (void)op, (void)w;
+    return realloc(image, n);
+}
+
+// The bytes outlive the file: they are what H5Fclose leaves.
+static herr_t image_free(void *image, H5FD_file_image_op_t op, void *w)
+{
+    if (op == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
+        ((struct assay_h5w *)w)->image = image;
+    else
+        free(image);
+    return 0;
+}
+
+static void *borrow(void *w)
+{
+    return w;
+}
+
+static herr_t give_back(void *w)
+{
+    (void)w;
+    return 0;
+}
+
 // The core driver keeps the file in memory: a full disk is then met by our own write(2), where it
-// can be reported, and never inside H5Fclose. No object carries its time of creation.
+// can be reported, and never inside H5Fclose. Format 1.10 puts a checksum on all metadata, so that
+// damage is an error and not a crash of the reader. No object carries its time of creation.
 void assay_h5w_start(struct assay_h5w *w)
 {
+    H5FD_file_image_callbacks_t image = {.image_malloc = image_malloc,
+                                         .image_realloc = image_realloc,
+                                         .image_free = image_free,
+                                         .udata_copy = borrow,
+                                         .udata_free = give_back,
+                                         .udata = w};
     assay_h5_start();
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
     *w = (struct assay_h5w){0};
     assay_h5w_check(w, H5Pset_fapl_core(access, MEMORY_STEP, false) >= 0);
+    assay_h5w_check(w, H5Pset_file_image_callbacks(access, &image) >= 0);
+    assay_h5w_check(w, H5Pset_meta_block_size(access, 0) >= 0);
+    assay_h5w_check(w, H5Pset_small_data_block_size(access, 0) >= 0);
     assay_h5w_check(w, H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0);
     assay_h5w_check(w, H5Pset_obj_track_times(create, false) >= 0);
     w->file = H5Fcreate("results.h5", H5F_ACC_TRUNC, create, access);
@@ -35,18 +80,20 @@ void assay_h5w_start(struct assay_h5w *w)
 
 void *assay_h5w_finish(struct assay_h5w *w, size_t *n)
 {
-    void *bytes = NULL;
     assay_h5w_check(w, H5Fflush(w->file, H5F_SCOPE_GLOBAL) >= 0);
-    const ssize_t size = w->failed ? -1 : H5Fget_file_image(w->file, NULL, 0);
-    if (size > 0) bytes = malloc((size_t)size);
-    if (bytes && H5Fget_file_image(w->file, bytes, (size_t)size) != size) {
-        free(bytes);
-        bytes = NULL;
+    // The memory ends later than the file: it grows in steps.
+    const ssize_t size = H5Fget_file_image(w->file, NULL, 0);
+    assay_h5w_check(w, size > 0);
+    if (w->file >= 0) assay_h5w_check(w, H5Fclose(w->file) >= 0);
+    if (w->failed) {
+        free(w->image);
+        w->image = NULL;
     }
-    if (w->file >= 0) H5Fclose(w->file);
-    *n = bytes ? (size_t)size : 0;
-    return bytes;
+    *n = w->image ? (size_t)size : 0;
+    return w->image;
 }
+
+// ---- what is in it -----------------------------------------------------------------------------
 
 hid_t assay_h5w_group(struct assay_h5w *w, const char *name)
 {

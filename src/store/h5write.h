@@ -8,18 +8,24 @@
 
 #include <hdf5.h>
 
+// Root attribute "assay_results".
+enum { ASSAY_RESULTS_VERSION = 1 };
+
 struct assay_h5w {
     hid_t file;
     bool failed;
+    void *image; // the file's bytes, once it is closed
 };
 
+// w must stay where it is until the end.
 void assay_h5w_start(struct assay_h5w *w);
 // Ends the file and gives its malloc'd bytes; NULL if anything failed.
 void *assay_h5w_finish(struct assay_h5w *w, size_t *n);
 
 // Members keep the order of their creation.
 hid_t assay_h5w_group(struct assay_h5w *w, const char *name);
-// A data set of ndim dimensions; packed: chunked and compressed. Close with H5Dclose.
+// A data set of ndim dimensions; packed: chunked, compressed and with checksums. Close with
+// H5Dclose.
 hid_t assay_h5w_set(struct assay_h5w *w, hid_t group, const char *name, hid_t type, int ndim,
                     const hsize_t *dim, bool packed);
 // A 1-D data set with all its values.

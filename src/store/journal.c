@@ -59,7 +59,7 @@ static int refuse_read(const struct assay_journal *journal, uint64_t at, struct 
                          at, errno ? strerror(errno) : "the file became shorter");
 }
 
-// ---- opening ------------------------------------------------------------------------------------
+// ---- opening -----------------------------------------------------------------------------------
 
 // Counts the valid records from the start of the file.
 static int count_records(struct assay_journal *journal, uint64_t file_bytes, struct assay_err *err)
@@ -263,7 +263,7 @@ void assay_journal_close(struct assay_journal *journal)
     free(journal);
 }
 
-// ---- records ------------------------------------------------------------------------------------
+// ---- records -----------------------------------------------------------------------------------
 
 // Cuts the file back to its whole records after an append that failed.
 static bool cut_back(struct assay_journal *journal)

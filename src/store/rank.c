@@ -30,7 +30,7 @@ void assay_rank_rows(struct assay_rank_key *key, uint64_t n, const struct assay_
     }
 }
 
-// ---- means --------------------------------------------------------------------------------------
+// ---- means -------------------------------------------------------------------------------------
 
 // value points at the first repeat; the others follow at the distance of step.
 static void summarise(const double *value, uint32_t repeats, uint32_t step, double *mean,
@@ -82,7 +82,7 @@ static bool fill_extra(struct assay_sheet_column *to, const struct assay_results
     return true;
 }
 
-// ---- rankings -----------------------------------------------------------------------------------
+// ---- rankings ----------------------------------------------------------------------------------
 
 static bool row_ok(const struct assay_row *row)
 {

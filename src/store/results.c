@@ -39,38 +39,40 @@ static void end_set(struct build *b, hid_t set, const char *help)
     if (set >= 0) H5Dclose(set);
 }
 
-// ---- /table -------------------------------------------------------------------------------------
-
-static const char *status_text(const struct assay_row *row)
+// get gives the text of row or column i.
+static void put_texts(struct build *b, hid_t group, const char *name, const char *help, uint64_t n,
+                      const char *(*get)(const struct build *, uint64_t i))
 {
-    return row->record ? assay_verdict_name(row->record->verdict) : "unfinished";
-}
-
-static const char *arch_text(const struct assay_row *row)
-{
-    return row->arch;
-}
-
-static const char *reason_text(const struct assay_row *row)
-{
-    return row->record ? row->record->reason : "";
-}
-
-static void put_texts(struct build *b, hid_t group, const char *name, const char *help,
-                      const char *(*get)(const struct assay_row *))
-{
-    const uint64_t n = b->results->n_row;
     size_t width = 1;
     for (uint64_t i = 0; i < n; i++) {
-        const size_t length = strlen(get(&b->results->row[i]));
+        const size_t length = strlen(get(b, i));
         if (length > width) width = length;
     }
     char *text = scratch(b, n, width);
     for (uint64_t i = 0; text && i < n; i++) {
-        const char *from = get(&b->results->row[i]);
+        const char *from = get(b, i);
         memcpy(text + i * width, from, strlen(from));
     }
     if (text) end_set(b, assay_h5w_texts(&b->w, group, name, n, width, text), help);
+}
+
+// ---- /table ------------------------------------------------------------------------------------
+
+static const char *status_text(const struct build *b, uint64_t i)
+{
+    const struct assay_record *record = b->results->row[i].record;
+    return record ? assay_verdict_name(record->verdict) : "unfinished";
+}
+
+static const char *arch_text(const struct build *b, uint64_t i)
+{
+    return b->results->row[i].arch;
+}
+
+static const char *reason_text(const struct build *b, uint64_t i)
+{
+    const struct assay_record *record = b->results->row[i].record;
+    return record ? record->reason : "";
 }
 
 static void put_keys(struct build *b, hid_t table)
@@ -87,14 +89,14 @@ static void put_keys(struct build *b, hid_t table)
     }
     end_set(b, assay_h5w_vector(&b->w, table, "index", H5T_NATIVE_UINT64, n, index, true),
             "number of the candidate in its space");
-    put_texts(b, table, "arch", "the candidate in its space's notation", arch_text);
+    put_texts(b, table, "arch", "the candidate in its space's notation", n, arch_text);
     end_set(b, assay_h5w_vector(&b->w, table, "class", H5T_NATIVE_UINT64, n, class, true),
             "smallest index whose network is the same function at initialisation; its measured "
             "values are shared by the class");
-    put_texts(b, table, "status", "ok, degenerate, dead, failed or unfinished", status_text);
+    put_texts(b, table, "status", "ok, degenerate, dead, failed or unfinished", n, status_text);
     end_set(b, assay_h5w_vector(&b->w, table, "status_code", H5T_NATIVE_INT32, n, code, true),
             "0 ok, 1 degenerate, 2 dead, 3 failed, -1 unfinished");
-    put_texts(b, table, "reason", "why a candidate is not ok", reason_text);
+    put_texts(b, table, "reason", "why a candidate is not ok", n, reason_text);
 }
 
 static void put_error(struct build *b, hid_t table, const struct assay_sheet_column *column)
@@ -125,7 +127,52 @@ static void put_table(struct build *b)
     if (table >= 0) H5Gclose(table);
 }
 
-// ---- /repeats and /spectrum ---------------------------------------------------------------------
+// ---- /columns ----------------------------------------------------------------------------------
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+static const char *column_name(const struct build *b, uint64_t i)
+{
+    return b->sheet.column[i].meta.name;
+}
+
+static const char *column_unit(const struct build *b, uint64_t i)
+{
+    return or_empty(b->sheet.column[i].meta.unit);
+}
+
+static const char *column_source(const struct build *b, uint64_t i)
+{
+    return or_empty(b->sheet.column[i].meta.source);
+}
+
+static const char *column_protocol(const struct build *b, uint64_t i)
+{
+    return or_empty(b->sheet.column[i].protocol);
+}
+
+// What the columns of /table are, as a table.
+static void put_columns(struct build *b)
+{
+    const uint64_t n = b->sheet.n_column;
+    int32_t *direction = scratch(b, n, sizeof *direction);
+    if (!direction) return;
+    for (uint64_t i = 0; i < n; i++) direction[i] = b->sheet.column[i].meta.direction;
+    const hid_t group = assay_h5w_group(&b->w, "columns");
+    put_texts(b, group, "name", "data set of /table", n, column_name);
+    put_texts(b, group, "unit", NULL, n, column_unit);
+    end_set(b, assay_h5w_vector(&b->w, group, "direction", H5T_NATIVE_INT32, n, direction, true),
+            "+1 larger is better, -1 smaller is better, 0 neither");
+    put_texts(b, group, "source", "paper and equation", n, column_source);
+    put_texts(b, group, "protocol", "batch, initialisation, BN, outputs, precision, data", n,
+              column_protocol);
+    if (group >= 0) H5Gclose(group);
+}
+
+// ---- /repeats and /spectrum --------------------------------------------------------------------
 
 // Which doubles of a record a data set takes.
 struct slice {
@@ -195,11 +242,15 @@ static void put_spectrum(struct build *b)
     const struct slice slice = {
         .spectrum = true, .step = 1, .count = schema->repeats * schema->spectrum_len};
     if (schema->spectrum_len == 0) return;
-    end_set(b, put_slices(b, b->w.file, "spectrum", 3, dim, &slice),
-            "eigenvalues of the NTK, ascending (row, repeat, eigenvalue)");
+    const hid_t set = put_slices(b, b->w.file, "spectrum", 3, dim, &slice);
+    for (uint32_t c = 0; c < schema->n_column; c++) {
+        if (strcmp(schema->column[c].name, "kappa") == 0)
+            assay_h5w_text_attr(&b->w, set, "protocol", b->sheet.column[c].protocol);
+    }
+    end_set(b, set, "eigenvalues of the NTK, ascending (row, repeat, eigenvalue)");
 }
 
-// ---- /rankings, /ranks, /run --------------------------------------------------------------------
+// ---- /rankings, /ranks, /run -------------------------------------------------------------------
 
 static void put_rankings(struct build *b)
 {
@@ -254,10 +305,11 @@ static void put_run(struct build *b)
 static void *build_file(struct build *b, size_t *n)
 {
     assay_h5w_start(&b->w);
-    assay_h5w_text_attr(&b->w, b->w.file, "format", "assay results 1");
+    assay_h5w_int_attr(&b->w, b->w.file, "assay_results", ASSAY_RESULTS_VERSION);
     put_attrs(b, b->w.file, false);
     assay_h5w_check(&b->w, assay_sheet_fill(&b->sheet, b->results, &b->arena));
     if (!b->w.failed) {
+        put_columns(b);
         put_table(b);
         put_repeats(b);
         put_spectrum(b);

@@ -7,12 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { NAME_BYTES = sizeof(((struct assay_table *)0)->name[0]) };
-
 struct reader {
     struct assay_table *table;
     struct assay_arena arena; // holds everything the table points at
     hid_t file, group;
+    uint64_t n;       // length of the group's data sets
     const char *name; // of the file
 };
 
@@ -37,37 +36,7 @@ static void *take(struct reader *r, uint64_t n, size_t size, struct assay_err *e
     return block;
 }
 
-// ---- attributes
-// -----------------------------------------------------------------------------------
-
-// The text of a variable-length attribute, kept in the arena; NULL if there is none.
-static char *text_attr(struct reader *r, hid_t object, const char *name)
-{
-    char *text = NULL, *copy = NULL;
-    if (H5Aexists(object, name) <= 0) return NULL;
-    const hid_t attr = H5Aopen(object, name, H5P_DEFAULT), type = H5Aget_type(attr);
-    if (H5Tis_variable_str(type) > 0 && H5Aread(attr, type, &text) >= 0 && text) {
-        copy = assay_arena_alloc(&r->arena, strlen(text) + 1);
-        if (copy) strcpy(copy, text);
-        H5free_memory(text);
-    }
-    H5Tclose(type);
-    H5Aclose(attr);
-    return copy;
-}
-
-static int int_attr(hid_t object, const char *name)
-{
-    int value = 0;
-    if (H5Aexists(object, name) <= 0) return 0;
-    const hid_t attr = H5Aopen(object, name, H5P_DEFAULT);
-    if (H5Aread(attr, H5T_NATIVE_INT, &value) < 0) value = 0;
-    H5Aclose(attr);
-    return value;
-}
-
-// ---- columns
-// --------------------------------------------------------------------------------------
+// ---- columns -----------------------------------------------------------------------------------
 
 // Opens a 1-D data set of the group; *n is its length.
 static int open_column(struct reader *r, const char *name, hid_t *set, uint64_t *n,
@@ -85,17 +54,26 @@ static int open_column(struct reader *r, const char *name, hid_t *set, uint64_t 
     return broken(r, name, "is not one-dimensional", err);
 }
 
-// Reads n_row values of a data set of the group, converted to the memory type.
+// The first data set of a group tells the length of all.
+static int read_length(struct reader *r, const char *name, struct assay_err *err)
+{
+    hid_t set;
+    ASSAY_TRY(open_column(r, name, &set, &r->n, err));
+    H5Dclose(set);
+    return ASSAY_OK;
+}
+
+// Reads the values of a data set of the group, converted to the memory type.
 static int read_column(struct reader *r, const char *name, hid_t type, void *value,
                        struct assay_err *err)
 {
     hid_t set;
     uint64_t n;
     ASSAY_TRY(open_column(r, name, &set, &n, err));
-    const bool right = n == r->table->n_row;
+    const bool right = n == r->n;
     const bool ok = right && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0;
     H5Dclose(set);
-    if (!right) return broken(r, name, "has another length than index", err);
+    if (!right) return broken(r, name, "has another length than those beside it", err);
     return ok ? ASSAY_OK : broken(r, name, "cannot be read", err);
 }
 
@@ -109,157 +87,109 @@ static size_t text_width(const struct reader *r, const char *name)
     return width;
 }
 
-static int read_archs(struct reader *r, struct assay_err *err)
+// Reads all texts of a data set; *out[i] is the i-th, ended by 0.
+static int read_texts(struct reader *r, const char *name, char ***out, struct assay_err *err)
 {
-    const uint64_t n = r->table->n_row;
-    const size_t width = text_width(r, "arch") + 1; // and the end of the text
-    if (width == 1) return broken(r, "arch", "is missing or no text", err);
-    char *text = take(r, n, width, err);
-    r->table->arch = take(r, n, sizeof *r->table->arch, err);
-    if (!text || !r->table->arch) return ASSAY_ERR_MEMORY;
+    const size_t width = text_width(r, name) + 1; // and the end of the text
+    if (width == 1) return broken(r, name, "is missing or no text", err);
+    char *text = take(r, r->n, width, err);
+    *out = take(r, r->n, sizeof **out, err);
+    if (!text || !*out) return ASSAY_ERR_MEMORY;
     const hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, width);
-    const int status = read_column(r, "arch", type, text, err);
+    const int status = read_column(r, name, type, text, err);
     H5Tclose(type);
-    for (uint64_t i = 0; i < n; i++) r->table->arch[i] = text + i * width;
+    for (uint64_t i = 0; i < r->n; i++) (*out)[i] = text + i * width;
     return status;
 }
 
-static int read_keys(struct reader *r, struct assay_err *err)
+static int read_columns(struct reader *r, struct assay_err *err)
 {
     struct assay_table *table = r->table;
-    hid_t set;
-    ASSAY_TRY(open_column(r, "index", &set, &table->n_row, err));
-    H5Dclose(set);
-    table->index = take(r, table->n_row, sizeof *table->index, err);
-    table->status = take(r, table->n_row, sizeof *table->status, err);
-    if (!table->index || !table->status) return ASSAY_ERR_MEMORY;
+    ASSAY_TRY(read_length(r, "name", err));
+    if (r->n > UINT32_MAX) return broken(r, "name", "is too long", err);
+    table->n_column = (uint32_t)r->n;
+    table->direction = take(r, r->n, sizeof *table->direction, err);
+    if (!table->direction) return ASSAY_ERR_MEMORY;
+    ASSAY_TRY(read_texts(r, "name", &table->name, err));
+    ASSAY_TRY(read_texts(r, "unit", &table->unit, err));
+    ASSAY_TRY(read_texts(r, "source", &table->source, err));
+    ASSAY_TRY(read_texts(r, "protocol", &table->protocol, err));
+    return read_column(r, "direction", H5T_NATIVE_INT, table->direction, err);
+}
+
+static int read_numbers(struct reader *r, const char *name, double **out, struct assay_err *err)
+{
+    *out = take(r, r->n, sizeof **out, err);
+    return *out ? read_column(r, name, H5T_NATIVE_DOUBLE, *out, err) : ASSAY_ERR_MEMORY;
+}
+
+static int read_column_pair(struct reader *r, uint32_t c, struct assay_err *err)
+{
+    char error[ASSAY_TEXT_MAX];
+    ASSAY_TRY(read_numbers(r, r->table->name[c], &r->table->value[c], err));
+    snprintf(error, sizeof error, "%.1000s_stderr", r->table->name[c]);
+    if (H5Lexists(r->group, error, H5P_DEFAULT) <= 0) return ASSAY_OK;
+    return read_numbers(r, error, &r->table->error[c], err);
+}
+
+static int read_rows(struct reader *r, struct assay_err *err)
+{
+    struct assay_table *table = r->table;
+    ASSAY_TRY(read_length(r, "index", err));
+    table->n_row = r->n;
+    table->index = take(r, r->n, sizeof *table->index, err);
+    table->status = take(r, r->n, sizeof *table->status, err);
+    table->value = take(r, table->n_column, sizeof *table->value, err);
+    table->error = take(r, table->n_column, sizeof *table->error, err);
+    if (!table->index || !table->status || !table->value || !table->error) return ASSAY_ERR_MEMORY;
     ASSAY_TRY(read_column(r, "index", H5T_NATIVE_UINT64, table->index, err));
     ASSAY_TRY(read_column(r, "status_code", H5T_NATIVE_INT32, table->status, err));
-    return read_archs(r, err);
-}
-
-static bool is_float(const struct reader *r, const char *name)
-{
-    const hid_t set = H5Dopen2(r->group, name, H5P_DEFAULT), type = H5Dget_type(set);
-    const bool yes = H5Tget_class(type) == H5T_FLOAT;
-    if (type >= 0) H5Tclose(type);
-    if (set >= 0) H5Dclose(set);
-    return yes;
-}
-
-// "kappa_stderr" belongs to the column before it, "kappa".
-static bool is_error_of_last(const struct assay_table *table, const char *name)
-{
-    if (table->n_column == 0) return false;
-    char expected[NAME_BYTES + 8];
-    snprintf(expected, sizeof expected, "%s_stderr", table->name[table->n_column - 1]);
-    return strcmp(name, expected) == 0;
-}
-
-static void describe(struct reader *r, const char *name, uint32_t c)
-{
-    const hid_t set = H5Dopen2(r->group, name, H5P_DEFAULT);
-    static char none[] = "";
-    char *unit = text_attr(r, set, "unit"), *source = text_attr(r, set, "source");
-    char *protocol = text_attr(r, set, "protocol");
-    r->table->direction[c] = int_attr(set, "direction");
-    r->table->unit[c] = unit ? unit : none;
-    r->table->source[c] = source ? source : none;
-    r->table->protocol[c] = protocol ? protocol : none;
-    if (set >= 0) H5Dclose(set);
-}
-
-static int read_number(struct reader *r, const char *name, struct assay_err *err)
-{
-    struct assay_table *table = r->table;
-    if (!is_float(r, name)) return ASSAY_OK;
-    double *value = take(r, table->n_row, sizeof *value, err);
-    if (!value) return ASSAY_ERR_MEMORY;
-    ASSAY_TRY(read_column(r, name, H5T_NATIVE_DOUBLE, value, err));
-    if (is_error_of_last(table, name)) {
-        table->error[table->n_column - 1] = value;
-        return ASSAY_OK;
-    }
-    strcpy(table->name[table->n_column], name);
-    table->value[table->n_column] = value;
-    describe(r, name, table->n_column++);
+    ASSAY_TRY(read_texts(r, "arch", &table->arch, err));
+    for (uint32_t c = 0; c < table->n_column; c++) ASSAY_TRY(read_column_pair(r, c, err));
     return ASSAY_OK;
 }
 
-static int read_order(struct reader *r, const char *name, struct assay_err *err)
+static int read_order(struct reader *r, char *name, struct assay_err *err)
 {
     struct assay_table *table = r->table;
-    uint64_t *order = take(r, table->n_row, sizeof *order, err);
-    bool *seen = take(r, table->n_row, sizeof *seen, err);
+    uint64_t *order = take(r, r->n, sizeof *order, err);
+    bool *seen = take(r, r->n, sizeof *seen, err);
     if (!order || !seen) return ASSAY_ERR_MEMORY;
     ASSAY_TRY(read_column(r, name, H5T_NATIVE_UINT64, order, err));
-    for (uint64_t i = 0; i < table->n_row; i++) {
-        if (order[i] >= table->n_row || seen[order[i]])
+    for (uint64_t i = 0; i < r->n; i++) {
+        if (order[i] >= r->n || seen[order[i]])
             return broken(r, name, "is not an order of the rows", err);
         seen[order[i]] = true;
     }
-    strcpy(table->ranking[table->n_ranking], name);
+    table->ranking[table->n_ranking] = name;
     table->order[table->n_ranking++] = order;
     return ASSAY_OK;
 }
 
-// Calls visit for every member of the open group, in order of creation.
-static int for_members(struct reader *r, uint64_t n, const char *path,
-                       int (*visit)(struct reader *, const char *, struct assay_err *),
-                       struct assay_err *err)
+static int read_rankings(struct reader *r, struct assay_err *err)
 {
-    for (uint64_t i = 0; i < n; i++) {
-        char name[NAME_BYTES];
-        const ssize_t length = H5Lget_name_by_idx(r->group, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, i,
-                                                  name, sizeof name, H5P_DEFAULT);
-        if (length < 0 || (size_t)length >= sizeof name)
-            return broken(r, path, "has a member with an unreadable or overlong name", err);
-        ASSAY_TRY(visit(r, name, err));
+    struct assay_table *table = r->table;
+    table->ranking = take(r, table->n_column, sizeof *table->ranking, err);
+    table->order = take(r, table->n_column, sizeof *table->order, err);
+    if (!table->ranking || !table->order) return ASSAY_ERR_MEMORY;
+    for (uint32_t c = 0; c < table->n_column; c++) {
+        if (table->direction[c] != 0) ASSAY_TRY(read_order(r, table->name[c], err));
     }
     return ASSAY_OK;
 }
 
-static int read_table(struct reader *r, uint64_t n, struct assay_err *err)
-{
-    struct assay_table *table = r->table;
-    table->name = take(r, n, sizeof *table->name, err);
-    table->direction = take(r, n, sizeof *table->direction, err);
-    table->value = take(r, n, sizeof *table->value, err);
-    table->error = take(r, n, sizeof *table->error, err);
-    table->unit = take(r, n, sizeof *table->unit, err);
-    table->source = take(r, n, sizeof *table->source, err);
-    table->protocol = take(r, n, sizeof *table->protocol, err);
-    if (!table->name || !table->direction || !table->value || !table->error || !table->unit ||
-        !table->source || !table->protocol)
-        return ASSAY_ERR_MEMORY;
-    ASSAY_TRY(read_keys(r, err));
-    return for_members(r, n, "/table", read_number, err);
-}
-
-static int read_rankings(struct reader *r, uint64_t n, struct assay_err *err)
-{
-    r->table->ranking = take(r, n, sizeof *r->table->ranking, err);
-    r->table->order = take(r, n, sizeof *r->table->order, err);
-    if (!r->table->ranking || !r->table->order) return ASSAY_ERR_MEMORY;
-    return for_members(r, n, "/rankings", read_order, err);
-}
-
 static int in_group(struct reader *r, const char *path,
-                    int (*read)(struct reader *, uint64_t, struct assay_err *),
-                    struct assay_err *err)
+                    int (*read)(struct reader *, struct assay_err *), struct assay_err *err)
 {
-    H5G_info_t info = {0};
     r->group = H5Gopen2(r->file, path, H5P_DEFAULT);
     if (r->group < 0) return broken(r, path, "is missing", err);
-    const int status = H5Gget_info(r->group, &info) < 0 ? broken(r, path, "cannot be read", err)
-                                                        : read(r, info.nlinks, err);
+    const int status = read(r, err);
     H5Gclose(r->group);
     return status;
 }
 
-// ---- the file
-// -------------------------------------------------------------------------------------
+// ---- the file ----------------------------------------------------------------------------------
 
 static int open_results(struct reader *r, struct assay_err *err)
 {
@@ -281,21 +211,31 @@ static int open_results(struct reader *r, struct assay_err *err)
     return ASSAY_OK;
 }
 
+// The version of the format, 0 for a file that is not assay's.
+static int format_version(hid_t file)
+{
+    int version = 0;
+    if (H5Aexists(file, "assay_results") <= 0) return 0;
+    const hid_t attr = H5Aopen(file, "assay_results", H5P_DEFAULT);
+    if (H5Aread(attr, H5T_NATIVE_INT, &version) < 0) version = 0;
+    H5Aclose(attr);
+    return version;
+}
+
 static int read_file(struct reader *r, struct assay_err *err)
 {
-    const char *format = text_attr(r, r->file, "format");
-    if (!format || strncmp(format, "assay results ", 14) != 0)
-        return assay_err_set(
-            err, ASSAY_ERR_INPUT,
-            "%s: an HDF5 file, but not one of assay's: no attribute format = 'assay "
-            "results 1'",
-            r->name);
-    if (strcmp(format, "assay results 1") != 0)
+    const int version = format_version(r->file);
+    if (version == 0)
         return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: format '%s'; this program reads 'assay "
-                             "results 1'",
-                             r->name, format);
-    ASSAY_TRY(in_group(r, "/table", read_table, err));
+                             "%s: an HDF5 file, but not a results.h5 of assay: it has no attribute "
+                             "assay_results",
+                             r->name);
+    if (version != ASSAY_RESULTS_VERSION)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: results of format %d; this program reads format %d", r->name,
+                             version, ASSAY_RESULTS_VERSION);
+    ASSAY_TRY(in_group(r, "/columns", read_columns, err));
+    ASSAY_TRY(in_group(r, "/table", read_rows, err));
     return in_group(r, "/rankings", read_rankings, err);
 }
 

@@ -84,28 +84,6 @@ static int from_file(struct list *list, const struct assay_config *config,
 }
 
 // ---- a range, or a sample of it -----------------------------------------------------------------
-static int find_range(const struct assay_config *config, uint64_t size, uint64_t *count,
-                      struct assay_err *err)
-{
-    if (config->first >= size)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "candidates.first = %" PRIu64 ": %s has the candidates 0 to %" PRIu64,
-                             config->first, config->space, size - 1);
-    const uint64_t rest = size - config->first;
-    *count = config->count ? config->count : rest;
-    if (*count > rest)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "candidates.count = %" PRIu64 ": %s has %" PRIu64
-                             " candidates from %" PRIu64 " on",
-                             config->count, config->space, rest, config->first);
-    if (config->sample > *count)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "candidates.sample = %" PRIu64 ": expected at most %" PRIu64
-                             ", the candidates to choose from",
-                             config->sample, *count);
-    return 0;
-}
-
 // True when x was not in the set (open addressing, x + 1 stored, mask + 1 slots) and now is.
 static bool add_to_set(uint64_t *slot, uint64_t mask, uint64_t x)
 {
@@ -141,12 +119,35 @@ static int sample(struct list *list, const struct assay_config *config, uint64_t
     return status;
 }
 
+// How many candidates there are from candidates.first on.
+static int find_count(const struct assay_config *config, uint64_t size, uint64_t *count,
+                      struct assay_err *err)
+{
+    if (config->first >= size)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "candidates.first = %" PRIu64 ": %s has the candidates 0 to %" PRIu64,
+                             config->first, config->space, size - 1);
+    const uint64_t rest = size - config->first;
+    *count = config->count ? config->count : rest;
+    if (*count > rest)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "candidates.count = %" PRIu64 ": %s has %" PRIu64
+                             " candidates from %" PRIu64 " on",
+                             config->count, config->space, rest, config->first);
+    if (config->sample > *count)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "candidates.sample = %" PRIu64 ": there are %" PRIu64
+                             " candidates to choose from",
+                             config->sample, *count);
+    return 0;
+}
+
 static int from_range(struct list *list, const struct assay_config *config,
                       const struct assay_space *space, struct assay_err *err)
 {
     uint64_t count = 0;
 
-    ASSAY_TRY(find_range(config, assay_space_size(space), &count, err));
+    ASSAY_TRY(find_count(config, assay_space_size(space), &count, err));
     if (config->sample) return sample(list, config, count, err);
     for (uint64_t i = 0; i < count; i++) ASSAY_TRY(append(list, config->first + i, err));
     return 0;

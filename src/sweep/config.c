@@ -54,7 +54,7 @@ const struct assay_opt assay_config_opts[] = {
      BOOL, FIELD(data.normalise), .def = "true"},
 
     {"ntk", "batch", "images N in the neural tangent kernel",
-     U64(2, 65536), FIELD(protocol.ntk_batch), .def = "72"},
+     U64(2, 65536), FIELD(protocol.ntk_batch), .def = "16"},
     {"ntk", "init", "initialisation of the network of ntk and nasi",
      CHOICE(INITS), FIELD(protocol.ntk_init), .def = "kaiming-fan-out"},
 
@@ -80,7 +80,7 @@ const struct assay_opt assay_config_opts[] = {
     {"run", "seed", "seed of weights, batches and patches",
      ANY_U64, FIELD(protocol.seed), .def = "0"},
     {"run", "repeats", "repeats with a new batch (and new weights, see redraw)",
-     U64(1, 10000), FIELD(protocol.repeats), .def = "1"},
+     U64(1, 10000), FIELD(protocol.repeats), .def = "8"},
     {"run", "redraw", "new weights in every repeat",
      BOOL, FIELD(protocol.redraw), .def = "true"},
     {"run", "members", "evaluate every architecture, not one for all that are the same network",
@@ -117,17 +117,10 @@ static int check_metrics(char *list, struct assay_err *err)
 static int check_data(const struct assay_config *c, struct assay_err *err)
 {
     static const struct {
-        const char *name, *path;
+        const char *name;
         uint64_t classes;
-    } need[] = {{"gaussian", NULL, 2},
-                {"cifar10", "the directory of its binary files", 10},
-                {"cifar100", "the directory of its binary files", 100},
-                {"hdf5", "file.h5:/dataset", 2}};
+    } need[] = {{"gaussian", 2}, {"cifar10", 10}, {"cifar100", 100}, {"hdf5", 2}};
     const int source = c->data.source;
-    if (need[source].path && !c->data.path[0])
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "data.path is empty, but data.source = %s needs %s", need[source].name,
-                             need[source].path);
     if (c->protocol.classes < need[source].classes)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "network.classes = %" PRIu64 ": %s has %" PRIu64 " classes",
@@ -178,11 +171,13 @@ static unsigned preset_index(const char *name)
     return i;
 }
 
-// A protocol's name stands for all its values or is not used.
+// A protocol's name stands for all its values or is not used; only how often it is repeated is
+// free.
 static void name_honestly(struct assay_config *c)
 {
     const struct assay_preset *preset = &assay_presets[c->protocol.name];
     for (const struct assay_preset_value *v = preset->value; v->section; v++) {
+        if (strcmp(v->name, "repeats") == 0) continue;
         char value[ASSAY_TEXT_MAX];
         assay_opts_value(assay_opts_find(assay_config_opts, v->section, v->name), c, value,
                          sizeof value);
@@ -211,6 +206,7 @@ static bool determines_numbers(const struct assay_opt *opt)
 {
     static const char *const how[] = {"memory", "cpu", "checkpoint", "time_limit",
                                       "coordinator_works"};
+    if (strcmp(opt->section, "data") == 0 && strcmp(opt->name, "path") == 0) return false;
     if (strcmp(opt->section, "run") != 0) return true;
     for (unsigned i = 0; i < ASSAY_LEN(how); i++) {
         if (strcmp(opt->name, how[i]) == 0) return false;

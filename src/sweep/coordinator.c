@@ -18,7 +18,6 @@
 // What a worker holds.
 struct hand {
     uint64_t out, chunk; // tasks sent and not answered; size of the last TASK
-    bool left;
 };
 
 struct sweep_desk {
@@ -33,9 +32,9 @@ struct sweep_desk {
     size_t n_pending, cap_pending;
     double flushed, published, own; // times of the last flush and publication; own: last evaluation
     uint64_t published_done;
-    double deadline;
-    const char *limit; // what the deadline is
-    int signal;        // seen by any rank
+    struct sweep_limit limit;
+    double longest; // evaluation so far, CPU seconds
+    int signal;     // seen by any rank
     char why[128];
     struct assay_err *err;
 };
@@ -83,6 +82,7 @@ static int enter(struct sweep_desk *d, size_t n, double seconds)
         if (fresh < 0) return fresh;
         ASSAY_ASSERT(fresh);
         sweep_queue_finished(&d->queue, task, seconds / (double)n);
+        d->longest = fmax(d->longest, d->farm.ledger->record[task].seconds);
         d->n_pending++;
     }
     return 0;
@@ -101,11 +101,11 @@ static int flush_if_due(struct sweep_desk *d)
 // A worker that cannot go on: its text is this run's error.
 static int read_error(struct sweep_desk *d, const char *letter, size_t n)
 {
-    struct assay_err error;
+    struct sweep_failure failure;
 
-    ASSAY_ASSERT(n == sizeof(struct sweep_done) + sizeof error);
-    memcpy(&error, letter + sizeof(struct sweep_done), sizeof error);
-    return assay_err_set(d->err, error.code, "%s", error.text);
+    ASSAY_ASSERT(n == sizeof failure);
+    memcpy(&failure, letter, sizeof failure);
+    return assay_err_set(d->err, failure.error.code, "%s", failure.error.text);
 }
 
 static int read_done(struct sweep_desk *d, const struct assay_mail *mail, const char *letter)
@@ -116,10 +116,7 @@ static int read_done(struct sweep_desk *d, const struct assay_mail *mail, const 
     ASSAY_ASSERT(mail->n >= sizeof done);
     memcpy(&done, letter, sizeof done);
     if (done.flag & SWEEP_DONE_ERROR) return read_error(d, letter, mail->n);
-    if (done.flag & SWEEP_DONE_LAST) {
-        hand->left = true;
-        d->n_left++;
-    }
+    if (done.flag & SWEEP_DONE_LAST) d->n_left++;
     if (done.flag & SWEEP_DONE_STOP) d->signal = done.signal;
     ASSAY_ASSERT(mail->n == sizeof done + done.n_record * d->bench.bytes &&
                  done.n_record <= hand->out);
@@ -240,12 +237,14 @@ static int checkpoint_if_due(struct sweep_desk *d)
 
 static bool must_stop(struct sweep_desk *d)
 {
+    const char *limit = sweep_limit_reached(&d->limit, d->longest);
+
     if (sweep_signal()) d->signal = sweep_signal();
     if (d->signal)
         snprintf(d->why, sizeof d->why, "signal %d (%s)", d->signal, strsignal(d->signal));
-    else if (assay_clock_wall() >= d->deadline)
-        snprintf(d->why, sizeof d->why, "%s", d->limit);
-    return *d->why;
+    else if (limit)
+        snprintf(d->why, sizeof d->why, "%s", limit);
+    return d->signal || limit;
 }
 
 static void show(struct sweep_desk *d)
@@ -324,7 +323,7 @@ int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, stru
     d->err = err;
     d->ranks = assay_comm_size(farm->comm);
     d->works = sweep_desk_works(farm->config, d->ranks);
-    d->deadline = sweep_deadline(farm->config, &d->limit);
+    sweep_limit_open(&d->limit, farm->config);
     d->flushed = d->published = assay_clock_wall();
     const int status = fill(d);
     if (status < 0) {

@@ -178,16 +178,21 @@ static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
     bool dead;
     ASSAY_TRY(build_networks(e, 0, &dead, err));
     const uint32_t image = e->config->data.image, channels = assay_data_channels(data);
-    const struct assay_node *net = &e->net.node[0], *thin = &e->thin.node[0];
-    if (e->needs & ASSAY_NEEDS_NET && (net->c != channels || net->h != image || net->w != image)) {
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "data: images are (%u,%u,%u), the network expects (%u,%u,%u)",
-                             channels, image, image, net->c, net->h, net->w);
+    if (e->needs & ASSAY_NEEDS_NET) {
+        const struct assay_node *in = &e->net.node[0];
+        if (in->c != channels || in->h != image || in->w != image) {
+            return assay_err_set(err, ASSAY_ERR_CONFIG,
+                                 "data: images are (%u,%u,%u), the network expects (%u,%u,%u)",
+                                 channels, image, image, in->c, in->h, in->w);
+        }
     }
-    if (e->needs & ASSAY_NEEDS_THIN && (thin->c != 1 || thin->h != 3 || thin->w != 3)) {
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "data: patches are (1,3,3), the thin network expects (%u,%u,%u)",
-                             thin->c, thin->h, thin->w);
+    if (e->needs & ASSAY_NEEDS_THIN) {
+        const struct assay_node *in = &e->thin.node[0];
+        if (in->c != 1 || in->h != 3 || in->w != 3) {
+            return assay_err_set(err, ASSAY_ERR_CONFIG,
+                                 "data: patches are (1,3,3), the thin network expects (%u,%u,%u)",
+                                 in->c, in->h, in->w);
+        }
     }
     return ASSAY_OK;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,8 +20,10 @@ char *sweep_config_text(const struct assay_config *config)
     return text;
 }
 
-// The version and the columns stand in comments: they tell journals apart, not configurations.
-char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema)
+// The version, the columns and the data stand in comments: they tell journals apart, not
+// configurations.
+char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
+                          struct assay_hash data)
 {
     char *settings = NULL, *text = NULL;
     size_t bytes = 0;
@@ -32,7 +35,7 @@ char *sweep_identity_text(const struct assay_config *config, const struct assay_
         assay_config_identity(config, settings, n);
         fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);
         for (uint32_t i = 0; i < schema->n_column; i++) fprintf(out, " %s", schema->column[i].name);
-        fprintf(out, "\n");
+        fprintf(out, "\n# data: %016" PRIx64 "%016" PRIx64 "\n", data.hi, data.lo);
         fclose(out);
     }
     free(settings);

@@ -18,6 +18,7 @@ struct archive {
     struct assay_journal *journal;
     struct sweep_ledger ledger;
     struct sweep_publisher publisher;
+    struct assay_hash data; // digest of the images, of a dry run
     char *identity;
     void *list;
     size_t n_list;
@@ -69,8 +70,8 @@ static int pack(struct archive *a, const char *dir, const struct assay_log *log,
     ASSAY_TRY(open_schema(a, err));
     ASSAY_TRY(sweep_plan_unpack(&a->plan, a->list, a->n_list, a->config.members, &a->space, err));
     ASSAY_TRY(open_records(a, dir, err));
-    ASSAY_TRY(
-        sweep_publisher_open(&a->publisher, dir, &a->config, &a->space, &a->ledger, NULL, err));
+    ASSAY_TRY(sweep_publisher_open(&a->publisher, dir, &a->config, &a->space, &a->ledger,
+                                   a->identity, NULL, err));
     ASSAY_TRY(sweep_publish(&a->publisher, err));
     assay_log_line(log, ASSAY_LOG_INFO,
                    "%s/results.h5: %" PRIu64 " rows, %" PRIu64 " of %" PRIu64 " evaluations done",
@@ -98,7 +99,7 @@ static int print_state(struct archive *a, const char *dir, FILE *out, struct ass
         return 0;
     }
     ASSAY_TRY(assay_journal_peek(dir, &a->identity, &a->list, &a->n_list, err));
-    char *mine = sweep_identity_text(&a->config, &a->schema);
+    char *mine = sweep_identity_text(&a->config, &a->schema, a->data);
     const bool same = mine && strcmp(mine, a->identity) == 0;
     free(mine);
     if (!same) {
@@ -120,7 +121,7 @@ static void print_columns(const char *what, const struct assay_columns *columns,
 }
 
 // Opens the data and makes an evaluator, so that what would stop the run at its start shows here.
-static int try_evaluator(const struct archive *a, struct assay_err *err)
+static int try_evaluator(struct archive *a, struct assay_err *err)
 {
     struct assay_data *data = NULL;
     struct assay_evaluator *evaluator = NULL;
@@ -128,6 +129,7 @@ static int try_evaluator(const struct archive *a, struct assay_err *err)
     ASSAY_TRY(assay_data_open(&data, &a->config.data, err));
     const int status = assay_evaluator_create(&evaluator, &a->config, &a->space, data, err);
     if (status >= 0) assay_evaluator_destroy(evaluator);
+    a->data = assay_data_digest(data);
     assay_data_close(data);
     return status;
 }

@@ -2,13 +2,16 @@
 #include "assay/sweep.h"
 
 // clang-format off
+// Eight kernels of 16 images cost what one of 72 costs with all other metrics beside it, and rank better: Spearman of
+// the rank sum with accuracy 0.84 against 0.81 (300 architectures of NAS-Bench-201, CIFAR-10; README).
 static const struct assay_preset_value values_default[] = {
-    {"ntk", "batch", "72"},
+    {"ntk", "batch", "16"},
     {"ntk", "init", "kaiming-fan-out"},
     {"regions", "batch", "1000"},
     {"regions", "batches", "3"},
     {"regions", "init", "kaiming-fan-in"},
     {"run", "redraw", "true"},
+    {"run", "repeats", "8"},
     {NULL, NULL, NULL},
 };
 
@@ -24,6 +27,7 @@ static const struct assay_preset_value values_tenas_code[] = {
     {"regions", "batches", "3"},
     {"regions", "init", "pytorch"},
     {"run", "redraw", "false"},
+    {"run", "repeats", "3"},
     {NULL, NULL, NULL},
 };
 
@@ -37,13 +41,15 @@ static const struct assay_preset_value values_tenas_paper[] = {
     {"regions", "batches", "5"},
     {"regions", "init", "kaiming-fan-in"},
     {"run", "redraw", "true"},
+    {"run", "repeats", "3"},
     {NULL, NULL, NULL},
 };
 
 static const struct assay_preset_value values_custom[] = {{NULL, NULL, NULL}};
 
 const struct assay_preset assay_presets[] = {
-    {"default", "new Kaiming weights every repeat; batch 72, 3 x 1000 region samples", values_default},
+    {"default", "what ranked best at equal cost: 8 repeats with new Kaiming weights each; batch 16,\n"
+                "3 x 1000 region samples", values_default},
     {"tenas-code", "TE-NAS as its released code behaves: PyTorch's initialisation, drawn once; repeats\n"
                    "differ only in the mini-batch", values_tenas_code},
     {"tenas-paper", "TE-NAS as its paper says (arXiv 2102.11535): Kaiming weights redrawn every repeat,\n"

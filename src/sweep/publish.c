@@ -75,13 +75,13 @@ static int fill_row(struct sweep_publisher *p, uint64_t i, const struct assay_co
 }
 
 static int fill(struct sweep_publisher *p, const struct assay_config *config,
-                const struct assay_space *space, struct assay_err *err)
+                const struct assay_space *space, const char *identity, struct assay_err *err)
 {
     const uint64_t n = p->ledger->plan->n_row;
     struct assay_graph scratch;
     int status = 0;
 
-    ASSAY_TRY(add_attr(p, "config", sweep_identity_text(config, p->ledger->schema), false, err));
+    ASSAY_TRY(add_attr(p, "config", strdup(identity), false, err));
     ASSAY_TRY(add_attr(p, "build", build_text(), false, err));
     ASSAY_TRY(add_attr(p, "space", strdup(config->space), false, err));
     ASSAY_TRY(assay_columns_create(&p->counted, config, true, err));
@@ -96,12 +96,12 @@ static int fill(struct sweep_publisher *p, const struct assay_config *config,
 
 int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
                          const struct assay_config *config, const struct assay_space *space,
-                         const struct sweep_ledger *ledger, const struct assay_comm *comm,
-                         struct assay_err *err)
+                         const struct sweep_ledger *ledger, const char *identity,
+                         const struct assay_comm *comm, struct assay_err *err)
 {
     *p = (struct sweep_publisher){.dir = dir, .ledger = ledger};
     int status = comm ? add_circumstances(p, config, comm, err) : 0;
-    if (status >= 0) status = fill(p, config, space, err);
+    if (status >= 0) status = fill(p, config, space, identity, err);
     if (status < 0) sweep_publisher_close(p);
     return status;
 }

@@ -53,7 +53,8 @@ static int open_evaluator(struct run *r)
     ASSAY_TRY(assay_space_open(&r->space, r->config.space, r->err));
     ASSAY_TRY(assay_data_open(&r->data, &r->config.data, r->err));
     ASSAY_TRY(assay_evaluator_create(&r->evaluator, &r->config, &r->space, r->data, r->err));
-    r->identity = sweep_identity_text(&r->config, assay_evaluator_schema(r->evaluator));
+    r->identity = sweep_identity_text(&r->config, assay_evaluator_schema(r->evaluator),
+                                      assay_data_digest(r->data));
     return r->identity ? 0 : assay_err_set(r->err, ASSAY_ERR_MEMORY, "no memory for a text");
 }
 
@@ -102,7 +103,7 @@ static int open_desk(struct run *r)
     ASSAY_TRY(sweep_config_write(&r->config, r->dir, r->err));
     log_start(r);
     ASSAY_TRY(sweep_publisher_open(&r->publisher, r->dir, &r->config, &r->space, &r->ledger,
-                                   r->comm, r->err));
+                                   r->identity, r->comm, r->err));
     return sweep_desk_open(&r->desk,
                            &(struct sweep_farm){.comm = r->comm,
                                                 .config = &r->config,

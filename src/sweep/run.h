@@ -65,16 +65,17 @@ struct sweep_publisher {
 // every literal network. comm: whose ranks are named as circumstances of the run, may be NULL.
 int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
                          const struct assay_config *config, const struct assay_space *space,
-                         const struct sweep_ledger *ledger, const struct assay_comm *comm,
-                         struct assay_err *err);
+                         const struct sweep_ledger *ledger, const char *identity,
+                         const struct assay_comm *comm, struct assay_err *err);
 // Writes DIR/results.h5 from what the ledger knows now.
 int sweep_publish(struct sweep_publisher *p, struct assay_err *err);
 void sweep_publisher_close(struct sweep_publisher *p);
 // ---- what the run is ----------------------------------------------------------------------------
 // malloc'd texts, NULL when out of memory: all of the configuration, and the journal's identity,
-// the part of it that determines the numbers.
+// the part of it that determines the numbers, with assay_data_digest of the images.
 char *sweep_config_text(const struct assay_config *config);
-char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema);
+char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
+                          struct assay_hash data);
 // The configuration of an identity.
 int sweep_config_parse(struct assay_config *config, const char *text, struct assay_err *err);
 // Writes DIR/config.ini atomically.
@@ -94,9 +95,14 @@ int sweep_hello(struct assay_comm *comm, const char *identity, const struct assa
 void sweep_signals_catch(void);
 // The signal caught, or 0.
 int sweep_signal(void);
-// Monotonic time at which to stop, by run.time_limit and SLURM_JOB_END_TIME, whichever is first;
-// infinity: never. *why: what the log says then.
-double sweep_deadline(const struct assay_config *config, const char **why);
+// Monotonic times at which to stop, by run.time_limit and SLURM_JOB_END_TIME; infinity: never.
+struct sweep_limit {
+    double own, slurm, margin; // margin: before Slurm's end
+};
+void sweep_limit_open(struct sweep_limit *limit, const struct assay_config *config);
+// The name of the limit that is reached, or NULL. longest: seconds a candidate in hand may still
+// take.
+const char *sweep_limit_reached(const struct sweep_limit *limit, double longest);
 
 // ---- progress -----------------------------------------------------------------------------------
 struct sweep_progress {
@@ -122,9 +128,14 @@ void sweep_progress_break(struct sweep_progress *p);
 // what it holds, sends what is finished, and marks that message LAST.
 enum sweep_done_flag { SWEEP_DONE_LAST = 1, SWEEP_DONE_STOP = 2, SWEEP_DONE_ERROR = 4 };
 struct sweep_done {
-    uint32_t flag, n_record; // n_record packed records follow, or a struct assay_err
+    uint32_t flag, n_record; // n_record packed records follow
     int32_t signal;          // that asked for the stop
     double seconds;          // wall time spent on these records
+};
+// The whole message under SWEEP_DONE_ERROR.
+struct sweep_failure {
+    struct sweep_done done;
+    struct assay_err error;
 };
 // A TASK holds at most so many candidates, and a worker is sent the next when one is left.
 #define SWEEP_CHUNK_MAX 4096

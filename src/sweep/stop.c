@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+// Slurm kills at its end time: stop a minute earlier, or a tenth of a short job.
+#define MARGIN_SECONDS 60.0
+#define MARGIN_PART    0.1
+
 static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
 // A signal handler has no other place to leave its word.
 static volatile sig_atomic_t caught;
@@ -35,21 +39,21 @@ int sweep_signal(void)
     return caught;
 }
 
-// Slurm kills at its end time: stop a minute earlier, or a tenth of a short job.
-static double slurm_seconds(void)
+void sweep_limit_open(struct sweep_limit *limit, const struct assay_config *config)
 {
     const char *text = getenv("SLURM_JOB_END_TIME");
-    const double end = text ? strtod(text, NULL) : 0, left = end - (double)time(NULL);
+    const double end = text ? strtod(text, NULL) : 0, now = assay_clock_wall();
+    const double left = end > 0 ? end - (double)time(NULL) : INFINITY;
 
-    if (end <= 0) return INFINITY;
-    return left - fmin(60, 0.1 * fmax(left, 0));
+    limit->own = config->time_limit > 0 ? now + config->time_limit : INFINITY;
+    limit->slurm = now + left;
+    limit->margin = fmin(MARGIN_SECONDS, MARGIN_PART * fmax(left, 0));
 }
 
-double sweep_deadline(const struct assay_config *config, const char **why)
+const char *sweep_limit_reached(const struct sweep_limit *limit, double longest)
 {
-    const double own = config->time_limit > 0 ? config->time_limit : INFINITY;
-    const double slurm = slurm_seconds();
+    const double now = assay_clock_wall();
 
-    *why = own <= slurm ? "run.time_limit" : "Slurm's end time";
-    return assay_clock_wall() + fmin(own, slurm);
+    if (now >= limit->own) return "run.time_limit";
+    return now + limit->margin + longest >= limit->slurm ? "Slurm's end time" : NULL;
 }

@@ -50,16 +50,13 @@ static int send_done(struct sweep_worker *w, uint32_t flag)
 // The system failed, not a candidate: rank 0 is told and will end the job.
 static int send_error(struct sweep_worker *w, struct assay_err *error)
 {
-    struct {
-        struct sweep_done done;
-        struct assay_err error;
-    } letter = {.done = {.flag = SWEEP_DONE_ERROR}};
+    struct sweep_failure failure = {.done = {.flag = SWEEP_DONE_ERROR}};
 
     assay_err_prefix(error, "rank %d on %s", assay_comm_rank(w->comm), assay_comm_host(w->comm));
-    letter.error = *error;
+    failure.error = *error;
     w->broken = true;
     w->next = w->end = 0;
-    return assay_comm_post(w->comm, 0, ASSAY_TAG_DONE, &letter, sizeof letter, w->err);
+    return assay_comm_post(w->comm, 0, ASSAY_TAG_DONE, &failure, sizeof failure, w->err);
 }
 
 // Sends when as much is finished as is still queued: with one chunk in hand and one ahead that is

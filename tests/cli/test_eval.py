@@ -61,18 +61,18 @@ class Case(unittest.TestCase):
         return subprocess.run([ASSAY, "eval", *words], capture_output=True, text=True, check=False, timeout=120,
                               stdin=subprocess.DEVNULL)
 
-    def foreign(self, *more):
+    def foreign(self, *more, arch=ARCH):
         with h5py.File(self.path("in.h5"), "w") as f:
             for name, value in self.weights.items():
                 f["weights/" + name] = value
             f["x"] = self.x
-        return self.run_assay("nas-bench-201", ARCH, "--channels", str(C), "--cells", "1", "--classes", str(CLASSES),
+        return self.run_assay("nas-bench-201", arch, "--channels", str(C), "--cells", "1", "--classes", str(CLASSES),
                               "--weights", self.path("in.h5") + ":/weights", "--batch", self.path("in.h5") + ":/x",
                               *more)
 
-    def dump(self, *more):
+    def dump(self, *more, arch=ARCH):
         out = self.path("out.h5")
-        p = self.foreign("--dump", out, *more)
+        p = self.foreign("--dump", out, *more, arch=arch)
         self.assertEqual((p.returncode, p.stderr), (0, ""))
         with h5py.File(out, "r") as f:
             return {**{k: v[()] for k, v in f.items()}, **dict(f.attrs)}
@@ -127,6 +127,32 @@ class Foreign(Case):
             self.assertEqual(out[name], out["frozen_" + name])
         self.assertNotAlmostEqual(out["trace"] / self.dump()["trace"], 1)
 
+    def test_members_of_a_class(self):
+        """x + conv1(conv3(x)), by way of two nodes or of one: equal weights give equal kernels."""
+        before = self.dump(arch="|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|skip_connect~2|")
+        self.weights = {k.replace("layers.2", "layers.5").replace("layers.0", "layers.1"): v
+                        for k, v in self.weights.items()}
+        after = self.dump(arch="|none~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|")
+        for name in ("gram", "logits"):
+            largest = np.abs(before[name]).max()
+            self.assertLess(np.abs(after[name] - before[name]).max(), 1e-6 * largest)
+
+    def test_dead_layers(self):
+        """Weights of layers that do not reach the output are asked for and change nothing."""
+        arch = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|none~2|"
+        before = self.dump(arch=arch)
+        self.weights["cells.0.layers.0.op.1.weight"] += 1
+        self.assertTrue((self.dump(arch=arch)["gram"] == before["gram"]).all())
+        del self.weights["cells.0.layers.0.op.1.weight"]
+        self.fails(1, ["cells.0.layers.0.op.1.weight"], self.foreign(arch=arch))
+
+    def test_a_network_blind_to_its_input(self):
+        """BN shifts alone: every image has the same logits, so the kernel has rank 1."""
+        for bn in ("batch", "frozen"):
+            out = self.dump("--bn", bn, arch="|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|none~0|none~1|none~2|")
+            self.assertEqual((out["status"], out["numerical_rank"], out["kappa"]), ("degenerate", 1, np.inf))
+            self.assertTrue((out["logits"] == out["logits"][0]).all())
+
     def test_twins_are_degenerate(self):
         self.x[4] = self.x[1]
         for bn in ("batch", "frozen"):
@@ -155,6 +181,21 @@ class Foreign(Case):
         self.x = self.x[:100]
         first = self.dump("--network", "thin", "--regions-batch", "100")
         self.assertTrue((out["patterns"][:100] == first["patterns"]).all())
+
+    def test_thin_counts_dead_relus(self):
+        """A ReLU that does not reach the output splits the input space too, as in the reference."""
+        self.weights = {k: np.ones(v) for k, v in (
+            ("cells.0.layers.0.op.1.weight", (1, 1, 3, 3)), ("cells.0.layers.0.op.2.weight", 1),
+            ("cells.0.layers.0.op.2.bias", 1), ("lastact.0.weight", 1), ("lastact.0.bias", 1),
+            ("classifier.weight", (CLASSES, 1)), ("classifier.bias", CLASSES))}
+        self.x = np.random.default_rng(4).standard_normal((500, 1, 3, 3))
+        arch = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+        out = self.dump("--network", "thin", "--regions-batch", "500", arch=arch)
+        x = self.x.reshape(500, 9)
+        last = (x - x.mean()) / np.sqrt(x.var() + 1e-5) + 1
+        self.assertEqual(out["regions"], len(np.unique(np.hstack([x > 0, last > 0]), axis=0)))
+        self.assertGreater(out["regions"], len(np.unique(last > 0, axis=0)))
+        self.assertEqual(out["relu_units"], 18)
 
 
 class BadForeign(Case):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""rank and correlate on a made-up results file, against the definitions computed here.
+"""rank and correlate on made-up values, against the definitions computed here; the README's lists.
 
 usage: test_tables.py ASSAY SOURCE_ROOT
 """
@@ -8,13 +8,16 @@ import csv
 import io
 import math
 import random
+import re
+import shutil
 import sys
+import tempfile
 import unittest
 
 import h5py
 import numpy as np
 
-from test_cli import Case
+from test_cli import ROOT, Case, run
 
 OPS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 OK, DEGENERATE, DEAD, FAILED, UNFINISHED = 0, 1, 2, 3, -1
@@ -31,21 +34,24 @@ def arch_of(index, node_sep="+", swap=False):
     return node_sep.join(nodes)
 
 
-def make_rows():
+def make_rows(indices):
     rng = random.Random(5)
     rows = []
-    for i, index in enumerate(sorted(rng.sample(range(15625), N))):
+    for i, index in enumerate(indices):
         accuracy = round(rng.uniform(80, 94), 1)
         rows.append(dict(index=index, arch=arch_of(index), accuracy=accuracy,
                          status=[DEAD, DEGENERATE, FAILED, UNFINISHED][i // 10 % 4] if i % 10 == 9 else OK,
                          kappa=round(10 + 5 * (94 - accuracy) + rng.uniform(0, 40)),
                          regions=round(100 * accuracy + rng.uniform(-300, 300), -2),
-                         depth=float(rng.randrange(7)), params=accuracy // 2 + rng.randrange(9),
+                         entropy=float(rng.randrange(7)), params=accuracy // 2 + rng.randrange(9),
                          flops=accuracy // 3 + rng.randrange(5)))
     return rows
 
 
-DIRECTION = dict(kappa=-1, regions=1, depth=0, params=1, flops=1, tenas=-1)
+DIRECTION = dict(kappa=-1, regions=1, entropy=0, params=1, flops=1, tenas=-1)
+
+MADE_UP = [name for name, direction in DIRECTION.items() if direction]
+COSTS = ["params", "flops", "layers"]
 
 
 def is_ok(row):
@@ -68,18 +74,14 @@ def add_tenas(rows):
             row["kappa"] = math.nan
 
 
-def write_results(path, rows):
-    with h5py.File(path, "w", track_order=True) as f:
-        f.attrs["format"], f.attrs["space"] = "assay results 1", "nas-bench-201"
-        table, rankings = (f.create_group(name, track_order=True) for name in ("table", "rankings"))
-        table["index"] = np.array([r["index"] for r in rows], dtype=np.uint64)
-        table["arch"] = np.array([r["arch"].encode() for r in rows])
-        table["status_code"] = np.array([r["status"] for r in rows], dtype=np.int32)
+def rewrite_results(path, rows):
+    """Puts the made-up values into a file that a sweep wrote."""
+    with h5py.File(path, "r+") as f:
+        f["table/status_code"][:] = [r["status"] for r in rows]
         for name, direction in DIRECTION.items():
-            table[name] = np.array([r[name] for r in rows], dtype=float)
-            table[name].attrs["direction"] = np.int32(direction)
+            f["table"][name][:] = [r[name] for r in rows]
             if direction:
-                rankings[name] = np.array(order(rows, name), dtype=np.uint64)
+                f["rankings"][name][:] = order(rows, name)
 
 
 # ---- the definitions ----------------------------------------------------------------------------
@@ -100,12 +102,23 @@ def partial(x, y, z):
 
 
 class Tables(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.run_dir = tempfile.mkdtemp(prefix="assay-tables-")
+        cls.addClassCleanup(shutil.rmtree, cls.run_dir)
+        cheap = ["network.image=8", "network.channels=2", "ntk.batch=4", "regions.batch=20"]
+        words = [word for key in cheap for word in ("--set", key)]
+        run("sweep", f"{ROOT}/configs/nb201-quickstart.ini", "-o", cls.run_dir, "--sample", str(N), "--quiet",
+            "--metrics", "ntk,regions,cost", *words)
+        with h5py.File(f"{cls.run_dir}/results.h5") as f:
+            cls.rows = make_rows([int(i) for i in f["table/index"]])
+        add_tenas(cls.rows)
+
     def setUp(self):
         super().setUp()
-        self.rows = make_rows()
-        add_tenas(self.rows)
         self.results = self.path("results.h5")
-        write_results(self.results, self.rows)
+        shutil.copy(f"{self.run_dir}/results.h5", self.results)
+        rewrite_results(self.results, self.rows)
         self.truth = self.write_truth(self.rows)
 
     def write_truth(self, rows, name="truth.csv", arch="arch"):
@@ -136,15 +149,15 @@ class Tables(Case):
         self.assertEqual(len(self.table("rank", self.results)), 20)
         self.assertEqual(len(self.table("rank", self.results, "--top", "3")), 3)
         self.assertEqual(len(self.table("rank", self.results, "--top", "1000000")), N)
-        row = self.table("rank", self.results, "--columns", "regions,depth", "--top", "1")[0]
-        self.assertEqual(list(row)[4:], ["regions", "depth"])
+        row = self.table("rank", self.results, "--columns", "regions,entropy", "--top", "1")[0]
+        self.assertEqual(list(row)[4:], ["regions", "entropy"])
         text = self.works("rank", self.results, "--top", "2").splitlines()
         self.assertEqual(len(text), 4)
         self.assertEqual(len(text[0]), len(text[1]))
         self.assertEqual(text[-1], COUNTS + "; best first by tenas; only ok candidates have a rank")
 
     def test_rank_refuses(self):
-        self.fails(2, "rank", self.results, "--by", "depth", says=["'depth'", "tenas", "kappa"])
+        self.fails(2, "rank", self.results, "--by", "entropy", says=["'entropy'", "tenas", "kappa"])
         self.fails(2, "rank", self.results, "--columns", "kapa", says=["'kapa'", "kappa"])
         self.fails(2, "rank", self.results, "--top", "0", says=["--top"])
         self.fails(1, "rank", self.truth, says=["truth.csv"])
@@ -155,8 +168,11 @@ class Tables(Case):
         valid = [r for r in self.rows if is_ok(r)]
         y = [r["accuracy"] for r in valid]
         shown = self.correlate()
-        self.assertEqual(list(shown), ["kappa", "regions", "tenas", "params", "flops"])
-        for name, row in shown.items():
+        with h5py.File(self.results) as f:
+            ranked = list(f["rankings"])
+        self.assertEqual(list(shown), [n for n in ranked if n not in COSTS] + COSTS)
+        for name in MADE_UP:
+            row = shown[name]
             x = [r[name] for r in valid]
             self.assertEqual((row["n"], row["invalid"]), ("108", "12"))
             self.assertAlmostEqual(float(row["tau_b"]), tau_b(x, y), 9)
@@ -181,7 +197,9 @@ class Tables(Case):
         self.assertEqual(shown["kappa"]["tau_b_lo"], "")
 
     def test_top_of_the_ranking(self):
-        for name, row in self.correlate("--bootstrap", "0").items():
+        shown = self.correlate("--bootstrap", "0")
+        for name in MADE_UP:
+            row = shown[name]
             y = [self.rows[i]["accuracy"] for i in order(self.rows, name)]
             for k in (1, 10, 100):
                 self.assertAlmostEqual(float(row[f"best_{k}"]), max(y[:k]))
@@ -191,10 +209,10 @@ class Tables(Case):
             self.assertAlmostEqual(float(row["ndcg_100"]), gain / most, 9)
 
     def test_other_columns_and_targets(self):
-        shown = self.correlate("--columns", "depth,kappa,depth", "--target", "valid_accuracy", "--bootstrap", "0")
-        self.assertEqual(list(shown), ["depth", "kappa", "params", "flops"])
+        shown = self.correlate("--columns", "entropy,kappa,entropy", "--target", "valid_accuracy", "--bootstrap", "0")
+        self.assertEqual(list(shown), ["entropy", "kappa", *COSTS])
         self.assertGreater(float(shown["kappa"]["tau_b"]), 0)
-        self.assertEqual((shown["depth"]["better"], shown["depth"]["best_10"]), ("", ""))
+        self.assertEqual((shown["entropy"]["better"], shown["entropy"]["best_10"]), ("", ""))
 
     def test_join_is_by_architecture(self):
         rows = [dict(r, arch=arch_of(r["index"], " + ", swap=True)) for r in self.rows]
@@ -222,7 +240,7 @@ class Tables(Case):
 
         arch = self.rows[0]["arch"]
         bad(f"arch,test_accuracy\n{arch},90\n|nor_conv_9x9~0|,91\n", ":3: ", "nor_conv_9x9")
-        bad(f"arch,test_accuracy\n{arch},90\n{arch},91\n", ":3: ", "line 2")
+        bad(f"arch,test_accuracy\n{arch},90\n\n{arch},91\n", ":4: ", "line 2")
         bad(f"arch,test_accuracy\n{arch},high\n", ":2: ", "'high'")
         bad(f"arch,test_accuracy\n{arch},nan\n", ":2: ", "'nan'")
         bad(f"arch,test_accuracy\n{arch},\n", ":2: ", "''")
@@ -236,6 +254,34 @@ class Tables(Case):
         self.fails(2, "correlate", self.results, "--truth", self.truth, "--invalid", "first", says=["first"])
         self.fails(2, "correlate", self.results, "--truth", self.truth, "--columns", "kapa", says=["'kapa'"])
         self.fails(1, "correlate", self.results, "--truth", self.path("none.csv"), says=["none.csv"])
+
+
+class Readme(Case):
+    """What the README lists is what the program has."""
+    maxDiff = None
+
+    def setUp(self):
+        super().setUp()
+        with open(f"{ROOT}/README.md", encoding="utf-8") as f:
+            self.text = f.read()
+
+    def test_keys_and_defaults(self):
+        section, keys = None, {}
+        for line in self.works("list", "options").splitlines():
+            if line.startswith("["):
+                section = line.strip("[]")
+            elif line and line[0] != "#":
+                key, value = line.split("=", 1)
+                keys[f"{section}.{key.strip()}"] = value.strip().replace(",", ", ")
+        told = dict(re.findall(r"^\| `(\w+\.\w+)` \| (.*?) ?\| ", self.text, re.M))
+        self.assertEqual(told, keys)
+
+    def test_columns_and_protocols(self):
+        for name in re.findall(r"^  (\w+) ", self.works("list", "metrics"), re.M):
+            if not name.startswith("frozen_") and name != "null":
+                self.assertTrue(f"`{name}`" in self.text, name)
+        for name in re.findall(r"^([\w-]+)$", self.works("list", "protocols"), re.M):
+            self.assertTrue(f"\n| `{name}` |" in self.text, name)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import random
 import re
 import subprocess
 import time
-import unittest
 
 import h5py
 import numpy
@@ -18,7 +17,7 @@ import launch
 from launch import CHEAP, COMPLETE, FAILED_CANDIDATES
 
 KILLS = int(os.environ.get("ASSAY_KILLS", "20"))
-SETTINGS = {**CHEAP, "network": {"image": 16}, "run": {"repeats": 2, "checkpoint": 0.02}}
+SETTINGS = {**CHEAP, "network": {"image": 16}, "ntk": {"batch": 12}, "run": {"repeats": 2, "checkpoint": 0.02}}
 SAMPLE = 600
 
 
@@ -36,12 +35,16 @@ class Kill(launch.SweepTest):
                 self.assertEqual(file["table/" + name][()][done].tobytes(), final[name][done].tobytes())
 
     def wait_and_kill(self, job, directory):
-        """Every third time as soon as a checkpoint is being written, else at a random moment."""
-        end = time.monotonic() + random.uniform(0.25, 1.5)
-        aimed = random.random() < 1 / 3
+        """Kills at a random moment: while the job starts, while it works, or as soon as it writes a checkpoint."""
+        start, moment = time.monotonic(), random.random()
+        if moment > 0.2:
+            while "to evaluate" not in job.text() and job.process.poll() is None:
+                time.sleep(0.002)
+            start = time.monotonic()
+        aimed = moment > 0.7
+        end = start + (2 if aimed else random.uniform(0, 0.5 if moment <= 0.2 else self.undisturbed / 8))
         while time.monotonic() < end and job.process.poll() is None:
-            if aimed and directory.exists() and any(
-                    n.startswith("results.h5") and n != "results.h5" for n in os.listdir(directory)):
+            if aimed and any(n.startswith("results.h5") and n != "results.h5" for n in os.listdir(directory)):
                 self.aimed += 1
                 break
             time.sleep(0.0005)
@@ -78,14 +81,14 @@ class Kill(launch.SweepTest):
         reference = self.scratch / "reference"
         start = time.monotonic()
         self.sweep(config, reference, "--sample", SAMPLE)
-        undisturbed = time.monotonic() - start
+        self.undisturbed = time.monotonic() - start
         with h5py.File(reference / "results.h5") as file:
             final = {n: file["table/" + n][()] for n in ("status", "kappa", "trace", "regions")}
         done, sweeps, self.aimed = 0, 0, 0
         while done < KILLS:
             done += self.one_sweep(config, reference, final, self.scratch / f"run{sweeps}", KILLS - done)
             sweeps += 1
-        print(f"\n{done} kills ({self.aimed} aimed at a checkpoint) in {sweeps} sweeps of {undisturbed:.1f} s; "
+        print(f"\n{done} kills ({self.aimed} aimed at a checkpoint) in {sweeps} sweeps of {self.undisturbed:.1f} s; "
               f"seed {seed}")
         self.assertGreater(self.aimed, 0)
 

@@ -3,15 +3,13 @@
 """The same numbers, bit for bit, for any number of ranks and any division of the work."""
 import collections
 import shutil
-import signal
 import subprocess
-import unittest
 
 import h5py
 import numpy
 
 import launch
-from launch import CHEAP, COMPLETE, ERROR, FAILED_CANDIDATES, Job
+from launch import CHEAP, COMPLETE, FAILED_CANDIDATES
 
 
 class Ranks(launch.SweepTest):

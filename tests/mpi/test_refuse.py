@@ -5,15 +5,16 @@ import os
 import pathlib
 import subprocess
 import time
-import unittest
 
 import launch
-from launch import CHEAP, COMPLETE, ERROR, FAILED_CANDIDATES, STOPPED
+from launch import CHEAP, COMPLETE, ERROR, STOPPED
 
 FARM = None
 
 
 class Refuse(launch.SweepTest):
+    RANKS = 0  # most of this needs no launcher
+
     def setUp(self):
         super().setUp()
         self.directory = self.scratch / "run"
@@ -23,7 +24,7 @@ class Refuse(launch.SweepTest):
         self.sweep(self.cheap, self.directory, "--sample", 50)
         before = (self.directory / "journal").read_bytes(), (self.directory / "config.ini").read_bytes()
         other = self.config({**CHEAP, "ntk": {"batch": 7}}, "other.ini")
-        self.refused(other, self.directory, "--sample", 50, says=("- batch = 6", "+ batch = 7"))
+        self.refused(other, self.directory, "--sample", 50, ranks=3, says=("- batch = 6", "+ batch = 7"))
         self.refused(self.cheap, self.directory, "--sample", 51, says=("- sample = 50", "+ sample = 51"))
         self.assertEqual(before, ((self.directory / "journal").read_bytes(),
                                   (self.directory / "config.ini").read_bytes()))
@@ -37,10 +38,21 @@ class Refuse(launch.SweepTest):
         archs.write_text(cell % "avg_pool_3x3")
         self.refused(self.cheap, self.directory, "--archs", archs, says=("another list of candidates",))
 
+    def test_other_images(self):
+        """What counts is what the images are, not where they lie."""
+        images = launch.numpy.random.default_rng(1).standard_normal((9, 3, 8, 8))
+        for name in ("a.h5", "moved.h5", "other.h5"):
+            with launch.h5py.File(self.scratch / name, "w") as file:
+                file["x"] = images + (name == "other.h5")
+        config = self.config({**CHEAP, "data": {"source": "hdf5", "path": "a.h5:/x"}})
+        self.sweep(config, self.directory, "--sample", 20)
+        self.sweep(config, self.directory, "--sample", 20, "--set", "data.path=moved.h5:/x")
+        self.refused(config, self.directory, "--sample", 20, "--set", "data.path=other.h5:/x", says=("# data: ",))
+
     def test_settings_that_change_no_number_may_change(self):
         self.sweep(self.cheap, self.directory, "--sample", 50, "--set", "run.time_limit=0.01", expect=STOPPED)
         self.sweep(self.cheap, self.directory, "--sample", 50, "--set", "run.checkpoint=1", "--set",
-                   "run.coordinator_works=no")
+                   "run.coordinator_works=no", ranks=2)
 
     def test_two_jobs_in_one_directory(self):
         slow = self.config({**CHEAP, "network": {"image": 16}})
@@ -48,7 +60,8 @@ class Refuse(launch.SweepTest):
         while not (self.directory / "config.ini").exists():
             self.assertIsNone(job.process.poll(), job.text())
             time.sleep(0.02)
-        self.refused(slow, self.directory, says=(str(self.directory), "process"))
+        for ranks in (0, 2):
+            self.refused(slow, self.directory, ranks=ranks, says=(str(self.directory), "process"))
         self.assertIsNone(job.process.poll(), job.text())
 
     def test_directory_that_cannot_be_written(self):
@@ -133,16 +146,14 @@ class FullDisk(launch.SweepTest):
         self.resumes(config, directory)
 
     def test_no_room_for_results(self):
-        """The journal fits, results.h5 does not: the former results.h5 and the journal stay."""
-        config, directory = self.config({"run": {"metrics": "null"}}), self.scratch / "run"
-        self.sweep(config, directory, "--set", "run.time_limit=0.000001", ranks=0, expect=(STOPPED, COMPLETE))
-        before = (directory / "results.h5").read_bytes()
-        room = os.path.getsize(directory / "journal") + 1
-        room = max(room, 4096)
-        text = self.sweep(config, directory, ranks=0, wrap=("prlimit", f"--fsize={room}"), expect=(ERROR, COMPLETE))
-        self.assertIn("File too large", text)
-        self.assertEqual(before, (directory / "results.h5").read_bytes())
-        self.sweep(config, directory, ranks=2, expect=COMPLETE)
+        """The journal is there, results.h5 cannot be written: the former one stays."""
+        config, directory = self.config(CHEAP), self.scratch / "run"
+        self.sweep(config, directory, "--sample", 50, ranks=0)
+        before = {f.name: f.read_bytes() for f in directory.iterdir()}
+        text = self.refused(config, directory, "--sample", 50, ranks=0, wrap=("prlimit", "--fsize=4096"),
+                            says=("File too large", "results.h5"))
+        self.assertIn("already complete", text)
+        self.assertEqual(before, {f.name: f.read_bytes() for f in directory.iterdir()} | {"lock": before["lock"]})
 
 
 class SystemErrors(launch.SweepTest):
@@ -164,8 +175,10 @@ class SystemErrors(launch.SweepTest):
         for candidate in (1500, 96, 2999):
             for ranks in (1, 2, 4):
                 with self.subTest(candidate=candidate, ranks=ranks):
+                    self.directory = self.scratch / f"run{candidate}-{ranks}"
                     text = self.farm(ERROR, ranks, FARM_FAIL=candidate)
                     self.assertIn("pretended lack of memory", text)
+        self.directory = self.scratch / "run1500-2"
         self.assertRegex(self.farm(COMPLETE), r"resuming: [1-9]\d* of 3000")
         with launch.h5py.File(self.directory / "results.h5") as file:
             self.assertEqual(file["table/half"][()].tolist(), [i / 2 for i in range(3000)])

@@ -4,7 +4,6 @@
 import os
 import signal
 import time
-import unittest
 
 import launch
 from launch import CHEAP, COMPLETE, FAILED_CANDIDATES, STOPPED
@@ -14,22 +13,23 @@ SLOW = {**CHEAP, "network": {"image": 16}, "run": {"repeats": 2}}
 
 
 class Stop(launch.SweepTest):
-    def begin(self, *options, ranks=2, **keywords):
-        """A sweep that has finished some candidates and is far from its end."""
+    def begin(self, *options, ranks=2):
+        """A sweep that has finished some candidates by itself and is far from its end."""
         self.directory = self.scratch / "run"
-        job = self.start(self.config(SLOW), self.directory, *options, ranks=ranks, **keywords)
+        before = self.journal_bytes()
+        job = self.start(self.config(SLOW), self.directory, *options, ranks=ranks)
         end = time.monotonic() + 60
-        while not self.journalled():
+        while self.journal_bytes() < before + 15000:
             self.assertIsNone(job.process.poll(), job.text())
             self.assertLess(time.monotonic(), end, "nothing was journalled")
-            time.sleep(0.02)
+            time.sleep(0.01)
         return job
 
-    def journalled(self):
+    def journal_bytes(self):
         try:
-            return os.path.getsize(self.directory / "journal") > 20000
+            return os.path.getsize(self.directory / "journal")
         except OSError:
-            return False
+            return 0
 
     def stopped(self, job, why):
         start = time.monotonic()
@@ -73,11 +73,12 @@ class Stop(launch.SweepTest):
     def test_stop_and_resume_gives_the_same(self):
         config = self.config({**SLOW, "run": {"repeats": 1}})
         whole, parts = self.scratch / "whole", self.scratch / "parts"
-        self.sweep(config, whole, "--sample", 300)
+        start = time.monotonic()
+        self.sweep(config, whole, "--sample", 300, ranks=1)
+        limit = f"run.time_limit={(time.monotonic() - start) / 20}"
         codes = []
-        for ranks in (0, 3, 2, 1, 5, 2, 3, 2, 2, 2, 2, 2):
-            job = self.start(config, parts, "--sample", 300, "--set", "run.time_limit=0.7", ranks=ranks)
-            codes.append(job.wait()[0])
+        for ranks in (0, 3, 2, 1, 5, 2):
+            codes.append(self.start(config, parts, "--sample", 300, "--set", limit, ranks=ranks).wait()[0])
             if codes[-1] != STOPPED:
                 break
         self.assertIn(STOPPED, codes)
@@ -90,11 +91,13 @@ class Stop(launch.SweepTest):
         self.assertSame(whole, parts)
 
     def test_time_limit(self):
-        job = self.begin("--set", "run.time_limit=2")
+        self.directory = self.scratch / "run"
+        job = self.start(self.config(SLOW), self.directory, "--set", "run.time_limit=1.5")
         self.stopped(job, "run.time_limit")
 
     def test_slurm_end_time(self):
-        job = self.begin(extra={"SLURM_JOB_END_TIME": str(int(time.time()) + 4)})
+        self.directory = self.scratch / "run"
+        job = self.start(self.config(SLOW), self.directory, extra={"SLURM_JOB_END_TIME": str(int(time.time()) + 5)})
         self.stopped(job, "Slurm's end time")
 
 

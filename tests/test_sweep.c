@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Laws of the plan (which tasks there are) and of the queue (how they are handed out). What needs
+// ranks is in mpi/.
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sweep/run.h"
+
+static int open_space(void **state)
+{
+    static struct assay_space space;
+    struct assay_err err = {0};
+
+    assert_int_equal(assay_space_open(&space, "nas-bench-201", &err), 0);
+    *state = &space;
+    return 0;
+}
+
+static int close_space(void **state)
+{
+    assay_space_close(*state);
+    return 0;
+}
+
+static struct assay_config resolve(const char *const (*word)[2], size_t n)
+{
+    struct assay_setting setting[8] = {0};
+    struct assay_config config;
+    struct assay_err err = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        strcpy(setting[i].section, "candidates");
+        strcpy(setting[i].name, word[i][0]);
+        strcpy(setting[i].value, word[i][1]);
+    }
+    assert_int_equal(assay_config_resolve(&config, setting, n, &err), 0);
+    return config;
+}
+
+static struct sweep_plan make(const struct assay_config *config, const struct assay_space *space)
+{
+    struct sweep_plan plan;
+    struct assay_err err = {0};
+
+    assert_int_equal(sweep_plan_make(&plan, config, space, &err), 0);
+    return plan;
+}
+
+static void check_plan(const struct sweep_plan *plan, const struct assay_space *space, bool members)
+{
+    for (uint64_t i = 0; i < plan->n_row; i++) {
+        const uint64_t candidate = plan->index[i];
+        if (i) assert_true(plan->index[i - 1] < candidate);
+        assert_true(plan->task_of[i] < plan->n_task);
+        assert_int_equal(plan->task[plan->task_of[i]],
+                         members ? candidate : assay_space_canonical(space, candidate));
+        assert_int_equal(sweep_plan_find(plan, plan->task[plan->task_of[i]]), plan->task_of[i]);
+    }
+    for (uint64_t i = 1; i < plan->n_task; i++) assert_true(plan->task[i - 1] < plan->task[i]);
+}
+
+static void test_whole_space(void **state)
+{
+    struct assay_config config = resolve(NULL, 0);
+    struct sweep_plan plan = make(&config, *state);
+
+    assert_int_equal(plan.n_row, 15625);
+    assert_int_equal(plan.n_task, 5044);
+    check_plan(&plan, *state, false);
+    sweep_plan_free(&plan);
+    config.members = true;
+    plan = make(&config, *state);
+    assert_int_equal(plan.n_task, 15625);
+    check_plan(&plan, *state, true);
+    sweep_plan_free(&plan);
+}
+
+// A list survives its packed form, whatever runs and gaps it has.
+static void test_pack(void **state)
+{
+    for (unsigned seed = 0; seed < 20; seed++) {
+        char size[16], text[16];
+        snprintf(size, sizeof size, "%u", 1 + seed * seed * 38);
+        snprintf(text, sizeof text, "%u", seed);
+        const char *const word[][2] = {{"sample", size}, {"seed", text}};
+        const struct assay_config config = resolve(word, 2);
+        struct sweep_plan plan = make(&config, *state), again;
+        struct assay_err err = {0};
+        size_t n;
+        assert_int_equal(plan.n_row, 1 + seed * seed * 38);
+        check_plan(&plan, *state, false);
+        void *list = sweep_plan_pack(&plan, &n);
+        assert_int_equal(sweep_plan_unpack(&again, list, n, false, *state, &err), 0);
+        assert_int_equal(again.n_row, plan.n_row);
+        assert_int_equal(again.n_task, plan.n_task);
+        assert_memory_equal(again.index, plan.index, plan.n_row * sizeof *plan.index);
+        sweep_plan_free(&again);
+        assert_true(sweep_plan_unpack(&again, list, n - 1, false, *state, &err) < 0);
+        ((uint64_t *)list)[0] = 15625;
+        assert_true(sweep_plan_unpack(&again, list, n, false, *state, &err) < 0);
+        sweep_plan_free(&plan);
+        free(list);
+    }
+}
+
+// Every candidate of a range is drawn about equally often.
+static void test_sample_is_uniform(void **state)
+{
+    unsigned count[50] = {0};
+    for (unsigned seed = 0; seed < 2000; seed++) {
+        char text[16];
+        snprintf(text, sizeof text, "%u", seed);
+        const char *const word[][2] = {
+            {"first", "100"}, {"count", "50"}, {"sample", "10"}, {"seed", text}};
+        const struct assay_config config = resolve(word, 4);
+        struct sweep_plan plan = make(&config, *state);
+        assert_int_equal(plan.n_row, 10);
+        for (unsigned i = 0; i < 10; i++) count[plan.index[i] - 100]++;
+        sweep_plan_free(&plan);
+    }
+    for (unsigned i = 0; i < 50; i++) // 400 expected, standard deviation 18
+        assert_in_range(count[i], 400 - 90, 400 + 90);
+}
+
+// ---- queue --------------------------------------------------------------------------------------
+enum { N = 1000 };
+
+static struct sweep_queue make_queue(void)
+{
+    struct sweep_queue q = {
+        .task = malloc(N * sizeof(uint64_t)), .cost = malloc(N * sizeof(double)), .n = N};
+
+    for (unsigned i = 0; i < N; i++) {
+        q.task[i] = i;
+        q.cost[i] = 1 + (N - i) % 2000; // dearest first
+        q.cost_queued += q.cost[i];
+    }
+    q.cost_left = q.cost_queued;
+    return q;
+}
+
+// Until a rate is known one task at a time; then chunks of the wanted length that end in single
+// tasks, none of more than half an evaluator's share.
+static void test_chunks(void **state)
+{
+    struct sweep_queue q = make_queue();
+    const int evaluators = 3;
+    uint64_t chunks = 0, last = 0;
+
+    (void)state;
+    assert_int_equal(sweep_queue_chunk(&q, 1, evaluators, 4096), 1);
+    sweep_queue_finished(&q, sweep_queue_take(&q), 0.01);
+    assert_true(sweep_queue_chunk(&q, 1, evaluators, 7) == 7);
+    while (q.next < q.n) {
+        const double queued = q.cost_queued;
+        last = sweep_queue_chunk(&q, 0.3, evaluators, 4096);
+        assert_in_range(last, 1, q.n - q.next);
+        for (uint64_t i = 0; i < last; i++) sweep_queue_take(&q);
+        const double sum = queued - q.cost_queued;
+        if (last > 1) assert_true(sum <= queued / (2 * evaluators) + 1e-6);
+        if (last > 1) assert_true(sum <= 0.3 * q.cost[0] / 0.01 + 1e-6);
+        chunks++;
+    }
+    assert_int_equal(last, 1);
+    assert_in_range(chunks, 20, 200);
+    assert_int_equal(sweep_queue_chunk(&q, 1, evaluators, 4096), 0);
+    assert_true(fabs(q.cost_queued) < 1e-6);
+    sweep_queue_free(&q);
+}
+
+// ---- identity -----------------------------------------------------------------------------------
+static void test_identity_round_trip(void **state)
+{
+    const char *const word[][2] = {{"first", "3"}, {"count", "70"}};
+    const struct assay_config config = resolve(word, 2);
+    const struct assay_column column = {.name = "null", .unit = "1", .source = ""};
+    const struct assay_schema schema = {.column = &column, .n_column = 1, .repeats = 1};
+    struct assay_config again;
+    struct assay_err err = {0};
+
+    (void)state;
+    char *text = sweep_identity_text(&config, &schema, (struct assay_hash){.lo = 7});
+    assert_non_null(strstr(text, "# columns: null\n"));
+    assert_int_equal(sweep_config_parse(&again, text, &err), 0);
+    char *other = sweep_identity_text(&again, &schema, (struct assay_hash){.lo = 7});
+    assert_string_equal(text, other);
+    free(other);
+    other = sweep_identity_text(&config, &schema, (struct assay_hash){.lo = 8});
+    assert_string_not_equal(text, other);
+    free(other);
+    free(text);
+    assert_true(sweep_config_parse(&again, "[run]\nno setting\n", &err) < 0);
+    assert_true(sweep_config_parse(&again, "[run]\nunknown = 1\n", &err) < 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole_space),         cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_sample_is_uniform),   cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_identity_round_trip),
+    };
+    return cmocka_run_group_tests(tests, open_space, close_space);
+}
