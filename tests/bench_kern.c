@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Benchmark: the convolution kernels of every runnable rung as a share of the FMA peak measured in
+// between. Thread CPU time, medians; one image group, so the working set is what the engine keeps
+// in the second-level cache. Usage: bench_kern [--json]
+#include <stdlib.h>
+#include <string.h>
+
+#include "kern/table.h"
+
+#define RUNS 7
+
+// A 3x3 convolution of c channels to c channels on h x h maps.
+struct shape {
+    uint32_t c, h;
+};
+
+struct buffers {
+    float *dy, *dz, *act, *acc, *weight;
+    int32_t *tap, *column;
+};
+
+static void *allocate(size_t bytes)
+{
+    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    ASSAY_ASSERT(p);
+    memset(p, 0, bytes);
+    return p;
+}
+
+static struct buffers open_buffers(const struct shape *s, uint32_t lanes)
+{
+    const size_t inner = (size_t)s->c * s->h * s->h,
+                 padded = (size_t)s->c * (s->h + 2) * (s->h + 2);
+    struct buffers b = {.dy = allocate(inner * lanes * sizeof(float)),
+                        .dz = allocate(padded * lanes * sizeof(float)),
+                        .act = allocate(padded * ASSAY_IMAGES * sizeof(float)),
+                        .acc = allocate((size_t)s->c * s->c * 9 * lanes * sizeof(float)),
+                        .weight = allocate((size_t)s->c * s->c * 9 * sizeof(float)),
+                        .tap = allocate(9 * sizeof(int32_t)),
+                        .column = allocate(s->c * 9 * sizeof(int32_t))};
+    const int32_t side = (int32_t)s->h + 2;
+    for (int32_t t = 0; t < 9; t++) b.tap[t] = (t / 3 * side + t % 3) * (int32_t)lanes;
+    for (int32_t q = 0; q < (int32_t)s->c * 9; q++)
+        b.column[q] = (q / 9 * side * side + q % 9 / 3 * side + q % 3) * ASSAY_IMAGES;
+    for (size_t i = 0; i < inner * lanes; i++) b.dy[i] = (float)(i % 7);
+    return b;
+}
+
+static void close_buffers(struct buffers *b)
+{
+    free(b->dy), free(b->dz), free(b->act), free(b->acc), free(b->weight), free(b->tap),
+        free(b->column);
+}
+
+// dW: weight gradient. dX: transposed convolution with the mask of a ReLU, added to what is there.
+static void run_kernel(const struct assay_kern *k, const struct shape *s, const struct buffers *b,
+                       bool dx)
+{
+    const ptrdiff_t lanes = k->lanes, h = s->h, side = h + 2;
+    if (dx) {
+        k->corr_f32(&(struct assay_corr){.ci = s->c,
+                                         .co = s->c,
+                                         .taps = 9,
+                                         .h = s->h,
+                                         .w = s->h,
+                                         .off = b->tap,
+                                         .in_c = side * side * lanes,
+                                         .in_y = side * lanes,
+                                         .in_x = lanes,
+                                         .out_c = h * h * lanes,
+                                         .out_y = h * lanes,
+                                         .out_x = lanes,
+                                         .mask_c = side * side * ASSAY_IMAGES,
+                                         .mask_y = side * ASSAY_IMAGES,
+                                         .mask_x = ASSAY_IMAGES},
+                    b->dz, b->weight, b->act, b->dy, true);
+        return;
+    }
+    k->outer_f32(&(struct assay_outer){.co = s->c,
+                                       .q = s->c * 9,
+                                       .h = s->h,
+                                       .w = s->h,
+                                       .off = b->column,
+                                       .dy_c = h * h * lanes,
+                                       .dy_y = h * lanes,
+                                       .dy_x = lanes,
+                                       .a_y = side * ASSAY_IMAGES,
+                                       .a_x = ASSAY_IMAGES},
+                 b->dy, b->act, b->acc);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+// Median over runs of the kernel's FLOP/s over the peak measured beside it.
+static double share(const struct assay_kern *k, const struct shape *s, bool dx)
+{
+    struct buffers b = open_buffers(s, k->lanes);
+    const double flops = 18.0 * s->c * s->c * s->h * s->h * k->lanes;
+    const uint64_t rounds = (uint64_t)(1e9 / flops) + 1;
+    double ratio[RUNS];
+    for (int r = 0; r < RUNS; r++) {
+        const double start = assay_clock_thread();
+        for (uint64_t i = 0; i < rounds; i++) run_kernel(k, s, &b, dx);
+        const double seconds = assay_clock_thread() - start;
+        ratio[r] = flops * (double)rounds / seconds / assay_kern_peak(k, 0.01);
+    }
+    close_buffers(&b);
+    qsort(ratio, RUNS, sizeof *ratio, compare);
+    return ratio[RUNS / 2];
+}
+
+int main(int argc, char **argv)
+{
+    static const struct shape shapes[] = {{3, 32}, {6, 16}, {12, 8}, {16, 32}, {32, 16}, {64, 8}};
+    const bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    const char *format =
+        json ? "{\"rung\": \"%s\", \"channels\": %u, \"size\": %u, \"dW\": %.3f, \"dX\": %.3f}\n"
+             : "%-9s %8u %5u %6.2f %6.2f\n";
+    if (!json)
+        printf("%-9s %8s %5s %6s %6s   share of FMA peak\n", "rung", "channels", "size", "dW",
+               "dX");
+    for (unsigned i = 0; assay_kern_rung(i); i++) {
+        const struct assay_kern *k = assay_kern_rung(i);
+        for (size_t j = 0; assay_kern_runnable(k) && j < ASSAY_LEN(shapes); j++)
+            printf(format, k->name, shapes[j].c, shapes[j].h, share(k, &shapes[j], false),
+                   share(k, &shapes[j], true));
+    }
+    return 0;
+}
