@@ -92,12 +92,12 @@ class Stop(launch.SweepTest):
 
     def test_time_limit(self):
         self.directory = self.scratch / "run"
-        job = self.start(self.config(SLOW), self.directory, "--set", "run.time_limit=1.5")
+        job = self.start(self.config(SLOW), self.directory, "--set", "run.time_limit=6")
         self.stopped(job, "run.time_limit")
 
     def test_slurm_end_time(self):
         self.directory = self.scratch / "run"
-        job = self.start(self.config(SLOW), self.directory, extra={"SLURM_JOB_END_TIME": str(int(time.time()) + 5)})
+        job = self.start(self.config(SLOW), self.directory, extra={"SLURM_JOB_END_TIME": str(int(time.time()) + 12)})
         self.stopped(job, "Slurm's end time")
 
 
