@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Benchmark: one batch-coupled NTK end to end (forward, backward, Gram, eigenvalues), as a ratio
 // time x FMA peak / FLOPs in which both are measured in this process, alternating. Thread CPU time,
-// medians. Usage: bench_ntk [--json] [--rung NAME] [--runs R] [--channels C] [--cells N] [--batch
-// B] [CODE ...] CODE: the six edges 0-1 0-2 1-2 0-3 1-3 2-3; 0 none, 1 skip, 2 conv1x1, 3 conv3x3,
-// 4 avgpool.
+// medians.
+//
+// Usage: bench_ntk [--json] [--rung NAME] [--runs R] [--channels C] [--cells N] [--batch B]
+// [CODE...]
+//
+// CODE: the six edges 0-1 0-2 1-2 0-3 1-3 2-3; 0 none, 1 skip, 2 conv1x1, 3 conv3x3, 4 avgpool.
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,7 +164,7 @@ int main(int argc, char **argv)
 {
     static const char *const standard[] = {"333333", "444333", "214312", "222222"};
     struct options o = {.rung = "auto",
-                        .runs = 5,
+                        .runs = 9,
                         .batch = 72,
                         .net = {.channels = 3, .cells = 1, .classes = 10, .image = 32}};
     struct assay_space space;
