@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The slower gates: no warning from gcc or clang, and the tests under the address and
-# undefined-behaviour sanitizers (of those that start MPI jobs one, or all: tests/checks.sh all).
+# undefined-behaviour sanitizers (of those that start MPI jobs one, or all with `tests/checks.sh all`, which adds Valgrind).
 # Names each gate with its verdict; not 0 when one failed.
 set -u
 cd "$(dirname "$0")/.."
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 assay_install $ASSAY_BUILD_PACKAGES $ASSAY_TEST_PACKAGES $ASSAY_CHECK_PACKAGES || exit 1
 failed=0
 mpi_tests=mpi_ranks
-[ "${1:-}" != all ] || mpi_tests="--suite mpi"
+[ "${1:-}" != all ] || { mpi_tests="--suite mpi" && assay_install valgrind; } || exit 1
 
 # gate NAME COMMAND...
 gate() {
@@ -42,7 +42,14 @@ sanitized_tests() {
         sanitized 1 --suite unit && sanitized 0 --suite cli --suite golden && sanitized 0 $mpi_tests
 }
 
+# Takes minutes: with `all` only.
+valgrind_tests() {
+    meson test -C build-gcc --no-rebuild --print-errorlogs -t 20 --suite unit \
+        --wrap "valgrind -q --error-exitcode=9 --leak-check=full" </dev/null
+}
+
 gate "gcc without warnings" build build-gcc gcc -Dwerror=true
 gate "clang without warnings" build build-clang clang -Dwerror=true
 gate "sanitizers" sanitized_tests
+[ "${1:-}" != all ] || gate "valgrind" valgrind_tests
 exit "$failed"

@@ -70,6 +70,11 @@ void assay_journal_close(struct assay_journal *journal);
 int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n_extra,
                        struct assay_err *err);
 
+// ---- files of a run directory ----------------------------------------------------------------
+// DIR/NAME holds either what it held before or these n bytes, whatever happens when.
+int assay_file_replace(const char *dir, const char *name, const void *bytes, size_t n,
+                       struct assay_err *err);
+
 // ---- results.h5 --------------------------------------------------------------------------------
 // One row per candidate, ascending index. `record` is the row's class's record; NULL while it is
 // not finished.

@@ -98,12 +98,30 @@ static int write_temporary(const struct foreign *f, const struct foreign_case *c
     return status;
 }
 
+// Whether `where` ("file.h5:/path") lies in the file that is about to be replaced.
+static bool is_input(const char *where, const struct stat *target)
+{
+    char file[2 * ASSAY_TEXT_MAX];
+    struct stat input;
+    const char *colon = strrchr(where, ':');
+    snprintf(file, sizeof file, "%.*s", colon ? (int)(colon - where) : (int)strlen(where), where);
+    return stat(file, &input) == 0 && input.st_dev == target->st_dev &&
+           input.st_ino == target->st_ino;
+}
+
 int foreign_dump(const struct foreign *f, const struct foreign_case *c, const char *file,
                  struct assay_err *err)
 {
     struct stat target;
     if (stat(file, &target) == 0 && !S_ISREG(target.st_mode)) {
         return assay_err_set(err, ASSAY_ERR_IO, "%s: exists and is not a regular file", file);
+    }
+    if (stat(file, &target) == 0 &&
+        (is_input(c->weights, &target) || is_input(c->batch, &target))) {
+        return assay_err_set(err, ASSAY_ERR_IO,
+                             "%s: holds the weights or the batch, and would be "
+                             "replaced by --dump; name another file",
+                             file);
     }
     const size_t cap = strlen(file) + 32;
     char *temporary = malloc(cap);

@@ -46,8 +46,9 @@ static int configure(struct assay_config *config, const struct cli_args *args,
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "sweep: --seed is the seed of --sample, which is not given (weights "
                              "and batches: --set run.seed=S)");
-    if (!cli_value(args, "output"))
-        return assay_err_set(err, ASSAY_ERR_USAGE, "sweep: -o DIR is missing: where results go");
+    if (!cli_value(args, "output") || !*cli_value(args, "output"))
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "sweep: -o DIR is missing or empty: where results go");
     return ASSAY_OK;
 }
 

@@ -36,8 +36,11 @@ int assay_metric_degenerate(char *reason, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 // Sum of squares of n values, in a fixed order.
 double assay_metric_sumsq(size_t n, const double *v);
-// "C=3 N=1 classes=10 image=32 repeats=1 seed=0": what every protocol text ends with.
+// "repeats=1 seed=0 weights=...": what every protocol text ends with.
 void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap);
+// The protocol of a quantity of the NTK network; what: "bn=batch outputs=sum parameters=weights".
+void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
+                               char *text, size_t cap);
 const char *assay_metric_init_name(int init);
 
 extern const struct assay_metric assay_metric_ntk, assay_metric_ntk_frozen, assay_metric_ntk_trace,

@@ -10,17 +10,12 @@ static const struct assay_column columns[] = {
 
 static void describe(const struct assay_protocol *p, char *text, size_t cap)
 {
-    static const char *const outputs[] = {"cross-entropy parameters=all labels=true",
-                                          "cross-entropy parameters=all labels=random",
-                                          "sum parameters=weights labels=none"};
+    static const char *const what[] = {
+        "bn=batch outputs=cross-entropy parameters=all labels=true",
+        "bn=batch outputs=cross-entropy parameters=all labels=random",
+        "bn=batch outputs=sum parameters=weights labels=none"};
     const uint64_t batch = p->nasi_batch ? p->nasi_batch : p->ntk_batch;
-    const int n =
-        snprintf(text, cap,
-                 "batch=%llu%s bn=batch outputs=%s init=%s precision=float64 forward, float32 "
-                 "backward ",
-                 (unsigned long long)batch, p->nasi_batch ? "" : " (the kernel's)",
-                 outputs[p->nasi_labels], assay_metric_init_name(p->ntk_init));
-    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+    assay_metric_describe_net(p, batch, what[p->nasi_labels], text, cap);
 }
 
 // Derivative of the mean cross-entropy with respect to the logits of one image: (softmax - y) / b.

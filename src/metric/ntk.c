@@ -19,11 +19,8 @@ static const struct assay_column columns[KERNEL_COLUMNS] = {
 
 static void describe(const struct assay_protocol *p, char *text, size_t cap)
 {
-    const int n = snprintf(text, cap,
-                           "batch=%llu bn=batch outputs=sum parameters=weights init=%s "
-                           "precision=float64 forward and spectrum, float32 backward ",
-                           (unsigned long long)p->ntk_batch, assay_metric_init_name(p->ntk_init));
-    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+    assay_metric_describe_net(p, p->ntk_batch, "bn=batch outputs=sum parameters=weights", text,
+                              cap);
 }
 
 static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,

@@ -11,11 +11,7 @@ static const struct assay_column columns[] = {
 
 static void describe(const struct assay_protocol *p, char *text, size_t cap)
 {
-    const int n = snprintf(text, cap,
-                           "batch=%llu bn=frozen outputs=all parameters=all init=%s "
-                           "precision=float64 forward, float32 backward ",
-                           (unsigned long long)p->ntk_batch, assay_metric_init_name(p->ntk_init));
-    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+    assay_metric_describe_net(p, p->ntk_batch, "bn=frozen outputs=all parameters=all", text, cap);
 }
 
 // n_image rows of the (n_image * classes, n_theta) Jacobian at a time.

@@ -14,10 +14,12 @@ static const struct assay_column columns[] = {
 
 static void describe(const struct assay_protocol *p, char *text, size_t cap)
 {
-    const int n = snprintf(
-        text, cap, "samples=%llux%llu network=thin bn=batch init=%s precision=float64 forward ",
-        (unsigned long long)p->region_batches, (unsigned long long)p->region_batch,
-        assay_metric_init_name(p->region_init));
+    const int n =
+        snprintf(text, cap,
+                 "samples=%llux%llu network=thin C=1 cells=1 input=1x3x3 bn=batch init=%s "
+                 "precision=float64 forward ",
+                 (unsigned long long)p->region_batches, (unsigned long long)p->region_batch,
+                 assay_metric_init_name(p->region_init));
     if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
 }
 

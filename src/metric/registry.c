@@ -18,11 +18,21 @@ const char *assay_metric_init_name(int init)
 
 void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap)
 {
-    snprintf(text, cap, "C=%llu N=%llu classes=%llu image=%llu repeats=%llu seed=%llu weights=%s",
-             (unsigned long long)p->channels, (unsigned long long)p->cells,
-             (unsigned long long)p->classes, (unsigned long long)p->image,
-             (unsigned long long)p->repeats, (unsigned long long)p->seed,
+    snprintf(text, cap, "repeats=%llu seed=%llu weights=%s", (unsigned long long)p->repeats,
+             (unsigned long long)p->seed,
              p->redraw ? "redrawn each repeat" : "the same in every repeat");
+}
+
+void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
+                               char *text, size_t cap)
+{
+    const int n = snprintf(text, cap,
+                           "batch=%llu %s init=%s precision=float64, float32 backward "
+                           "C=%llu N=%llu classes=%llu image=%llu ",
+                           (unsigned long long)batch, what, assay_metric_init_name(p->ntk_init),
+                           (unsigned long long)p->channels, (unsigned long long)p->cells,
+                           (unsigned long long)p->classes, (unsigned long long)p->image);
+    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
 }
 
 static int unknown_metric(const char *name, size_t length, struct assay_err *err)

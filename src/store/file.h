@@ -3,7 +3,7 @@
 #ifndef ASSAY_STORE_FILE_H
 #define ASSAY_STORE_FILE_H
 
-#include "assay/base.h"
+#include "assay/store.h"
 
 #define ASSAY_PATH_MAX 4096
 
@@ -16,9 +16,6 @@ int assay_file_make_dir(const char *dir, struct assay_err *err);
 bool assay_file_write_at(int fd, const void *bytes, size_t n, uint64_t at);
 // Reads exactly n bytes; false: see errno (0: the file ends before).
 bool assay_file_read_at(int fd, void *bytes, size_t n, uint64_t at);
-// DIR/NAME holds either what it held before or these n bytes, whatever happens when.
-int assay_file_replace(const char *dir, const char *name, const void *bytes, size_t n,
-                       struct assay_err *err);
 // Removes what a killed assay_file_replace left behind.
 void assay_file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log);
 

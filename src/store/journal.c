@@ -82,8 +82,8 @@ static int count_records(struct assay_journal *journal, uint64_t file_bytes, str
     return ASSAY_OK;
 }
 
-// What a crash leaves behind the first record that is not valid is nothing, or zeros. Anything else
-// there is results.
+// What a killed process leaves behind the first record that is not valid is nothing, or zeros.
+// Anything else there is results (or what a power failure made of them): nobody's to cut off.
 static int check_tail(struct assay_journal *journal, uint64_t file_bytes, struct assay_err *err)
 {
     const uint64_t bad = record_at(journal, journal->n_record);

@@ -2,7 +2,6 @@
 // What a run is, as texts: its configuration, its identity in the journal, its program.
 #include "run.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -20,10 +19,10 @@ char *sweep_config_text(const struct assay_config *config)
     return text;
 }
 
-// The version, the columns and the data stand in comments: they tell journals apart, not
-// configurations.
+// The version, the columns, the data and the kernel rung stand in comments: they tell journals
+// apart, not configurations.
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
-                          struct assay_hash data)
+                          const char *rung, struct assay_hash data)
 {
     char *settings = NULL, *text = NULL;
     size_t bytes = 0;
@@ -35,7 +34,7 @@ char *sweep_identity_text(const struct assay_config *config, const struct assay_
         assay_config_identity(config, settings, n);
         fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);
         for (uint32_t i = 0; i < schema->n_column; i++) fprintf(out, " %s", schema->column[i].name);
-        fprintf(out, "\n# data: %016" PRIx64 "%016" PRIx64 "\n", data.hi, data.lo);
+        fprintf(out, "\n# cpu: %s\n# data: %016" PRIx64 "%016" PRIx64 "\n", rung, data.hi, data.lo);
         fclose(out);
     }
     free(settings);
@@ -94,31 +93,12 @@ int sweep_config_parse(struct assay_config *config, const char *text, struct ass
 }
 
 // ---- config.ini ---------------------------------------------------------------------------------
-static int write_file(const char *path, const char *text, struct assay_err *err)
-{
-    FILE *file = fopen(path, "w");
-    int bad = !file;
-
-    if (file) {
-        bad = fputs(text, file) < 0 || fflush(file) || fsync(fileno(file));
-        bad |= fclose(file) != 0;
-    }
-    return bad ? assay_err_set(err, ASSAY_ERR_IO, "cannot write %s: %s", path, strerror(errno)) : 0;
-}
-
 int sweep_config_write(const struct assay_config *config, const char *dir, struct assay_err *err)
 {
-    char path[2 * ASSAY_TEXT_MAX], part[2 * ASSAY_TEXT_MAX + 8];
-
-    snprintf(path, sizeof path, "%s/config.ini", dir);
-    snprintf(part, sizeof part, "%s.part", path);
     char *text = sweep_config_text(config);
     if (!text) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a configuration");
-    int status = write_file(part, text, err);
+    const int status = assay_file_replace(dir, "config.ini", text, strlen(text), err);
     free(text);
-    if (!status && rename(part, path))
-        status = assay_err_set(err, ASSAY_ERR_IO, "cannot write %s: %s", path, strerror(errno));
-    if (status) unlink(part);
     return status;
 }
 

@@ -48,10 +48,13 @@ int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "a record of candidate %" PRIu64 ", which is none of this run's tasks",
                              candidate);
-    if (ledger->done[i]) return 0;
+    // The first record stands, but a failure gives way to a later try.
+    const bool failed = ledger->done[i] && ledger->record[i].verdict == ASSAY_VERDICT_FAILED;
+    if (ledger->done[i] && !failed) return 0;
     assay_record_unpack(ledger->schema, packed, &ledger->record[i]);
+    ledger->n_done += !ledger->done[i];
+    ledger->n_failed -= failed;
     ledger->done[i] = true;
-    ledger->n_done++;
     ledger->n_failed += ledger->record[i].verdict == ASSAY_VERDICT_FAILED;
     return 1;
 }
@@ -70,6 +73,19 @@ int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal
     }
     free(packed);
     return status < 0 ? assay_err_prefix(err, "journal") : 0;
+}
+
+uint64_t sweep_ledger_retry(struct sweep_ledger *ledger)
+{
+    const uint64_t n = ledger->n_failed;
+
+    for (uint64_t i = 0; i < ledger->plan->n_task; i++) {
+        if (ledger->done[i] && ledger->record[i].verdict == ASSAY_VERDICT_FAILED)
+            ledger->done[i] = false;
+    }
+    ledger->n_done -= n;
+    ledger->n_failed = 0;
+    return n;
 }
 
 void sweep_ledger_free(struct sweep_ledger *ledger)

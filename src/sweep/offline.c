@@ -99,7 +99,9 @@ static int print_state(struct archive *a, const char *dir, FILE *out, struct ass
         return 0;
     }
     ASSAY_TRY(assay_journal_peek(dir, &a->identity, &a->list, &a->n_list, err));
-    char *mine = sweep_identity_text(&a->config, &a->schema, a->data);
+    const struct assay_kern *kern;
+    ASSAY_TRY(assay_kern_select(&kern, a->config.cpu, err));
+    char *mine = sweep_identity_text(&a->config, &a->schema, assay_kern_name(kern), a->data);
     const bool same = mine && strcmp(mine, a->identity) == 0;
     free(mine);
     if (!same) {

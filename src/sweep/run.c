@@ -54,7 +54,7 @@ static int open_evaluator(struct run *r)
     ASSAY_TRY(assay_data_open(&r->data, &r->config.data, r->err));
     ASSAY_TRY(assay_evaluator_create(&r->evaluator, &r->config, &r->space, r->data, r->err));
     r->identity = sweep_identity_text(&r->config, assay_evaluator_schema(r->evaluator),
-                                      assay_data_digest(r->data));
+                                      r->config.cpu, assay_data_digest(r->data));
     return r->identity ? 0 : assay_err_set(r->err, ASSAY_ERR_MEMORY, "no memory for a text");
 }
 
@@ -72,7 +72,12 @@ static int open_journal(struct run *r)
     free(list);
     ASSAY_TRY(status);
     ASSAY_TRY(sweep_ledger_open(&r->ledger, schema, &r->plan, r->err));
-    return sweep_ledger_load(&r->ledger, r->journal, n, r->err);
+    ASSAY_TRY(sweep_ledger_load(&r->ledger, r->journal, n, r->err));
+    const uint64_t again = sweep_ledger_retry(&r->ledger);
+    if (again)
+        assay_log_line(r->log, ASSAY_LOG_INFO, "%" PRIu64 " failed before and will be tried again",
+                       again);
+    return 0;
 }
 
 static void log_start(const struct run *r)

@@ -48,6 +48,8 @@ int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal
 // error.
 int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
                        struct assay_err *err);
+// Failed candidates count as not done again, so that a run tries them once more; returns how many.
+uint64_t sweep_ledger_retry(struct sweep_ledger *ledger);
 void sweep_ledger_free(struct sweep_ledger *ledger);
 
 // ---- what is published --------------------------------------------------------------------------
@@ -72,10 +74,11 @@ int sweep_publish(struct sweep_publisher *p, struct assay_err *err);
 void sweep_publisher_close(struct sweep_publisher *p);
 // ---- what the run is ----------------------------------------------------------------------------
 // malloc'd texts, NULL when out of memory: all of the configuration, and the journal's identity,
-// the part of it that determines the numbers, with assay_data_digest of the images.
+// the part of it that determines the numbers, with the kernel rung and assay_data_digest of
+// the images.
 char *sweep_config_text(const struct assay_config *config);
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
-                          struct assay_hash data);
+                          const char *rung, struct assay_hash data);
 // The configuration of an identity.
 int sweep_config_parse(struct assay_config *config, const char *text, struct assay_err *err);
 // Writes DIR/config.ini atomically.

@@ -103,6 +103,7 @@ class Usage(Case):
         self.fails(2, "show", "nas-bench-201", "1", "--ordr=x", says=["--ordr", "did you mean --order?"])
         self.fails(2, "sweep", "c.ini", "--sampel", "3", says=["--sampel", "did you mean --sample?"])
         self.fails(2, "show", "-z", says=["-z"])
+        self.fails(2, "sweep", os.path.join(ROOT, "configs", "nb201-quickstart.ini"), "-o", "", says=["-o DIR is missing or empty"])
 
     def test_values_of_options(self):
         self.fails(2, "show", "nas-bench-201", "1", "--order", says=["--order needs a value"])

@@ -182,6 +182,13 @@ class Foreign(Case):
         first = self.dump("--network", "thin", "--regions-batch", "100")
         self.assertTrue((out["patterns"][:100] == first["patterns"]).all())
 
+    def test_dump_never_replaces_its_inputs(self):
+        p = self.foreign("--dump", self.path("in.h5"))
+        with h5py.File(self.path("in.h5"), "r") as f:
+            before = sorted(f["weights"])
+        self.assertEqual((p.returncode, before), (1, sorted(self.weights)))
+        self.assertIn("name another file", p.stderr)
+
     def test_thin_counts_dead_relus(self):
         """A ReLU that does not reach the output splits the input space too, as in the reference."""
         self.weights = {k: np.ones(v) for k, v in (

@@ -3,6 +3,7 @@
 """What must not work: a clear message, exit code 1, nothing lost, no rank left waiting."""
 import os
 import pathlib
+import re
 import subprocess
 import time
 
@@ -48,6 +49,14 @@ class Refuse(launch.SweepTest):
         self.sweep(config, self.directory, "--sample", 20)
         self.sweep(config, self.directory, "--sample", 20, "--set", "data.path=moved.h5:/x")
         self.refused(config, self.directory, "--sample", 20, "--set", "data.path=other.h5:/x", says=("# data: ",))
+
+    def test_another_rung(self):
+        """Rungs differ in the last digits, so one run keeps to one."""
+        rungs = launch.subprocess.run([launch.ASSAY, "list", "kernels"], capture_output=True, text=True, check=True)
+        if not re.search(r"avx2 +(available|chosen)", rungs.stdout):
+            self.skipTest("this CPU has no AVX2")
+        self.sweep(self.cheap, self.directory, "--sample", 20, "--set", "run.cpu=baseline")
+        self.refused(self.cheap, self.directory, "--sample", 20, "--set", "run.cpu=avx2", says=("- # cpu: baseline",))
 
     def test_settings_that_change_no_number_may_change(self):
         self.sweep(self.cheap, self.directory, "--sample", 50, "--set", "run.time_limit=0.01", expect=STOPPED)
