@@ -19,7 +19,8 @@
                 UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (VEC){0};              \
                 UNROLL for (uint32_t x = 0; x < px; x++)                                           \
                 {                                                                                  \
-                    const VEC v = LOAD(at + x * p->in_x);                                          \
+                    VEC v = LOAD(at + x * p->in_x);                                                \
+                    KEEP(v);                                                                       \
                     UNROLL for (uint32_t o = 0; o < co; o++) sum[o * px + x] += v * w[o];          \
                 }                                                                                  \
             }                                                                                      \

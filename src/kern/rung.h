@@ -20,6 +20,14 @@
 #    define UNROLL _Pragma("GCC unroll 32")
 #endif
 
+// A loaded vector that is used several times stays in its register: with AVX-512 gcc would load it
+// again as an operand of every FMA.
+#if defined(__AVX512F__)
+#    define KEEP(v) __asm__("" : "+v"(v))
+#else
+#    define KEEP(v) (void)(v)
+#endif
+
 typedef float act_vec __attribute__((vector_size(4 * ASSAY_IMAGES), may_alias));
 typedef float grad_vec __attribute__((vector_size(4 * LANES), may_alias));
 typedef int32_t grad_mask __attribute__((vector_size(4 * LANES), may_alias));
