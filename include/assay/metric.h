@@ -11,7 +11,7 @@ enum assay_labels { ASSAY_LABELS_TRUE, ASSAY_LABELS_RANDOM, ASSAY_LABELS_NONE };
 // Everything that decides what a number means. A preset ("protocol.name") is a set of these values,
 // not a code path.
 struct assay_protocol {
-    int name;                                 // index into assay_protocol_names
+    int name;                                 // index into assay_presets (sweep)
     uint64_t channels, cells, classes, image; // [network]
     uint64_t ntk_batch;                       // [ntk] images in the kernel
     int ntk_init;                             // enum assay_init

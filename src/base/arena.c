@@ -15,8 +15,8 @@ struct assay_chunk {
 // The header takes one alignment unit, so that blocks behind it are aligned too.
 _Static_assert(sizeof(struct assay_chunk) <= ALIGN, "the chunk header fits in front of its blocks");
 
-// Large chunks ask for huge pages: the engine streams through tens of megabytes, and misses in the
-// translation cache cost it several per cent.
+// Large chunks ask for huge pages: the engine streams through tens of megabytes, and they measured
+// about 5 % less time for the NTK of a mixed cell.
 static struct assay_chunk *chunk_create(size_t size, struct assay_chunk *older)
 {
     const size_t bytes = ALIGN + size, page = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : ALIGN;

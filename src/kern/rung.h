@@ -43,8 +43,8 @@ ALWAYS fwd_vec load_fwd(const double *p)
     return *(const fwd_vec *)p;
 }
 
-// An activation repeated over the cotangents: one broadcast load. Compilers make a load and a
-// shuffle of the portable form, which costs the weight gradient a quarter of its speed.
+// An activation repeated over the cotangents: one broadcast load, where compilers make a load and a
+// shuffle of the portable form.
 ALWAYS grad_vec load_act(const float *p)
 {
 #if COTS == 1

@@ -26,8 +26,8 @@ int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err);
 // Arena memory of the subject, or ERR_MEMORY.
 int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err);
 
-// kappa, lambda_max, lambda_min, trace, numerical rank, spectral entropy; a verdict with its
-// reason.
+// kappa, ln kappa, lambda_max, lambda_min, trace, numerical rank, spectral entropy; a verdict with
+// its reason.
 #define KERNEL_COLUMNS 7
 int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS],
                          char *reason);

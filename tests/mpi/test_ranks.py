@@ -49,8 +49,9 @@ class Ranks(launch.SweepTest):
         """Members share their class's values; evaluated by themselves they draw their own weights, by edge."""
         config = self.config(CHEAP)
         shared, each = self.scratch / "shared", self.scratch / "each"
-        self.sweep(config, shared, "--count", 150)
-        self.sweep(config, each, "--count", 150, "--members")
+        cells = ("--first", 3900, "--count", 150)  # among them convolutions on other edges than their class's
+        self.sweep(config, shared, *cells)
+        self.sweep(config, each, *cells, "--members")
         with h5py.File(shared / "results.h5") as a, h5py.File(each / "results.h5") as b:
             group = a["table/class"][()]
             self.assertLess(len(set(group)), 150)
@@ -62,7 +63,10 @@ class Ranks(launch.SweepTest):
             trace, members = a["table/trace"][()], b["table/trace"][()]
             numpy.testing.assert_array_equal(numpy.isnan(trace), numpy.isnan(members))
             own = group == a["table/index"][()]
+            self.assertTrue(own.any())
             numpy.testing.assert_array_equal(trace[own], members[own])
+            live = ~own & ~numpy.isnan(trace)
+            self.assertGreater(abs(members[live] / trace[live] - 1).max(), 0.01, "no member was evaluated by itself")
 
     def test_failed_candidates_are_tried_again(self):
         config = self.config(CHEAP)
