@@ -2,9 +2,7 @@
 // Benchmark: the convolution kernels of every runnable rung as a share of the FMA peak measured in
 // between. Thread CPU time, medians; one image group, so the working set is what the engine keeps
 // in the second-level cache. Usage: bench_kern [--json]
-#include <stdlib.h>
-#include <string.h>
-
+#include "bench.h"
 #include "kern/table.h"
 
 #define RUNS 7
@@ -18,14 +16,6 @@ struct buffers {
     float *dy, *dz, *act, *acc, *weight;
     int32_t *tap, *column;
 };
-
-static void *allocate(size_t bytes)
-{
-    void *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    ASSAY_ASSERT(p);
-    memset(p, 0, bytes);
-    return p;
-}
 
 static struct buffers open_buffers(const struct shape *s, uint32_t lanes)
 {
@@ -80,19 +70,13 @@ static void run_kernel(const struct assay_kern *k, const struct shape *s, const 
                                        .q = s->c * 9,
                                        .h = s->h,
                                        .w = s->h,
+                                       .run = 3,
                                        .off = b->column,
                                        .dy_c = h * h * lanes,
                                        .dy_y = h * lanes,
-                                       .dy_x = lanes,
                                        .a_y = side * ASSAY_IMAGES,
                                        .a_x = ASSAY_IMAGES},
                  b->dy, b->act, b->acc);
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 // Median over runs of the kernel's FLOP/s over the peak measured beside it.
@@ -109,8 +93,7 @@ static double share(const struct assay_kern *k, const struct shape *s, bool dx)
         ratio[r] = flops * (double)rounds / seconds / assay_kern_peak(k, 0.01);
     }
     close_buffers(&b);
-    qsort(ratio, RUNS, sizeof *ratio, compare);
-    return ratio[RUNS / 2];
+    return median(ratio, RUNS);
 }
 
 int main(int argc, char **argv)

@@ -4,12 +4,14 @@
 
 #include "rung_wide.h"
 
-#define RUNG       assay_kern_wide
-#define RUNG_NAME  "wide"
-#define COTS       4
-#define CO_TILE    6
-#define OUTER_TILE 3
-#define Q_TILE     9
+#define RUNG            assay_kern_wide
+#define RUNG_NAME       "wide"
+#define COTS            4
+#define CO_TILE         6
+#define OUTER_TILE      3
+#define OUTER_ACC       27
+#define OUTER_RUNS      3
+#define OUTER_RUNS_OF_5 5
 
 #include "kern/rung.h"
 #include "kern/conv.h"

@@ -97,6 +97,31 @@ static void arena_reset_keeps_capacity(UNUSED void **state)
     assay_arena_finish(&arena);
 }
 
+static void arena_reserves_exactly_one_chunk(UNUSED void **state)
+{
+    struct assay_arena arena = {0};
+    for (size_t bytes = 6400; bytes < 40000000; bytes *= 17) { // below and above huge pages
+        assert_true(assay_arena_reserve(&arena, bytes, 0));
+        assert_int_equal(assay_arena_held(&arena), assay_arena_footprint(bytes));
+        assert_true(assay_arena_footprint(bytes) >= bytes + 64);
+        const size_t block = bytes / 100;
+        for (size_t i = 0; i < 100 && (i + 1) * assay_arena_block(block) <= bytes; i++)
+            assert_non_null(assay_arena_alloc(&arena, block));
+        assert_int_equal(assay_arena_held(&arena), assay_arena_footprint(bytes));
+    }
+    const size_t large = assay_arena_held(&arena), small = assay_arena_footprint(1 << 20);
+    assert_non_null(assay_arena_alloc(&arena, 2 * large)); // grows by a second chunk
+    assert_true(assay_arena_reserve(&arena, 1 << 20, large));
+    assert_int_equal(assay_arena_held(&arena), small);
+    assert_true(assay_arena_reserve(&arena, 1 << 10, small)); // large enough, and not too large
+    assert_int_equal(assay_arena_held(&arena), small);
+    assert_true(assay_arena_reserve(&arena, 1 << 10, small - 1));
+    assert_int_equal(assay_arena_held(&arena), assay_arena_footprint(1 << 10));
+    assert_false(assay_arena_reserve(&arena, SIZE_MAX - 200, 0));
+    assay_arena_finish(&arena);
+    assert_int_equal(assay_arena_held(&arena), 0);
+}
+
 static void arena_refuses_what_no_system_has(UNUSED void **state)
 {
     struct assay_arena arena = {0};
@@ -254,6 +279,7 @@ int main(void)
         cmocka_unit_test(log_respects_level_and_rank),
         cmocka_unit_test(arena_blocks_are_aligned_and_apart),
         cmocka_unit_test(arena_reset_keeps_capacity),
+        cmocka_unit_test(arena_reserves_exactly_one_chunk),
         cmocka_unit_test(arena_refuses_what_no_system_has),
         cmocka_unit_test(hash_sees_every_byte),
         cmocka_unit_test(rng_is_philox),

@@ -79,6 +79,7 @@ static void presets_are_what_they_say(UNUSED void **state)
         assert_int_equal(c.protocol.name, n);
         for (const struct assay_preset_value *v = preset->value; v->section; v++) {
             char value[ASSAY_TEXT_MAX];
+            if (v->space && strcmp(v->space, c.space) != 0) continue;
             assay_opts_value(find(v->section, v->name), &c, value, sizeof value);
             assert_string_equal(value, v->value);
         }
@@ -103,6 +104,31 @@ static void presets_hold_the_published_protocols(UNUSED void **state)
     assert_int_equal(paper.protocol.region_init, ASSAY_INIT_KAIMING_FAN_IN);
     assert_int_equal(paper.protocol.region_batch * paper.protocol.region_batches, 5000);
     assert_true(paper.protocol.redraw);
+}
+
+// A space brings its own sizes; what is set stands over them.
+static void spaces_have_their_own_sizes(UNUSED void **state)
+{
+    const struct assay_setting s[] = {SET("protocol", "name", "tenas-code"),
+                                      SET("space", "name", "darts"), SET("network", "cells", "3"),
+                                      SET("cost", "macro", "imagenet")};
+    struct assay_config c;
+    resolve(&c, s, 2);
+    assert_string_equal(assay_presets[c.protocol.name].name, "tenas-code");
+    assert_int_equal(c.protocol.ntk_batch, 14);
+    const struct assay_net net = assay_config_net(&c, false), cost = assay_config_cost_net(&c);
+    assert_true(net.channels == 1 && net.cells == 2 && net.stem == 1 && !net.thin);
+    assert_true(cost.channels == 36 && cost.cells == 20 && cost.stem == 3);
+    assert_true(net.macro == ASSAY_MACRO_TENAS && cost.macro == ASSAY_MACRO_CIFAR);
+    assert_true(assay_config_net(&c, true).thin);
+    resolve(&c, s, ASSAY_LEN(s));
+    assert_string_equal(assay_presets[c.protocol.name].name, "custom");
+    assert_int_equal(assay_config_net(&c, false).cells, 3);
+    assert_int_equal(assay_config_cost_net(&c).macro, ASSAY_MACRO_IMAGENET);
+    resolve(&c, NULL, 0);
+    assert_int_equal(assay_config_net(&c, false).channels, 3);
+    assert_int_equal(assay_config_cost_net(&c).channels, 16);
+    assert_int_equal(assay_config_cost_net(&c).image, 32);
 }
 
 // ---- precedence -------------------------------------------------------------------------------
@@ -240,6 +266,7 @@ int main(void)
         cmocka_unit_test(enums_agree_with_their_choices),
         cmocka_unit_test(presets_are_what_they_say),
         cmocka_unit_test(presets_hold_the_published_protocols),
+        cmocka_unit_test(spaces_have_their_own_sizes),
         cmocka_unit_test(later_settings_win_and_presets_stand_below),
         cmocka_unit_test(data_learns_sizes_from_the_network),
         cmocka_unit_test(metrics_are_a_set),

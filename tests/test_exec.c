@@ -307,8 +307,15 @@ static void limits_and_refusals(void **state)
     assert_int_equal(assay_exec_create(&exec, rung(0), &err), 0);
     assert_int_equal(assay_exec_bind(exec, &g, BATCH, true, 1000, &err), ASSAY_ERR_MEMORY);
     assert_non_null(strstr(err.text, "limit"));
-    assert_int_equal(assay_exec_bind(exec, &g, BATCH, true, 0, &err), 0);
-    assert_true(assay_exec_bytes(exec) > 1000);
+    for (int backward = 0; backward < 2; backward++) {
+        uint64_t bytes;
+        assert_int_equal(assay_exec_predict(exec, &g, BATCH, backward, &bytes, &err), 0);
+        assert_true(bytes > 1000);
+        assert_int_equal(assay_exec_bind(exec, &g, BATCH, backward, bytes - 1, &err),
+                         ASSAY_ERR_MEMORY);
+        assert_int_equal(assay_exec_bind(exec, &g, BATCH, backward, bytes, &err), 0);
+        assert_int_equal(assay_exec_bytes(exec), bytes);
+    }
     const struct assay_kern *kern;
     assert_int_equal(assay_kern_select(&kern, "cray-1", &err), ASSAY_ERR_CONFIG);
     assert_non_null(strstr(err.text, "baseline"));

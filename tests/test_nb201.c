@@ -110,8 +110,8 @@ static void test_parameters_of_the_reference(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ASSAY_LEN(nb201_golden); i++) {
-        const struct assay_net net = {nb201_golden[i].channels, nb201_golden[i].cells, 10, 32,
-                                      nb201_golden[i].thin};
+        struct assay_net net = nb201_golden[i].thin ? thin : small;
+        net.channels = nb201_golden[i].channels, net.cells = nb201_golden[i].cells;
         uint32_t n = 0;
         build(&nb201, parse(nb201_golden[i].arch), &net);
         char *params = strdup(nb201_golden[i].params), *rest = params;

@@ -111,7 +111,11 @@ static void test_laws_of_every_space(void **state)
         assert_non_null(space.kind->help);
         const uint64_t size = assay_space_size(&space);
         assert_true(size > 0);
-        for (uint64_t k = 0; k < size; k++) assert_laws(&space, k);
+        struct assay_rng rng;
+        assay_rng_init(&rng, 1, 0, "test", space.kind->name);
+        const bool all = size < 100000;
+        for (uint64_t k = 0; k < (all ? size : 300); k++)
+            assert_laws(&space, all ? k : assay_rng_below(&rng, size));
         build(&space, size - 1, &small);
         assert_names_unique(&graph);
         assert_int_equal(assay_space_build(&space, size, &small, &graph, &err), ASSAY_ERR_CONFIG);
@@ -127,7 +131,7 @@ static void test_unknown_space(void **state)
     (void)state;
     assert_int_equal(assay_space_open(&space, "nas-bench-102", &err), ASSAY_ERR_CONFIG);
     assert_non_null(strstr(err.text, "nas-bench-102"));
-    assert_non_null(strstr(err.text, "nas-bench-201, null"));
+    assert_non_null(strstr(err.text, "nas-bench-201, darts, null"));
     assay_space_close(&space);
 }
 
@@ -137,13 +141,16 @@ static void test_impossible_networks_are_refused(void **state)
         struct assay_net net;
         const char *message;
     } wrong[] = {
-        {{0, 1, 10, 32, false}, "network.channels is 0, expected 1 to"},
-        {{5000, 1, 10, 32, false}, "network.channels is 5000"},
-        {{3, 0, 10, 32, false}, "network.cells is 0"},
-        {{3, 1, 0, 32, false}, "network.classes is 0"},
-        {{3, 1, 10, 2, false}, "network.image is 2"},
-        {{3, 1, 10, 30, false}, "network.image is 30, expected a multiple of 4"},
-        {{3, 1, 0, 32, true}, "network.classes is 0"},
+        {{.channels = 0, .cells = 1, .classes = 10, .image = 32},
+         "network.channels is 0, expected 1 to"},
+        {{.channels = 5000, .cells = 1, .classes = 10, .image = 32}, "network.channels is 5000"},
+        {{.channels = 3, .cells = 0, .classes = 10, .image = 32}, "network.cells is 0"},
+        {{.channels = 3, .cells = 1, .classes = 0, .image = 32}, "network.classes is 0"},
+        {{.channels = 3, .cells = 1, .classes = 10, .image = 2}, "network.image is 2"},
+        {{.channels = 3, .cells = 1, .classes = 10, .image = 30},
+         "network.image is 30, expected a multiple of 4"},
+        {{.channels = 3, .cells = 1, .classes = 0, .image = 32, .thin = true},
+         "network.classes is 0"},
     };
     (void)state;
     for (size_t i = 0; i < ASSAY_LEN(wrong); i++) {

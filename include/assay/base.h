@@ -99,6 +99,18 @@ void *assay_arena_alloc(struct assay_arena *arena, size_t bytes);
 // The same, zeroed.
 void *assay_arena_zalloc(struct assay_arena *arena, size_t bytes);
 void assay_arena_reset(struct assay_arena *arena);
+// Empties the arena and makes it one chunk with room for `bytes` (the sum of its blocks, each
+// rounded up by assay_arena_block); false: the system has none left. A chunk that is there is kept
+// when it is large enough and, unless most is 0, takes at most `most` bytes.
+bool assay_arena_reserve(struct assay_arena *arena, size_t bytes, size_t most);
+// Bytes such a chunk takes from the system, and bytes that all chunks take now.
+size_t assay_arena_footprint(size_t bytes);
+size_t assay_arena_held(const struct assay_arena *arena);
+// Bytes a block takes.
+static inline size_t assay_arena_block(size_t bytes)
+{
+    return bytes ? (bytes + 63) / 64 * 64 : 64;
+}
 // Frees everything; a zeroed struct is an empty arena.
 void assay_arena_finish(struct assay_arena *arena);
 

@@ -24,11 +24,14 @@ void assay_exec_destroy(struct assay_exec *x);
 
 // Plans folded graph g (borrowed until the next bind) for batches of n images. backward = false
 // leaves out everything only gradients need. An error if the plan needs more than memory_limit
-// bytes (0: no limit); nothing is allocated then.
+// bytes (0: no limit); no buffers are allocated then.
 int assay_exec_bind(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
                     uint64_t memory_limit, struct assay_err *err);
-// Bytes the bound plan holds, Jacobian not counted; and multiply-add FLOPs (2 per multiply-add) of
-// the convolutions and linear layers in one coupled NTK pass over `rows` cotangents.
+// The bytes that would need: plans the same without buffers, and leaves the executor unbound.
+int assay_exec_predict(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
+                       uint64_t *bytes, struct assay_err *err);
+// Bytes the bound plan takes from the system; and multiply-add FLOPs (2 per multiply-add) of the
+// convolutions and linear layers in one coupled NTK pass over `rows` cotangents.
 uint64_t assay_exec_bytes(const struct assay_exec *x);
 double assay_exec_flops(const struct assay_exec *x, uint64_t rows);
 

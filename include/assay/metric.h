@@ -13,6 +13,8 @@ enum assay_labels { ASSAY_LABELS_TRUE, ASSAY_LABELS_RANDOM, ASSAY_LABELS_NONE };
 struct assay_protocol {
     int name;                                 // index into assay_presets (sweep)
     uint64_t channels, cells, classes, image; // [network]
+    int macro;                                // enum assay_macro (space)
+    uint64_t stem;                            // channels of the stem in units of C
     uint64_t ntk_batch;                       // [ntk] images in the kernel
     int ntk_init;                             // enum assay_init
     uint64_t nasi_batch; // [nasi] images in the mini-batch; 0: the kernel's own batch
@@ -21,8 +23,9 @@ struct assay_protocol {
     int region_init;                       // enum assay_init
     uint64_t seed, repeats;                // [run]
     bool redraw;                           // new weights every repeat (else only a new batch)
-    uint64_t cost_channels,
-        cost_cells; // [cost] size at which parameters, FLOPs and layers are counted (16, 5)
+    // [cost] network whose parameters, FLOPs and layers are counted; image 0: that of [network]
+    uint64_t cost_channels, cost_cells, cost_image, cost_stem;
+    int cost_macro;
     char metrics[ASSAY_TEXT_MAX]; // [run] comma-separated names
 };
 
@@ -38,7 +41,7 @@ struct assay_subject {
     const double *nasi_images;  // (n_nasi,c,h,w); may be `images` itself
     const uint32_t *nasi_label; // (n_nasi), already true or random per protocol
     const double *patches;     // (n_patch,c,h,w): BN batches of region_batch, the last may be short
-    uint64_t memory_limit;     // bytes, 0: none
+    uint64_t memory_limit;     // bytes of the executor, 0: none
     struct assay_arena *arena; // scratch of this repeat
     struct assay_memo *memo;   // private; NULL at the start of every (candidate, repeat)
 };
@@ -49,7 +52,8 @@ struct assay_kernel {
     double *gram;       // (n,n)
     double *eigenvalue; // (n) ascending
 };
-// Errors: over the memory limit, or a kernel that is not finite. *out lives in the subject's arena.
+// Errors: the executor over its memory limit, or a kernel that is not finite. *out lives in the
+// subject's arena.
 int assay_subject_kernel(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,
                          struct assay_err *err);
 // (n_image, classes), valid until the next call on this subject.
@@ -69,7 +73,10 @@ enum assay_needs {
     ASSAY_NEEDS_NASI = 2,
     ASSAY_NEEDS_PATCHES = 4,
     ASSAY_NEEDS_THIN = 8,
-    ASSAY_NEEDS_NET = 16
+    ASSAY_NEEDS_NET = 16,
+    ASSAY_NEEDS_JACOBIAN = 32,      // the shared buffer of n_image rows
+    ASSAY_NEEDS_KERNEL = 64,        // batch BN
+    ASSAY_NEEDS_FROZEN_KERNEL = 128 // frozen BN
 };
 
 #define ASSAY_METRIC_REASON 120 // bytes of a reason, terminator included
@@ -82,6 +89,9 @@ struct assay_metric {
     bool spectrum;  // fills a spectrum of ntk_batch eigenvalues
     // The columns' protocol as a text.
     void (*describe)(const struct assay_protocol *p, char *text, size_t cap);
+    // Bytes it takes from the subject's arena beside what `needs` implies, the sum of its blocks;
+    // NULL: none.
+    size_t (*scratch)(const struct assay_subject *s);
     // Exactly one of the next two is set. count: per-architecture quantities of the literal network
     // (cost), measured for every member of a class, without weights.
     void (*count)(const struct assay_graph *literal, double *out);
@@ -98,5 +108,14 @@ extern const struct assay_metric *const assay_metrics[]; // ends with NULL; cont
 // of the list decides nothing. An unknown name is an error that lists the known ones.
 int assay_metrics_parse(const char *list, const struct assay_metric *chosen[ASSAY_METRICS_MAX],
                         uint32_t *n, struct assay_err *err);
+
+// What one repeat of these metrics takes from the system, known before any of it is allocated:
+// bytes of the executor, and of the subject's arena, weights not counted. No parameter or input is
+// read; the executor is unbound afterwards.
+struct assay_need {
+    uint64_t exec, scratch;
+};
+int assay_subject_need(const struct assay_subject *s, const struct assay_metric *const *metric,
+                       uint32_t n_metric, struct assay_need *need, struct assay_err *err);
 
 #endif

@@ -7,18 +7,54 @@
 
 #define ASSAY_ARCH_MAX 1024
 
-// The macro network around a cell.
+// What stands around the cells of darts. TENAS: stem of one convolution, BN and ReLU before the
+// classifier. CIFAR and IMAGENET are DARTS's evaluation networks, without that BN and ReLU;
+// IMAGENET's stem is three convolutions of stride 2.
+enum assay_macro { ASSAY_MACRO_TENAS, ASSAY_MACRO_CIFAR, ASSAY_MACRO_IMAGENET };
+
+// The macro network around a cell. The last two are darts' alone; nas-bench-201 refuses others than
+// 0 (stem: and 1).
 struct assay_net {
     uint32_t channels; // C of the first stage
-    uint32_t cells;    // N cells per stage
+    uint32_t cells;    // nas-bench-201: N per stage; darts: all, the reduction cells among them
     uint32_t classes;
     uint32_t image; // input height = width
-    bool thin; // TE-NAS's linear-region network: C = 1, first cell only, no stem, input (1,3,3)
+    bool thin; // TE-NAS's linear-region network: C = 1, no stem, input (1,3,3), one cell per type
+    enum assay_macro macro;
+    uint32_t stem; // channels of the stem in units of C (not IMAGENET's); 0 counts as 1
 };
 
+// ---- supernets ----------------------------------------------------------------------------------
+// The network of TE-NAS's search (arXiv 2102.11535): every edge carries all operations that are
+// alive, each weighted 1/k when k of them are. Operation 0 is `none`: it counts in k and adds
+// nothing. An edge where nothing is alive adds nothing. Parameters are named by cell, edge and
+// operation only, as in TE-NAS's code ("cells.0.edges.1<-0.3.op.1.weight").
+#define ASSAY_SUPERNET_CELLS 2
+#define ASSAY_SUPERNET_EDGES 14
+
+// Which operations are alive; what a space does not have is 0.
+struct assay_supernet {
+    uint16_t alive[ASSAY_SUPERNET_CELLS][ASSAY_SUPERNET_EDGES]; // bit o: operation o
+};
+
+struct assay_supernet_kind {
+    uint32_t cells, edges, ops; // cell types, edges of each, operations
+    uint32_t keep;              // edges that enter a node of an architecture, 0: all
+    const char *const *cell_name;
+    const char *const *op_name;
+    const uint8_t *from, *to; // (edges) "to<-from" in parameter names; grouped by `to`
+    int (*build)(const struct assay_supernet *mask, const struct assay_net *net,
+                 struct assay_graph *g, struct assay_err *err);
+    // Of a mask that has one operation on each edge it keeps; and back.
+    uint64_t (*index)(const struct assay_supernet *mask);
+    void (*mask)(uint64_t index, struct assay_supernet *mask);
+};
+
+// ---- spaces -------------------------------------------------------------------------------------
 // A descriptor; instances are opened because some spaces hold a table of classes.
 struct assay_space_kind {
     const char *name, *help;
+    struct assay_net search, full; // the sizes TE-NAS searches at, and the benchmark trains at
     int (*open)(void **state, struct assay_err *err); // may be NULL
     void (*close)(void *state);                       // may be NULL
     uint64_t (*size)(void);
@@ -30,6 +66,7 @@ struct assay_space_kind {
     int (*parse)(const char *text, uint64_t *index, struct assay_err *err);
     // The smallest index whose network is the same function at initialisation.
     uint64_t (*canonical)(const void *state, uint64_t index);
+    const struct assay_supernet_kind *supernet; // NULL: the space has none
 };
 
 extern const struct assay_space_kind *const assay_space_kinds[]; // ends with NULL
@@ -39,6 +76,8 @@ struct assay_space {
     void *state;
 };
 
+// The descriptor of that name, or NULL.
+const struct assay_space_kind *assay_space_find(const char *name);
 // An unknown name is an error that lists the known ones.
 int assay_space_open(struct assay_space *space, const char *name, struct assay_err *err);
 void assay_space_close(struct assay_space *space);
@@ -55,5 +94,34 @@ int assay_space_format(const struct assay_space *space, uint64_t index, char *te
 int assay_space_parse(const struct assay_space *space, const char *text, uint64_t *index,
                       struct assay_err *err);
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index);
+
+// ---- supernets of a space -----------------------------------------------------------------------
+// All but the first two are for spaces that have supernets.
+// Errors if the space has no supernets or the mask has operations that the space has not. *g is
+// reset first.
+int assay_space_build_supernet(const struct assay_space *space, const struct assay_supernet *mask,
+                               const struct assay_net *net, struct assay_graph *g,
+                               struct assay_err *err);
+// A mask as text: for each edge the numbers of its live operations ("1234"; "-": none is alive),
+// edges separated by commas, cell types by slashes. Also "full" (all operations but `none`) and
+// "full+none". Errors as assay_space_parse's.
+int assay_space_parse_supernet(const struct assay_space *space, const char *text,
+                               struct assay_supernet *mask, struct assay_err *err);
+// The same without the words; negative if text is too small (ASSAY_ARCH_MAX always suffices).
+int assay_space_format_supernet(const struct assay_space *space, const struct assay_supernet *mask,
+                                char *text, size_t cap);
+// Every operation alive, `none` too if told so.
+void assay_space_full_supernet(const struct assay_space *space, bool none,
+                               struct assay_supernet *mask);
+// True when no edge has more than one operation alive.
+bool assay_supernet_is_discrete(const struct assay_supernet *mask);
+// How many operations are alive on an edge.
+uint32_t assay_supernet_alive(const struct assay_supernet *mask, uint32_t cell, uint32_t edge);
+// The architecture that a discrete mask is; an error says what it has too much or too little of.
+int assay_space_supernet_index(const struct assay_space *space, const struct assay_supernet *mask,
+                               uint64_t *index, struct assay_err *err);
+// The discrete mask of an architecture.
+void assay_space_index_supernet(const struct assay_space *space, uint64_t index,
+                                struct assay_supernet *mask);
 
 #endif

@@ -30,6 +30,7 @@ extern const struct assay_opt assay_config_opts[];
 // that overrides a value of its preset, repeats excepted, is named so.
 struct assay_preset_value {
     const char *section, *name, *value;
+    const char *space; // counts in this search space only; NULL: in all
 };
 struct assay_preset {
     const char *name, *help;
@@ -41,13 +42,16 @@ extern const struct assay_preset assay_presets[]; // ends with a NULL name; inde
 struct assay_setting {
     char section[64], name[64], value[ASSAY_TEXT_MAX], origin[256];
 };
-// Defaults, then the preset named by the last protocol.name, then the settings in order; then
-// checks that span fields.
+// Defaults, then the sizes of the space named by the last space.name, then the preset named by the
+// last protocol.name, then the settings in order; then checks that span fields.
 int assay_config_resolve(struct assay_config *config, const struct assay_setting *setting, size_t n,
                          struct assay_err *err);
 // The part of the resolved configuration that determines the numbers (no cpu, memory or checkpoint
 // settings; no path of the data, whose digest the journal's identity holds beside this).
 size_t assay_config_identity(const struct assay_config *config, char *text, size_t cap);
+// The networks that are evaluated, and the one whose cost is counted.
+struct assay_net assay_config_net(const struct assay_config *config, bool thin);
+struct assay_net assay_config_cost_net(const struct assay_config *config);
 
 // ---- columns ------------------------------------------------------------------------------------
 // What the configured metrics fill, in registry order: either the columns measured per candidate
@@ -63,15 +67,15 @@ struct assay_columns {
 int assay_columns_create(struct assay_columns *columns, const struct assay_config *config,
                          bool counted, struct assay_err *err);
 void assay_columns_free(struct assay_columns *columns);
-// The counted columns' n_column values of one architecture; *scratch is an initialised graph.
-int assay_columns_count(const struct assay_columns *columns, const struct assay_config *config,
-                        const struct assay_space *space, uint64_t index,
-                        struct assay_graph *scratch, double *out, struct assay_err *err);
+// The counted columns' n_column values of a network built at assay_config_cost_net's size.
+void assay_columns_count(const struct assay_columns *columns, const struct assay_graph *literal,
+                         double *out);
 
 // ---- one candidate ------------------------------------------------------------------------------
 // Owns the executor, graphs, weights and the batches of every repeat; borrows config and space.
 struct assay_evaluator;
-// Draws all batches. An error if the data do not fit the network (channels, size, labels).
+// Draws all batches. An error if the data do not fit the network (channels, size, labels), or the
+// batches not the memory limit. data is not needed afterwards.
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
                            const struct assay_space *space, const struct assay_data *data,
                            struct assay_err *err);
@@ -79,10 +83,20 @@ void assay_evaluator_destroy(struct assay_evaluator *e);
 // The measured columns; borrowed from the evaluator.
 const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *e);
 // Fills record (index, verdict, seconds, reason, value, spectrum; arrays given by the caller); its
-// rank is left alone. A candidate's failure is its verdict; a negative status means the system
-// failed.
+// rank is left alone. A candidate's failure, also one to fit into run.memory, is its verdict; a
+// negative status means the system failed.
 int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
                    struct assay_err *err);
+// The same for a supernet, which has no index: the record's is UINT64_MAX.
+int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supernet *mask,
+                            struct assay_record *record, struct assay_err *err);
+// Bytes one rank takes from the system for a candidate, known before any of it is allocated:
+// executor and scratch (weights, Jacobian, kernel) of one repeat, batches of all repeats, graphs.
+struct assay_memory {
+    uint64_t exec, scratch, inputs, graphs, total;
+};
+int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct assay_memory *memory,
+                           struct assay_err *err);
 // Relative cost of a candidate for scheduling (any unit).
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index);
 
@@ -99,7 +113,8 @@ enum assay_exit {
 // few (run.coordinator_works). SIGTERM, SIGINT and SIGUSR1 on any rank, run.time_limit and
 // SLURM_JOB_END_TIME (less a margin) stop it cleanly; the handlers stay. A system error on any rank
 // ends the run with an error on all, with what is finished safe in the journal. *exit_code is the
-// same on all ranks. log is used on rank 0 only.
+// same on all ranks. With run.memory the largest candidate must fit: an error before dir is
+// touched. log is used on rank 0 only.
 int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                     const struct assay_log *log, int *exit_code, struct assay_err *err);
 // Prints what a run would do: tasks, state of dir, columns, settings; changes nothing. Errors are

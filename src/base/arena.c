@@ -17,11 +17,21 @@ _Static_assert(sizeof(struct assay_chunk) <= ALIGN, "the chunk header fits in fr
 
 // Large chunks ask for huge pages: the engine streams through tens of megabytes, and they measured
 // about 5 % less time for the NTK of a mixed cell.
+static size_t page_of(size_t size)
+{
+    return ALIGN + size >= 2 * HUGE_PAGE ? HUGE_PAGE : ALIGN;
+}
+
+size_t assay_arena_footprint(size_t size)
+{
+    const size_t page = page_of(size);
+    return (ALIGN + size + page - 1) / page * page;
+}
+
 static struct assay_chunk *chunk_create(size_t size, struct assay_chunk *older)
 {
-    const size_t bytes = ALIGN + size, page = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : ALIGN;
-    struct assay_chunk *chunk = aligned_alloc(page, (bytes + page - 1) / page * page);
-    if (chunk && page == HUGE_PAGE) madvise(chunk, bytes, MADV_HUGEPAGE);
+    struct assay_chunk *chunk = aligned_alloc(page_of(size), assay_arena_footprint(size));
+    if (chunk && page_of(size) == HUGE_PAGE) madvise(chunk, ALIGN + size, MADV_HUGEPAGE);
     if (chunk) *chunk = (struct assay_chunk){.older = older, .size = size};
     return chunk;
 }
@@ -49,7 +59,7 @@ static bool arena_grow(struct assay_arena *arena, size_t bytes)
 void *assay_arena_alloc(struct assay_arena *arena, size_t bytes)
 {
     if (bytes > PTRDIFF_MAX / 2) return NULL;
-    bytes = bytes ? (bytes + ALIGN - 1) / ALIGN * ALIGN : ALIGN;
+    bytes = assay_arena_block(bytes);
     const struct assay_chunk *newest = arena->chunk;
     if (!newest || newest->size - newest->used < bytes) {
         if (!arena_grow(arena, bytes)) return NULL;
@@ -77,6 +87,27 @@ void assay_arena_reset(struct assay_arena *arena)
     }
     if (arena->chunk) arena->chunk->used = 0;
     arena->used = 0;
+}
+
+bool assay_arena_reserve(struct assay_arena *arena, size_t bytes, size_t most)
+{
+    const struct assay_chunk *chunk = arena->chunk;
+    if (bytes > PTRDIFF_MAX / 2) return false;
+    if (!chunk || chunk->older || chunk->size < bytes ||
+        (most && assay_arena_footprint(chunk->size) > most)) {
+        chunks_free(arena->chunk);
+        arena->chunk = chunk_create(bytes, NULL);
+    }
+    assay_arena_reset(arena);
+    return arena->chunk;
+}
+
+size_t assay_arena_held(const struct assay_arena *arena)
+{
+    size_t bytes = 0;
+    for (const struct assay_chunk *chunk = arena->chunk; chunk; chunk = chunk->older)
+        bytes += assay_arena_footprint(chunk->size);
+    return bytes;
 }
 
 void assay_arena_finish(struct assay_arena *arena)

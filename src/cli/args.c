@@ -189,3 +189,16 @@ int cli_u64(const struct cli_args *args, const char *name, uint64_t min, uint64_
     snprintf(what, sizeof what, "--%s", name);
     return cli_parse_u64(value, what, min, max, out, err);
 }
+
+int cli_check_supernet(const struct cli_args *args, struct assay_err *err)
+{
+    const struct cli_verb *verb = args->verb;
+    const bool supernet = cli_value(args, "supernet");
+    if (supernet != (args->n_position == 2)) return ASSAY_OK;
+    if (!supernet)
+        return assay_err_set(err, ASSAY_ERR_USAGE, "%s: too few words: assay %s %s", verb->name,
+                             verb->name, verb->synopsis);
+    return assay_err_set(err, ASSAY_ERR_USAGE,
+                         "%s: '%.200s' is one word too many beside --supernet: assay %s %s",
+                         verb->name, args->position[1], verb->name, verb->synopsis);
+}

@@ -24,6 +24,14 @@ struct cli_option {
         .help = "set a configuration key (over the file); repeatable;\n"                           \
                 "`assay list options` shows all keys"                                              \
     }
+// For verbs that take a supernet in place of an architecture; see cli_check_supernet.
+#define CLI_OPTION_SUPERNET                                                                        \
+    {                                                                                              \
+        .name = "supernet", .value = "MASK",                                                       \
+        .help = "TE-NAS's supernet in place of an architecture: for each edge the\n"               \
+                "numbers of its live operations (\"1234\"; \"-\": none), edges separated\n"        \
+                "by commas, cell types by slashes; or full, or full+none"                          \
+    }
 
 struct cli_args;
 
@@ -69,10 +77,11 @@ const char *cli_value(const struct cli_args *args, const char *name);
 // The option's value as a whole number from min to max; *out stays as it is when it was not given.
 int cli_u64(const struct cli_args *args, const char *name, uint64_t min, uint64_t max,
             uint64_t *out, struct assay_err *err);
-
 // The same for a word that is not an option's value; what ("--top", "INDEX") opens the error text.
 int cli_parse_u64(const char *word, const char *what, uint64_t min, uint64_t max, uint64_t *out,
                   struct assay_err *err);
+// ERR_USAGE unless exactly one of the second positional argument and --supernet is given.
+int cli_check_supernet(const struct cli_args *args, struct assay_err *err);
 
 // ---- configuration ----------------------------------------------------------------------------
 struct cli_settings {

@@ -116,12 +116,10 @@ static int load_weights(struct foreign *f, const char *where, const uint32_t *so
 static int build(struct foreign *f, const struct foreign_case *c, struct assay_err *err)
 {
     const struct assay_array *x = &f->batch.item[0];
-    const struct assay_net net = {.channels = (uint32_t)f->protocol.channels,
-                                  .cells = (uint32_t)f->protocol.cells,
-                                  .classes = (uint32_t)f->protocol.classes,
-                                  .image = (uint32_t)x->shape[2],
-                                  .thin = c->thin};
-    ASSAY_TRY(assay_space_build(c->space, c->index, &net, &f->literal, err));
+    struct assay_net net = assay_config_net(c->config, c->thin);
+    net.image = (uint32_t)x->shape[2];
+    ASSAY_TRY(c->mask ? assay_space_build_supernet(c->space, c->mask, &net, &f->literal, err)
+                      : assay_space_build(c->space, c->index, &net, &f->literal, err));
     const struct assay_node *input = &f->literal.node[0];
     if (x->shape[1] != input->c || x->shape[2] != input->h || x->shape[3] != input->w) {
         char seen[192];
@@ -205,6 +203,26 @@ static int measure(struct foreign *f, struct assay_subject *s, const char *name,
     return ASSAY_OK;
 }
 
+// Refuses what does not fit before it is allocated.
+static int check_memory(const struct assay_subject *s, const struct foreign_case *c,
+                        struct assay_err *err)
+{
+    const struct assay_metric *const net[] = {
+        find_metric(c->bn == ASSAY_BN_FROZEN ? "ntk_frozen" : "ntk"), find_metric("ntk_trace"),
+        find_metric("nasi")};
+    const struct assay_metric *const thin[] = {find_metric("regions")};
+    const uint64_t limit = c->config->memory << 20;
+    struct assay_need need;
+    if (!limit) return ASSAY_OK;
+    ASSAY_TRY(assay_subject_need(s, c->thin ? thin : net, c->thin ? 1 : 3, &need, err));
+    if (need.exec + need.scratch <= limit) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_MEMORY,
+                         "%s: a batch of %u needs %.1f MiB, over the limit of %" PRIu64
+                         " MiB (run.memory, --memory); fewer images need less",
+                         c->batch, s->n_image, (double)(need.exec + need.scratch) / 0x1p20,
+                         c->config->memory);
+}
+
 static int measure_net(struct foreign *f, const struct foreign_case *c, struct assay_subject *s,
                        struct assay_err *err)
 {
@@ -247,14 +265,20 @@ static int measure_thin(struct foreign *f, struct assay_subject *s, struct assay
     return ASSAY_OK;
 }
 
+// The half of a factorised reduction that reads the shifted map, or the map padded in its place.
+static bool is_shifted(const struct assay_node *n)
+{
+    return n->op == ASSAY_OP_SLICE || (n->op == ASSAY_OP_CONV && n->kernel == 1 && n->pad == 1);
+}
+
 // ReLU modules of the reference network: each user of a ReLU node there has a module of its own,
-// but for the slice of a factorised reduction.
+// but the halves of a factorised reduction share theirs.
 static double relu_units(const struct assay_graph *g)
 {
     double units = 0.0;
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *user = &g->node[i];
-        for (uint32_t k = 0; k < user->n_in && user->op != ASSAY_OP_SLICE; k++) {
+        for (uint32_t k = 0; k < user->n_in && !is_shifted(user); k++) {
             const struct assay_node *in = &g->node[g->in[user->in + k]];
             if (in->op == ASSAY_OP_RELU) units += (double)in->c * in->h * in->w;
         }
@@ -276,8 +300,8 @@ static int measure_all(struct foreign *f, const struct foreign_case *c, struct a
                               .images = f->batch.item[0].value,
                               .nasi_images = f->batch.item[0].value,
                               .patches = f->batch.item[0].value,
-                              .memory_limit = c->config->memory << 20,
                               .arena = &f->arena};
+    ASSAY_TRY(check_memory(&s, c, err));
     ASSAY_TRY(c->thin ? measure_thin(f, &s, err) : measure_net(f, c, &s, err));
     add_scalar(f, "ntk_parameters", (double)f->literal.n_weight);
     add_scalar(f, "relu_units", relu_units(&f->literal));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One architecture with weights and inputs from HDF5 files: how a reference checks the program.
+// One architecture or supernet with weights and inputs from HDF5 files: how a reference checks the
+// program.
 #ifndef ASSAY_CLI_FOREIGN_H
 #define ASSAY_CLI_FOREIGN_H
 
@@ -9,8 +10,9 @@ struct foreign_case {
     const struct assay_config *config; // network size, kernel rung and memory limit
     const struct assay_space *space;
     uint64_t index;
-    const char *weights, *batch; // "file.h5:/group", "file.h5:/dataset"
-    int bn;                      // enum assay_bn
+    const struct assay_supernet *mask; // the supernet in place of architecture `index`, or NULL
+    const char *weights, *batch;       // "file.h5:/group", "file.h5:/dataset"
+    int bn;                            // enum assay_bn
     bool thin;
     uint64_t region_batch; // patches per BN batch of the thin network
 };

@@ -60,8 +60,12 @@ static bool put_results(hid_t file, const struct foreign *f, const struct foreig
         good = put_attribute(file, f->scalar[i].name, H5T_NATIVE_DOUBLE, &f->scalar[i].value);
     }
     char arch[ASSAY_ARCH_MAX] = "";
-    assay_space_format(c->space, c->index, arch, sizeof arch);
-    return good && put_text(file, "space", c->space->kind->name) && put_text(file, "arch", arch) &&
+    if (c->mask)
+        assay_space_format_supernet(c->space, c->mask, arch, sizeof arch);
+    else
+        assay_space_format(c->space, c->index, arch, sizeof arch);
+    return good && put_text(file, "space", c->space->kind->name) &&
+           put_text(file, c->mask ? "supernet" : "arch", arch) &&
            put_text(file, "network", c->thin ? "thin" : "net") &&
            put_text(file, "bn", c->bn == ASSAY_BN_BATCH ? "batch" : "frozen") &&
            put_text(file, "status", assay_verdict_name((enum assay_verdict)f->verdict)) &&

@@ -39,7 +39,8 @@ static int list_protocols(struct assay_err *err)
         for (const char *at = preset->help; *at; at += strcspn(at, "\n"), at += *at == '\n')
             printf("  %.*s\n", (int)strcspn(at, "\n"), at);
         for (const struct assay_preset_value *v = preset->value; v->section; v++)
-            printf("    %s.%s = %s\n", v->section, v->name, v->value);
+            printf("    %s.%s = %s%s%s\n", v->section, v->name, v->value, v->space ? "  with " : "",
+                   v->space ? v->space : "");
     }
     return ASSAY_OK;
 }

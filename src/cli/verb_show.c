@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-// A candidate, and where another table lists it.
+// A candidate, and where another table lists it; or a supernet.
 struct subject {
     struct assay_space space;
+    const char *supernet; // its text as given, or NULL
+    struct assay_supernet mask;
     uint64_t index;
     char text[ASSAY_ARCH_MAX];
     const char *order;    // file, or NULL
@@ -87,26 +89,50 @@ static int identify(struct subject *s, const char *word, struct assay_err *err)
     return ASSAY_OK;
 }
 
+// Larger spaces are not searched for the other members of a class.
+#define SEARCHED_MAX 1000000
+
+static void print_members(const struct subject *s, uint64_t class)
+{
+    const uint64_t size = assay_space_size(&s->space);
+    uint64_t members = 0;
+    if (size > SEARCHED_MAX) return;
+    for (uint64_t i = 0; i < size; i++) members += assay_space_canonical(&s->space, i) == class;
+    printf("members     %" PRIu64 " architectures are this network at initialisation\n", members);
+}
+
 static void print_names(const struct subject *s)
 {
     const uint64_t class = assay_space_canonical(&s->space, s->index);
-    const uint64_t size = assay_space_size(&s->space);
-    uint64_t members = 0;
     char text[ASSAY_ARCH_MAX];
-    for (uint64_t i = 0; i < size; i++) members += assay_space_canonical(&s->space, i) == class;
     assay_space_format(&s->space, class, text, sizeof text);
     printf("space       %s\nindex       %" PRIu64 "\n", s->space.kind->name, s->index);
     if (s->order) printf("its index   %s in %s\n", s->order_index, s->order);
     printf("arch        %s\n", s->text);
     printf("class       %" PRIu64 " %s\n", class, text);
-    printf("members     %" PRIu64 " architectures are this network at initialisation\n", members);
+    print_members(s, class);
+}
+
+static int identify_supernet(struct subject *s, struct assay_err *err)
+{
+    ASSAY_TRY(assay_space_parse_supernet(&s->space, s->supernet, &s->mask, err));
+    ASSAY_ASSERT(assay_space_format_supernet(&s->space, &s->mask, s->text, sizeof s->text) >= 0);
+    printf("space       %s\nsupernet    %s\n", s->space.kind->name, s->text);
+    return ASSAY_OK;
+}
+
+static int build(const struct subject *s, struct assay_graph *g, const struct assay_net *net,
+                 struct assay_err *err)
+{
+    return s->supernet ? assay_space_build_supernet(&s->space, &s->mask, net, g, err)
+                       : assay_space_build(&s->space, s->index, net, g, err);
 }
 
 // Builds the literal network in g and prints what it costs.
 static int print_cost(const struct subject *s, struct assay_graph *g, const struct assay_net *net,
                       struct assay_err *err)
 {
-    ASSAY_TRY(assay_space_build(&s->space, s->index, net, g, err));
+    ASSAY_TRY(build(s, g, net, err));
     const struct assay_cost cost = assay_graph_cost(g);
     printf("C=%-2u N=%-2u   %.6f M parameters, %.6f MFLOPs, %" PRIu64 " layers, %" PRIu64
            " ReLU units\n",
@@ -118,12 +144,11 @@ static int print_cost(const struct subject *s, struct assay_graph *g, const stru
 static int print_networks(const struct subject *s, struct assay_graph *g,
                           struct assay_graph *folded, struct assay_err *err)
 {
-    const struct assay_net full = {.channels = 16, .cells = 5, .classes = 10, .image = 32};
-    const struct assay_net small = {.channels = 3, .cells = 1, .classes = 10, .image = 32};
-    ASSAY_TRY(print_cost(s, g, &full, err));
-    ASSAY_TRY(print_cost(s, g, &small, err));
+    const struct assay_net *full = &s->space.kind->full, *search = &s->space.kind->search;
+    ASSAY_TRY(print_cost(s, g, full, err));
+    ASSAY_TRY(print_cost(s, g, search, err));
     ASSAY_TRY(assay_graph_fold(g, true, folded, NULL, err));
-    printf("\nThe network executed at C=3, N=1%s:\n",
+    printf("\nThe network executed at C=%u, N=%u%s:\n", search->channels, search->cells,
            assay_graph_is_dead(folded) ? " (dead: its output does not depend on the image)" : "");
     assay_graph_print(folded, stdout);
     return ASSAY_OK;
@@ -132,8 +157,8 @@ static int print_networks(const struct subject *s, struct assay_graph *g,
 static int show(struct subject *s, const char *word, struct assay_err *err)
 {
     struct assay_graph g, folded;
-    ASSAY_TRY(identify(s, word, err));
-    print_names(s);
+    ASSAY_TRY(s->supernet ? identify_supernet(s, err) : identify(s, word, err));
+    if (!s->supernet) print_names(s);
     assay_graph_init(&g);
     assay_graph_init(&folded);
     const int status = print_networks(s, &g, &folded, err);
@@ -144,14 +169,18 @@ static int show(struct subject *s, const char *word, struct assay_err *err)
 
 static int run(const struct cli_args *args, struct assay_err *err)
 {
-    struct subject s = {.order = cli_value(args, "order")};
+    struct subject s = {.order = cli_value(args, "order"), .supernet = cli_value(args, "supernet")};
+    ASSAY_TRY(cli_check_supernet(args, err));
+    if (s.supernet && s.order)
+        return assay_err_set(err, ASSAY_ERR_USAGE, "--order: no table lists a supernet");
     ASSAY_TRY(assay_space_open(&s.space, args->position[0], err));
-    const int status = show(&s, args->position[1], err);
+    const int status = show(&s, s.supernet ? NULL : args->position[1], err);
     assay_space_close(&s.space);
     return status;
 }
 
 static const struct cli_option options[] = {
+    CLI_OPTION_SUPERNET,
     {.name = "order",
      .value = "TABLE.csv",
      .help = "INDEX counts as in this table, which has columns index\n"
@@ -161,14 +190,15 @@ static const struct cli_option options[] = {
 
 const struct cli_verb cli_verb_show = {
     .name = "show",
-    .synopsis = "SPACE INDEX|ARCH [--order TABLE.csv]",
-    .help = "tell everything about one architecture but its values",
+    .synopsis = "SPACE INDEX|ARCH|--supernet MASK",
+    .help = "tell everything about one architecture or supernet but its values",
     .examples = "assay show nas-bench-201 42\n"
                 "assay show nas-bench-201 '|nor_conv_3x3~0|+|none~0|skip_connect~1|+"
                 "|none~0|none~1|avg_pool_3x3~2|'\n"
-                "assay show nas-bench-201 42 --order nb201-cifar10.csv\n",
+                "assay show nas-bench-201 42 --order nb201-cifar10.csv\n"
+                "assay show nas-bench-201 --supernet 1234,3,0134,-,13,2\n",
     .option = options,
-    .min_position = 2,
+    .min_position = 1,
     .max_position = 2,
     .run = run,
 };

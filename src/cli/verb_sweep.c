@@ -10,7 +10,7 @@ static const struct {
     {"first", "candidates", "first"},   {"count", "candidates", "count"},
     {"sample", "candidates", "sample"}, {"seed", "candidates", "seed"},
     {"archs", "candidates", "archs"},   {"metrics", "run", "metrics"},
-    {"members", "run", "members"},
+    {"members", "run", "members"},      {"memory", "run", "memory"},
 };
 
 static int gather_options(struct cli_settings *settings, const struct cli_args *args,
@@ -88,6 +88,10 @@ static const struct cli_option options[] = {
     {.name = "members",
      .help = "evaluate every architecture, not one for all that are\n"
              "the same network at initialisation"},
+    {.name = "memory",
+     .value = "MIB",
+     .help = "most memory of a rank; refused when a candidate needs more\n"
+             "(--dry-run says how much is needed)"},
     CLI_OPTION_SET,
     {.name = "dry-run", .help = "say what would run, and stop"},
     {.name = "quiet", .letter = 'q', .help = "print only warnings and errors"},

@@ -207,10 +207,10 @@ void assay_exec_outer(const struct assay_exec *x, const struct unit *u, const fl
                                   .q = u->q,
                                   .h = u->oh,
                                   .w = u->ow,
+                                  .run = u->kernel == 1 ? 3 : u->kernel,
                                   .off = AT(x, int32_t, u->q_off),
                                   .dy_c = (ptrdiff_t)u->oh * u->ow * lanes,
                                   .dy_y = (ptrdiff_t)u->ow * lanes,
-                                  .dy_x = lanes,
                                   .a_y = row * u->stride,
                                   .a_x = (ptrdiff_t)u->stride * ASSAY_IMAGES};
     const float *a = assay_exec_act(x, u->src, group);

@@ -22,15 +22,6 @@ void assay_exec_destroy(struct assay_exec *x)
     free(x);
 }
 
-static int check_limit(const struct assay_exec *x, uint64_t limit, struct assay_err *err)
-{
-    if (limit == 0 || x->bytes <= limit) return ASSAY_OK;
-    return assay_err_set(
-        err, ASSAY_ERR_MEMORY,
-        "this network needs %.1f MiB for a batch of %u, over the limit of %.1f MiB",
-        (double)x->bytes / 0x1p20, x->n, (double)limit / 0x1p20);
-}
-
 static void count_signs(struct assay_exec *x)
 {
     x->sign_bits = 0;
@@ -41,11 +32,10 @@ static void count_signs(struct assay_exec *x)
     }
 }
 
-int assay_exec_bind(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
-                    uint64_t memory_limit, struct assay_err *err)
+static int plan(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
+                struct assay_err *err)
 {
     assay_arena_reset(&x->meta);
-    assay_arena_reset(&x->memory);
     x->graph = g, x->n = n, x->backward = backward;
     x->groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES;
     x->n_tensor = x->n_job = x->n_level = 0;
@@ -53,24 +43,51 @@ int assay_exec_bind(struct assay_exec *x, const struct assay_graph *g, uint32_t 
     ASSAY_TRY(assay_exec_plan_units(x, err));
     if (backward) ASSAY_TRY(assay_exec_plan_tensors(x, err));
     ASSAY_TRY(assay_exec_layout(x, err));
-    ASSAY_TRY(check_limit(x, memory_limit, err));
     count_signs(x);
-    x->base = assay_arena_alloc(&x->memory, x->bytes);
-    x->signs = backward ? NULL
-                        : assay_arena_alloc(&x->memory,
-                                            n * assay_exec_sign_words(x) * sizeof *x->signs + 8);
-    if (!x->base || (!backward && !x->signs)) {
-        return assay_err_set(err, ASSAY_ERR_MEMORY,
-                             "exec: the system has no %.1f MiB for a batch of %u",
-                             (double)x->bytes / 0x1p20, n);
-    }
-    assay_exec_fill(x);
     return ASSAY_OK;
+}
+
+// Sign patterns lie behind the buffers.
+static size_t all_bytes(const struct assay_exec *x)
+{
+    const size_t signs = x->n * assay_exec_sign_words(x) * sizeof *x->signs;
+    return x->backward ? x->bytes : x->bytes + assay_arena_block(signs);
 }
 
 uint64_t assay_exec_bytes(const struct assay_exec *x)
 {
-    return x->bytes;
+    return assay_arena_held(&x->meta) + assay_arena_footprint(all_bytes(x));
+}
+
+int assay_exec_predict(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
+                       uint64_t *bytes, struct assay_err *err)
+{
+    ASSAY_TRY(plan(x, g, n, backward, err));
+    *bytes = assay_exec_bytes(x);
+    return ASSAY_OK;
+}
+
+int assay_exec_bind(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
+                    uint64_t memory_limit, struct assay_err *err)
+{
+    ASSAY_TRY(plan(x, g, n, backward, err));
+    const uint64_t need = assay_exec_bytes(x);
+    if (memory_limit && need > memory_limit) {
+        return assay_err_set(
+            err, ASSAY_ERR_MEMORY,
+            "this network needs %.1f MiB for a batch of %u, over the limit of %.1f MiB",
+            (double)need / 0x1p20, n, (double)memory_limit / 0x1p20);
+    }
+    const size_t most = memory_limit ? memory_limit - assay_arena_held(&x->meta) : 0;
+    if (!assay_arena_reserve(&x->memory, all_bytes(x), most)) {
+        return assay_err_set(err, ASSAY_ERR_MEMORY,
+                             "exec: the system has no %.1f MiB for a batch of %u",
+                             (double)need / 0x1p20, n);
+    }
+    x->base = assay_arena_alloc(&x->memory, all_bytes(x));
+    x->signs = backward ? NULL : (uint64_t *)(x->base + x->bytes);
+    assay_exec_fill(x);
+    return ASSAY_OK;
 }
 
 double assay_exec_flops(const struct assay_exec *x, uint64_t rows)

@@ -6,26 +6,38 @@
 #include "exec/plan.h"
 
 // ---- cotangent-independent sums ---------------------------------------------------------------
+// One row of activations, summed over the outputs of a row for each horizontal tap.
+static void add_row_sums(const struct unit *u, const float *row, double sum[MAX_KERNEL])
+{
+    for (uint32_t k = 0; k < u->kernel; k++) {
+        const float *p = row + (ptrdiff_t)(k * u->dilation) * ASSAY_IMAGES;
+        double s[ASSAY_IMAGES] = {0};
+        for (uint32_t i = 0; i < u->ow; i++, p += u->stride * ASSAY_IMAGES) {
+            for (uint32_t l = 0; l < ASSAY_IMAGES; l++) s[l] += p[l];
+        }
+        sum[k] = (s[0] + s[1]) + (s[2] + s[3]);
+    }
+}
+
 // K1[c, tap] = sum of the activations a tap sees, over images and output positions.
 static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint32_t group,
                          double *sum)
 {
     const struct assay_node *in = &x->graph->node[u->src];
-    const uint32_t halo = x->slot[u->src].halo, taps = assay_exec_taps(u);
-    const int32_t *off = AT(x, int32_t, u->q_off);
-    const ptrdiff_t row = assay_exec_act_row(in, halo) * u->stride,
-                    plane = assay_exec_act_plane(in, halo);
-    for (uint32_t c = 0; c < u->ci; c++) {
-        const float *a = assay_exec_act(x, u->src, group) + c * plane;
-        for (uint32_t t = 0; t < taps; t++) {
-            double s[ASSAY_IMAGES] = {0};
-            for (uint32_t y = 0; y < u->oh; y++) {
-                const float *p = a + off[t] + y * row;
-                for (uint32_t i = 0; i < u->ow; i++, p += u->stride * ASSAY_IMAGES) {
-                    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) s[l] += p[l];
-                }
+    const uint32_t halo = x->slot[u->src].halo;
+    const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
+    const float *first = assay_exec_act(x, u->src, group) + (halo - u->pad) * (row + ASSAY_IMAGES);
+    for (uint32_t c = 0; c < u->ci; c++, sum += assay_exec_taps(u)) {
+        const uint32_t rows = (u->oh - 1) * u->stride + (u->kernel - 1) * u->dilation + 1;
+        for (uint32_t y = 0; y < rows; y++) {
+            double of_row[MAX_KERNEL];
+            add_row_sums(u, first + c * plane + y * row, of_row);
+            for (uint32_t ky = 0; ky < u->kernel; ky++) {
+                const uint32_t top = ky * u->dilation;
+                if (y < top || (y - top) % u->stride != 0 || (y - top) / u->stride >= u->oh)
+                    continue;
+                for (uint32_t kx = 0; kx < u->kernel; kx++) sum[ky * u->kernel + kx] += of_row[kx];
             }
-            sum[c * taps + t] += (s[0] + s[1]) + (s[2] + s[3]);
         }
     }
 }

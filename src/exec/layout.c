@@ -74,7 +74,8 @@ static void place_common(struct assay_exec *x)
     x->zeros = place_d(x, c);
     x->bn_sq = place_d(x, c);
     if (!x->backward) return;
-    x->scratch = place_f(x, (plane + row) * x->kern->lanes);
+    // A plane, a row and the margins of a pooling window.
+    x->scratch = place_f(x, (plane + row + 2 * UINT8_MAX) * x->kern->lanes);
     x->spread = place_f(x, plane * x->kern->lanes);
     x->lane_rows = place_d(x, ASSAY_IMAGES * g->n_theta);
     x->cotangent = place_f(x, (size_t)x->groups * classes * x->kern->lanes);
@@ -125,26 +126,44 @@ static void place_unit(struct assay_exec *x, struct unit *u)
     u->k0_last = place_f(x, (size_t)u->co * lanes);
     u->k1 = place_f(x, u->co);
     u->k2 = place_f(x, (size_t)u->co * lanes);
-    if (u->conv == NONE) {
-        u->xdot_acc = place_f(x, (size_t)u->co * lanes);
-        u->xdot_sum = place_d(x, (size_t)u->co * lanes);
-        return;
-    }
+    if (u->conv == NONE) return;
     u->q_off = place(x, u->q * sizeof(int32_t));
-    u->acc = place_f(x, weights * lanes);
-    u->sum = place_d(x, weights * lanes);
     u->a_sum = place_d(x, (size_t)u->ci * taps);
     u->xa_sum = place_d(x, weights);
     if (u->wants_dx) place_parities(x, u);
 }
 
-static void place_sums(struct assay_exec *x)
+// What one level accumulates: floats, or their totals in double.
+static void place_level(struct assay_exec *x, uint32_t level, bool total)
 {
+    const size_t lanes = x->kern->lanes, size = total ? sizeof(double) : sizeof(float);
     for (uint32_t i = 0; i < x->n_tensor; i++) {
         struct tensor *t = &x->tensor[i];
-        if (!t->needs_sum) continue;
-        t->acc = place_f(x, (size_t)t->c * x->kern->lanes);
-        t->sum = place_d(x, (size_t)t->c * x->kern->lanes);
+        if (t->level != level) continue;
+        if (t->needs_sum) *(total ? &t->sum : &t->acc) = place(x, t->c * lanes * size);
+        for (uint32_t k = 0; k < t->n_unit; k++) {
+            struct unit *u = &x->unit[x->reader[t->first_unit + k]];
+            if (u->conv == NONE)
+                *(total ? &u->xdot_sum : &u->xdot_acc) = place(x, u->co * lanes * size);
+            else
+                *(total ? &u->sum : &u->acc) = place(x, (size_t)u->co * u->q * lanes * size);
+        }
+    }
+}
+
+// Levels are done one after another and share the room; float accumulators have a range of their
+// own because they are zero between levels.
+static void place_sums(struct assay_exec *x)
+{
+    for (int total = 0; total < 2; total++) {
+        const size_t begin = x->bytes;
+        size_t end = begin;
+        for (uint32_t level = 0; level < x->n_level; level++) {
+            x->bytes = begin;
+            place_level(x, level, total);
+            if (x->bytes > end) end = x->bytes;
+        }
+        x->bytes = end;
     }
 }
 

@@ -15,7 +15,8 @@
 
 #define NONE            UINT32_MAX
 #define MAX_PARITY      4 // stride 2 in both directions
-#define MAX_TAPS        25
+#define MAX_KERNEL      5
+#define MAX_TAPS        (MAX_KERNEL * MAX_KERNEL)
 #define ASSAY_MAX_LANES 16
 
 // The gradient of a node: scale * channels [c_off, c_off + c) of a tensor.

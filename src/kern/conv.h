@@ -3,10 +3,12 @@
 // gradient. Each is one register tile, written once and instantiated for every tile size by
 // constant arguments.
 
-#define PX_TILE 4
+// Pixels of a tile of co channels: few channels leave registers for twice as many.
+#define PX_TILE   4
+#define PX_OF(co) ((co)*2 <= CO_TILE ? 2 * PX_TILE : PX_TILE)
 
 // ---- correlation: co x px accumulators ----
-#define CORR_TILE(NAME, REAL, VEC, LOAD)                                                           \
+#define CORR_TILE(NAME, REAL, VEC, LOAD, IN_X)                                                     \
     ALWAYS void NAME(const struct assay_corr *p, const REAL *in, const REAL *weight, VEC *acc,     \
                      const uint32_t co, const uint32_t px)                                         \
     {                                                                                              \
@@ -19,7 +21,7 @@
                 UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (VEC){0};              \
                 UNROLL for (uint32_t x = 0; x < px; x++)                                           \
                 {                                                                                  \
-                    VEC v = LOAD(at + x * p->in_x);                                                \
+                    VEC v = LOAD(at + x * (IN_X));                                                 \
                     KEEP(v);                                                                       \
                     UNROLL for (uint32_t o = 0; o < co; o++) sum[o * px + x] += v * w[o];          \
                 }                                                                                  \
@@ -27,8 +29,8 @@
         }                                                                                          \
         UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];                             \
     }
-CORR_TILE(corr_tile_f64, double, fwd_vec, load_fwd)
-CORR_TILE(corr_tile_f32, float, grad_vec, load_grad)
+CORR_TILE(corr_tile_f64, double, fwd_vec, load_fwd, p->in_x)
+CORR_TILE(corr_tile_f32, float, grad_vec, load_grad, LANES)
 
 ALWAYS void corr_store_f64(const struct assay_corr *p, const double *in, const double *weight,
                            double *out, const uint32_t co, const uint32_t px)
@@ -69,9 +71,13 @@ ALWAYS void corr_rows_f64(const struct assay_corr *p, const double *in, const do
         const double *i = in + y * p->in_y;
         double *o = out + y * p->out_y;
         uint32_t x = 0;
-        for (; x + PX_TILE <= p->w; x += PX_TILE)
-            corr_store_f64(p, i + x * p->in_x, weight, o + x * p->out_x, co, PX_TILE);
-        for (; x < p->w; x++) corr_store_f64(p, i + x * p->in_x, weight, o + x * p->out_x, co, 1);
+#define CORR_PIXELS(px)                                                                            \
+    for (; x + (px) <= p->w; x += (px))                                                            \
+        corr_store_f64(p, i + x * p->in_x, weight, o + x * p->out_x, co, px);
+        CORR_PIXELS(PX_OF(co))
+        CORR_PIXELS(PX_TILE)
+        CORR_PIXELS(1)
+#undef CORR_PIXELS
     }
 }
 
@@ -83,11 +89,13 @@ ALWAYS void corr_rows_f32(const struct assay_corr *p, const float *in, const flo
         const float *m = mask ? mask + y * p->mask_y : NULL;
         float *o = out + y * p->out_y;
         uint32_t x = 0;
-        for (; x + PX_TILE <= p->w; x += PX_TILE, m = m ? m + PX_TILE * p->mask_x : NULL)
-            corr_store_f32(p, i + x * p->in_x, weight, m, o + x * p->out_x, accumulate, co,
-                           PX_TILE);
-        for (; x < p->w; x++, m = m ? m + p->mask_x : NULL)
-            corr_store_f32(p, i + x * p->in_x, weight, m, o + x * p->out_x, accumulate, co, 1);
+#define CORR_PIXELS(px)                                                                            \
+    for (; x + (px) <= p->w; x += (px), m = m ? m + (px)*p->mask_x : NULL)                         \
+        corr_store_f32(p, i + x * LANES, weight, m, o + x * p->out_x, accumulate, co, px);
+        CORR_PIXELS(PX_OF(co))
+        CORR_PIXELS(PX_TILE)
+        CORR_PIXELS(1)
+#undef CORR_PIXELS
     }
 }
 
@@ -99,7 +107,9 @@ ALWAYS void corr_rows_f32(const struct assay_corr *p, const float *in, const flo
     case n:                                                                                        \
         corr_rows_f32(p, in, weight, mask, out, accumulate, n);                                    \
         break;
-#if CO_TILE == 3
+#if CO_TILE == 2
+#    define CORR_CASES(X) X(1) X(2)
+#elif CO_TILE == 3
 #    define CORR_CASES(X) X(1) X(2) X(3)
 #else
 #    define CORR_CASES(X) X(1) X(2) X(3) X(4) X(5) X(6)
@@ -136,26 +146,38 @@ static void corr_f32(const struct assay_corr *p, const float *in, const float *w
     }
 }
 
-// ---- weight gradient: co x q accumulators over a block of rows ----
+// ---- weight gradient: co x (runs x cols) accumulators over a block of rows ----
+// The columns of a run lie at equal distances, so a tile needs one pointer a run and one step.
 ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float *a,
                        const int32_t *off, float *acc, const uint32_t rows, const uint32_t co,
-                       const uint32_t q)
+                       const uint32_t runs, const uint32_t cols)
 {
-    grad_vec sum[OUTER_TILE * Q_TILE];
+    const uint32_t q = runs * cols;
+    const ptrdiff_t step = cols > 1 ? off[1] - off[0] : 0;
+    grad_vec sum[OUTER_ACC];
     UNROLL for (uint32_t o = 0; o < co; o++)
     {
         UNROLL for (uint32_t j = 0; j < q; j++) sum[o * q + j] =
             load_grad(acc + (o * p->q + j) * LANES);
     }
     for (uint32_t y = 0; y < rows; y++) {
-        const float *d = dy + y * p->dy_y, *b = a + y * p->a_y;
-        for (uint32_t x = 0; x < p->w; x++, d += p->dy_x, b += p->a_x) {
+        const float *d = dy + y * p->dy_y, *b[5];
+        UNROLL for (uint32_t i = 0; i < runs; i++) b[i] = a + y * p->a_y + off[i * cols];
+        for (uint32_t x = 0; x < p->w; x++, d += LANES) {
             grad_vec g[OUTER_TILE];
-            UNROLL for (uint32_t o = 0; o < co; o++) g[o] = load_grad(d + o * p->dy_c);
-            UNROLL for (uint32_t j = 0; j < q; j++)
+            UNROLL for (uint32_t o = 0; o < co; o++)
             {
-                const grad_vec v = load_act(b + off[j]);
-                UNROLL for (uint32_t o = 0; o < co; o++) sum[o * q + j] += g[o] * v;
+                g[o] = load_grad(d + o * p->dy_c);
+                KEEP(g[o]);
+            }
+            UNROLL for (uint32_t i = 0; i < runs; i++, b[i - 1] += p->a_x)
+            {
+                UNROLL for (uint32_t j = 0; j < cols; j++)
+                {
+                    grad_vec v = load_act(b[i] + j * step);
+                    KEEP(v);
+                    UNROLL for (uint32_t o = 0; o < co; o++) sum[o * q + i * cols + j] += g[o] * v;
+                }
             }
         }
     }
@@ -166,16 +188,24 @@ ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float
     }
 }
 
+// All columns of `co` channels, as many at once as the registers hold.
 ALWAYS void outer_columns(const struct assay_outer *p, const float *dy, const float *a, float *acc,
                           const uint32_t rows, const uint32_t co)
 {
     uint32_t j = 0;
-    for (; j + Q_TILE <= p->q; j += Q_TILE)
-        outer_tile(p, dy, a, p->off + j, acc + j * LANES, rows, co, Q_TILE);
-#if Q_TILE > 3
-    for (; j + 3 <= p->q; j += 3) outer_tile(p, dy, a, p->off + j, acc + j * LANES, rows, co, 3);
-#endif
-    for (; j < p->q; j++) outer_tile(p, dy, a, p->off + j, acc + j * LANES, rows, co, 1);
+#define OUTER_COLUMNS(runs, cols)                                                                  \
+    for (; j + (runs) * (cols) <= p->q; j += (runs) * (cols))                                      \
+        outer_tile(p, dy, a, p->off + j, acc + j * LANES, rows, co, runs, cols);
+    if (p->run == 3) {
+        OUTER_COLUMNS(co == 1 ? 3 : OUTER_RUNS, 3)
+        OUTER_COLUMNS(1, 3)
+    }
+    if (p->run == 5 && co == 1) {
+        OUTER_COLUMNS(OUTER_RUNS_OF_5, 5)
+        OUTER_COLUMNS(1, 5)
+    }
+    OUTER_COLUMNS(1, 1)
+#undef OUTER_COLUMNS
 }
 
 static void outer_f32(const struct assay_outer *p, const float *dy, const float *a, float *acc)

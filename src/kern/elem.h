@@ -174,40 +174,76 @@ static void relu_f32(const struct assay_planes *p, const float *x, const float *
     }
 }
 
-// The outputs whose window covers input i: [*lo, *hi), which may be empty.
-ALWAYS void covering(const struct assay_pool *p, uint32_t i, uint32_t outputs, uint32_t *lo,
-                     uint32_t *hi)
+// y[i] (+)= the sum of `count` vectors of x, `step` apart; x and y advance by their own strides.
+ALWAYS void gather_n(uint32_t n, const float *x, ptrdiff_t x_step, ptrdiff_t step, uint32_t count,
+                     float *y, ptrdiff_t y_step, bool accumulate)
 {
-    const uint32_t end = i + p->pad, before = end + 1 > p->kernel ? end + 1 - p->kernel : 0;
-    *lo = (before + p->stride - 1) / p->stride;
-    *hi = end / p->stride < outputs ? end / p->stride + 1 : outputs;
+    for (uint32_t i = 0; i < n; i++, x += x_step, y += y_step) {
+        grad_vec v = {0};
+        UNROLL for (uint32_t k = 0; k < count; k++) v += load_grad(x + k * step);
+        put_grad(y, v, accumulate);
+    }
 }
 
-// Rows of dy, scaled (one row of scratch) and summed over the horizontal window, go to scratch (oh,
-// w); then columns.
+static void gather(uint32_t n, const float *x, ptrdiff_t x_step, ptrdiff_t step, uint32_t count,
+                   float *y, ptrdiff_t y_step, bool accumulate)
+{
+    if (count == 3)
+        gather_n(n, x, x_step, step, 3, y, y_step, accumulate);
+    else if (count == 2)
+        gather_n(n, x, x_step, step, 2, y, y_step, accumulate);
+    else if (count == 1)
+        gather_n(n, x, x_step, step, 1, y, y_step, accumulate);
+    else
+        for (uint32_t k = 0; k < (count ? count : 1); k++)
+            gather_n(n, x + k * step, x_step, step, count ? 1 : 0, y, y_step, accumulate || k > 0);
+}
+
+// The outputs whose window covers input i: `*count` of them from *first, which may lie outside.
+ALWAYS void covering(const struct assay_pool *p, uint32_t i, int *first, uint32_t *count)
+{
+    const uint32_t last = (i + p->pad) / p->stride, phase = (i + p->pad) % p->stride;
+    *count = phase < p->kernel ? (p->kernel - phase + p->stride - 1) / p->stride : 0;
+    *first = (int)last - (int)*count + 1;
+}
+
+// One row of dy, scaled (between margins of zeros) and summed over the horizontal windows.
+static void pool_row(const struct assay_pool *p, const float *dy, const double *inv, float *scaled,
+                     float *out)
+{
+    int first;
+    uint32_t count;
+    for (uint32_t ox = 0; ox < p->ow; ox++)
+        *(grad_vec *)(scaled + ox * LANES) = load_grad(dy + ox * LANES) * (float)inv[ox];
+    for (uint32_t ix = 0; ix < p->stride && ix < p->w; ix++) {
+        covering(p, ix, &first, &count);
+        gather((p->w - ix + p->stride - 1) / p->stride, scaled + first * LANES, LANES, LANES, count,
+               out + ix * LANES, (ptrdiff_t)p->stride * LANES, false);
+    }
+}
+
+// Row by row of dy; a row of dx is written as soon as all rows that cover it are there.
 static void pool_f32(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
                      bool accumulate)
 {
-    const size_t row = (size_t)p->w * LANES;
-    float *scaled = scratch + p->oh * row;
-    uint32_t lo, hi;
+    const size_t row = (size_t)p->w * LANES, margin = (size_t)p->kernel * LANES;
+    float *scaled = scratch + p->oh * row + margin;
+    memset(scaled - margin, 0, margin * sizeof *scaled);
+    memset(scaled + (size_t)p->ow * LANES, 0, margin * sizeof *scaled);
     for (uint32_t c = 0; c < p->c; c++) {
-        for (uint32_t oy = 0; oy < p->oh; oy++) {
-            for (uint32_t ox = 0; ox < p->ow; ox++, dy += LANES)
-                *(grad_vec *)(scaled + ox * LANES) = load_grad(dy) * (float)p->inv[oy * p->ow + ox];
-            for (uint32_t ix = 0; ix < p->w; ix++) {
-                grad_vec v = {0};
-                covering(p, ix, p->ow, &lo, &hi);
-                for (uint32_t o = lo; o < hi; o++) v += load_grad(scaled + o * LANES);
-                *(grad_vec *)(scratch + oy * row + ix * LANES) = v;
-            }
-        }
-        for (uint32_t iy = 0; iy < p->h; iy++, dx += row) {
-            covering(p, iy, p->oh, &lo, &hi);
-            for (size_t x = 0; x < row; x += LANES) {
-                grad_vec v = {0};
-                for (uint32_t o = lo; o < hi; o++) v += load_grad(scratch + o * row + x);
-                put_grad(dx + x, v, accumulate);
+        uint32_t iy = 0;
+        for (uint32_t oy = 0; oy < p->oh; oy++, dy += (size_t)p->ow * LANES) {
+            pool_row(p, dy, p->inv + oy * p->ow, scaled, scratch + oy * row);
+            for (; iy < p->h; iy++, dx += row) {
+                int first;
+                uint32_t count;
+                covering(p, iy, &first, &count);
+                int end = first + (int)count;
+                if (end > (int)oy + 1 && oy + 1 < p->oh) break;
+                if (first < 0) first = 0;
+                if (end > (int)p->oh) end = (int)p->oh;
+                gather(p->w, scratch + first * (ptrdiff_t)row, LANES, (ptrdiff_t)row,
+                       end > first ? (uint32_t)(end - first) : 0, dx, LANES, accumulate);
             }
         }
     }
@@ -278,17 +314,19 @@ static void flush_f32(size_t n, float *acc, double *sum, size_t ld, bool reduce)
     }
 }
 
-// ---- FMA peak: enough independent chains to fill two pipes of latency four ----
+// ---- FMA peak: enough independent chains to fill two pipes of latency six ----
 static double fma_loop(uint64_t rounds)
 {
-    grad_vec a[10], x = (grad_vec){0} + 0.999f, y = (grad_vec){0} + 1e-3f;
-    UNROLL for (int i = 0; i < 10; i++) a[i] = (grad_vec){0} + (float)i;
+    // Read at run time: with constants the compiler folds the chain that starts at its fixed point.
+    volatile float factor = 0.999f, term = 1e-3f;
+    grad_vec a[12], x = (grad_vec){0} + factor, y = (grad_vec){0} + term;
+    UNROLL for (int i = 0; i < 12; i++) a[i] = (grad_vec){0} + (float)i;
     for (uint64_t r = 0; r < rounds; r++) {
-        UNROLL for (int i = 0; i < 10; i++) a[i] = a[i] * x + y;
+        UNROLL for (int i = 0; i < 12; i++) a[i] = a[i] * x + y;
         __asm__ volatile("");
     }
-    for (int i = 1; i < 10; i++) a[0] += a[i];
+    for (int i = 1; i < 12; i++) a[0] += a[i];
     volatile float sink = a[0][0];
     (void)sink;
-    return (double)rounds * 10 * 2 * LANES;
+    return (double)rounds * 12 * 2 * LANES;
 }

@@ -4,12 +4,14 @@
 
 #include "kern/rungs.h"
 
-#define RUNG       assay_kern_baseline
-#define RUNG_NAME  "baseline"
-#define COTS       1
-#define CO_TILE    3
-#define OUTER_TILE 3
-#define Q_TILE     3
+#define RUNG            assay_kern_baseline
+#define RUNG_NAME       "baseline"
+#define COTS            1
+#define CO_TILE         2
+#define OUTER_TILE      3
+#define OUTER_ACC       10
+#define OUTER_RUNS      1
+#define OUTER_RUNS_OF_5 2
 
 #include "kern/rung.h"
 #include "kern/conv.h"

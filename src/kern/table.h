@@ -18,18 +18,20 @@
 struct assay_corr {
     uint32_t ci, co, taps, h, w;   // h, w: the grid of outputs
     const int32_t *off;            // of each tap
-    ptrdiff_t in_c, in_y, in_x;    // input strides: channel, output row, output pixel
+    ptrdiff_t in_c, in_y;          // input strides: channel, output row
+    ptrdiff_t in_x;                // output pixel; corr_f32 reads adjacent pixels
     ptrdiff_t out_c, out_y, out_x; // output strides
     ptrdiff_t mask_c, mask_y, mask_x;
 };
 
 // Weight gradient: acc[o][q] += sum over (y,x) of dy[o](y,x) * a(y,x)[off[q]], q = (input channel,
-// tap).
+// tap). Pixels of dy are adjacent.
 struct assay_outer {
     uint32_t co, q, h, w;
+    uint32_t run; // the offsets of every `run` columns are in arithmetic progression
     const int32_t *off;
-    ptrdiff_t dy_c, dy_y, dy_x; // gradient strides
-    ptrdiff_t a_y, a_x;         // activation strides per output row and pixel
+    ptrdiff_t dy_c, dy_y; // gradient strides
+    ptrdiff_t a_y, a_x;   // activation strides per output row and pixel
 };
 
 // An image plane set (c, h, w) inside larger strides.
@@ -83,6 +85,7 @@ struct assay_kern {
     // y (+)= x where the activation (padded planes, act strides) is positive.
     void (*relu_f32)(const struct assay_planes *p, const float *x, const float *act, float *y,
                      bool accumulate);
+    // scratch: (oh * w + ow + 2 kernel) vectors.
     void (*pool_f32)(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
                      bool accumulate);
     void (*maxpool_f32)(const struct assay_pool *p, const float *dy, const float *arg, float *dx,

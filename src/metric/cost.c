@@ -10,9 +10,11 @@ static const struct assay_column columns[] = {
 
 static void describe(const struct assay_protocol *p, char *text, size_t cap)
 {
-    snprintf(text, cap, "literal network, C=%llu N=%llu classes=%llu image=%llu",
-             (unsigned long long)p->cost_channels, (unsigned long long)p->cost_cells,
-             (unsigned long long)p->classes, (unsigned long long)p->image);
+    char size[ASSAY_METRIC_SIZE];
+    assay_metric_describe_size(p->cost_channels, p->cost_cells, p->cost_macro, p->cost_stem, size);
+    snprintf(text, cap, "literal network, %s classes=%llu image=%llu", size,
+             (unsigned long long)p->classes,
+             (unsigned long long)(p->cost_image ? p->cost_image : p->image));
 }
 
 static void count(const struct assay_graph *literal, double *out)

@@ -24,6 +24,12 @@ static int compute_gram(struct assay_subject *s, enum assay_bn bn, double *gram,
     return ASSAY_OK;
 }
 
+// Theta, its eigenvalues, and the copy and workspace that give them.
+size_t assay_kernel_bytes(uint32_t n)
+{
+    return (2 * (size_t)n * n + n + assay_la_eigenvalues_work(n)) * sizeof(double);
+}
+
 int assay_subject_kernel(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,
                          struct assay_err *err)
 {
@@ -36,8 +42,7 @@ int assay_subject_kernel(struct assay_subject *s, enum assay_bn bn, const struct
     const uint32_t n = s->n_image;
     const size_t size = (size_t)n * n;
     void *block;
-    ASSAY_TRY(assay_memo_alloc(s, (2 * size + n + assay_la_eigenvalues_work(n)) * sizeof(double),
-                               &block, err));
+    ASSAY_TRY(assay_memo_alloc(s, assay_kernel_bytes(n), &block, err));
     double *gram = block, *eigenvalue = gram + size, *copy = eigenvalue + n, *work = copy + size;
     ASSAY_TRY(compute_gram(s, bn, gram, err));
     memcpy(copy, gram, size * sizeof *gram);

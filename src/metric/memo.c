@@ -38,24 +38,26 @@ int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err
     return ASSAY_OK;
 }
 
+// Rows begin on cache lines.
+static size_t jacobian_ld(const struct assay_subject *s)
+{
+    return (s->net->n_theta + 7) / 8 * 8;
+}
+
+size_t assay_memo_jacobian_bytes(const struct assay_subject *s)
+{
+    return s->n_image * jacobian_ld(s) * sizeof(double);
+}
+
 int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err)
 {
     struct assay_memo *memo;
     ASSAY_TRY(assay_memo_get(s, &memo, err));
     if (memo->jac) return ASSAY_OK;
-    const size_t ld = (s->net->n_theta + 7) / 8 * 8; // rows begin on cache lines
-    const uint64_t bytes = (uint64_t)s->n_image * ld * sizeof(double);
-    if (s->memory_limit && bytes + assay_exec_bytes(s->exec) > s->memory_limit) {
-        return assay_err_set(err, ASSAY_ERR_MEMORY,
-                             "a Jacobian of %u rows and the plan need %.1f MiB, over the limit of "
-                             "%.1f MiB",
-                             s->n_image, (double)(bytes + assay_exec_bytes(s->exec)) / 0x1p20,
-                             (double)s->memory_limit / 0x1p20);
-    }
     void *block;
-    ASSAY_TRY(assay_memo_alloc(s, bytes, &block, err));
+    ASSAY_TRY(assay_memo_alloc(s, assay_memo_jacobian_bytes(s), &block, err));
     memo->jac = block;
-    memo->jac_ld = ld;
+    memo->jac_ld = jacobian_ld(s);
     return ASSAY_OK;
 }
 

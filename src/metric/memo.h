@@ -23,6 +23,9 @@ int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct ass
 int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err *err);
 // The Jacobian buffer, n_image rows of jac_ld >= n_theta.
 int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err);
+// Bytes of that buffer, and of a kernel of n images with its scratch.
+size_t assay_memo_jacobian_bytes(const struct assay_subject *s);
+size_t assay_kernel_bytes(uint32_t n);
 // Arena memory of the subject, or ERR_MEMORY.
 int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err);
 
@@ -38,6 +41,10 @@ int assay_metric_degenerate(char *reason, const char *fmt, ...)
 double assay_metric_sumsq(size_t n, const double *v);
 // "repeats=1 seed=0 weights=...": what every protocol text ends with.
 void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap);
+// The size of a network: "C=3 N=1", and what stands around the cells where that is not the rule.
+#define ASSAY_METRIC_SIZE 96 // bytes that suffice
+void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
+                                char text[ASSAY_METRIC_SIZE]);
 // The protocol of a quantity of the NTK network; what: "bn=batch outputs=sum parameters=weights".
 void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
                                char *text, size_t cap);

@@ -28,6 +28,18 @@ static void cross_entropy_cotangent(uint32_t classes, const double *logit, uint3
     for (uint32_t k = 0; k < classes; k++) cot[k] = (cot[k] / sum - (k == label)) / b;
 }
 
+// The mean gradient (n_theta) and the logits' cotangents (n_nasi, classes).
+static size_t gradient_bytes(const struct assay_subject *s)
+{
+    const size_t classes = s->net->node[s->net->n_node - 1].c;
+    return (s->n_nasi * classes + s->net->n_theta) * sizeof(double);
+}
+
+static size_t scratch(const struct assay_subject *s)
+{
+    return assay_arena_block(gradient_bytes(s));
+}
+
 static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
                    struct assay_err *err)
 {
@@ -37,8 +49,7 @@ static int measure(struct assay_subject *s, double *out, double *spectrum, char 
     const bool labels = s->protocol->nasi_labels != ASSAY_LABELS_NONE;
     void *block;
     ASSAY_TRY(assay_memo_forward(s, PASS_NASI, err));
-    ASSAY_TRY(
-        assay_memo_alloc(s, ((size_t)n * classes + g->n_theta) * sizeof(double), &block, err));
+    ASSAY_TRY(assay_memo_alloc(s, gradient_bytes(s), &block, err));
     double *grad = block, *cot = grad + g->n_theta;
     const double *logits = assay_exec_logits(s->exec);
     for (size_t i = 0; i < n; i++) {
@@ -62,5 +73,6 @@ const struct assay_metric assay_metric_nasi = {
     .n_column = ASSAY_LEN(columns),
     .needs = ASSAY_NEEDS_NET | ASSAY_NEEDS_NASI,
     .describe = describe,
+    .scratch = scratch,
     .measure = measure,
 };

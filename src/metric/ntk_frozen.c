@@ -32,7 +32,8 @@ const struct assay_metric assay_metric_ntk_frozen = {
     .help = "the quantities of ntk with the BN statistics held constant in the backward pass",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .needs = ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES,
+    .needs =
+        ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES | ASSAY_NEEDS_JACOBIAN | ASSAY_NEEDS_FROZEN_KERNEL,
     .describe = describe,
     .measure = measure,
 };

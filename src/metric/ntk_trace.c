@@ -14,6 +14,18 @@ static void describe(const struct assay_protocol *p, char *text, size_t cap)
     assay_metric_describe_net(p, p->ntk_batch, "bn=frozen outputs=all parameters=all", text, cap);
 }
 
+// The identity over the classes.
+static size_t identity_bytes(const struct assay_subject *s)
+{
+    const size_t classes = s->net->node[s->net->n_node - 1].c;
+    return classes * classes * sizeof(double);
+}
+
+static size_t scratch(const struct assay_subject *s)
+{
+    return assay_arena_block(identity_bytes(s));
+}
+
 // n_image rows of the (n_image * classes, n_theta) Jacobian at a time.
 static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
                    struct assay_err *err)
@@ -23,7 +35,7 @@ static int measure(struct assay_subject *s, double *out, double *spectrum, char 
     void *block;
     ASSAY_TRY(assay_memo_forward(s, PASS_IMAGES, err));
     ASSAY_TRY(assay_memo_jacobian(s, err));
-    ASSAY_TRY(assay_memo_alloc(s, (size_t)classes * classes * sizeof(double), &block, err));
+    ASSAY_TRY(assay_memo_alloc(s, identity_bytes(s), &block, err));
     double *identity = block, trace = 0.0;
     for (uint32_t i = 0; i < classes * classes; i++) identity[i] = i % (classes + 1) == 0;
 
@@ -46,7 +58,8 @@ const struct assay_metric assay_metric_ntk_trace = {
     .help = "exact NTK trace norm over all images and classes, all parameters, frozen BN (NASI)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .needs = ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES,
+    .needs = ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES | ASSAY_NEEDS_JACOBIAN,
     .describe = describe,
+    .scratch = scratch,
     .measure = measure,
 };

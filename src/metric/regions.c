@@ -16,7 +16,7 @@ static void describe(const struct assay_protocol *p, char *text, size_t cap)
 {
     const int n =
         snprintf(text, cap,
-                 "samples=%llux%llu network=thin C=1 cells=1 input=1x3x3 bn=batch init=%s "
+                 "samples=%llux%llu network=thin C=1 input=1x3x3 bn=batch init=%s "
                  "precision=float64 forward ",
                  (unsigned long long)p->region_batches, (unsigned long long)p->region_batch,
                  assay_metric_init_name(p->region_init));
@@ -48,6 +48,11 @@ uint64_t assay_distinct_rows(uint64_t n, size_t words, const uint64_t *row, uint
         }
     }
     return distinct;
+}
+
+static size_t scratch(const struct assay_subject *s)
+{
+    return assay_arena_block(assay_distinct_slots(s->n_patch) * sizeof(uint32_t));
 }
 
 // (n_patch, words): the shape is known once the first batch is bound.
@@ -111,5 +116,6 @@ const struct assay_metric assay_metric_regions = {
     .n_column = ASSAY_LEN(columns),
     .needs = ASSAY_NEEDS_PATCHES | ASSAY_NEEDS_THIN,
     .describe = describe,
+    .scratch = scratch,
     .measure = measure,
 };

@@ -23,15 +23,30 @@ void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_
              p->redraw ? "redrawn each repeat" : "the same in every repeat");
 }
 
+void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
+                                char text[ASSAY_METRIC_SIZE])
+{
+    enum { IMAGENET = 2 }; // enum assay_macro
+    static const char *const name[] = {"tenas", "cifar"};
+    const int n = snprintf(text, ASSAY_METRIC_SIZE, "C=%llu N=%llu", (unsigned long long)channels,
+                           (unsigned long long)cells);
+    const size_t rest = ASSAY_METRIC_SIZE - (size_t)n;
+    if (macro == IMAGENET)
+        snprintf(text + n, rest, " macro=imagenet");
+    else if (macro || stem > 1)
+        snprintf(text + n, rest, " macro=%s stem=%llu", name[macro], (unsigned long long)stem);
+}
+
 void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
                                char *text, size_t cap)
 {
+    char size[ASSAY_METRIC_SIZE];
+    assay_metric_describe_size(p->channels, p->cells, p->macro, p->stem, size);
     const int n = snprintf(text, cap,
                            "batch=%llu %s init=%s precision=float64, float32 backward "
-                           "C=%llu N=%llu classes=%llu image=%llu ",
+                           "%s classes=%llu image=%llu ",
                            (unsigned long long)batch, what, assay_metric_init_name(p->ntk_init),
-                           (unsigned long long)p->channels, (unsigned long long)p->cells,
-                           (unsigned long long)p->classes, (unsigned long long)p->image);
+                           size, (unsigned long long)p->classes, (unsigned long long)p->image);
     if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
 }
 

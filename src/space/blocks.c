@@ -19,6 +19,13 @@ uint32_t assay_space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c,
     return assay_graph_bn(g, x, true, module(name, prefix, "op.2"));
 }
 
+uint32_t assay_space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix)
+{
+    char name[NAME_BYTES];
+    x = assay_graph_conv(g, x, c, 3, 1, 1, 1, 1, module(name, prefix, "0"));
+    return assay_graph_bn(g, x, true, module(name, prefix, "1"));
+}
+
 uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix)
 {
     char name[NAME_BYTES];
@@ -36,4 +43,51 @@ uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes)
     x = assay_graph_relu(g, x);
     x = assay_graph_gap(g, x);
     return assay_graph_linear(g, x, classes, "classifier");
+}
+
+uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
+                               uint32_t dilation, const char *prefix)
+{
+    char name[NAME_BYTES];
+    const uint32_t c = g->node[x].c;
+    x = assay_graph_relu(g, x);
+    x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2 * dilation, dilation, c,
+                         module(name, prefix, "op.1"));
+    x = assay_graph_conv(g, x, c, 1, 1, 0, 1, 1, module(name, prefix, "op.2"));
+    return assay_graph_bn(g, x, true, module(name, prefix, "op.3"));
+}
+
+// The convolution of the shifted map. TE-NAS appends a row and a column of zeros to the map, which
+// only matters at an odd size: there it is the convolution of the map with zeros around, less its
+// first row and column.
+static uint32_t shifted(struct assay_graph *g, uint32_t x, uint32_t c, const char *name)
+{
+    if (g->node[x].h % 2 == 0)
+        return assay_graph_conv(g, assay_graph_slice(g, x, 1), c, 1, 2, 0, 1, 1, name);
+    return assay_graph_slice(g, assay_graph_conv(g, x, c, 1, 2, 1, 1, 1, name), 1);
+}
+
+uint32_t assay_space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix)
+{
+    char name[NAME_BYTES];
+    uint32_t half[2];
+    x = assay_graph_relu(g, x);
+    half[0] = assay_graph_conv(g, x, c / 2, 1, 2, 0, 1, 1, module(name, prefix, "convs.0"));
+    half[1] = shifted(g, x, c - c / 2, module(name, prefix, "convs.1"));
+    x = assay_graph_concat(g, 2, half);
+    return assay_graph_bn(g, x, true, module(name, prefix, "bn"));
+}
+
+void space_sum_add(struct space_sum *sum, uint32_t x, double weight)
+{
+    ASSAY_ASSERT(sum->n < SPACE_TERMS);
+    sum->x[sum->n] = x;
+    sum->weight[sum->n++] = weight;
+}
+
+uint32_t space_sum_end(struct assay_graph *g, const struct space_sum *sum, uint32_t c,
+                       uint32_t size)
+{
+    if (sum->n == 0) return assay_graph_zero(g, c, size, size);
+    return assay_graph_add(g, sum->n, sum->x, sum->weight);
 }

@@ -6,7 +6,7 @@
 
 #include "assay/space.h"
 
-extern const struct assay_space_kind assay_space_nb201, assay_space_null;
+extern const struct assay_space_kind assay_space_darts, assay_space_nb201, assay_space_null;
 
 // Refuses sizes no network can have; image_multiple: what the image size must be divisible by.
 int assay_space_check_net(const struct assay_net *net, uint32_t image_multiple,
@@ -16,10 +16,30 @@ int assay_space_check_net(const struct assay_net *net, uint32_t image_multiple,
 // and PREFIX.op.2.
 uint32_t assay_space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
                                   uint32_t stride, const char *prefix);
+// Of DARTS: ReLU, depthwise convolution (padded so that stride 1 keeps the size), 1x1 convolution,
+// BN: modules PREFIX.op.1, op.2 and op.3.
+uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
+                               uint32_t dilation, const char *prefix);
+// Factorised reduction to c channels of half the size: ReLU, two 1x1 convolutions of stride 2, the
+// second on the map shifted by one pixel, side by side, BN: modules PREFIX.convs.0, convs.1 and bn.
+uint32_t assay_space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix);
+// A network's first 3x3 convolution, and BN: modules PREFIX.0 and PREFIX.1.
+uint32_t assay_space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix);
 // Stride-2 residual block of ResNet as NAS-Bench-201 has it: modules PREFIX.conv_a, conv_b,
 // downsample.1.
 uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix);
 // BN, ReLU, global average pool, linear classifier: modules lastact.0 and classifier.
 uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes);
+
+// The weighted terms of a node of a supernet, at most all operations of all edges into it.
+#define SPACE_TERMS 40
+struct space_sum {
+    uint32_t n, x[SPACE_TERMS];
+    double weight[SPACE_TERMS];
+};
+void space_sum_add(struct space_sum *sum, uint32_t x, double weight);
+// Their sum; without terms a tensor of zeros (c,size,size).
+uint32_t space_sum_end(struct assay_graph *g, const struct space_sum *sum, uint32_t c,
+                       uint32_t size);
 
 #endif

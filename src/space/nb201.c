@@ -46,6 +46,12 @@ static uint32_t edge(struct assay_graph *g, uint8_t op, uint32_t x, const char *
     }
 }
 
+// What stands in the place of every cell: an architecture, or a supernet when there is a mask.
+struct cells {
+    uint8_t op[NB201_EDGES];
+    const struct assay_supernet *mask;
+};
+
 // Node 0 is the cell's input x, node 3 its output.
 static uint32_t cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x,
                      uint32_t number)
@@ -63,8 +69,40 @@ static uint32_t cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint3
     return node[3];
 }
 
+static void mixed_edge(struct assay_graph *g, uint16_t alive, uint32_t k, uint32_t x,
+                       uint32_t number, struct space_sum *sum)
+{
+    for (uint8_t op = NB201_SKIP; op < NB201_OPS; op++) {
+        if (!(alive & 1u << op)) continue;
+        char name[64];
+        snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, assay_nb201_to[k],
+                 assay_nb201_from[k], op);
+        space_sum_add(sum, edge(g, op, x, name), 1.0 / __builtin_popcount(alive));
+    }
+}
+
+static uint32_t mixed_cell(struct assay_graph *g, const struct assay_supernet *mask, uint32_t x,
+                           uint32_t number)
+{
+    const uint32_t c = g->node[x].c, h = g->node[x].h;
+    uint32_t node[4] = {x};
+    for (uint32_t to = 1, k = 0; to < 4; to++) {
+        struct space_sum sum = {.n = 0};
+        for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++)
+            mixed_edge(g, mask->alive[0][k], k, node[assay_nb201_from[k]], number, &sum);
+        node[to] = space_sum_end(g, &sum, c, h);
+    }
+    return node[3];
+}
+
+static uint32_t any_cell(struct assay_graph *g, const struct cells *cells, uint32_t x,
+                         uint32_t number)
+{
+    return cells->mask ? mixed_cell(g, cells->mask, x, number) : cell(g, cells->op, x, number);
+}
+
 // Three stages of N cells; residual blocks between them halve the map and double the channels.
-static uint32_t stages(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x,
+static uint32_t stages(struct assay_graph *g, const struct cells *cells, uint32_t x,
                        const struct assay_net *net)
 {
     uint32_t number = 0;
@@ -74,29 +112,65 @@ static uint32_t stages(struct assay_graph *g, const uint8_t op[NB201_EDGES], uin
             snprintf(name, sizeof name, "cells.%u", number++);
             x = assay_space_residual(g, x, net->channels << stage, name);
         }
-        for (uint32_t i = 0; i < net->cells; i++) x = cell(g, op, x, number++);
+        for (uint32_t i = 0; i < net->cells; i++) x = any_cell(g, cells, x, number++);
     }
     return x;
+}
+
+static int check_net(const struct assay_net *net, struct assay_err *err)
+{
+    ASSAY_TRY(assay_space_check_net(net, 4, err));
+    if (net->stem > 1 || net->macro != ASSAY_MACRO_TENAS)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "network.macro and network.stem are darts' alone, nas-bench-201 has "
+                             "one macro network: expected tenas and 1");
+    return ASSAY_OK;
+}
+
+static int build_cells(const struct cells *cells, const struct assay_net *net,
+                       struct assay_graph *g, struct assay_err *err)
+{
+    ASSAY_TRY(check_net(net, err));
+    uint32_t x;
+    if (net->thin) {
+        x = assay_graph_input(g, 1, 3, 3);
+        x = any_cell(g, cells, x, 0);
+    } else {
+        x = assay_graph_input(g, 3, net->image, net->image);
+        x = assay_space_conv_bn(g, x, net->channels, "stem");
+        x = stages(g, cells, x, net);
+    }
+    assay_space_head(g, x, net->classes);
+    return assay_graph_finish(g, err);
 }
 
 static int build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
                  struct assay_err *err)
 {
+    struct cells cells = {.mask = NULL};
+    assay_nb201_decode(index, cells.op);
+    return build_cells(&cells, net, g, err);
+}
+
+static int build_supernet(const struct assay_supernet *mask, const struct assay_net *net,
+                          struct assay_graph *g, struct assay_err *err)
+{
+    const struct cells cells = {.mask = mask};
+    return build_cells(&cells, net, g, err);
+}
+
+static uint64_t index_of(const struct assay_supernet *mask)
+{
     uint8_t op[NB201_EDGES];
-    ASSAY_TRY(assay_space_check_net(net, 4, err));
+    for (int k = 0; k < NB201_EDGES; k++) op[k] = (uint8_t)__builtin_ctz(mask->alive[0][k]);
+    return assay_nb201_encode(op);
+}
+
+static void mask_of(uint64_t index, struct assay_supernet *mask)
+{
+    uint8_t op[NB201_EDGES];
     assay_nb201_decode(index, op);
-    uint32_t x;
-    if (net->thin) {
-        x = assay_graph_input(g, 1, 3, 3);
-        x = cell(g, op, x, 0);
-    } else {
-        x = assay_graph_input(g, 3, net->image, net->image);
-        x = assay_graph_conv(g, x, net->channels, 3, 1, 1, 1, 1, "stem.0");
-        x = assay_graph_bn(g, x, true, "stem.1");
-        x = stages(g, op, x, net);
-    }
-    assay_space_head(g, x, net->classes);
-    return assay_graph_finish(g, err);
+    for (int k = 0; k < NB201_EDGES; k++) mask->alive[0][k] = (uint16_t)(1u << op[k]);
 }
 
 static int format(uint64_t index, char *text, size_t cap)
@@ -130,9 +204,25 @@ static uint64_t canonical(const void *state, uint64_t index)
     return ((const uint16_t *)state)[index];
 }
 
+static const char *const cell_name[] = {"only"};
+static const struct assay_supernet_kind supernet = {
+    .cells = 1,
+    .edges = NB201_EDGES,
+    .ops = NB201_OPS,
+    .cell_name = cell_name,
+    .op_name = assay_nb201_op_name,
+    .from = assay_nb201_from,
+    .to = assay_nb201_to,
+    .build = build_supernet,
+    .index = index_of,
+    .mask = mask_of,
+};
+
 const struct assay_space_kind assay_space_nb201 = {
     .name = "nas-bench-201",
     .help = "NAS-Bench-201: 15625 cells of 6 edges, 5 operations each; 5044 different networks",
+    .search = {.channels = 3, .cells = 1, .classes = 10, .image = 32, .stem = 1},
+    .full = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
     .open = open_classes,
     .close = free,
     .size = size,
@@ -140,4 +230,5 @@ const struct assay_space_kind assay_space_nb201 = {
     .format = format,
     .parse = assay_nb201_parse,
     .canonical = canonical,
+    .supernet = &supernet,
 };

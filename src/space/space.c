@@ -5,6 +5,7 @@
 
 const struct assay_space_kind *const assay_space_kinds[] = {
     &assay_space_nb201,
+    &assay_space_darts,
     &assay_space_null,
     NULL,
 };
@@ -21,17 +22,22 @@ static int unknown_name(const char *name, struct assay_err *err)
                          name, known);
 }
 
+const struct assay_space_kind *assay_space_find(const char *name)
+{
+    for (int i = 0; assay_space_kinds[i]; i++) {
+        if (strcmp(assay_space_kinds[i]->name, name) == 0) return assay_space_kinds[i];
+    }
+    return NULL;
+}
+
 int assay_space_open(struct assay_space *space, const char *name, struct assay_err *err)
 {
     *space = (struct assay_space){0};
-    for (int i = 0; assay_space_kinds[i]; i++) {
-        const struct assay_space_kind *kind = assay_space_kinds[i];
-        if (strcmp(kind->name, name) != 0) continue;
-        if (kind->open) ASSAY_TRY(kind->open(&space->state, err));
-        space->kind = kind;
-        return ASSAY_OK;
-    }
-    return unknown_name(name, err);
+    const struct assay_space_kind *kind = assay_space_find(name);
+    if (!kind) return unknown_name(name, err);
+    if (kind->open) ASSAY_TRY(kind->open(&space->state, err));
+    space->kind = kind;
+    return ASSAY_OK;
 }
 
 void assay_space_close(struct assay_space *space)

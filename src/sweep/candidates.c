@@ -119,6 +119,19 @@ static int sample(struct list *list, const struct assay_config *config, uint64_t
     return status;
 }
 
+// More than this no run finishes; a space as large as DARTS's can only be sampled.
+#define CANDIDATES_MAX 100000000
+
+static int check_number(const struct assay_config *config, uint64_t n, struct assay_err *err)
+{
+    if (n <= CANDIDATES_MAX) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "%s: %" PRIu64 " candidates are too many to evaluate, expected at most "
+                         "%d: choose some with candidates.sample (--sample), candidates.count "
+                         "(--count) or candidates.archs (--archs)",
+                         config->space, n, CANDIDATES_MAX);
+}
+
 // How many candidates there are from candidates.first on.
 static int find_count(const struct assay_config *config, uint64_t size, uint64_t *count,
                       struct assay_err *err)
@@ -148,6 +161,7 @@ static int from_range(struct list *list, const struct assay_config *config,
     uint64_t count = 0;
 
     ASSAY_TRY(find_count(config, assay_space_size(space), &count, err));
+    ASSAY_TRY(check_number(config, config->sample ? config->sample : count, err));
     if (config->sample) return sample(list, config, count, err);
     for (uint64_t i = 0; i < count; i++) ASSAY_TRY(append(list, config->first + i, err));
     return 0;

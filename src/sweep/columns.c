@@ -86,20 +86,11 @@ void assay_columns_free(struct assay_columns *columns)
     *columns = (struct assay_columns){0};
 }
 
-int assay_columns_count(const struct assay_columns *columns, const struct assay_config *config,
-                        const struct assay_space *space, uint64_t index,
-                        struct assay_graph *scratch, double *out, struct assay_err *err)
+void assay_columns_count(const struct assay_columns *columns, const struct assay_graph *literal,
+                         double *out)
 {
-    const struct assay_protocol *p = &config->protocol;
-    const struct assay_net net = {.channels = (uint32_t)p->cost_channels,
-                                  .cells = (uint32_t)p->cost_cells,
-                                  .classes = (uint32_t)p->classes,
-                                  .image = (uint32_t)p->image};
-    if (!columns->n_metric) return ASSAY_OK;
-    ASSAY_TRY(assay_space_build(space, index, &net, scratch, err));
     for (uint32_t i = 0; i < columns->n_metric; i++) {
-        columns->metric[i]->count(scratch, out);
+        columns->metric[i]->count(literal, out);
         out += columns->metric[i]->n_column;
     }
-    return ASSAY_OK;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define INITS         "pytorch|kaiming-fan-out|kaiming-fan-in"
+#define MACROS        "tenas|cifar|imagenet"
 #define FIELD(member) .offset = offsetof(struct assay_config, member)
 #define U64(lo, hi)   .type = ASSAY_OPT_U64, .min = (lo), .max = (hi)
 #define ANY_U64       U64(0, 0x1p64)
@@ -32,14 +33,18 @@ const struct assay_opt assay_config_opts[] = {
     {"candidates", "archs", "file with one architecture per line, in place of first and count",
      TEXT, FIELD(archs), .def = ""},
 
-    {"network", "channels", "channels C of the first stage",
+    {"network", "channels", "channels C of the first stage (darts: 1)",
      U64(1, 1024), FIELD(protocol.channels), .def = "3"},
-    {"network", "cells", "cells N per stage",
+    {"network", "cells", "cells N per stage (darts: all cells, 2)",
      U64(1, 64), FIELD(protocol.cells), .def = "1"},
     {"network", "classes", "outputs of the classifier",
      U64(2, 100000), FIELD(protocol.classes), .def = "10"},
     {"network", "image", "height and width of the input, a multiple of 4",
      U64(4, 1024), FIELD(protocol.image), .def = "32"},
+    {"network", "macro", "darts: what stands around the cells; cifar, imagenet: as DARTS trains them",
+     CHOICE(MACROS), FIELD(protocol.macro), .def = "tenas"},
+    {"network", "stem", "darts: channels of the stem in units of C (not of imagenet's)",
+     U64(1, 16), FIELD(protocol.stem), .def = "1"},
 
     {"data", "source", "where input images come from; gaussian: generated N(0,1), needs nothing",
      CHOICE("gaussian|cifar10|cifar100|hdf5"), FIELD(data.source), .def = "gaussian"},
@@ -70,10 +75,16 @@ const struct assay_opt assay_config_opts[] = {
     {"regions", "init", "initialisation of the thin network",
      CHOICE(INITS), FIELD(protocol.region_init), .def = "kaiming-fan-in"},
 
-    {"cost", "channels", "channels C at which parameters, FLOPs and layers are counted",
+    {"cost", "channels", "channels C at which parameters, FLOPs and layers are counted (darts: 36)",
      U64(1, 1024), FIELD(protocol.cost_channels), .def = "16"},
-    {"cost", "cells", "cells N per stage at which they are counted",
+    {"cost", "cells", "cells N per stage at which they are counted (darts: all cells, 20)",
      U64(1, 64), FIELD(protocol.cost_cells), .def = "5"},
+    {"cost", "image", "image size at which they are counted; 0: network.image",
+     U64(0, 1024), FIELD(protocol.cost_image), .def = "0"},
+    {"cost", "macro", "network.macro at which they are counted (darts: cifar)",
+     CHOICE(MACROS), FIELD(protocol.cost_macro), .def = "tenas"},
+    {"cost", "stem", "network.stem at which they are counted (darts: 3)",
+     U64(1, 16), FIELD(protocol.cost_stem), .def = "1"},
 
     {"run", "metrics", "comma-separated metrics (`assay list metrics`)",
      TEXT, FIELD(protocol.metrics), .def = "ntk,nasi,regions,cost"},
@@ -141,26 +152,51 @@ static int check(struct assay_config *c, struct assay_err *err)
 
 // ---- resolve ----------------------------------------------------------------------------------
 
-static bool is_protocol_name(const struct assay_setting *s)
-{
-    return strcmp(s->section, "protocol") == 0 && strcmp(s->name, "name") == 0;
-}
-
 static int apply(struct assay_config *c, const struct assay_setting *s, struct assay_err *err)
 {
     return assay_opts_set(assay_config_opts, c, s->section, s->name, s->value, s->origin, err);
 }
 
-static int apply_preset(struct assay_config *c, const struct assay_setting *setting, size_t n,
-                        struct assay_err *err)
+// Applies every setting of SECTION.name, which others depend on.
+static int apply_name(struct assay_config *c, const char *section,
+                      const struct assay_setting *setting, size_t n, struct assay_err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        if (is_protocol_name(&setting[i])) ASSAY_TRY(apply(c, &setting[i], err));
+        if (strcmp(setting[i].section, section) == 0 && strcmp(setting[i].name, "name") == 0)
+            ASSAY_TRY(apply(c, &setting[i], err));
     }
+    return ASSAY_OK;
+}
+
+// The space's own sizes. An unknown space is reported when it is opened.
+static void apply_space(struct assay_config *c)
+{
+    const struct assay_space_kind *kind = assay_space_find(c->space);
+    struct assay_protocol *p = &c->protocol;
+    if (!kind) return;
+    p->channels = kind->search.channels;
+    p->cells = kind->search.cells;
+    p->macro = (int)kind->search.macro;
+    p->stem = kind->search.stem;
+    p->cost_channels = kind->full.channels;
+    p->cost_cells = kind->full.cells;
+    p->cost_macro = (int)kind->full.macro;
+    p->cost_stem = kind->full.stem;
+}
+
+static bool applies(const struct assay_preset_value *v, const struct assay_config *c)
+{
+    return !v->space || strcmp(v->space, c->space) == 0;
+}
+
+static int apply_preset(struct assay_config *c, struct assay_err *err)
+{
     const struct assay_preset *preset = &assay_presets[c->protocol.name];
-    for (const struct assay_preset_value *v = preset->value; v->section; v++)
+    for (const struct assay_preset_value *v = preset->value; v->section; v++) {
+        if (!applies(v, c)) continue;
         ASSAY_TRY(
             assay_opts_set(assay_config_opts, c, v->section, v->name, v->value, preset->name, err));
+    }
     return ASSAY_OK;
 }
 
@@ -177,7 +213,7 @@ static void name_honestly(struct assay_config *c)
 {
     const struct assay_preset *preset = &assay_presets[c->protocol.name];
     for (const struct assay_preset_value *v = preset->value; v->section; v++) {
-        if (strcmp(v->name, "repeats") == 0) continue;
+        if (strcmp(v->name, "repeats") == 0 || !applies(v, c)) continue;
         char value[ASSAY_TEXT_MAX];
         assay_opts_value(assay_opts_find(assay_config_opts, v->section, v->name), c, value,
                          sizeof value);
@@ -190,7 +226,10 @@ int assay_config_resolve(struct assay_config *config, const struct assay_setting
 {
     struct assay_config c = {0};
     assay_opts_defaults(assay_config_opts, &c);
-    ASSAY_TRY(apply_preset(&c, setting, n, err));
+    ASSAY_TRY(apply_name(&c, "space", setting, n, err));
+    ASSAY_TRY(apply_name(&c, "protocol", setting, n, err));
+    apply_space(&c);
+    ASSAY_TRY(apply_preset(&c, err));
     for (size_t i = 0; i < n; i++) ASSAY_TRY(apply(&c, &setting[i], err));
     c.data.image = (uint32_t)c.protocol.image;
     c.data.classes = (uint32_t)c.protocol.classes;
@@ -198,6 +237,31 @@ int assay_config_resolve(struct assay_config *config, const struct assay_setting
     name_honestly(&c);
     *config = c;
     return ASSAY_OK;
+}
+
+// ---- networks ---------------------------------------------------------------------------------
+
+struct assay_net assay_config_net(const struct assay_config *config, bool thin)
+{
+    const struct assay_protocol *p = &config->protocol;
+    return (struct assay_net){.channels = (uint32_t)p->channels,
+                              .cells = (uint32_t)p->cells,
+                              .classes = (uint32_t)p->classes,
+                              .image = (uint32_t)p->image,
+                              .thin = thin,
+                              .macro = (enum assay_macro)p->macro,
+                              .stem = (uint32_t)p->stem};
+}
+
+struct assay_net assay_config_cost_net(const struct assay_config *config)
+{
+    const struct assay_protocol *p = &config->protocol;
+    return (struct assay_net){.channels = (uint32_t)p->cost_channels,
+                              .cells = (uint32_t)p->cost_cells,
+                              .classes = (uint32_t)p->classes,
+                              .image = (uint32_t)(p->cost_image ? p->cost_image : p->image),
+                              .macro = (enum assay_macro)p->cost_macro,
+                              .stem = (uint32_t)p->cost_stem};
 }
 
 // ---- identity ---------------------------------------------------------------------------------

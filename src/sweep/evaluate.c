@@ -22,33 +22,37 @@ struct assay_evaluator {
 };
 
 // ---- networks -----------------------------------------------------------------------------------
-static int build_folded(struct assay_evaluator *e, uint64_t index, bool thin,
-                        struct assay_graph *folded, struct assay_err *err)
+static int build_folded(struct assay_evaluator *e, uint64_t index,
+                        const struct assay_supernet *mask, bool thin, struct assay_graph *folded,
+                        struct assay_err *err)
 {
-    const struct assay_protocol *p = &e->config->protocol;
-    const struct assay_net size = {.channels = (uint32_t)p->channels,
-                                   .cells = (uint32_t)p->cells,
-                                   .classes = (uint32_t)p->classes,
-                                   .image = (uint32_t)p->image,
-                                   .thin = thin};
-    ASSAY_TRY(assay_space_build(e->space, index, &size, &e->literal, err));
+    const struct assay_net size = assay_config_net(e->config, thin);
+    ASSAY_TRY(mask ? assay_space_build_supernet(e->space, mask, &size, &e->literal, err)
+                   : assay_space_build(e->space, index, &size, &e->literal, err));
     return assay_graph_fold(&e->literal, true, folded, NULL, err);
 }
 
-// Builds what the metrics need; *dead: one of the networks does not depend on its input.
-static int build_networks(struct assay_evaluator *e, uint64_t index, bool *dead,
-                          struct assay_err *err)
+// Builds what the metrics need, of an architecture or of a supernet; *dead: one of the networks
+// does not depend on its input.
+static int build_any(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
+                     bool *dead, struct assay_err *err)
 {
     *dead = false;
     if (e->needs & ASSAY_NEEDS_NET) {
-        ASSAY_TRY(build_folded(e, index, false, &e->net, err));
+        ASSAY_TRY(build_folded(e, index, mask, false, &e->net, err));
         *dead |= assay_graph_is_dead(&e->net);
     }
     if (e->needs & ASSAY_NEEDS_THIN) {
-        ASSAY_TRY(build_folded(e, index, true, &e->thin, err));
+        ASSAY_TRY(build_folded(e, index, mask, true, &e->thin, err));
         *dead |= assay_graph_is_dead(&e->thin);
     }
     return ASSAY_OK;
+}
+
+static int build_networks(struct assay_evaluator *e, uint64_t index, bool *dead,
+                          struct assay_err *err)
+{
+    return build_any(e, index, NULL, dead, err);
 }
 
 // Weights of one repeat, for what the metrics need. The thin network draws from its own seed: the
@@ -101,6 +105,88 @@ static void fill_nan(size_t n, double *v)
     for (size_t i = 0; i < n; i++) v[i] = NAN;
 }
 
+// ---- memory -------------------------------------------------------------------------------------
+static uint64_t graph_bytes(const struct assay_graph *g)
+{
+    return g->cap_node * sizeof *g->node + g->cap_in * (sizeof *g->in + sizeof *g->coef) +
+           g->cap_param * sizeof *g->param + g->cap_text + g->cap_scratch * sizeof *g->scratch;
+}
+
+static struct assay_subject make_subject(struct assay_evaluator *e, uint64_t repeat)
+{
+    const struct repeat_inputs *in = &e->inputs.repeat[repeat];
+    return (struct assay_subject){.protocol = &e->config->protocol,
+                                  .net = &e->net,
+                                  .thin = &e->thin,
+                                  .exec = e->exec,
+                                  .n_image = e->inputs.n_image,
+                                  .n_nasi = e->inputs.n_nasi,
+                                  .n_patch = e->inputs.n_patch,
+                                  .images = in->images,
+                                  .nasi_images = in->nasi_images,
+                                  .nasi_label = in->nasi_label,
+                                  .patches = in->patches,
+                                  .arena = &e->arena};
+}
+
+// Of the networks just built; *scratch: the sum of the arena's blocks.
+static int need_memory(struct assay_evaluator *e, bool dead, struct assay_memory *memory,
+                       size_t *scratch, struct assay_err *err)
+{
+    const struct assay_subject s = make_subject(e, 0);
+    struct assay_need need = {0};
+    *scratch = 0;
+    if (!dead) {
+        ASSAY_TRY(assay_subject_need(&s, e->columns.metric, e->columns.n_metric, &need, err));
+        *scratch = need.scratch + assay_arena_block(e->net.n_theta * sizeof(double)) +
+                   assay_arena_block(e->thin.n_theta * sizeof(double));
+    }
+    *memory = (struct assay_memory){.exec = need.exec,
+                                    .scratch = assay_arena_footprint(*scratch),
+                                    .inputs = assay_arena_held(&e->inputs.arena),
+                                    .graphs = graph_bytes(&e->literal) + graph_bytes(&e->net) +
+                                              graph_bytes(&e->thin)};
+    memory->total = memory->exec + memory->scratch + memory->inputs + memory->graphs;
+    return ASSAY_OK;
+}
+
+int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct assay_memory *memory,
+                           struct assay_err *err)
+{
+    bool dead;
+    size_t scratch;
+    ASSAY_TRY(build_networks(e, index, &dead, err));
+    return need_memory(e, dead, memory, &scratch, err);
+}
+
+// Makes room for a candidate. What an earlier one left behind counts against the limit, and goes
+// when it is in the way. *most: what the executor may take, 0: no limit. Returns 1, or 0 when the
+// candidate does not fit, which is its verdict.
+static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
+                     struct assay_record *record, struct assay_err *err)
+{
+    struct assay_memory m;
+    size_t scratch;
+    const uint64_t limit = e->config->memory << 20;
+    ASSAY_TRY(need_memory(e, dead, &m, &scratch, err));
+    if (limit && m.total > limit) {
+        char reason[ASSAY_METRIC_REASON];
+        snprintf(reason, sizeof reason,
+                 "needs %.1f MiB, over the limit of %llu MiB (run.memory); a smaller batch or "
+                 "network needs less",
+                 (double)m.total / 0x1p20, (unsigned long long)e->config->memory);
+        judge(record, ASSAY_VERDICT_FAILED, "memory", reason);
+        return 0;
+    }
+    const uint64_t others = m.inputs + m.graphs;
+    if (!assay_arena_reserve(&e->arena, scratch, limit ? limit - others - m.exec : 0)) {
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "the system has no %.1f MiB of scratch",
+                             (double)m.scratch / 0x1p20);
+    }
+    *most = limit ? limit - others - assay_arena_held(&e->arena) : 0;
+    return 1;
+}
+
 // ---- one candidate ------------------------------------------------------------------------------
 static void measure(struct assay_subject *s, const struct assay_metric *metric, double *out,
                     double *spectrum, struct assay_record *record)
@@ -118,25 +204,13 @@ static void measure(struct assay_subject *s, const struct assay_metric *metric, 
     check_finite(record, metric, out);
 }
 
-// Of a dead candidate only what needs no network is defined.
-static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead,
+// Of a dead candidate only what needs no network is defined. most: bytes of the executor.
+static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead, uint64_t most,
                            struct assay_record *record, struct assay_err *err)
 {
-    const struct repeat_inputs *in = &e->inputs.repeat[repeat];
+    struct assay_subject s = make_subject(e, repeat);
+    s.memory_limit = most;
     assay_arena_reset(&e->arena);
-    struct assay_subject s = {.protocol = &e->config->protocol,
-                              .net = &e->net,
-                              .thin = &e->thin,
-                              .exec = e->exec,
-                              .n_image = e->inputs.n_image,
-                              .n_nasi = e->inputs.n_nasi,
-                              .n_patch = e->inputs.n_patch,
-                              .images = in->images,
-                              .nasi_images = in->nasi_images,
-                              .nasi_label = in->nasi_label,
-                              .patches = in->patches,
-                              .memory_limit = e->config->memory << 20,
-                              .arena = &e->arena};
     if (!dead) ASSAY_TRY(draw_weights(e, repeat, &s, err));
     double *out = record->value + repeat * e->schema.n_column;
     double *spectrum = record->spectrum + repeat * e->schema.spectrum_len;
@@ -148,8 +222,8 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
     return ASSAY_OK;
 }
 
-int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
-                   struct assay_err *err)
+static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
+                    struct assay_record *record, struct assay_err *err)
 {
     const double start = assay_clock_thread();
     const struct assay_schema *schema = &e->schema;
@@ -160,14 +234,29 @@ int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_recor
     fill_nan((size_t)schema->repeats * schema->spectrum_len, record->spectrum);
 
     bool dead;
-    ASSAY_TRY(build_networks(e, index, &dead, err));
+    uint64_t most = 0;
+    ASSAY_TRY(build_any(e, index, mask, &dead, err));
     if (dead)
         judge(record, ASSAY_VERDICT_DEAD, "network", "the output does not depend on the input");
-    for (uint32_t r = 0; r < schema->repeats; r++) {
-        ASSAY_TRY(evaluate_repeat(e, r, dead, record, err));
+    const int fits = make_room(e, dead, &most, record, err);
+    ASSAY_TRY(fits);
+    for (uint32_t r = 0; fits && r < schema->repeats; r++) {
+        ASSAY_TRY(evaluate_repeat(e, r, dead, most, record, err));
     }
     record->seconds = assay_clock_thread() - start;
     return ASSAY_OK;
+}
+
+int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
+                   struct assay_err *err)
+{
+    return evaluate(e, index, NULL, record, err);
+}
+
+int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supernet *mask,
+                            struct assay_record *record, struct assay_err *err)
+{
+    return evaluate(e, UINT64_MAX, mask, record, err);
 }
 
 // ---- the evaluator ------------------------------------------------------------------------------

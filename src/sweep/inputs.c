@@ -1,17 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inputs.h"
 
+// The blocks of one repeat; allocate() takes exactly these.
+struct blocks {
+    size_t images, nasi_images, label, patches;
+};
+
+static struct blocks block_sizes(const struct inputs *in, uint64_t pixels)
+{
+    return (struct blocks){.images = (in->n_image * pixels + 1) * sizeof(double),
+                           .nasi_images = (in->n_nasi * pixels + 1) * sizeof(double),
+                           .label = (in->n_nasi + 1) * sizeof(uint32_t),
+                           .patches = (in->n_patch * UINT64_C(9) + 1) * sizeof(double)};
+}
+
+// Makes room for all repeats, within the limit.
+static int reserve(struct inputs *in, const struct assay_config *config, uint64_t pixels,
+                   bool shared, struct assay_err *err)
+{
+    const struct blocks b = block_sizes(in, pixels);
+    const uint64_t repeats = config->protocol.repeats, limit = config->memory << 20;
+    const size_t each = assay_arena_block(b.images) + assay_arena_block(b.label) +
+                        assay_arena_block(b.patches) +
+                        (shared ? 0 : assay_arena_block(b.nasi_images));
+    const size_t bytes = each * repeats + assay_arena_block(repeats * sizeof *in->repeat);
+    if (limit && assay_arena_footprint(bytes) > limit)
+        return assay_err_set(err, ASSAY_ERR_MEMORY,
+                             "the batches of %llu repeats need %.1f MiB, over the limit of %llu "
+                             "MiB (run.memory); a smaller ntk.batch, nasi.batch or run.repeats "
+                             "needs less",
+                             (unsigned long long)repeats, (double)bytes / 0x1p20,
+                             (unsigned long long)config->memory);
+    if (assay_arena_reserve(&in->arena, bytes, 0)) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches of all repeats");
+}
+
 // Without a batch of its own (shared) nasi takes the kernel's. Never zero bytes: equal pointers
 // mean shared.
 static int allocate(struct inputs *in, struct repeat_inputs *r, uint64_t pixels, bool shared,
                     struct assay_err *err)
 {
-    r->images = assay_arena_alloc(&in->arena, (in->n_image * pixels + 1) * sizeof(double));
-    r->nasi_images =
-        shared ? r->images
-               : assay_arena_alloc(&in->arena, (in->n_nasi * pixels + 1) * sizeof(double));
-    r->nasi_label = assay_arena_zalloc(&in->arena, (in->n_nasi + 1) * sizeof(uint32_t));
-    r->patches = assay_arena_alloc(&in->arena, (in->n_patch * UINT64_C(9) + 1) * sizeof(double));
+    const struct blocks b = block_sizes(in, pixels);
+    r->images = assay_arena_alloc(&in->arena, b.images);
+    r->nasi_images = shared ? r->images : assay_arena_alloc(&in->arena, b.nasi_images);
+    r->nasi_label = assay_arena_zalloc(&in->arena, b.label);
+    r->patches = assay_arena_alloc(&in->arena, b.patches);
     if (r->images && r->nasi_images && r->nasi_label && r->patches) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches of all repeats");
 }
@@ -61,6 +94,7 @@ int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned n
 {
     const struct assay_protocol *p = &config->protocol;
     const uint64_t image = config->data.image, patches = p->region_batch * p->region_batches;
+    const uint64_t pixels = assay_data_channels(data) * image * image;
     if (needs & ASSAY_NEEDS_PATCHES && patches > UINT32_MAX) {
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "regions.batch x regions.batches: %llu samples, expected at most %u",
@@ -70,11 +104,11 @@ int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned n
     in->n_image = needs & ASSAY_NEEDS_IMAGES || shared ? (uint32_t)p->ntk_batch : 0;
     in->n_nasi = shared ? in->n_image : nasi ? (uint32_t)p->nasi_batch : 0;
     in->n_patch = needs & ASSAY_NEEDS_PATCHES ? (uint32_t)patches : 0;
+    ASSAY_TRY(reserve(in, config, pixels, shared, err));
     in->repeat = assay_arena_zalloc(&in->arena, p->repeats * sizeof *in->repeat);
     if (!in->repeat) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches");
     for (uint64_t r = 0; r < p->repeats; r++) {
-        ASSAY_TRY(
-            allocate(in, &in->repeat[r], assay_data_channels(data) * image * image, shared, err));
+        ASSAY_TRY(allocate(in, &in->repeat[r], pixels, shared, err));
         ASSAY_TRY(draw_repeat(in, p, r, data, err));
     }
     return ASSAY_OK;

@@ -17,7 +17,8 @@ struct inputs {
     struct assay_arena arena;          // holds all of it
 };
 
-// needs: enum assay_needs of all metrics.
+// needs: enum assay_needs of all metrics. An error, before anything is allocated, when the batches
+// take more than run.memory.
 int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned needs,
                 const struct assay_data *data, struct assay_err *err);
 void inputs_finish(struct inputs *in);

@@ -122,31 +122,49 @@ static void print_columns(const char *what, const struct assay_columns *columns,
     fprintf(out, "\n");
 }
 
-// Opens the data and makes an evaluator, so that what would stop the run at its start shows here.
-static int try_evaluator(struct archive *a, struct assay_err *err)
+// Opens the data, makes an evaluator and finds the largest candidate, so that what would stop the
+// run at its start shows here.
+static int try_evaluator(struct archive *a, struct sweep_memory *most, struct assay_err *err)
 {
     struct assay_data *data = NULL;
     struct assay_evaluator *evaluator = NULL;
 
     ASSAY_TRY(assay_data_open(&data, &a->config.data, err));
-    const int status = assay_evaluator_create(&evaluator, &a->config, &a->space, data, err);
-    if (status >= 0) assay_evaluator_destroy(evaluator);
+    int status = assay_evaluator_create(&evaluator, &a->config, &a->space, data, err);
+    if (status >= 0) status = sweep_memory_most(most, evaluator, &a->plan, err);
+    if (status >= 0) status = sweep_memory_check(most, &a->config, &a->space, err);
+    assay_evaluator_destroy(evaluator);
     a->data = assay_data_digest(data);
     assay_data_close(data);
     return status;
 }
 
+static void print_memory(const struct archive *a, const struct sweep_memory *most, FILE *out)
+{
+    char arch[ASSAY_ARCH_MAX] = "";
+    const struct assay_memory *m = &most->need;
+
+    assay_space_format(&a->space, most->candidate, arch, sizeof arch);
+    fprintf(out,
+            "memory: at most %.1f MiB on a rank (executor %.1f, scratch %.1f, batches and graphs "
+            "%.1f), for candidate %" PRIu64 " %s\n",
+            (double)m->total / 0x1p20, (double)m->exec / 0x1p20, (double)m->scratch / 0x1p20,
+            (double)(m->inputs + m->graphs) / 0x1p20, most->candidate, arch);
+}
+
 static int dry_run(struct archive *a, const char *dir, FILE *out, struct assay_err *err)
 {
     struct assay_columns counted = {0};
+    struct sweep_memory most;
 
     ASSAY_TRY(open_schema(a, err));
     ASSAY_TRY(sweep_plan_make(&a->plan, &a->config, &a->space, err));
-    ASSAY_TRY(try_evaluator(a, err));
+    ASSAY_TRY(try_evaluator(a, &most, err));
     fprintf(out, "%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s, %u repeat%s each\n",
             a->config.space, a->plan.n_row, a->plan.n_task,
             a->config.members ? "" : " (one per class of equal networks)", a->schema.repeats,
             a->schema.repeats > 1 ? "s" : "");
+    print_memory(a, &most, out);
     ASSAY_TRY(print_state(a, dir, out, err));
     print_columns("measured", &a->columns, out);
     ASSAY_TRY(assay_columns_create(&counted, &a->config, true, err));

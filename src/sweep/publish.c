@@ -71,7 +71,11 @@ static int fill_row(struct sweep_publisher *p, uint64_t i, const struct assay_co
                               .arch = keep(p, arch),
                               .extra = extra};
     if (!row->arch || !extra) return no_memory(err);
-    return assay_columns_count(&p->counted, config, space, row->index, scratch, extra, err);
+    if (!p->counted.n_metric) return ASSAY_OK;
+    const struct assay_net net = assay_config_cost_net(config);
+    ASSAY_TRY(assay_space_build(space, row->index, &net, scratch, err));
+    assay_columns_count(&p->counted, scratch, extra);
+    return ASSAY_OK;
 }
 
 static int fill(struct sweep_publisher *p, const struct assay_config *config,

@@ -55,6 +55,8 @@ static int open_evaluator(struct run *r)
     ASSAY_TRY(assay_evaluator_create(&r->evaluator, &r->config, &r->space, r->data, r->err));
     r->identity = sweep_identity_text(&r->config, assay_evaluator_schema(r->evaluator),
                                       r->config.cpu, assay_data_digest(r->data));
+    assay_data_close(r->data); // the batches are drawn; CIFAR's 150 MB would stay on every rank
+    r->data = NULL;
     return r->identity ? 0 : assay_err_set(r->err, ASSAY_ERR_MEMORY, "no memory for a text");
 }
 
@@ -101,9 +103,19 @@ static void log_start(const struct run *r)
                        r->ledger.n_done, r->plan.n_task);
 }
 
+static int check_memory(struct run *r)
+{
+    struct sweep_memory most;
+
+    if (!r->config.memory) return 0;
+    ASSAY_TRY(sweep_memory_most(&most, r->evaluator, &r->plan, r->err));
+    return sweep_memory_check(&most, &r->config, &r->space, r->err);
+}
+
 static int open_desk(struct run *r)
 {
     ASSAY_TRY(sweep_plan_make(&r->plan, &r->config, &r->space, r->err));
+    ASSAY_TRY(check_memory(r));
     ASSAY_TRY(open_journal(r));
     ASSAY_TRY(sweep_config_write(&r->config, r->dir, r->err));
     log_start(r);

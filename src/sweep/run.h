@@ -29,6 +29,18 @@ void sweep_plan_free(struct sweep_plan *plan);
 int sweep_plan_fill(struct sweep_plan *plan, uint64_t *index, uint64_t n, bool members,
                     const struct assay_space *space, struct assay_err *err);
 
+// ---- whether it fits ----------------------------------------------------------------------------
+// The task that needs the most memory. Every one is planned, since no cheaper order is exact.
+struct sweep_memory {
+    uint64_t candidate;
+    struct assay_memory need;
+};
+int sweep_memory_most(struct sweep_memory *most, struct assay_evaluator *e,
+                      const struct sweep_plan *plan, struct assay_err *err);
+// ERR_MEMORY, with the numbers and what would help, when it is over run.memory.
+int sweep_memory_check(const struct sweep_memory *most, const struct assay_config *config,
+                       const struct assay_space *space, struct assay_err *err);
+
 // ---- what is known ------------------------------------------------------------------------------
 struct sweep_ledger {
     const struct assay_schema *schema; // borrowed

@@ -103,6 +103,11 @@ class Foreign(Case):
         self.assertEqual((p.returncode, p.stderr), (0, ""))
         self.assertRegex(p.stdout, r"(?m)^kappa +[0-9.e+]+$")
 
+    def test_memory(self):
+        self.x = np.repeat(self.x, 60, axis=0)
+        self.fails(1, ["in.h5:/x", "MiB, over the limit of 1 MiB"], self.foreign("--memory", "1"))
+        self.assertEqual(self.foreign("--memory", "1000").returncode, 0)
+
     def test_linear_layer(self):
         """Logits are affine in the classifier: its bias shifts them and leaves the kernel alone."""
         before = self.dump()
@@ -307,9 +312,10 @@ class Configured(Case):
         p = self.run_assay("nas-bench-201", none, *self.SMALL)
         self.assertEqual(p.returncode, 0)
         self.assertRegex(p.stdout, r"(?m)^status +dead")
-        p = self.run_assay("nas-bench-201", ARCH, "--set", "run.memory=1")
+        p = self.run_assay("nas-bench-201", ARCH, "--memory", "20")
         self.assertEqual(p.returncode, 3)
-        self.assertRegex(p.stdout, r"(?m)^status +failed: .*limit")
+        self.assertRegex(p.stdout, r"(?m)^status +failed: memory: needs [\d.]+ MiB, over the limit of 20 MiB")
+        self.fails(1, ["batches of 8 repeats", "limit of 1 MiB"], self.run_assay("nas-bench-201", ARCH, "--memory", "1"))
 
     def test_bad_candidates(self):
         self.fails(2, ["15624"], self.run_assay("nas-bench-201", "15625"))

@@ -23,15 +23,32 @@ ASSAY = os.path.abspath(sys.argv[1])
 GOLDEN = os.path.join(os.environ.get("ASSAY_TEST_DATA", ""), "golden")
 
 
-def cases(pattern):
-    files = sorted(glob.glob(os.path.join(GOLDEN, pattern)))
-    return [f for f in files if h5py.File(f, "r").attrs["kind"] == "nb201-discrete"]
-
-
-NETS, THIN = cases("nb201_*.h5"), cases("regions_*.h5")
+ALL = sorted(glob.glob(os.path.join(GOLDEN, "*.h5")))
+THIN = [f for f in ALL if os.path.basename(f).startswith("regions_")]
+NETS = [f for f in ALL if f not in THIN]
 if not os.environ.get("ASSAY_TEST_DATA") or not NETS or not THIN:
-    print("skipped: ASSAY_TEST_DATA names no directory with golden/nb201_*.h5 and golden/regions_*.h5")
+    print("skipped: ASSAY_TEST_DATA names no directory with golden/*.h5 and golden/regions_*.h5")
     sys.exit(77)
+
+
+def mask(golden):
+    """The live operations, which have the logit 0, in the notation of --supernet."""
+    cells = [golden[name][:] for name in ("alphas0", "alphas1") if name in golden]
+    return "/".join(",".join("".join(map(str, np.flatnonzero(edge == 0))) or "-" for edge in cell) for cell in cells)
+
+
+def network(golden):
+    """The words that name and size the network of a golden case."""
+    attrs = golden.attrs
+    if attrs["kind"] == "nb201-discrete":
+        return ["nas-bench-201", attrs["arch"], "--channels", str(attrs["C"]), "--cells", str(attrs["N"])]
+    if attrs["kind"] == "nb201-supernet":
+        return ["nas-bench-201", "--supernet", mask(golden), "--channels", str(attrs["C"]), "--cells", str(attrs["N"])]
+    if attrs["kind"] == "darts-discrete":
+        cells = attrs["depth"] if attrs["depth"] > 0 else 3 * attrs["N"]
+        return ["darts", attrs["genotype"], "--channels", str(attrs["C"]), "--cells", str(cells), "--set",
+                f"network.stem={attrs['stem_multiplier']}"]
+    raise AssertionError("a golden case of the unknown kind " + attrs["kind"])
 
 
 def runnable_rungs():
@@ -44,14 +61,12 @@ def runnable_rungs():
     return rungs
 
 
-def evaluate(case, rung, *more):
+def evaluate(case, rung, *more, name=network):
     """The dump of a golden case as a dict of arrays and attributes."""
     with tempfile.TemporaryDirectory(prefix="assay-golden-") as directory, h5py.File(case, "r") as golden:
         out = os.path.join(directory, "out.h5")
-        attrs = golden.attrs
-        words = [ASSAY, "eval", "nas-bench-201", attrs["arch"], "--channels", str(attrs["C"]), "--cells",
-                 str(attrs["N"]), "--set", f"run.cpu={rung}", "--weights", case + ":/weights", "--batch",
-                 case + ":/batch/x", "--dump", out, *more]
+        words = [ASSAY, "eval", *name(golden), "--set", f"run.cpu={rung}", "--weights", case + ":/weights",
+                 "--batch", case + ":/batch/x", "--dump", out, *more]
         p = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300,
                            stdin=subprocess.DEVNULL)
         if p.returncode != 0:
@@ -117,6 +132,20 @@ class Golden(unittest.TestCase):
             self.assertEqual(len(set(zip(ours.tolist(), theirs.tolist()))), expect["regions"])
 
         self.each(THIN, check)
+
+    def test_a_genotype_is_its_supernet(self):
+        def as_supernet(golden):
+            space, _, *size = network(golden)
+            return [space, "--supernet", mask(golden), *size]
+
+        def check(case, rung, expect):
+            out = evaluate(case, rung, name=as_supernet)
+            self.close("gram", out["gram"], expect["gram"], 1e-6)
+            self.assertTrue((out["gram"] == evaluate(case, rung)["gram"]).all())
+
+        darts = [f for f in NETS if h5py.File(f, "r").attrs["kind"] == "darts-discrete"]
+        self.assertTrue(darts)
+        self.each(darts, check)
 
     def test_bn_batches_matter(self):
         def check(case, rung, expect):

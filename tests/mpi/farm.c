@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // farm DIR: a sweep of 3,000 candidates with an evaluator that only pretends, to see the farm when
 // the system fails under it. FARM_MICROSECONDS: how long a candidate takes. FARM_FAIL=I: candidate
-// I meets a system error. FARM_BAD_RANK=R: rank R's evaluator cannot be made.
+// I meets a system error. FARM_FAILED=I: candidates from I on are failed ones. FARM_BAD_RANK=R:
+// rank R's evaluator cannot be made.
 #include "assay/sweep.h"
 
 #include <stdlib.h>
@@ -40,6 +41,14 @@ int assay_evaluator_create(struct assay_evaluator **out, const struct assay_conf
     return ASSAY_OK;
 }
 
+int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct assay_memory *memory,
+                           struct assay_err *err)
+{
+    (void)e, (void)index, (void)err;
+    *memory = (struct assay_memory){.total = 1};
+    return ASSAY_OK;
+}
+
 void assay_evaluator_destroy(struct assay_evaluator *e)
 {
     free(e);
@@ -58,7 +67,8 @@ int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_recor
         return assay_err_set(err, ASSAY_ERR_MEMORY, "pretended lack of memory");
     usleep((useconds_t)setting("FARM_MICROSECONDS", 100));
     record->index = index;
-    record->verdict = ASSAY_VERDICT_OK;
+    const bool failed = index >= setting("FARM_FAILED", UINT64_MAX);
+    record->verdict = failed ? ASSAY_VERDICT_FAILED : ASSAY_VERDICT_OK;
     record->seconds = 0;
     memset(record->reason, 0, sizeof record->reason);
     record->value[0] = (double)index / 2;

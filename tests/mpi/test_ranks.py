@@ -68,16 +68,6 @@ class Ranks(launch.SweepTest):
             live = ~own & ~numpy.isnan(trace)
             self.assertGreater(abs(members[live] / trace[live] - 1).max(), 0.01, "no member was evaluated by itself")
 
-    def test_failed_candidates_are_tried_again(self):
-        config = self.config(CHEAP)
-        run, reference = self.scratch / "run", self.scratch / "reference"
-        text = self.sweep(config, run, "--sample", 20, "--set", "run.memory=1", expect=FAILED_CANDIDATES)
-        self.assertRegex(text, r"[1-9]\d* failed")
-        text = self.sweep(config, run, "--sample", 20)
-        self.assertIn("failed before and will be tried again", text)
-        self.sweep(config, reference, "--sample", 20)
-        self.assertSame(reference, run)
-
     def test_candidates_from_a_file(self):
         config = self.config(CHEAP)
         archs = self.scratch / "archs.txt"

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import launch
-from launch import CHEAP, COMPLETE, ERROR, STOPPED
+from launch import CHEAP, COMPLETE, ERROR, FAILED_CANDIDATES, STOPPED
 
 FARM = None
 
@@ -79,6 +79,20 @@ class Refuse(launch.SweepTest):
         self.refused(self.cheap, file, says=(str(file),))
         self.refused(self.cheap, file / "run", says=(str(file),))
         self.refused(self.cheap, "/proc/run", says=("/proc/run",))
+
+    def test_memory(self):
+        """The largest candidate decides, before anything is written; what is predicted is enough."""
+        large = self.config({**CHEAP, "network": {"image": 32}}, "large.ini")
+        options = ("--sample", 30, "--set", "run.metrics=ntk")
+        words = [launch.ASSAY, "sweep", large, "-o", self.directory, *map(str, options), "--dry-run"]
+        text = subprocess.run(words, capture_output=True, check=True, text=True).stdout
+        need = float(re.search(r"memory: at most ([\d.]+) MiB on a rank .* for candidate \d+ \|", text).group(1))
+        self.assertGreater(need, 2)
+        for ranks in (0, 2):
+            self.refused(large, self.directory, *options, "--memory", int(need), ranks=ranks,
+                         says=(f"({need} MiB)", f"limit of {int(need)} MiB", "--memory", "ntk.batch"))
+        self.assertFalse(self.directory.exists())
+        self.sweep(large, self.directory, *options, "--memory", int(need) + 1, expect=COMPLETE)
 
     def test_corrupt_journal(self):
         self.sweep(self.cheap, self.directory, "--sample", 50)
@@ -201,6 +215,13 @@ class SystemErrors(launch.SweepTest):
             text = self.farm(ERROR, FARM_BAD_RANK=rank)
             self.assertIn("pretended lack of memory at the start", text)
         self.assertFalse((self.directory / "journal").exists())
+
+    def test_failed_candidates_are_tried_again(self):
+        self.assertIn("complete: 3000 done, 70 failed", self.farm(FAILED_CANDIDATES, FARM_FAILED=2930))
+        text = self.farm(COMPLETE)
+        self.assertIn("70 failed before and will be tried again", text)
+        with launch.h5py.File(self.directory / "results.h5") as file:
+            self.assertEqual(file["table/half"][()].tolist(), [i / 2 for i in range(3000)])
 
     def test_many_ranks(self):
         """Nine ranks: rank 0 only coordinates, and every other works."""

@@ -9,7 +9,7 @@ import launch
 from launch import CHEAP, COMPLETE, FAILED_CANDIDATES, STOPPED
 
 # Candidates of some hundredths of a second, as many as no test waits for.
-SLOW = {**CHEAP, "network": {"image": 16}, "run": {"repeats": 2}}
+SLOW = {**CHEAP, "network": {"image": 16}, "run": {"repeats": 6}}
 
 
 class Stop(launch.SweepTest):

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configured metrics of one architecture or supernet, as a table.
+#include "eval.h"
+#include "text_table.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct view {
+    const struct assay_config *config;
+    const struct assay_schema *schema;
+    const struct assay_columns *counted;
+    const struct assay_record *record;
+    const double *count;
+    struct text_table table;
+};
+
+static double mean_of(const struct view *v, uint32_t column)
+{
+    double sum = 0.0;
+    for (uint32_t r = 0; r < v->schema->repeats; r++) {
+        sum += v->record->value[(size_t)r * v->schema->n_column + column];
+    }
+    return sum / v->schema->repeats;
+}
+
+static void add_header(struct view *v)
+{
+    const uint32_t repeats = v->schema->repeats;
+    v->table.n_column = 4 + (repeats > 1 ? repeats : 0);
+    text_table_add(&v->table, "column");
+    text_table_add(&v->table, repeats > 1 ? "mean" : "value");
+    for (uint32_t r = 0; repeats > 1 && r < repeats; r++) {
+        text_table_add(&v->table, "repeat %u", r);
+    }
+    text_table_add(&v->table, "unit");
+    text_table_add(&v->table, "protocol");
+}
+
+// Number of the protocol text among the different ones of the table, from 1.
+static uint32_t protocol_number(const char *const *protocol, uint32_t column)
+{
+    uint32_t number = 1;
+    for (uint32_t i = 1; i <= column; i++) number += strcmp(protocol[i], protocol[i - 1]) != 0;
+    return number;
+}
+
+static void add_rows(struct view *v)
+{
+    const struct assay_schema *schema = v->schema;
+    const uint32_t repeats = schema->repeats > 1 ? schema->repeats : 0;
+    uint32_t number = 0;
+    for (uint32_t c = 0; c < schema->n_column; c++) {
+        number = protocol_number(schema->protocol, c);
+        text_table_add(&v->table, "%s", schema->column[c].name);
+        text_table_add_number(&v->table, mean_of(v, c), 10);
+        for (uint32_t r = 0; r < repeats; r++) {
+            text_table_add_number(&v->table, v->record->value[(size_t)r * schema->n_column + c],
+                                  10);
+        }
+        text_table_add(&v->table, "%s", schema->column[c].unit);
+        text_table_add(&v->table, "[%u]", number);
+    }
+    for (uint32_t c = 0; c < v->counted->n_column; c++) {
+        text_table_add(&v->table, "%s", v->counted->column[c].name);
+        text_table_add_number(&v->table, v->count[c], 10);
+        for (uint32_t r = 0; r < repeats; r++) text_table_add_number(&v->table, NAN, 10);
+        text_table_add(&v->table, "%s", v->counted->column[c].unit);
+        text_table_add(&v->table, "[%u]", number + protocol_number(v->counted->protocol, c));
+    }
+}
+
+static uint32_t print_protocols(const char *const *protocol, uint32_t n, uint32_t number)
+{
+    for (uint32_t c = 0; c < n; c++) {
+        if (c == 0 || strcmp(protocol[c], protocol[c - 1]) != 0) {
+            printf("[%u] %s\n", ++number, protocol[c]);
+        }
+    }
+    return number;
+}
+
+static void print_arch(const struct assay_space *space, const char *what, uint64_t index, int width)
+{
+    char text[ASSAY_ARCH_MAX];
+    assay_space_format(space, index, text, sizeof text);
+    printf("%-*s %" PRIu64 " %s\n", width, what, index, text);
+}
+
+void eval_print_subject(const struct eval_subject *s, int width)
+{
+    char text[ASSAY_ARCH_MAX];
+    printf("%-*s %s\n", width, "space", s->space->kind->name);
+    if (!s->is_supernet) {
+        print_arch(s->space, "arch", s->index, width);
+        return;
+    }
+    assay_space_format_supernet(s->space, &s->mask, text, sizeof text);
+    printf("%-*s %s\n", width, "supernet", text);
+}
+
+static int print_view(struct view *v, const struct eval_subject *s, struct assay_err *err)
+{
+    const struct assay_record *record = v->record;
+    eval_print_subject(s, 9);
+    if (!s->is_supernet && record->index != s->index)
+        print_arch(s->space, "class of", record->index, 9);
+    printf("%-9s %s%s%s\n", "status", assay_verdict_name((enum assay_verdict)record->verdict),
+           record->reason[0] ? ": " : "", record->reason);
+    printf("%-9s %.3f s\n\n", "CPU time", record->seconds);
+    add_header(v);
+    add_rows(v);
+    const int status = text_table_print(&v->table, false, stdout, err);
+    printf("\n");
+    const uint32_t last = print_protocols(v->schema->protocol, v->schema->n_column, 0);
+    print_protocols(v->counted->protocol, v->counted->n_column, last);
+    return status;
+}
+
+// Evaluates the class's representative, as a sweep does, unless members are evaluated one by one.
+static int measure(const struct view *v, struct assay_evaluator *e, const struct eval_subject *s,
+                   struct assay_record *record, struct assay_err *err)
+{
+    if (s->is_supernet) return assay_evaluate_supernet(e, &s->mask, record, err);
+    const bool itself = v->config->members;
+    const uint64_t what = itself ? s->index : assay_space_canonical(s->space, s->index);
+    return assay_evaluate(e, what, record, err);
+}
+
+// Of the architecture itself, not its class's representative.
+static int count(const struct view *v, const struct eval_subject *s, double *out,
+                 struct assay_err *err)
+{
+    const struct assay_net net = assay_config_cost_net(v->config);
+    struct assay_graph g;
+    if (!v->counted->n_metric) return ASSAY_OK;
+    assay_graph_init(&g);
+    const int status = s->is_supernet
+                           ? assay_space_build_supernet(s->space, &s->mask, &net, &g, err)
+                           : assay_space_build(s->space, s->index, &net, &g, err);
+    if (status >= 0) assay_columns_count(v->counted, &g, out);
+    assay_graph_free(&g);
+    return status;
+}
+
+static int evaluate_one(struct view *v, struct assay_evaluator *e, const struct eval_subject *s,
+                        struct assay_err *err)
+{
+    struct assay_record record = {0};
+    const size_t repeats = v->schema->repeats;
+    double *value = calloc(repeats * v->schema->n_column + v->counted->n_column + 1, sizeof *value);
+    double *spectrum = calloc(repeats * v->schema->spectrum_len + 1, sizeof *spectrum);
+    int status =
+        value && spectrum ? ASSAY_OK : assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    record.value = value;
+    record.spectrum = spectrum;
+    if (status >= 0) status = measure(v, e, s, &record, err);
+    double *counted = value + repeats * v->schema->n_column;
+    if (status >= 0) status = count(v, s, counted, err);
+    v->record = &record;
+    v->count = counted;
+    if (status >= 0) status = print_view(v, s, err);
+    if (status >= 0 && record.verdict == ASSAY_VERDICT_FAILED)
+        status = ASSAY_EXIT_FAILED_CANDIDATES;
+    free(value);
+    free(spectrum);
+    return status;
+}
+
+int eval_configured(const struct assay_config *config, const struct eval_subject *s,
+                    struct assay_err *err)
+{
+    struct assay_data *data = NULL;
+    struct assay_evaluator *e = NULL;
+    struct assay_columns counted = {0};
+    int status = assay_data_open(&data, &config->data, err);
+    if (status >= 0) status = assay_evaluator_create(&e, config, s->space, data, err);
+    assay_data_close(data);
+    if (status >= 0) status = assay_columns_create(&counted, config, true, err);
+    if (status >= 0) {
+        struct view v = {
+            .config = config, .schema = assay_evaluator_schema(e), .counted = &counted};
+        status = evaluate_one(&v, e, s, err);
+        text_table_free(&v.table);
+    }
+    assay_columns_free(&counted);
+    assay_evaluator_destroy(e);
+    return status;
+}

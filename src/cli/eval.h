@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ASSAY_CLI_EVAL_H
+#define ASSAY_CLI_EVAL_H
+
+#include "cli.h"
+
+// What is evaluated: an architecture, or a supernet.
+struct eval_subject {
+    const struct assay_space *space;
+    uint64_t index;
+    bool is_supernet;
+    struct assay_supernet mask;
+};
+// Lines "space ..." and "arch ..." or "supernet ...", names padded to width.
+void eval_print_subject(const struct eval_subject *s, int width);
+// Evaluates and prints the configured metrics; returns an exit code, or an error.
+int eval_configured(const struct assay_config *config, const struct eval_subject *s,
+                    struct assay_err *err);
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory of one repeat, from shapes alone.
+#include "memo.h"
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static size_t kernel_scratch(const struct assay_subject *s)
+{
+    const size_t classes = s->net->node[s->net->n_node - 1].c;
+    return assay_arena_block(assay_kernel_bytes(s->n_image)) +
+           assay_arena_block(classes * sizeof(double));
+}
+
+static size_t sign_scratch(const struct assay_subject *s)
+{
+    const size_t words = (assay_graph_cost(s->thin).relus + 63) / 64;
+    return assay_arena_block((s->n_patch * words + 1) * sizeof(uint64_t));
+}
+
+// What metrics share.
+static size_t shared_scratch(const struct assay_subject *s, unsigned needs)
+{
+    size_t bytes = assay_arena_block(sizeof(struct assay_memo));
+    if (needs & ASSAY_NEEDS_JACOBIAN) bytes += assay_arena_block(assay_memo_jacobian_bytes(s));
+    if (needs & ASSAY_NEEDS_KERNEL) bytes += kernel_scratch(s);
+    if (needs & ASSAY_NEEDS_FROZEN_KERNEL) bytes += kernel_scratch(s);
+    if (needs & ASSAY_NEEDS_PATCHES) bytes += sign_scratch(s);
+    return bytes;
+}
+
+// One executor is bound to one shape after another.
+static int executor(const struct assay_subject *s, unsigned needs, uint64_t *most,
+                    struct assay_err *err)
+{
+    const uint32_t batch = (uint32_t)s->protocol->region_batch;
+    uint64_t bytes = 0;
+    *most = 0;
+    if (needs & ASSAY_NEEDS_NET) {
+        const uint32_t n = (uint32_t)larger(needs & ASSAY_NEEDS_IMAGES ? s->n_image : 0,
+                                            needs & ASSAY_NEEDS_NASI ? s->n_nasi : 0);
+        if (n) ASSAY_TRY(assay_exec_predict(s->exec, s->net, n, true, most, err));
+    }
+    if (needs & ASSAY_NEEDS_PATCHES) {
+        const uint32_t n = s->n_patch < batch ? s->n_patch : batch;
+        ASSAY_TRY(assay_exec_predict(s->exec, s->thin, n, false, &bytes, err));
+        *most = larger(*most, bytes);
+    }
+    return ASSAY_OK;
+}
+
+int assay_subject_need(const struct assay_subject *s, const struct assay_metric *const *metric,
+                       uint32_t n_metric, struct assay_need *need, struct assay_err *err)
+{
+    unsigned needs = 0;
+    size_t scratch = 0;
+    for (uint32_t i = 0; i < n_metric; i++) {
+        needs |= metric[i]->needs;
+        if (metric[i]->scratch) scratch += metric[i]->scratch(s);
+    }
+    need->scratch = scratch + shared_scratch(s, needs);
+    return executor(s, needs, &need->exec, err);
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+// Networks of DARTS's space. All are supernets: an architecture is one with an operation on two
+// edges into each node.
+#include "darts.h"
+#include "inside.h"
+
+const char *const assay_darts_op_name[DARTS_OPS] = {
+    [DARTS_NONE] = "none",
+    [DARTS_SKIP] = "skip_connect",
+    [DARTS_SEP_3X3] = "sep_conv_3x3",
+    [DARTS_SEP_5X5] = "sep_conv_5x5",
+    [DARTS_DIL_3X3] = "dil_conv_3x3",
+    [DARTS_DIL_5X5] = "dil_conv_5x5",
+    [DARTS_AVG_POOL] = "avg_pool_3x3",
+    [DARTS_MAX_POOL] = "max_pool_3x3",
+};
+static const char *const cell_name[DARTS_CELLS] = {"normal", "reduction"};
+static const uint8_t edge_from[DARTS_EDGES] = {0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 1, 2, 3, 4};
+static const uint8_t edge_to[DARTS_EDGES] = {0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3};
+
+// ---- cells --------------------------------------------------------------------------------------
+static uint32_t sep_conv(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
+                         const char *name)
+{
+    char half[80];
+    snprintf(half, sizeof half, "%s.op_a", name);
+    x = assay_space_separable(g, x, kernel, stride, 1, half);
+    snprintf(half, sizeof half, "%s.op_b", name);
+    return assay_space_separable(g, x, kernel, 1, 1, half);
+}
+
+static uint32_t operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
+                          const char *name)
+{
+    switch (op) {
+    case DARTS_SKIP:
+        return stride == 1 ? x : assay_space_reduce(g, x, g->node[x].c, name);
+    case DARTS_SEP_3X3:
+        return sep_conv(g, x, 3, stride, name);
+    case DARTS_SEP_5X5:
+        return sep_conv(g, x, 5, stride, name);
+    case DARTS_DIL_3X3:
+        return assay_space_separable(g, x, 3, stride, 2, name);
+    case DARTS_DIL_5X5:
+        return assay_space_separable(g, x, 5, stride, 2, name);
+    case DARTS_AVG_POOL:
+        return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, stride, 1);
+    default:
+        return assay_graph_pool(g, ASSAY_OP_MAX_POOL, x, 3, stride, 1);
+    }
+}
+
+// A network under construction: the outputs of the last two cells, and what the next must know.
+struct stack {
+    struct assay_graph *g;
+    const struct assay_supernet *mask;
+    uint32_t before, last; // nodes
+    bool reduced;          // `before` is twice as large as `last`
+    uint32_t c, number;    // channels of the last cell's nodes; the next cell's number in names
+};
+
+static void mixed_edge(const struct stack *s, bool reduce, uint32_t edge, uint32_t x,
+                       struct space_sum *sum)
+{
+    const uint16_t alive = s->mask->alive[reduce ? DARTS_REDUCE : DARTS_NORMAL][edge];
+    const uint32_t stride = reduce && edge_from[edge] < 2 ? 2 : 1;
+    for (uint32_t op = DARTS_SKIP; op < DARTS_OPS; op++) {
+        if (!(alive & 1u << op)) continue;
+        char name[64];
+        snprintf(name, sizeof name, "cells.%u.edges.%u<-%u._ops.%u", s->number, edge_to[edge],
+                 edge_from[edge], op);
+        space_sum_add(sum, operation(s->g, op, x, stride, name), 1.0 / __builtin_popcount(alive));
+    }
+}
+
+static void preprocess(const struct stack *s, uint32_t state[2])
+{
+    char name[32];
+    snprintf(name, sizeof name, "cells.%u.preprocess0", s->number);
+    state[0] = s->reduced ? assay_space_reduce(s->g, s->before, s->c, name)
+                          : assay_space_relu_conv_bn(s->g, s->before, s->c, 1, 1, name);
+    snprintf(name, sizeof name, "cells.%u.preprocess1", s->number);
+    state[1] = assay_space_relu_conv_bn(s->g, s->last, s->c, 1, 1, name);
+}
+
+static void add_cell(struct stack *s, bool reduce)
+{
+    uint32_t state[2 + DARTS_NODES];
+    if (reduce) s->c *= 2;
+    preprocess(s, state);
+    const uint32_t h = s->g->node[state[1]].h, size = reduce ? (h + 1) / 2 : h;
+    for (uint32_t i = 0, e = 0; i < DARTS_NODES; i++) {
+        struct space_sum sum = {.n = 0};
+        for (; e < DARTS_EDGES && edge_to[e] == i; e++)
+            mixed_edge(s, reduce, e, state[edge_from[e]], &sum);
+        state[2 + i] = space_sum_end(s->g, &sum, s->c, size);
+    }
+    s->before = s->last;
+    s->last = assay_graph_concat(s->g, DARTS_NODES, state + 2);
+    s->reduced = reduce;
+    s->number++;
+}
+
+// ---- macro networks -----------------------------------------------------------------------------
+// Cells at a third and two thirds reduce; of fewer than three cells there are the first of three.
+static void add_cells(struct stack *s, uint32_t n)
+{
+    const uint32_t third = n < 3 ? 3 : n;
+    for (uint32_t i = 0; i < n; i++) add_cell(s, i == third / 3 || i == 2 * third / 3);
+}
+
+static uint32_t strided(struct assay_graph *g, uint32_t x, uint32_t c, const char *conv,
+                        const char *bn)
+{
+    x = assay_graph_conv(g, x, c, 3, 2, 1, 1, 1, conv);
+    return assay_graph_bn(g, x, true, bn);
+}
+
+static void imagenet_stem(struct stack *s, uint32_t x)
+{
+    x = strided(s->g, x, s->c / 2, "stem0.0", "stem0.1");
+    x = assay_graph_relu(s->g, x);
+    s->before = strided(s->g, x, s->c, "stem0.3", "stem0.4");
+    x = assay_graph_relu(s->g, s->before);
+    s->last = strided(s->g, x, s->c, "stem1.1", "stem1.2");
+    s->reduced = true;
+}
+
+static void stem(struct stack *s, const struct assay_net *net)
+{
+    const uint32_t image = net->thin ? 3 : net->image;
+    const uint32_t x = assay_graph_input(s->g, net->thin ? 1 : 3, image, image);
+    if (net->thin)
+        s->before = s->last = x;
+    else if (net->macro == ASSAY_MACRO_IMAGENET)
+        imagenet_stem(s, x);
+    else
+        s->before = s->last =
+            assay_space_conv_bn(s->g, x, s->c * (net->stem ? net->stem : 1), "stem");
+}
+
+static int check_net(const struct assay_net *net, struct assay_err *err)
+{
+    const bool imagenet = net->macro == ASSAY_MACRO_IMAGENET;
+    ASSAY_TRY(assay_space_check_net(net, imagenet ? 32 : 4, err));
+    if (imagenet && !net->thin && net->channels % 2)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "network.channels is %u, expected an even number with the macro "
+                             "network imagenet",
+                             net->channels);
+    return ASSAY_OK;
+}
+
+static int build_supernet(const struct assay_supernet *mask, const struct assay_net *net,
+                          struct assay_graph *g, struct assay_err *err)
+{
+    struct stack s = {.g = g, .mask = mask, .c = net->thin ? 1 : net->channels};
+    ASSAY_TRY(check_net(net, err));
+    stem(&s, net);
+    add_cells(&s, net->thin ? DARTS_CELLS : net->cells);
+    if (net->thin || net->macro == ASSAY_MACRO_TENAS)
+        assay_space_head(g, s.last, net->classes);
+    else
+        assay_graph_linear(g, assay_graph_gap(g, s.last), net->classes, "classifier");
+    return assay_graph_finish(g, err);
+}
+
+static int build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
+                 struct assay_err *err)
+{
+    struct assay_supernet mask = {{{0}}};
+    assay_darts_mask(index, &mask);
+    return build_supernet(&mask, net, g, err);
+}
+
+// ---- the space ----------------------------------------------------------------------------------
+// Parents are sorted, so that one index is one set of edges; the order of a cell's nodes decides
+// the order of its output channels and with it the function.
+static uint64_t canonical(const void *state, uint64_t index)
+{
+    (void)state;
+    return index;
+}
+
+static const struct assay_supernet_kind supernet = {
+    .cells = DARTS_CELLS,
+    .edges = DARTS_EDGES,
+    .ops = DARTS_OPS,
+    .keep = 2,
+    .cell_name = cell_name,
+    .op_name = assay_darts_op_name,
+    .from = edge_from,
+    .to = edge_to,
+    .build = build_supernet,
+    .index = assay_darts_index,
+    .mask = assay_darts_mask,
+};
+
+const struct assay_space_kind assay_space_darts = {
+    .name = "darts",
+    .help = "DARTS: 1.08e18 pairs of a normal and a reduction cell, 4 nodes with 2 edges each, 7 "
+            "operations",
+    .search = {.channels = 1, .cells = 2, .classes = 10, .image = 32, .stem = 1},
+    .full = {.channels = 36,
+             .cells = 20,
+             .classes = 10,
+             .image = 32,
+             .macro = ASSAY_MACRO_CIFAR,
+             .stem = 3},
+    .size = assay_darts_size,
+    .build = build,
+    .format = assay_darts_format,
+    .parse = assay_darts_parse,
+    .canonical = canonical,
+    .supernet = &supernet,
+};

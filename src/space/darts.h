@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The space of DARTS (Liu, Simonyan and Yang, ICLR 2019): a normal and a reduction cell with two
+// inputs and four nodes; node i (0 to 3) has edges from states 0 to i + 1, which are the two inputs
+// and the nodes before it.
+#ifndef ASSAY_SPACE_DARTS_H
+#define ASSAY_SPACE_DARTS_H
+
+#include "assay/space.h"
+
+#define DARTS_CELLS 2
+#define DARTS_NODES 4
+#define DARTS_EDGES 14
+#define DARTS_OPS   8
+
+enum {
+    DARTS_NONE,
+    DARTS_SKIP,
+    DARTS_SEP_3X3,
+    DARTS_SEP_5X5,
+    DARTS_DIL_3X3,
+    DARTS_DIL_5X5,
+    DARTS_AVG_POOL,
+    DARTS_MAX_POOL
+};
+enum { DARTS_NORMAL, DARTS_REDUCE };
+
+extern const char *const assay_darts_op_name[DARTS_OPS];
+
+// Two edges enter each node of an architecture, in order of their states.
+struct darts_genotype {
+    uint8_t op[DARTS_CELLS][DARTS_NODES][2], state[DARTS_CELLS][DARTS_NODES][2];
+};
+
+// Number of architectures: at node i, pairs of i + 2 states times 7 operations on either edge; the
+// normal cell is the higher digit.
+uint64_t assay_darts_size(void);
+void assay_darts_decode(uint64_t index, struct darts_genotype *genotype);
+uint64_t assay_darts_encode(const struct darts_genotype *genotype);
+// Conversion of discrete masks.
+uint64_t assay_darts_index(const struct assay_supernet *mask);
+void assay_darts_mask(uint64_t index, struct assay_supernet *mask);
+
+// "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=...)"; read also
+// with double quotes, other white space, trailing commas, and range(2, 6).
+int assay_darts_format(uint64_t index, char *text, size_t cap);
+int assay_darts_parse(const char *text, uint64_t *index, struct assay_err *err);
+
+#endif

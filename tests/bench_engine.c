@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+// Benchmark: the engine's figures as one table, each beside its target. "ratio" is time x FMA peak
+// / FLOPs, "of peak" its inverse for a part of the work; peaks are measured in this process between
+// the runs. Thread CPU time, medians. A missed target is marked and changes no exit code: machines
+// are shared.
+//
+// Usage: bench_engine [--json] [PREFIX...]: only the figures whose names begin so
+#include "bench.h"
+
+#include "assay/sweep.h"
+#include "kern/table.h"
+
+enum goal { AT_MOST, AT_LEAST, NO_GOAL };
+
+struct report {
+    bool json;
+    int n_prefix;
+    char **prefix;
+    unsigned rows, missed;
+    struct assay_space nb201, darts;
+    const struct assay_kern *kern;
+};
+
+static const struct assay_net small = {.channels = 3, .cells = 1, .classes = 10, .image = 32};
+static const struct assay_net large = {.channels = 16, .cells = 5, .classes = 10, .image = 32};
+
+static bool wanted(const struct report *r, const char *name)
+{
+    for (int i = 0; i < r->n_prefix; i++) {
+        if (strncmp(name, r->prefix[i], strlen(r->prefix[i])) == 0) return true;
+    }
+    return r->n_prefix == 0;
+}
+
+static void print_row(struct report *r, const char *name, double value, enum goal goal,
+                      double target, const char *note)
+{
+    const bool ok = goal == NO_GOAL || (goal == AT_MOST ? value <= target : value >= target);
+    char bound[32] = "";
+    if (goal != NO_GOAL)
+        snprintf(bound, sizeof bound, "%s %.3g", goal == AT_MOST ? "<=" : ">=", target);
+    r->missed += !ok;
+    if (!r->json) {
+        printf("%-34s %10s %10.4g  %-6s %s\n", name, bound, value,
+               goal == NO_GOAL ? "" : (ok ? "ok" : "MISSED"), note);
+    } else {
+        printf("%s\n  {\"figure\": \"%s\", \"target\": \"%s\", \"reached\": %.6g, \"ok\": %s, "
+               "\"note\": \"%s\"}",
+               r->rows ? "," : "", name, bound, value,
+               goal == NO_GOAL ? "null" : (ok ? "true" : "false"), note);
+    }
+    r->rows++;
+    fflush(stdout);
+}
+
+// ---- NTKs of TE-NAS's size --------------------------------------------------------------------
+static void cell_rows(struct report *r)
+{
+    static const struct {
+        const char *code;
+        double ratio;
+        const char *also;
+    } cell[] = {{"333333", 1.6, ", stretch 1.45"},
+                {"444333", 2.0, ""},
+                {"214312", 2.4, ""},
+                {"222222", 3.0, ""}};
+    for (size_t i = 0; i < ASSAY_LEN(cell); i++) {
+        const char *name = SAY("ntk ratio %s", cell[i].code);
+        struct assay_graph g;
+        if (!wanted(r, name)) continue;
+        build_cell(&r->nb201, index_of(cell[i].code), &small, &g);
+        const struct figure f = measure_ntk(r->kern, &g, 72, 5);
+        print_row(r, name, ratio_of(&f), AT_MOST, cell[i].ratio,
+                  SAY("%.3f s, %.1f GFLOP, peak %.0f GFLOP/s%s", f.seconds, f.flops / 1e9,
+                      f.peak / 1e9, cell[i].also));
+        assay_graph_free(&g);
+    }
+}
+
+static void random_rows(struct report *r)
+{
+    enum { CELLS = 100 };
+    double seconds = 0, ratio = 0;
+    uint32_t n = 0;
+    struct assay_rng rng;
+    if (!wanted(r, "ntk ratio random")) return;
+    assay_rng_init(&rng, 1, 0, "bench", "architectures");
+    while (n < CELLS) {
+        struct assay_graph g;
+        build_cell(&r->nb201, assay_rng_below(&rng, assay_space_size(&r->nb201)), &small, &g);
+        if (!assay_graph_is_dead(&g)) {
+            const struct figure f = measure_ntk(r->kern, &g, 72, 1);
+            seconds += f.seconds, ratio += ratio_of(&f);
+            n++;
+        }
+        assay_graph_free(&g);
+    }
+    print_row(r, "ntk seconds random", seconds / n, NO_GOAL, 0, "mean of 100, one NTK each");
+    print_row(r, "ntk ratio random", ratio / n, NO_GOAL, 0, "mean of the same 100");
+}
+
+static void supernet_graph(const struct assay_space *space, const struct assay_net *net,
+                           struct assay_graph *g)
+{
+    struct assay_err err;
+    struct assay_supernet mask;
+    struct assay_graph literal;
+    assay_graph_init(&literal);
+    assay_space_full_supernet(space, false, &mask);
+    stop_on(assay_space_build_supernet(space, &mask, net, &literal, &err), &err);
+    fold(&literal, g);
+}
+
+static void supernet_rows(struct report *r)
+{
+    static const uint32_t batch[] = {14, 24};
+    struct assay_graph g;
+    if (wanted(r, "ntk ratio supernet")) {
+        supernet_graph(&r->nb201, &small, &g);
+        const struct figure f = measure_ntk(r->kern, &g, 72, 3);
+        print_row(
+            r, "ntk ratio supernet", ratio_of(&f), AT_MOST, 1.8,
+            SAY("nas-bench-201, all but none alive; %.3f s, %.1f GFLOP", f.seconds, f.flops / 1e9));
+        assay_graph_free(&g);
+    }
+    supernet_graph(&r->darts, &r->darts.kind->search, &g);
+    for (size_t i = 0; i < ASSAY_LEN(batch); i++) {
+        const char *name = SAY("darts supernet seconds, batch %u", batch[i]);
+        if (!wanted(r, name)) continue;
+        const struct figure f = measure_ntk(r->kern, &g, batch[i], 7);
+        // 30 times faster than the 1 to 2 s that PyTorch takes.
+        print_row(r, name, f.seconds, AT_MOST, batch[i] == 14 ? 1.0 / 30 : 2.0 / 30,
+                  SAY("C = 1, first round; %.0f times faster than 1 s; %.2f GFLOP, ratio %.1f",
+                      1 / f.seconds, f.flops / 1e9, ratio_of(&f)));
+    }
+    assay_graph_free(&g);
+}
+
+// ---- shares of the peak -----------------------------------------------------------------------
+static void large_row(struct report *r)
+{
+    enum { ROWS = 8, RUNS = 3, BATCH = 64 };
+    struct assay_graph g;
+    struct bench b;
+    double share[RUNS], seconds = 0;
+    if (!wanted(r, "ntk of peak C=16 N=5")) return;
+    build_cell(&r->nb201, index_of("333333"), &large, &g);
+    open_bench(&b, r->kern, &g, BATCH, ROWS);
+    const double flops = assay_exec_flops(b.exec, ROWS) - assay_exec_flops(b.exec, 0);
+    time_forward(&b);
+    b.rows = 1;
+    time_rows(&b); // the sums that all rows share
+    b.rows = ROWS;
+    for (uint32_t i = 0; i < RUNS; i++) {
+        seconds = time_rows(&b);
+        share[i] = flops / seconds / assay_kern_peak(r->kern, 0.1);
+    }
+    print_row(r, "ntk of peak C=16 N=5", median(share, RUNS), AT_LEAST, 0.65,
+              SAY("333333, %d of %d rows: %.1f GFLOP, %.2f s", ROWS, BATCH, flops / 1e9, seconds));
+    close_bench(&b);
+    assay_graph_free(&g);
+}
+
+static void rung_rows(struct report *r)
+{
+    struct assay_graph g;
+    build_cell(&r->nb201, index_of("333333"), &small, &g);
+    for (unsigned i = 0; assay_kern_rung(i); i++) {
+        const struct assay_kern *kern = assay_kern_rung(i);
+        const char *name = SAY("ntk of peak 333333, %s", assay_kern_name(kern));
+        if (!assay_kern_runnable(kern) || !wanted(r, name)) continue;
+        const struct figure f = measure_ntk(kern, &g, 72, 3);
+        print_row(r, name, 1 / ratio_of(&f), AT_LEAST, 0.55,
+                  SAY("%.3f s, own peak %.0f GFLOP/s", f.seconds, f.peak / 1e9));
+    }
+    assay_graph_free(&g);
+}
+
+// ---- layers of DARTS's evaluation network -----------------------------------------------------
+struct layer {
+    const char *name;
+    uint32_t c, size, kernel, dilation;
+    bool depthwise;
+};
+
+// A trainable stem, then `blocks` times ReLU, the layer and BN.
+static void layer_graph(const struct layer *l, uint32_t blocks, struct assay_graph *g)
+{
+    struct assay_err err;
+    struct assay_graph literal;
+    const uint32_t groups = l->depthwise ? l->c : 1, pad = l->kernel / 2 * l->dilation;
+    assay_graph_init(&literal);
+    uint32_t x = assay_graph_input(&literal, 3, l->size, l->size);
+    x = assay_graph_conv(&literal, x, l->c, 1, 1, 0, 1, 1, "stem");
+    for (uint32_t i = 0; i < blocks; i++) {
+        x = assay_graph_relu(&literal, x);
+        x = assay_graph_conv(&literal, x, l->c, l->kernel, 1, pad, l->dilation, groups,
+                             SAY("conv%u", i));
+        x = assay_graph_bn(&literal, x, true, SAY("bn%u", i));
+    }
+    assay_graph_linear(&literal, assay_graph_gap(&literal, x), 10, "head");
+    stop_on(assay_graph_finish(&literal, &err), &err);
+    fold(&literal, g);
+}
+
+// Bytes per second of a copy within the second-level cache, read and written ones counted.
+static double copy_rate(void)
+{
+    enum { BYTES = 1 << 17, ROUNDS = 2000 };
+    char *a = allocate(BYTES), *b = allocate(BYTES);
+    const double start = assay_clock_thread();
+    for (int i = 0; i < ROUNDS; i++) {
+        memcpy(a, b, BYTES);
+        __asm__ volatile("" : : "r"(a), "r"(b) : "memory");
+    }
+    const double seconds = assay_clock_thread() - start;
+    free(a), free(b);
+    return 2.0 * BYTES * ROUNDS / seconds;
+}
+
+// Cost of one block of the backward pass over one vector's worth of cotangents: that of a deep
+// graph less that of a shallow one.
+struct marginal {
+    double seconds, flops, bytes, peak, copy;
+};
+
+static struct marginal measure_layer(const struct assay_kern *kern, const struct layer *l)
+{
+    enum { BATCH = 16, RUNS = 11, SHALLOW = 2, DEEP = 8 };
+    struct assay_graph g[2];
+    struct bench b[2];
+    double t[4][RUNS];
+    for (int k = 0; k < 2; k++) {
+        layer_graph(l, k ? DEEP : SHALLOW, &g[k]);
+        open_bench(&b[k], kern, &g[k], BATCH, kern->cots);
+        time_forward(&b[k]);
+        time_rows(&b[k]);
+    }
+    for (int i = 0; i < RUNS; i++) {
+        for (int k = 0; k < 2; k++) t[k][i] = time_rows(&b[k]);
+        t[2][i] = assay_kern_peak(kern, 0.01);
+        t[3][i] = copy_rate();
+    }
+    struct marginal m = {.peak = median(t[2], RUNS), .copy = median(t[3], RUNS)};
+    m.seconds = (median(t[1], RUNS) - median(t[0], RUNS)) / (DEEP - SHALLOW);
+    for (int k = 0; k < 2; k++) {
+        const double flops =
+            assay_exec_flops(b[k].exec, kern->cots) - assay_exec_flops(b[k].exec, 0);
+        m.flops += (k ? flops : -flops) / (DEEP - SHALLOW);
+        close_bench(&b[k]);
+        assay_graph_free(&g[k]);
+    }
+    // At least: the gradient in and out, the activation, and BN's output.
+    m.bytes = (double)l->c * l->size * l->size * BATCH / ASSAY_IMAGES *
+              (2 * kern->lanes + 2 * ASSAY_IMAGES) * sizeof(float);
+    return m;
+}
+
+static void layer_rows(struct report *r)
+{
+    static const struct layer layer[] = {
+        {"depthwise 3x3 36@32", 36, 32, 3, 1, true}, {"depthwise 3x3 36@16", 36, 16, 3, 1, true},
+        {"depthwise 5x5 36@32", 36, 32, 5, 1, true}, {"depthwise 5x5 36@16", 36, 16, 5, 1, true},
+        {"dilated 3x3 36@32", 36, 32, 3, 2, true},   {"dilated 5x5 36@32", 36, 32, 5, 2, true},
+        {"pointwise 36-36@32", 36, 32, 1, 1, false}, {"pointwise 36-36@16", 36, 16, 1, 1, false},
+        {"pointwise 72-72@16", 72, 16, 1, 1, false},
+    };
+    for (size_t i = 0; i < ASSAY_LEN(layer); i++) {
+        const struct layer *l = &layer[i];
+        const char *name = SAY("layer %s %s", l->name, l->depthwise ? "of copy rate" : "of peak");
+        if (!wanted(r, name)) continue;
+        const struct marginal m = measure_layer(r->kern, l);
+        const double peak = m.flops / m.seconds / m.peak;
+        if (l->depthwise)
+            print_row(r, name, m.bytes / m.seconds / m.copy, NO_GOAL, 0,
+                      SAY("%.1f of %.1f GB/s; %.0f %% of FMA peak; %.2f ms",
+                          m.bytes / m.seconds / 1e9, m.copy / 1e9, 100 * peak, 1e3 * m.seconds));
+        else
+            print_row(r, name, peak, AT_LEAST, 0.6,
+                      SAY("with ReLU and BN backward; %.2f ms", 1e3 * m.seconds));
+    }
+}
+
+// ---- linear regions ---------------------------------------------------------------------------
+static void region_row(struct report *r, const char *code, const char *what)
+{
+    enum { PATCHES = 3000, RUNS = 15 };
+    const char *name = SAY("regions ms, %s", what);
+    const struct assay_protocol protocol = {.region_batch = 1000, .region_batches = 3};
+    const struct assay_metric *metric[ASSAY_METRICS_MAX];
+    const struct assay_net thin = {.channels = 1, .cells = 1, .classes = 10, .thin = true};
+    double out[3], ms[RUNS];
+    char reason[ASSAY_METRIC_REASON];
+    struct assay_err err;
+    struct assay_graph g;
+    struct bench b;
+    uint32_t n;
+    if (!wanted(r, name)) return;
+    stop_on(assay_metrics_parse("regions", metric, &n, &err), &err);
+    build_cell(&r->nb201, index_of(code), &thin, &g);
+    open_bench(&b, r->kern, &g, 1, 1); // for its executor and parameters
+    double *patches = normals("patches", PATCHES * 9);
+    struct assay_arena arena = {0};
+    for (int i = -1; i < RUNS; i++) {
+        assay_arena_reset(&arena);
+        struct assay_subject s = {.protocol = &protocol,
+                                  .thin = &g,
+                                  .exec = b.exec,
+                                  .theta_thin = b.theta,
+                                  .n_patch = PATCHES,
+                                  .patches = patches,
+                                  .arena = &arena};
+        const double start = assay_clock_thread();
+        stop_on(metric[0]->measure(&s, out, NULL, reason, &err), &err);
+        if (i >= 0) ms[i] = 1e3 * (assay_clock_thread() - start);
+    }
+    print_row(r, name, median(ms, RUNS), AT_MOST, 3,
+              SAY("%s: %d patches, %.0f regions, counted exactly", code, PATCHES, out[0]));
+    assay_arena_finish(&arena);
+    free(patches);
+    close_bench(&b);
+    assay_graph_free(&g);
+}
+
+// ---- memory -----------------------------------------------------------------------------------
+// Largest prediction over the whole space.
+static void memory_row(struct report *r, const char *name, const char *const *set, size_t n,
+                       double target)
+{
+    struct assay_setting setting[8] = {{{0}, {0}, {0}, {0}}};
+    struct assay_config config;
+    struct assay_data *data;
+    struct assay_evaluator *e;
+    struct assay_memory m, most = {0};
+    struct assay_err err;
+    if (!wanted(r, name)) return;
+    for (size_t i = 0; i < n; i++) {
+        struct assay_setting *s = &setting[i];
+        ASSAY_ASSERT(sscanf(set[i], "%63[^.].%63[^=]=%127s", s->section, s->name, s->value) == 3);
+    }
+    stop_on(assay_config_resolve(&config, setting, n, &err), &err);
+    stop_on(assay_data_open(&data, &config.data, &err), &err);
+    stop_on(assay_evaluator_create(&e, &config, &r->nb201, data, &err), &err);
+    for (uint64_t i = 0; i < assay_space_size(&r->nb201); i++) {
+        stop_on(assay_evaluator_memory(e, i, &m, &err), &err);
+        if (m.total > most.total) most = m;
+    }
+    print_row(r, name, (double)most.total / 1e6, AT_MOST, target,
+              SAY("largest of the space; executor %.0f, scratch %.0f", (double)most.exec / 1e6,
+                  (double)most.scratch / 1e6));
+    assay_evaluator_destroy(e);
+    assay_data_close(data);
+}
+
+static void memory_rows(struct report *r)
+{
+    static const char *const tenas[] = {"protocol.name=tenas-code"};
+    static const char *const full[] = {"protocol.name=tenas-code", "network.channels=16",
+                                       "network.cells=5", "ntk.batch=64"};
+    memory_row(r, "memory MB, C=3 N=1 batch 72", tenas, ASSAY_LEN(tenas), 150);
+    memory_row(r, "memory MB, C=16 N=5 batch 64", full, ASSAY_LEN(full), 1500);
+}
+
+int main(int argc, char **argv)
+{
+    struct report r = {.json = argc > 1 && strcmp(argv[1], "--json") == 0};
+    struct assay_err err;
+    r.n_prefix = argc - 1 - r.json, r.prefix = argv + 1 + r.json;
+    assay_la_single_thread();
+    stop_on(assay_kern_select(&r.kern, "auto", &err), &err);
+    stop_on(assay_space_open(&r.nb201, "nas-bench-201", &err), &err);
+    stop_on(assay_space_open(&r.darts, "darts", &err), &err);
+    if (r.json)
+        printf("{\"rung\": \"%s\", \"figures\": [", assay_kern_name(r.kern));
+    else
+        printf("rung %s\n%-34s %10s %10s\n", assay_kern_name(r.kern), "figure", "target",
+               "reached");
+    cell_rows(&r);
+    random_rows(&r);
+    supernet_rows(&r);
+    large_row(&r);
+    rung_rows(&r);
+    layer_rows(&r);
+    region_row(&r, "214312", "typical cell");
+    region_row(&r, "333333", "worst cell");
+    memory_rows(&r);
+    if (r.json) printf("\n]}\n");
+    if (!r.json) printf("%u figures, %u missed\n", r.rows, r.missed);
+    assay_space_close(&r.darts);
+    assay_space_close(&r.nb201);
+    return 0;
+}
