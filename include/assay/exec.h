@@ -54,6 +54,20 @@ void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *c
 // Gradient (n_theta) of a scalar whose derivative with respect to the logits is cot (n, classes).
 void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad);
 
+// ---- mixes ------------------------------------------------------------------------------------
+// In a graph with mixes (assay_graph_mix) an input of coefficient 0 is evaluated like any other,
+// and nothing is pulled back into it: backward costs what the chosen inputs cost, and one scalar
+// product for every input of a mix.
+
+// The gradient with batch BN of a scalar as above, and its derivatives with respect to the
+// coefficients of mixes: coef (g->n_in), laid out as g->coef, is 0 where no mix is.
+void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *grad, double *coef);
+// The forward pass on the piece of the last assay_exec_forward, to which input must be the same:
+// ReLUs pass what they passed and max-pools take the pixel they took, whatever theta makes of them.
+// A piece is smooth in theta, so that a finite difference on it is the derivative that automatic
+// differentiation finds, which ignores that theta decides the piece. Only with mixes and backward.
+void assay_exec_forward_held(struct assay_exec *x, const double *theta, const double *input);
+
 // ---- initialisation ---------------------------------------------------------------------------
 // PYTORCH: Conv and Linear uniform +-1/sqrt(fan_in), bias too. KAIMING_*: normal with std
 // sqrt(2/fan); linear weights alike, biases 0. BN gamma 1, beta 0 in all. fan_out of a depthwise

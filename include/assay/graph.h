@@ -33,6 +33,7 @@ struct assay_node {
     uint8_t op; // enum assay_op
     uint8_t kernel, stride, pad, dilation;
     uint8_t affine;          // BN: has gamma and beta
+    uint8_t mix;             // add: its coefficients are variables, see assay_graph_mix
     uint32_t groups;         // conv
     uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
     uint32_t c, h, w;        // output shape
@@ -91,6 +92,9 @@ uint32_t assay_graph_pool(struct assay_graph *g, enum assay_op op, uint32_t x, u
                           uint32_t stride, uint32_t pad);
 // coef may be NULL (all 1).
 uint32_t assay_graph_add(struct assay_graph *g, uint32_t n, const uint32_t *x, const double *coef);
+// An add whose coefficients are variables: the executor gives derivatives with respect to them, so
+// that no fold drops, sorts or merges its inputs (distinct nodes), not even those of coefficient 0.
+uint32_t assay_graph_mix(struct assay_graph *g, uint32_t n, const uint32_t *x, const double *coef);
 uint32_t assay_graph_concat(struct assay_graph *g, uint32_t n, const uint32_t *x);
 uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop);
 uint32_t assay_graph_gap(struct assay_graph *g, uint32_t x);
@@ -104,11 +108,12 @@ int assay_graph_validate(const struct assay_graph *g, struct assay_err *err);
 
 // Makes in `out` the graph that is executed: nodes that do not reach the output are dropped, equal
 // nodes without parameters merged, one-input adds of coefficient 1 removed. The inputs of an add
-// are sorted, zeros dropped, the coefficients of equal ones summed; convolutions, pools and relus
-// of zero are zero. BNs of zero are zero too with `at_init` (all BN betas are zero); otherwise they
-// stay, on a zero node, because their output is beta. Input 0 always remains. Parameter names are
-// kept; offsets are laid out anew. source_param (out's n_param entries, at most g's; may be NULL)
-// gives each parameter's index in g. out is reset first and must not be g.
+// are sorted, zeros dropped, the coefficients of equal ones summed (mixes are left as they are);
+// convolutions, pools and relus of zero are zero. BNs of zero are zero too with `at_init` (all BN
+// betas are zero); otherwise they stay, on a zero node, because their output is beta. Input 0
+// always remains. Parameter names are kept; offsets are laid out anew. source_param (out's n_param
+// entries, at most g's; may be NULL) gives each parameter's index in g. out is reset first and must
+// not be g.
 int assay_graph_fold(const struct assay_graph *g, bool at_init, struct assay_graph *out,
                      uint32_t *source_param, struct assay_err *err);
 // True when the output does not depend on the input (after an at_init fold).

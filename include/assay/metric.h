@@ -67,6 +67,11 @@ int assay_subject_signs(struct assay_subject *s, const uint64_t **signs, size_t 
 uint64_t assay_distinct_rows(uint64_t n, size_t words, const uint64_t *row, uint32_t *slot);
 size_t assay_distinct_slots(uint64_t n);
 
+// Derivative of the mean cross-entropy of n images with respect to their logits (n, classes):
+// cot[i,k] = (softmax(logit[i])_k - [k = label[i]]) / n.
+void assay_cross_entropy_cotangent(uint32_t n, uint32_t classes, const double *logit,
+                                   const uint32_t *label, double *cot);
+
 // ---- plug-ins -----------------------------------------------------------------------------------
 enum assay_needs {
     ASSAY_NEEDS_IMAGES = 1,

@@ -50,6 +50,33 @@ struct assay_supernet_kind {
     void (*mask)(uint64_t index, struct assay_supernet *mask);
 };
 
+// ---- one-shot networks --------------------------------------------------------------------------
+// The network of NASI's search (arXiv 2109.00817): every choice of an architecture is a mix
+// (assay_graph_mix) with an input for each option; the option taken has coefficient 1, the others
+// 0. Cells of one type make the same choices.
+#define ASSAY_ONESHOT_CHOICES 32
+#define ASSAY_ONESHOT_OPTIONS 8
+
+struct assay_oneshot {
+    const uint8_t *option; // (mixes) what each mix takes, in the order of the graph's nodes
+    bool affine;           // BNs have gamma and beta
+};
+
+struct assay_oneshot_kind {
+    struct assay_net net;   // its size in the paper
+    uint32_t choices;       // of an architecture
+    uint32_t per_cell;      // mixes of a cell; cell i has [i * per_cell, (i + 1) * per_cell)
+    const uint8_t *options; // (choices) how many there are of each
+    const uint8_t *differs; // (choices) the earlier choice it must differ from, or itself
+    // Number of cells of that network, and the choice that a mix of it makes.
+    uint32_t (*cells)(const struct assay_net *net);
+    uint32_t (*choice)(const struct assay_net *net, uint32_t mix);
+    int (*build)(const struct assay_oneshot *shot, const struct assay_net *net,
+                 struct assay_graph *g, struct assay_err *err);
+    // The architecture of these options (choices).
+    uint64_t (*index)(const uint8_t *option);
+};
+
 // ---- spaces -------------------------------------------------------------------------------------
 // A descriptor; instances are opened because some spaces hold a table of classes.
 struct assay_space_kind {
@@ -67,6 +94,7 @@ struct assay_space_kind {
     // The smallest index whose network is the same function at initialisation.
     uint64_t (*canonical)(const void *state, uint64_t index);
     const struct assay_supernet_kind *supernet; // NULL: the space has none
+    const struct assay_oneshot_kind *oneshot;   // NULL: the space has none
 };
 
 extern const struct assay_space_kind *const assay_space_kinds[]; // ends with NULL

@@ -117,6 +117,26 @@ struct assay_results {
 int assay_results_write(const char *dir, const struct assay_results *results,
                         struct assay_err *err);
 
+// ---- other result files -------------------------------------------------------------------------
+enum assay_series_type {
+    ASSAY_SERIES_INT,     // int64_t
+    ASSAY_SERIES_NUMBER,  // double
+    ASSAY_SERIES_NUMBERS, // (n, width) double
+    ASSAY_SERIES_TEXT     // each ends with its zero byte
+};
+// A data set of n rows, all borrowed.
+struct assay_series {
+    const char *name, *help; // name: "group/name"; the series of a group stand together
+    enum assay_series_type type;
+    uint64_t n, width;
+    const void *value;
+};
+// Writes DIR/FILE as atomically as assay_results_write: the series as data sets in their groups,
+// and a group /run, which always exists and carries the attributes marked run.
+int assay_series_write(const char *dir, const char *file, const struct assay_series *series,
+                       size_t n, const struct assay_attr *attr, size_t n_attr,
+                       struct assay_err *err);
+
 // ---- reading results back ----------------------------------------------------------------------
 struct assay_table {
     uint64_t n_row;

@@ -9,6 +9,15 @@
 #include "assay/space.h"
 #include "assay/store.h"
 
+// [search] What a search is told beside the protocol (room search).
+struct assay_search_spec {
+    char method[ASSAY_TEXT_MAX], seeds[ASSAY_TEXT_MAX];
+    uint64_t prune; // operations pruned from every edge in a round; 0: the space's own
+    bool common;    // all candidates of a round share weights and batches
+    char by[ASSAY_TEXT_MAX];
+    uint64_t samples, population, tournament, children;
+};
+
 // Everything a run is told. One options table describes all of it; "protocol.name" presets are
 // applied before the file's and the command line's own values.
 struct assay_config {
@@ -23,6 +32,7 @@ struct assay_config {
     double checkpoint;        // [run] seconds between results.h5 checkpoints
     double time_limit;        // [run] seconds until a clean stop, 0: Slurm's end time or none
     int coordinator_works;    // [run] does rank 0 evaluate too: auto (up to 8 ranks), yes, no
+    struct assay_search_spec search;
 };
 extern const struct assay_opt assay_config_opts[];
 
@@ -46,9 +56,11 @@ struct assay_setting {
 // last protocol.name, then the settings in order; then checks that span fields.
 int assay_config_resolve(struct assay_config *config, const struct assay_setting *setting, size_t n,
                          struct assay_err *err);
-// The part of the resolved configuration that determines the numbers (no cpu, memory or checkpoint
-// settings; no path of the data, whose digest the journal's identity holds beside this).
-size_t assay_config_identity(const struct assay_config *config, char *text, size_t cap);
+// The part of the resolved configuration that determines the numbers of a sweep or a search (no
+// cpu, memory or checkpoint settings; no path of the data, whose digest the journal's identity
+// holds beside this).
+size_t assay_config_identity(const struct assay_config *config, bool search, char *text,
+                             size_t cap);
 // The networks that are evaluated, and the one whose cost is counted.
 struct assay_net assay_config_net(const struct assay_config *config, bool thin);
 struct assay_net assay_config_cost_net(const struct assay_config *config);
@@ -80,6 +92,14 @@ int assay_evaluator_create(struct assay_evaluator **out, const struct assay_conf
                            const struct assay_space *space, const struct assay_data *data,
                            struct assay_err *err);
 void assay_evaluator_destroy(struct assay_evaluator *e);
+// What the repeats of an evaluation are drawn from: batches of repeat r from number batches + r,
+// weights from weights + r, or with run.redraw = false from weights. At creation: run.seed, 0, 0.
+struct assay_draw {
+    uint64_t seed, weights, batches;
+};
+// Draws anew, unless that is what was drawn last. data: as at creation.
+int assay_evaluator_draw(struct assay_evaluator *e, const struct assay_draw *draw,
+                         const struct assay_data *data, struct assay_err *err);
 // The measured columns; borrowed from the evaluator.
 const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *e);
 // Fills record (index, verdict, seconds, reason, value, spectrum; arrays given by the caller); its
@@ -108,13 +128,62 @@ enum assay_exit {
     ASSAY_EXIT_FAILED_CANDIDATES = 3,
     ASSAY_EXIT_STOPPED = 75
 };
-// Collective. Runs the sweep in dir, or resumes it: what DIR/journal holds is not computed again.
+// What a job computes on all ranks: rounds of independent tasks, each of which gives one record. A
+// task is task_bytes bytes that every rank understands; the first 8 are its number (u64), which is
+// the index of its record in the journal.
+struct assay_round {
+    const void *task; // (n, task_bytes), numbers ascending and distinct; the job's own
+    uint64_t n;
+    // What is known; borrowed from the farm until the next round is asked for.
+    const struct assay_record *record; // (n)
+    const bool *done;                  // (n)
+};
+struct assay_job {
+    void *self;         // the first argument of every function
+    const char *result; // name of the file that publish writes
+    size_t task_bytes;
+    bool rounds; // more than one: the journal also holds other rounds' records
+    // On every rank. open: config holds the kernel rung that all ranks have and outlives the job.
+    // identity: all that determines the numbers (assay_identity_text). evaluate: as assay_evaluate;
+    // the record's index is then set to the task's number.
+    int (*open)(void *self, const struct assay_config *config, struct assay_err *err);
+    const struct assay_schema *(*schema)(const void *self);
+    const char *(*identity)(const void *self);
+    int (*evaluate)(void *self, const void *task, struct assay_record *record,
+                    struct assay_err *err);
+    // On rank 0. prepare: before the directory is touched; *extra: a malloc'd block for the
+    // journal's header. start: the journal is open. round: 1 and the next round, whose record and
+    // done the farm sets, or 0 when all is done; each is asked for once. cost: for scheduling, in
+    // any unit. publish: writes the result from what is known now.
+    int (*prepare)(void *self, void **extra, size_t *n_extra, struct assay_err *err);
+    int (*start)(void *self, const char *dir, struct assay_comm *comm, const struct assay_log *log,
+                 struct assay_err *err);
+    int (*round)(void *self, struct assay_round **round, struct assay_err *err);
+    double (*cost)(void *self, const void *task);
+    int (*publish)(void *self, struct assay_err *err);
+};
+// Collective. Does the job in dir, or resumes it: what DIR/journal holds is not computed again.
 // Rank 0 hands out tasks, alone writes files, and evaluates too while it is alone or the ranks are
 // few (run.coordinator_works). SIGTERM, SIGINT and SIGUSR1 on any rank, run.time_limit and
 // SLURM_JOB_END_TIME (less a margin) stop it cleanly; the handlers stay. A system error on any rank
 // ends the run with an error on all, with what is finished safe in the journal. *exit_code is the
-// same on all ranks. With run.memory the largest candidate must fit: an error before dir is
-// touched. log is used on rank 0 only.
+// same on all ranks. log is used on rank 0 only.
+int assay_farm_run(const struct assay_job *job, const struct assay_config *config, const char *dir,
+                   struct assay_comm *comm, const struct assay_log *log, int *exit_code,
+                   struct assay_err *err);
+// The journal's identity: these settings (assay_config_identity), the columns, the kernel rung and
+// the data; malloc'd, NULL when out of memory.
+char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
+                          struct assay_hash data);
+// Attributes of a result file: what determines the numbers, and, with comm, what may differ between
+// equal runs. The texts are the arena's.
+#define ASSAY_RUN_ATTRS 8
+int assay_run_attrs(struct assay_attr attr[ASSAY_RUN_ATTRS], size_t *n, struct assay_arena *arena,
+                    const struct assay_config *config, const char *identity,
+                    const struct assay_comm *comm, struct assay_err *err);
+
+// assay_farm_run of the candidates that config names. With run.memory the largest must fit: an
+// error before dir is touched.
 int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                     const struct assay_log *log, int *exit_code, struct assay_err *err);
 // Prints what a run would do: tasks, state of dir, columns, settings; changes nothing. Errors are

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
 
+#include "assay/search.h"
+
 #include <inttypes.h>
 #include <string.h>
 
@@ -42,6 +44,15 @@ static int list_protocols(struct assay_err *err)
             printf("    %s.%s = %s%s%s\n", v->section, v->name, v->value, v->space ? "  with " : "",
                    v->space ? v->space : "");
     }
+    return ASSAY_OK;
+}
+
+static int list_methods(struct assay_err *err)
+{
+    const char *name, *help;
+    (void)err;
+    for (unsigned i = 0; assay_search_method(i, &name, &help); i++)
+        printf("%-10s %s\n", name, help);
     return ASSAY_OK;
 }
 
@@ -96,22 +107,21 @@ static int run(const struct cli_args *args, struct assay_err *err)
     static const struct {
         const char *name;
         int (*list)(struct assay_err *err);
-    } topic[] = {{"spaces", list_spaces},
-                 {"metrics", list_metrics},
-                 {"protocols", list_protocols},
-                 {"kernels", list_kernels},
-                 {"options", list_options}};
+    } topic[] = {{"spaces", list_spaces},       {"metrics", list_metrics},
+                 {"protocols", list_protocols}, {"methods", list_methods},
+                 {"kernels", list_kernels},     {"options", list_options}};
     for (unsigned i = 0; i < ASSAY_LEN(topic); i++) {
         if (strcmp(args->position[0], topic[i].name) == 0) return topic[i].list(err);
     }
-    return assay_err_set(err, ASSAY_ERR_USAGE,
-                         "list '%.100s': expected spaces, metrics, protocols, kernels or options",
-                         args->position[0]);
+    return assay_err_set(
+        err, ASSAY_ERR_USAGE,
+        "list '%.100s': expected spaces, metrics, protocols, methods, kernels or options",
+        args->position[0]);
 }
 
 const struct cli_verb cli_verb_list = {
     .name = "list",
-    .synopsis = "spaces|metrics|protocols|kernels|options",
+    .synopsis = "spaces|metrics|protocols|methods|kernels|options",
     .help = "list what there is to choose from",
     .examples =
         "assay list metrics\n"

@@ -10,23 +10,6 @@ static float *tensor_at(const struct assay_exec *x, const struct tensor *t, uint
     return AT(x, float, t->at) + (t->whole ? group * t->group : 0);
 }
 
-static float *ref_at(const struct assay_exec *x, const struct ref *r, uint32_t group)
-{
-    const struct tensor *t = &x->tensor[r->tensor];
-    return tensor_at(x, t, group) + (size_t)r->c_off * t->hw * x->kern->lanes;
-}
-
-// The gradient as a plain array; a scaled one is copied to `spread` first.
-static const float *ref_plain(const struct assay_exec *x, const struct ref *r, uint32_t channels,
-                              uint32_t group)
-{
-    const float *g = ref_at(x, r, group);
-    if (r->scale == 1) return g;
-    float *copy = AT(x, float, x->spread);
-    x->kern->axpy_f32((size_t)channels * x->tensor[r->tensor].hw, r->scale, g, copy, false);
-    return copy;
-}
-
 // BN backward of one group into dst (padded by halo): k1 dy + k0 + k2 xhat. Without BN: scale * dy.
 static void bn_backward(const struct assay_exec *x, const struct unit *u, const struct ref *from,
                         uint32_t group, bool frozen, float *dst, uint32_t halo)
@@ -44,7 +27,7 @@ static void bn_backward(const struct assay_exec *x, const struct unit *u, const 
                                    .act_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
     const bool coupled = u->bn != NONE && !frozen;
     const size_t k0 = group + 1 == x->groups ? u->k0_last : u->k0;
-    x->kern->affine_f32(&p, ref_at(x, from, group),
+    x->kern->affine_f32(&p, assay_exec_ref(x, from, group),
                         coupled ? assay_exec_xhat(x, u->bn, group) : NULL, AT(x, float, k0),
                         AT(x, float, u->k1), AT(x, float, u->k2), dst + halo * (row + lanes));
 }
@@ -105,8 +88,9 @@ static void pool_backward(const struct assay_exec *x, const struct job *j, uint3
                                  .kernel = n->kernel,
                                  .stride = n->stride,
                                  .pad = n->pad,
+                                 .scale = j->from.scale,
                                  .inv = AT(x, double, x->slot[j->user].inv)};
-    const float *dy = ref_plain(x, &j->from, n->c, group);
+    const float *dy = assay_exec_ref(x, &j->from, group);
     if (n->op == ASSAY_OP_MAX_POOL)
         x->kern->maxpool_f32(&p, dy, assay_exec_xhat(x, j->user, group), dx, accumulate);
     else
@@ -120,12 +104,12 @@ static void slice_backward(const struct assay_exec *x, const struct job *j, uint
     const struct assay_node *n = &x->graph->node[j->user],
                             *in = &x->graph->node[x->graph->in[n->in]];
     const size_t lanes = x->kern->lanes;
-    const float *dy = ref_plain(x, &j->from, n->c, group);
+    const float *dy = assay_exec_ref(x, &j->from, group);
     if (!accumulate) memset(dx, 0, assay_exec_pixels(in) * lanes * sizeof *dx);
     for (uint32_t c = 0; c < n->c; c++) {
         for (uint32_t y = 0; y < n->h; y++, dy += n->w * lanes) {
             float *to = dx + (((size_t)c * in->h + y + n->pad) * in->w + n->pad) * lanes;
-            x->kern->axpy_f32(n->w, 1, dy, to, true);
+            x->kern->axpy_f32(n->w, j->from.scale, dy, to, true);
         }
     }
 }
@@ -145,7 +129,7 @@ static void relu_backward(const struct assay_exec *x, const struct job *j, uint3
                                    .dst_y = n->w * lanes,
                                    .act_c = assay_exec_act_plane(n, (uint32_t)halo),
                                    .act_y = row};
-    x->kern->relu_f32(&p, ref_plain(x, &j->from, n->c, group),
+    x->kern->relu_f32(&p, assay_exec_ref(x, &j->from, group), j->from.scale,
                       assay_exec_act(x, j->user, group) + halo * (row + ASSAY_IMAGES), dx,
                       accumulate);
 }
@@ -184,12 +168,13 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
         slice_backward(x, j, group, dx, accumulate);
         break;
     case ASSAY_OP_GAP:
-        x->kern->gap_f32(t->c, t->hw, ref_plain(x, &j->from, t->c, group), dx, accumulate);
+        x->kern->gap_f32(t->c, t->hw, assay_exec_ref(x, &j->from, group), j->from.scale, dx,
+                         accumulate);
         break;
     case ASSAY_OP_ADD:
     case ASSAY_OP_CONCAT:
-        x->kern->axpy_f32((size_t)t->c * t->hw, j->from.scale, ref_at(x, &j->from, group), dx,
-                          accumulate);
+        x->kern->axpy_f32((size_t)t->c * t->hw, j->from.scale, assay_exec_ref(x, &j->from, group),
+                          dx, accumulate);
         break;
     default:
         ASSAY_ASSERT(!"an operation with an input");
@@ -234,9 +219,10 @@ static void read_tensor(const struct assay_exec *x, const struct tensor *t, uint
         x->kern->sum_f32(t->c, t->hw, dy, NULL, acc);
         if (flush) x->kern->flush_f32(t->c, acc, AT(x, double, t->sum), t->c, !pass->frozen);
     }
+    if (pass->coef) assay_exec_run_probes(x, t, group, flush);
     for (uint32_t i = 0; i < t->n_unit; i++) {
         const struct unit *u = &x->unit[x->reader[t->first_unit + i]];
-        const float *d = ref_at(x, &u->g, group);
+        const float *d = assay_exec_ref(x, &u->g, group);
         if (u->conv != NONE) {
             const size_t n = (size_t)u->co * u->q;
             assay_exec_outer(x, u, d, group);
@@ -260,6 +246,7 @@ static void clear_level(const struct assay_exec *x, const struct pass *pass, uin
         const struct tensor *t = &x->tensor[i];
         if (t->level != level) continue;
         if (t->needs_sum) memset(AT(x, double, t->sum), 0, t->c * rows * sizeof(double));
+        if (pass->coef) assay_exec_clear_probes(x, t);
         for (uint32_t k = 0; k < t->n_unit; k++) {
             const struct unit *u = &x->unit[x->reader[t->first_unit + k]];
             const size_t n = u->conv != NONE ? (size_t)u->co * u->q : u->co;

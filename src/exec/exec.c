@@ -38,7 +38,7 @@ static int plan(struct assay_exec *x, const struct assay_graph *g, uint32_t n, b
     assay_arena_reset(&x->meta);
     x->graph = g, x->n = n, x->backward = backward;
     x->groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES;
-    x->n_tensor = x->n_job = x->n_level = 0;
+    x->n_tensor = x->n_job = x->n_probe = x->n_level = 0;
     ASSAY_TRY(assay_exec_plan_users(x, err));
     ASSAY_TRY(assay_exec_plan_units(x, err));
     if (backward) ASSAY_TRY(assay_exec_plan_tensors(x, err));
@@ -98,7 +98,7 @@ double assay_exec_flops(const struct assay_exec *x, uint64_t rows)
         if (u->conv == NONE) continue;
         const double mac = (double)u->co * u->q * u->oh * u->ow;
         forward += mac;
-        backward += mac * (u->wants_dx ? 2 : 1);
+        backward += u->live ? mac * (u->wants_dx ? 2 : 1) : 0;
     }
     return 2 * x->n * (forward + backward * (double)rows);
 }
@@ -229,7 +229,7 @@ static void frozen_gradient(struct assay_exec *x, double *rows, double *grad)
     }
 }
 
-void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad)
+static void begin_gradient(struct assay_exec *x, const double *cot, double *grad)
 {
     ASSAY_ASSERT(x->backward);
     memset(grad, 0, x->graph->n_theta * sizeof *grad);
@@ -238,10 +238,23 @@ void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *c
         for (uint32_t k = 0; k < classes(x); k++)
             *cotangent(x, n, k, 0) = (float)cot[(size_t)n * classes(x) + k];
     }
+}
+
+void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad)
+{
+    begin_gradient(x, cot, grad);
     if (bn == ASSAY_BN_FROZEN) {
         frozen_gradient(x, AT(x, double, x->lane_rows), grad);
         return;
     }
     double *out[ASSAY_MAX_LANES] = {grad};
     batch_pass(x, &(struct pass){.columns = x->graph->n_theta, .out = out});
+}
+
+void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *grad, double *coef)
+{
+    double *out[ASSAY_MAX_LANES] = {grad};
+    begin_gradient(x, cot, grad);
+    memset(coef, 0, x->graph->n_in * sizeof *coef);
+    batch_pass(x, &(struct pass){.columns = x->graph->n_theta, .out = out, .coef = coef});
 }

@@ -96,6 +96,7 @@ static void clear_accumulators(struct assay_exec *x)
     const size_t lane = x->kern->lanes * sizeof(float);
     for (uint32_t i = 0; i < x->n_unit; i++) {
         const struct unit *u = &x->unit[i];
+        if (u->g.tensor == NONE) continue;
         if (u->conv != NONE)
             memset(AT(x, float, u->acc), 0, (size_t)u->co * u->q * lane);
         else
@@ -105,6 +106,8 @@ static void clear_accumulators(struct assay_exec *x)
         if (x->tensor[i].needs_sum)
             memset(AT(x, float, x->tensor[i].acc), 0, x->tensor[i].c * lane);
     }
+    for (uint32_t i = 0; i < x->n_probe; i++)
+        memset(AT(x, float, x->probe[i].acc), 0, x->graph->node[x->probe[i].node].c * lane);
 }
 
 void assay_exec_fill(struct assay_exec *x)
@@ -120,7 +123,7 @@ void assay_exec_fill(struct assay_exec *x)
         const struct unit *u = &x->unit[i];
         if (u->conv == NONE) continue;
         fill_forward(x, u);
-        if (!x->backward) continue;
+        if (!x->backward || !u->live) continue;
         fill_outer(x, u);
         // With a BN, finishing its level sets these.
         for (uint32_t c = 0; c < u->co; c++) AT(x, float, u->k1)[c] = u->g.scale;

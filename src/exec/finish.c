@@ -57,7 +57,7 @@ void assay_exec_batch_sums(struct assay_exec *x)
 {
     for (uint32_t i = 0; i < x->n_unit; i++) {
         const struct unit *u = &x->unit[i];
-        if (u->conv == NONE || u->bn == NONE) continue;
+        if (u->conv == NONE || u->bn == NONE || !u->live) continue;
         const size_t n = (size_t)u->co * u->q;
         double *sum = AT(x, double, u->sum), *k1 = AT(x, double, u->a_sum);
         memset(sum, 0, n * x->kern->cots * sizeof *sum);
@@ -177,5 +177,6 @@ void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint
         if (t->level != level) continue;
         for (uint32_t k = 0; k < t->n_unit; k++)
             finish_unit(x, pass, t, &x->unit[x->reader[t->first_unit + k]]);
+        if (pass->coef) assay_exec_finish_probes(x, t, pass->coef);
     }
 }

@@ -5,12 +5,6 @@
 
 #include "exec/plan.h"
 
-static double *value(const struct assay_exec *x, uint32_t node, uint32_t group)
-{
-    return AT(x, double, x->slot[node].value) +
-           group * assay_exec_pixels(&x->graph->node[node]) * ASSAY_IMAGES;
-}
-
 static const double *valid(const struct assay_exec *x, uint32_t group)
 {
     return AT(x, double, group + 1 == x->groups ? x->valid_last : x->valid);
@@ -21,7 +15,7 @@ static void load_input(struct assay_exec *x, const double *input)
 {
     const size_t pixels = assay_exec_pixels(&x->graph->node[0]);
     for (uint32_t g = 0; g < x->groups; g++) {
-        double *out = value(x, 0, g);
+        double *out = assay_exec_value(x, 0, g);
         for (uint32_t i = 0; i < ASSAY_IMAGES; i++) {
             const uint32_t n = g * ASSAY_IMAGES + i;
             for (size_t p = 0; p < pixels; p++)
@@ -58,8 +52,8 @@ static void forward_conv(struct assay_exec *x, uint32_t node)
                                      .dst_c = plane,
                                      .dst_y = row};
     for (uint32_t g = 0; g < x->groups; g++) {
-        const double *in = value(x, u->src, g);
-        double *out = value(x, node, g);
+        const double *in = assay_exec_value(x, u->src, g);
+        double *out = assay_exec_value(x, node, g);
         if (u->pad > 0) {
             double *padded = AT(x, double, u->pad64);
             x->kern->pad_f64(&pad, in, padded + u->pad * (row + ASSAY_IMAGES));
@@ -79,7 +73,7 @@ static void forward_linear(struct assay_exec *x, uint32_t node)
     const struct unit *u = &x->unit[x->slot[node].unit];
     const double *bias = AT(x, double, u->bias64);
     for (uint32_t g = 0; g < x->groups; g++) {
-        double *out = value(x, node, g);
+        double *out = assay_exec_value(x, node, g);
         for (uint32_t i = 0; i < u->co * ASSAY_IMAGES; i++) out[i] += bias[i / ASSAY_IMAGES];
     }
 }
@@ -93,10 +87,11 @@ static void batch_statistics(struct assay_exec *x, uint32_t node, double *mean, 
     double *sq = AT(x, double, x->bn_sq);
     memset(mean, 0, n->c * sizeof *mean);
     memset(sq, 0, n->c * sizeof *sq);
-    for (uint32_t g = 0; g < x->groups; g++) x->kern->sum_f64(n->c, hw, value(x, node, g), mean);
+    for (uint32_t g = 0; g < x->groups; g++)
+        x->kern->sum_f64(n->c, hw, assay_exec_value(x, node, g), mean);
     for (uint32_t c = 0; c < n->c; c++) mean[c] /= count;
     for (uint32_t g = 0; g < x->groups; g++)
-        x->kern->var_f64(n->c, hw, value(x, node, g), mean, valid(x, g), sq);
+        x->kern->var_f64(n->c, hw, assay_exec_value(x, node, g), mean, valid(x, g), sq);
     for (uint32_t c = 0; c < n->c; c++) rstd[c] = 1 / sqrt(sq[c] / count + ASSAY_BN_EPS);
 }
 
@@ -113,9 +108,10 @@ static void forward_bn(struct assay_exec *x, uint32_t node)
     if (u->p_beta != NONE) beta = theta + x->graph->param[u->p_beta].offset;
     batch_statistics(x, src, mean, rstd);
     for (uint32_t g = 0; g < x->groups; g++) {
-        double *y = value(x, node, g);
+        double *y = assay_exec_value(x, node, g);
         float *xhat = x->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;
-        if (y != value(x, src, g)) memcpy(y, value(x, src, g), pixels * ASSAY_IMAGES * sizeof *y);
+        if (y != assay_exec_value(x, src, g))
+            memcpy(y, assay_exec_value(x, src, g), pixels * ASSAY_IMAGES * sizeof *y);
         x->kern->norm_f64(n->c, n->h * n->w, y, mean, rstd, gamma, beta, valid(x, g), xhat);
     }
 }
@@ -127,7 +123,8 @@ static void forward_add(struct assay_exec *x, uint32_t node)
     for (uint32_t g = 0; g < x->groups; g++) {
         for (uint32_t i = 0; i < n->n_in; i++) {
             x->kern->axpy_f64(pixels, x->graph->coef[n->in + i],
-                              value(x, x->graph->in[n->in + i], g), value(x, node, g), i > 0);
+                              assay_exec_value(x, x->graph->in[n->in + i], g),
+                              assay_exec_value(x, node, g), i > 0);
         }
     }
 }
@@ -136,11 +133,11 @@ static void forward_concat(struct assay_exec *x, uint32_t node)
 {
     const struct assay_node *n = &x->graph->node[node];
     for (uint32_t g = 0; g < x->groups; g++) {
-        double *out = value(x, node, g);
+        double *out = assay_exec_value(x, node, g);
         for (uint32_t i = 0; i < n->n_in; i++) {
             const uint32_t in = x->graph->in[n->in + i];
             const size_t size = assay_exec_pixels(&x->graph->node[in]) * ASSAY_IMAGES;
-            memcpy(out, value(x, in, g), size * sizeof *out);
+            memcpy(out, assay_exec_value(x, in, g), size * sizeof *out);
             out += size;
         }
     }
@@ -159,12 +156,12 @@ static void forward_pool(struct assay_exec *x, uint32_t node)
                                  .pad = n->pad,
                                  .inv = AT(x, double, x->slot[node].inv)};
     for (uint32_t g = 0; g < x->groups; g++) {
-        const double *src = value(x, x->graph->in[n->in], g);
+        const double *src = assay_exec_value(x, x->graph->in[n->in], g);
         float *arg = x->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;
         if (n->op == ASSAY_OP_AVG_POOL)
-            x->kern->pool_f64(&p, src, value(x, node, g));
+            x->kern->pool_f64(&p, src, assay_exec_value(x, node, g));
         else
-            x->kern->maxpool_f64(&p, src, value(x, node, g), arg);
+            x->kern->maxpool_f64(&p, src, assay_exec_value(x, node, g), arg);
     }
 }
 
@@ -173,8 +170,8 @@ static void forward_gap(struct assay_exec *x, uint32_t node)
     const struct assay_node *n = &x->graph->node[node], *in = &x->graph->node[x->graph->in[n->in]];
     const uint32_t hw = in->h * in->w;
     for (uint32_t g = 0; g < x->groups; g++) {
-        const double *src = value(x, x->graph->in[n->in], g);
-        double *out = value(x, node, g);
+        const double *src = assay_exec_value(x, x->graph->in[n->in], g);
+        double *out = assay_exec_value(x, node, g);
         memset(out, 0, n->c * ASSAY_IMAGES * sizeof *out);
         for (uint32_t c = 0; c < n->c; c++, out += ASSAY_IMAGES) {
             for (uint32_t i = 0; i < hw * ASSAY_IMAGES; i++) out[i % ASSAY_IMAGES] += *src++;
@@ -188,7 +185,7 @@ static void forward_relu(struct assay_exec *x, uint32_t node)
     const size_t size = assay_exec_pixels(&x->graph->node[node]) * ASSAY_IMAGES;
     const uint32_t src = x->graph->in[x->graph->node[node].in];
     for (uint32_t g = 0; g < x->groups; g++)
-        x->kern->relu_f64(size, value(x, src, g), value(x, node, g));
+        x->kern->relu_f64(size, assay_exec_value(x, src, g), assay_exec_value(x, node, g));
 }
 
 // Drops the first `pad` rows and columns.
@@ -204,8 +201,9 @@ static void forward_slice(struct assay_exec *x, uint32_t node)
                                    .dst_c = (ptrdiff_t)n->h * n->w * ASSAY_IMAGES,
                                    .dst_y = (ptrdiff_t)n->w * ASSAY_IMAGES};
     for (uint32_t g = 0; g < x->groups; g++) {
-        const double *src = value(x, x->graph->in[n->in], g) + n->pad * (row + ASSAY_IMAGES);
-        x->kern->pad_f64(&p, src, value(x, node, g));
+        const double *src =
+            assay_exec_value(x, x->graph->in[n->in], g) + n->pad * (row + ASSAY_IMAGES);
+        x->kern->pad_f64(&p, src, assay_exec_value(x, node, g));
     }
 }
 
@@ -222,7 +220,7 @@ static void save_activation(struct assay_exec *x, uint32_t node)
                                    .dst_c = assay_exec_act_plane(n, halo),
                                    .dst_y = row};
     for (uint32_t g = 0; g < x->groups; g++) {
-        x->kern->save_f32(&p, value(x, node, g),
+        x->kern->save_f32(&p, assay_exec_value(x, node, g),
                           assay_exec_act(x, node, g) + halo * (row + ASSAY_IMAGES));
     }
 }
@@ -234,7 +232,7 @@ static void run_node(struct assay_exec *x, uint32_t i, const double *input)
         load_input(x, input);
         break;
     case ASSAY_OP_ZERO:
-        memset(value(x, i, 0), 0,
+        memset(assay_exec_value(x, i, 0), 0,
                x->groups * assay_exec_pixels(&x->graph->node[i]) * ASSAY_IMAGES * sizeof(double));
         break;
     case ASSAY_OP_CONV:
@@ -247,11 +245,17 @@ static void run_node(struct assay_exec *x, uint32_t i, const double *input)
         forward_bn(x, i);
         break;
     case ASSAY_OP_RELU:
-        forward_relu(x, i);
+        if (x->held)
+            assay_exec_held_relu(x, i);
+        else
+            forward_relu(x, i);
         break;
     case ASSAY_OP_AVG_POOL:
     case ASSAY_OP_MAX_POOL:
-        forward_pool(x, i);
+        if (x->held && x->graph->node[i].op == ASSAY_OP_MAX_POOL)
+            assay_exec_held_max_pool(x, i);
+        else
+            forward_pool(x, i);
         break;
     case ASSAY_OP_ADD:
         forward_add(x, i);
@@ -276,7 +280,7 @@ static void collect_signs(struct assay_exec *x, uint32_t node)
     const size_t pixels = assay_exec_pixels(&x->graph->node[node]),
                  words = assay_exec_sign_words(x);
     for (uint32_t n = 0; n < x->n; n++) {
-        const double *v = value(x, node, n / ASSAY_IMAGES) + n % ASSAY_IMAGES;
+        const double *v = assay_exec_value(x, node, n / ASSAY_IMAGES) + n % ASSAY_IMAGES;
         uint64_t *out = x->signs + n * words;
         for (size_t p = 0; p < pixels; p++) {
             const size_t bit = x->slot[node].sign_bit + p;
@@ -285,20 +289,35 @@ static void collect_signs(struct assay_exec *x, uint32_t node)
     }
 }
 
-void assay_exec_forward(struct assay_exec *x, const double *theta, const double *input)
+static void forward(struct assay_exec *x, const double *theta, const double *input)
 {
     assay_exec_pack(x, theta);
     if (x->signs) memset(x->signs, 0, x->n * assay_exec_sign_words(x) * sizeof *x->signs);
     for (uint32_t i = 0; i < x->graph->n_node; i++) {
         run_node(x, i, input);
         if (x->slot[i].act) save_activation(x, i);
+        assay_exec_keep(x, i);
         if (x->signs && x->graph->node[i].op == ASSAY_OP_RELU) collect_signs(x, i);
     }
     const struct assay_node *out = &x->graph->node[x->graph->n_node - 1];
     double *logits = AT(x, double, x->logits);
     for (uint32_t n = 0; n < x->n; n++) {
-        const double *v = value(x, x->graph->n_node - 1, n / ASSAY_IMAGES) + n % ASSAY_IMAGES;
+        const double *v =
+            assay_exec_value(x, x->graph->n_node - 1, n / ASSAY_IMAGES) + n % ASSAY_IMAGES;
         for (uint32_t k = 0; k < out->c; k++) logits[n * out->c + k] = v[k * ASSAY_IMAGES];
     }
     x->sums_ready = false;
+}
+
+void assay_exec_forward(struct assay_exec *x, const double *theta, const double *input)
+{
+    x->held = false;
+    forward(x, theta, input);
+}
+
+void assay_exec_forward_held(struct assay_exec *x, const double *theta, const double *input)
+{
+    ASSAY_ASSERT(x->backward && x->mixes);
+    x->held = true;
+    forward(x, theta, input);
 }

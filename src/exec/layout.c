@@ -121,7 +121,7 @@ static void place_unit(struct assay_exec *x, struct unit *u)
         u->weight64 = place_d(x, weights);
         u->bias64 = place_d(x, u->co);
     }
-    if (!x->backward) return;
+    if (!x->backward || !u->live) return;
     u->k0 = place_f(x, (size_t)u->co * lanes);
     u->k0_last = place_f(x, (size_t)u->co * lanes);
     u->k1 = place_f(x, u->co);
@@ -141,6 +141,11 @@ static void place_level(struct assay_exec *x, uint32_t level, bool total)
         struct tensor *t = &x->tensor[i];
         if (t->level != level) continue;
         if (t->needs_sum) *(total ? &t->sum : &t->acc) = place(x, t->c * lanes * size);
+        for (uint32_t k = 0; k < t->n_probe; k++) {
+            struct probe *p = &x->probe[t->first_probe + k];
+            const uint32_t c = x->graph->node[p->node].c;
+            *(total ? &p->sum : &p->acc) = place(x, c * lanes * size);
+        }
         for (uint32_t k = 0; k < t->n_unit; k++) {
             struct unit *u = &x->unit[x->reader[t->first_unit + k]];
             if (u->conv == NONE)
@@ -172,9 +177,9 @@ static void place_sums(struct assay_exec *x)
 static bool saves_act(const struct assay_exec *x, uint32_t node)
 {
     if (!x->backward) return false;
-    if (x->graph->node[node].op == ASSAY_OP_RELU) return true;
+    if (x->graph->node[node].op == ASSAY_OP_RELU) return x->slot[node].live;
     for (uint32_t u = 0; u < x->n_unit; u++) {
-        if (x->unit[u].conv != NONE && x->unit[u].src == node) return true;
+        if (x->unit[u].conv != NONE && x->unit[u].live && x->unit[u].src == node) return true;
     }
     return false;
 }
@@ -201,6 +206,20 @@ static void place_scratch(struct assay_exec *x, uint32_t i)
     }
 }
 
+static void place_kept(struct assay_exec *x, uint32_t i)
+{
+    const struct assay_node *n = &x->graph->node[i];
+    struct slot *s = &x->slot[i];
+    const size_t pixels = x->groups * assay_exec_pixels(n);
+    if (n->op == ASSAY_OP_AVG_POOL) s->inv = place_d(x, (size_t)n->h * n->w);
+    if (!x->backward) return;
+    const bool bn_kept = s->kept && n->op == ASSAY_OP_BN && !n->affine;
+    if (n->op == ASSAY_OP_MAX_POOL || (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
+        s->xhat = place_f(x, pixels * ASSAY_IMAGES);
+    if (s->kept) s->keep = bn_kept ? s->xhat : place_f(x, pixels * ASSAY_IMAGES);
+    if (x->mixes && n->op == ASSAY_OP_RELU) s->gate = place(x, pixels);
+}
+
 static void place_saved(struct assay_exec *x)
 {
     const struct assay_graph *g = x->graph;
@@ -215,12 +234,7 @@ static void place_saved(struct assay_exec *x)
         if (x->unit[i].conv != NONE) place_scratch(x, i);
     }
     x->zero_end = x->bytes;
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        const struct assay_node *n = &g->node[i];
-        if ((n->op == ASSAY_OP_BN || n->op == ASSAY_OP_MAX_POOL) && x->backward)
-            x->slot[i].xhat = place_f(x, x->groups * assay_exec_pixels(n) * ASSAY_IMAGES);
-        if (n->op == ASSAY_OP_AVG_POOL) x->slot[i].inv = place_d(x, (size_t)n->h * n->w);
-    }
+    for (uint32_t i = 0; i < g->n_node; i++) place_kept(x, i);
 }
 
 // ---- the shared region ------------------------------------------------------------------------
@@ -262,15 +276,36 @@ static size_t pack_values(struct assay_exec *x, struct block *b)
     return total;
 }
 
+static uint32_t level_at(const struct assay_exec *x, uint32_t position)
+{
+    return x->tensor[x->order[position]].level;
+}
+
+// Time is counted in tensors, in the order of the sweep. A whole tensor lives through its levels;
+// one that holds a single group only until its last reader of the same group has run, so that
+// chains of layers without BN pass through the same few buffers, which stay in cache.
+static void tensor_times(const struct assay_exec *x, struct block *b)
+{
+    for (uint32_t i = 0; i < x->n_tensor; i++) {
+        const struct tensor *t = &x->tensor[x->order[i]];
+        b[i] = (struct block){.start = i, .end = i};
+        while (t->whole && b[i].start > 0 && level_at(x, b[i].start - 1) == t->level) b[i].start--;
+        while (t->whole && b[i].end + 1 < x->n_tensor && level_at(x, b[i].end + 1) <= t->last_level)
+            b[i].end++;
+        for (uint32_t k = 0; k < t->n_job; k++) {
+            const uint32_t from = x->tensor[x->job[t->first_job + k].from.tensor].position;
+            if (b[from].end < i) b[from].end = i;
+        }
+    }
+}
+
 static size_t pack_tensors(struct assay_exec *x, struct block *b)
 {
+    tensor_times(x, b);
     for (uint32_t i = 0; i < x->n_tensor; i++) {
         struct tensor *t = &x->tensor[x->order[i]];
         t->group = (size_t)t->c * t->hw * x->kern->lanes;
-        b[i] =
-            (struct block){.start = t->level,
-                           .end = t->last_level,
-                           .bytes = align(t->group * sizeof(float) * (t->whole ? x->groups : 1))};
+        b[i].bytes = align(t->group * sizeof(float) * (t->whole ? x->groups : 1));
     }
     const size_t total = pack_blocks(b, x->n_tensor);
     for (uint32_t i = 0; i < x->n_tensor; i++) x->tensor[x->order[i]].at = x->bytes + b[i].at;

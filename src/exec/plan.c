@@ -9,6 +9,23 @@ static int no_memory(struct assay_err *err)
     return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
 }
 
+static bool pulls(const struct assay_exec *x, uint32_t user, uint32_t edge)
+{
+    return x->slot[user].live && !(x->graph->node[user].mix && x->graph->coef[edge] == 0);
+}
+
+static void mark_live(struct assay_exec *x)
+{
+    const struct assay_graph *g = x->graph;
+    x->slot[g->n_node - 1].live = true;
+    x->mixes = false;
+    for (uint32_t i = g->n_node; i-- > 0;) {
+        const struct assay_node *n = &g->node[i];
+        x->mixes |= n->mix;
+        for (uint32_t k = n->in; k < n->in + n->n_in; k++) x->slot[g->in[k]].live |= pulls(x, i, k);
+    }
+}
+
 int assay_exec_plan_users(struct assay_exec *x, struct assay_err *err)
 {
     const struct assay_graph *g = x->graph;
@@ -21,16 +38,18 @@ int assay_exec_plan_users(struct assay_exec *x, struct assay_err *err)
             x->user_first[g->in[g->node[i].in + j] + 2]++;
     }
     for (uint32_t i = 0; i < g->n_node; i++) x->user_first[i + 2] += x->user_first[i + 1];
+    mark_live(x);
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
         struct slot *s = &x->slot[i];
         s->unit = NONE;
-        s->needs_grad = n->n_param > 0;
+        s->needs_grad = n->n_param > 0 || n->mix;
         for (uint32_t j = 0; j < n->n_in; j++) {
             const uint32_t in = g->in[n->in + j];
             x->user[x->user_first[in + 1]++] = i;
             s->needs_grad |= x->slot[in].needs_grad;
         }
+        s->needs_grad &= s->live;
     }
     return ASSAY_OK;
 }
@@ -39,6 +58,29 @@ static uint32_t users(const struct assay_exec *x, uint32_t node, const uint32_t 
 {
     *list = x->user + x->user_first[node];
     return x->user_first[node + 1] - x->user_first[node];
+}
+
+// Whether a user of a node has a gradient for it.
+static bool user_pulls(const struct assay_exec *x, uint32_t user, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[user];
+    uint32_t edge = n->in;
+    while (x->graph->in[edge] != node) edge++;
+    return pulls(x, user, edge);
+}
+
+// The user of which a node's gradient is a part, if there is one only, else NONE.
+static uint32_t sole_puller(const struct assay_exec *x, uint32_t node)
+{
+    const uint32_t *list;
+    const uint32_t n = users(x, node, &list);
+    uint32_t found = NONE;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!user_pulls(x, list[i], node)) continue;
+        if (found != NONE) return NONE;
+        found = list[i];
+    }
+    return found;
 }
 
 static bool is_op(const struct assay_exec *x, uint32_t node, enum assay_op op)
@@ -95,9 +137,9 @@ static void set_geometry(const struct assay_exec *x, struct unit *u)
     u->pad = linear ? 0 : n->pad, u->dilation = linear ? 1 : n->dilation;
     u->h = in->h, u->w = in->w, u->oh = n->h, u->ow = n->w;
     u->q = u->ci / u->groups * assay_exec_taps(u);
-    u->wants_dx = x->slot[u->src].needs_grad;
+    u->wants_dx = u->live && x->slot[u->src].needs_grad;
     struct slot *s = &x->slot[u->src];
-    if (u->pad > s->halo) s->halo = u->pad;
+    if (u->live && u->pad > s->halo) s->halo = u->pad;
 }
 
 static int check_unit(const struct unit *u, struct assay_err *err)
@@ -126,11 +168,12 @@ static int add_unit(struct assay_exec *x, uint32_t node, struct assay_err *err)
     memset(u, 0, sizeof *u);
     u->conv = u->bn = u->p_weight = u->p_gamma = u->p_beta = u->p_bias = NONE;
     u->src = src;
+    u->live = x->slot[node].live;
     x->slot[node].unit = x->n_unit++;
     take_params(x, node, u);
     if (n->op == ASSAY_OP_BN) {
         u->bn = node, u->co = n->c, u->oh = n->h, u->ow = n->w;
-        u->wants_dx = x->slot[src].needs_grad;
+        u->wants_dx = u->live && x->slot[src].needs_grad;
         return ASSAY_OK;
     }
     u->conv = node;
@@ -202,7 +245,7 @@ static void add_job(struct assay_exec *x, struct tensor *t, uint32_t user, uint3
 // gradient.
 static bool refer(struct assay_exec *x, uint32_t node)
 {
-    const uint32_t user = sole_user(x, node);
+    const uint32_t user = sole_puller(x, node);
     if (user == NONE || (!is_op(x, user, ASSAY_OP_ADD) && !is_op(x, user, ASSAY_OP_CONCAT)))
         return false;
     const struct assay_node *n = &x->graph->node[user];
@@ -229,13 +272,16 @@ static void own_tensor(struct assay_exec *x, uint32_t node)
     const uint32_t n_user = users(x, node, &list);
     for (uint32_t i = 0; i < n_user; i++) {
         const enum assay_op op = (enum assay_op)x->graph->node[list[i]].op;
+        if (!user_pulls(x, list[i], node)) continue;
         if (op != ASSAY_OP_RELU || !x->slot[list[i]].fused) {
             add_job(x, t, list[i], NONE);
             continue;
         }
         const uint32_t *conv;
         const uint32_t n_conv = users(x, list[i], &conv);
-        for (uint32_t k = 0; k < n_conv; k++) add_job(x, t, conv[k], list[i]);
+        for (uint32_t k = 0; k < n_conv; k++) {
+            if (x->slot[conv[k]].live) add_job(x, t, conv[k], list[i]);
+        }
     }
     t->last_level = t->level;
 }
@@ -266,7 +312,9 @@ static int index_readers(struct assay_exec *x, struct assay_err *err)
     x->n_level = 0;
     for (uint32_t level = 0; n < x->n_tensor; level++, x->n_level++) {
         for (uint32_t t = 0; t < x->n_tensor; t++) {
-            if (x->tensor[t].level == level) x->order[n++] = t;
+            if (x->tensor[t].level != level) continue;
+            x->tensor[t].position = n;
+            x->order[n++] = t;
         }
     }
     return ASSAY_OK;
@@ -287,6 +335,8 @@ int assay_exec_plan_tensors(struct assay_exec *x, struct assay_err *err)
     for (uint32_t u = 0; u < x->n_unit; u++) {
         const uint32_t out = x->unit[u].bn != NONE ? x->unit[u].bn : x->unit[u].conv;
         x->unit[u].g = x->slot[out].g;
+        if (!x->slot[out].needs_grad) x->unit[u].g.tensor = NONE;
     }
-    return index_readers(x, err);
+    ASSAY_TRY(index_readers(x, err));
+    return assay_exec_plan_probes(x, err);
 }

@@ -27,6 +27,7 @@ struct ref {
 
 struct tensor {
     uint32_t node, c, hw, level, last_level;
+    uint32_t position;           // in the order of the sweep
     bool whole;                  // holds all groups, else one
     size_t at;                   // byte offset of group 0
     size_t group;                // floats per group
@@ -34,6 +35,15 @@ struct tensor {
     size_t acc, sum;             // S: accumulators (c, lanes) float; totals (lanes, c) double
     uint32_t first_job, n_job;   // jobs that write it
     uint32_t first_unit, n_unit; // plan->reader: units whose weight gradients read it
+    uint32_t first_probe, n_probe;
+};
+
+// An input of a mix. The derivative with respect to its coefficient is <gradient of the mix, value
+// of the input>.
+struct probe {
+    uint32_t edge, node; // g->coef[edge] belongs to g->in[edge] = node
+    struct ref g;        // gradient of the mix
+    size_t acc, sum;     // float (c, lanes); double (lanes, c)
 };
 
 // One contribution to the gradient of a tensor.
@@ -60,7 +70,7 @@ struct unit {
     struct ref g;                                           // gradient of its output
     uint32_t ci, co, groups, kernel, stride, pad, dilation; // of the convolution
     uint32_t h, w, oh, ow;
-    bool wants_dx;
+    bool live, wants_dx;
     // forward
     size_t taps_off, weight64, bias64; // int32 (taps); packed weights; linear bias
     size_t pad64;                      // padded copy of one group of the input, or 0 when pad = 0
@@ -80,14 +90,18 @@ struct unit {
 
 // What a node keeps.
 struct slot {
-    uint32_t unit; // the unit it belongs to, or NONE
-    bool needs_grad;
+    uint32_t unit;   // the unit it belongs to, or NONE
+    bool live;       // the output depends on it through coefficients that are not 0
+    bool needs_grad; // only of live nodes
     bool fused; // conv whose only user is a BN; relu whose users are all convolutions: no gradient
                 // of its own
     struct ref g;
     uint32_t halo;     // of the saved activation
     size_t act;        // float (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
     size_t xhat;       // float (groups, c, h, w, images); of a max-pool the winning taps
+    bool kept;         // a probe wants its value
+    size_t keep;       // float (groups, c, h, w, images); of a BN without affine its xhat
+    size_t gate;       // relu, with mixes: byte (groups, c, h, w), bit i: passed in image i
     size_t value;      // double (groups, c, h, w, images)
     size_t inv;        // pooling: double (oh, ow)
     uint32_t value_of; // node whose buffer the value lives in (BN in place), usually itself
@@ -100,6 +114,7 @@ struct assay_exec {
     const struct assay_graph *graph;
     uint32_t n, groups;
     bool backward, sums_ready;       // sums_ready: K1 and K2 belong to the last forward
+    bool mixes, held;                // has mixes; the forward pass keeps to the last one's piece
     struct assay_arena meta, memory; // plan arrays; buffers
     unsigned char *base;
     size_t bytes;
@@ -108,9 +123,10 @@ struct assay_exec {
     struct unit *unit;
     struct tensor *tensor;
     struct job *job;
-    uint32_t *reader; // units grouped by the tensor they read
-    uint32_t *order;  // tensors by level, then descending node
-    uint32_t n_unit, n_tensor, n_job, n_level;
+    struct probe *probe; // grouped by the tensor they read
+    uint32_t *reader;    // units grouped by the tensor they read
+    uint32_t *order;     // tensors by level, then descending node
+    uint32_t n_unit, n_tensor, n_job, n_probe, n_level;
     uint32_t sign_bits; // ReLU units of one image
     uint64_t *signs;    // (n, words) of the last forward, NULL when backward
     size_t logits, theta, valid, valid_last, zeros, ones, bn_sq, scratch, spread, cotangent;
@@ -155,11 +171,25 @@ static inline float *assay_exec_xhat(const struct assay_exec *x, uint32_t node, 
     return AT(x, float, x->slot[node].xhat) + group * pixels * ASSAY_IMAGES;
 }
 
+static inline double *assay_exec_value(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    return AT(x, double, x->slot[node].value) +
+           group * assay_exec_pixels(&x->graph->node[node]) * ASSAY_IMAGES;
+}
+static inline const float *assay_exec_ref(const struct assay_exec *x, const struct ref *r,
+                                          uint32_t group)
+{
+    const struct tensor *t = &x->tensor[r->tensor];
+    return AT(x, float, t->at) + (t->whole ? group * t->group : 0) +
+           (size_t)r->c_off * t->hw * x->kern->lanes;
+}
+
 // Which steps a bind takes, in order; each allocates its arrays from x->meta and returns a negative
 // status on failure.
 int assay_exec_plan_users(struct assay_exec *x, struct assay_err *err);
 int assay_exec_plan_units(struct assay_exec *x, struct assay_err *err);
 int assay_exec_plan_tensors(struct assay_exec *x, struct assay_err *err);
+int assay_exec_plan_probes(struct assay_exec *x, struct assay_err *err);
 // Offsets of every buffer; x->bytes is then known.
 int assay_exec_layout(struct assay_exec *x, struct assay_err *err);
 // Constant contents after allocation: offset tables, valid lanes, pooling weights.
@@ -179,10 +209,22 @@ struct pass {
     uint32_t first_group, n_group;
     uint64_t columns;
     double *const *out; // cots entries (batch BN), lanes entries (frozen)
+    double *coef;       // batch BN: derivatives with respect to coefficients of mixes, or NULL
 };
 // Cotangents of the logits must be in x->cotangent (groups, classes, lanes).
 void assay_exec_backward(struct assay_exec *x, const struct pass *pass);
 // Ends a level: BN constants and rows of the Jacobian from the sums.
 void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level);
+
+// ---- mixes ------------------------------------------------------------------------------------
+// What the backward pass and held forward passes need of a node's value.
+void assay_exec_keep(struct assay_exec *x, uint32_t node);
+void assay_exec_held_relu(struct assay_exec *x, uint32_t node);
+void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node);
+// Scalar products of the probes of a tensor: to zero; of one group; to the derivatives.
+void assay_exec_clear_probes(const struct assay_exec *x, const struct tensor *t);
+void assay_exec_run_probes(const struct assay_exec *x, const struct tensor *t, uint32_t group,
+                           bool flush);
+void assay_exec_finish_probes(const struct assay_exec *x, const struct tensor *t, double *coef);
 
 #endif

@@ -170,6 +170,12 @@ uint32_t assay_graph_add(struct assay_graph *g, uint32_t n, const uint32_t *x, c
     return append(g, node, x, coef, NULL);
 }
 
+uint32_t assay_graph_mix(struct assay_graph *g, uint32_t n, const uint32_t *x, const double *coef)
+{
+    const struct assay_node node = {.op = ASSAY_OP_ADD, .mix = 1, .n_in = n};
+    return append(g, node, x, coef, NULL);
+}
+
 uint32_t assay_graph_concat(struct assay_graph *g, uint32_t n, const uint32_t *x)
 {
     const struct assay_node node = {.op = ASSAY_OP_CONCAT, .n_in = n};

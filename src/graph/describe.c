@@ -27,8 +27,9 @@ struct assay_hash assay_graph_hash(const struct assay_graph *g)
     struct assay_hash hash = {g->n_node, g->n_in};
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
-        const uint64_t node[] = {hash.lo, hash.hi,     n->op,     n->kernel, n->stride,
-                                 n->pad,  n->dilation, n->affine, n->groups, n->c,
+        const uint64_t kind = n->affine | n->mix << 1;
+        const uint64_t node[] = {hash.lo, hash.hi,     n->op,  n->kernel, n->stride,
+                                 n->pad,  n->dilation, kind,   n->groups, n->c,
                                  n->h,    n->w,        n->n_in};
         hash = assay_hash128(node, sizeof node);
         for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
@@ -69,6 +70,7 @@ static void print_attributes(const struct assay_node *n, FILE *stream)
         fprintf(stream, " pad %u", n->pad);
     if (n->dilation > 1) fprintf(stream, " dilation %u", n->dilation);
     if (n->groups > 1) fprintf(stream, " groups %u", n->groups);
+    if (n->mix) fprintf(stream, " mix");
 }
 
 static void print_inputs(const struct assay_graph *g, const struct assay_node *n, FILE *stream)

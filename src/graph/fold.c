@@ -110,7 +110,8 @@ static bool vanishes(const struct fold *f, const struct assay_node *n)
 
 static bool is_identity(const struct fold *f, const struct assay_node *n)
 {
-    return (n->op == ASSAY_OP_ADD && n->n_in == 1 && f->out->coef[f->out->n_in] == 1.0) ||
+    return (n->op == ASSAY_OP_ADD && !n->mix && n->n_in == 1 &&
+            f->out->coef[f->out->n_in] == 1.0) ||
            (n->op == ASSAY_OP_CONCAT && n->n_in == 1) || (n->op == ASSAY_OP_SLICE && n->pad == 0);
 }
 
@@ -118,9 +119,9 @@ static bool is_same(const struct fold *f, const struct assay_node *a, const stru
 {
     const uint32_t *in = f->out->in;
     const double *coef = f->out->coef;
-    if (a->op != b->op || a->kernel != b->kernel || a->stride != b->stride || a->pad != b->pad ||
-        a->dilation != b->dilation || a->affine != b->affine || a->c != b->c || a->h != b->h ||
-        a->w != b->w || a->n_in != b->n_in)
+    if (a->op != b->op || a->mix != b->mix || a->kernel != b->kernel || a->stride != b->stride ||
+        a->pad != b->pad || a->dilation != b->dilation || a->affine != b->affine || a->c != b->c ||
+        a->h != b->h || a->w != b->w || a->n_in != b->n_in)
         return false;
     for (uint32_t i = 0; i < a->n_in; i++) {
         if (in[a->in + i] != in[b->in + i] || coef[a->in + i] != coef[b->in + i]) return false;
@@ -147,14 +148,14 @@ static void copy_params(struct fold *f, struct assay_node *n)
 }
 
 // The node of out that equals n, whose inputs are gathered; appended if there is none. Nodes with
-// parameters are never merged: their weights are independent.
+// parameters and mixes are never merged: their weights are independent.
 static uint32_t find_or_append(struct fold *f, struct assay_node n)
 {
     struct assay_graph *out = f->out;
     n.in = out->n_in;
     uint32_t *chain = &f->first_user[n.n_in ? out->in[n.in] : f->g->n_node];
 
-    for (uint32_t i = *chain; i != NONE && n.n_param == 0; i = f->next_user[i]) {
+    for (uint32_t i = *chain; i != NONE && n.n_param == 0 && !n.mix; i = f->next_user[i]) {
         if (is_same(f, &out->node[i], &n)) return i;
     }
     copy_params(f, &n);
@@ -168,7 +169,7 @@ static uint32_t find_or_append(struct fold *f, struct assay_node n)
 static uint32_t fold_node(struct fold *f, struct assay_node n)
 {
     gather(f, &n);
-    if (n.op == ASSAY_OP_ADD) n.n_in = combine(f, n.n_in);
+    if (n.op == ASSAY_OP_ADD && !n.mix) n.n_in = combine(f, n.n_in);
     if (vanishes(f, &n)) {
         const struct assay_node zero = {.op = ASSAY_OP_ZERO, .c = n.c, .h = n.h, .w = n.w};
         return find_or_append(f, zero);

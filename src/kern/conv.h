@@ -148,44 +148,58 @@ static void corr_f32(const struct assay_corr *p, const float *in, const float *w
 
 // ---- weight gradient: co x (runs x cols) accumulators over a block of rows ----
 // The columns of a run lie at equal distances, so a tile needs one pointer a run and one step.
+// Small tiles take `px` pixels at once, each into accumulators of its own: a sum must not wait for
+// itself.
 ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float *a,
                        const int32_t *off, float *acc, const uint32_t rows, const uint32_t co,
-                       const uint32_t runs, const uint32_t cols)
+                       const uint32_t runs, const uint32_t cols, const uint32_t px)
 {
-    const uint32_t q = runs * cols;
+    const uint32_t q = runs * cols, n = co * q;
     const ptrdiff_t step = cols > 1 ? off[1] - off[0] : 0;
     grad_vec sum[OUTER_ACC];
-    UNROLL for (uint32_t o = 0; o < co; o++)
-    {
-        UNROLL for (uint32_t j = 0; j < q; j++) sum[o * q + j] =
-            load_grad(acc + (o * p->q + j) * LANES);
-    }
+    UNROLL for (uint32_t k = 0; k < px * n; k++) sum[k] =
+        k < n ? load_grad(acc + (k / q * p->q + k % q) * LANES) : (grad_vec){0};
     for (uint32_t y = 0; y < rows; y++) {
         const float *d = dy + y * p->dy_y, *b[5];
         UNROLL for (uint32_t i = 0; i < runs; i++) b[i] = a + y * p->a_y + off[i * cols];
-        for (uint32_t x = 0; x < p->w; x++, d += LANES) {
-            grad_vec g[OUTER_TILE];
-            UNROLL for (uint32_t o = 0; o < co; o++)
+        for (uint32_t x = 0; x < p->w; x += px) {
+            UNROLL for (uint32_t s = 0; s < px; s++, d += LANES)
             {
-                g[o] = load_grad(d + o * p->dy_c);
-                KEEP(g[o]);
-            }
-            UNROLL for (uint32_t i = 0; i < runs; i++, b[i - 1] += p->a_x)
-            {
-                UNROLL for (uint32_t j = 0; j < cols; j++)
+                grad_vec g[OUTER_TILE];
+                UNROLL for (uint32_t o = 0; o < co; o++)
                 {
-                    grad_vec v = load_act(b[i] + j * step);
-                    KEEP(v);
-                    UNROLL for (uint32_t o = 0; o < co; o++) sum[o * q + i * cols + j] += g[o] * v;
+                    g[o] = load_grad(d + o * p->dy_c);
+                    KEEP(g[o]);
+                }
+                UNROLL for (uint32_t i = 0; i < runs; i++, b[i - 1] += p->a_x)
+                {
+                    UNROLL for (uint32_t j = 0; j < cols; j++)
+                    {
+                        grad_vec v = load_act(b[i] + j * step);
+                        KEEP(v);
+                        UNROLL for (uint32_t o = 0; o < co; o++)
+                            sum[s * n + o * q + i * cols + j] += g[o] * v;
+                    }
                 }
             }
         }
     }
-    UNROLL for (uint32_t o = 0; o < co; o++)
+    UNROLL for (uint32_t k = 0; k < n; k++)
     {
-        UNROLL for (uint32_t j = 0; j < q; j++) * (grad_vec *)(acc + (o * p->q + j) * LANES) =
-            sum[o * q + j];
+        UNROLL for (uint32_t s = 1; s < px; s++) sum[k] += sum[s * n + k];
+        *(grad_vec *)(acc + (k / q * p->q + k % q) * LANES) = sum[k];
     }
+}
+
+ALWAYS void outer_pixels(const struct assay_outer *p, const float *dy, const float *a,
+                         const int32_t *off, float *acc, const uint32_t rows, const uint32_t co,
+                         const uint32_t runs, const uint32_t cols)
+{
+    const uint32_t n = co * runs * cols, px = n == 1 ? 8 : n == 2 ? 4 : n <= 4 ? 2 : 1;
+    if (p->w % px == 0)
+        outer_tile(p, dy, a, off, acc, rows, co, runs, cols, px);
+    else
+        outer_tile(p, dy, a, off, acc, rows, co, runs, cols, 1);
 }
 
 // All columns of `co` channels, as many at once as the registers hold.
@@ -195,7 +209,7 @@ ALWAYS void outer_columns(const struct assay_outer *p, const float *dy, const fl
     uint32_t j = 0;
 #define OUTER_COLUMNS(runs, cols)                                                                  \
     for (; j + (runs) * (cols) <= p->q; j += (runs) * (cols))                                      \
-        outer_tile(p, dy, a, p->off + j, acc + j * LANES, rows, co, runs, cols);
+        outer_pixels(p, dy, a, p->off + j, acc + j * LANES, rows, co, runs, cols);
     if (p->run == 3) {
         OUTER_COLUMNS(co == 1 ? 3 : OUTER_RUNS, 3)
         OUTER_COLUMNS(1, 3)

@@ -76,30 +76,36 @@ static void pool_f64(const struct assay_pool *p, const double *x, double *y)
     }
 }
 
-// Padding never wins: only inputs inside the image are compared.
+// Padding never wins: only inputs inside the image are compared, the first maximum stays.
 static void maxpool_at(const struct assay_pool *p, const double *x, uint32_t oy, uint32_t ox,
                        double *y, float *arg)
 {
-    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) {
-        uint32_t best = UINT32_MAX;
-        for (uint32_t k = 0; k < p->kernel * p->kernel; k++) {
-            const uint32_t iy = oy * p->stride + k / p->kernel - p->pad;
-            const uint32_t ix = ox * p->stride + k % p->kernel - p->pad;
-            if (iy >= p->h || ix >= p->w) continue;
-            const double v = x[((size_t)iy * p->w + ix) * ASSAY_IMAGES + l];
-            if (best != UINT32_MAX && v <= y[l]) continue;
-            y[l] = v, best = k;
+    fwd_vec best = (fwd_vec){0} - HUGE_VAL, tap = {0};
+    for (uint32_t ky = 0; ky < p->kernel; ky++) {
+        const uint32_t iy = oy * p->stride + ky - p->pad;
+        if (iy >= p->h) continue;
+        for (uint32_t kx = 0; kx < p->kernel; kx++) {
+            const uint32_t ix = ox * p->stride + kx - p->pad;
+            if (ix >= p->w) continue;
+            const fwd_vec v = load_fwd(x + ((size_t)iy * p->w + ix) * ASSAY_IMAGES);
+            const fwd_mask more = v > best;
+            const fwd_vec k = (fwd_vec){0} + (double)(ky * p->kernel + kx);
+            best = (fwd_vec)(((fwd_mask)v & more) | ((fwd_mask)best & ~more));
+            tap = (fwd_vec)(((fwd_mask)k & more) | ((fwd_mask)tap & ~more));
         }
-        if (arg) arg[l] = (float)best;
     }
+    *(fwd_vec *)y = best;
+    if (arg) *(act_vec *)arg = __builtin_convertvector(tap, act_vec);
 }
 
 static void maxpool_f64(const struct assay_pool *p, const double *x, double *y, float *arg)
 {
     for (uint32_t c = 0; c < p->c; c++, x += (size_t)p->h * p->w * ASSAY_IMAGES) {
-        for (uint32_t i = 0; i < p->oh * p->ow; i++, y += ASSAY_IMAGES) {
-            maxpool_at(p, x, i / p->ow, i % p->ow, y, arg);
-            if (arg) arg += ASSAY_IMAGES;
+        for (uint32_t oy = 0; oy < p->oh; oy++) {
+            for (uint32_t ox = 0; ox < p->ow; ox++, y += ASSAY_IMAGES) {
+                maxpool_at(p, x, oy, ox, y, arg);
+                if (arg) arg += ASSAY_IMAGES;
+            }
         }
     }
 }
@@ -122,7 +128,9 @@ static void save_f32(const struct assay_planes *p, const double *src, float *dst
             float *d = dst + c * p->dst_c + y * p->dst_y;
             for (uint32_t i = 0; i < p->w * ASSAY_IMAGES; i++) {
                 const float v = (float)s[i];
-                d[i] = s[i] > 0 && v < 0x1p-126f ? 0x1p-126f : v;
+                d[i] = s[i] != 0 && __builtin_fabsf(v) < 0x1p-126f
+                           ? __builtin_copysignf(0x1p-126f, v)
+                           : v;
             }
         }
     }
@@ -159,8 +167,8 @@ static void axpy_f32(size_t vectors, float a, const float *x, float *y, bool acc
         put_grad(y + i, a * load_grad(x + i), accumulate);
 }
 
-static void relu_f32(const struct assay_planes *p, const float *x, const float *act, float *y,
-                     bool accumulate)
+static void relu_f32(const struct assay_planes *p, const float *x, float scale, const float *act,
+                     float *y, bool accumulate)
 {
     for (uint32_t c = 0; c < p->c; c++) {
         for (uint32_t r = 0; r < p->h; r++) {
@@ -168,7 +176,8 @@ static void relu_f32(const struct assay_planes *p, const float *x, const float *
                         *a = act + c * p->act_c + r * p->act_y;
             float *d = y + c * p->dst_c + r * p->dst_y;
             for (uint32_t i = 0; i < p->w; i++)
-                put_grad(d + i * LANES, mask_grad(load_grad(s + i * LANES), a + i * ASSAY_IMAGES),
+                put_grad(d + i * LANES,
+                         mask_grad(scale * load_grad(s + i * LANES), a + i * ASSAY_IMAGES),
                          accumulate);
         }
     }
@@ -214,7 +223,8 @@ static void pool_row(const struct assay_pool *p, const float *dy, const double *
     int first;
     uint32_t count;
     for (uint32_t ox = 0; ox < p->ow; ox++)
-        *(grad_vec *)(scaled + ox * LANES) = load_grad(dy + ox * LANES) * (float)inv[ox];
+        *(grad_vec *)(scaled + ox * LANES) =
+            load_grad(dy + ox * LANES) * ((float)inv[ox] * p->scale);
     for (uint32_t ix = 0; ix < p->stride && ix < p->w; ix++) {
         covering(p, ix, &first, &count);
         gather((p->w - ix + p->stride - 1) / p->stride, scaled + first * LANES, LANES, LANES, count,
@@ -249,29 +259,53 @@ static void pool_f32(const struct assay_pool *p, const float *dy, float *scratch
     }
 }
 
+// What outputs [y0, y1) x [x0, x1) send to the input they reach by tap `tap` of their first one.
+ALWAYS grad_vec maxpool_sum(const struct assay_pool *p, const float *dy, const float *arg, int y0,
+                            int y1, int x0, int x1, int tap)
+{
+    grad_vec v = {0};
+    for (int oy = y0; oy < y1; oy++, tap -= (int)(p->stride * p->kernel)) {
+        for (int ox = x0, k = tap; ox < x1; ox++, k -= (int)p->stride) {
+            const int o = oy * (int)p->ow + ox;
+            const grad_mask on = load_act(arg + o * ASSAY_IMAGES) == (grad_vec){0} + (float)k;
+            v += (grad_vec)((grad_mask)load_grad(dy + o * LANES) & on);
+        }
+    }
+    return v * p->scale;
+}
+
 static void maxpool_f32(const struct assay_pool *p, const float *dy, const float *arg, float *dx,
                         bool accumulate)
 {
-    const size_t plane = (size_t)p->h * p->w * LANES;
-    for (uint32_t c = 0; c < p->c; c++, dx += plane) {
-        if (!accumulate) memset(dx, 0, plane * sizeof(float));
-        for (uint32_t i = 0; i < p->oh * p->ow; i++, dy += LANES, arg += ASSAY_IMAGES) {
-            for (uint32_t k = 0; k < p->kernel * p->kernel; k++) {
-                const uint32_t iy = i / p->ow * p->stride + k / p->kernel - p->pad;
-                const uint32_t ix = i % p->ow * p->stride + k % p->kernel - p->pad;
-                if (iy >= p->h || ix >= p->w) continue;
-                const grad_mask on = load_act(arg) == (grad_vec){0} + (float)k;
-                put_grad(dx + ((size_t)iy * p->w + ix) * LANES,
-                         (grad_vec)((grad_mask)load_grad(dy) & on), true);
+    const int oh = (int)p->oh, ow = (int)p->ow, stride = (int)p->stride, pad = (int)p->pad;
+    const size_t outputs = (size_t)p->oh * p->ow;
+    for (uint32_t c = 0; c < p->c; c++, dy += outputs * LANES, arg += outputs * ASSAY_IMAGES) {
+        for (uint32_t iy = 0; iy < p->h; iy++, dx += (size_t)p->w * LANES) {
+            int y0, x0;
+            uint32_t rows, cols;
+            covering(p, iy, &y0, &rows);
+            const int y1 = y0 + (int)rows < oh ? y0 + (int)rows : oh;
+            if (y0 < 0) y0 = 0;
+            for (uint32_t phase = 0; phase < p->stride && phase < p->w; phase++) {
+                covering(p, phase, &x0, &cols);
+                for (uint32_t ix = phase; ix < p->w; ix += p->stride, x0++) {
+                    const int first = x0 < 0 ? 0 : x0;
+                    const int last = x0 + (int)cols < ow ? x0 + (int)cols : ow;
+                    const int tap = ((int)iy + pad - y0 * stride) * (int)p->kernel + (int)ix + pad -
+                                    first * stride;
+                    put_grad(dx + ix * LANES, maxpool_sum(p, dy, arg, y0, y1, first, last, tap),
+                             accumulate);
+                }
             }
         }
     }
 }
 
-static void gap_f32(uint32_t c, uint32_t hw, const float *dy, float *dx, bool accumulate)
+static void gap_f32(uint32_t c, uint32_t hw, const float *dy, float scale, float *dx,
+                    bool accumulate)
 {
     for (uint32_t i = 0; i < c; i++) {
-        const grad_vec v = load_grad(dy + i * LANES) * (1.0f / (float)hw);
+        const grad_vec v = load_grad(dy + i * LANES) * (scale / (float)hw);
         for (uint32_t j = 0; j < hw; j++, dx += LANES) put_grad(dx, v, accumulate);
     }
 }

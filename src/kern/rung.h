@@ -5,6 +5,7 @@
 #ifndef ASSAY_KERN_RUNG_H
 #define ASSAY_KERN_RUNG_H
 
+#include <math.h>
 #include <string.h>
 #if defined(__AVX__)
 #    include <immintrin.h>
@@ -32,6 +33,7 @@ typedef float act_vec __attribute__((vector_size(4 * ASSAY_IMAGES), may_alias));
 typedef float grad_vec __attribute__((vector_size(4 * LANES), may_alias));
 typedef int32_t grad_mask __attribute__((vector_size(4 * LANES), may_alias));
 typedef double fwd_vec __attribute__((vector_size(8 * ASSAY_IMAGES), may_alias));
+typedef int64_t fwd_mask __attribute__((vector_size(8 * ASSAY_IMAGES), may_alias));
 
 ALWAYS grad_vec load_grad(const float *p)
 {
@@ -61,10 +63,10 @@ ALWAYS grad_vec load_act(const float *p)
 #endif
 }
 
-// x where the activation is positive, else 0.
+// x where the ReLU passed, else 0: a passed activation is never stored as 0.
 ALWAYS grad_vec mask_grad(grad_vec x, const float *act)
 {
-    const grad_mask on = load_act(act) > (grad_vec){0};
+    const grad_mask on = load_act(act) != (grad_vec){0};
     return (grad_vec)((grad_mask)x & on);
 }
 

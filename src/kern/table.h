@@ -42,6 +42,7 @@ struct assay_planes {
 
 struct assay_pool {
     uint32_t c, h, w, oh, ow, kernel, stride, pad; // input and output sizes
+    float scale;                                   // of dy
     const double *inv; // (oh, ow): 1 / number of inputs under the window
 };
 
@@ -70,11 +71,11 @@ struct assay_kern {
     void (*maxpool_f64)(const struct assay_pool *p, const double *x, double *y, float *arg);
     // Copies interior planes (src strides) to padded planes (dst strides).
     void (*pad_f64)(const struct assay_planes *p, const double *src, double *dst);
-    // The same to float; a positive value stays positive.
+    // The same to float; what is not 0 does not become 0.
     void (*save_f32)(const struct assay_planes *p, const double *src, float *dst);
 
     // ---- backward, float ----
-    // mask (may be NULL): activations, contributions where they are not positive are dropped.
+    // mask (may be NULL): activations, contributions where they are 0 are dropped.
     void (*corr_f32)(const struct assay_corr *p, const float *in, const float *weight,
                      const float *mask, float *out, bool accumulate);
     void (*outer_f32)(const struct assay_outer *p, const float *dy, const float *a, float *acc);
@@ -82,15 +83,16 @@ struct assay_kern {
     void (*affine_f32)(const struct assay_planes *p, const float *src, const float *xhat,
                        const float *k0, const float *k1, const float *k2, float *dst);
     void (*axpy_f32)(size_t vectors, float a, const float *x, float *y, bool accumulate);
-    // y (+)= x where the activation (padded planes, act strides) is positive.
-    void (*relu_f32)(const struct assay_planes *p, const float *x, const float *act, float *y,
-                     bool accumulate);
+    // y (+)= scale * x where the activation (padded planes, act strides) is not 0.
+    void (*relu_f32)(const struct assay_planes *p, const float *x, float scale, const float *act,
+                     float *y, bool accumulate);
     // scratch: (oh * w + ow + 2 kernel) vectors.
     void (*pool_f32)(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
                      bool accumulate);
     void (*maxpool_f32)(const struct assay_pool *p, const float *dy, const float *arg, float *dx,
                         bool accumulate);
-    void (*gap_f32)(uint32_t c, uint32_t hw, const float *dy, float *dx, bool accumulate);
+    void (*gap_f32)(uint32_t c, uint32_t hw, const float *dy, float scale, float *dx,
+                    bool accumulate);
     // acc[c] += sum dy;  with xhat: acc[c] += sum dy * xhat
     void (*sum_f32)(uint32_t c, uint32_t hw, const float *dy, const float *xhat, float *acc);
     // Repeats each activation over the cotangents: n pixels (n, images) -> (n, lanes).

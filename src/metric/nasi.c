@@ -18,14 +18,15 @@ static void describe(const struct assay_protocol *p, char *text, size_t cap)
     assay_metric_describe_net(p, batch, what[p->nasi_labels], text, cap);
 }
 
-// Derivative of the mean cross-entropy with respect to the logits of one image: (softmax - y) / b.
-static void cross_entropy_cotangent(uint32_t classes, const double *logit, uint32_t label, double b,
-                                    double *cot)
+void assay_cross_entropy_cotangent(uint32_t n, uint32_t classes, const double *logit,
+                                   const uint32_t *label, double *cot)
 {
-    double largest = -INFINITY, sum = 0.0;
-    for (uint32_t k = 0; k < classes; k++) largest = fmax(largest, logit[k]);
-    for (uint32_t k = 0; k < classes; k++) sum += cot[k] = exp(logit[k] - largest);
-    for (uint32_t k = 0; k < classes; k++) cot[k] = (cot[k] / sum - (k == label)) / b;
+    for (uint32_t i = 0; i < n; i++, logit += classes, cot += classes) {
+        double largest = -INFINITY, sum = 0.0;
+        for (uint32_t k = 0; k < classes; k++) largest = fmax(largest, logit[k]);
+        for (uint32_t k = 0; k < classes; k++) sum += cot[k] = exp(logit[k] - largest);
+        for (uint32_t k = 0; k < classes; k++) cot[k] = (cot[k] / sum - (k == label[i])) / n;
+    }
 }
 
 // The mean gradient (n_theta) and the logits' cotangents (n_nasi, classes).
@@ -52,14 +53,10 @@ static int measure(struct assay_subject *s, double *out, double *spectrum, char 
     ASSAY_TRY(assay_memo_alloc(s, gradient_bytes(s), &block, err));
     double *grad = block, *cot = grad + g->n_theta;
     const double *logits = assay_exec_logits(s->exec);
-    for (size_t i = 0; i < n; i++) {
-        double *row = cot + i * classes;
-        if (labels) {
-            cross_entropy_cotangent(classes, logits + i * classes, s->nasi_label[i], n, row);
-        } else {
-            for (uint32_t k = 0; k < classes; k++) row[k] = 1.0 / n;
-        }
-    }
+    if (labels)
+        assay_cross_entropy_cotangent(n, classes, logits, s->nasi_label, cot);
+    else
+        for (size_t i = 0; i < (size_t)n * classes; i++) cot[i] = 1.0 / n;
     assay_exec_gradient(s->exec, ASSAY_BN_BATCH, cot, grad);
     out[0] = assay_metric_sumsq(labels ? g->n_theta : g->n_weight, grad);
     if (isfinite(out[0])) return ASSAY_VERDICT_OK;

@@ -11,42 +11,44 @@ static const char *module(char name[NAME_BYTES], const char *prefix, const char 
 }
 
 uint32_t assay_space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
-                                  uint32_t stride, const char *prefix)
+                                  uint32_t stride, bool affine, const char *prefix)
 {
     char name[NAME_BYTES];
     x = assay_graph_relu(g, x);
     x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2, 1, 1, module(name, prefix, "op.1"));
-    return assay_graph_bn(g, x, true, module(name, prefix, "op.2"));
+    return assay_graph_bn(g, x, affine, module(name, prefix, "op.2"));
 }
 
-uint32_t assay_space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix)
+uint32_t assay_space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                             const char *prefix)
 {
     char name[NAME_BYTES];
     x = assay_graph_conv(g, x, c, 3, 1, 1, 1, 1, module(name, prefix, "0"));
-    return assay_graph_bn(g, x, true, module(name, prefix, "1"));
+    return assay_graph_bn(g, x, affine, module(name, prefix, "1"));
 }
 
-uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix)
+uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                              const char *prefix)
 {
     char name[NAME_BYTES];
     uint32_t sum[2];
-    sum[1] = assay_space_relu_conv_bn(g, x, c, 3, 2, module(name, prefix, "conv_a"));
-    sum[1] = assay_space_relu_conv_bn(g, sum[1], c, 3, 1, module(name, prefix, "conv_b"));
+    sum[1] = assay_space_relu_conv_bn(g, x, c, 3, 2, affine, module(name, prefix, "conv_a"));
+    sum[1] = assay_space_relu_conv_bn(g, sum[1], c, 3, 1, affine, module(name, prefix, "conv_b"));
     sum[0] = assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 2, 2, 0);
     sum[0] = assay_graph_conv(g, sum[0], c, 1, 1, 0, 1, 1, module(name, prefix, "downsample.1"));
     return assay_graph_add(g, 2, sum, NULL);
 }
 
-uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes)
+uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine)
 {
-    x = assay_graph_bn(g, x, true, "lastact.0");
+    x = assay_graph_bn(g, x, affine, "lastact.0");
     x = assay_graph_relu(g, x);
     x = assay_graph_gap(g, x);
     return assay_graph_linear(g, x, classes, "classifier");
 }
 
 uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
-                               uint32_t dilation, const char *prefix)
+                               uint32_t dilation, bool affine, const char *prefix)
 {
     char name[NAME_BYTES];
     const uint32_t c = g->node[x].c;
@@ -54,7 +56,7 @@ uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kerne
     x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2 * dilation, dilation, c,
                          module(name, prefix, "op.1"));
     x = assay_graph_conv(g, x, c, 1, 1, 0, 1, 1, module(name, prefix, "op.2"));
-    return assay_graph_bn(g, x, true, module(name, prefix, "op.3"));
+    return assay_graph_bn(g, x, affine, module(name, prefix, "op.3"));
 }
 
 // The convolution of the shifted map. TE-NAS appends a row and a column of zeros to the map, which
@@ -67,7 +69,8 @@ static uint32_t shifted(struct assay_graph *g, uint32_t x, uint32_t c, const cha
     return assay_graph_slice(g, assay_graph_conv(g, x, c, 1, 2, 1, 1, 1, name), 1);
 }
 
-uint32_t assay_space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix)
+uint32_t assay_space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                            const char *prefix)
 {
     char name[NAME_BYTES];
     uint32_t half[2];
@@ -75,7 +78,7 @@ uint32_t assay_space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, const
     half[0] = assay_graph_conv(g, x, c / 2, 1, 2, 0, 1, 1, module(name, prefix, "convs.0"));
     half[1] = shifted(g, x, c - c / 2, module(name, prefix, "convs.1"));
     x = assay_graph_concat(g, 2, half);
-    return assay_graph_bn(g, x, true, module(name, prefix, "bn"));
+    return assay_graph_bn(g, x, affine, module(name, prefix, "bn"));
 }
 
 void space_sum_add(struct space_sum *sum, uint32_t x, double weight)
@@ -90,4 +93,15 @@ uint32_t space_sum_end(struct assay_graph *g, const struct space_sum *sum, uint3
 {
     if (sum->n == 0) return assay_graph_zero(g, c, size, size);
     return assay_graph_add(g, sum->n, sum->x, sum->weight);
+}
+
+uint32_t space_mix(struct assay_graph *g, const struct assay_oneshot *shot, uint32_t n,
+                   const uint32_t *x)
+{
+    double coef[ASSAY_ONESHOT_OPTIONS] = {0};
+    uint32_t mix = 0;
+    for (uint32_t i = 0; i < g->n_node; i++) mix += g->node[i].mix;
+    ASSAY_ASSERT(n <= ASSAY_ONESHOT_OPTIONS && shot->option[mix] < n);
+    coef[shot->option[mix]] = 1;
+    return assay_graph_mix(g, n, x, coef);
 }

@@ -20,29 +20,29 @@ static const uint8_t edge_to[DARTS_EDGES] = {0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3,
 
 // ---- cells --------------------------------------------------------------------------------------
 static uint32_t sep_conv(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
-                         const char *name)
+                         bool affine, const char *name)
 {
     char half[80];
     snprintf(half, sizeof half, "%s.op_a", name);
-    x = assay_space_separable(g, x, kernel, stride, 1, half);
+    x = assay_space_separable(g, x, kernel, stride, 1, affine, half);
     snprintf(half, sizeof half, "%s.op_b", name);
-    return assay_space_separable(g, x, kernel, 1, 1, half);
+    return assay_space_separable(g, x, kernel, 1, 1, affine, half);
 }
 
-static uint32_t operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
-                          const char *name)
+uint32_t assay_darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
+                               bool affine, const char *name)
 {
     switch (op) {
     case DARTS_SKIP:
-        return stride == 1 ? x : assay_space_reduce(g, x, g->node[x].c, name);
+        return stride == 1 ? x : assay_space_reduce(g, x, g->node[x].c, affine, name);
     case DARTS_SEP_3X3:
-        return sep_conv(g, x, 3, stride, name);
+        return sep_conv(g, x, 3, stride, affine, name);
     case DARTS_SEP_5X5:
-        return sep_conv(g, x, 5, stride, name);
+        return sep_conv(g, x, 5, stride, affine, name);
     case DARTS_DIL_3X3:
-        return assay_space_separable(g, x, 3, stride, 2, name);
+        return assay_space_separable(g, x, 3, stride, 2, affine, name);
     case DARTS_DIL_5X5:
-        return assay_space_separable(g, x, 5, stride, 2, name);
+        return assay_space_separable(g, x, 5, stride, 2, affine, name);
     case DARTS_AVG_POOL:
         return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, stride, 1);
     default:
@@ -69,7 +69,8 @@ static void mixed_edge(const struct stack *s, bool reduce, uint32_t edge, uint32
         char name[64];
         snprintf(name, sizeof name, "cells.%u.edges.%u<-%u._ops.%u", s->number, edge_to[edge],
                  edge_from[edge], op);
-        space_sum_add(sum, operation(s->g, op, x, stride, name), 1.0 / __builtin_popcount(alive));
+        space_sum_add(sum, assay_darts_operation(s->g, op, x, stride, true, name),
+                      1.0 / __builtin_popcount(alive));
     }
 }
 
@@ -77,10 +78,10 @@ static void preprocess(const struct stack *s, uint32_t state[2])
 {
     char name[32];
     snprintf(name, sizeof name, "cells.%u.preprocess0", s->number);
-    state[0] = s->reduced ? assay_space_reduce(s->g, s->before, s->c, name)
-                          : assay_space_relu_conv_bn(s->g, s->before, s->c, 1, 1, name);
+    state[0] = s->reduced ? assay_space_reduce(s->g, s->before, s->c, true, name)
+                          : assay_space_relu_conv_bn(s->g, s->before, s->c, 1, 1, true, name);
     snprintf(name, sizeof name, "cells.%u.preprocess1", s->number);
-    state[1] = assay_space_relu_conv_bn(s->g, s->last, s->c, 1, 1, name);
+    state[1] = assay_space_relu_conv_bn(s->g, s->last, s->c, 1, 1, true, name);
 }
 
 static void add_cell(struct stack *s, bool reduce)
@@ -136,7 +137,7 @@ static void stem(struct stack *s, const struct assay_net *net)
         imagenet_stem(s, x);
     else
         s->before = s->last =
-            assay_space_conv_bn(s->g, x, s->c * (net->stem ? net->stem : 1), "stem");
+            assay_space_conv_bn(s->g, x, s->c * (net->stem ? net->stem : 1), true, "stem");
 }
 
 static int check_net(const struct assay_net *net, struct assay_err *err)
@@ -159,7 +160,7 @@ static int build_supernet(const struct assay_supernet *mask, const struct assay_
     stem(&s, net);
     add_cells(&s, net->thin ? DARTS_CELLS : net->cells);
     if (net->thin || net->macro == ASSAY_MACRO_TENAS)
-        assay_space_head(g, s.last, net->classes);
+        assay_space_head(g, s.last, net->classes, true);
     else
         assay_graph_linear(g, assay_graph_gap(g, s.last), net->classes, "classifier");
     return assay_graph_finish(g, err);
@@ -213,4 +214,5 @@ const struct assay_space_kind assay_space_darts = {
     .parse = assay_darts_parse,
     .canonical = canonical,
     .supernet = &supernet,
+    .oneshot = &assay_darts_oneshot,
 };

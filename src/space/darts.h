@@ -40,6 +40,11 @@ uint64_t assay_darts_encode(const struct darts_genotype *genotype);
 uint64_t assay_darts_index(const struct assay_supernet *mask);
 void assay_darts_mask(uint64_t index, struct assay_supernet *mask);
 
+// An operation as a module of that name.
+uint32_t assay_darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
+                               bool affine, const char *name);
+extern const struct assay_oneshot_kind assay_darts_oneshot;
+
 // "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=...)"; read also
 // with double quotes, other white space, trailing commas, and range(2, 6).
 int assay_darts_format(uint64_t index, char *text, size_t cap);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the files of room space share: the members of the registry and the blocks networks are made
-// of.
+// of. affine: BNs have gamma and beta.
 #ifndef ASSAY_SPACE_INSIDE_H
 #define ASSAY_SPACE_INSIDE_H
 
@@ -15,21 +15,24 @@ int assay_space_check_net(const struct assay_net *net, uint32_t image_multiple,
 // ReLU, convolution without bias (padded so that stride 1 keeps the size), BN: modules PREFIX.op.1
 // and PREFIX.op.2.
 uint32_t assay_space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
-                                  uint32_t stride, const char *prefix);
+                                  uint32_t stride, bool affine, const char *prefix);
 // Of DARTS: ReLU, depthwise convolution (padded so that stride 1 keeps the size), 1x1 convolution,
 // BN: modules PREFIX.op.1, op.2 and op.3.
 uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
-                               uint32_t dilation, const char *prefix);
+                               uint32_t dilation, bool affine, const char *prefix);
 // Factorised reduction to c channels of half the size: ReLU, two 1x1 convolutions of stride 2, the
 // second on the map shifted by one pixel, side by side, BN: modules PREFIX.convs.0, convs.1 and bn.
-uint32_t assay_space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix);
+uint32_t assay_space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                            const char *prefix);
 // A network's first 3x3 convolution, and BN: modules PREFIX.0 and PREFIX.1.
-uint32_t assay_space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix);
+uint32_t assay_space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                             const char *prefix);
 // Stride-2 residual block of ResNet as NAS-Bench-201 has it: modules PREFIX.conv_a, conv_b,
 // downsample.1.
-uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, const char *prefix);
+uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                              const char *prefix);
 // BN, ReLU, global average pool, linear classifier: modules lastact.0 and classifier.
-uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes);
+uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine);
 
 // The weighted terms of a node of a supernet, at most all operations of all edges into it.
 #define SPACE_TERMS 40
@@ -41,5 +44,9 @@ void space_sum_add(struct space_sum *sum, uint32_t x, double weight);
 // Their sum; without terms a tensor of zeros (c,size,size).
 uint32_t space_sum_end(struct assay_graph *g, const struct space_sum *sum, uint32_t c,
                        uint32_t size);
+
+// The next mix of a one-shot network.
+uint32_t space_mix(struct assay_graph *g, const struct assay_oneshot *shot, uint32_t n,
+                   const uint32_t *x);
 
 #endif

@@ -31,7 +31,8 @@ static uint64_t size(void)
     return NB201_SIZE;
 }
 
-static uint32_t edge(struct assay_graph *g, uint8_t op, uint32_t x, const char *name)
+uint32_t assay_nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, bool affine,
+                               const char *name)
 {
     const uint32_t c = g->node[x].c, h = g->node[x].h, w = g->node[x].w;
     switch (op) {
@@ -42,14 +43,17 @@ static uint32_t edge(struct assay_graph *g, uint8_t op, uint32_t x, const char *
     case NB201_AVG_POOL:
         return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, 1, 1);
     default:
-        return assay_space_relu_conv_bn(g, x, c, op == NB201_CONV_1X1 ? 1 : 3, 1, name);
+        return assay_space_relu_conv_bn(g, x, c, op == NB201_CONV_1X1 ? 1 : 3, 1, affine, name);
     }
 }
 
-// What stands in the place of every cell: an architecture, or a supernet when there is a mask.
+// What stands in the place of every cell: an architecture, a supernet when there is a mask, or a
+// one-shot network's cell.
 struct cells {
     uint8_t op[NB201_EDGES];
     const struct assay_supernet *mask;
+    const struct assay_oneshot *shot;
+    bool affine;
 };
 
 // Node 0 is the cell's input x, node 3 its output.
@@ -62,7 +66,7 @@ static uint32_t cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint3
         for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++) {
             char name[64];
             snprintf(name, sizeof name, "cells.%u.layers.%u", number, k);
-            term[n++] = edge(g, op[k], node[assay_nb201_from[k]], name);
+            term[n++] = assay_nb201_operation(g, op[k], node[assay_nb201_from[k]], true, name);
         }
         node[to] = assay_graph_add(g, n, term, NULL);
     }
@@ -77,7 +81,8 @@ static void mixed_edge(struct assay_graph *g, uint16_t alive, uint32_t k, uint32
         char name[64];
         snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, assay_nb201_to[k],
                  assay_nb201_from[k], op);
-        space_sum_add(sum, edge(g, op, x, name), 1.0 / __builtin_popcount(alive));
+        space_sum_add(sum, assay_nb201_operation(g, op, x, true, name),
+                      1.0 / __builtin_popcount(alive));
     }
 }
 
@@ -95,9 +100,32 @@ static uint32_t mixed_cell(struct assay_graph *g, const struct assay_supernet *m
     return node[3];
 }
 
+// Every edge is a mix of the five operations.
+static uint32_t shot_cell(struct assay_graph *g, const struct assay_oneshot *shot, uint32_t x,
+                          uint32_t number)
+{
+    uint32_t node[4] = {x};
+    for (uint32_t to = 1, k = 0; to < 4; to++) {
+        uint32_t term[3], n = 0;
+        for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++) {
+            const uint8_t from = assay_nb201_from[k];
+            uint32_t op[NB201_OPS];
+            for (uint8_t o = 0; o < NB201_OPS; o++) {
+                char name[64];
+                snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, to, from, o);
+                op[o] = assay_nb201_operation(g, o, node[from], shot->affine, name);
+            }
+            term[n++] = space_mix(g, shot, NB201_OPS, op);
+        }
+        node[to] = assay_graph_add(g, n, term, NULL);
+    }
+    return node[3];
+}
+
 static uint32_t any_cell(struct assay_graph *g, const struct cells *cells, uint32_t x,
                          uint32_t number)
 {
+    if (cells->shot) return shot_cell(g, cells->shot, x, number);
     return cells->mask ? mixed_cell(g, cells->mask, x, number) : cell(g, cells->op, x, number);
 }
 
@@ -110,7 +138,7 @@ static uint32_t stages(struct assay_graph *g, const struct cells *cells, uint32_
         if (stage > 0) {
             char name[32];
             snprintf(name, sizeof name, "cells.%u", number++);
-            x = assay_space_residual(g, x, net->channels << stage, name);
+            x = assay_space_residual(g, x, net->channels << stage, cells->affine, name);
         }
         for (uint32_t i = 0; i < net->cells; i++) x = any_cell(g, cells, x, number++);
     }
@@ -137,17 +165,17 @@ static int build_cells(const struct cells *cells, const struct assay_net *net,
         x = any_cell(g, cells, x, 0);
     } else {
         x = assay_graph_input(g, 3, net->image, net->image);
-        x = assay_space_conv_bn(g, x, net->channels, "stem");
+        x = assay_space_conv_bn(g, x, net->channels, cells->affine, "stem");
         x = stages(g, cells, x, net);
     }
-    assay_space_head(g, x, net->classes);
+    assay_space_head(g, x, net->classes, cells->affine);
     return assay_graph_finish(g, err);
 }
 
 static int build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
                  struct assay_err *err)
 {
-    struct cells cells = {.mask = NULL};
+    struct cells cells = {.affine = true};
     assay_nb201_decode(index, cells.op);
     return build_cells(&cells, net, g, err);
 }
@@ -155,8 +183,26 @@ static int build(uint64_t index, const struct assay_net *net, struct assay_graph
 static int build_supernet(const struct assay_supernet *mask, const struct assay_net *net,
                           struct assay_graph *g, struct assay_err *err)
 {
-    const struct cells cells = {.mask = mask};
+    const struct cells cells = {.mask = mask, .affine = true};
     return build_cells(&cells, net, g, err);
+}
+
+static int build_oneshot(const struct assay_oneshot *shot, const struct assay_net *net,
+                         struct assay_graph *g, struct assay_err *err)
+{
+    const struct cells cells = {.shot = shot, .affine = shot->affine};
+    return build_cells(&cells, net, g, err);
+}
+
+static uint32_t oneshot_cells(const struct assay_net *net)
+{
+    return 3 * net->cells;
+}
+
+static uint32_t oneshot_choice(const struct assay_net *net, uint32_t mix)
+{
+    (void)net;
+    return mix % NB201_EDGES;
 }
 
 static uint64_t index_of(const struct assay_supernet *mask)
@@ -218,6 +264,20 @@ static const struct assay_supernet_kind supernet = {
     .mask = mask_of,
 };
 
+static const uint8_t edge_options[NB201_EDGES] = {5, 5, 5, 5, 5, 5};
+static const uint8_t edge_number[NB201_EDGES] = {0, 1, 2, 3, 4, 5};
+static const struct assay_oneshot_kind oneshot = {
+    .net = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
+    .choices = NB201_EDGES,
+    .per_cell = NB201_EDGES,
+    .options = edge_options,
+    .differs = edge_number,
+    .cells = oneshot_cells,
+    .choice = oneshot_choice,
+    .build = build_oneshot,
+    .index = assay_nb201_encode,
+};
+
 const struct assay_space_kind assay_space_nb201 = {
     .name = "nas-bench-201",
     .help = "NAS-Bench-201: 15625 cells of 6 edges, 5 operations each; 5044 different networks",
@@ -231,4 +291,5 @@ const struct assay_space_kind assay_space_nb201 = {
     .parse = assay_nb201_parse,
     .canonical = canonical,
     .supernet = &supernet,
+    .oneshot = &oneshot,
 };

@@ -2,15 +2,15 @@
 #include "run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-int sweep_bench_open(struct sweep_bench *bench, struct assay_evaluator *e, int rank,
+int sweep_bench_open(struct sweep_bench *bench, const struct assay_job *job, int rank,
                      struct assay_err *err)
 {
-    const struct assay_schema *schema = assay_evaluator_schema(e);
+    const struct assay_schema *schema = job->schema(job->self);
     const size_t values = (size_t)schema->repeats * schema->n_column;
 
-    *bench =
-        (struct sweep_bench){.evaluator = e, .bytes = assay_record_bytes(schema), .rank = rank};
+    *bench = (struct sweep_bench){.job = job, .bytes = assay_record_bytes(schema), .rank = rank};
     bench->number =
         calloc(values + (size_t)schema->repeats * schema->spectrum_len + 1, sizeof(double));
     if (!bench->number) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a record");
@@ -19,12 +19,15 @@ int sweep_bench_open(struct sweep_bench *bench, struct assay_evaluator *e, int r
     return 0;
 }
 
-int sweep_bench_evaluate(struct sweep_bench *bench, uint64_t candidate, void *packed,
+int sweep_bench_evaluate(struct sweep_bench *bench, const void *task, void *packed,
                          struct assay_err *err)
 {
+    const struct assay_job *job = bench->job;
+
+    ASSAY_TRY(job->evaluate(job->self, task, &bench->record, err));
     bench->record.rank = bench->rank;
-    ASSAY_TRY(assay_evaluate(bench->evaluator, candidate, &bench->record, err));
-    assay_record_pack(assay_evaluator_schema(bench->evaluator), &bench->record, packed);
+    memcpy(&bench->record.index, task, sizeof bench->record.index);
+    assay_record_pack(job->schema(job->self), &bench->record, packed);
     return 0;
 }
 

@@ -106,6 +106,25 @@ const struct assay_opt assay_config_opts[] = {
      SECONDS, FIELD(time_limit), .def = "0"},
     {"run", "coordinator_works", "rank 0 evaluates too; auto: when there are at most 8 ranks",
      CHOICE("auto|yes|no"), FIELD(coordinator_works), .def = "auto"},
+
+    {"search", "method", "search methods with commas between, side by side (`assay list methods`)",
+     TEXT, FIELD(search.method), .def = "tenas"},
+    {"search", "seeds", "one search for each of these seeds, in place of run.seed: 0-3, or 1, 5, 8-9",
+     TEXT, FIELD(search.seeds), .def = "0"},
+    {"search", "prune", "tenas: operations pruned from every edge in a round; 0: 1 (darts: 3, its ImageNet: 2)",
+     U64(0, 16), FIELD(search.prune), .def = "0"},
+    {"search", "common", "tenas: all candidates of a round share weights and batches; false: new ones for each",
+     BOOL, FIELD(search.common), .def = "true"},
+    {"search", "by", "random, evolution: column that decides, or tenas: rank sum of kappa and regions",
+     TEXT, FIELD(search.by), .def = "tenas"},
+    {"search", "samples", "random, evolution: architectures evaluated; 0: as many as cost a TE-NAS search's FLOPs",
+     U64(0, 100000), FIELD(search.samples), .def = "0"},
+    {"search", "population", "evolution: architectures alive",
+     U64(2, 100000), FIELD(search.population), .def = "32"},
+    {"search", "tournament", "evolution: of so many, drawn from the living, the best is a parent",
+     U64(1, 100000), FIELD(search.tournament), .def = "8"},
+    {"search", "children", "evolution: born and evaluated together; as many of the oldest die",
+     U64(1, 100000), FIELD(search.children), .def = "8"},
     {.name = NULL},
 };
 // clang-format on
@@ -266,8 +285,10 @@ struct assay_net assay_config_cost_net(const struct assay_config *config)
 
 // ---- identity ---------------------------------------------------------------------------------
 
-static bool determines_numbers(const struct assay_opt *opt)
+static bool determines_numbers(const struct assay_opt *opt, bool search)
 {
+    if (strcmp(opt->section, search ? "candidates" : "search") == 0) return false;
+    if (search && strcmp(opt->section, "run") == 0 && strcmp(opt->name, "seed") == 0) return false;
     static const char *const how[] = {"memory", "cpu", "checkpoint", "time_limit",
                                       "coordinator_works"};
     if (strcmp(opt->section, "data") == 0 && strcmp(opt->name, "path") == 0) return false;
@@ -278,12 +299,12 @@ static bool determines_numbers(const struct assay_opt *opt)
     return true;
 }
 
-size_t assay_config_identity(const struct assay_config *config, char *text, size_t cap)
+size_t assay_config_identity(const struct assay_config *config, bool search, char *text, size_t cap)
 {
     struct assay_opt table[ASSAY_LEN(assay_config_opts)];
     unsigned n = 0;
     for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++) {
-        if (determines_numbers(opt)) table[n++] = *opt;
+        if (determines_numbers(opt, search)) table[n++] = *opt;
     }
     table[n] = (struct assay_opt){0};
     return assay_opts_format(table, config, text, cap);

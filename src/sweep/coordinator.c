@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rank 0: hands out tasks, takes records in, writes the journal; between messages it evaluates
-// candidates itself, so that its core is not lost. Workers have a chunk ahead meanwhile.
+// tasks itself, so that its core is not lost. Workers have a chunk ahead meanwhile.
 #include "run.h"
 
 #include <math.h>
@@ -22,15 +22,18 @@ struct hand {
 
 struct sweep_desk {
     struct sweep_farm farm;
+    struct sweep_ledger *ledger; // of the round, borrowed
     struct sweep_bench bench;
     struct sweep_queue queue;
     struct sweep_progress progress;
     struct hand *hand; // (ranks), 0 unused
     int ranks, n_left; // workers that have ended
     bool works;
+    char *chunk;   // (SWEEP_CHUNK_MAX, task_bytes) a TASK being made
     char *pending; // records not yet in the journal
     size_t n_pending, cap_pending;
     double flushed, published, own; // times of the last flush and publication; own: last evaluation
+    double publishing;              // seconds that the last publication took
     uint64_t published_done;
     struct sweep_limit limit;
     double longest; // evaluation so far, CPU seconds
@@ -77,12 +80,11 @@ static int enter(struct sweep_desk *d, size_t n, double seconds)
 {
     for (size_t i = 0; i < n; i++) {
         uint64_t task;
-        const int fresh =
-            sweep_ledger_enter(d->farm.ledger, pending_at(d, d->n_pending), &task, d->err);
+        const int fresh = sweep_ledger_enter(d->ledger, pending_at(d, d->n_pending), &task, d->err);
         if (fresh < 0) return fresh;
         ASSAY_ASSERT(fresh);
         sweep_queue_finished(&d->queue, task, seconds / (double)n);
-        d->longest = fmax(d->longest, d->farm.ledger->record[task].seconds);
+        d->longest = fmax(d->longest, d->ledger->record[task].seconds);
         d->n_pending++;
     }
     return 0;
@@ -152,23 +154,26 @@ static int receive_all(struct sweep_desk *d, double wait)
     return 0;
 }
 
+static const char *next_task(struct sweep_desk *d)
+{
+    return d->ledger->task.at + sweep_queue_take(&d->queue) * d->ledger->task.bytes;
+}
+
 static int send_chunk(struct sweep_desk *d, int rank, uint64_t n)
 {
-    uint64_t candidate[SWEEP_CHUNK_MAX];
+    const size_t bytes = d->ledger->task.bytes;
 
-    for (uint64_t i = 0; i < n; i++)
-        candidate[i] = d->farm.ledger->plan->task[sweep_queue_take(&d->queue)];
+    for (uint64_t i = 0; i < n; i++) memcpy(d->chunk + i * bytes, next_task(d), bytes);
     d->hand[rank].out += n;
     d->hand[rank].chunk = n;
-    return assay_comm_post(d->farm.comm, rank, ASSAY_TAG_TASK, candidate, n * sizeof *candidate,
-                           d->err);
+    return assay_comm_post(d->farm.comm, rank, ASSAY_TAG_TASK, d->chunk, n * bytes, d->err);
 }
 
 // Long enough that a worker never waits for rank 0's own candidate or checkpoint; grows by steps,
 // since a first guess of the rate may be far off.
 static uint64_t chunk_size(const struct sweep_desk *d, const struct hand *hand)
 {
-    const double seconds = fmax(CHUNK_SECONDS, 2 * fmax(d->own, d->farm.publisher->seconds));
+    const double seconds = fmax(CHUNK_SECONDS, 2 * fmax(d->own, d->publishing));
     const uint64_t grown = hand->chunk ? 8 * hand->chunk : 1;
     const int evaluators = d->ranks - 1 + d->works;
 
@@ -211,27 +216,27 @@ static int end_workers(struct sweep_desk *d)
 static int evaluate_one(struct sweep_desk *d)
 {
     const double start = assay_clock_wall();
-    const uint64_t task = sweep_queue_take(&d->queue);
 
     ASSAY_TRY(reserve(d, d->n_pending + 1));
-    ASSAY_TRY(sweep_bench_evaluate(&d->bench, d->farm.ledger->plan->task[task],
-                                   pending_at(d, d->n_pending), d->err));
+    ASSAY_TRY(sweep_bench_evaluate(&d->bench, next_task(d), pending_at(d, d->n_pending), d->err));
     d->own = assay_clock_wall() - start;
     return enter(d, 1, d->own);
 }
 
 static int checkpoint_if_due(struct sweep_desk *d)
 {
-    const double least = d->farm.config->checkpoint, last = d->farm.publisher->seconds;
-    const double now = assay_clock_wall();
+    const double least = d->farm.config->checkpoint, now = assay_clock_wall();
+    const struct assay_job *job = d->farm.job;
 
-    if (least <= 0 || now - d->published < fmax(least, PUBLISH_FACTOR * last)) return 0;
-    if (d->farm.ledger->n_done == d->published_done) return 0;
+    if (least <= 0 || now - d->published < fmax(least, PUBLISH_FACTOR * d->publishing)) return 0;
+    if (d->ledger->n_done == d->published_done) return 0;
     ASSAY_TRY(flush(d));
     ASSAY_TRY(assay_journal_sync(d->farm.journal, d->err));
-    ASSAY_TRY(sweep_publish(d->farm.publisher, d->err));
+    const double start = assay_clock_wall();
+    ASSAY_TRY(job->publish(job->self, d->err));
     d->published = assay_clock_wall();
-    d->published_done = d->farm.ledger->n_done;
+    d->publishing = d->published - start;
+    d->published_done = d->ledger->n_done;
     return 0;
 }
 
@@ -249,10 +254,10 @@ static bool must_stop(struct sweep_desk *d)
 
 static void show(struct sweep_desk *d)
 {
-    const struct sweep_ledger *ledger = d->farm.ledger;
+    const struct sweep_ledger *ledger = d->ledger;
 
     sweep_progress_show(&d->progress, &(struct sweep_count){.done = ledger->n_done,
-                                                            .total = ledger->plan->n_task,
+                                                            .total = ledger->task.n,
                                                             .failed = ledger->n_failed,
                                                             .cost_left = d->queue.cost_left,
                                                             .cost_done = d->queue.cost_done});
@@ -260,9 +265,9 @@ static void show(struct sweep_desk *d)
 
 static int run(struct sweep_desk *d)
 {
-    const struct sweep_ledger *ledger = d->farm.ledger;
+    const struct sweep_ledger *ledger = d->ledger;
 
-    while (ledger->n_done < ledger->plan->n_task && !must_stop(d)) {
+    while (ledger->n_done < ledger->task.n && !must_stop(d)) {
         ASSAY_TRY(hand_out(d));
         const bool own = d->works && d->queue.next < d->queue.n;
         if (own) ASSAY_TRY(evaluate_one(d));
@@ -274,23 +279,30 @@ static int run(struct sweep_desk *d)
     return 0;
 }
 
-int sweep_desk_run(struct sweep_desk *d)
+int sweep_desk_round(struct sweep_desk *d, struct sweep_ledger *ledger)
 {
-    const struct sweep_ledger *ledger = d->farm.ledger;
-    struct assay_err first = {0};
-
-    int status = run(d);
+    d->ledger = ledger;
+    d->published_done = ledger->n_done;
+    sweep_queue_free(&d->queue);
+    ASSAY_TRY(sweep_queue_open(&d->queue, ledger, d->farm.job, d->err));
+    sweep_progress_open(&d->progress, d->farm.log, &(struct sweep_count){.done = ledger->n_done});
+    const int status = run(d);
     sweep_progress_break(&d->progress);
-    if (status < 0) first = *d->err;
+    if (status < 0) return status;
+    ASSAY_TRY(flush(d));
+    return ledger->n_done == ledger->task.n ? SWEEP_COMPLETE : SWEEP_STOPPED;
+}
+
+int sweep_desk_end(struct sweep_desk *d, int status)
+{
+    const struct assay_err first = *d->err;
+
     if (status == ASSAY_ERR_MPI) return status;
     int ended = end_workers(d);
     if (ended >= 0) ended = flush(d);
-    if (status < 0) {
-        *d->err = first;
-        return status;
-    }
-    if (ended < 0) return ended;
-    return ledger->n_done == ledger->plan->n_task ? SWEEP_COMPLETE : SWEEP_STOPPED;
+    if (status >= 0) return ended < 0 ? ended : status;
+    *d->err = first;
+    return status;
 }
 
 const char *sweep_desk_why(const struct sweep_desk *d)
@@ -306,12 +318,10 @@ static int fill(struct sweep_desk *d)
     d->hand = calloc((size_t)d->ranks, sizeof *d->hand);
     if (!d->hand)
         return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for %d ranks", d->ranks);
-    ASSAY_TRY(sweep_bench_open(&d->bench, farm->evaluator, 0, d->err));
-    ASSAY_TRY(reserve(d, 16));
-    ASSAY_TRY(sweep_queue_open(&d->queue, farm->ledger, farm->evaluator, d->err));
-    sweep_progress_open(&d->progress, farm->log,
-                        &(struct sweep_count){.done = farm->ledger->n_done});
-    return 0;
+    d->chunk = malloc(SWEEP_CHUNK_MAX * farm->job->task_bytes);
+    if (!d->chunk) return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for messages");
+    ASSAY_TRY(sweep_bench_open(&d->bench, farm->job, 0, d->err));
+    return reserve(d, 16);
 }
 
 int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, struct assay_err *err)
@@ -340,6 +350,7 @@ void sweep_desk_close(struct sweep_desk *d)
     sweep_queue_free(&d->queue);
     sweep_bench_close(&d->bench);
     free(d->hand);
+    free(d->chunk);
     free(d->pending);
     free(d);
 }

@@ -18,6 +18,7 @@ struct assay_evaluator {
     struct assay_schema schema;
     unsigned needs; // of all metrics, enum assay_needs
     struct inputs inputs;
+    struct assay_draw draw;   // of inputs and weights
     struct assay_arena arena; // scratch of one repeat
 };
 
@@ -61,16 +62,16 @@ static int draw_weights(struct assay_evaluator *e, uint64_t repeat, struct assay
                         struct assay_err *err)
 {
     const struct assay_protocol *p = &e->config->protocol;
-    const uint64_t drawn = p->redraw ? repeat : 0;
+    const uint64_t seed = e->draw.seed, drawn = e->draw.weights + (p->redraw ? repeat : 0);
     double *net = assay_arena_alloc(&e->arena, e->net.n_theta * sizeof *net);
     double *thin = assay_arena_alloc(&e->arena, e->thin.n_theta * sizeof *thin);
     if (!net || !thin) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for weights");
     if (e->needs & ASSAY_NEEDS_NET) {
-        assay_init_params(&e->net, (enum assay_init)p->ntk_init, p->seed, drawn, net);
+        assay_init_params(&e->net, (enum assay_init)p->ntk_init, seed, drawn, net);
     }
     if (e->needs & ASSAY_NEEDS_THIN) {
-        assay_init_params(&e->thin, (enum assay_init)p->region_init,
-                          assay_hash64("thin", 4, p->seed), drawn, thin);
+        assay_init_params(&e->thin, (enum assay_init)p->region_init, assay_hash64("thin", 4, seed),
+                          drawn, thin);
     }
     s->theta_net = net;
     s->theta_thin = thin;
@@ -302,6 +303,7 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
     ASSAY_TRY(assay_kern_select(&kern, config->cpu, err));
     ASSAY_TRY(assay_exec_create(&e->exec, kern, err));
     ASSAY_TRY(check_shape(e, data, err));
+    e->draw.seed = config->protocol.seed;
     return inputs_draw(&e->inputs, config, e->needs, data, err);
 }
 
@@ -324,6 +326,14 @@ int assay_evaluator_create(struct assay_evaluator **out, const struct assay_conf
     }
     *out = e;
     return ASSAY_OK;
+}
+
+int assay_evaluator_draw(struct assay_evaluator *e, const struct assay_draw *draw,
+                         const struct assay_data *data, struct assay_err *err)
+{
+    const bool same = draw->seed == e->draw.seed && draw->batches == e->draw.batches;
+    e->draw = *draw;
+    return same ? ASSAY_OK : inputs_redraw(&e->inputs, &e->config->protocol, draw, data, err);
 }
 
 void assay_evaluator_destroy(struct assay_evaluator *e)

@@ -21,21 +21,30 @@ char *sweep_config_text(const struct assay_config *config)
 
 // The version, the columns, the data and the kernel rung stand in comments: they tell journals
 // apart, not configurations.
+char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
+                          struct assay_hash data)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+
+    if (!out) return NULL;
+    fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);
+    for (uint32_t i = 0; i < schema->n_column; i++) fprintf(out, " %s", schema->column[i].name);
+    fprintf(out, "\n# cpu: %s\n# data: %016" PRIx64 "%016" PRIx64 "\n", rung, data.hi, data.lo);
+    fclose(out);
+    return text;
+}
+
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
                           const char *rung, struct assay_hash data)
 {
-    char *settings = NULL, *text = NULL;
-    size_t bytes = 0;
-    const size_t n = assay_config_identity(config, NULL, 0) + 1;
+    const size_t n = assay_config_identity(config, false, NULL, 0) + 1;
+    char *settings = malloc(n), *text = NULL;
 
-    settings = malloc(n);
-    FILE *out = settings ? open_memstream(&text, &bytes) : NULL;
-    if (out) {
-        assay_config_identity(config, settings, n);
-        fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);
-        for (uint32_t i = 0; i < schema->n_column; i++) fprintf(out, " %s", schema->column[i].name);
-        fprintf(out, "\n# cpu: %s\n# data: %016" PRIx64 "%016" PRIx64 "\n", rung, data.hi, data.lo);
-        fclose(out);
+    if (settings) {
+        assay_config_identity(config, false, settings, n);
+        text = assay_identity_text(settings, schema, rung, data);
     }
     free(settings);
     return text;

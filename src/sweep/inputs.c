@@ -50,11 +50,11 @@ static int allocate(struct inputs *in, struct repeat_inputs *r, uint64_t pixels,
 }
 
 // Replaces the data's labels by uniform ones if the protocol says so.
-static int choose_labels(const struct assay_protocol *p, uint64_t repeat, uint32_t n,
+static int choose_labels(const struct assay_protocol *p, uint64_t seed, uint64_t number, uint32_t n,
                          uint32_t *label, struct assay_err *err)
 {
     struct assay_rng rng;
-    assay_rng_init(&rng, p->seed, repeat, "labels", "nasi");
+    assay_rng_init(&rng, seed, number, "labels", "nasi");
     for (uint32_t i = 0; i < n; i++) {
         if (p->nasi_labels == ASSAY_LABELS_RANDOM) {
             label[i] = (uint32_t)assay_rng_below(&rng, p->classes);
@@ -69,22 +69,23 @@ static int choose_labels(const struct assay_protocol *p, uint64_t repeat, uint32
 }
 
 static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64_t repeat,
-                       const struct assay_data *data, struct assay_err *err)
+                       const struct assay_draw *draw, const struct assay_data *data,
+                       struct assay_err *err)
 {
+    const uint64_t seed = draw->seed, number = draw->batches + repeat;
     struct repeat_inputs *r = &in->repeat[repeat];
     const bool shared = r->nasi_images == r->images;
     if (in->n_image) {
-        ASSAY_TRY(assay_data_batch(data, p->seed, repeat, "images", in->n_image, r->images,
+        ASSAY_TRY(assay_data_batch(data, seed, number, "images", in->n_image, r->images,
                                    shared ? r->nasi_label : NULL, err));
     }
     if (in->n_nasi && !shared) {
-        ASSAY_TRY(assay_data_batch(data, p->seed, repeat, "nasi", in->n_nasi, r->nasi_images,
+        ASSAY_TRY(assay_data_batch(data, seed, number, "nasi", in->n_nasi, r->nasi_images,
                                    r->nasi_label, err));
     }
-    if (in->n_nasi) ASSAY_TRY(choose_labels(p, repeat, in->n_nasi, r->nasi_label, err));
+    if (in->n_nasi) ASSAY_TRY(choose_labels(p, seed, number, in->n_nasi, r->nasi_label, err));
     if (in->n_patch) {
-        ASSAY_TRY(
-            assay_data_patches(data, p->seed, repeat, "patches", in->n_patch, r->patches, err));
+        ASSAY_TRY(assay_data_patches(data, seed, number, "patches", in->n_patch, r->patches, err));
     }
     return ASSAY_OK;
 }
@@ -109,8 +110,14 @@ int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned n
     if (!in->repeat) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches");
     for (uint64_t r = 0; r < p->repeats; r++) {
         ASSAY_TRY(allocate(in, &in->repeat[r], pixels, shared, err));
-        ASSAY_TRY(draw_repeat(in, p, r, data, err));
     }
+    return inputs_redraw(in, p, &(struct assay_draw){.seed = p->seed}, data, err);
+}
+
+int inputs_redraw(struct inputs *in, const struct assay_protocol *p, const struct assay_draw *draw,
+                  const struct assay_data *data, struct assay_err *err)
+{
+    for (uint64_t r = 0; r < p->repeats; r++) ASSAY_TRY(draw_repeat(in, p, r, draw, data, err));
     return ASSAY_OK;
 }
 

@@ -21,6 +21,9 @@ struct inputs {
 // take more than run.memory.
 int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned needs,
                 const struct assay_data *data, struct assay_err *err);
+// Draws other batches of the same sizes.
+int inputs_redraw(struct inputs *in, const struct assay_protocol *p, const struct assay_draw *draw,
+                  const struct assay_data *data, struct assay_err *err);
 void inputs_finish(struct inputs *in);
 
 #endif

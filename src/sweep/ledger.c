@@ -4,16 +4,17 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 int sweep_ledger_open(struct sweep_ledger *ledger, const struct assay_schema *schema,
-                      const struct sweep_plan *plan, struct assay_err *err)
+                      struct sweep_tasks task, struct assay_err *err)
 {
-    const uint64_t n = plan->n_task;
+    const uint64_t n = task.n;
     const size_t values = (size_t)schema->repeats * schema->n_column;
     const size_t width = values + (size_t)schema->repeats * schema->spectrum_len;
 
     *ledger =
-        (struct sweep_ledger){.schema = schema, .plan = plan, .bytes = assay_record_bytes(schema)};
+        (struct sweep_ledger){.schema = schema, .task = task, .bytes = assay_record_bytes(schema)};
     ledger->record = calloc(n + 1, sizeof *ledger->record);
     ledger->done = calloc(n + 1, sizeof *ledger->done);
     ledger->number = calloc((n + 1) * width + 1, sizeof *ledger->number);
@@ -29,10 +30,27 @@ int sweep_ledger_open(struct sweep_ledger *ledger, const struct assay_schema *sc
     return 0;
 }
 
-// The candidate of a packed record, by way of the spare record behind the last.
-static uint64_t candidate_of(const struct sweep_ledger *ledger, const void *packed)
+static int compare(const void *number, const void *task)
 {
-    struct assay_record record = ledger->record[ledger->plan->n_task];
+    uint64_t a, b;
+
+    memcpy(&a, number, sizeof a);
+    memcpy(&b, task, sizeof b);
+    return (a > b) - (a < b);
+}
+
+// Which task has this number, or task.n.
+static uint64_t find(const struct sweep_tasks *task, uint64_t number)
+{
+    const char *at = bsearch(&number, task->at, task->n, task->bytes, compare);
+
+    return at ? (uint64_t)(at - task->at) / task->bytes : task->n;
+}
+
+// The number of a packed record, by way of the spare record behind the last.
+static uint64_t number_of(const struct sweep_ledger *ledger, const void *packed)
+{
+    struct assay_record record = ledger->record[ledger->task.n];
 
     assay_record_unpack(ledger->schema, packed, &record);
     return record.index;
@@ -41,13 +59,13 @@ static uint64_t candidate_of(const struct sweep_ledger *ledger, const void *pack
 int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
                        struct assay_err *err)
 {
-    const uint64_t candidate = candidate_of(ledger, packed);
-    const uint64_t i = *task = sweep_plan_find(ledger->plan, candidate);
+    const uint64_t number = number_of(ledger, packed);
+    const uint64_t i = *task = find(&ledger->task, number);
 
-    if (i == ledger->plan->n_task)
+    if (i == ledger->task.n)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "a record of candidate %" PRIu64 ", which is none of this run's tasks",
-                             candidate);
+                             number);
     // The first record stands, but a failure gives way to a later try.
     const bool failed = ledger->done[i] && ledger->record[i].verdict == ASSAY_VERDICT_FAILED;
     if (ledger->done[i] && !failed) return 0;
@@ -60,7 +78,7 @@ int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t
 }
 
 int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal, uint64_t n,
-                      struct assay_err *err)
+                      bool others, struct assay_err *err)
 {
     int status = 0;
     uint64_t task;
@@ -69,7 +87,9 @@ int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal
     if (!packed) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a record");
     for (uint64_t i = 0; status >= 0 && i < n; i++) {
         status = assay_journal_read(journal, i, packed, err);
-        if (status >= 0) status = sweep_ledger_enter(ledger, packed, &task, err);
+        if (status < 0) break;
+        if (others && find(&ledger->task, number_of(ledger, packed)) == ledger->task.n) continue;
+        status = sweep_ledger_enter(ledger, packed, &task, err);
     }
     free(packed);
     return status < 0 ? assay_err_prefix(err, "journal") : 0;
@@ -79,7 +99,7 @@ uint64_t sweep_ledger_retry(struct sweep_ledger *ledger)
 {
     const uint64_t n = ledger->n_failed;
 
-    for (uint64_t i = 0; i < ledger->plan->n_task; i++) {
+    for (uint64_t i = 0; i < ledger->task.n; i++) {
         if (ledger->done[i] && ledger->record[i].verdict == ASSAY_VERDICT_FAILED)
             ledger->done[i] = false;
     }

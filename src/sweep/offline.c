@@ -55,9 +55,9 @@ static int open_records(struct archive *a, const char *dir, struct assay_err *er
 {
     uint64_t n = 0;
 
-    ASSAY_TRY(sweep_ledger_open(&a->ledger, &a->schema, &a->plan, err));
+    ASSAY_TRY(sweep_ledger_open(&a->ledger, &a->schema, sweep_plan_tasks(&a->plan), err));
     ASSAY_TRY(assay_journal_open_read(&a->journal, dir, &a->schema, &n, err));
-    return sweep_ledger_load(&a->ledger, a->journal, n, err);
+    return sweep_ledger_load(&a->ledger, a->journal, n, false, err);
 }
 
 // ---- pack ---------------------------------------------------------------------------------------
@@ -65,14 +65,19 @@ static int pack(struct archive *a, const char *dir, const struct assay_log *log,
                 struct assay_err *err)
 {
     ASSAY_TRY(assay_journal_peek(dir, &a->identity, &a->list, &a->n_list, err));
+    if (strstr(a->identity, "\n[search]\n"))
+        return assay_err_set(err, ASSAY_ERR_STATE,
+                             "%s holds a search: `assay search` with the same configuration writes "
+                             "its search.h5 again",
+                             dir);
     if (sweep_config_parse(&a->config, a->identity, err) < 0)
         return assay_err_prefix(err, "%s/journal", dir);
     ASSAY_TRY(open_schema(a, err));
     ASSAY_TRY(sweep_plan_unpack(&a->plan, a->list, a->n_list, a->config.members, &a->space, err));
     ASSAY_TRY(open_records(a, dir, err));
-    ASSAY_TRY(sweep_publisher_open(&a->publisher, dir, &a->config, &a->space, &a->ledger,
+    ASSAY_TRY(sweep_publisher_open(&a->publisher, dir, &a->config, &a->space, &a->plan, &a->schema,
                                    a->identity, NULL, err));
-    ASSAY_TRY(sweep_publish(&a->publisher, err));
+    ASSAY_TRY(sweep_publish(&a->publisher, a->ledger.record, a->ledger.done, err));
     assay_log_line(log, ASSAY_LOG_INFO,
                    "%s/results.h5: %" PRIu64 " rows, %" PRIu64 " of %" PRIu64 " evaluations done",
                    dir, a->plan.n_row, a->ledger.n_done, a->plan.n_task);

@@ -30,6 +30,12 @@ uint64_t sweep_plan_find(const struct sweep_plan *plan, uint64_t candidate)
     return at ? (uint64_t)(at - plan->task) : plan->n_task;
 }
 
+struct sweep_tasks sweep_plan_tasks(const struct sweep_plan *plan)
+{
+    return (struct sweep_tasks){
+        .at = (const char *)plan->task, .n = plan->n_task, .bytes = sizeof *plan->task};
+}
+
 int sweep_plan_fill(struct sweep_plan *plan, uint64_t *index, uint64_t n, bool members,
                     const struct assay_space *space, struct assay_err *err)
 {

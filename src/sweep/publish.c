@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the ledger to results.h5.
+// From records to results.h5.
 #include "run.h"
 
 #include <stdlib.h>
@@ -18,49 +18,12 @@ static char *keep(struct sweep_publisher *p, const char *text)
     return copy ? memcpy(copy, text, n) : NULL;
 }
 
-// ---- attributes of the file ---------------------------------------------------------------------
-// run: a circumstance, which may differ between runs with equal results. Takes text (malloc'd).
-static int add_attr(struct sweep_publisher *p, const char *name, char *text, bool run,
-                    struct assay_err *err)
-{
-    const char *copy = text ? keep(p, text) : NULL;
-
-    free(text);
-    ASSAY_ASSERT(p->n_attr < ASSAY_LEN(p->attr));
-    if (!copy) return no_memory(err);
-    p->attr[p->n_attr++] = (struct assay_attr){.name = name, .text = copy, .run = run};
-    return 0;
-}
-
-static char *build_text(void)
-{
-    const size_t n = assay_build_describe(NULL, 0) + 1;
-    char *text = malloc(n);
-
-    if (text) assay_build_describe(text, n);
-    return text;
-}
-
-// What determines the numbers stands at the root, all other settings are circumstances.
-static int add_circumstances(struct sweep_publisher *p, const struct assay_config *config,
-                             const struct assay_comm *comm, struct assay_err *err)
-{
-    char ranks[16];
-    char *command = sweep_command_text();
-
-    snprintf(ranks, sizeof ranks, "%d", assay_comm_size(comm));
-    if (command) ASSAY_TRY(add_attr(p, "command", command, true, err));
-    ASSAY_TRY(add_attr(p, "config", sweep_config_text(config), true, err));
-    ASSAY_TRY(add_attr(p, "ranks", strdup(ranks), true, err));
-    return add_attr(p, "host", strdup(assay_comm_host(comm)), true, err);
-}
-
 // ---- rows ---------------------------------------------------------------------------------------
 static int fill_row(struct sweep_publisher *p, uint64_t i, const struct assay_config *config,
                     const struct assay_space *space, struct assay_graph *scratch,
                     struct assay_err *err)
 {
-    const struct sweep_plan *plan = p->ledger->plan;
+    const struct sweep_plan *plan = p->plan;
     struct assay_row *row = &p->row[i];
     char arch[ASSAY_ARCH_MAX];
 
@@ -79,15 +42,12 @@ static int fill_row(struct sweep_publisher *p, uint64_t i, const struct assay_co
 }
 
 static int fill(struct sweep_publisher *p, const struct assay_config *config,
-                const struct assay_space *space, const char *identity, struct assay_err *err)
+                const struct assay_space *space, struct assay_err *err)
 {
-    const uint64_t n = p->ledger->plan->n_row;
+    const uint64_t n = p->plan->n_row;
     struct assay_graph scratch;
     int status = 0;
 
-    ASSAY_TRY(add_attr(p, "config", strdup(identity), false, err));
-    ASSAY_TRY(add_attr(p, "build", build_text(), false, err));
-    ASSAY_TRY(add_attr(p, "space", strdup(config->space), false, err));
     ASSAY_TRY(assay_columns_create(&p->counted, config, true, err));
     p->row = assay_arena_alloc(&p->arena, (n + 1) * sizeof *p->row);
     if (!p->row) return no_memory(err);
@@ -100,38 +60,35 @@ static int fill(struct sweep_publisher *p, const struct assay_config *config,
 
 int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
                          const struct assay_config *config, const struct assay_space *space,
-                         const struct sweep_ledger *ledger, const char *identity,
-                         const struct assay_comm *comm, struct assay_err *err)
+                         const struct sweep_plan *plan, const struct assay_schema *schema,
+                         const char *identity, const struct assay_comm *comm, struct assay_err *err)
 {
-    *p = (struct sweep_publisher){.dir = dir, .ledger = ledger};
-    int status = comm ? add_circumstances(p, config, comm, err) : 0;
-    if (status >= 0) status = fill(p, config, space, identity, err);
+    *p = (struct sweep_publisher){.dir = dir, .plan = plan, .schema = schema};
+    int status = assay_run_attrs(p->attr, &p->n_attr, &p->arena, config, identity, comm, err);
+    if (status >= 0) status = fill(p, config, space, err);
     if (status < 0) sweep_publisher_close(p);
     return status;
 }
 
-int sweep_publish(struct sweep_publisher *p, struct assay_err *err)
+int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, const bool *done,
+                  struct assay_err *err)
 {
-    const struct sweep_ledger *ledger = p->ledger;
-    const struct sweep_plan *plan = ledger->plan;
-    const double start = assay_clock_wall();
+    const struct sweep_plan *plan = p->plan;
 
     for (uint64_t i = 0; i < plan->n_row; i++) {
         const uint64_t task = plan->task_of[i];
-        p->row[i].record = ledger->done[task] ? &ledger->record[task] : NULL;
+        p->row[i].record = done[task] ? &record[task] : NULL;
     }
-    ASSAY_TRY(assay_results_write(p->dir,
-                                  &(struct assay_results){.schema = ledger->schema,
-                                                          .extra_column = p->counted.column,
-                                                          .extra_protocol = p->counted.protocol,
-                                                          .n_extra = p->counted.n_column,
-                                                          .row = p->row,
-                                                          .n_row = plan->n_row,
-                                                          .attr = p->attr,
-                                                          .n_attr = p->n_attr},
-                                  err));
-    p->seconds = assay_clock_wall() - start;
-    return 0;
+    return assay_results_write(p->dir,
+                               &(struct assay_results){.schema = p->schema,
+                                                       .extra_column = p->counted.column,
+                                                       .extra_protocol = p->counted.protocol,
+                                                       .n_extra = p->counted.n_column,
+                                                       .row = p->row,
+                                                       .n_row = plan->n_row,
+                                                       .attr = p->attr,
+                                                       .n_attr = p->n_attr},
+                               err);
 }
 
 void sweep_publisher_close(struct sweep_publisher *p)

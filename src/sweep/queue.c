@@ -6,54 +6,54 @@
 
 #define MEMORY_SECONDS 60.0 // of evaluator time, after which a rate counts half
 
-struct job {
+struct place {
     double cost;
     uint64_t task;
 };
 
 static int dearer(const void *a, const void *b)
 {
-    const struct job *x = a, *y = b;
+    const struct place *x = a, *y = b;
 
     if (x->cost != y->cost) return x->cost < y->cost ? 1 : -1;
     return (x->task > y->task) - (x->task < y->task);
 }
 
 // Every task costs something, so that a queue of free ones is shared by number.
-static double cost_of(struct assay_evaluator *e, uint64_t candidate)
+static double cost_of(const struct assay_job *job, const void *task)
 {
-    const double cost = assay_evaluator_cost(e, candidate);
+    const double cost = job->cost(job->self, task);
 
     return isfinite(cost) && cost > 1 ? cost : 1;
 }
 
-static void sort(struct sweep_queue *q, struct job *job, const struct sweep_ledger *ledger,
-                 struct assay_evaluator *e)
+static void sort(struct sweep_queue *q, struct place *place, const struct sweep_ledger *ledger,
+                 const struct assay_job *job)
 {
-    const struct sweep_plan *plan = ledger->plan;
+    const struct sweep_tasks *task = &ledger->task;
 
-    for (uint64_t i = 0; i < plan->n_task; i++) {
+    for (uint64_t i = 0; i < task->n; i++) {
         if (ledger->done[i]) continue;
-        q->cost[i] = cost_of(e, plan->task[i]);
+        q->cost[i] = cost_of(job, task->at + i * task->bytes);
         q->cost_left += q->cost[i];
-        job[q->n++] = (struct job){q->cost[i], i};
+        place[q->n++] = (struct place){q->cost[i], i};
     }
-    qsort(job, q->n, sizeof *job, dearer);
-    for (uint64_t i = 0; i < q->n; i++) q->task[i] = job[i].task;
+    qsort(place, q->n, sizeof *place, dearer);
+    for (uint64_t i = 0; i < q->n; i++) q->task[i] = place[i].task;
     q->cost_queued = q->cost_left;
 }
 
 int sweep_queue_open(struct sweep_queue *q, const struct sweep_ledger *ledger,
-                     struct assay_evaluator *e, struct assay_err *err)
+                     const struct assay_job *job, struct assay_err *err)
 {
-    const size_t n = ledger->plan->n_task + 1;
-    struct job *job = malloc(n * sizeof *job);
+    const size_t n = ledger->task.n + 1;
+    struct place *place = malloc(n * sizeof *place);
 
     *q = (struct sweep_queue){.task = malloc(n * sizeof *q->task),
                               .cost = calloc(n, sizeof *q->cost)};
-    const bool room = job && q->task && q->cost;
-    if (room) sort(q, job, ledger, e);
-    free(job);
+    const bool room = place && q->task && q->cost;
+    if (room) sort(q, place, ledger, job);
+    free(place);
     if (room) return 0;
     sweep_queue_free(q);
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a queue of %zu tasks", n - 1);

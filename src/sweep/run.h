@@ -6,6 +6,12 @@
 #include "assay/sweep.h"
 
 // ---- what is to be done -------------------------------------------------------------------------
+// The tasks of a round.
+struct sweep_tasks {
+    const char *at; // (n, bytes), borrowed; each begins with its number, ascending and distinct
+    uint64_t n;
+    size_t bytes;
+};
 // Rows are candidates; a task is what is evaluated for one or more rows: the representative of
 // their class, or the row itself when members are evaluated.
 struct sweep_plan {
@@ -22,9 +28,11 @@ int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool
                       const struct assay_space *space, struct assay_err *err);
 // The candidate list as runs of (first, length), malloc'd; NULL when out of memory.
 void *sweep_plan_pack(const struct sweep_plan *plan, size_t *n);
-// Number of the task that evaluates this candidate, or n_task.
+// Which task evaluates this candidate, or n_task.
 uint64_t sweep_plan_find(const struct sweep_plan *plan, uint64_t candidate);
 void sweep_plan_free(struct sweep_plan *plan);
+// The tasks as the farm knows them.
+struct sweep_tasks sweep_plan_tasks(const struct sweep_plan *plan);
 // Candidates in any order -> ascending and distinct; takes index (malloc'd), also on error.
 int sweep_plan_fill(struct sweep_plan *plan, uint64_t *index, uint64_t n, bool members,
                     const struct assay_space *space, struct assay_err *err);
@@ -44,18 +52,19 @@ int sweep_memory_check(const struct sweep_memory *most, const struct assay_confi
 // ---- what is known ------------------------------------------------------------------------------
 struct sweep_ledger {
     const struct assay_schema *schema; // borrowed
-    const struct sweep_plan *plan;     // borrowed
-    struct assay_record *record;       // (n_task)
-    bool *done;                        // (n_task)
-    double *number;                    // values and spectra the records point into
-    size_t bytes;                      // of a packed record
+    struct sweep_tasks task;
+    struct assay_record *record; // (n)
+    bool *done;                  // (n)
+    double *number;              // values and spectra the records point into
+    size_t bytes;                // of a packed record
     uint64_t n_done, n_failed;
 };
 int sweep_ledger_open(struct sweep_ledger *ledger, const struct assay_schema *schema,
-                      const struct sweep_plan *plan, struct assay_err *err);
-// Enters every record of the journal; one that is no task of the plan is ERR_INPUT.
+                      struct sweep_tasks task, struct assay_err *err);
+// Enters the journal's first n records; one that is no task is left out with `others`, and
+// otherwise ERR_INPUT.
 int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal, uint64_t n,
-                      struct assay_err *err);
+                      bool others, struct assay_err *err);
 // Enters a packed record; *task: which it is of. Returns 1, 0 when the task was already done, or an
 // error.
 int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
@@ -67,27 +76,28 @@ void sweep_ledger_free(struct sweep_ledger *ledger);
 // ---- what is published --------------------------------------------------------------------------
 struct sweep_publisher {
     const char *dir;                   // borrowed
-    const struct sweep_ledger *ledger; // borrowed
+    const struct sweep_plan *plan;     // borrowed
+    const struct assay_schema *schema; // borrowed
     struct assay_columns counted;
     struct assay_row *row;
-    struct assay_attr attr[8];
+    struct assay_attr attr[ASSAY_RUN_ATTRS];
     size_t n_attr;
     struct assay_arena arena; // rows, texts and counted values
-    double seconds;           // the last publication took
 };
 // Prepares everything but the records: architecture texts, attributes, and the columns counted on
 // every literal network. comm: whose ranks are named as circumstances of the run, may be NULL.
 int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
                          const struct assay_config *config, const struct assay_space *space,
-                         const struct sweep_ledger *ledger, const char *identity,
-                         const struct assay_comm *comm, struct assay_err *err);
-// Writes DIR/results.h5 from what the ledger knows now.
-int sweep_publish(struct sweep_publisher *p, struct assay_err *err);
+                         const struct sweep_plan *plan, const struct assay_schema *schema,
+                         const char *identity, const struct assay_comm *comm,
+                         struct assay_err *err);
+// Writes DIR/results.h5 from the records of the plan's tasks that are done.
+int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, const bool *done,
+                  struct assay_err *err);
 void sweep_publisher_close(struct sweep_publisher *p);
+
 // ---- what the run is ----------------------------------------------------------------------------
-// malloc'd texts, NULL when out of memory: all of the configuration, and the journal's identity,
-// the part of it that determines the numbers, with the kernel rung and assay_data_digest of
-// the images.
+// malloc'd texts, NULL when out of memory: all of the configuration, and a sweep's identity.
 char *sweep_config_text(const struct assay_config *config);
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
                           const char *rung, struct assay_hash data);
@@ -139,8 +149,8 @@ void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *cou
 void sweep_progress_break(struct sweep_progress *p);
 
 // ---- the farm -----------------------------------------------------------------------------------
-// Rank 0 sends TASK, a worker answers DONE. A TASK without candidates ends the worker: it drops
-// what it holds, sends what is finished, and marks that message LAST.
+// Rank 0 sends TASK, a worker answers DONE. An empty TASK ends the worker: it drops what it holds,
+// sends what is finished, and marks that message LAST.
 enum sweep_done_flag { SWEEP_DONE_LAST = 1, SWEEP_DONE_STOP = 2, SWEEP_DONE_ERROR = 4 };
 struct sweep_done {
     uint32_t flag, n_record; // n_record packed records follow
@@ -152,28 +162,28 @@ struct sweep_failure {
     struct sweep_done done;
     struct assay_err error;
 };
-// A TASK holds at most so many candidates, and a worker is sent the next when one is left.
+// A TASK message holds at most so many tasks, and a worker is sent the next when one is left.
 #define SWEEP_CHUNK_MAX 4096
 
 // One evaluation into a packed record: the scratch that a rank keeps for it.
 struct sweep_bench {
-    struct assay_evaluator *evaluator; // borrowed
+    const struct assay_job *job; // borrowed
     struct assay_record record;
     double *number;
     size_t bytes;
     int rank;
 };
-int sweep_bench_open(struct sweep_bench *bench, struct assay_evaluator *e, int rank,
+int sweep_bench_open(struct sweep_bench *bench, const struct assay_job *job, int rank,
                      struct assay_err *err);
-int sweep_bench_evaluate(struct sweep_bench *bench, uint64_t candidate, void *packed,
+int sweep_bench_evaluate(struct sweep_bench *bench, const void *task, void *packed,
                          struct assay_err *err);
 void sweep_bench_close(struct sweep_bench *bench);
 
 // Every rank but 0. Running ends when rank 0 says so; a system error during an evaluation is sent
 // to rank 0 and is not the status here, which tells of messages only.
 struct sweep_worker;
-int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm, struct assay_evaluator *e,
-                      struct assay_err *err);
+int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm,
+                      const struct assay_job *job, struct assay_err *err);
 int sweep_worker_run(struct sweep_worker *w);
 void sweep_worker_close(struct sweep_worker *w);
 
@@ -183,16 +193,17 @@ struct sweep_farm {
     struct assay_comm *comm;
     const struct assay_config *config;
     const struct assay_log *log;
-    struct assay_evaluator *evaluator;
+    const struct assay_job *job;
     struct assay_journal *journal;
-    struct sweep_ledger *ledger;
-    struct sweep_publisher *publisher;
 };
 struct sweep_desk;
 int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, struct assay_err *err);
-// Has every unfinished task computed and journalled. Returns an enum sweep_end, or an error, in any
-// case after all workers were ended.
-int sweep_desk_run(struct sweep_desk *desk);
+// Has every unfinished task of the ledger computed and journalled. Returns an enum sweep_end, or an
+// error.
+int sweep_desk_round(struct sweep_desk *desk, struct sweep_ledger *ledger);
+// After the last round, or one that did not complete, whose ledger takes what was still on its way:
+// ends all workers. status: an error that came before, which stands. Returns it, or an error.
+int sweep_desk_end(struct sweep_desk *desk, int status);
 // Why it stopped early ("signal 15 (Terminated)"), for the log.
 const char *sweep_desk_why(const struct sweep_desk *desk);
 void sweep_desk_close(struct sweep_desk *desk);
@@ -209,7 +220,7 @@ struct sweep_queue {
     double spent_cost, spent_seconds; // what evaluators reported lately
 };
 int sweep_queue_open(struct sweep_queue *q, const struct sweep_ledger *ledger,
-                     struct assay_evaluator *e, struct assay_err *err);
+                     const struct assay_job *job, struct assay_err *err);
 // How many tasks make a chunk of about `seconds` for one of n evaluators, at least one while there
 // are any; at most `limit`.
 uint64_t sweep_queue_chunk(const struct sweep_queue *q, double seconds, int n, uint64_t limit);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A worker: keeps a queue of candidates, evaluates them in order, sends records back in batches.
+// A worker: keeps a queue of tasks, evaluates them in order, sends records back in batches.
 #include "run.h"
 
 #include <stdlib.h>
@@ -14,7 +14,8 @@
 struct sweep_worker {
     struct assay_comm *comm;
     struct sweep_bench bench;
-    uint64_t queue[QUEUE_MAX];
+    char *queue; // (QUEUE_MAX, task_bytes)
+    size_t task_bytes;
     size_t next, end; // what is left of it
     char *batch;      // header and room for n_batch packed records
     uint32_t n_record, n_batch;
@@ -23,6 +24,11 @@ struct sweep_worker {
     bool ended, broken, told_stop;
     struct assay_err *err;
 };
+
+static char *task_at(const struct sweep_worker *w, size_t i)
+{
+    return w->queue + i * w->task_bytes;
+}
 
 static char *record_at(const struct sweep_worker *w, uint32_t i)
 {
@@ -75,7 +81,7 @@ static int evaluate_next(struct sweep_worker *w)
     struct assay_err error = {0};
     const double start = assay_clock_wall();
     const int status =
-        sweep_bench_evaluate(&w->bench, w->queue[w->next], record_at(w, w->n_record), &error);
+        sweep_bench_evaluate(&w->bench, task_at(w, w->next), record_at(w, w->n_record), &error);
 
     if (status < 0) return send_error(w, &error);
     w->next++;
@@ -86,13 +92,13 @@ static int evaluate_next(struct sweep_worker *w)
 
 static int take_task(struct sweep_worker *w, const struct assay_mail *mail)
 {
-    const size_t n = mail->n / sizeof *w->queue;
+    const size_t n = mail->n / w->task_bytes;
 
-    memmove(w->queue, w->queue + w->next, (w->end - w->next) * sizeof *w->queue);
+    memmove(w->queue, task_at(w, w->next), (w->end - w->next) * w->task_bytes);
     w->end -= w->next;
     w->next = 0;
     ASSAY_ASSERT(mail->tag == ASSAY_TAG_TASK && n <= QUEUE_MAX - w->end);
-    ASSAY_TRY(assay_comm_take(w->comm, mail, w->queue + w->end, w->err));
+    ASSAY_TRY(assay_comm_take(w->comm, mail, task_at(w, w->end), w->err));
     w->end += n;
     w->ended = !n;
     if (w->ended || w->broken) w->end = 0;
@@ -124,7 +130,7 @@ static int work(struct sweep_worker *w)
 }
 
 static int make_worker(struct sweep_worker **out, struct assay_comm *comm,
-                       struct assay_evaluator *e, struct assay_err *err)
+                       const struct assay_job *job, struct assay_err *err)
 {
     struct sweep_worker *w = calloc(1, sizeof *w);
 
@@ -132,17 +138,20 @@ static int make_worker(struct sweep_worker **out, struct assay_comm *comm,
     *out = w;
     w->comm = comm;
     w->err = err;
-    ASSAY_TRY(sweep_bench_open(&w->bench, e, assay_comm_rank(comm), err));
+    ASSAY_TRY(sweep_bench_open(&w->bench, job, assay_comm_rank(comm), err));
     w->n_batch = (uint32_t)(1 + BATCH_BYTES / w->bench.bytes);
     w->batch = malloc(sizeof(struct sweep_done) + w->n_batch * w->bench.bytes);
-    return w->batch ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a worker");
+    w->task_bytes = job->task_bytes;
+    w->queue = malloc(QUEUE_MAX * w->task_bytes);
+    return w->batch && w->queue ? 0
+                                : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a worker");
 }
 
-int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm, struct assay_evaluator *e,
-                      struct assay_err *err)
+int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm,
+                      const struct assay_job *job, struct assay_err *err)
 {
     *out = NULL;
-    const int status = make_worker(out, comm, e, err);
+    const int status = make_worker(out, comm, job, err);
     if (status < 0) sweep_worker_close(*out);
     return status;
 }
@@ -158,5 +167,6 @@ void sweep_worker_close(struct sweep_worker *w)
     if (!w) return;
     sweep_bench_close(&w->bench);
     free(w->batch);
+    free(w->queue);
     free(w);
 }

@@ -13,8 +13,8 @@ import unittest
 
 ASSAY = os.path.abspath(sys.argv[1])
 ROOT = os.path.abspath(sys.argv[2])
-VERBS = ["sweep", "rank", "correlate", "eval", "show", "list", "pack"]
-TOPICS = ["spaces", "metrics", "protocols", "kernels", "options"]
+VERBS = ["sweep", "search", "rank", "correlate", "eval", "show", "list", "pack"]
+TOPICS = ["spaces", "metrics", "protocols", "methods", "kernels", "options"]
 CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 NONE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 
@@ -167,9 +167,15 @@ class Config(Case):
 
     def test_shipped_files_are_right(self):
         for name in sorted(os.listdir(os.path.join(ROOT, "configs"))):
-            if name.endswith(".ini"):
-                with self.subTest(name=name):
-                    self.works(*self.dry(os.path.join(ROOT, "configs", name), "--set", "data.source=gaussian"))
+            if not name.endswith(".ini"):
+                continue
+            with self.subTest(name=name):
+                file = os.path.join(ROOT, "configs", name)
+                if name.endswith("-search.ini"):
+                    cheap = ["data.source=gaussian", "search.method=random", "search.samples=2", "network.image=8"]
+                    self.works("search", file, "-o", self.path(name), "--quiet", *(w for s in cheap for w in ("--set", s)))
+                else:
+                    self.works(*self.dry(file, "--set", "data.source=gaussian"))
 
     def test_listed_options_are_a_configuration(self):
         listed = self.write("all.ini", self.works("list", "options"))

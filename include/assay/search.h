@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// search: TE-NAS's pruning, NASI, random search and evolution, as jobs of the farm.
+//
+// A search is rounds of independent evaluations, each round derived from the results of those
+// before, so that a search that was stopped or killed replays its journal and goes on. The searches
+// of several seeds run side by side. Methods are listed in src/search/methods.c.
+#ifndef ASSAY_SEARCH_H
+#define ASSAY_SEARCH_H
+
+#include "assay/sweep.h"
+
+// What one method's search with one seed found.
+struct assay_found {
+    const char *method; // static
+    uint64_t seed;
+    bool done; // false: stopped early, nothing found yet
+    uint64_t index;
+    char arch[ASSAY_ARCH_MAX];
+    uint64_t rounds, evaluations; // evaluations: records, of all repeats
+    double cpu_seconds;           // of all its evaluations, replayed ones included
+    double wall_seconds;          // of this run, until it was found
+};
+struct assay_found_list {
+    struct assay_found *item; // (n) for each method its seeds, in the order given
+    size_t n;
+};
+
+// Collective. Runs the searches that config.search names in dir, or resumes them; see
+// assay_farm_run. DIR/search.h5 holds what happened: for each method tables of equal-length data
+// sets, attributes as results.h5 has, and a group /run of all that may differ between equal runs.
+// found (rank 0): owned by the caller, also after an error.
+int assay_search_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
+                     const struct assay_log *log, struct assay_found_list *found, int *exit_code,
+                     struct assay_err *err);
+void assay_found_free(struct assay_found_list *found);
+
+// Name and help of method i, or false.
+bool assay_search_method(unsigned i, const char **name, const char **help);
+
+#endif

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+// Searches, then prints what the seeds found, side by side.
+#include "cli.h"
+#include "text_table.h"
+#include "truth.h"
+
+#include "assay/search.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+// ---- summary
+// --------------------------------------------------------------------------------------
+struct summary {
+    const struct assay_config *config;
+    const struct assay_found_list *found;
+    struct assay_space space;
+    double *accuracy; // (n) NaN where unknown; NULL without --truth
+    double wall;      // of the whole run
+    int ranks;
+    struct assay_err *err;
+};
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+// The accuracies of what was found, from a table that is made to look like results.
+static int read_truth(struct summary *s, const char *file, const char *target)
+{
+    const size_t n = s->found->n;
+    uint64_t *index = calloc(n + 1, sizeof *index);
+    struct truth truth = {0};
+    s->accuracy = calloc(n + 1, sizeof *s->accuracy);
+    if (!index || !s->accuracy) {
+        free(index);
+        return assay_err_set(s->err, ASSAY_ERR_MEMORY, "no memory for accuracies");
+    }
+    uint64_t distinct = 0;
+    for (size_t i = 0; i < n; i++) index[i] = s->found->item[i].index;
+    qsort(index, n, sizeof *index, by_value);
+    for (size_t i = 0; i < n; i++)
+        if (!distinct || index[distinct - 1] != index[i]) index[distinct++] = index[i];
+    const struct assay_table table = {.n_row = distinct, .index = index};
+    const int status = truth_read(&truth, file, target, &s->space, &table, s->err);
+    for (size_t i = 0; status >= 0 && i < n; i++) {
+        const uint64_t *at =
+            bsearch(&s->found->item[i].index, index, distinct, sizeof *index, by_value);
+        s->accuracy[i] = truth.value[at - index];
+    }
+    truth_free(&truth);
+    free(index);
+    return status;
+}
+
+static int count_cost(const struct summary *s, uint64_t index, struct assay_cost *cost)
+{
+    struct assay_graph g;
+    const struct assay_net net = assay_config_cost_net(s->config);
+    assay_graph_init(&g);
+    const int status = assay_space_build(&s->space, index, &net, &g, s->err);
+    if (status >= 0) *cost = assay_graph_cost(&g);
+    assay_graph_free(&g);
+    return status;
+}
+
+static void add_row(const struct summary *s, struct text_table *t, size_t i,
+                    const struct assay_cost *cost)
+{
+    const struct assay_found *f = &s->found->item[i];
+    text_table_add(t, "%s", f->method);
+    text_table_add(t, "%" PRIu64, f->seed);
+    text_table_add(t, "%" PRIu64, f->index);
+    text_table_add(t, "%" PRIu64, cost->params);
+    text_table_add(t, "%" PRIu64, cost->flops);
+    text_table_add(t, "%" PRIu64, f->evaluations);
+    text_table_add(t, "%.1f", f->cpu_seconds);
+    if (s->accuracy) text_table_add_number(t, s->accuracy[i], 4);
+    text_table_add(t, "%s", f->arch);
+}
+
+static int print_found(const struct summary *s)
+{
+    static const char *const head[] = {"method", "seed",        "index", "params",
+                                       "flops",  "evaluations", "CPU s"};
+    struct text_table t = {.n_column = s->accuracy ? 9 : 8};
+    for (size_t i = 0; i < ASSAY_LEN(head); i++) text_table_add(&t, "%s", head[i]);
+    if (s->accuracy) text_table_add(&t, "accuracy");
+    text_table_add(&t, "arch");
+    int status = 0;
+    for (size_t i = 0; status >= 0 && i < s->found->n; i++) {
+        struct assay_cost cost;
+        status = count_cost(s, s->found->item[i].index, &cost);
+        if (status >= 0) add_row(s, &t, i, &cost);
+    }
+    if (status >= 0) status = text_table_print(&t, false, stdout, s->err);
+    text_table_free(&t);
+    return status;
+}
+
+// ---- one line for each method
+// ----------------------------------------------------------------------- How many of the n seeds
+// from first on found the most frequent network.
+static size_t count_agreeing(const struct summary *s, size_t first, size_t n)
+{
+    const struct assay_found *f = s->found->item + first;
+    size_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t same = 0;
+        for (size_t k = 0; k < n; k++)
+            same += assay_space_canonical(&s->space, f[k].index) ==
+                    assay_space_canonical(&s->space, f[i].index);
+        if (same > most) most = same;
+    }
+    return most;
+}
+
+static void print_accuracy(const double *accuracy, size_t n_all, const char *target)
+{
+    double sum = 0, square = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < n_all; i++) {
+        if (isnan(accuracy[i])) continue;
+        sum += accuracy[i];
+        n++;
+    }
+    if (!n) return;
+    for (size_t i = 0; i < n_all; i++)
+        if (!isnan(accuracy[i])) square += pow(accuracy[i] - sum / (double)n, 2);
+    printf("; %s: mean %.2f, standard deviation %.2f over %zu", target, sum / (double)n,
+           n > 1 ? sqrt(square / (double)(n - 1)) : 0.0, n);
+}
+
+// The n searches of one method.
+static void print_method(const struct summary *s, size_t first, size_t n, const char *target)
+{
+    double cpu = 0;
+    for (size_t i = 0; i < n; i++) cpu += s->found->item[first + i].cpu_seconds;
+    printf("%s: %.1f s of CPU time a search", s->found->item[first].method, cpu / (double)n);
+    if (n > 1) printf("; %zu of %zu seeds found the same network", count_agreeing(s, first, n), n);
+    if (s->accuracy) print_accuracy(s->accuracy + first, n, target);
+    printf("\n");
+}
+
+static int summarise(struct summary *s, const struct cli_args *args)
+{
+    const char *file = cli_value(args, "truth");
+    const char *target = cli_value(args, "target") ? cli_value(args, "target") : "test_accuracy";
+    ASSAY_TRY(assay_space_open(&s->space, s->config->space, s->err));
+    if (file) ASSAY_TRY(read_truth(s, file, target));
+    ASSAY_TRY(print_found(s));
+    for (size_t i = 0, n; i < s->found->n; i += n) {
+        for (n = 1; i + n < s->found->n; n++)
+            if (s->found->item[i + n].method != s->found->item[i].method) break;
+        print_method(s, i, n, target);
+    }
+    printf("%zu search%s in %.1f s on %d rank%s, %.1f s each\n", s->found->n,
+           s->found->n > 1 ? "es" : "", s->wall, s->ranks, s->ranks > 1 ? "s" : "",
+           s->wall / (double)s->found->n);
+    return 0;
+}
+
+// ---- the verb
+// -------------------------------------------------------------------------------------
+static bool all_done(const struct assay_found_list *found)
+{
+    bool done = found->n > 0;
+    for (size_t i = 0; i < found->n; i++) done &= found->item[i].done;
+    return done;
+}
+
+static int conclude(const struct assay_config *config, const struct cli_args *args,
+                    const struct assay_found_list *found, double wall, struct assay_err *err)
+{
+    struct summary s = {.config = config,
+                        .found = found,
+                        .wall = wall,
+                        .ranks = assay_comm_size(args->comm),
+                        .err = err};
+    if (!all_done(found)) return 0;
+    const int status = summarise(&s, args);
+    assay_space_close(&s.space);
+    free(s.accuracy);
+    return status;
+}
+
+static int run(const struct cli_args *args, struct assay_err *err)
+{
+    struct assay_config config;
+    const char *dir = cli_value(args, "output");
+    int status = dir && *dir
+                     ? cli_config(&config, args->position[0], args, err)
+                     : assay_err_set(err, ASSAY_ERR_USAGE,
+                                     "search: -o DIR is missing or empty: where results go");
+    ASSAY_TRY(assay_comm_agree(args->comm, status, err));
+    const int rank = assay_comm_rank(args->comm);
+    const struct assay_log log = {
+        .stream = stderr,
+        .level = cli_flag(args, "quiet") ? ASSAY_LOG_WARN : ASSAY_LOG_INFO,
+        .rank = rank == 0 ? -1 : rank,
+    };
+    struct assay_found_list found;
+    int code = ASSAY_EXIT_COMPLETE;
+    const double start = assay_clock_wall();
+    status = assay_search_run(&config, dir, args->comm, &log, &found, &code, err);
+    if (status >= 0 && rank == 0)
+        status = conclude(&config, args, &found, assay_clock_wall() - start, err);
+    assay_found_free(&found);
+    ASSAY_TRY(assay_comm_agree(args->comm, status, err));
+    return code;
+}
+
+static const struct cli_option options[] = {
+    {.name = "output",
+     .letter = 'o',
+     .value = "DIR",
+     .help = "run directory: journal, search.h5, config.ini; the same\n"
+             "command with the same directory resumes"},
+    {.name = "truth",
+     .value = "FILE.csv",
+     .help = "measured accuracies (column arch and --target), printed beside\n"
+             "what was found"},
+    {.name = "target", .value = "NAME", .help = "the accuracy's column (test_accuracy)"},
+    CLI_OPTION_SET,
+    {.name = "quiet", .letter = 'q', .help = "print only the summary, warnings and errors"},
+    {.name = NULL},
+};
+
+const struct cli_verb cli_verb_search = {
+    .name = "search",
+    .synopsis = "CONFIG -o DIR [options]",
+    .help = "search a space for one architecture, on all ranks",
+    .about =
+        "CONFIG is an INI file; its section [search] names the method (`assay list methods`)\n"
+        "and the seeds, each of which is a search of its own. All evaluations of a round are\n"
+        "independent and spread over all ranks. A search that was stopped or killed is resumed\n"
+        "by the same command, as a sweep is.\n",
+    .examples =
+        "mpirun -n 2 assay search configs/nb201-tenas-search.ini -o runs/te\n"
+        "assay search configs/darts-tenas-search.ini -o runs/d --set search.seeds=0-3\n"
+        "assay search configs/nb201-tenas-search.ini -o runs/te --truth accuracy.csv\n"
+        "assay search configs/nb201-tenas-search.ini -o runs/r --set search.method=random\n",
+    .option = options,
+    .min_position = 1,
+    .max_position = 1,
+    .parallel = true,
+    .run = run,
+};

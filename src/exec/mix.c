@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mixes: derivatives with respect to coefficients, and forward passes on one piece of the network.
+#include <string.h>
+
+#include "exec/plan.h"
+
+// ---- plan -------------------------------------------------------------------------------------
+static void add_probes(struct assay_exec *x, uint32_t mix)
+{
+    const struct assay_node *n = &x->graph->node[mix];
+    for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
+        const uint32_t in = x->graph->in[k];
+        if (x->graph->node[in].op == ASSAY_OP_ZERO) continue;
+        x->slot[in].kept = true;
+        x->probe[x->n_probe++] = (struct probe){.edge = k, .node = in, .g = x->slot[mix].g};
+    }
+}
+
+int assay_exec_plan_probes(struct assay_exec *x, struct assay_err *err)
+{
+    const struct assay_graph *g = x->graph;
+    x->n_probe = 0;
+    x->probe = assay_arena_alloc(&x->meta, (g->n_in + 1) * sizeof *x->probe);
+    if (!x->probe)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
+    for (uint32_t t = 0; t < x->n_tensor; t++) {
+        x->tensor[t].first_probe = x->n_probe;
+        for (uint32_t i = 0; x->mixes && i < g->n_node; i++) {
+            const struct slot *s = &x->slot[i];
+            if (g->node[i].mix && s->needs_grad && s->g.tensor == t) add_probes(x, i);
+        }
+        x->tensor[t].n_probe = x->n_probe - x->tensor[t].first_probe;
+    }
+    return ASSAY_OK;
+}
+
+// ---- forward ----------------------------------------------------------------------------------
+static uint8_t *gates(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    return AT(x, uint8_t, x->slot[node].gate) + group * assay_exec_pixels(&x->graph->node[node]);
+}
+
+static void keep_gates(struct assay_exec *x, uint32_t node)
+{
+    const size_t pixels = assay_exec_pixels(&x->graph->node[node]);
+    for (uint32_t g = 0; g < x->groups; g++) {
+        const double *v = assay_exec_value(x, node, g);
+        uint8_t *gate = gates(x, node, g);
+        for (size_t p = 0; p < pixels; p++, v += ASSAY_IMAGES)
+            gate[p] = (uint8_t)((v[0] > 0) | (v[1] > 0) << 1 | (v[2] > 0) << 2 | (v[3] > 0) << 3);
+    }
+}
+
+void assay_exec_keep(struct assay_exec *x, uint32_t node)
+{
+    const struct slot *s = &x->slot[node];
+    const size_t pixels = assay_exec_pixels(&x->graph->node[node]);
+    if (s->gate && !x->held) keep_gates(x, node);
+    if (!s->keep || s->keep == s->xhat) return;
+    const struct assay_planes p = {.c = 1, .h = 1, .w = (uint32_t)pixels};
+    for (uint32_t g = 0; g < x->groups; g++) {
+        x->kern->save_f32(&p, assay_exec_value(x, node, g),
+                          AT(x, float, s->keep) + g * pixels * ASSAY_IMAGES);
+    }
+}
+
+void assay_exec_held_relu(struct assay_exec *x, uint32_t node)
+{
+    const size_t pixels = assay_exec_pixels(&x->graph->node[node]);
+    const uint32_t src = x->graph->in[x->graph->node[node].in];
+    for (uint32_t g = 0; g < x->groups; g++) {
+        const double *in = assay_exec_value(x, src, g);
+        double *out = assay_exec_value(x, node, g);
+        const uint8_t *gate = gates(x, node, g);
+        for (size_t i = 0; i < pixels * ASSAY_IMAGES; i++)
+            out[i] = gate[i / ASSAY_IMAGES] >> i % ASSAY_IMAGES & 1 ? in[i] : 0;
+    }
+}
+
+void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->graph->node[node], *in = &x->graph->node[x->graph->in[n->in]];
+    const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES;
+    for (uint32_t g = 0; g < x->groups; g++) {
+        const double *src = assay_exec_value(x, x->graph->in[n->in], g);
+        const float *arg = assay_exec_xhat(x, node, g);
+        double *out = assay_exec_value(x, node, g);
+        for (size_t i = 0; i < n->c * plane; i++) {
+            const uint32_t pixel = (uint32_t)(i % plane / ASSAY_IMAGES), tap = (uint32_t)arg[i];
+            const uint32_t y = pixel / n->w * n->stride + tap / n->kernel - n->pad;
+            const uint32_t c = pixel % n->w * n->stride + tap % n->kernel - n->pad;
+            out[i] = src[((i / plane * in->h + y) * in->w + c) * ASSAY_IMAGES + i % ASSAY_IMAGES];
+        }
+    }
+}
+
+// ---- backward ---------------------------------------------------------------------------------
+void assay_exec_clear_probes(const struct assay_exec *x, const struct tensor *t)
+{
+    for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
+        const struct probe *p = &x->probe[i];
+        const size_t c = x->graph->node[p->node].c;
+        memset(AT(x, double, p->sum), 0, c * x->kern->cots * sizeof(double));
+    }
+}
+
+void assay_exec_run_probes(const struct assay_exec *x, const struct tensor *t, uint32_t group,
+                           bool flush)
+{
+    for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
+        const struct probe *p = &x->probe[i];
+        const struct assay_node *n = &x->graph->node[p->node];
+        const float *v =
+            AT(x, float, x->slot[p->node].keep) + group * assay_exec_pixels(n) * ASSAY_IMAGES;
+        float *acc = AT(x, float, p->acc);
+        x->kern->sum_f32(n->c, n->h * n->w, assay_exec_ref(x, &p->g, group), v, acc);
+        if (flush) x->kern->flush_f32(n->c, acc, AT(x, double, p->sum), n->c, true);
+    }
+}
+
+void assay_exec_finish_probes(const struct assay_exec *x, const struct tensor *t, double *coef)
+{
+    for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
+        const struct probe *p = &x->probe[i];
+        const double *sum = AT(x, double, p->sum);
+        double total = 0;
+        for (uint32_t c = 0; c < x->graph->node[p->node].c; c++) total += sum[c];
+        coef[p->edge] = (double)p->g.scale * total;
+    }
+}

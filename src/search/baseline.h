@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What random search and evolution share: architectures and how good the configured column finds
+// them.
+#ifndef ASSAY_SEARCH_BASELINE_H
+#define ASSAY_SEARCH_BASELINE_H
+
+#include "method.h"
+
+struct baseline {
+    const struct search_context *c;
+    const char *method;
+    uint64_t seed;
+    uint64_t *index;                 // (n) architectures evaluated, in the order asked
+    double *kappa, *regions, *value; // (n) means over repeats; NaN unless OK. value: of the column
+    double *score;                   // (n) larger is better; -inf unless OK
+    size_t n, cap;
+    uint32_t by, by_kappa, by_regions; // columns; by is n_column for the rank sum
+    struct assay_columns counted;      // of a column that needs no evaluation
+    int direction;                     // of the column
+    uint64_t samples;
+};
+
+int baseline_configure(struct assay_config *config, const struct assay_space *space,
+                       struct assay_err *err);
+int baseline_open(struct baseline *b, const struct search_context *c, const char *method,
+                  uint64_t seed, struct assay_err *err);
+// Asks for an architecture's network; its record has the same place.
+int baseline_ask(struct baseline *b, struct search_round *round, uint64_t index);
+// Takes what was answered and scores everything anew: a rank sum depends on all there is.
+int baseline_take(struct baseline *b, const struct search_round *round);
+// The best so far, the earliest of equal ones.
+uint64_t baseline_best(const struct baseline *b);
+// A uniformly drawn architecture.
+uint64_t baseline_draw(const struct baseline *b, struct assay_rng *rng);
+// Writes what was evaluated into the book, once, at the end.
+void baseline_book(const struct baseline *b);
+void baseline_close(struct baseline *b);
+
+#endif

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "method.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+int search_ask(struct search_round *round, struct search_task task)
+{
+    if (round->n_task == round->cap_task) {
+        const size_t cap = round->cap_task ? 2 * round->cap_task : 64;
+        struct search_task *more = realloc(round->task, cap * sizeof *more);
+        if (!more) return assay_err_set(round->err, ASSAY_ERR_MEMORY, "no memory for tasks");
+        round->task = more;
+        round->cap_task = cap;
+    }
+    task.number =
+        assay_hash64((const char *)&task + sizeof task.number, sizeof task - sizeof task.number, 0);
+    round->task[round->n_task] = task;
+    return (int)round->n_task++;
+}
+
+uint32_t search_column(const struct assay_schema *schema, const char *name)
+{
+    uint32_t i = 0;
+    while (i < schema->n_column && strcmp(schema->column[i].name, name) != 0) i++;
+    return i;
+}
+
+double search_mean(const struct assay_schema *schema, const struct assay_record *record,
+                   uint32_t column)
+{
+    double sum = 0;
+    for (uint32_t r = 0; r < schema->repeats; r++)
+        sum += record->value[(size_t)r * schema->n_column + column];
+    return sum / schema->repeats;
+}
+
+int search_need_supernet(const struct assay_space *space, struct assay_err *err)
+{
+    if (space->kind->supernet) return 0;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "search space %s has no supernets: it cannot be searched",
+                         space->kind->name);
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a search method is: how its tasks are evaluated on any rank, and how one seed's search goes
+// on from their results.
+#ifndef ASSAY_SEARCH_METHOD_H
+#define ASSAY_SEARCH_METHOD_H
+
+#include "assay/search.h"
+
+#include "book.h"
+
+// What a rank is told of an evaluation. Plain bytes; the number is a hash of the others, so that
+// equal tasks are evaluated once.
+struct search_task {
+    uint64_t number;
+    struct assay_draw draw;
+    uint64_t index;             // of an architecture or a step; UINT64_MAX: a supernet
+    struct assay_supernet mask; // of the supernet
+};
+
+// What all searches of a run share; borrowed, and the same for all its time.
+struct search_context {
+    const struct assay_config *config; // as the method's configure left it
+    const struct assay_space *space;
+    const struct assay_data *data;     // every rank
+    const struct assay_schema *schema; // of the records
+    const struct assay_log *log;       // NULL on all ranks but 0
+    struct search_book *book;          // rank 0
+    const struct search_bench *bench;
+    void *bench_state;
+};
+
+// How a task becomes a record, on every rank.
+struct search_bench {
+    int (*open)(void **state, const struct search_context *c, struct assay_err *err);
+    const struct assay_schema *(*schema)(const void *state);
+    int (*evaluate)(void *state, const struct search_task *task, struct assay_record *record,
+                    struct assay_err *err);
+    double (*cost)(void *state, const struct search_task *task); // any unit, rank 0
+    void (*close)(void *state);                                  // takes NULL
+};
+// assay_evaluate and assay_evaluate_supernet of run.metrics, at the task's draw.
+extern const struct search_bench search_bench_evaluator;
+
+// A round of one seed: what was asked for and answered, then what is asked for next.
+struct search_round {
+    const struct assay_record *const *record; // (n_record) in the order asked; the first round: 0
+    size_t n_record;
+    double wall_seconds; // since the round was asked for
+    struct search_task *task;
+    size_t n_task, cap_task;
+    struct assay_err *err;
+};
+// Asks for a task (its number is filled in); the record will stand at the place returned, or
+// ASSAY_ERR_MEMORY.
+int search_ask(struct search_round *round, struct search_task task);
+
+struct search_method {
+    const char *name, *help;
+    const struct search_bench *bench;
+    // Every rank, first: sets what the method needs (metrics); an error for what it cannot take.
+    int (*configure)(struct assay_config *config, const struct assay_space *space,
+                     struct assay_err *err);
+    // Rank 0, one state for each seed. round reads what was answered and asks for more: 1, or 0
+    // when all is done and *index is the architecture found.
+    int (*open)(void **state, const struct search_context *c, uint64_t seed, struct assay_err *err);
+    int (*round)(void *state, struct search_round *round, uint64_t *index);
+    void (*close)(void *state); // takes NULL
+};
+extern const struct search_method *const search_methods[]; // ends with NULL
+extern const struct search_method search_tenas, search_random, search_evolution;
+
+// ---- helpers ------------------------------------------------------------------------------------
+// Number of the schema's column of this name, or n_column.
+uint32_t search_column(const struct assay_schema *schema, const char *name);
+// Mean over the repeats, NaN when one is.
+double search_mean(const struct assay_schema *schema, const struct assay_record *record,
+                   uint32_t column);
+// An error unless the space has supernets.
+int search_need_supernet(const struct assay_space *space, struct assay_err *err);
+// What a TE-NAS search that prunes at random costs, in mean architectures of the space.
+int search_tenas_cost(const struct search_context *c, uint64_t *architectures,
+                      struct assay_err *err);
+
+#endif

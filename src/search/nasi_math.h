@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The numbers of NASI's search (arXiv 2109.00817, section 4 and appendix A): one step's estimate of
+// the trace norm with its derivative, and the architecture that many steps decide on. Nothing here
+// knows of tasks or files.
+#ifndef ASSAY_SEARCH_NASI_MATH_H
+#define ASSAY_SEARCH_NASI_MATH_H
+
+#include "assay/exec.h"
+#include "assay/space.h"
+
+// One entry for every option of every choice, unused ones 0.
+struct nasi_alpha {
+    double of[ASSAY_ONESHOT_CHOICES][ASSAY_ONESHOT_OPTIONS];
+};
+
+// Straight-through Gumbel-softmax at temperature 1: what is taken, and the probabilities through
+// which derivatives pass.
+struct nasi_sample {
+    uint8_t option[ASSAY_ONESHOT_CHOICES];
+    struct nasi_alpha soft;
+};
+
+// Options by largest score, ties to the first. Two choices that must differ take the pair of
+// different options with the largest sum.
+void nasi_choose(const struct assay_oneshot_kind *kind, const struct nasi_alpha *score,
+                 uint8_t *option);
+// The sample of a step around alpha = 0, for one cell where cells have samples of their own. The
+// noise is drawn by (seed, step, cell, choice).
+void nasi_draw(const struct assay_oneshot_kind *kind, uint64_t seed, uint64_t step, uint32_t cell,
+               struct nasi_sample *out);
+// dalpha += J^T dw, J the softmax's Jacobian where its value is `soft`.
+void nasi_pull_softmax(uint32_t options, const double *soft, const double *dw, double *dalpha);
+
+// ---- one step -----------------------------------------------------------------------------------
+struct nasi_batch {
+    uint32_t n;
+    const double *images;  // (n,c,h,w)
+    const uint32_t *label; // (n)
+};
+
+// Scratch of nasi_trace: doubles it wants for a folded graph and n images.
+size_t nasi_scratch(const struct assay_graph *g, uint32_t n);
+// Of the bound (backward, n images) one-shot network g: *trace = ||grad||^2, grad the mean gradient
+// of the cross-entropy with respect to all parameters, and its derivatives with respect to the
+// coefficients of mixes, dw (g->n_in), as g->coef. They are 2 d/de dL/dw(theta + e grad) at e = 0,
+// a central difference between two gradients on the network's linear piece at theta, so that it has
+// the limit of automatic differentiation. No layer moves by more than NASI_STEP of its norm. The
+// largest error over the largest derivative, against differences of the loss in float64, is 1e-4 in
+// the mean of random networks of 2 channels, at most 1e-3 (tests/test_nasi.c); it falls with the
+// step's square until float32's rounding takes over, near 1e-4.
+#define NASI_STEP 2e-4
+void nasi_trace(struct assay_exec *exec, const struct assay_graph *g, const double *theta,
+                const struct nasi_batch *batch, double *scratch, double *trace, double *dw);
+// The same of the network with that relative step.
+void nasi_trace_step(struct assay_exec *exec, const struct assay_graph *g, const double *theta,
+                     const struct nasi_batch *batch, double step, double *scratch, double *trace,
+                     double *dw);
+// dT/dalpha of the choices, from that of the coefficients. sample: one, or one per cell.
+void nasi_pull_choices(const struct assay_oneshot_kind *kind, const struct assay_net *net,
+                       const struct assay_graph *g, const struct nasi_sample *sample, bool per_cell,
+                       const double *dw, struct nasi_alpha *dalpha);
+
+// ---- all steps ----------------------------------------------------------------------------------
+// R = T - mu max(0, T - nu). With `adaptive`, nu of step t (from 1) is (nu + sum of T before) / t.
+struct nasi_penalty {
+    double mu, nu;
+    bool adaptive;
+};
+// Steps in their order: feed each once.
+struct nasi_sum {
+    struct nasi_alpha delta; // sum of G_t / max(|G_1|, ..., |G_t|); its scale decides nothing
+    double largest, traces;
+    double nu; // of the last step
+    uint64_t steps;
+    uint64_t over; // of them above nu
+};
+void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *penalty,
+              double trace, const struct nasi_alpha *dalpha, struct nasi_sum *sum);
+// The architecture decided on, with xi = 1 and alpha = 0 before.
+uint64_t nasi_decide(const struct assay_oneshot_kind *kind, const struct nasi_sum *sum,
+                     uint8_t *option);
+
+#endif

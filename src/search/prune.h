@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// TE-NAS's pruning by importance (arXiv 2102.11535, algorithm 1, as its released code does it).
+#ifndef ASSAY_SEARCH_PRUNE_H
+#define ASSAY_SEARCH_PRUNE_H
+
+#include "assay/space.h"
+
+// The supernet without one operation, compared with the supernet.
+struct prune_candidate {
+    uint32_t cell, edge, op;
+    double delta_kappa, delta_regions; // mean over repeats, rounded
+    uint32_t rank_kappa, rank_regions; // dense, from 0
+    bool pruned;
+};
+
+// (k0 - k1) / k0. A kappa that is not a positive number is that of a broken network: an operation
+// whose removal breaks the network changes it most of all (-inf), one whose removal mends it gives
+// the limit 1.
+double prune_delta_kappa(double k0, double k1);
+// (r0 - r1) / r0; none (not a number) counts as 0 regions, and where there are none to lose the
+// change is 0.
+double prune_delta_regions(double r0, double r1);
+// To 3 significant digits, ties to even; infinities stay.
+double prune_round(double x);
+// Ranks delta_kappa descending and delta_regions ascending: equal values share a rank, the next
+// value has the next rank.
+void prune_rank(struct prune_candidate *c, size_t n);
+// On every edge removes from the mask the `number` candidates with the lowest sum of ranks, but
+// never the last operation. Equal sums: the lower rank of kappa, then the earlier candidate.
+void prune_ops(struct prune_candidate *c, size_t n, uint64_t number, struct assay_supernet *mask);
+// Candidates are whole edges, ranked within the edges that enter the same node; leaves `keep` of
+// each of these groups.
+void prune_edges(struct prune_candidate *c, size_t n, const struct assay_supernet_kind *kind,
+                 struct assay_supernet *mask);
+
+#endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random search: the best of so many uniformly drawn architectures, all different networks.
+#include "baseline.h"
+
+#include <stdlib.h>
+
+static int open_random(void **state, const struct search_context *c, uint64_t seed,
+                       struct assay_err *err)
+{
+    struct baseline *b = calloc(1, sizeof *b);
+    if (!b) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a search");
+    *state = b;
+    return baseline_open(b, c, "random", seed, err);
+}
+
+#define TRIES 64 // after which a network may come twice: the space has no more, or nearly
+
+static bool is_known(const struct baseline *b, uint64_t index)
+{
+    const struct assay_space *space = b->c->space;
+    const uint64_t network = assay_space_canonical(space, index);
+    for (size_t i = 0; i < b->n; i++)
+        if (assay_space_canonical(space, b->index[i]) == network) return true;
+    return false;
+}
+
+static uint64_t draw_new(const struct baseline *b, struct assay_rng *rng)
+{
+    uint64_t index = baseline_draw(b, rng);
+    for (int i = 1; i < TRIES && is_known(b, index); i++) index = baseline_draw(b, rng);
+    return index;
+}
+
+static int next_round(void *state, struct search_round *round, uint64_t *index)
+{
+    struct baseline *b = state;
+    struct assay_rng rng;
+    assay_rng_init(&rng, b->seed, 0, "search", "random");
+    if (round->n_record) {
+        ASSAY_TRY(baseline_take(b, round));
+        baseline_book(b);
+        *index = baseline_best(b);
+        return 0;
+    }
+    for (uint64_t i = 0; i < b->samples; i++) ASSAY_TRY(baseline_ask(b, round, draw_new(b, &rng)));
+    return 1;
+}
+
+static void close_random(void *state)
+{
+    if (state) baseline_close(state);
+    free(state);
+}
+
+const struct search_method search_random = {
+    .name = "random",
+    .help = "the best of random architectures by a column",
+    .bench = &search_bench_evaluator,
+    .configure = baseline_configure,
+    .open = open_random,
+    .round = next_round,
+    .close = close_random,
+};

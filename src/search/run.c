@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+// The searches of all seeds as one job of the farm: a round of the farm holds the rounds of all
+// seeds that are still searching.
+#include "method.h"
+#include "seeds.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+// One method's search with one seed.
+struct one {
+    const struct search_method *method;
+    void *state;
+    struct search_round round;
+    const struct assay_record **record; // (n_task of the round before)
+    struct assay_found *found;          // borrowed from the list
+    bool asked, over;
+};
+
+#define METHODS_MAX 4
+
+struct search {
+    const struct search_method *method[METHODS_MAX];
+    size_t n_method;
+    struct search_context c;
+    struct assay_config config; // as the methods configured it
+    struct assay_space space;
+    struct assay_data *data;
+    char *identity;
+    // rank 0
+    struct search_book book;
+    const char *dir;
+    struct assay_attr attr[ASSAY_RUN_ATTRS];
+    size_t n_attr;
+    struct assay_arena arena; // of the attributes
+    struct assay_found_list *found;
+    struct one *one;          // (found->n)
+    struct search_task *task; // of the round, sorted, distinct
+    struct assay_round round;
+    double start, asked; // times
+};
+
+// ---- every rank ---------------------------------------------------------------------------------
+static int find_method(struct search *s, const char *name, size_t n, struct assay_err *err)
+{
+    char known[256] = "";
+    for (const struct search_method *const *m = search_methods; *m; m++) {
+        if (strlen((*m)->name) == n && memcmp((*m)->name, name, n) == 0) {
+            s->method[s->n_method++] = *m;
+            return 0;
+        }
+        const size_t at = strlen(known);
+        snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", (*m)->name);
+    }
+    return assay_err_set(err, ASSAY_ERR_CONFIG, "search.method = '%.*s': expected some of %s",
+                         n < 100 ? (int)n : 100, name, known);
+}
+
+// Methods that share a run share its records: the same evaluations by the same metrics.
+static int join_method(struct search *s, const struct search_method *m,
+                       const struct assay_config *config, struct assay_err *err)
+{
+    struct assay_config mine = *config;
+    ASSAY_TRY(m->configure(&mine, &s->space, err));
+    const bool same = m->bench == s->method[0]->bench &&
+                      !strcmp(mine.protocol.metrics, s->config.protocol.metrics);
+    if (m != s->method[0] && !same)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "search.method = %.200s: %s and %s do not evaluate the same; run them "
+                             "in directories of their own",
+                             config->search.method, s->method[0]->name, m->name);
+    s->config = mine;
+    return 0;
+}
+
+// "tenas, random": the methods, each once.
+static int find_methods(struct search *s, const struct assay_config *config, struct assay_err *err)
+{
+    const char *at = config->search.method;
+    for (;; at++) {
+        at += strspn(at, " ");
+        const size_t n = strcspn(at, ", ");
+        if (s->n_method == METHODS_MAX)
+            return assay_err_set(err, ASSAY_ERR_CONFIG, "search.method: more than %d methods",
+                                 METHODS_MAX);
+        ASSAY_TRY(find_method(s, at, n, err));
+        for (size_t i = 0; i + 1 < s->n_method; i++)
+            if (s->method[i] == s->method[s->n_method - 1])
+                return assay_err_set(err, ASSAY_ERR_CONFIG, "search.method: %s is given twice",
+                                     s->method[i]->name);
+        ASSAY_TRY(join_method(s, s->method[s->n_method - 1], config, err));
+        at += n + strspn(at + n, " ");
+        if (*at != ',') break;
+    }
+    return *at ? assay_err_set(err, ASSAY_ERR_CONFIG,
+                               "search.method = %.200s: expected names with commas between",
+                               config->search.method)
+               : 0;
+}
+
+static int make_identity(struct search *s, struct assay_err *err)
+{
+    const size_t n = assay_config_identity(&s->config, true, NULL, 0) + 1;
+    char *settings = malloc(n);
+    if (settings) {
+        assay_config_identity(&s->config, true, settings, n);
+        s->identity =
+            assay_identity_text(settings, s->c.schema, s->config.cpu, assay_data_digest(s->data));
+    }
+    free(settings);
+    return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
+}
+
+static int open_search(void *self, const struct assay_config *config, struct assay_err *err)
+{
+    struct search *s = self;
+    ASSAY_TRY(assay_space_open(&s->space, config->space, err));
+    ASSAY_TRY(find_methods(s, config, err));
+    ASSAY_TRY(assay_data_open(&s->data, &config->data, err));
+    s->c = (struct search_context){.config = &s->config,
+                                   .space = &s->space,
+                                   .data = s->data,
+                                   .book = &s->book,
+                                   .bench = s->method[0]->bench};
+    ASSAY_TRY(s->c.bench->open(&s->c.bench_state, &s->c, err));
+    s->c.schema = s->c.bench->schema(s->c.bench_state);
+    return make_identity(s, err);
+}
+
+static const struct assay_schema *schema(const void *self)
+{
+    return ((const struct search *)self)->c.schema;
+}
+
+static const char *identity(const void *self)
+{
+    return ((const struct search *)self)->identity;
+}
+
+static int evaluate(void *self, const void *bytes, struct assay_record *record,
+                    struct assay_err *err)
+{
+    const struct search_context *c = &((struct search *)self)->c;
+    struct search_task task;
+    memcpy(&task, bytes, sizeof task);
+    return c->bench->evaluate(c->bench_state, &task, record, err);
+}
+
+// ---- rank 0 -------------------------------------------------------------------------------------
+static int no_memory(struct assay_err *err)
+{
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the search");
+}
+
+static int prepare(void *self, void **extra, size_t *n_extra, struct assay_err *err)
+{
+    struct search *s = self;
+    uint64_t *seed;
+    size_t n_seed;
+    ASSAY_TRY(search_seeds_parse(s->config.search.seeds, &seed, &n_seed, err));
+    const size_t n = n_seed * s->n_method;
+    s->found->item = calloc(n, sizeof *s->found->item);
+    s->one = calloc(n, sizeof *s->one);
+    s->found->n = s->found->item && s->one ? n : 0;
+    for (size_t i = 0; i < s->found->n; i++) {
+        s->one[i].method = s->method[i / n_seed];
+        s->one[i].found = &s->found->item[i];
+        s->found->item[i].method = s->one[i].method->name;
+        s->found->item[i].seed = seed[i % n_seed];
+    }
+    free(seed);
+    if (!s->found->n) return no_memory(err);
+    *extra = NULL; // a search's tasks follow from its identity
+    *n_extra = 0;
+    return 0;
+}
+
+static int start(void *self, const char *dir, struct assay_comm *comm, const struct assay_log *log,
+                 struct assay_err *err)
+{
+    struct search *s = self;
+    s->dir = dir;
+    s->c.log = log;
+    s->start = s->asked = assay_clock_wall();
+    assay_log_line(log, ASSAY_LOG_INFO, "%s: search by %s, seeds %s", s->config.space,
+                   s->config.search.method, s->config.search.seeds);
+    for (size_t i = 0; i < s->found->n; i++) {
+        struct one *one = &s->one[i];
+        one->round.err = err;
+        ASSAY_TRY(one->method->open(&one->state, &s->c, one->found->seed, err));
+    }
+    return assay_run_attrs(s->attr, &s->n_attr, &s->arena, &s->config, s->identity, comm, err);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t x = ((const struct search_task *)a)->number;
+    const uint64_t y = ((const struct search_task *)b)->number;
+    return (x > y) - (x < y);
+}
+
+// The records of what was asked, in that order.
+static int collect(struct search *s, struct one *one, struct assay_err *err)
+{
+    struct search_round *r = &one->round;
+    free(one->record);
+    one->record = malloc((r->n_task + 1) * sizeof *one->record);
+    if (!one->record) return no_memory(err);
+    for (size_t i = 0; i < r->n_task; i++) {
+        const struct search_task *at =
+            bsearch(&r->task[i], s->task, s->round.n, sizeof *s->task, by_number);
+        ASSAY_ASSERT(at);
+        one->record[i] = &s->round.record[at - s->task];
+        one->found->cpu_seconds += one->record[i]->seconds;
+    }
+    one->found->evaluations += r->n_task;
+    one->found->rounds += r->n_task > 0;
+    r->record = one->record;
+    r->n_record = r->n_task;
+    r->n_task = 0;
+    r->wall_seconds = assay_clock_wall() - s->asked;
+    return 0;
+}
+
+static void finish(struct search *s, struct one *one, uint64_t index)
+{
+    struct assay_found *f = one->found;
+    one->over = f->done = true;
+    f->index = index;
+    f->wall_seconds = assay_clock_wall() - s->start;
+    assay_space_format(&s->space, index, f->arch, sizeof f->arch);
+    assay_log_line(s->c.log, ASSAY_LOG_INFO,
+                   "seed %" PRIu64 ": %s found %s; %" PRIu64 " evaluations, %.1f s of CPU time",
+                   f->seed, f->method, f->arch, f->evaluations, f->cpu_seconds);
+    search_book_text(&s->book, "found/method", f->method, "that found it");
+    search_book_int(&s->book, "found/seed", (int64_t)f->seed, "of the search");
+    search_book_text(&s->book, "found/arch", f->arch, "the architecture found");
+    search_book_int(&s->book, "found/index", (int64_t)index, "its index in the space");
+    search_book_int(&s->book, "found/rounds", (int64_t)f->rounds, "of its search");
+    search_book_int(&s->book, "found/evaluations", (int64_t)f->evaluations,
+                    "supernets or architectures, all repeats of each");
+    search_book_number(&s->book, "run/cpu_seconds", f->cpu_seconds, "of each row of /found");
+}
+
+// Lets one seed go on; its tasks are in its round.
+static int step(struct search *s, struct one *one, struct assay_err *err)
+{
+    uint64_t index = UINT64_MAX;
+    if (one->over) return 0;
+    if (one->asked) ASSAY_TRY(collect(s, one, err));
+    one->asked = true;
+    const int more = one->method->round(one->state, &one->round, &index);
+    if (more == 0) finish(s, one, index);
+    return more;
+}
+
+// Sorts the tasks of all seeds together, each once.
+static int merge(struct search *s, struct assay_err *err)
+{
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < s->found->n; i++) n += s->one[i].over ? 0 : s->one[i].round.n_task;
+    struct search_task *task = malloc((n + 1) * sizeof *task);
+    if (!task) return no_memory(err);
+    n = 0;
+    for (size_t i = 0; i < s->found->n; i++) {
+        const struct search_round *r = &s->one[i].round;
+        if (s->one[i].over || !r->n_task) continue;
+        memcpy(task + n, r->task, r->n_task * sizeof *task);
+        n += r->n_task;
+    }
+    qsort(task, n, sizeof *task, by_number);
+    for (size_t i = 0; i < n; i++)
+        if (!kept || task[kept - 1].number != task[i].number) task[kept++] = task[i];
+    free(s->task);
+    s->task = task;
+    s->round = (struct assay_round){.task = task, .n = kept};
+    return 0;
+}
+
+static int next_round(void *self, struct assay_round **round, struct assay_err *err)
+{
+    struct search *s = self;
+    bool over = true;
+    for (size_t i = 0; i < s->found->n; i++) {
+        ASSAY_TRY(step(s, &s->one[i], err));
+        over &= s->one[i].over;
+    }
+    ASSAY_TRY(merge(s, err));
+    s->asked = assay_clock_wall();
+    *round = &s->round;
+    return !over;
+}
+
+static double cost(void *self, const void *bytes)
+{
+    const struct search_context *c = &((struct search *)self)->c;
+    struct search_task task;
+    memcpy(&task, bytes, sizeof task);
+    return c->bench->cost(c->bench_state, &task);
+}
+
+static int publish(void *self, struct assay_err *err)
+{
+    struct search *s = self;
+    return search_book_write(&s->book, s->dir, "search.h5", s->attr, s->n_attr, err);
+}
+
+// ---- together -----------------------------------------------------------------------------------
+static void close_search(struct search *s)
+{
+    for (size_t i = 0; s->one && i < s->found->n; i++) {
+        if (s->one[i].method) s->one[i].method->close(s->one[i].state);
+        free(s->one[i].round.task);
+        free(s->one[i].record);
+    }
+    free(s->one);
+    free(s->task);
+    free(s->identity);
+    search_book_free(&s->book);
+    assay_arena_finish(&s->arena);
+    if (s->c.bench) s->c.bench->close(s->c.bench_state);
+    assay_data_close(s->data);
+    assay_space_close(&s->space);
+}
+
+int assay_search_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
+                     const struct assay_log *log, struct assay_found_list *found, int *exit_code,
+                     struct assay_err *err)
+{
+    struct search s = {.found = found};
+    const struct assay_job job = {.self = &s,
+                                  .result = "search.h5",
+                                  .task_bytes = sizeof *s.task,
+                                  .rounds = true,
+                                  .open = open_search,
+                                  .schema = schema,
+                                  .identity = identity,
+                                  .evaluate = evaluate,
+                                  .prepare = prepare,
+                                  .start = start,
+                                  .round = next_round,
+                                  .cost = cost,
+                                  .publish = publish};
+    *found = (struct assay_found_list){0};
+    const int status = assay_farm_run(&job, config, dir, comm, log, exit_code, err);
+    close_search(&s);
+    return status;
+}
+
+void assay_found_free(struct assay_found_list *found)
+{
+    free(found->item);
+    *found = (struct assay_found_list){0};
+}

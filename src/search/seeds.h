@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef ASSAY_SEARCH_SEEDS_H
+#define ASSAY_SEARCH_SEEDS_H
+
+#include "assay/base.h"
+
+#define SEARCH_SEEDS_MAX 1000
+
+// "0-3, 7": seeds and ranges, each once, in the order given, at most SEARCH_SEEDS_MAX. *seed is
+// malloc'd.
+int search_seeds_parse(const char *text, uint64_t **seed, size_t *n, struct assay_err *err);
+
+#endif

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+// TE-NAS (arXiv 2102.11535): from the full supernet on, every round prunes on each edge the
+// operations whose removal hurts kappa and regions least; then, where the space keeps but some
+// edges of a node, whole edges.
+#include "method.h"
+#include "prune.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CANDIDATES_MAX (ASSAY_SUPERNET_CELLS * ASSAY_SUPERNET_EDGES * 16)
+// More draws than a round takes: rounds do not share any.
+#define ROUND_DRAWS 4096
+
+struct tenas {
+    const struct search_context *c;
+    uint64_t seed, prune, n_round; // n_round: evaluated so far
+    uint32_t kappa, regions;       // columns
+    struct assay_supernet mask;
+    bool edges; // whole edges are pruned
+    struct prune_candidate candidate[CANDIDATES_MAX];
+    size_t n;
+};
+
+static int configure(struct assay_config *config, const struct assay_space *space,
+                     struct assay_err *err)
+{
+    ASSAY_TRY(search_need_supernet(space, err));
+    strcpy(config->protocol.metrics, "ntk,regions");
+    return 0;
+}
+
+// ---- what is asked ------------------------------------------------------------------------------
+static const struct assay_supernet_kind *kind_of(const struct tenas *t)
+{
+    return t->c->space->kind->supernet;
+}
+
+// All operations, or edges, that may go; edges in groups that are small enough stay.
+static void list_candidates(struct tenas *t)
+{
+    const struct assay_supernet_kind *k = kind_of(t);
+    t->n = 0;
+    for (uint32_t i = 0; i < k->cells * k->edges; i++) {
+        const uint32_t cell = i / k->edges, edge = i % k->edges;
+        uint32_t into = 0;
+        for (uint32_t e = 0; e < k->edges; e++) into += k->to[e] == k->to[edge];
+        if (t->edges ? into <= k->keep : assay_supernet_alive(&t->mask, cell, edge) < 2) continue;
+        for (uint32_t op = 0; op < k->ops; op++) {
+            if (!(t->mask.alive[cell][edge] & 1u << op)) continue;
+            t->candidate[t->n++] = (struct prune_candidate){.cell = cell, .edge = edge, .op = op};
+        }
+    }
+}
+
+static struct search_task make_task(const struct tenas *t, const struct assay_supernet *mask,
+                                    uint64_t draw)
+{
+    const struct assay_protocol *p = &t->c->config->protocol;
+    const uint64_t round = t->n_round * ROUND_DRAWS * p->repeats;
+    const uint64_t own = round + draw * p->repeats;
+    return (struct search_task){
+        .draw = {.seed = t->seed, .weights = p->redraw ? own : round, .batches = own},
+        .index = UINT64_MAX,
+        .mask = *mask};
+}
+
+// With common draws the supernet once, then each candidate; otherwise the supernet before each.
+static int ask(struct tenas *t, struct search_round *round)
+{
+    const bool common = t->c->config->search.common;
+    for (size_t i = 0; i < t->n; i++) {
+        const struct prune_candidate *c = &t->candidate[i];
+        struct assay_supernet without = t->mask;
+        without.alive[c->cell][c->edge] &= (uint16_t) ~(1u << c->op);
+        if (!common || i == 0) ASSAY_TRY(search_ask(round, make_task(t, &t->mask, common ? 0 : i)));
+        ASSAY_TRY(search_ask(round, make_task(t, &without, common ? 0 : i)));
+    }
+    return 1;
+}
+
+// ---- what is answered ---------------------------------------------------------------------------
+static const struct assay_record *base_of(const struct tenas *t, const struct search_round *round,
+                                          size_t i)
+{
+    return round->record[t->c->config->search.common ? 0 : 2 * i];
+}
+
+static const struct assay_record *one_of(const struct tenas *t, const struct search_round *round,
+                                         size_t i)
+{
+    return round->record[t->c->config->search.common ? i + 1 : 2 * i + 1];
+}
+
+static double value(const struct tenas *t, const struct assay_record *record, uint32_t repeat,
+                    uint32_t column)
+{
+    return record->value[(size_t)repeat * t->c->schema->n_column + column];
+}
+
+// A network that breaks in one repeat is broken: its regions do not speak for its removal either.
+static void compare(struct tenas *t, const struct search_round *round, size_t i)
+{
+    const uint32_t repeats = t->c->schema->repeats;
+    const struct assay_record *base = base_of(t, round, i), *one = one_of(t, round, i);
+    struct prune_candidate *c = &t->candidate[i];
+    double kappa = 0, regions = 0;
+    for (uint32_t r = 0; r < repeats; r++) {
+        kappa += prune_delta_kappa(value(t, base, r, t->kappa), value(t, one, r, t->kappa));
+        regions += prune_delta_regions(value(t, base, r, t->regions), value(t, one, r, t->regions));
+    }
+    c->delta_kappa = prune_round(kappa / repeats);
+    c->delta_regions = isinf(kappa) ? INFINITY : prune_round(regions / repeats);
+}
+
+static int check_base(const struct tenas *t, const struct search_round *round)
+{
+    const struct assay_record *base = round->record[0];
+    char text[ASSAY_ARCH_MAX] = "";
+    if (base->verdict != ASSAY_VERDICT_FAILED) return 0;
+    assay_space_format_supernet(t->c->space, &t->mask, text, sizeof text);
+    return assay_err_set(round->err, ASSAY_ERR_MEMORY, "supernet %s: %s", text, base->reason);
+}
+
+// ---- what is told -------------------------------------------------------------------------------
+static void book_round(const struct tenas *t, const struct search_round *round, const char *mask)
+{
+    struct search_book *b = t->c->book;
+    const struct assay_schema *s = t->c->schema;
+    const struct assay_record *base = round->record[0];
+    double *kappa = malloc(2 * s->repeats * sizeof *kappa), *regions = kappa + s->repeats;
+    b->failed |= !kappa;
+    if (!kappa) return;
+    for (uint32_t r = 0; r < s->repeats; r++) {
+        kappa[r] = value(t, base, r, t->kappa);
+        regions[r] = value(t, base, r, t->regions);
+    }
+    search_book_int(b, "rounds/seed", (int64_t)t->seed, "of the search");
+    search_book_int(b, "rounds/round", (int64_t)t->n_round, "from 1");
+    search_book_text(b, "rounds/mask", mask, "the supernet of the round, before pruning");
+    search_book_int(b, "rounds/edges", t->edges, "1: whole edges are pruned");
+    search_book_text(b, "rounds/status", assay_verdict_name((enum assay_verdict)base->verdict),
+                     "of the supernet");
+    search_book_numbers(b, "rounds/kappa", kappa, s->repeats, "of the supernet, by repeat");
+    search_book_numbers(b, "rounds/regions", regions, s->repeats, "of the supernet, by repeat");
+    search_book_number(b, "run/round_seconds", round->wall_seconds,
+                       "wall time of each row of /rounds; 0 where it was replayed");
+    free(kappa);
+}
+
+static void book_candidate(const struct tenas *t, const struct search_round *round, size_t i)
+{
+    struct search_book *b = t->c->book;
+    const struct prune_candidate *c = &t->candidate[i];
+    const struct assay_record *one = one_of(t, round, i);
+    search_book_int(b, "candidates/seed", (int64_t)t->seed, "of the search");
+    search_book_int(b, "candidates/round", (int64_t)t->n_round, "from 1");
+    search_book_int(b, "candidates/cell", c->cell, "cell type");
+    search_book_int(b, "candidates/edge", c->edge, "edge of the cell");
+    search_book_int(b, "candidates/op", c->op, "operation that the supernet was evaluated without");
+    search_book_text(b, "candidates/status", assay_verdict_name((enum assay_verdict)one->verdict),
+                     "without it");
+    search_book_number(b, "candidates/kappa", search_mean(t->c->schema, one, t->kappa),
+                       "without it, mean over repeats");
+    search_book_number(b, "candidates/regions", search_mean(t->c->schema, one, t->regions),
+                       "without it, mean over repeats");
+    search_book_number(b, "candidates/delta_kappa", c->delta_kappa,
+                       "(kappa of the supernet - kappa without it) / kappa of the supernet, mean "
+                       "over repeats, 3 digits; -inf: the network breaks");
+    search_book_number(b, "candidates/delta_regions", c->delta_regions, "the same of regions");
+    search_book_int(b, "candidates/rank_kappa", c->rank_kappa, "by delta_kappa, descending, dense");
+    search_book_int(b, "candidates/rank_regions", c->rank_regions,
+                    "by delta_regions, ascending, dense");
+    search_book_int(b, "candidates/pruned", c->pruned, "1: gone after the round");
+}
+
+static unsigned count_alive(const struct tenas *t)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < kind_of(t)->cells * kind_of(t)->edges; i++)
+        n += assay_supernet_alive(&t->mask, i / kind_of(t)->edges, i % kind_of(t)->edges);
+    return n;
+}
+
+// "1<-0 skip_connect, 3<-2 avg_pool_3x3"; of two cell types "normal: ...; reduction: ...".
+static void log_pruned(const struct tenas *t, FILE *out)
+{
+    const struct assay_supernet_kind *k = kind_of(t);
+    for (uint32_t cell = 0; cell < k->cells; cell++) {
+        uint32_t last = UINT32_MAX;
+        if (k->cells > 1) fprintf(out, "%s%s:", cell ? "; " : " ", k->cell_name[cell]);
+        for (size_t i = 0; i < t->n; i++) {
+            const struct prune_candidate *c = &t->candidate[i];
+            if (c->cell != cell || !c->pruned) continue;
+            if (c->edge != last)
+                fprintf(out, "%s %u<-%u", last == UINT32_MAX ? "" : ",", k->to[c->edge],
+                        k->from[c->edge]);
+            fprintf(out, " %s", k->op_name[c->op]);
+            last = c->edge;
+        }
+    }
+}
+
+static void log_round(const struct tenas *t, const struct search_round *round, unsigned before)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out) return;
+    log_pruned(t, out);
+    fclose(out);
+    const struct assay_schema *s = t->c->schema;
+    assay_log_line(t->c->log, ASSAY_LOG_INFO,
+                   "seed %llu round %llu: kappa %.4g, regions %.5g; pruned%s; %u of %u left; "
+                   "%zu evaluations, %.1f s",
+                   (unsigned long long)t->seed, (unsigned long long)t->n_round,
+                   search_mean(s, round->record[0], t->kappa),
+                   search_mean(s, round->record[0], t->regions), text, count_alive(t), before,
+                   round->n_record, round->wall_seconds);
+    free(text);
+}
+
+// ---- the search ---------------------------------------------------------------------------------
+static int judge(struct tenas *t, struct search_round *round)
+{
+    char mask[ASSAY_ARCH_MAX] = "";
+    const unsigned before = count_alive(t);
+    ASSAY_TRY(check_base(t, round));
+    assay_space_format_supernet(t->c->space, &t->mask, mask, sizeof mask);
+    t->n_round++;
+    for (size_t i = 0; i < t->n; i++) compare(t, round, i);
+    if (t->edges) {
+        prune_edges(t->candidate, t->n, kind_of(t), &t->mask);
+    } else {
+        prune_rank(t->candidate, t->n);
+        prune_ops(t->candidate, t->n, t->prune, &t->mask);
+    }
+    book_round(t, round, mask);
+    for (size_t i = 0; i < t->n; i++) book_candidate(t, round, i);
+    log_round(t, round, before);
+    return 0;
+}
+
+// `none` goes first, on all edges, as in the released code.
+static void prune_none(struct tenas *t)
+{
+    assay_space_full_supernet(t->c->space, true, &t->mask);
+    const unsigned before = count_alive(t);
+    assay_space_full_supernet(t->c->space, false, &t->mask);
+    assay_log_line(t->c->log, ASSAY_LOG_INFO, "seed %llu: pruned none on every edge; %u of %u left",
+                   (unsigned long long)t->seed, count_alive(t), before);
+}
+
+static int next_round(void *state, struct search_round *round, uint64_t *index)
+{
+    struct tenas *t = state;
+    if (round->n_record)
+        ASSAY_TRY(judge(t, round));
+    else
+        prune_none(t);
+    list_candidates(t);
+    if (t->n == 0 && !t->edges && kind_of(t)->keep) {
+        t->edges = true;
+        list_candidates(t);
+    } else if (t->edges) {
+        t->n = 0;
+    }
+    if (t->n) return ask(t, round);
+    return assay_space_supernet_index(t->c->space, &t->mask, index, round->err);
+}
+
+static int open_tenas(void **state, const struct search_context *c, uint64_t seed,
+                      struct assay_err *err)
+{
+    struct tenas *t = calloc(1, sizeof *t);
+    if (!t) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a search");
+    *state = t;
+    t->c = c;
+    t->seed = seed;
+    t->kappa = search_column(c->schema, "kappa");
+    t->regions = search_column(c->schema, "regions");
+    t->prune = c->config->search.prune;
+    if (!t->prune) t->prune = kind_of(t)->keep ? 3 : 1;
+    return 0;
+}
+
+const struct search_method search_tenas = {
+    .name = "tenas",
+    .help = "TE-NAS: prunes supernets by what each operation means to kappa and regions",
+    .bench = &search_bench_evaluator,
+    .configure = configure,
+    .open = open_tenas,
+    .round = next_round,
+    .close = free,
+};

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// A sweep as a job of the farm: one round, whose tasks are the candidates.
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct sweep {
+    const struct assay_config *config; // borrowed
+    struct assay_space space;
+    struct assay_data *data;
+    struct assay_evaluator *evaluator;
+    char *identity;
+    // rank 0
+    struct sweep_plan plan;
+    struct assay_round round;
+    struct sweep_publisher publisher;
+    bool asked; // for the round
+};
+
+// ---- every rank ---------------------------------------------------------------------------------
+static int open_sweep(void *self, const struct assay_config *config, struct assay_err *err)
+{
+    struct sweep *s = self;
+
+    s->config = config;
+    ASSAY_TRY(assay_space_open(&s->space, config->space, err));
+    ASSAY_TRY(assay_data_open(&s->data, &config->data, err));
+    ASSAY_TRY(assay_evaluator_create(&s->evaluator, config, &s->space, s->data, err));
+    s->identity = sweep_identity_text(config, assay_evaluator_schema(s->evaluator), config->cpu,
+                                      assay_data_digest(s->data));
+    assay_data_close(s->data); // the batches are drawn; CIFAR's 150 MB would stay on every rank
+    s->data = NULL;
+    return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
+}
+
+static const struct assay_schema *schema(const void *self)
+{
+    return assay_evaluator_schema(((const struct sweep *)self)->evaluator);
+}
+
+static const char *identity(const void *self)
+{
+    return ((const struct sweep *)self)->identity;
+}
+
+static int evaluate(void *self, const void *task, struct assay_record *record,
+                    struct assay_err *err)
+{
+    return assay_evaluate(((struct sweep *)self)->evaluator, *(const uint64_t *)task, record, err);
+}
+
+// ---- rank 0 -------------------------------------------------------------------------------------
+static int check_memory(struct sweep *s, struct assay_err *err)
+{
+    struct sweep_memory most;
+
+    if (!s->config->memory) return 0;
+    ASSAY_TRY(sweep_memory_most(&most, s->evaluator, &s->plan, err));
+    return sweep_memory_check(&most, s->config, &s->space, err);
+}
+
+static int prepare(void *self, void **extra, size_t *n_extra, struct assay_err *err)
+{
+    struct sweep *s = self;
+
+    ASSAY_TRY(sweep_plan_make(&s->plan, s->config, &s->space, err));
+    ASSAY_TRY(check_memory(s, err));
+    *extra = sweep_plan_pack(&s->plan, n_extra);
+    return *extra ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
+}
+
+static int start(void *self, const char *dir, struct assay_comm *comm, const struct assay_log *log,
+                 struct assay_err *err)
+{
+    struct sweep *s = self;
+
+    assay_log_line(log, ASSAY_LOG_INFO, "%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s",
+                   s->config->space, s->plan.n_row, s->plan.n_task,
+                   s->config->members ? "" : " (one per class of equal networks)");
+    return sweep_publisher_open(&s->publisher, dir, s->config, &s->space, &s->plan, schema(s),
+                                s->identity, comm, err);
+}
+
+static int next_round(void *self, struct assay_round **round, struct assay_err *err)
+{
+    struct sweep *s = self;
+    const bool more = !s->asked;
+
+    (void)err;
+    s->asked = true;
+    s->round.task = s->plan.task;
+    s->round.n = s->plan.n_task;
+    *round = &s->round;
+    return more;
+}
+
+static double cost(void *self, const void *task)
+{
+    return assay_evaluator_cost(((struct sweep *)self)->evaluator, *(const uint64_t *)task);
+}
+
+static int publish(void *self, struct assay_err *err)
+{
+    struct sweep *s = self;
+
+    return sweep_publish(&s->publisher, s->round.record, s->round.done, err);
+}
+
+// ---- together -----------------------------------------------------------------------------------
+static void close_sweep(struct sweep *s)
+{
+    sweep_publisher_close(&s->publisher);
+    sweep_plan_free(&s->plan);
+    free(s->identity);
+    assay_evaluator_destroy(s->evaluator);
+    assay_data_close(s->data);
+    assay_space_close(&s->space);
+}
+
+int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
+                    const struct assay_log *log, int *exit_code, struct assay_err *err)
+{
+    struct sweep s = {0};
+    const struct assay_job job = {.self = &s,
+                                  .result = "results.h5",
+                                  .task_bytes = sizeof *s.plan.task,
+                                  .open = open_sweep,
+                                  .schema = schema,
+                                  .identity = identity,
+                                  .evaluate = evaluate,
+                                  .prepare = prepare,
+                                  .start = start,
+                                  .round = next_round,
+                                  .cost = cost,
+                                  .publish = publish};
+
+    const int status = assay_farm_run(&job, config, dir, comm, log, exit_code, err);
+    close_sweep(&s);
+    return status;
+}

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Whole small searches: their trajectories against the rules of TE-NAS's released code, written down here anew.
+
+usage: test_search.py ASSAY SOURCE_ROOT
+"""
+import math
+import sys
+import unittest
+
+import h5py
+import numpy as np
+
+from test_cli import ROOT, Case, run
+
+CHEAP = ["data.source=gaussian", "network.image=8", "ntk.batch=4", "regions.batch=40", "regions.batches=1",
+         "search.method=tenas"]
+DARTS_TO = [0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3]
+
+
+def dense_ranks(values, descending):
+    """As the release: sorted, and one more for every value that differs from the one before."""
+    order = sorted(range(len(values)), key=lambda i: values[i], reverse=descending)
+    ranks, last = {}, None
+    for place, i in enumerate(order):
+        if place == 0:
+            ranks[i] = 0
+        else:
+            ranks[i] = ranks[last] + (values[i] != values[last])
+        last = i
+    return [ranks[i] for i in range(len(values))]
+
+
+def pruned_of(rows, group, most):
+    """The candidates that go; group: which stand together; most: how many of a group go."""
+    gone, count = set(), {}
+    kappa = [r["rank_kappa"] for r in rows]
+    total = [r["rank_kappa"] + r["rank_regions"] for r in rows]
+    for i in sorted(range(len(rows)), key=lambda i: (total[i], kappa[i], i)):
+        key = group(rows[i])
+        if count.get(key, 0) < most(key):
+            gone.add(i)
+            count[key] = count.get(key, 0) + 1
+    return gone
+
+
+def parse_mask(text):
+    return [["" if e == "-" else e for e in cell.split(",")] for cell in text.split("/")]
+
+
+class Search(Case):
+    def search(self, config, *settings, directory="run", code=0):
+        words = [w for s in [*CHEAP, *settings] for w in ("--set", s)]
+        p = run("search", f"{ROOT}/configs/{config}", "-o", self.path(directory), *words)
+        self.assertEqual(p.returncode, code, p.stderr)
+        return p
+
+    def trajectory(self, directory="run"):
+        tables = {}
+        with h5py.File(self.path(f"{directory}/search.h5")) as f:
+            for name in f:
+                if name != "run":
+                    columns = {k: v[()] for k, v in f[name].items()}
+                    self.assertEqual(len({len(v) for v in columns.values()}), 1, name)
+                    n = len(next(iter(columns.values())))
+                    tables[name] = [{k: v[i].decode() if isinstance(v[i], bytes) else v[i]
+                                     for k, v in columns.items()} for i in range(n)]
+        return tables
+
+    def check_round(self, row, rows, prune):
+        """One round by the rules; returns the mask that it leaves."""
+        mask = parse_mask(row["mask"])
+        edges = bool(row["edges"])
+        alive = {(c, e): ops for c, cell in enumerate(mask) for e, ops in enumerate(cell)}
+        expected = [(c, e, int(op)) for (c, e), ops in alive.items() for op in ops
+                    if (DARTS_TO[e] > 0 if edges else len(ops) > 1)]
+        self.assertEqual([(r["cell"], r["edge"], r["op"]) for r in rows], expected)
+        groups = {}
+        for i, r in enumerate(rows):
+            groups.setdefault((r["cell"], DARTS_TO[r["edge"]]) if edges else 0, []).append(i)
+        for members in groups.values():
+            for name, descending in (("kappa", True), ("regions", False)):
+                values = [rows[i]["delta_" + name] for i in members]
+                self.assertEqual([rows[i]["rank_" + name] for i in members], dense_ranks(values, descending))
+        if edges:
+            gone = pruned_of(rows, lambda r: (r["cell"], DARTS_TO[r["edge"]]), lambda key: DARTS_TO.count(key[1]) - 2)
+        else:
+            gone = pruned_of(rows, lambda r: (r["cell"], r["edge"]), lambda key: min(prune, len(alive[key]) - 1))
+        self.assertEqual({i for i, r in enumerate(rows) if r["pruned"]}, gone)
+        for i in gone:
+            c, e, op = expected[i]
+            mask[c][e] = mask[c][e].replace(str(op), "")
+        return mask
+
+    def check_trajectory(self, tables, prune):
+        for found in tables["found"]:
+            mask = None
+            rounds = [r for r in tables["rounds"] if r["seed"] == found["seed"]]
+            self.assertEqual([r["round"] for r in rounds], list(range(1, found["rounds"] + 1)))
+            for row in rounds:
+                if mask is not None:
+                    self.assertEqual(parse_mask(row["mask"]), mask)
+                mask = self.check_round(row, [c for c in tables["candidates"] if (c["seed"], c["round"]) ==
+                                              (row["seed"], row["round"])], prune)
+            self.assertTrue(all(len(e) <= 1 for cell in mask for e in cell))
+            yield found, mask
+
+    def test_tenas_on_nas_bench_201(self):
+        p = self.search("nb201-tenas-search.ini", "network.channels=2", "search.seeds=0-1", "run.repeats=1")
+        ops = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
+        tables = self.trajectory()
+        self.assertEqual(len(tables["candidates"]), 2 * (24 + 18 + 12))
+        for found, mask in self.check_trajectory(tables, 1):
+            names = [ops[int(e)] for e in mask[0]]
+            node = [f"|{'|'.join(f'{names.pop(0)}~{j}' for j in range(i))}|" for i in (1, 2, 3)]
+            self.assertEqual(found["arch"], "+".join(node))
+            self.assertIn(found["arch"], p.stdout)
+            self.assertEqual(found["evaluations"], 25 + 19 + 13)
+        for c in tables["candidates"]:
+            base = next(r for r in tables["rounds"] if (r["seed"], r["round"]) == (c["seed"], c["round"]))
+            if c["status"] == base["status"] == "ok":
+                for name in ("kappa", "regions"):
+                    delta = (base[name][0] - c[name]) / base[name][0]
+                    self.assertEqual(c["delta_" + name], float(f"{delta:.2e}"))
+            elif base["status"] == "ok":
+                self.assertEqual((c["delta_kappa"], c["delta_regions"]), (-math.inf, math.inf))
+        self.assertRegex(p.stderr, r"seed 0: pruned none on every edge; 24 of 30 left\n")
+        self.assertRegex(p.stderr, r"seed 1 round 3: kappa \S+, regions \S+; pruned 1<-0 \w+, .*; 6 of 12 left; 13 ")
+
+    def test_supernets_are_those_of_eval(self):
+        """The first round's supernet is what `assay eval --supernet full` says with that seed."""
+        self.search("nb201-tenas-search.ini", "network.channels=2", "search.seeds=5")
+        words = [w for s in [*CHEAP, "network.channels=2", "run.seed=5", "run.metrics=ntk,regions"] for w in ("--set", s)]
+        text = self.works("eval", "nas-bench-201", "--supernet", "full", "-c", f"{ROOT}/configs/nb201-tenas.ini", *words,
+                          "--set", "run.repeats=3")
+        kappa = next(line.split() for line in text.splitlines() if line.startswith("kappa "))
+        row = self.trajectory()["rounds"][0]
+        np.testing.assert_allclose([float(x) for x in kappa[2:5]], row["kappa"], rtol=1e-9)
+
+    def test_tenas_on_darts(self):
+        p = self.search("darts-tenas-search.ini", "run.repeats=1", "ntk.batch=3")
+        tables = self.trajectory()
+        self.assertEqual(len(tables["candidates"]), 196 + 112 + 24)
+        for found, mask in self.check_trajectory(tables, 3):
+            for cell in mask:
+                for node in range(4):
+                    self.assertEqual(sum(len(e) for e, to in zip(cell, DARTS_TO) if to == node), 2)
+            text = self.works("show", "darts", found["arch"])
+            self.assertIn(found["arch"], text)
+        self.assertIn("params", p.stdout)
+
+    def test_draws_of_their_own(self):
+        """common = false: each candidate has its own supernet, with its own images."""
+        self.search("nb201-tenas-search.ini", "network.channels=2", "search.seeds=0", "search.common=false")
+        tables = self.trajectory()
+        self.assertEqual(tables["found"][0]["evaluations"], 2 * (24 + 18 + 12))
+        for _ in self.check_trajectory(tables, 1):
+            pass
+
+    def test_random_and_evolution(self):
+        for by, key, better in (("kappa", "kappa", min), ("regions", "regions", max), ("params", "value", max)):
+            for method, samples in (("random", 30), ("evolution", 50)):
+                directory = f"{method}-{by}"
+                self.search("nb201-tenas-search.ini", "network.channels=2", "search.seeds=3", f"search.method={method}",
+                            f"search.by={by}", f"search.samples={samples}", "search.population=12", "search.children=5",
+                            "search.tournament=4", directory=directory)
+                tables = self.trajectory(directory)
+                rows = tables["architectures"]
+                self.assertEqual(len(rows), samples)
+                best = better(r[key] for r in rows if not math.isnan(r[key]))
+                first = next(r for r in rows if r[key] == best)
+                self.assertEqual(tables["found"][0]["arch"], first["arch"])
+                if method == "evolution":
+                    last = [r["value"] for r in rows[-15:] if not math.isnan(r["value"])]
+                    start = [r["value"] for r in rows[:12] if not math.isnan(r["value"])]
+                    self.assertGreater(np.mean(last) if better is max else -np.mean(last),
+                                       np.mean(start) if better is max else -np.mean(start))
+
+    def test_methods_side_by_side(self):
+        """What a method finds does not depend on the others of its run."""
+        cheap = ("network.channels=2", "search.seeds=0-1", "search.samples=40")
+        for method in ("tenas", "random", "tenas,random"):
+            p = self.search("nb201-tenas-search.ini", f"search.method={method}", *cheap, directory=method)
+        both = self.trajectory("tenas,random")
+        for method in ("tenas", "random"):
+            found = self.trajectory(method)["found"]
+            self.assertEqual([f for f in both["found"] if f["method"] == method], found)
+            self.assertRegex(p.stdout, rf"\n{method}: .* CPU time a search; [12] of 2 seeds found the same network\n")
+        self.assertIn("\n4 searches in ", p.stdout)
+
+    def test_equal_cost(self):
+        p = self.search("nb201-tenas-search.ini", "network.channels=2", "search.seeds=0", "search.method=random")
+        n = self.trajectory()["found"][0]["evaluations"]
+        self.assertRegex(p.stderr, rf"random of {n} architectures, as many as cost the FLOPs of a TE-NAS search")
+        self.assertTrue(60 < n < 300, n)
+
+    def test_truth(self):
+        self.search("nb201-tenas-search.ini", "network.channels=2", "search.seeds=0-1")
+        archs = [f["arch"] for f in self.trajectory()["found"]]
+        truth = self.write("t.csv", "arch,test_accuracy\n" + "".join(f"{a},{90 + i}\n" for i, a in enumerate(archs)))
+        words = [w for s in [*CHEAP, "network.channels=2", "search.seeds=0-1"] for w in ("--set", s)]
+        text = self.works("search", f"{ROOT}/configs/nb201-tenas-search.ini", "-o", self.path("run"), "--truth", truth,
+                          "--quiet", *words)
+        self.assertIn("test_accuracy: mean 90.50, standard deviation 0.71 over 2", text)
+
+    def test_a_search_is_no_sweep(self):
+        self.search("nb201-tenas-search.ini", "network.channels=2", "search.seeds=0")
+        self.fails(1, "pack", self.path("run"), says=["holds a search"])
+        p = run("sweep", f"{ROOT}/configs/nb201-quickstart.ini", "-o", self.path("run"), "--quiet")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("another configuration", p.stderr)
+
+    def test_refusals(self):
+        config = f"{ROOT}/configs/nb201-tenas-search.ini"
+        def bad(setting, *says):
+            self.fails(1, "search", config, "-o", self.path("x"), "--set", "data.source=gaussian", "--set", setting,
+                       says=[setting.split("=")[0], *says])
+        bad("search.method=tenaz", "tenaz", "tenas, ")
+        bad("search.method=tenas,tenas", "twice")
+        bad("search.method=tenas random", "commas")
+        bad("search.method=tenas,", "''")
+        self.fails(1, "search", config, "-o", self.path("x"), "--set", "data.source=gaussian", "--set",
+                   "search.method=tenas,random", "--set", "search.by=nasi_trace", says=["tenas and random do not"])
+        bad("search.seeds=3-1", "ends before it begins")
+        bad("search.prune=17", "17")
+        bad("search.common=perhaps", "perhaps")
+        self.fails(2, "search", config, says=["-o DIR"])
+        for method in ("random", "evolution"):
+            self.fails(1, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
+                       f"search.method={method}", "--set", "search.by=kapa", says=["search.by = kapa"])
+        self.fails(1, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
+                   "search.method=evolution", "--set", "search.tournament=33", says=["tournament = 33", "population = 32"])
+        self.fails(1, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
+                   "space.name=null", says=["no supernets"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -1,0 +1,104 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Searches: the same trajectory at any number of ranks and after any number of kills and stops."""
+import os
+import random
+import time
+
+import launch
+from launch import COMPLETE, STOPPED
+
+TINY = {
+    "network": {"image": 8, "channels": 2},
+    "ntk": {"batch": 4},
+    "regions": {"batch": 50, "batches": 1},
+    "run": {"repeats": 2},
+    "search": {"seeds": "0-2"},
+}
+SLOW = {**TINY, "network": {"image": 16}, "ntk": {"batch": 16}}
+
+
+class Search(launch.SweepTest):
+    def start(self, config, directory, *options, ranks=None, **keywords):
+        ranks = self.RANKS if ranks is None else ranks
+        job = launch.Job(["search", config, "-o", directory, *options], ranks, self.scratch, **keywords)
+        self.jobs.append(job)
+        return job
+
+    def assertSame(self, one, other):
+        a, b = launch.contents(one / "search.h5"), launch.contents(other / "search.h5")
+        self.assertEqual(a.keys(), b.keys())
+        self.assertEqual([name for name in a if a[name] != b[name]], [])
+
+    def test_same_for_any_number_of_ranks(self):
+        for method in ("tenas", "evolution"):
+            config = self.config({**TINY, "search": {"seeds": "0-2", "method": method, "samples": 40}})
+            for ranks in (0, 1, 2, 3):
+                with self.subTest(method=method, ranks=ranks):
+                    directory = self.scratch / f"{method}{ranks}"
+                    self.sweep(config, directory, ranks=ranks, expect=COMPLETE)
+                    self.assertSame(self.scratch / f"{method}0", directory)
+
+    def test_seeds_do_not_depend_on_company(self):
+        both = self.config(TINY)
+        alone = self.config({**TINY, "search": {"seeds": "1"}}, "alone.ini")
+        self.sweep(both, self.scratch / "a")
+        self.sweep(alone, self.scratch / "b")
+        with launch.h5py.File(self.scratch / "a/search.h5") as a, launch.h5py.File(self.scratch / "b/search.h5") as b:
+            mine = a["candidates/seed"][()] == 1
+            for name in ("kappa", "regions", "rank_kappa", "pruned"):
+                self.assertEqual(a["candidates/" + name][()][mine].tobytes(), b["candidates/" + name][()].tobytes())
+
+    def test_kill_and_resume(self):
+        seed = int(os.environ.get("ASSAY_SEED", time.time()))
+        random.seed(seed)
+        config = self.config(SLOW)
+        start = time.monotonic()
+        self.sweep(config, self.scratch / "reference", expect=COMPLETE)
+        undisturbed = time.monotonic() - start
+        directory, kills = self.scratch / "run", 0
+        for _ in range(6):
+            job = self.start(config, directory, ranks=random.choice((0, 2, 3)))
+            time.sleep(random.uniform(0.3, 0.3 + undisturbed / 3))
+            if job.process.poll() is not None:
+                break
+            job.kill()
+            kills += 1
+        text = self.sweep(config, directory, expect=COMPLETE)
+        print(f"\n{kills} kills, {undisturbed:.1f} s undisturbed, seed {seed}")
+        self.assertGreater(kills, 0)
+        if kills > 2:
+            self.assertRegex(text, r"resuming: [1-9]\d* evaluations are known")
+        self.assertSame(self.scratch / "reference", directory)
+
+    def test_stops_and_goes_on(self):
+        config = self.config(SLOW)
+        directory = self.scratch / "run"
+        self.sweep(config, self.scratch / "reference", expect=COMPLETE)
+        text = self.sweep(config, directory, "--set", "run.time_limit=0.4", expect=STOPPED)
+        self.assertIn("stopped by run.time_limit", text)
+        job = self.start(config, directory, ranks=0)
+        time.sleep(0.6)
+        job.process.send_signal(launch.signal.SIGTERM)
+        code, text = job.wait()
+        self.assertEqual(code, STOPPED, text)
+        self.assertIn("the same command resumes", text)
+        self.sweep(config, directory, expect=COMPLETE)
+        self.assertSame(self.scratch / "reference", directory)
+
+    def test_another_configuration(self):
+        directory = self.scratch / "run"
+        self.sweep(self.config(TINY), directory)
+        before = (directory / "journal").read_bytes()
+        for section, key, value in (("search", "seeds", "0-3"), ("search", "prune", "2"), ("search", "common", "false"),
+                                    ("ntk", "batch", "5")):
+            with self.subTest(key=key):
+                self.refused(self.config(TINY), directory, "--set", f"{section}.{key}={value}",
+                             says=("another configuration", f"+ {key} = {value}"))
+        self.assertEqual((directory / "journal").read_bytes(), before)
+        # What is no part of a search may differ.
+        self.sweep(self.config(TINY), directory, "--set", "run.seed=9", "--set", "candidates.first=3", expect=COMPLETE)
+
+
+if __name__ == "__main__":
+    launch.main()

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// TE-NAS's ranks and pruning on numbers made by hand, against its published code's rules; lists of
+// seeds. Whole searches are in cli/ and mpi/.
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "search/prune.h"
+#include "search/seeds.h"
+
+// ---- changes
+// --------------------------------------------------------------------------------------
+static void changes_are_relative(void **state)
+{
+    (void)state;
+    assert_true(prune_delta_kappa(100, 75) == 0.25);
+    assert_true(prune_delta_kappa(100, 150) == -0.5);
+    assert_true(prune_delta_regions(1000, 900) == 0.1);
+    assert_true(prune_delta_regions(1000, 1100) == -0.1);
+}
+
+// A broken network never looks like an improvement.
+static void broken_networks_change_most(void **state)
+{
+    const double broken[] = {INFINITY, NAN, 0, -3};
+    (void)state;
+    for (unsigned i = 0; i < ASSAY_LEN(broken); i++) {
+        assert_true(prune_delta_kappa(100, broken[i]) == -INFINITY);
+        assert_true(prune_delta_kappa(broken[i], 100) == 1);
+        assert_true(prune_delta_kappa(broken[i], INFINITY) == 0);
+    }
+    assert_true(prune_delta_regions(1000, NAN) == 1);
+    assert_true(prune_delta_regions(0, 7) == 0);
+    assert_true(prune_delta_regions(NAN, NAN) == 0);
+}
+
+static void rounds_to_three_digits(void **state)
+{
+    (void)state;
+    assert_true(prune_round(0.123456) == 0.123);
+    assert_true(prune_round(-0.0098765) == -0.00988);
+    assert_true(prune_round(1234.5) == 1230);
+    assert_true(prune_round(9.999) == 10);
+    assert_true(prune_round(0) == 0);
+    assert_true(prune_round(-INFINITY) == -INFINITY);
+}
+
+// ---- ranks
+// ----------------------------------------------------------------------------------------
+static void ties_share_a_rank_and_the_next_is_one_more(void **state)
+{
+    struct prune_candidate c[] = {
+        {.delta_kappa = 0.1, .delta_regions = 0.0},
+        {.delta_kappa = 0.3, .delta_regions = 0.2},
+        {.delta_kappa = 0.1, .delta_regions = -0.1},
+        {.delta_kappa = -INFINITY, .delta_regions = INFINITY},
+        {.delta_kappa = -0.2, .delta_regions = 0.0},
+        {.delta_kappa = 0.3, .delta_regions = 0.2},
+    };
+    static const uint32_t kappa[] = {1, 0, 1, 3, 2, 0}, regions[] = {1, 2, 0, 3, 1, 2};
+    (void)state;
+    prune_rank(c, ASSAY_LEN(c));
+    for (unsigned i = 0; i < ASSAY_LEN(c); i++) {
+        assert_int_equal(c[i].rank_kappa, kappa[i]);
+        assert_int_equal(c[i].rank_regions, regions[i]);
+    }
+}
+
+// ---- operations
+// -----------------------------------------------------------------------------------
+static struct prune_candidate candidate(uint32_t edge, uint32_t op, uint32_t kappa,
+                                        uint32_t regions)
+{
+    return (struct prune_candidate){
+        .edge = edge, .op = op, .rank_kappa = kappa, .rank_regions = regions};
+}
+
+static void the_lowest_sum_of_each_edge_goes(void **state)
+{
+    struct assay_supernet mask = {.alive = {{0x1e, 0x0a, 0x08}}};
+    struct prune_candidate c[] = {
+        candidate(0, 1, 3, 3), candidate(0, 2, 4, 1), candidate(0, 3, 0, 5),
+        candidate(0, 4, 2, 5), candidate(1, 1, 9, 9), candidate(1, 3, 8, 8),
+    };
+    (void)state;
+    prune_ops(c, ASSAY_LEN(c), 1, &mask);
+    // Sums 6, 5, 5, 7: of equal ones the lower rank of kappa.
+    assert_int_equal(mask.alive[0][0], 0x16);
+    assert_int_equal(mask.alive[0][1], 0x02);
+    assert_int_equal(mask.alive[0][2], 0x08);
+    assert_true(c[2].pruned && c[5].pruned && !c[0].pruned && !c[1].pruned && !c[4].pruned);
+}
+
+static void equal_ranks_prune_the_earlier(void **state)
+{
+    struct assay_supernet mask = {.alive = {{0x06}}};
+    struct prune_candidate c[] = {candidate(0, 1, 1, 1), candidate(0, 2, 1, 1)};
+    (void)state;
+    prune_ops(c, 2, 1, &mask);
+    assert_int_equal(mask.alive[0][0], 0x04);
+}
+
+static void no_edge_is_emptied(void **state)
+{
+    for (uint64_t number = 1; number < 9; number++) {
+        struct assay_supernet mask = {.alive = {{0x1e, 0x06}}};
+        struct prune_candidate c[] = {candidate(0, 1, 0, 0), candidate(0, 2, 1, 0),
+                                      candidate(0, 3, 2, 0), candidate(0, 4, 3, 0),
+                                      candidate(1, 1, 4, 0), candidate(1, 2, 5, 0)};
+        prune_ops(c, ASSAY_LEN(c), number, &mask);
+        assert_int_equal(assay_supernet_alive(&mask, 0, 0), number < 3 ? 4 - number : 1);
+        assert_int_equal(mask.alive[0][1], 0x04);
+    }
+    (void)state;
+}
+
+// ---- edges
+// ---------------------------------------------------------------------------------------- Of the
+// nodes of darts 2 edges stay, the worst by ranks within the node.
+static void two_edges_of_a_node_stay(void **state)
+{
+    const struct assay_supernet_kind *k = assay_space_find("darts")->supernet;
+    struct prune_candidate c[7] = {{0}};
+    struct assay_supernet mask = {{{0}}};
+    static const double kappa[7] = {0.1, 0.5, -0.3, 0.2, 0.2, 0.9, -0.9};
+    static const double regions[7] = {0.1, 0.0, 0.2, 0.1, 0.0, 0.3, -0.1};
+    (void)state;
+    for (uint32_t i = 0; i < 7; i++) {
+        c[i] = (struct prune_candidate){.cell = 1,
+                                        .edge = 2 + i,
+                                        .op = 3,
+                                        .delta_kappa = kappa[i],
+                                        .delta_regions = regions[i]};
+        mask.alive[1][2 + i] = 1 << 3;
+    }
+    prune_edges(c, 7, k, &mask);
+    // Node 1, edges 2 to 4: ranks of kappa 1 0 2, of regions 1 0 2: edge 3 goes.
+    assert_true(!c[0].pruned && c[1].pruned && !c[2].pruned);
+    // Node 2, edges 5 to 8: kappa 1 1 0 2, regions 2 1 3 0, sums 3 2 3 2: of 6 and 8 first 6, for
+    // its kappa, then 8.
+    assert_true(!c[3].pruned && c[4].pruned && !c[5].pruned && c[6].pruned);
+    assert_int_equal(mask.alive[1][3], 0);
+    assert_int_equal(mask.alive[1][6] | mask.alive[1][8], 0);
+    assert_int_equal(mask.alive[1][5] & mask.alive[1][7], 1 << 3);
+}
+
+// ---- seeds
+// ----------------------------------------------------------------------------------------
+static void seeds_are_lists_and_ranges(void **state)
+{
+    static const uint64_t expected[] = {7, 0, 1, 2, 3, 18446744073709551615u};
+    struct assay_err err = {0};
+    uint64_t *seed;
+    size_t n;
+    (void)state;
+    assert_int_equal(search_seeds_parse(" 7, 0-3 ,18446744073709551615", &seed, &n, &err), 0);
+    assert_int_equal(n, ASSAY_LEN(expected));
+    assert_memory_equal(seed, expected, sizeof expected);
+    free(seed);
+}
+
+static void wrong_seeds_are_refused(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"", "no seed at character 1"},
+        {"1,", "no seed at character 3"},
+        {"3-1", "ends before it begins"},
+        {"1-", "no end of the range"},
+        {"1,0-3", "stands before"},
+        {"1 2", "something else at character 3"},
+        {"-1", "no seed at character 1"},
+        {"0-1000", "more than 1000"},
+        {"0-18446744073709551615", "more than 1000"},
+        {"18446744073709551616", "no seed"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < ASSAY_LEN(bad); i++) {
+        struct assay_err err = {0};
+        uint64_t *seed;
+        size_t n;
+        assert_int_equal(search_seeds_parse(bad[i].text, &seed, &n, &err), ASSAY_ERR_CONFIG);
+        assert_non_null(strstr(err.text, bad[i].says));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(changes_are_relative),
+        cmocka_unit_test(broken_networks_change_most),
+        cmocka_unit_test(rounds_to_three_digits),
+        cmocka_unit_test(ties_share_a_rank_and_the_next_is_one_more),
+        cmocka_unit_test(the_lowest_sum_of_each_edge_goes),
+        cmocka_unit_test(equal_ranks_prune_the_earlier),
+        cmocka_unit_test(no_edge_is_emptied),
+        cmocka_unit_test(two_edges_of_a_node_stay),
+        cmocka_unit_test(seeds_are_lists_and_ranges),
+        cmocka_unit_test(wrong_seeds_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
