@@ -14,7 +14,8 @@ struct shape {
 
 struct buffers {
     float *dy, *dz, *act, *acc, *weight;
-    int32_t *tap, *column;
+    int32_t *tap;
+    ptrdiff_t *column;
 };
 
 static struct buffers open_buffers(const struct shape *s, uint32_t lanes)
@@ -27,7 +28,7 @@ static struct buffers open_buffers(const struct shape *s, uint32_t lanes)
                         .acc = allocate((size_t)s->c * s->c * 9 * lanes * sizeof(float)),
                         .weight = allocate((size_t)s->c * s->c * 9 * sizeof(float)),
                         .tap = allocate(9 * sizeof(int32_t)),
-                        .column = allocate(s->c * 9 * sizeof(int32_t))};
+                        .column = allocate(s->c * 9 * sizeof(ptrdiff_t))};
     const int32_t side = (int32_t)s->h + 2;
     for (int32_t t = 0; t < 9; t++) b.tap[t] = (t / 3 * side + t % 3) * (int32_t)lanes;
     for (int32_t q = 0; q < (int32_t)s->c * 9; q++)
@@ -48,22 +49,27 @@ static void run_kernel(const struct assay_kern *k, const struct shape *s, const 
 {
     const ptrdiff_t lanes = k->lanes, h = s->h, side = h + 2;
     if (dx) {
-        k->corr_f32(&(struct assay_corr){.ci = s->c,
-                                         .co = s->c,
-                                         .taps = 9,
+        const struct assay_part part = {.ci = s->c,
+                                        .taps = 9,
+                                        .off = b->tap,
+                                        .in = b->dz,
+                                        .weight = b->weight,
+                                        .in_c = side * side * lanes,
+                                        .in_y = side * lanes};
+        k->corr_f32(&(struct assay_corr){.co = s->c,
                                          .h = s->h,
                                          .w = s->h,
-                                         .off = b->tap,
-                                         .in_c = side * side * lanes,
-                                         .in_y = side * lanes,
+                                         .n_part = 1,
+                                         .part = &part,
                                          .in_x = lanes,
                                          .out_c = h * h * lanes,
                                          .out_y = h * lanes,
                                          .out_x = lanes,
+                                         .mask = b->act,
                                          .mask_c = side * side * ASSAY_IMAGES,
                                          .mask_y = side * ASSAY_IMAGES,
                                          .mask_x = ASSAY_IMAGES},
-                    b->dz, b->weight, b->act, b->dy, true);
+                    b->dy, true);
         return;
     }
     k->outer_f32(&(struct assay_outer){.co = s->c,

@@ -4,74 +4,80 @@
 
 #include "exec/plan.h"
 
-// One group's gradient, with its shape's strides in floats.
-static float *tensor_at(const struct assay_exec *x, const struct tensor *t, uint32_t group)
+// ---- weight gradients -------------------------------------------------------------------------
+// Rows [y0, y1) of dy, the gradient of all rows.
+static void outer_rows(const struct assay_exec *x, const struct product *p, const float *dy,
+                       uint32_t group, uint32_t y0, uint32_t y1)
 {
-    return AT(x, float, t->at) + (t->whole ? group * t->group : 0);
+    const struct unit *u = &x->unit[p->unit];
+    const uint32_t src = p->column[0].src, halo = x->slot[src].halo, lanes = x->kern->lanes,
+                   co = u->co / u->groups;
+    const struct assay_node *in = &x->graph->node[src];
+    const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
+    const struct assay_outer c = {.co = co,
+                                  .q = p->q,
+                                  .h = y1 - y0,
+                                  .w = u->ow,
+                                  .run = p->run,
+                                  .off = AT(x, ptrdiff_t, p->off),
+                                  .dy_c = (ptrdiff_t)u->oh * u->ow * lanes,
+                                  .dy_y = (ptrdiff_t)u->ow * lanes,
+                                  .a_y = row * u->stride,
+                                  .a_x = (ptrdiff_t)u->stride * ASSAY_IMAGES};
+    const float *a = assay_exec_act(x, src, group) + y0 * c.a_y;
+    for (uint32_t k = 0; k < u->groups; k++) {
+        x->kern->outer_f32(&c, dy + k * co * c.dy_c + y0 * c.dy_y,
+                           a + k * (u->ci / u->groups) * plane,
+                           AT(x, float, p->acc) + (size_t)k * co * p->q * lanes);
+    }
 }
 
-// BN backward of one group into dst (padded by halo): k1 dy + k0 + k2 xhat. Without BN: scale * dy.
-static void bn_backward(const struct assay_exec *x, const struct unit *u, const struct ref *from,
-                        uint32_t group, bool frozen, float *dst, uint32_t halo)
+void assay_exec_outer(const struct assay_exec *x, const struct product *p, const float *dy,
+                      uint32_t group)
 {
-    const ptrdiff_t lanes = x->kern->lanes;
-    const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * halo) * lanes;
-    const struct assay_planes p = {.c = u->co,
-                                   .h = u->oh,
-                                   .w = u->ow,
-                                   .src_c = (ptrdiff_t)u->oh * u->ow * lanes,
-                                   .src_y = u->ow * lanes,
-                                   .dst_c = row * (ptrdiff_t)(u->oh + 2 * halo),
-                                   .dst_y = row,
-                                   .act_c = (ptrdiff_t)u->oh * u->ow * ASSAY_IMAGES,
-                                   .act_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
-    const bool coupled = u->bn != NONE && !frozen;
-    const size_t k0 = group + 1 == x->groups ? u->k0_last : u->k0;
-    x->kern->affine_f32(&p, assay_exec_ref(x, from, group),
-                        coupled ? assay_exec_xhat(x, u->bn, group) : NULL, AT(x, float, k0),
-                        AT(x, float, u->k1), AT(x, float, u->k2), dst + halo * (row + lanes));
+    outer_rows(x, p, dy, group, 0, x->unit[p->unit].oh);
 }
 
-static void conv_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                          bool frozen, bool accumulate)
+void assay_exec_read_rows(const struct assay_exec *x, const struct tensor *t, uint32_t group,
+                          uint32_t y0, uint32_t y1)
 {
-    const struct unit *u = &x->unit[j->unit];
-    const ptrdiff_t lanes = x->kern->lanes, s = u->stride;
-    const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * u->halo) * lanes,
-                    plane = row * (ptrdiff_t)(u->oh + 2 * u->halo);
-    const struct assay_node *in = &x->graph->node[u->src];
-    const uint32_t ci = u->ci / u->groups, co = u->co / u->groups, halo = x->slot[u->src].halo;
-    const ptrdiff_t act_row = assay_exec_act_row(in, halo),
-                    act_plane = assay_exec_act_plane(in, halo);
-    const ptrdiff_t dx_plane = (ptrdiff_t)u->h * u->w * lanes;
-    float *dz = AT(x, float, u->dz), *dx = tensor_at(x, &x->tensor[j->tensor], group);
-    bn_backward(x, u, &j->from, group, frozen, dz, u->halo);
-    for (uint32_t i = 0; i < u->n_parity * u->groups; i++) {
-        const struct parity *p = &u->parity[i / u->groups];
-        const uint32_t k = i % u->groups;
-        const struct assay_corr c = {.ci = co,
-                                     .co = ci,
-                                     .taps = p->taps,
-                                     .h = p->h,
-                                     .w = p->w,
-                                     .off = AT(x, int32_t, p->off),
-                                     .in_c = plane,
-                                     .in_y = row,
-                                     .in_x = lanes,
-                                     .out_c = dx_plane,
-                                     .out_y = s * u->w * lanes,
-                                     .out_x = s * lanes,
-                                     .mask_c = act_plane,
-                                     .mask_y = s * act_row,
-                                     .mask_x = s * ASSAY_IMAGES};
-        const float *mask = NULL;
-        if (j->mask != NONE) {
-            mask = assay_exec_act(x, u->src, group) + k * ci * act_plane +
-                   (halo + p->ry) * act_row + (ptrdiff_t)(halo + p->rx) * ASSAY_IMAGES;
-        }
-        x->kern->corr_f32(
-            &c, dz + k * co * plane, AT(x, float, p->weight) + (size_t)k * ci * co * p->taps, mask,
-            dx + k * ci * dx_plane + ((ptrdiff_t)p->ry * u->w + p->rx) * lanes, accumulate);
+    const uint32_t lanes = x->kern->lanes, w = x->graph->node[t->node].w;
+    const float *dy = assay_exec_gradient_at(x, t, group);
+    float *acc = AT(x, float, t->acc);
+    for (uint32_t c = 0; t->needs_sum && c < t->c; c++) {
+        const float *rows = dy + ((size_t)c * t->hw + y0 * w) * lanes;
+        x->kern->sum_f32(1, (y1 - y0) * w, rows, NULL, acc + (size_t)c * lanes);
+    }
+    for (uint32_t i = 0; i < t->n_product; i++) {
+        const struct product *p = &x->product[t->first_product + i];
+        outer_rows(x, p, assay_exec_ref(x, &x->unit[p->unit].g, group), group, y0, y1);
+    }
+}
+
+// The rest of what is summed of one group, all rows of which have been read. Float totals go to
+// double every ~1000 terms.
+static void end_group(const struct assay_exec *x, const struct tensor *t, uint32_t group,
+                      const struct pass *pass)
+{
+    const uint32_t every = t->hw < 1024 ? 1024 / t->hw : 1;
+    const bool flush =
+        pass->frozen || (group + 1) % every == 0 || group + 1 == pass->first_group + pass->n_group;
+    if (pass->coef) assay_exec_run_probes(x, t, group, flush);
+    for (uint32_t i = 0; i < t->n_unit; i++) {
+        const struct unit *u = &x->unit[x->reader[t->first_unit + i]];
+        float *acc = AT(x, float, u->xdot_acc);
+        if (u->conv != NONE) continue;
+        x->kern->sum_f32(u->co, u->oh * u->ow, assay_exec_ref(x, &u->g, group),
+                         assay_exec_xhat(x, u->bn, group), acc);
+        if (flush) x->kern->flush_f32(u->co, acc, AT(x, double, u->xdot_sum), u->co, !pass->frozen);
+    }
+    if (!flush) return;
+    if (t->needs_sum)
+        x->kern->flush_f32(t->c, AT(x, float, t->acc), AT(x, double, t->sum), t->c, !pass->frozen);
+    for (uint32_t i = 0; i < t->n_product; i++) {
+        const struct product *p = &x->product[t->first_product + i];
+        const size_t n = (size_t)x->unit[p->unit].co * p->q;
+        x->kern->flush_f32(n, AT(x, float, p->acc), AT(x, double, p->sum), n, !pass->frozen);
     }
 }
 
@@ -140,7 +146,11 @@ static void lone_bn_backward(const struct assay_exec *x, const struct job *j, ui
 {
     const struct unit *u = &x->unit[j->unit];
     float *to = accumulate ? AT(x, float, x->scratch) : dx;
-    bn_backward(x, u, &j->from, group, frozen, to, 0);
+    assay_exec_bn_backward(x, j, group, frozen,
+                           &(struct patch){.c = u->co,
+                                           .y1 = u->oh,
+                                           .dst = to,
+                                           .plane = (ptrdiff_t)u->oh * u->ow * x->kern->lanes});
     if (accumulate) x->kern->axpy_f32((size_t)u->co * u->oh * u->ow, 1, to, dx, true);
 }
 
@@ -148,12 +158,8 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
                     bool accumulate)
 {
     const struct tensor *t = &x->tensor[j->tensor];
-    float *dx = tensor_at(x, t, group);
+    float *dx = assay_exec_gradient_at(x, t, group);
     switch ((enum assay_op)j->op) {
-    case ASSAY_OP_CONV:
-    case ASSAY_OP_LINEAR:
-        conv_backward(x, j, group, frozen, accumulate);
-        break;
     case ASSAY_OP_BN:
         lone_bn_backward(x, j, group, frozen, dx, accumulate);
         break;
@@ -171,71 +177,8 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
         x->kern->gap_f32(t->c, t->hw, assay_exec_ref(x, &j->from, group), j->from.scale, dx,
                          accumulate);
         break;
-    case ASSAY_OP_ADD:
-    case ASSAY_OP_CONCAT:
-        x->kern->axpy_f32((size_t)t->c * t->hw, j->from.scale, assay_exec_ref(x, &j->from, group),
-                          dx, accumulate);
-        break;
     default:
         ASSAY_ASSERT(!"an operation with an input");
-    }
-}
-
-// ---- weight gradients -------------------------------------------------------------------------
-void assay_exec_outer(const struct assay_exec *x, const struct unit *u, const float *dy,
-                      uint32_t group)
-{
-    const struct assay_node *in = &x->graph->node[u->src];
-    const uint32_t halo = x->slot[u->src].halo, lanes = x->kern->lanes, co = u->co / u->groups;
-    const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
-    const struct assay_outer p = {.co = co,
-                                  .q = u->q,
-                                  .h = u->oh,
-                                  .w = u->ow,
-                                  .run = u->kernel == 1 ? 3 : u->kernel,
-                                  .off = AT(x, int32_t, u->q_off),
-                                  .dy_c = (ptrdiff_t)u->oh * u->ow * lanes,
-                                  .dy_y = (ptrdiff_t)u->ow * lanes,
-                                  .a_y = row * u->stride,
-                                  .a_x = (ptrdiff_t)u->stride * ASSAY_IMAGES};
-    const float *a = assay_exec_act(x, u->src, group);
-    for (uint32_t k = 0; k < u->groups; k++) {
-        x->kern->outer_f32(&p, dy + k * co * p.dy_c, a + k * (u->ci / u->groups) * plane,
-                           AT(x, float, u->acc) + (size_t)k * co * u->q * lanes);
-    }
-}
-
-// Sums of one group that need the tensor while it is in cache; float totals go to double every
-// ~1000 terms.
-static void read_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group,
-                        const struct pass *pass)
-{
-    const uint32_t every = t->hw < 1024 ? 1024 / t->hw : 1;
-    const bool flush =
-        pass->frozen || (group + 1) % every == 0 || group + 1 == pass->first_group + pass->n_group;
-    const float *dy = tensor_at(x, t, group);
-    if (t->needs_sum) {
-        float *acc = AT(x, float, t->acc);
-        x->kern->sum_f32(t->c, t->hw, dy, NULL, acc);
-        if (flush) x->kern->flush_f32(t->c, acc, AT(x, double, t->sum), t->c, !pass->frozen);
-    }
-    if (pass->coef) assay_exec_run_probes(x, t, group, flush);
-    for (uint32_t i = 0; i < t->n_unit; i++) {
-        const struct unit *u = &x->unit[x->reader[t->first_unit + i]];
-        const float *d = assay_exec_ref(x, &u->g, group);
-        if (u->conv != NONE) {
-            const size_t n = (size_t)u->co * u->q;
-            assay_exec_outer(x, u, d, group);
-            if (flush)
-                x->kern->flush_f32(n, AT(x, float, u->acc), AT(x, double, u->sum), n,
-                                   !pass->frozen);
-        } else {
-            x->kern->sum_f32(u->co, u->oh * u->ow, d, assay_exec_xhat(x, u->bn, group),
-                             AT(x, float, u->xdot_acc));
-            if (flush)
-                x->kern->flush_f32(u->co, AT(x, float, u->xdot_acc), AT(x, double, u->xdot_sum),
-                                   u->co, !pass->frozen);
-        }
     }
 }
 
@@ -249,11 +192,49 @@ static void clear_level(const struct assay_exec *x, const struct pass *pass, uin
         if (pass->coef) assay_exec_clear_probes(x, t);
         for (uint32_t k = 0; k < t->n_unit; k++) {
             const struct unit *u = &x->unit[x->reader[t->first_unit + k]];
-            const size_t n = u->conv != NONE ? (size_t)u->co * u->q : u->co;
-            memset(AT(x, double, u->conv != NONE ? u->sum : u->xdot_sum), 0,
-                   n * rows * sizeof(double));
+            if (u->conv == NONE)
+                memset(AT(x, double, u->xdot_sum), 0, u->co * rows * sizeof(double));
+        }
+        for (uint32_t k = 0; k < t->n_product; k++) {
+            const struct product *p = &x->product[t->first_product + k];
+            const size_t n = (size_t)x->unit[p->unit].co * p->q;
+            memset(AT(x, double, p->sum), 0, n * rows * sizeof(double));
         }
     }
+}
+
+// Jobs that add gradients as they are.
+static void add_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                         bool accumulate)
+{
+    const struct tensor *t = &x->tensor[j->tensor];
+    struct assay_addend add[MAX_ADDENDS];
+    for (uint32_t i = 0; i < j->n_add; i++)
+        add[i] = (struct assay_addend){assay_exec_ref(x, &j[i].from, group), j[i].from.scale};
+    const struct assay_corr c = {
+        .co = 1, .h = 1, .w = t->c * t->hw, .out_x = x->kern->lanes, .n_add = j->n_add, .add = add};
+    x->kern->corr_f32(&c, assay_exec_gradient_at(x, t, group), accumulate);
+}
+
+// The gradient of one group, and the sums that need it.
+static void make_group(const struct assay_exec *x, const struct tensor *t, uint32_t group,
+                       const struct pass *pass)
+{
+    bool read = false;
+    for (uint32_t k = 0, n; k < t->n_job; k += n) {
+        const struct job *j = &x->job[t->first_job + k];
+        n = j->n_conv + j->n_add ? j->n_conv + j->n_add : 1;
+        if (j->n_conv) {
+            read = k + n == t->n_job;
+            assay_exec_pass_backward(x, j, group, pass->frozen, k > 0, read);
+        } else if (j->n_add) {
+            add_backward(x, j, group, k > 0);
+        } else {
+            run_job(x, j, group, pass->frozen, k > 0);
+        }
+    }
+    if (!read) assay_exec_read_rows(x, t, group, 0, x->graph->node[t->node].h);
+    end_group(x, t, group, pass);
 }
 
 static void sweep_level(const struct assay_exec *x, const struct pass *pass, uint32_t level)
@@ -261,10 +242,7 @@ static void sweep_level(const struct assay_exec *x, const struct pass *pass, uin
     for (uint32_t g = pass->first_group; g < pass->first_group + pass->n_group; g++) {
         for (uint32_t i = 0; i < x->n_tensor; i++) {
             const struct tensor *t = &x->tensor[x->order[i]];
-            if (t->level != level) continue;
-            for (uint32_t k = 0; k < t->n_job; k++)
-                run_job(x, &x->job[t->first_job + k], g, pass->frozen, k > 0);
-            read_tensor(x, t, g, pass);
+            if (t->level == level) make_group(x, t, g, pass);
         }
     }
 }

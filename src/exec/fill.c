@@ -46,17 +46,13 @@ static void fill_forward(struct assay_exec *x, const struct unit *u)
     }
 }
 
-static void fill_outer(struct assay_exec *x, const struct unit *u)
+static void fill_product(struct assay_exec *x, const struct product *p)
 {
-    const struct assay_node *in = &x->graph->node[u->src];
-    const uint32_t halo = x->slot[u->src].halo, taps = assay_exec_taps(u);
-    int32_t *off = AT(x, int32_t, u->q_off);
-    for (uint32_t q = 0; q < u->q; q++) {
-        const uint32_t ky = q % taps / u->kernel, kx = q % taps % u->kernel;
-        const int32_t y = (int32_t)(ky * u->dilation + halo - u->pad);
-        const int32_t c = (int32_t)(kx * u->dilation + halo - u->pad);
-        off[q] = (int32_t)(q / taps) * (int32_t)assay_exec_act_plane(in, halo) +
-                 y * (int32_t)assay_exec_act_row(in, halo) + c * ASSAY_IMAGES;
+    ptrdiff_t *off = AT(x, ptrdiff_t, p->off);
+    const size_t first = x->slot[p->column[0].src].act;
+    for (uint32_t k = 0; k < p->q; k++) {
+        const ptrdiff_t bytes = (ptrdiff_t)(x->slot[p->column[k].src].act - first);
+        off[k] = bytes / (ptrdiff_t)sizeof(float) + p->column[k].at;
     }
 }
 
@@ -97,10 +93,11 @@ static void clear_accumulators(struct assay_exec *x)
     for (uint32_t i = 0; i < x->n_unit; i++) {
         const struct unit *u = &x->unit[i];
         if (u->g.tensor == NONE) continue;
-        if (u->conv != NONE)
-            memset(AT(x, float, u->acc), 0, (size_t)u->co * u->q * lane);
-        else
-            memset(AT(x, float, u->xdot_acc), 0, u->co * lane);
+        if (u->conv == NONE) memset(AT(x, float, u->xdot_acc), 0, u->co * lane);
+    }
+    for (uint32_t i = 0; i < x->n_product; i++) {
+        const struct product *p = &x->product[i];
+        memset(AT(x, float, p->acc), 0, (size_t)x->unit[p->unit].co * p->q * lane);
     }
     for (uint32_t i = 0; i < x->n_tensor; i++) {
         if (x->tensor[i].needs_sum)
@@ -119,12 +116,12 @@ void assay_exec_fill(struct assay_exec *x)
     for (uint32_t i = 0; i < x->graph->n_node; i++) {
         if (x->graph->node[i].op == ASSAY_OP_AVG_POOL) fill_pool(x, i);
     }
+    for (uint32_t i = 0; x->backward && i < x->n_product; i++) fill_product(x, &x->product[i]);
     for (uint32_t i = 0; i < x->n_unit; i++) {
         const struct unit *u = &x->unit[i];
         if (u->conv == NONE) continue;
         fill_forward(x, u);
         if (!x->backward || !u->live) continue;
-        fill_outer(x, u);
         // With a BN, finishing its level sets these.
         for (uint32_t c = 0; c < u->co; c++) AT(x, float, u->k1)[c] = u->g.scale;
         if (u->wants_dx) fill_transpose(x, u);

@@ -42,15 +42,27 @@ static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint3
     }
 }
 
-// K2[o, q] = sum of xhat (x) a, by the weight-gradient kernel itself.
-static void add_xhat_outer(const struct assay_exec *x, const struct unit *u, uint32_t group)
+// A product of one unit's columns alone, in the room of the one it belongs to.
+static struct product own_product(const struct assay_exec *x, uint32_t unit)
 {
-    const size_t pixels = assay_exec_pixels(&x->graph->node[u->bn]), n = (size_t)u->co * u->q;
-    const float *xhat = AT(x, float, x->slot[u->bn].xhat) + group * pixels * ASSAY_IMAGES;
+    const struct unit *u = &x->unit[unit];
+    struct product own = x->product[u->product];
+    const ptrdiff_t *off = AT(x, ptrdiff_t, own.off);
+    for (uint32_t q = 0; q < u->q; q++) AT(x, ptrdiff_t, x->own_off)[q] = off[u->col[q]];
+    own.unit = unit, own.q = u->q, own.off = x->own_off;
+    own.run = u->kernel > 1 ? u->kernel : 3;
+    return own;
+}
+
+// K2[o, q] = sum of xhat (x) a, by the weight-gradient kernel itself.
+static void add_xhat_outer(const struct assay_exec *x, const struct product *p, uint32_t group)
+{
+    const struct unit *u = &x->unit[p->unit];
+    const size_t pixels = assay_exec_pixels(&x->graph->node[u->bn]), n = (size_t)u->co * p->q;
     float *dy = AT(x, float, x->spread);
-    x->kern->spread_f32(pixels, xhat, dy);
-    assay_exec_outer(x, u, dy, group);
-    x->kern->flush_f32(n, AT(x, float, u->acc), AT(x, double, u->sum), n, true);
+    x->kern->spread_f32(pixels, assay_exec_xhat(x, u->bn, group), dy);
+    assay_exec_outer(x, p, dy, group);
+    x->kern->flush_f32(n, AT(x, float, p->acc), AT(x, double, p->sum), n, true);
 }
 
 void assay_exec_batch_sums(struct assay_exec *x)
@@ -58,13 +70,14 @@ void assay_exec_batch_sums(struct assay_exec *x)
     for (uint32_t i = 0; i < x->n_unit; i++) {
         const struct unit *u = &x->unit[i];
         if (u->conv == NONE || u->bn == NONE || !u->live) continue;
+        const struct product p = own_product(x, i);
         const size_t n = (size_t)u->co * u->q;
-        double *sum = AT(x, double, u->sum), *k1 = AT(x, double, u->a_sum);
+        double *sum = AT(x, double, p.sum), *k1 = AT(x, double, u->a_sum);
         memset(sum, 0, n * x->kern->cots * sizeof *sum);
         memset(k1, 0, (size_t)u->ci * assay_exec_taps(u) * sizeof *k1);
         for (uint32_t g = 0; g < x->groups; g++) {
             add_tap_sums(x, u, g, k1);
-            add_xhat_outer(x, u, g);
+            add_xhat_outer(x, &p, g);
         }
         memcpy(AT(x, double, u->xa_sum), sum, n * sizeof *sum);
     }
@@ -77,9 +90,15 @@ struct row {
     double *out;        // the Jacobian's row, NULL: dropped
     double scale;       // of the gradient reference
     const double *s;    // S (co)
-    const double *raw;  // (co, q)
+    const double *raw;  // (co, q) of the product
     const double *xdot; // lone BN: sum dy*xhat (co)
 };
+
+static const double *raw_row(const struct assay_exec *x, const struct unit *u, const struct row *r,
+                             uint32_t c)
+{
+    return r->raw + (size_t)c * x->product[u->product].q;
+}
 
 static double *param_out(const struct assay_exec *x, const struct row *r, uint32_t param)
 {
@@ -108,8 +127,9 @@ static double weight_dot(const struct assay_exec *x, const struct unit *u, const
 {
     const double *w =
         AT(x, double, x->theta) + x->graph->param[u->p_weight].offset + (size_t)c * u->q;
+    const double *raw = raw_row(x, u, r, c);
     double s = 0;
-    for (uint32_t q = 0; q < u->q; q++) s += w[q] * r->raw[(size_t)c * u->q + q];
+    for (uint32_t q = 0; q < u->q; q++) s += w[q] * raw[u->col[q]];
     return s;
 }
 
@@ -118,16 +138,16 @@ static void weight_row(const struct assay_exec *x, const struct unit *u, const s
 {
     double *out = param_out(x, r, u->p_weight);
     if (!out) return;
-    const double *raw = r->raw + (size_t)c * u->q;
+    const double *raw = raw_row(x, u, r, c);
     out += (size_t)c * u->q;
     if (u->bn == NONE || r->pass->frozen) {
-        for (uint32_t q = 0; q < u->q; q++) out[q] = slope * r->scale * raw[q];
+        for (uint32_t q = 0; q < u->q; q++) out[q] = slope * r->scale * raw[u->col[q]];
         return;
     }
     const double *k1 = AT(x, double, u->a_sum) + (size_t)(c / (u->co / u->groups)) * u->q;
     const double *k2 = AT(x, double, u->xa_sum) + (size_t)c * u->q;
     for (uint32_t q = 0; q < u->q; q++)
-        out[q] = slope * (r->scale * raw[q] - m1 * k1[q] - m2 * k2[q]);
+        out[q] = slope * (r->scale * raw[u->col[q]] - m1 * k1[q] - m2 * k2[q]);
 }
 
 static void channel_row(const struct assay_exec *x, const struct unit *u, const struct row *r,
@@ -163,7 +183,8 @@ static void finish_unit(const struct assay_exec *x, const struct pass *pass, con
         struct row r = {.pass = pass, .index = i, .out = pass->out[i], .scale = u->g.scale};
         if (t->needs_sum) r.s = AT(x, double, t->sum) + (size_t)i * t->c + u->g.c_off;
         if (u->conv != NONE)
-            r.raw = AT(x, double, u->sum) + (size_t)i * u->co * u->q;
+            r.raw = AT(x, double, x->product[u->product].sum) +
+                    (size_t)i * u->co * x->product[u->product].q;
         else
             r.xdot = AT(x, double, u->xdot_sum) + (size_t)i * u->co;
         for (uint32_t c = 0; c < u->co; c++) channel_row(x, u, &r, c);

@@ -32,14 +32,16 @@ static void forward_conv(struct assay_exec *x, uint32_t node)
     const uint32_t ci = u->ci / u->groups, co = u->co / u->groups;
     const ptrdiff_t src_plane = (ptrdiff_t)u->h * u->w * ASSAY_IMAGES,
                     out_plane = (ptrdiff_t)u->oh * u->ow * ASSAY_IMAGES;
-    const struct assay_corr p = {.ci = ci,
-                                 .co = co,
-                                 .taps = assay_exec_taps(u),
+    struct assay_part part = {.ci = ci,
+                              .taps = assay_exec_taps(u),
+                              .off = AT(x, int32_t, u->taps_off),
+                              .in_c = plane,
+                              .in_y = row * u->stride};
+    const struct assay_corr p = {.co = co,
                                  .h = u->oh,
                                  .w = u->ow,
-                                 .off = AT(x, int32_t, u->taps_off),
-                                 .in_c = plane,
-                                 .in_y = row * u->stride,
+                                 .n_part = 1,
+                                 .part = &part,
                                  .in_x = (ptrdiff_t)u->stride * ASSAY_IMAGES,
                                  .out_c = out_plane,
                                  .out_y = (ptrdiff_t)u->ow * ASSAY_IMAGES,
@@ -60,9 +62,9 @@ static void forward_conv(struct assay_exec *x, uint32_t node)
             in = padded;
         }
         for (uint32_t k = 0; k < u->groups; k++) {
-            x->kern->corr_f64(&p, in + k * ci * plane,
-                              AT(x, double, u->weight64) + (size_t)k * co * u->q,
-                              out + k * co * out_plane);
+            part.in = in + k * ci * plane;
+            part.weight = AT(x, double, u->weight64) + (size_t)k * co * u->q;
+            x->kern->corr_f64(&p, out + k * co * out_plane, false);
         }
     }
 }

@@ -127,7 +127,6 @@ static void place_unit(struct assay_exec *x, struct unit *u)
     u->k1 = place_f(x, u->co);
     u->k2 = place_f(x, (size_t)u->co * lanes);
     if (u->conv == NONE) return;
-    u->q_off = place(x, u->q * sizeof(int32_t));
     u->a_sum = place_d(x, (size_t)u->ci * taps);
     u->xa_sum = place_d(x, weights);
     if (u->wants_dx) place_parities(x, u);
@@ -150,8 +149,11 @@ static void place_level(struct assay_exec *x, uint32_t level, bool total)
             struct unit *u = &x->unit[x->reader[t->first_unit + k]];
             if (u->conv == NONE)
                 *(total ? &u->xdot_sum : &u->xdot_acc) = place(x, u->co * lanes * size);
-            else
-                *(total ? &u->sum : &u->acc) = place(x, (size_t)u->co * u->q * lanes * size);
+        }
+        for (uint32_t k = 0; k < t->n_product; k++) {
+            struct product *p = &x->product[t->first_product + k];
+            const size_t n = (size_t)x->unit[p->unit].co * p->q;
+            *(total ? &p->sum : &p->acc) = place(x, n * lanes * size);
         }
     }
 }
@@ -193,7 +195,8 @@ static void place_scratch(struct assay_exec *x, uint32_t i)
         if (v->conv == NONE) continue;
         if (v->pad64 && v->ci == u->ci && v->h == u->h && v->w == u->w && v->pad == u->pad)
             u->pad64 = v->pad64;
-        if (v->dz && v->co == u->co && v->oh == u->oh && v->ow == u->ow && v->halo == u->halo)
+        if (v->dz && v->turn == u->turn && v->co / v->groups == u->co / u->groups &&
+            v->strip == u->strip && v->ow == u->ow && v->halo == u->halo)
             u->dz = v->dz;
     }
     if (u->pad > 0 && !u->pad64) {
@@ -201,8 +204,7 @@ static void place_scratch(struct assay_exec *x, uint32_t i)
             place_d(x, (size_t)u->ci * (u->h + 2 * u->pad) * (u->w + 2 * u->pad) * ASSAY_IMAGES);
     }
     if (x->backward && u->wants_dx && !u->dz) {
-        u->dz = place_f(x, (size_t)u->co * (u->oh + 2 * u->halo) * (u->ow + 2 * u->halo) *
-                               x->kern->lanes);
+        u->dz = place_f(x, assay_exec_dz(u) * x->kern->lanes);
     }
 }
 
@@ -320,7 +322,16 @@ int assay_exec_layout(struct assay_exec *x, struct assay_err *err)
     x->bytes = 64; // offset 0 means "none"
     place_common(x);
     for (uint32_t i = 0; i < x->n_unit; i++) place_unit(x, &x->unit[i]);
-    if (x->backward) place_sums(x);
+    uint32_t q = 0;
+    for (uint32_t i = 0; x->backward && i < x->n_product; i++) {
+        x->product[i].off = place(x, x->product[i].q * sizeof(ptrdiff_t));
+        if (x->product[i].q > q) q = x->product[i].q;
+    }
+    x->own_off = place(x, q * sizeof(ptrdiff_t));
+    if (x->backward) {
+        assay_exec_join_jobs(x);
+        place_sums(x);
+    }
     place_saved(x);
     choose_buffers(x);
     const size_t values = pack_values(x, b), tensors = x->backward ? pack_tensors(x, b) : 0;

@@ -338,5 +338,6 @@ int assay_exec_plan_tensors(struct assay_exec *x, struct assay_err *err)
         if (!x->slot[out].needs_grad) x->unit[u].g.tensor = NONE;
     }
     ASSAY_TRY(index_readers(x, err));
+    ASSAY_TRY(assay_exec_plan_products(x, err));
     return assay_exec_plan_probes(x, err);
 }

@@ -17,6 +17,8 @@
 #define MAX_PARITY      4 // stride 2 in both directions
 #define MAX_KERNEL      5
 #define MAX_TAPS        (MAX_KERNEL * MAX_KERNEL)
+#define MAX_PARTS       16 // convolutions of one pass
+#define MAX_ADDENDS     8
 #define ASSAY_MAX_LANES 16
 
 // The gradient of a node: scale * channels [c_off, c_off + c) of a tensor.
@@ -35,7 +37,22 @@ struct tensor {
     size_t acc, sum;             // S: accumulators (c, lanes) float; totals (lanes, c) double
     uint32_t first_job, n_job;   // jobs that write it
     uint32_t first_unit, n_unit; // plan->reader: units whose weight gradients read it
+    uint32_t first_product, n_product;
     uint32_t first_probe, n_probe;
+};
+
+// Weight gradients that read one gradient: acc[o][k] += sum of dy[o] * (column k of the inputs).
+struct column {
+    uint32_t src;
+    ptrdiff_t at; // floats from the activation of src
+};
+struct product {
+    uint32_t unit;         // one of them: all have its gradient and strides
+    uint32_t q;            // columns, of one channel group
+    uint32_t run;          // so many in sequence lie at equal distances
+    struct column *column; // (q)
+    size_t off;            // ptrdiff_t (q): of each column from the first one's activation
+    size_t acc, sum;       // raw: float (co, q, lanes); double (lanes, co * q)
 };
 
 // An input of a mix. The derivative with respect to its coefficient is <gradient of the mix, value
@@ -46,14 +63,16 @@ struct probe {
     size_t acc, sum;     // float (c, lanes); double (lanes, c)
 };
 
-// One contribution to the gradient of a tensor.
+// One contribution to the gradient of a tensor. Those of convolutions that differ in nothing but
+// their kernels, and what is added as it is, are made together, in one pass over the tensor.
 struct job {
     uint8_t op;    // enum assay_op of the user
     uint32_t user; // node
     uint32_t unit; // CONV, LINEAR, BN
     uint32_t mask; // relu node between the tensor and a convolution, or NONE
     struct ref from;
-    uint32_t tensor; // target
+    uint32_t tensor;        // target
+    uint32_t n_conv, n_add; // from this one on, made together with it; 0, 0: by itself
 };
 
 struct parity {
@@ -77,10 +96,12 @@ struct unit {
     // backward
     uint32_t n_parity, halo;
     struct parity parity[MAX_PARITY];
-    size_t dz;                  // padded scratch (co, oh, ow)
-    size_t q_off;               // int32 (q)
+    size_t dz;                  // padded scratch (co / groups, strip, ow)
+    bool direct;                // pointwise: dz is made where it is used, and never stored
+    uint32_t strip;             // rows of one stride parity of dx that are made at once
+    uint32_t turn;              // units of one turn, and shape, share their scratch
     uint32_t q;                 // (ci / groups) * taps
-    size_t acc, sum;            // raw: float (co, q, lanes); double (lanes, co * q)
+    uint32_t product, *col;     // its raw: columns (q) of a product; NONE without a convolution
     size_t xdot_acc, xdot_sum;  // BN alone: sum dy*xhat
     size_t k0, k0_last, k1, k2; // BN backward: float (co, lanes), (co, lanes), (co), (co, lanes)
     size_t mean, rstd;          // double (co)
@@ -123,13 +144,15 @@ struct assay_exec {
     struct unit *unit;
     struct tensor *tensor;
     struct job *job;
+    struct product *product;
     struct probe *probe; // grouped by the tensor they read
     uint32_t *reader;    // units grouped by the tensor they read
     uint32_t *order;     // tensors by level, then descending node
-    uint32_t n_unit, n_tensor, n_job, n_probe, n_level;
+    uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_level;
     uint32_t sign_bits; // ReLU units of one image
     uint64_t *signs;    // (n, words) of the last forward, NULL when backward
-    size_t logits, theta, valid, valid_last, zeros, ones, bn_sq, scratch, spread, cotangent;
+    size_t logits, theta, valid, valid_last, zeros, ones, bn_sq, scratch, spread, cotangent,
+        own_off;
     size_t lane_rows;            // frozen gradient: double (images, n_theta)
     size_t zero_begin, zero_end; // buffers whose halos must be zero
 };
@@ -148,6 +171,11 @@ static inline size_t assay_exec_pixels(const struct assay_node *n)
 static inline uint32_t assay_exec_taps(const struct unit *u)
 {
     return u->kernel * u->kernel;
+}
+// Vectors of a unit's padded scratch.
+static inline size_t assay_exec_dz(const struct unit *u)
+{
+    return (size_t)(u->co / u->groups) * (u->strip + 2 * u->halo) * (u->ow + 2 * u->halo);
 }
 // Strides of a saved activation, in floats.
 static inline ptrdiff_t assay_exec_act_row(const struct assay_node *n, uint32_t halo)
@@ -176,12 +204,17 @@ static inline double *assay_exec_value(const struct assay_exec *x, uint32_t node
     return AT(x, double, x->slot[node].value) +
            group * assay_exec_pixels(&x->graph->node[node]) * ASSAY_IMAGES;
 }
+// One group of a gradient.
+static inline float *assay_exec_gradient_at(const struct assay_exec *x, const struct tensor *t,
+                                            uint32_t group)
+{
+    return AT(x, float, t->at) + (t->whole ? group * t->group : 0);
+}
 static inline const float *assay_exec_ref(const struct assay_exec *x, const struct ref *r,
                                           uint32_t group)
 {
     const struct tensor *t = &x->tensor[r->tensor];
-    return AT(x, float, t->at) + (t->whole ? group * t->group : 0) +
-           (size_t)r->c_off * t->hw * x->kern->lanes;
+    return assay_exec_gradient_at(x, t, group) + (size_t)r->c_off * t->hw * x->kern->lanes;
 }
 
 // Which steps a bind takes, in order; each allocates its arrays from x->meta and returns a negative
@@ -189,18 +222,38 @@ static inline const float *assay_exec_ref(const struct assay_exec *x, const stru
 int assay_exec_plan_users(struct assay_exec *x, struct assay_err *err);
 int assay_exec_plan_units(struct assay_exec *x, struct assay_err *err);
 int assay_exec_plan_tensors(struct assay_exec *x, struct assay_err *err);
+int assay_exec_plan_products(struct assay_exec *x, struct assay_err *err);
 int assay_exec_plan_probes(struct assay_exec *x, struct assay_err *err);
 // Offsets of every buffer; x->bytes is then known.
 int assay_exec_layout(struct assay_exec *x, struct assay_err *err);
+// Sorts the jobs of every tensor and says which are made together; halos must be known.
+void assay_exec_join_jobs(struct assay_exec *x);
 // Constant contents after allocation: offset tables, valid lanes, pooling weights.
 void assay_exec_fill(struct assay_exec *x);
 // Packs the parameters for the kernels.
 void assay_exec_pack(struct assay_exec *x, const double *theta);
 // Cotangent-independent sums K1, K2 of the fused units, after the forward pass.
 void assay_exec_batch_sums(struct assay_exec *x);
-// raw of one unit and group: acc += dy (x) a, dy (co, oh, ow, lanes).
-void assay_exec_outer(const struct assay_exec *x, const struct unit *u, const float *dy,
+// raw of one product and group: acc += dy (x) a, dy (co, oh, ow, lanes).
+void assay_exec_outer(const struct assay_exec *x, const struct product *p, const float *dy,
                       uint32_t group);
+
+// Rows [y0, y1) and channels [c0, c0 + c) of a unit's BN backward: k1 dy + k0 + k2 xhat; without BN
+// scale * dy. dst: (c, ., w + 2 halo) from row y0 on, `plane` floats a channel.
+struct patch {
+    uint32_t c0, c, y0, y1;
+    float *dst;
+    ptrdiff_t plane;
+    uint32_t halo;
+};
+void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                            bool frozen, const struct patch *d);
+// The jobs of one pass; `last`: nothing is added to the tensor afterwards, and it is read.
+void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                              bool frozen, bool accumulate, bool last);
+// Sums that need rows [y0, y1) of a tensor while they are in cache.
+void assay_exec_read_rows(const struct assay_exec *x, const struct tensor *t, uint32_t group,
+                          uint32_t y0, uint32_t y1);
 
 // What one backward pass computes: `rows` results, each row's gradient to out[row] (NULL: dropped),
 // first `columns`.

@@ -3,21 +3,45 @@
 // gradient. Each is one register tile, written once and instantiated for every tile size by
 // constant arguments.
 
-// Pixels of a tile of co channels: few channels leave registers for twice as many.
-#define PX_TILE   4
-#define PX_OF(co) ((co)*2 <= CO_TILE ? 2 * PX_TILE : PX_TILE)
+// Pixels of a tile of co channels: few channels leave registers for more.
+#define PX_TILE      4
+#define PX_TWICE(co) ((co)*2 <= CO_TILE ? 2 * PX_TILE : PX_TILE)
+#define PX_OF(co)    ((co)*4 <= CO_TILE ? 4 * PX_TILE : PX_TWICE(co))
+
+// Where `n` steps of a kernel fetch two lines each, all of one range: the first is at *at, the next
+// step's as many bytes on as is returned. When nothing is wanted: always what is hot anyway.
+ALWAYS ptrdiff_t fetch_range(struct assay_ahead *ahead, size_t n, const void *hot, const char **at)
+{
+    *at = hot;
+    if (!ahead || ahead->next == ahead->n) return 0;
+    struct assay_range *r = &ahead->range[ahead->next];
+    *at = r->at;
+    if (r->lines <= 2 * n) {
+        ahead->next++;
+    } else {
+        r->at += n * 128;
+        r->lines -= 2 * n;
+    }
+    return 128;
+}
 
 // ---- correlation: co x px accumulators ----
-#define CORR_TILE(NAME, REAL, VEC, LOAD, IN_X)                                                     \
-    ALWAYS void NAME(const struct assay_corr *p, const REAL *in, const REAL *weight, VEC *acc,     \
-                     const uint32_t co, const uint32_t px)                                         \
+// Adds one part to the sums of a tile. `first`: the tile's first output channel.
+#define CORR_PART(NAME, REAL, VEC, LOAD, IN_X)                                                     \
+    ALWAYS void NAME(const struct assay_corr *p, const struct assay_part *q, const uint32_t first, \
+                     const uint32_t y, const uint32_t x0, VEC *sum, const uint32_t co,             \
+                     const uint32_t px)                                                            \
     {                                                                                              \
-        VEC sum[CO_TILE * PX_TILE];                                                                \
-        UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = (VEC){0};                           \
-        for (uint32_t i = 0; i < p->ci; i++, in += p->in_c) {                                      \
-            for (uint32_t t = 0; t < p->taps; t++, weight += co) {                                 \
-                const REAL *at = in + p->off[t];                                                   \
+        const REAL *in = (const REAL *)q->in + y * q->in_y + x0 * (IN_X);                          \
+        const REAL *weight = (const REAL *)q->weight + (size_t)first * q->ci * q->taps;            \
+        const char *soon;                                                                          \
+        const ptrdiff_t step = fetch_range(p->ahead, (size_t)q->ci * q->taps, in, &soon);          \
+        for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {                                      \
+            for (uint32_t t = 0; t < q->taps; t++, weight += co, soon += step) {                   \
+                const REAL *at = in + q->off[t];                                                   \
                 VEC w[CO_TILE];                                                                    \
+                __builtin_prefetch(soon);                                                          \
+                __builtin_prefetch(soon + step / 2);                                               \
                 UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (VEC){0};              \
                 UNROLL for (uint32_t x = 0; x < px; x++)                                           \
                 {                                                                                  \
@@ -27,131 +51,151 @@
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \
-        UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];                             \
     }
-CORR_TILE(corr_tile_f64, double, fwd_vec, load_fwd, p->in_x)
-CORR_TILE(corr_tile_f32, float, grad_vec, load_grad, LANES)
+CORR_PART(corr_part_f64, double, fwd_vec, load_fwd, p->in_x)
+CORR_PART(corr_part_f32, float, grad_vec, load_grad, LANES)
 
-ALWAYS void corr_store_f64(const struct assay_corr *p, const double *in, const double *weight,
-                           double *out, const uint32_t co, const uint32_t px)
+// The same of a pointwise convolution behind which a BN stands, whose backward is done on the way.
+ALWAYS void bn_part_f32(const struct assay_part *q, const uint32_t first, const uint32_t y,
+                        const uint32_t x0, grad_vec *sum, const uint32_t co, const uint32_t px)
 {
-    fwd_vec acc[CO_TILE * PX_TILE];
-    corr_tile_f64(p, in, weight, acc, co, px);
-    UNROLL for (uint32_t o = 0; o < co; o++)
-    {
+    const struct assay_bn_part *bn = q->bn;
+    const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
+    const float *weight = (const float *)q->weight + (size_t)first * q->ci;
+    const float *xhat = bn->xhat + y * bn->xhat_y + x0 * ASSAY_IMAGES;
+    for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, xhat += bn->xhat_c, weight += co) {
+        const grad_vec k0 = load_grad(bn->k0 + i * LANES), k2 = load_grad(bn->k2 + i * LANES);
+        const grad_vec k1 = bn->k1[i] - (grad_vec){0};
+        grad_vec w[CO_TILE];
+        UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (grad_vec){0};
         UNROLL for (uint32_t x = 0; x < px; x++)
         {
-            *(fwd_vec *)(out + o * p->out_c + x * p->out_x) = acc[o * px + x];
+            grad_vec v = load_act(xhat + x * ASSAY_IMAGES) * k2 + k0;
+            __builtin_prefetch(in + (x + SOON) * LANES);
+            v += load_grad(in + x * LANES) * k1;
+            UNROLL for (uint32_t o = 0; o < co; o++) sum[o * px + x] += v * w[o];
         }
     }
 }
 
-ALWAYS void corr_store_f32(const struct assay_corr *p, const float *in, const float *weight,
-                           const float *mask, float *out, const bool accumulate, const uint32_t co,
+ALWAYS void corr_tile_f64(const struct assay_corr *p, const uint32_t first, const uint32_t y,
+                          const uint32_t x0, fwd_vec *acc, const uint32_t co, const uint32_t px)
+{
+    fwd_vec sum[CO_TILE * PX_TILE];
+    UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = (fwd_vec){0};
+    for (uint32_t k = 0; k < p->n_part; k++)
+        corr_part_f64(p, &p->part[k], first, y, x0, sum, co, px);
+    UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];
+}
+
+ALWAYS void corr_tile_f32(const struct assay_corr *p, const uint32_t first, const uint32_t y,
+                          const uint32_t x0, grad_vec *acc, const uint32_t co, const uint32_t px)
+{
+    grad_vec sum[CO_TILE * PX_TILE];
+    UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = (grad_vec){0};
+    for (uint32_t k = 0; k < p->n_part; k++) {
+        if (p->part[k].bn)
+            bn_part_f32(&p->part[k], first, y, x0, sum, co, px);
+        else
+            corr_part_f32(p, &p->part[k], first, y, x0, sum, co, px);
+    }
+    UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];
+}
+
+ALWAYS void corr_store_f64(const struct assay_corr *p, const uint32_t first, const uint32_t y,
+                           const uint32_t x0, double *out, bool accumulate, const uint32_t co,
+                           const uint32_t px)
+{
+    fwd_vec acc[CO_TILE * PX_TILE];
+    corr_tile_f64(p, first, y, x0, acc, co, px);
+    out += first * p->out_c + y * p->out_y + x0 * p->out_x;
+    UNROLL for (uint32_t o = 0; o < co; o++)
+    {
+        UNROLL for (uint32_t x = 0; x < px; x++)
+        {
+            double *to = out + o * p->out_c + x * p->out_x;
+            if (accumulate) acc[o * px + x] += load_fwd(to);
+            *(fwd_vec *)to = acc[o * px + x];
+        }
+    }
+}
+
+ALWAYS void corr_store_f32(const struct assay_corr *p, const uint32_t first, const uint32_t y,
+                           const uint32_t x0, float *out, bool accumulate, const uint32_t co,
                            const uint32_t px)
 {
     grad_vec acc[CO_TILE * PX_TILE];
-    corr_tile_f32(p, in, weight, acc, co, px);
+    corr_tile_f32(p, first, y, x0, acc, co, px);
+    if (p->mask) {
+        const float *mask = p->mask + first * p->mask_c + y * p->mask_y + x0 * p->mask_x;
+        UNROLL for (uint32_t o = 0; o < co; o++)
+        {
+            UNROLL for (uint32_t x = 0; x < px; x++) acc[o * px + x] =
+                mask_grad(acc[o * px + x], mask + o * p->mask_c + x * p->mask_x);
+        }
+    }
+    const ptrdiff_t at = first * p->out_c + y * p->out_y + x0 * p->out_x;
+    for (uint32_t k = 0; k < p->n_add; k++) {
+        const float *add = p->add[k].x + at;
+        UNROLL for (uint32_t o = 0; o < co; o++)
+        {
+            UNROLL for (uint32_t x = 0; x < px; x++) acc[o * px + x] +=
+                p->add[k].scale * load_grad(add + o * p->out_c + x * p->out_x);
+        }
+    }
+    out += at;
     UNROLL for (uint32_t o = 0; o < co; o++)
     {
         UNROLL for (uint32_t x = 0; x < px; x++)
-        {
-            grad_vec v = acc[o * px + x];
-            if (mask) v = mask_grad(v, mask + o * p->mask_c + x * p->mask_x);
-            put_grad(out + o * p->out_c + x * p->out_x, v, accumulate);
-        }
+            put_grad(out + o * p->out_c + x * p->out_x, acc[o * px + x], accumulate);
     }
 }
 
-// All pixels of the output rows for one tile of `co` channels.
-ALWAYS void corr_rows_f64(const struct assay_corr *p, const double *in, const double *weight,
-                          double *out, const uint32_t co)
-{
-    for (uint32_t y = 0; y < p->h; y++) {
-        const double *i = in + y * p->in_y;
-        double *o = out + y * p->out_y;
-        uint32_t x = 0;
-#define CORR_PIXELS(px)                                                                            \
-    for (; x + (px) <= p->w; x += (px))                                                            \
-        corr_store_f64(p, i + x * p->in_x, weight, o + x * p->out_x, co, px);
-        CORR_PIXELS(PX_OF(co))
-        CORR_PIXELS(PX_TILE)
-        CORR_PIXELS(1)
-#undef CORR_PIXELS
-    }
-}
-
-ALWAYS void corr_rows_f32(const struct assay_corr *p, const float *in, const float *weight,
-                          const float *mask, float *out, const bool accumulate, const uint32_t co)
-{
-    for (uint32_t y = 0; y < p->h; y++) {
-        const float *i = in + y * p->in_y;
-        const float *m = mask ? mask + y * p->mask_y : NULL;
-        float *o = out + y * p->out_y;
-        uint32_t x = 0;
-#define CORR_PIXELS(px)                                                                            \
-    for (; x + (px) <= p->w; x += (px), m = m ? m + (px)*p->mask_x : NULL)                         \
-        corr_store_f32(p, i + x * LANES, weight, m, o + x * p->out_x, accumulate, co, px);
-        CORR_PIXELS(PX_OF(co))
-        CORR_PIXELS(PX_TILE)
-        CORR_PIXELS(1)
-#undef CORR_PIXELS
-    }
-}
-
-#define CORR_CASE_F64(n)                                                                           \
-    case n:                                                                                        \
-        corr_rows_f64(p, in, weight, out, n);                                                      \
-        break;
-#define CORR_CASE_F32(n)                                                                           \
-    case n:                                                                                        \
-        corr_rows_f32(p, in, weight, mask, out, accumulate, n);                                    \
-        break;
 #if CO_TILE == 2
-#    define CORR_CASES(X) X(1) X(2)
+#    define CORR_CASES(X, ROWS) X(1, ROWS) X(2, ROWS)
 #elif CO_TILE == 3
-#    define CORR_CASES(X) X(1) X(2) X(3)
+#    define CORR_CASES(X, ROWS) X(1, ROWS) X(2, ROWS) X(3, ROWS)
 #else
-#    define CORR_CASES(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#    define CORR_CASES(X, ROWS) X(1, ROWS) X(2, ROWS) X(3, ROWS) X(4, ROWS) X(5, ROWS) X(6, ROWS)
 #endif
-
-static void corr_f64(const struct assay_corr *p, const double *in, const double *weight,
-                     double *out)
-{
-    uint32_t left = p->co;
-    while (left > 0) {
-        const uint32_t n = assay_kern_tile(&RUNG, left);
-        switch (n) {
-            CORR_CASES(CORR_CASE_F64)
-        }
-        weight += (size_t)n * p->ci * p->taps;
-        out += n * p->out_c;
-        left -= n;
+#define CORR_CASE(n, ROWS)                                                                         \
+    case n:                                                                                        \
+        ROWS(p, first, out, accumulate, n);                                                        \
+        break;
+// All pixels of the output rows for one tile of `co` channels; then all tiles.
+#define CORR(NAME, ROWS, STORE, REAL)                                                              \
+    ALWAYS void ROWS(const struct assay_corr *p, const uint32_t first, REAL *out, bool accumulate, \
+                     const uint32_t co)                                                            \
+    {                                                                                              \
+        for (uint32_t y = 0; y < p->h; y++) {                                                      \
+            uint32_t x = 0;                                                                        \
+            for (; x + PX_OF(co) <= p->w; x += PX_OF(co))                                          \
+                STORE(p, first, y, x, out, accumulate, co, PX_OF(co));                             \
+            for (; x + PX_TWICE(co) <= p->w; x += PX_TWICE(co))                                    \
+                STORE(p, first, y, x, out, accumulate, co, PX_TWICE(co));                          \
+            for (; x + PX_TILE <= p->w; x += PX_TILE)                                              \
+                STORE(p, first, y, x, out, accumulate, co, PX_TILE);                               \
+            for (; x < p->w; x++) STORE(p, first, y, x, out, accumulate, co, 1);                   \
+        }                                                                                          \
+    }                                                                                              \
+    static void NAME(const struct assay_corr *p, REAL *out, bool accumulate)                       \
+    {                                                                                              \
+        for (uint32_t first = 0, n; first < p->co; first += n) {                                   \
+            n = assay_kern_tile(&RUNG, p->co - first);                                             \
+            switch (n) {                                                                           \
+                CORR_CASES(CORR_CASE, ROWS)                                                        \
+            }                                                                                      \
+        }                                                                                          \
     }
-}
-
-static void corr_f32(const struct assay_corr *p, const float *in, const float *weight,
-                     const float *mask, float *out, bool accumulate)
-{
-    uint32_t left = p->co;
-    while (left > 0) {
-        const uint32_t n = assay_kern_tile(&RUNG, left);
-        switch (n) {
-            CORR_CASES(CORR_CASE_F32)
-        }
-        weight += (size_t)n * p->ci * p->taps;
-        out += n * p->out_c;
-        if (mask) mask += n * p->mask_c;
-        left -= n;
-    }
-}
+CORR(corr_f64, corr_rows_f64, corr_store_f64, double)
+CORR(corr_f32, corr_rows_f32, corr_store_f32, float)
 
 // ---- weight gradient: co x (runs x cols) accumulators over a block of rows ----
 // The columns of a run lie at equal distances, so a tile needs one pointer a run and one step.
 // Small tiles take `px` pixels at once, each into accumulators of its own: a sum must not wait for
 // itself.
 ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float *a,
-                       const int32_t *off, float *acc, const uint32_t rows, const uint32_t co,
+                       const ptrdiff_t *off, float *acc, const uint32_t rows, const uint32_t co,
                        const uint32_t runs, const uint32_t cols, const uint32_t px)
 {
     const uint32_t q = runs * cols, n = co * q;
@@ -160,7 +204,7 @@ ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float
     UNROLL for (uint32_t k = 0; k < px * n; k++) sum[k] =
         k < n ? load_grad(acc + (k / q * p->q + k % q) * LANES) : (grad_vec){0};
     for (uint32_t y = 0; y < rows; y++) {
-        const float *d = dy + y * p->dy_y, *b[5];
+        const float *d = dy + y * p->dy_y, *b[8];
         UNROLL for (uint32_t i = 0; i < runs; i++) b[i] = a + y * p->a_y + off[i * cols];
         for (uint32_t x = 0; x < p->w; x += px) {
             UNROLL for (uint32_t s = 0; s < px; s++, d += LANES)
@@ -192,7 +236,7 @@ ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float
 }
 
 ALWAYS void outer_pixels(const struct assay_outer *p, const float *dy, const float *a,
-                         const int32_t *off, float *acc, const uint32_t rows, const uint32_t co,
+                         const ptrdiff_t *off, float *acc, const uint32_t rows, const uint32_t co,
                          const uint32_t runs, const uint32_t cols)
 {
     const uint32_t n = co * runs * cols, px = n == 1 ? 8 : n == 2 ? 4 : n <= 4 ? 2 : 1;
@@ -217,6 +261,10 @@ ALWAYS void outer_columns(const struct assay_outer *p, const float *dy, const fl
     if (p->run == 5 && co == 1) {
         OUTER_COLUMNS(OUTER_RUNS_OF_5, 5)
         OUTER_COLUMNS(1, 5)
+    }
+    if (p->run == 1) {
+        OUTER_COLUMNS(OUTER_RUNS_OF_1, 1)
+        OUTER_COLUMNS(2, 1)
     }
     OUTER_COLUMNS(1, 1)
 #undef OUTER_COLUMNS

@@ -222,9 +222,11 @@ static void pool_row(const struct assay_pool *p, const float *dy, const double *
 {
     int first;
     uint32_t count;
-    for (uint32_t ox = 0; ox < p->ow; ox++)
+    for (uint32_t ox = 0; ox < p->ow; ox++) {
+        __builtin_prefetch(dy + (ox + SOON) * LANES);
         *(grad_vec *)(scaled + ox * LANES) =
             load_grad(dy + ox * LANES) * ((float)inv[ox] * p->scale);
+    }
     for (uint32_t ix = 0; ix < p->stride && ix < p->w; ix++) {
         covering(p, ix, &first, &count);
         gather((p->w - ix + p->stride - 1) / p->stride, scaled + first * LANES, LANES, LANES, count,

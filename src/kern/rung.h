@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Vector types of one rung. The including file defines RUNG (its name), COTS (cotangents per
-// vector), CO_TILE and Q_TILE (register tile of the convolution kernels: output channels; columns
-// of the weight gradient).
+// vector), and the register tiles of the convolution kernels: CO_TILE (output channels of a
+// correlation), OUTER_TILE and OUTER_ACC (output channels and accumulators of the weight gradient),
+// OUTER_RUNS, OUTER_RUNS_OF_5 and OUTER_RUNS_OF_1 (its runs of 3, 5 and 1 columns).
 #ifndef ASSAY_KERN_RUNG_H
 #define ASSAY_KERN_RUNG_H
 
@@ -28,6 +29,9 @@
 #else
 #    define KEEP(v) (void)(v)
 #endif
+
+// Vectors ahead of a stream that a kernel reads once, at which it fetches.
+#define SOON 64
 
 typedef float act_vec __attribute__((vector_size(4 * ASSAY_IMAGES), may_alias));
 typedef float grad_vec __attribute__((vector_size(4 * LANES), may_alias));

@@ -10,6 +10,7 @@
 #define CO_TILE         3
 #define OUTER_TILE      3
 #define OUTER_ACC       10
+#define OUTER_RUNS_OF_1 3
 #define OUTER_RUNS      1
 #define OUTER_RUNS_OF_5 2
 

@@ -10,6 +10,7 @@
 #define CO_TILE         6
 #define OUTER_TILE      3
 #define OUTER_ACC       27
+#define OUTER_RUNS_OF_1 8
 #define OUTER_RUNS      3
 #define OUTER_RUNS_OF_5 5
 

@@ -10,18 +10,51 @@
 
 #include "assay/kern.h"
 
-#define ASSAY_IMAGES 4
+#define ASSAY_IMAGES    4
+#define ASSAY_AHEAD_MAX 128
 
-// A correlation: out[o](y,x) = sum over input channels i and taps t of weight[o,i,t] *
+// Memory that will be wanted soon. Kernels that compute more than they load fetch it meanwhile, a
+// cache line at a time, as far as they get.
+struct assay_ahead {
+    struct assay_range {
+        const char *at;
+        size_t lines;
+    } range[ASSAY_AHEAD_MAX];
+    uint32_t next, n;
+};
+
+// The BN between a pointwise convolution and the gradient that is at hand.
+struct assay_bn_part {
+    const float *xhat, *k0, *k1, *k2; // as affine_f32's
+    ptrdiff_t xhat_c, xhat_y;
+};
+// One input of a correlation.
+struct assay_part {
+    uint32_t ci, taps;
+    const int32_t *off;             // of each tap
+    const void *in, *weight;        // of the kernel's type
+    ptrdiff_t in_c, in_y;           // input strides: channel, output row
+    const struct assay_bn_part *bn; // corr_f32, one tap: BN's backward is done on the way, or NULL
+};
+// What corr_f32 adds to its outputs as it is: scale * x, strides as out.
+struct assay_addend {
+    const float *x;
+    float scale;
+};
+// A correlation: out[o](y,x) = sum over parts, their input channels i and taps t of weight[o,i,t] *
 // in[i](y,x)[off[t]]. Convolution forward, and its transpose on one stride parity, are both of this
-// form.
+// form; the gradient of a node that many convolutions read has a part for each.
 struct assay_corr {
-    uint32_t ci, co, taps, h, w;   // h, w: the grid of outputs
-    const int32_t *off;            // of each tap
-    ptrdiff_t in_c, in_y;          // input strides: channel, output row
-    ptrdiff_t in_x;                // output pixel; corr_f32 reads adjacent pixels
+    uint32_t co, h, w; // h, w: the grid of outputs
+    uint32_t n_part, n_add;
+    const struct assay_part *part;
+    ptrdiff_t in_x;                // input stride: output pixel; corr_f32 reads adjacent pixels
     ptrdiff_t out_c, out_y, out_x; // output strides
+    // corr_f32 only
+    const float *mask; // activations: the sum is dropped where they are 0. NULL: kept everywhere
     ptrdiff_t mask_c, mask_y, mask_x;
+    const struct assay_addend *add;
+    struct assay_ahead *ahead; // or NULL
 };
 
 // Weight gradient: acc[o][q] += sum over (y,x) of dy[o](y,x) * a(y,x)[off[q]], q = (input channel,
@@ -29,7 +62,7 @@ struct assay_corr {
 struct assay_outer {
     uint32_t co, q, h, w;
     uint32_t run; // the offsets of every `run` columns are in arithmetic progression
-    const int32_t *off;
+    const ptrdiff_t *off;
     ptrdiff_t dy_c, dy_y; // gradient strides
     ptrdiff_t a_y, a_x;   // activation strides per output row and pixel
 };
@@ -54,8 +87,7 @@ struct assay_kern {
     double (*fma_loop)(uint64_t rounds); // returns FLOPs done
 
     // ---- forward, double ----
-    void (*corr_f64)(const struct assay_corr *p, const double *in, const double *weight,
-                     double *out);
+    void (*corr_f64)(const struct assay_corr *p, double *out, bool accumulate);
     // sum[c] += sum over the group; sq[c] += sum (x - mean[c])^2 * valid lane
     void (*sum_f64)(uint32_t c, uint32_t hw, const double *x, double *sum);
     void (*var_f64)(uint32_t c, uint32_t hw, const double *x, const double *mean,
@@ -75,9 +107,7 @@ struct assay_kern {
     void (*save_f32)(const struct assay_planes *p, const double *src, float *dst);
 
     // ---- backward, float ----
-    // mask (may be NULL): activations, contributions where they are 0 are dropped.
-    void (*corr_f32)(const struct assay_corr *p, const float *in, const float *weight,
-                     const float *mask, float *out, bool accumulate);
+    void (*corr_f32)(const struct assay_corr *p, float *out, bool accumulate);
     void (*outer_f32)(const struct assay_outer *p, const float *dy, const float *a, float *acc);
     // dst = k1[c] * src + k0[c](lane) + k2[c](lane) * xhat; xhat NULL: the first term only.
     void (*affine_f32)(const struct assay_planes *p, const float *src, const float *xhat,

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which contributions to a gradient are made together: the tensor is then written, and masked, once
+// for all of them.
+#include "exec/plan.h"
+
+// The padded gradients of one pass should stay in the second-level cache: they are made strip by
+// strip if whole ones are larger.
+#define WHOLE_BYTES (768u << 10)
+#define STRIP_BYTES (256u << 10)
+
+static const struct unit *conv_of(const struct assay_exec *x, const struct job *j)
+{
+    const bool conv = j->op == ASSAY_OP_CONV || j->op == ASSAY_OP_LINEAR;
+    return conv ? &x->unit[j->unit] : NULL;
+}
+
+// Order of the jobs of a tensor: what stands alone, convolutions, what is added as it is.
+static uint64_t place_of(const struct assay_exec *x, const struct job *j)
+{
+    const struct unit *u = conv_of(x, j);
+    if (u) return 1 + ((uint64_t)j->mask << 24 | (uint64_t)u->groups << 4 | u->stride);
+    return j->op == ASSAY_OP_ADD || j->op == ASSAY_OP_CONCAT ? UINT64_MAX : 0;
+}
+
+static void sort_jobs(const struct assay_exec *x, struct job *job, uint32_t n)
+{
+    for (uint32_t i = 1; i < n; i++) {
+        const struct job j = job[i];
+        uint32_t k = i;
+        for (; k > 0 && place_of(x, &job[k - 1]) > place_of(x, &j); k--) job[k] = job[k - 1];
+        job[k] = j;
+    }
+}
+
+static bool same_scratch(const struct unit *u, const struct unit *v)
+{
+    return u->co / u->groups == v->co / v->groups && u->ow == v->ow && u->halo == v->halo;
+}
+
+// Every convolution of a pass has scratch of its own.
+static void take_turn(const struct assay_exec *x, const struct job *pass, struct unit *u)
+{
+    u->turn = 0;
+    for (; &x->unit[pass->unit] != u; pass++) u->turn += same_scratch(&x->unit[pass->unit], u);
+}
+
+// With a few output channels dz is needed once or twice only.
+static bool is_direct(const struct assay_exec *x, const struct unit *u)
+{
+    return u->kernel == 1 && u->stride == 1 && u->groups == 1 && u->bn != NONE &&
+           u->ci <= 2 * x->kern->co_tile;
+}
+
+static void choose_strip(const struct assay_exec *x, const struct job *pass, uint32_t n)
+{
+    const uint32_t rows = x->unit[pass->unit].parity[0].h;
+    size_t row = 0;
+    bool direct = true;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct unit *u = &x->unit[pass[i].unit];
+        row += (size_t)(u->co / u->groups) * (u->ow + 2 * u->halo) * x->kern->lanes * sizeof(float);
+        direct &= is_direct(x, u);
+    }
+    size_t fit = row * rows > WHOLE_BYTES && !direct ? STRIP_BYTES / row : rows;
+    if (fit == 0) fit = 1;
+    const uint32_t strips = (uint32_t)((rows + fit - 1) / fit);
+    for (uint32_t i = 0; i < n; i++) {
+        x->unit[pass[i].unit].strip = (rows + strips - 1) / strips;
+        x->unit[pass[i].unit].direct = direct;
+    }
+}
+
+// The pass that begins with job[0], of n left; returns its length.
+static uint32_t join(struct assay_exec *x, struct job *job, uint32_t n)
+{
+    uint32_t k = 0;
+    while (k < n && k < MAX_PARTS && conv_of(x, job) && place_of(x, &job[k]) == place_of(x, job)) {
+        take_turn(x, job, &x->unit[job[k].unit]);
+        k++;
+    }
+    if (k > 0) choose_strip(x, job, k);
+    job->n_conv = k;
+    for (; k < n && job->n_add < MAX_ADDENDS && place_of(x, &job[k]) == UINT64_MAX; k++)
+        job->n_add++;
+    return k ? k : 1;
+}
+
+void assay_exec_join_jobs(struct assay_exec *x)
+{
+    for (uint32_t i = 0; i < x->n_tensor; i++) {
+        const struct tensor *t = &x->tensor[i];
+        struct job *job = &x->job[t->first_job];
+        sort_jobs(x, job, t->n_job);
+        for (uint32_t k = 0; k < t->n_job;) k += join(x, job + k, t->n_job - k);
+    }
+}

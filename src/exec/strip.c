@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gradients through convolutions and the BNs behind them: a pass makes those of all convolutions
+// that read one node, strip by strip of its rows, while the next strip's memory is fetched.
+#include <string.h>
+
+#include "exec/plan.h"
+
+void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                            bool frozen, const struct patch *d)
+{
+    const struct unit *u = &x->unit[j->unit];
+    const ptrdiff_t lanes = x->kern->lanes, plane = (ptrdiff_t)u->oh * u->ow;
+    const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * d->halo) * lanes;
+    const ptrdiff_t at = d->c0 * plane + d->y0 * u->ow; // of dy and xhat
+    const struct assay_planes p = {.c = d->c,
+                                   .h = d->y1 - d->y0,
+                                   .w = u->ow,
+                                   .src_c = plane * lanes,
+                                   .src_y = u->ow * lanes,
+                                   .dst_c = d->plane,
+                                   .dst_y = row,
+                                   .act_c = plane * ASSAY_IMAGES,
+                                   .act_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
+    const bool coupled = u->bn != NONE && !frozen;
+    const size_t k0 = group + 1 == x->groups ? u->k0_last : u->k0;
+    x->kern->affine_f32(&p, assay_exec_ref(x, &j->from, group) + at * lanes,
+                        coupled ? assay_exec_xhat(x, u->bn, group) + at * ASSAY_IMAGES : NULL,
+                        AT(x, float, k0) + d->c0 * lanes, AT(x, float, u->k1) + d->c0,
+                        AT(x, float, u->k2) + d->c0 * lanes, d->dst + d->halo * lanes);
+}
+
+// A strip of the rows of dx: those of all stride parities from grid row `first`, `rows` of them.
+struct strip {
+    uint32_t group, k; // images; channel group of the convolutions
+    uint32_t first, rows;
+    bool frozen;
+};
+
+// The part of dz that a strip reads, zero outside of the image.
+static void fill_strip(const struct assay_exec *x, const struct job *j, const struct strip *s)
+{
+    const struct unit *u = &x->unit[j->unit];
+    const uint32_t h = s->rows + 2 * u->halo, co = u->co / u->groups;
+    const uint32_t top = s->first < u->halo ? u->halo - s->first : 0; // rows before the image
+    const uint32_t y0 = s->first + top - u->halo;
+    const uint32_t y1 = y0 + h - top < u->oh ? y0 + h - top : u->oh;
+    const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * u->halo) * x->kern->lanes;
+    const ptrdiff_t plane = row * (u->strip + 2 * u->halo);
+    float *dz = AT(x, float, u->dz);
+    assay_exec_bn_backward(x, j, s->group, s->frozen,
+                           &(struct patch){.c0 = s->k * co,
+                                           .c = co,
+                                           .y0 = y0,
+                                           .y1 = y1,
+                                           .dst = dz + top * row,
+                                           .plane = plane,
+                                           .halo = u->halo});
+    for (uint32_t c = 0; c < co && u->strip < u->oh; c++, dz += plane) {
+        const uint32_t below = top + y1 - y0;
+        memset(dz, 0, top * row * sizeof *dz);
+        memset(dz + below * row, 0, (h - below) * row * sizeof *dz);
+    }
+}
+
+static void direct_part(const struct assay_exec *x, const struct job *j, const struct strip *s,
+                        const struct parity *p, struct assay_part *part, struct assay_bn_part *bn)
+{
+    const struct unit *u = &x->unit[j->unit];
+    const ptrdiff_t plane = (ptrdiff_t)u->oh * u->ow, at = (ptrdiff_t)s->first * u->ow;
+    const size_t k0 = s->group + 1 == x->groups ? u->k0_last : u->k0;
+    *bn = (struct assay_bn_part){.xhat = assay_exec_xhat(x, u->bn, s->group) + at * ASSAY_IMAGES,
+                                 .k0 = AT(x, float, k0),
+                                 .k1 = AT(x, float, u->k1),
+                                 .k2 = AT(x, float, u->k2),
+                                 .xhat_c = plane * ASSAY_IMAGES,
+                                 .xhat_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
+    *part = (struct assay_part){.ci = u->co,
+                                .taps = 1,
+                                .in = assay_exec_ref(x, &j->from, s->group) + at * x->kern->lanes,
+                                .weight = AT(x, float, p->weight),
+                                .in_c = plane * x->kern->lanes,
+                                .in_y = (ptrdiff_t)u->ow * x->kern->lanes,
+                                .bn = bn};
+}
+
+// One stride parity of a strip, of all convolutions of a pass.
+static void pull_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
+                       uint32_t parity, struct assay_corr *c, float *dx, bool accumulate)
+{
+    const struct unit *u = &x->unit[j->unit];
+    const struct parity *grid = &u->parity[parity];
+    const ptrdiff_t lanes = x->kern->lanes;
+    const uint32_t halo = x->slot[u->src].halo;
+    const ptrdiff_t y = (ptrdiff_t)s->first * u->stride + grid->ry;
+    const ptrdiff_t at = s->k * c->co * c->out_c + (y * u->w + grid->rx) * lanes;
+    struct assay_part part[MAX_PARTS];
+    struct assay_bn_part bn[MAX_PARTS];
+    struct assay_addend add[MAX_ADDENDS];
+    if (s->first >= grid->h) return;
+    c->h = grid->h - s->first < s->rows ? grid->h - s->first : s->rows;
+    c->w = grid->w, c->n_part = 0, c->part = part, c->n_add = j->n_add, c->add = add;
+    for (uint32_t i = 0; i < j->n_conv; i++) {
+        const struct unit *v = &x->unit[j[i].unit];
+        const struct parity *p = &v->parity[parity];
+        const ptrdiff_t row = (ptrdiff_t)(v->ow + 2 * v->halo) * lanes;
+        const size_t weights = (size_t)(v->ci / v->groups) * (v->co / v->groups) * p->taps;
+        if (p->taps == 0) continue;
+        if (v->direct && !s->frozen) {
+            direct_part(x, &j[i], s, p, &part[c->n_part++], &bn[i]);
+            continue;
+        }
+        part[c->n_part++] = (struct assay_part){.ci = v->co / v->groups,
+                                                .taps = p->taps,
+                                                .off = AT(x, int32_t, p->off),
+                                                .in = AT(x, float, v->dz),
+                                                .weight = AT(x, float, p->weight) + s->k * weights,
+                                                .in_c = row * (v->strip + 2 * v->halo),
+                                                .in_y = row};
+    }
+    for (uint32_t i = 0; i < j->n_add; i++) {
+        const struct ref *from = &j[j->n_conv + i].from;
+        add[i] = (struct assay_addend){assay_exec_ref(x, from, s->group) + at, from->scale};
+    }
+    if (j->mask != NONE) {
+        c->mask = assay_exec_act(x, u->src, s->group) + s->k * c->co * c->mask_c +
+                  (halo + y) * (c->mask_y / u->stride) +
+                  (ptrdiff_t)(halo + grid->rx) * ASSAY_IMAGES;
+    }
+    x->kern->corr_f32(c, dx + at, accumulate);
+}
+
+static void want(struct assay_ahead *a, const float *at, ptrdiff_t floats)
+{
+    if (a->n == ASSAY_AHEAD_MAX || floats <= 0) return;
+    a->range[a->n++] =
+        (struct assay_range){(const char *)at, (size_t)(floats + 15) * sizeof(float) / 64};
+}
+
+// Rows [y0, y1) of c planes of h x w vectors of `lanes` floats.
+static void want_rows(struct assay_ahead *a, const float *at, uint32_t c, ptrdiff_t h, ptrdiff_t w,
+                      ptrdiff_t y0, ptrdiff_t y1, ptrdiff_t lanes)
+{
+    if (y0 == 0 && y1 == h) {
+        want(a, at, c * h * w * lanes);
+        return;
+    }
+    for (uint32_t i = 0; i < c; i++) want(a, at + (i * h + y0) * w * lanes, (y1 - y0) * w * lanes);
+}
+
+// What a strip will read and write that is not in cache.
+static void want_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
+                       struct assay_ahead *a)
+{
+    const ptrdiff_t lanes = x->kern->lanes;
+    const struct tensor *t = &x->tensor[j->tensor];
+    for (uint32_t i = 0; i < j->n_conv; i++) {
+        const struct unit *u = &x->unit[j[i].unit];
+        const uint32_t from = j[i].from.tensor, co = u->co / u->groups;
+        const ptrdiff_t plane = (ptrdiff_t)u->oh * u->ow, end = s->first + s->rows + u->halo;
+        const ptrdiff_t y0 = s->first ? s->first + u->halo : 0, y1 = end < u->oh ? end : u->oh;
+        const bool again = i > 0 && from == j[i - 1].from.tensor;
+        if (x->tensor[from].whole && !again)
+            want_rows(a, assay_exec_ref(x, &j[i].from, s->group) + s->k * co * plane * lanes, co,
+                      u->oh, u->ow, y0, y1, lanes);
+        if (u->bn != NONE && !s->frozen)
+            want_rows(a, assay_exec_xhat(x, u->bn, s->group) + s->k * co * plane * ASSAY_IMAGES, co,
+                      u->oh, u->ow, y0, y1, ASSAY_IMAGES);
+    }
+    const struct unit *u = &x->unit[j->unit];
+    const ptrdiff_t first = (ptrdiff_t)s->first * u->stride, rows = (ptrdiff_t)s->rows * u->stride;
+    const uint32_t ci = u->ci / u->groups;
+    if (t->whole)
+        want_rows(a,
+                  assay_exec_gradient_at(x, t, s->group) + (size_t)s->k * ci * u->h * u->w * lanes,
+                  ci, u->h, u->w, first, first + rows < u->h ? first + rows : u->h, lanes);
+}
+
+// The strip after this one: rows, then channel groups, then images.
+static void want_next(const struct assay_exec *x, const struct job *j, const struct strip *s,
+                      uint32_t rows, struct assay_ahead *a)
+{
+    const uint32_t strip = x->unit[j->unit].strip;
+    struct strip next = *s;
+    a->n = a->next = 0;
+    next.first += strip;
+    if (next.first >= rows) next.first = 0, next.k++;
+    if (next.k == x->unit[j->unit].groups) next.k = 0, next.group++;
+    next.rows = rows - next.first < strip ? rows - next.first : strip;
+    if (next.group < x->groups) want_strip(x, j, &next, a);
+}
+
+void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                              bool frozen, bool accumulate, bool last)
+{
+    const struct tensor *t = &x->tensor[j->tensor];
+    float *dx = assay_exec_gradient_at(x, t, group);
+    const struct unit *u = &x->unit[j->unit];
+    const struct assay_node *in = &x->graph->node[u->src];
+    const ptrdiff_t lanes = x->kern->lanes, stride = u->stride;
+    const uint32_t halo = x->slot[u->src].halo, rows = u->parity[0].h;
+    struct assay_corr c = {.co = u->ci / u->groups,
+                           .in_x = lanes,
+                           .out_c = (ptrdiff_t)u->h * u->w * lanes,
+                           .out_y = stride * u->w * lanes,
+                           .out_x = stride * lanes,
+                           .mask_c = assay_exec_act_plane(in, halo),
+                           .mask_y = stride * assay_exec_act_row(in, halo),
+                           .mask_x = stride * ASSAY_IMAGES};
+    struct strip s = {.group = group, .frozen = frozen};
+    struct assay_ahead ahead;
+    c.ahead = &ahead;
+    for (s.k = 0; s.k < u->groups; s.k++) {
+        for (s.first = 0; s.first < rows; s.first += u->strip) {
+            s.rows = rows - s.first < u->strip ? rows - s.first : u->strip;
+            for (uint32_t i = 0; i < j->n_conv; i++) {
+                if (!x->unit[j[i].unit].direct || frozen) fill_strip(x, &j[i], &s);
+            }
+            want_next(x, j, &s, rows, &ahead);
+            for (uint32_t p = 0; p < u->n_parity; p++) pull_strip(x, j, &s, p, &c, dx, accumulate);
+            const uint32_t y0 = s.first * u->stride, y1 = (s.first + s.rows) * u->stride;
+            if (last && u->groups == 1)
+                assay_exec_read_rows(x, t, group, y0, y1 < u->h ? y1 : u->h);
+        }
+    }
+    if (last && u->groups > 1) assay_exec_read_rows(x, t, group, 0, u->h);
+}
