@@ -74,8 +74,8 @@ static void place_common(struct assay_exec *x)
     x->zeros = place_d(x, c);
     x->bn_sq = place_d(x, c);
     if (!x->backward) return;
-    // A plane, a row and the margins of a pooling window.
-    x->scratch = place_f(x, (plane + row + 2 * UINT8_MAX) * x->kern->lanes);
+    // A plane, four rows and the margins of a pooling window.
+    x->scratch = place_f(x, (plane + 4 * row + 2 * UINT8_MAX) * x->kern->lanes);
     x->spread = place_f(x, plane * x->kern->lanes);
     x->lane_rows = place_d(x, ASSAY_IMAGES * g->n_theta);
     x->cotangent = place_f(x, (size_t)x->groups * classes * x->kern->lanes);

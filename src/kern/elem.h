@@ -234,11 +234,55 @@ static void pool_row(const struct assay_pool *p, const float *dy, const double *
     }
 }
 
+// One row of dy, scaled and summed over windows of three, to `row`; with the two rows above it, to
+// a row of dx (NULL: there is none yet).
+ALWAYS void pool3_row(const struct assay_pool *p, const float *dy, const double *inv, float *row,
+                      const float *above, const float *top, float *dx, bool accumulate)
+{
+    grad_vec left = {0}, here = load_grad(dy) * ((float)inv[0] * p->scale);
+    for (uint32_t x = 0; x < p->w; x++) {
+        grad_vec right = {0};
+        __builtin_prefetch(dy + (x + SOON) * LANES);
+        if (x + 1 < p->w) right = load_grad(dy + (x + 1) * LANES) * ((float)inv[x + 1] * p->scale);
+        const grad_vec v = left + here + right;
+        *(grad_vec *)(row + x * LANES) = v;
+        if (dx)
+            put_grad(dx + x * LANES, load_grad(top + x * LANES) + load_grad(above + x * LANES) + v,
+                     accumulate);
+        left = here, here = right;
+    }
+}
+
+// Windows of three that keep the size: a row of dx needs three rows, of which the last is at hand.
+static void pool3_f32(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
+                      bool accumulate)
+{
+    const size_t n = (size_t)p->w * LANES;
+    float *zero = scratch + 3 * n, *row[3] = {scratch, scratch + n, scratch + 2 * n};
+    memset(zero, 0, n * sizeof *zero);
+    for (uint32_t c = 0; c < p->c; c++) {
+        const float *top = zero, *above = zero;
+        for (uint32_t y = 0; y < p->h; y++, dy += n) {
+            float *here = row[y % 3], *to = y > 0 ? dx : NULL;
+            pool3_row(p, dy, p->inv + y * p->w, here, above, top, to, accumulate);
+            if (y > 0) dx += n;
+            top = above, above = here;
+        }
+        for (size_t i = 0; i < n; i += LANES)
+            put_grad(dx + i, load_grad(top + i) + load_grad(above + i), accumulate);
+        dx += n;
+    }
+}
+
 // Row by row of dy; a row of dx is written as soon as all rows that cover it are there.
 static void pool_f32(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
                      bool accumulate)
 {
     const size_t row = (size_t)p->w * LANES, margin = (size_t)p->kernel * LANES;
+    if (p->kernel == 3 && p->stride == 1 && p->pad == 1) {
+        pool3_f32(p, dy, scratch, dx, accumulate);
+        return;
+    }
     float *scaled = scratch + p->oh * row + margin;
     memset(scaled - margin, 0, margin * sizeof *scaled);
     memset(scaled + (size_t)p->ow * LANES, 0, margin * sizeof *scaled);

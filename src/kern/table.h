@@ -116,7 +116,7 @@ struct assay_kern {
     // y (+)= scale * x where the activation (padded planes, act strides) is not 0.
     void (*relu_f32)(const struct assay_planes *p, const float *x, float scale, const float *act,
                      float *y, bool accumulate);
-    // scratch: (oh * w + ow + 2 kernel) vectors.
+    // scratch: ((oh + 3) * w + ow + 2 kernel) vectors.
     void (*pool_f32)(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
                      bool accumulate);
     void (*maxpool_f32)(const struct assay_pool *p, const float *dy, const float *arg, float *dx,
