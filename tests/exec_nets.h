@@ -94,6 +94,21 @@ static void net_reduction(struct assay_graph *g)
     finish(g, assay_graph_bn(g, assay_graph_concat(g, 3, all), true, "e"));
 }
 
+// Gradients so large that they are made in strips: with 16 lanes all of them, with 4 lanes those of
+// joined convolutions. The second has a stride, odd sizes, and strips that do not divide its rows.
+static void net_large(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 23, 21), 36, 3, 1, 1, 1, 1, "a");
+    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 36, 3, 1, 1, 1, 1, "b");
+    const uint32_t r = assay_graph_relu(g, y);
+    const uint32_t sum[] = {conv_bn(g, r, 36, 5, 1, 2, 1, 1, "c"), y,
+                            conv_bn(g, r, 36, 1, 1, 0, 1, 1, "d"),
+                            conv_bn(g, r, 36, 3, 1, 2, 2, 1, "e")};
+    const uint32_t z = assay_graph_add(g, 4, sum, NULL);
+    const uint32_t half = conv_bn(g, assay_graph_relu(g, z), 60, 3, 2, 1, 1, 1, "f");
+    finish(g, conv_bn(g, assay_graph_relu(g, half), 4, 1, 1, 0, 1, 1, "g"));
+}
+
 typedef void builder(struct assay_graph *g);
 static builder *const nets[] = {net_plain,     net_relu_bn,     net_stride,   net_mixed_edge,
                                 net_depthwise, net_shared_relu, net_reduction};

@@ -243,26 +243,35 @@ static void batch_permutation(void **state)
 }
 
 // Every rung against the baseline.
+static void compare_rungs(builder *net)
+{
+    for (int bn = 0; bn < 2; bn++) {
+        struct bench base;
+        set_up(&base, net, rung(0));
+        double *expect = jacobian(&base, (enum assay_bn)bn, identity, CLASSES);
+        for (unsigned k = 1; rung(k); k++) {
+            struct bench b;
+            set_up(&b, net, rung(k));
+            double *jac = jacobian(&b, (enum assay_bn)bn, identity, CLASSES);
+            assert_close(jac, expect, BATCH * CLASSES * b.g.n_theta, 2e-6);
+            free(jac);
+            tear_down(&b);
+        }
+        free(expect);
+        tear_down(&base);
+    }
+}
+
 static void rungs_agree(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_LEN(nets); i++) {
-        for (int bn = 0; bn < 2; bn++) {
-            struct bench base;
-            set_up(&base, nets[i], rung(0));
-            double *expect = jacobian(&base, (enum assay_bn)bn, identity, CLASSES);
-            for (unsigned k = 1; rung(k); k++) {
-                struct bench b;
-                set_up(&b, nets[i], rung(k));
-                double *jac = jacobian(&b, (enum assay_bn)bn, identity, CLASSES);
-                assert_close(jac, expect, BATCH * CLASSES * b.g.n_theta, 2e-6);
-                free(jac);
-                tear_down(&b);
-            }
-            free(expect);
-            tear_down(&base);
-        }
-    }
+    for (size_t i = 0; i < ASSAY_LEN(nets); i++) compare_rungs(nets[i]);
+}
+
+static void strips_agree(void **state)
+{
+    (void)state;
+    compare_rungs(net_large);
 }
 
 // A rebound executor gives bit for bit what a fresh one gives, and after a first round allocates
@@ -333,6 +342,7 @@ int main(void)
         cmocka_unit_test(linear_network),
         cmocka_unit_test(batch_permutation),
         cmocka_unit_test(rungs_agree),
+        cmocka_unit_test(strips_agree),
         cmocka_unit_test(rebinding_is_stateless),
         cmocka_unit_test(limits_and_refusals),
     };
