@@ -76,6 +76,24 @@ static double worst_error(struct bench *b, double step)
     return error / largest;
 }
 
+// The trace alone is the same number.
+static void trace_needs_no_derivative(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < VARIANTS; i++) {
+        struct bench b;
+        set_up(&b, i, i, assay_kern_rung(0));
+        const struct nasi_batch batch = {.n = BATCH, .images = b.images, .label = b.label};
+        double *scratch = calloc(nasi_scratch(&b.g, BATCH), sizeof *scratch),
+               *dw = calloc(b.g.n_in, sizeof *dw), with = 0, alone = 1;
+        nasi_trace(b.exec, &b.g, b.theta, &batch, scratch, &with, dw);
+        nasi_trace(b.exec, &b.g, b.theta, &batch, scratch, &alone, NULL);
+        assert_true(with > 0 && with == alone);
+        free(scratch), free(dw);
+        tear_down(&b);
+    }
+}
+
 static void derivative_matches_differences(void **state)
 {
     (void)state;
@@ -151,6 +169,27 @@ static void draws_are_uniform(void **state)
     }
 }
 
+// Of both spaces; texts of all options of all choices differ.
+static void options_have_names(void **state)
+{
+    (void)state;
+    for (int space = 0; space < 2; space++) {
+        const struct assay_oneshot_kind *k = kind(space);
+        static char text[ASSAY_ONESHOT_CHOICES * ASSAY_ONESHOT_OPTIONS][ASSAY_ONESHOT_NAME];
+        unsigned n = 0;
+        for (uint32_t c = 0; c < k->choices; c++) {
+            for (uint32_t i = 0; i < k->options[c]; i++) {
+                k->name(c, i, text[n]);
+                for (unsigned other = 0; other < n; other++)
+                    assert_string_not_equal(text[n], text[other]);
+                n++;
+            }
+        }
+        assert_string_equal(text[n - 1],
+                            space ? "reduction node 5 slot 1: max_pool_3x3" : "3<-2 avg_pool_3x3");
+    }
+}
+
 // Every architecture comes back from its own scores; a node that wants one state twice takes the
 // best two different ones.
 static void decisions_are_architectures(void **state)
@@ -223,6 +262,7 @@ static void steps_are_weighed_as_in_the_paper(void **state)
             struct nasi_alpha g = {{{0}}};
             g.of[t][1] = size[t];
             nasi_add(k, &penalty, trace[t], &g, &sum);
+            assert_true(sum.norm == size[t]); // |1 - mu| = 1
         }
         assert_true(fabs(sum.nu - (adaptive ? 35.0 / 3 : 10)) < 1e-12);
         assert_int_equal(sum.over, 1);
@@ -236,8 +276,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(derivative_matches_differences),
+        cmocka_unit_test(trace_needs_no_derivative),
         cmocka_unit_test(softmax_pull_matches_differences),
         cmocka_unit_test(draws_are_uniform),
+        cmocka_unit_test(options_have_names),
         cmocka_unit_test(decisions_are_architectures),
         cmocka_unit_test(choices_sum_over_cells),
         cmocka_unit_test(steps_are_weighed_as_in_the_paper),

@@ -56,6 +56,7 @@ struct assay_supernet_kind {
 // 0. Cells of one type make the same choices.
 #define ASSAY_ONESHOT_CHOICES 32
 #define ASSAY_ONESHOT_OPTIONS 8
+#define ASSAY_ONESHOT_NAME    64
 
 struct assay_oneshot {
     const uint8_t *option; // (mixes) what each mix takes, in the order of the graph's nodes
@@ -73,6 +74,8 @@ struct assay_oneshot_kind {
     uint32_t (*choice)(const struct assay_net *net, uint32_t mix);
     int (*build)(const struct assay_oneshot *shot, const struct assay_net *net,
                  struct assay_graph *g, struct assay_err *err);
+    // What an option of a choice is: "2<-1 skip_connect".
+    void (*name)(uint32_t choice, uint32_t option, char text[ASSAY_ONESHOT_NAME]);
     // The architecture of these options (choices).
     uint64_t (*index)(const uint8_t *option);
 };

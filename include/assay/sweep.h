@@ -16,6 +16,10 @@ struct assay_search_spec {
     bool common;    // all candidates of a round share weights and batches
     char by[ASSAY_TEXT_MAX];
     uint64_t samples, population, tournament, children;
+    uint64_t steps;                 // nasi: T
+    double mu, nu, nu_adaptive;     // nasi: the penalty's weight and bounds
+    bool per_cell, affine;          // nasi: samples per cell; BNs of the one-shot network
+    uint64_t channels, cells, stem; // nasi: of the one-shot network, 0: the space's own
 };
 
 // Everything a run is told. One options table describes all of it; "protocol.name" presets are
@@ -100,6 +104,11 @@ struct assay_draw {
 // Draws anew, unless that is what was drawn last. data: as at creation.
 int assay_evaluator_draw(struct assay_evaluator *e, const struct assay_draw *draw,
                          const struct assay_data *data, struct assay_err *err);
+// NASI's mini-batch `number` of a seed: n images (n,c,image,image) and their labels, true or random
+// as the protocol says. Keyed by (seed, number) alone.
+int assay_draw_nasi_batch(const struct assay_protocol *p, const struct assay_data *data,
+                          uint64_t seed, uint64_t number, uint32_t n, double *x, uint32_t *label,
+                          struct assay_err *err);
 // The measured columns; borrowed from the evaluator.
 const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *e);
 // Fills record (index, verdict, seconds, reason, value, spectrum; arrays given by the caller); its

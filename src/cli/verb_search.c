@@ -240,6 +240,7 @@ const struct cli_verb cli_verb_search = {
         "by the same command, as a sweep is.\n",
     .examples =
         "mpirun -n 2 assay search configs/nb201-tenas-search.ini -o runs/te\n"
+        "mpirun -n 2 assay search configs/nb201-nasi-search.ini -o runs/nasi\n"
         "assay search configs/darts-tenas-search.ini -o runs/d --set search.seeds=0-3\n"
         "assay search configs/nb201-tenas-search.ini -o runs/te --truth accuracy.csv\n"
         "assay search configs/nb201-tenas-search.ini -o runs/r --set search.method=random\n",

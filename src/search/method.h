@@ -14,6 +14,7 @@ struct search_task {
     uint64_t number;
     struct assay_draw draw;
     uint64_t index;             // of an architecture or a step; UINT64_MAX: a supernet
+    uint64_t what;              // of it is wanted, the bench's own
     struct assay_supernet mask; // of the supernet
 };
 
@@ -67,7 +68,8 @@ struct search_method {
     void (*close)(void *state); // takes NULL
 };
 extern const struct search_method *const search_methods[]; // ends with NULL
-extern const struct search_method search_tenas, search_random, search_evolution;
+extern const struct search_method search_tenas, search_random, search_evolution, search_nasi,
+    search_nasi_ada, search_nasi_random;
 
 // ---- helpers ------------------------------------------------------------------------------------
 // Number of the schema's column of this name, or n_column.

@@ -119,9 +119,10 @@ void nasi_trace_step(struct assay_exec *exec, const struct assay_graph *g, const
     double *grad = scratch, *moved = grad + g->n_theta, *unused = moved + g->n_theta,
            *minus = unused + g->n_theta, *cot = minus + g->n_in;
     assay_exec_forward(exec, theta, batch->images);
-    pull(exec, g, batch, cot, grad, dw);
+    pull(exec, g, batch, cot, grad, minus);
     *trace = 0;
     for (uint64_t i = 0; i < g->n_theta; i++) *trace += grad[i] * grad[i];
+    if (!dw) return;
     memset(dw, 0, g->n_in * sizeof *dw);
     const double relative = relative_gradient(g, theta, grad), e = step / relative;
     if (!(relative > 0) || !isfinite(e)) return; // no gradient, or none that is finite
@@ -175,7 +176,8 @@ void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *
     const double slope = over ? 1 - penalty->mu : 1;
     sum->traces += trace;
     sum->over += over;
-    sum->largest = fmax(sum->largest, fabs(slope) * norm(dalpha));
+    sum->norm = fabs(slope) * norm(dalpha);
+    sum->largest = fmax(sum->largest, sum->norm);
     if (!(sum->largest > 0)) return;
     for (uint32_t c = 0; c < kind->choices; c++) {
         for (uint32_t i = 0; i < kind->options[c]; i++)

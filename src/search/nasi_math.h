@@ -49,6 +49,7 @@ size_t nasi_scratch(const struct assay_graph *g, uint32_t n);
 // the mean of random networks of 2 channels, at most 1e-3 (tests/test_nasi.c); it falls with the
 // step's square until float32's rounding takes over, near 1e-4.
 #define NASI_STEP 2e-4
+// dw NULL: the trace alone; g need have no mixes then.
 void nasi_trace(struct assay_exec *exec, const struct assay_graph *g, const double *theta,
                 const struct nasi_batch *batch, double *scratch, double *trace, double *dw);
 // The same of the network with that relative step.
@@ -70,7 +71,7 @@ struct nasi_penalty {
 struct nasi_sum {
     struct nasi_alpha delta; // sum of G_t / max(|G_1|, ..., |G_t|); its scale decides nothing
     double largest, traces;
-    double nu; // of the last step
+    double nu, norm; // of the last step: the bound, |G|
     uint64_t steps;
     uint64_t over; // of them above nu
 };

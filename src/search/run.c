@@ -18,7 +18,7 @@ struct one {
     bool asked, over;
 };
 
-#define METHODS_MAX 4
+#define METHODS_MAX 6
 
 struct search {
     const struct search_method *method[METHODS_MAX];
@@ -239,7 +239,7 @@ static void finish(struct search *s, struct one *one, uint64_t index)
     search_book_int(&s->book, "found/index", (int64_t)index, "its index in the space");
     search_book_int(&s->book, "found/rounds", (int64_t)f->rounds, "of its search");
     search_book_int(&s->book, "found/evaluations", (int64_t)f->evaluations,
-                    "supernets or architectures, all repeats of each");
+                    "supernets, architectures or steps, all repeats of each");
     search_book_number(&s->book, "run/cpu_seconds", f->cpu_seconds, "of each row of /found");
 }
 

@@ -88,6 +88,21 @@ static int build(const struct assay_oneshot *shot, const struct assay_net *net,
     return assay_graph_finish(g, err);
 }
 
+// "reduction node 3 slot 0: state 2", "normal node 2 slot 1: skip_connect".
+static void name(uint32_t choice, uint32_t option, char text[ASSAY_ONESHOT_NAME])
+{
+    static const char *const cell_name[DARTS_CELLS] = {"normal", "reduction"};
+    const uint32_t slot = choice % PER_CELL / 2;
+    const int n =
+        snprintf(text, ASSAY_ONESHOT_NAME, "%s node %u slot %u: ", cell_name[choice / PER_CELL],
+                 2 + slot / 2, slot % 2);
+    if (choice % 2)
+        snprintf(text + n, ASSAY_ONESHOT_NAME - (size_t)n, "%s",
+                 assay_darts_op_name[DARTS_SKIP + option]);
+    else
+        snprintf(text + n, ASSAY_ONESHOT_NAME - (size_t)n, "state %u", option);
+}
+
 static uint64_t index_of(const uint8_t *option)
 {
     struct darts_genotype genotype;
@@ -108,5 +123,6 @@ const struct assay_oneshot_kind assay_darts_oneshot = {
     .cells = cells,
     .choice = choice,
     .build = build,
+    .name = name,
     .index = index_of,
 };

@@ -205,6 +205,12 @@ static uint32_t oneshot_choice(const struct assay_net *net, uint32_t mix)
     return mix % NB201_EDGES;
 }
 
+static void oneshot_name(uint32_t choice, uint32_t option, char text[ASSAY_ONESHOT_NAME])
+{
+    snprintf(text, ASSAY_ONESHOT_NAME, "%u<-%u %s", assay_nb201_to[choice],
+             assay_nb201_from[choice], assay_nb201_op_name[option]);
+}
+
 static uint64_t index_of(const struct assay_supernet *mask)
 {
     uint8_t op[NB201_EDGES];
@@ -275,6 +281,7 @@ static const struct assay_oneshot_kind oneshot = {
     .cells = oneshot_cells,
     .choice = oneshot_choice,
     .build = build_oneshot,
+    .name = oneshot_name,
     .index = assay_nb201_encode,
 };
 

@@ -10,6 +10,7 @@
 #define U64(lo, hi)   .type = ASSAY_OPT_U64, .min = (lo), .max = (hi)
 #define ANY_U64       U64(0, 0x1p64)
 #define SECONDS       .type = ASSAY_OPT_F64, .min = 0, .max = 0x1p53
+#define F64(hi)       .type = ASSAY_OPT_F64, .min = 0, .max = (hi)
 #define CHOICE(list)  .type = ASSAY_OPT_ENUM, .choices = (list)
 #define BOOL          .type = ASSAY_OPT_BOOL
 #define TEXT          .type = ASSAY_OPT_TEXT
@@ -117,7 +118,7 @@ const struct assay_opt assay_config_opts[] = {
      BOOL, FIELD(search.common), .def = "true"},
     {"search", "by", "random, evolution: column that decides, or tenas: rank sum of kappa and regions",
      TEXT, FIELD(search.by), .def = "tenas"},
-    {"search", "samples", "random, evolution: architectures evaluated; 0: as many as cost a TE-NAS search's FLOPs",
+    {"search", "samples", "random, evolution: architectures evaluated; 0: as many as cost a TE-NAS search's FLOPs (nasi-random: NASI's)",
      U64(0, 100000), FIELD(search.samples), .def = "0"},
     {"search", "population", "evolution: architectures alive",
      U64(2, 100000), FIELD(search.population), .def = "32"},
@@ -125,6 +126,24 @@ const struct assay_opt assay_config_opts[] = {
      U64(1, 100000), FIELD(search.tournament), .def = "8"},
     {"search", "children", "evolution: born and evaluated together; as many of the oldest die",
      U64(1, 100000), FIELD(search.children), .def = "8"},
+    {"search", "steps", "nasi: steps T, each with a mini-batch (nasi.batch) and a sample of its own",
+     U64(1, 100000), FIELD(search.steps), .def = "100"},
+    {"search", "mu", "nasi: the objective is T - mu max(0, T - nu), T the trace norm",
+     F64(0x1p53), FIELD(search.mu), .def = "2"},
+    {"search", "nu", "nasi, nasi-random: that bound",
+     F64(0x1p1000), FIELD(search.nu), .def = "100"},
+    {"search", "nu_adaptive", "nasi-ada: the bound of step 1; of step t it is (this + the T of all steps before) / t",
+     F64(0x1p1000), FIELD(search.nu_adaptive), .def = "500"},
+    {"search", "per_cell", "nasi: every cell has samples of its own; false: all cells of a type have the same",
+     BOOL, FIELD(search.per_cell), .def = "false"},
+    {"search", "affine", "nasi: BNs of the one-shot network have scales and shifts",
+     BOOL, FIELD(search.affine), .def = "false"},
+    {"search", "channels", "nasi: channels C of the one-shot network; 0: 16",
+     U64(0, 1024), FIELD(search.channels), .def = "0"},
+    {"search", "cells", "nasi: cells N per stage of the one-shot network; 0: 5 (darts: all cells, 9)",
+     U64(0, 64), FIELD(search.cells), .def = "0"},
+    {"search", "stem", "nasi, darts: channels of the one-shot network's stem in units of C; 0: 3",
+     U64(0, 16), FIELD(search.stem), .def = "0"},
     {.name = NULL},
 };
 // clang-format on

@@ -68,6 +68,14 @@ static int choose_labels(const struct assay_protocol *p, uint64_t seed, uint64_t
     return ASSAY_OK;
 }
 
+int assay_draw_nasi_batch(const struct assay_protocol *p, const struct assay_data *data,
+                          uint64_t seed, uint64_t number, uint32_t n, double *x, uint32_t *label,
+                          struct assay_err *err)
+{
+    ASSAY_TRY(assay_data_batch(data, seed, number, "nasi", n, x, label, err));
+    return choose_labels(p, seed, number, n, label, err);
+}
+
 static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64_t repeat,
                        const struct assay_draw *draw, const struct assay_data *data,
                        struct assay_err *err)
@@ -80,10 +88,11 @@ static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64
                                    shared ? r->nasi_label : NULL, err));
     }
     if (in->n_nasi && !shared) {
-        ASSAY_TRY(assay_data_batch(data, seed, number, "nasi", in->n_nasi, r->nasi_images,
-                                   r->nasi_label, err));
+        ASSAY_TRY(assay_draw_nasi_batch(p, data, seed, number, in->n_nasi, r->nasi_images,
+                                        r->nasi_label, err));
     }
-    if (in->n_nasi) ASSAY_TRY(choose_labels(p, seed, number, in->n_nasi, r->nasi_label, err));
+    if (in->n_nasi && shared)
+        ASSAY_TRY(choose_labels(p, seed, number, in->n_nasi, r->nasi_label, err));
     if (in->n_patch) {
         ASSAY_TRY(assay_data_patches(data, seed, number, "patches", in->n_patch, r->patches, err));
     }

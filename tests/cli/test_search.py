@@ -176,6 +176,96 @@ class Search(Case):
                     self.assertGreater(np.mean(last) if better is max else -np.mean(last),
                                        np.mean(start) if better is max else -np.mean(start))
 
+    NASI = ("search.channels=2", "search.cells=1", "search.stem=1", "nasi.batch=6", "search.steps=7", "search.seeds=2-3")
+
+    def nasi(self, methods, *settings, space="nas-bench-201", directory="run"):
+        config = self.write("nasi.ini", f"[space]\nname = {space}\n[search]\nmethod = {methods}\n")
+        words = [w for s in [*CHEAP[:2], *self.NASI, *settings] for w in ("--set", s)]
+        p = run("search", config, "-o", self.path(directory), *words)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        return p, self.trajectory(directory)
+
+    def check_nasi(self, tables, found, mu, nu):
+        """The decision from the steps, by the paper's formula; returns the options taken."""
+        mine = lambda table: [r for r in tables[table] if (r["method"], r["seed"]) == (found["method"], found["seed"])]
+        ada, traces, largest, delta = found["method"] == "nasi-ada", 0, 0, 0
+        for t, s in enumerate(mine("steps"), 1):
+            bound = (nu + traces) / t if ada else nu
+            over = s["nasi_trace"] > bound
+            g = s["dalpha"] * (1 - mu if over else 1)
+            largest = max(largest, np.linalg.norm(g))
+            delta = delta + g / largest
+            traces += s["nasi_trace"]
+            self.assertEqual((s["step"], s["over"]), (t, over))
+            np.testing.assert_allclose([s["nu"], s["norm"]], [bound, np.linalg.norm(g)], rtol=1e-12)
+        choices = mine("choices")
+        np.testing.assert_allclose([c["delta"] for c in choices], delta / t, rtol=1e-9, atol=1e-15)
+        return [c for c in choices if c["taken"]]
+
+    def test_nasi_on_nas_bench_201(self):
+        p, tables = self.nasi("nasi,nasi-ada,nasi-random", "search.nu=1", "search.nu_adaptive=3", "search.mu=1.5", "search.samples=21")
+        self.assertEqual(len(tables["steps"]), 2 * (7 + 7 + 21))
+        for found in tables["found"]:
+            if found["method"] == "nasi-random":
+                rows = [r for r in tables["steps"] if (r["method"], r["seed"]) == (found["method"], found["seed"])]
+                best = max(rows, key=lambda r: r["nasi_trace"] - 1.5 * max(0, r["nasi_trace"] - 1))
+                self.assertEqual((found["arch"], found["evaluations"]), (best["arch"], 21))
+                continue
+            taken = self.check_nasi(tables, found, 1.5, 3 if found["method"] == "nasi-ada" else 1)
+            names = [c["name"].split()[1] for c in taken]
+            for choice in range(6):
+                rows = [c for c in tables["choices"] if (c["method"], c["seed"], c["choice"]) ==
+                        (found["method"], found["seed"], choice)]
+                self.assertEqual(taken[choice]["option"], max(rows, key=lambda c: c["delta"])["option"])
+            node = [f"|{'|'.join(f'{names.pop(0)}~{j}' for j in range(i))}|" for i in (1, 2, 3)]
+            self.assertEqual((found["arch"], found["evaluations"]), ("+".join(node), 7))
+            self.assertIn(found["arch"], p.stdout)
+        # nasi and nasi-ada have the same steps; nasi-random's first are the same samples and images.
+        steps = lambda m: [r["nasi_trace"] for r in tables["steps"] if r["method"] == m]
+        self.assertEqual(steps("nasi"), steps("nasi-ada"))
+        np.testing.assert_allclose(steps("nasi")[:7], steps("nasi-random")[:7], rtol=1e-4)
+        self.assertIn("complete: 56 done", p.stderr)
+        self.assertRegex(p.stderr, r"seed 2: nasi: 7 steps, trace norm \S+ \(\S+ to \S+\), above nu in [0-7], nu 1 at last")
+
+    def test_nasi_at_equal_cost(self):
+        """A step evaluates all operations three times, a sample those it takes once."""
+        found = self.nasi("nasi,nasi-random", "search.steps=20")[1]["found"]
+        self.assertEqual([f["evaluations"] for f in found[:2]], [20, 20])
+        self.assertTrue(60 < found[2]["evaluations"] == found[3]["evaluations"] < 160, found[2]["evaluations"])
+
+    def test_nasi_on_darts(self):
+        p, tables = self.nasi("nasi,nasi-ada", "search.cells=3", "search.steps=4", space="darts")
+        for found in tables["found"]:
+            taken = self.check_nasi(tables, found, 2, 500 if found["method"] == "nasi-ada" else 100)
+            self.assertEqual(len(taken), 32)
+            text = found["arch"]
+            for cell in ("normal", "reduc"):
+                genes = text.split(cell + ("e" if cell == "reduc" else "") + "=[", 1)[1].split("]")[0]
+                words = genes.replace("(", "").replace(")", "").replace("'", "").split(", ")
+                pairs = sorted(zip([i // 2 // 2 for i in range(len(words)) if i % 2], words[1::2], words[::2]))
+                mine = [c for c in taken if c["name"].startswith(cell)]
+                want = sorted(((int(a["name"].split()[2]) - 2), a["name"].split()[-1], b["name"].split()[-1])
+                              for a, b in zip(mine[::2], mine[1::2]))
+                self.assertEqual(pairs, want)
+
+    def test_nasi_samples_labels_and_images(self):
+        """Options change what they name: samples per cell, labels, images, the network, and nothing else."""
+        trace = lambda t: [s["nasi_trace"] for s in t["steps"]]
+        plain = self.nasi("nasi")[1]
+        for i, setting in enumerate(["search.affine=true", "search.channels=3", "search.cells=2", "nasi.batch=5",
+                                     "ntk.init=pytorch", "search.per_cell=true", "nasi.labels=true"]):
+            other = self.nasi("nasi", setting, directory=f"run{i}")[1]
+            self.assertFalse(set(trace(plain)) & set(trace(other)), setting)
+            self.assertEqual("arch" in other["steps"][0], "per_cell" not in setting)
+            if "per_cell" not in setting:
+                self.assertEqual([s["arch"] for s in plain["steps"]], [s["arch"] for s in other["steps"]])
+        with h5py.File(self.path("images.h5"), "w") as f:
+            f["x"] = np.random.default_rng(1).normal(size=(20, 3, 8, 8))
+            f["labels"] = np.arange(20) % 10
+        images = ("data.source=hdf5", f"data.path={self.path('images.h5')}:/x")
+        real = self.nasi("nasi", *images, directory="real")[1]
+        self.assertFalse(set(trace(plain)) & set(trace(real)))
+
     def test_methods_side_by_side(self):
         """What a method finds does not depend on the others of its run."""
         cheap = ("network.channels=2", "search.seeds=0-1", "search.samples=40")
@@ -221,6 +311,17 @@ class Search(Case):
         bad("search.method=tenas,", "''")
         self.fails(1, "search", config, "-o", self.path("x"), "--set", "data.source=gaussian", "--set",
                    "search.method=tenas,random", "--set", "search.by=nasi_trace", says=["tenas and random do not"])
+        bad("search.method=tenas,nasi", "tenas and nasi do not")
+        bad("search.steps=0", "1 to 100000")
+        bad("search.mu=-1", "-1")
+        bad("search.nu=big", "big")
+        bad("search.per_cell=some", "some")
+        nasi = ("search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set")
+        self.fails(1, *nasi, "search.method=nasi", "--set", "nasi.labels=none", says=["nasi.labels = none", "true or random"])
+        self.fails(1, *nasi, "search.method=nasi-random", "--set", "search.per_cell=true", says=["search.per_cell = true"])
+        self.fails(1, *nasi, "search.method=nasi", "--set", "space.name=null", says=["null has no one-shot network"])
+        self.fails(1, *nasi, "search.method=nasi", "--set", "search.cells=1", "--set", "run.memory=1",
+                   says=["step 1 of seed 0", "run.memory"])
         bad("search.seeds=3-1", "ends before it begins")
         bad("search.prune=17", "17")
         bad("search.common=perhaps", "perhaps")

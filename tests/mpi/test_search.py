@@ -15,7 +15,13 @@ TINY = {
     "run": {"repeats": 2},
     "search": {"seeds": "0-2"},
 }
+NASI = {
+    "network": {"image": 8},
+    "nasi": {"batch": 6},
+    "search": {"seeds": "0-1", "method": "nasi,nasi-ada,nasi-random", "channels": 2, "cells": 1, "steps": 7},
+}
 SLOW = {**TINY, "network": {"image": 16}, "ntk": {"batch": 16}}
+SLOW_NASI = {**NASI, "network": {"image": 16}, "search": {**NASI["search"], "channels": 8, "steps": 60}}
 
 
 class Search(launch.SweepTest):
@@ -31,9 +37,13 @@ class Search(launch.SweepTest):
         self.assertEqual([name for name in a if a[name] != b[name]], [])
 
     def test_same_for_any_number_of_ranks(self):
-        for method in ("tenas", "evolution"):
-            config = self.config({**TINY, "search": {"seeds": "0-2", "method": method, "samples": 40}})
-            for ranks in (0, 1, 2, 3):
+        configs = {method: {**TINY, "search": {"seeds": "0-2", "method": method, "samples": 40}}
+                   for method in ("tenas", "evolution")}
+        configs["nasi"] = NASI
+        configs["nasi-darts"] = {**NASI, "space": {"name": "darts"}, "search": {**NASI["search"], "cells": 3, "steps": 3}}
+        for method, sections in configs.items():
+            config = self.config(sections)
+            for ranks in (0, 1, 2, 3, 5):
                 with self.subTest(method=method, ranks=ranks):
                     directory = self.scratch / f"{method}{ranks}"
                     self.sweep(config, directory, ranks=ranks, expect=COMPLETE)
@@ -50,9 +60,15 @@ class Search(launch.SweepTest):
                 self.assertEqual(a["candidates/" + name][()][mine].tobytes(), b["candidates/" + name][()].tobytes())
 
     def test_kill_and_resume(self):
+        self.kill_and_resume(SLOW)
+
+    def test_kill_and_resume_nasi(self):
+        self.kill_and_resume(SLOW_NASI)
+
+    def kill_and_resume(self, sections):
         seed = int(os.environ.get("ASSAY_SEED", time.time()))
         random.seed(seed)
-        config = self.config(SLOW)
+        config = self.config(sections)
         start = time.monotonic()
         self.sweep(config, self.scratch / "reference", expect=COMPLETE)
         undisturbed = time.monotonic() - start
@@ -72,7 +88,13 @@ class Search(launch.SweepTest):
         self.assertSame(self.scratch / "reference", directory)
 
     def test_stops_and_goes_on(self):
-        config = self.config(SLOW)
+        self.stop_and_go_on(SLOW)
+
+    def test_stops_and_goes_on_nasi(self):
+        self.stop_and_go_on(SLOW_NASI)
+
+    def stop_and_go_on(self, sections):
+        config = self.config(sections)
         directory = self.scratch / "run"
         self.sweep(config, self.scratch / "reference", expect=COMPLETE)
         text = self.sweep(config, directory, "--set", "run.time_limit=0.4", expect=STOPPED)
@@ -96,6 +118,14 @@ class Search(launch.SweepTest):
                 self.refused(self.config(TINY), directory, "--set", f"{section}.{key}={value}",
                              says=("another configuration", f"+ {key} = {value}"))
         self.assertEqual((directory / "journal").read_bytes(), before)
+        directory = self.scratch / "nasi"
+        self.sweep(self.config(NASI), directory)
+        for section, key, value in (("search", "nu", "9"), ("search", "steps", "8"), ("search", "affine", "true"),
+                                    ("nasi", "labels", "true")):
+            with self.subTest(key=key):
+                self.refused(self.config(NASI), directory, "--set", f"{section}.{key}={value}",
+                             says=("another configuration", f"+ {key} = {value}"))
+        directory = self.scratch / "run"
         # What is no part of a search may differ.
         self.sweep(self.config(TINY), directory, "--set", "run.seed=9", "--set", "candidates.first=3", expect=COMPLETE)
 

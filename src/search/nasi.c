@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+// NASI (arXiv 2109.00817): the architecture that maximises the expected trace norm of the NTK up to
+// a bound, by one step from alpha = 0. All steps are independent of each other, so that a search is
+// one round; NASI-FIX and NASI-ADA differ in what they make of the same steps.
+#include "nasi.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct nasi {
+    const struct search_context *c;
+    const struct search_method *method;
+    const struct assay_oneshot_kind *kind;
+    uint64_t seed, n_step, skipped;
+    enum nasi_what what; // of each step
+    struct nasi_penalty penalty;
+    struct nasi_sum sum;
+    double least, most; // T
+    double best;        // of nasi-random: R, and the step that has it
+    uint64_t best_step;
+};
+
+static int configure(struct assay_config *config, const struct assay_space *space,
+                     struct assay_err *err)
+{
+    if (!space->kind->oneshot)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "search space %s has no one-shot network: NASI cannot search it",
+                             space->kind->name);
+    if (config->protocol.nasi_labels == ASSAY_LABELS_NONE)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "nasi.labels = none: the search needs labels, expected true or "
+                             "random");
+    strcpy(config->protocol.metrics, "nasi");
+    return 0;
+}
+
+// Best of single samples: with samples of their own, cells are no architecture.
+static int configure_random(struct assay_config *config, const struct assay_space *space,
+                            struct assay_err *err)
+{
+    if (config->search.per_cell)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "search.per_cell = true: nasi-random finds a step's architecture, and "
+                             "there are many in it; expected false");
+    return configure(config, space, err);
+}
+
+static int ask(struct nasi *n, struct search_round *round)
+{
+    for (uint64_t i = 0; i < n->n_step; i++) {
+        const struct search_task task = {.draw = {.seed = n->seed}, .index = i, .what = n->what};
+        ASSAY_TRY(search_ask(round, task));
+    }
+    return 1;
+}
+
+// ---- what is told -------------------------------------------------------------------------------
+static uint64_t sampled(const struct nasi *n, uint64_t step)
+{
+    struct nasi_sample sample;
+    nasi_draw(n->kind, n->seed, step, 0, &sample);
+    return n->kind->index(sample.option);
+}
+
+static void book_derivative(const struct nasi *n, const struct assay_record *record)
+{
+    search_book_numbers(n->c->book, "steps/dalpha", record->value + 1, n->c->schema->n_column - 1,
+                        "dT/dalpha of all options, in the order of /choices");
+}
+
+static void book_step(const struct nasi *n, uint64_t step, const struct assay_record *record)
+{
+    struct search_book *b = n->c->book;
+    const double trace = nasi_record_trace(record);
+    const bool ok = record->verdict == ASSAY_VERDICT_OK;
+    search_book_text(b, "steps/method", n->method->name, "of the search");
+    search_book_int(b, "steps/seed", (int64_t)n->seed, "of the search");
+    search_book_int(b, "steps/step", (int64_t)step + 1, "from 1");
+    search_book_text(b, "steps/status", assay_verdict_name((enum assay_verdict)record->verdict),
+                     "steps that are not ok count for nothing");
+    search_book_number(b, "steps/nasi_trace", trace, "T, the trace norm of mini-batch and sample");
+    book_derivative(n, record);
+    search_book_number(b, "steps/norm", ok && n->what == NASI_DERIVATIVE ? n->sum.norm : NAN,
+                       "of G, the derivative of T - mu max(0, T - nu) with respect to all alpha");
+    search_book_number(b, "steps/nu", ok ? n->sum.nu : NAN, "the bound in this step");
+    search_book_int(b, "steps/over", ok && trace > n->sum.nu, "1: T is above it");
+    if (n->c->config->search.per_cell) return;
+    char arch[ASSAY_ARCH_MAX] = "";
+    const uint64_t index = sampled(n, step);
+    assay_space_format(n->c->space, index, arch, sizeof arch);
+    search_book_int(b, "steps/index", (int64_t)index, "of the sample");
+    search_book_text(b, "steps/arch", arch, "the sample, an architecture");
+}
+
+// The decision, with xi = 1.
+static void book_choices(const struct nasi *n, const uint8_t *option)
+{
+    struct search_book *b = n->c->book;
+    for (uint32_t c = 0; c < n->kind->choices; c++) {
+        for (uint32_t i = 0; i < n->kind->options[c]; i++) {
+            char name[ASSAY_ONESHOT_NAME];
+            n->kind->name(c, i, name);
+            search_book_text(b, "choices/method", n->method->name, "of the search");
+            search_book_int(b, "choices/seed", (int64_t)n->seed, "of the search");
+            search_book_int(b, "choices/choice", c, "number of the choice");
+            search_book_int(b, "choices/option", i, "number of its option");
+            search_book_text(b, "choices/name", name, "what that is");
+            search_book_number(b, "choices/delta",
+                               n->sum.delta.of[c][i] / (double)(n->sum.steps ? n->sum.steps : 1),
+                               "alpha after the step");
+            search_book_int(b, "choices/taken", option[c] == i, "1: decided on");
+        }
+    }
+}
+
+static void log_steps(const struct nasi *n)
+{
+    assay_log_line(n->c->log, ASSAY_LOG_INFO,
+                   "seed %" PRIu64 ": %s: %" PRIu64
+                   " steps, trace norm %.4g (%.4g to %.4g), above nu in %" PRIu64
+                   ", nu %.4g at last",
+                   n->seed, n->method->name, n->sum.steps, n->sum.traces / (double)n->sum.steps,
+                   n->least, n->most, n->sum.over, n->sum.nu);
+    if (n->skipped)
+        assay_log_line(n->c->log, ASSAY_LOG_WARN,
+                       "seed %" PRIu64 ": %s: %" PRIu64 " steps whose trace norm is not finite "
+                       "count for nothing",
+                       n->seed, n->method->name, n->skipped);
+}
+
+// ---- what is answered ---------------------------------------------------------------------------
+static int take_step(struct nasi *n, const struct search_round *round, uint64_t step)
+{
+    const struct assay_record *record = round->record[step];
+    struct nasi_alpha dalpha = {{{0}}};
+    if (record->verdict == ASSAY_VERDICT_FAILED)
+        return assay_err_set(round->err, ASSAY_ERR_MEMORY,
+                             "step %" PRIu64 " of seed %" PRIu64 ": %s", step + 1, n->seed,
+                             record->reason);
+    if (record->verdict == ASSAY_VERDICT_OK) {
+        const double trace = nasi_record_trace(record);
+        if (n->what == NASI_DERIVATIVE) nasi_record_dalpha(n->kind, record, &dalpha);
+        nasi_add(n->kind, &n->penalty, trace, &dalpha, &n->sum);
+        const double r = trace - n->penalty.mu * fmax(0, trace - n->sum.nu);
+        if (n->sum.steps == 1 || r > n->best) n->best = r, n->best_step = step;
+        n->least = n->sum.steps == 1 ? trace : fmin(n->least, trace);
+        n->most = n->sum.steps == 1 ? trace : fmax(n->most, trace);
+    }
+    n->skipped += record->verdict != ASSAY_VERDICT_OK;
+    book_step(n, step, record);
+    return 0;
+}
+
+static int next_round(void *state, struct search_round *round, uint64_t *index)
+{
+    struct nasi *n = state;
+    uint8_t option[ASSAY_ONESHOT_CHOICES];
+    if (!round->n_record) return ask(n, round);
+    for (uint64_t i = 0; i < n->n_step; i++) ASSAY_TRY(take_step(n, round, i));
+    if (!n->sum.steps)
+        return assay_err_set(round->err, ASSAY_ERR_INPUT,
+                             "seed %" PRIu64 ": no step has a finite trace norm", n->seed);
+    log_steps(n);
+    if (n->what == NASI_DERIVATIVE) {
+        *index = nasi_decide(n->kind, &n->sum, option);
+        book_choices(n, option);
+    } else {
+        *index = sampled(n, n->best_step);
+    }
+    return 0;
+}
+
+// ---- the methods --------------------------------------------------------------------------------
+// Random architectures that cost the FLOPs of so many steps.
+static uint64_t equal_cost(const struct search_context *c, uint64_t steps)
+{
+    enum { DRAWS = 64 };
+    double step = 0, one = 0;
+    for (uint64_t i = 0; i < DRAWS; i++) {
+        const struct search_task with = {.index = i, .what = NASI_DERIVATIVE},
+                                 without = {.index = i, .what = NASI_TRACE};
+        step += c->bench->cost(c->bench_state, &with);
+        one += c->bench->cost(c->bench_state, &without);
+    }
+    return (uint64_t)fmax(1, rint((double)steps * step / one));
+}
+
+static int open_nasi(void **state, const struct search_context *c, uint64_t seed,
+                     const struct search_method *method, struct assay_err *err)
+{
+    const struct assay_search_spec *s = &c->config->search;
+    struct nasi *n = calloc(1, sizeof *n);
+    if (!n) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a search");
+    *state = n;
+    n->c = c;
+    n->method = method;
+    n->kind = c->space->kind->oneshot;
+    n->seed = seed;
+    n->penalty = (struct nasi_penalty){.mu = s->mu, .nu = s->nu};
+    if (method == &search_nasi_ada)
+        n->penalty = (struct nasi_penalty){.mu = s->mu, .nu = s->nu_adaptive, .adaptive = true};
+    n->what = method == &search_nasi_random ? NASI_TRACE : NASI_DERIVATIVE;
+    n->n_step = s->steps;
+    if (method == &search_nasi_random)
+        n->n_step = s->samples ? s->samples : equal_cost(c, s->steps);
+    return 0;
+}
+
+static int open_fix(void **state, const struct search_context *c, uint64_t seed,
+                    struct assay_err *err)
+{
+    return open_nasi(state, c, seed, &search_nasi, err);
+}
+
+static int open_ada(void **state, const struct search_context *c, uint64_t seed,
+                    struct assay_err *err)
+{
+    return open_nasi(state, c, seed, &search_nasi_ada, err);
+}
+
+static int open_random(void **state, const struct search_context *c, uint64_t seed,
+                       struct assay_err *err)
+{
+    return open_nasi(state, c, seed, &search_nasi_random, err);
+}
+
+const struct search_method search_nasi = {
+    .name = "nasi",
+    .help = "NASI-FIX: one step towards the largest NTK trace norm up to a fixed bound",
+    .bench = &search_bench_nasi,
+    .configure = configure,
+    .open = open_fix,
+    .round = next_round,
+    .close = free,
+};
+
+const struct search_method search_nasi_ada = {
+    .name = "nasi-ada",
+    .help = "NASI-ADA: the same steps with an adaptive bound",
+    .bench = &search_bench_nasi,
+    .configure = configure,
+    .open = open_ada,
+    .round = next_round,
+    .close = free,
+};
+
+const struct search_method search_nasi_random = {
+    .name = "nasi-random",
+    .help = "the best of random architectures by NASI's objective",
+    .bench = &search_bench_nasi,
+    .configure = configure_random,
+    .open = open_random,
+    .round = next_round,
+    .close = free,
+};

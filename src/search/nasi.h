@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What NASI's methods and their bench agree on.
+#ifndef ASSAY_SEARCH_NASI_H
+#define ASSAY_SEARCH_NASI_H
+
+#include "method.h"
+#include "nasi_math.h"
+
+// A task is a step: its number is the task's index, and its seed all that is drawn. The record has
+// T, the trace norm of the step's mini-batch and sample, and with NASI_DERIVATIVE dT/dalpha.
+enum nasi_what { NASI_TRACE, NASI_DERIVATIVE };
+extern const struct search_bench search_bench_nasi;
+
+// The one-shot network's size: search.channels, cells and stem, or the space's own.
+struct assay_net nasi_net(const struct assay_config *config, const struct assay_space *space);
+// T and dT/dalpha of a record of that bench.
+double nasi_record_trace(const struct assay_record *record);
+void nasi_record_dalpha(const struct assay_oneshot_kind *kind, const struct assay_record *record,
+                        struct nasi_alpha *dalpha);
+
+#endif

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+// Evaluates a step of NASI's search (arXiv 2109.00817): samples of the choices, and a mini-batch,
+// through the one-shot network, whose weights are drawn once for each seed.
+#include "nasi.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct bench {
+    const struct search_context *c;
+    const struct assay_oneshot_kind *kind;
+    struct assay_net net;
+    uint32_t n_image, n_sample, n_mix; // n_sample: one, or one per cell
+    struct nasi_sample *sample;        // (n_sample)
+    uint8_t *option;                   // (n_mix)
+    struct assay_graph literal, graph; // of the last step
+    struct assay_exec *exec;
+    uint64_t seed, all; // of theta; parameters of the one-shot network
+    bool drawn;         // theta is that network's
+    double *theta, *images, *scratch, *dw;
+    uint32_t *label;
+    struct assay_schema schema;
+    struct assay_column *column; // T, then the options of all choices
+    const char **protocol;       // (n_column)
+    char *text;                  // of the columns
+    char of_columns[ASSAY_TEXT_MAX];
+};
+
+struct assay_net nasi_net(const struct assay_config *config, const struct assay_space *space)
+{
+    const struct assay_search_spec *s = &config->search;
+    struct assay_net net = space->kind->oneshot->net;
+    if (s->channels) net.channels = (uint32_t)s->channels;
+    if (s->cells) net.cells = (uint32_t)s->cells;
+    if (s->stem) net.stem = (uint32_t)s->stem;
+    net.classes = (uint32_t)config->protocol.classes;
+    net.image = (uint32_t)config->protocol.image;
+    return net;
+}
+
+double nasi_record_trace(const struct assay_record *record)
+{
+    return record->value[0];
+}
+
+void nasi_record_dalpha(const struct assay_oneshot_kind *kind, const struct assay_record *record,
+                        struct nasi_alpha *dalpha)
+{
+    const double *at = record->value + 1;
+    memset(dalpha, 0, sizeof *dalpha);
+    for (uint32_t c = 0; c < kind->choices; at += kind->options[c++])
+        memcpy(dalpha->of[c], at, kind->options[c] * sizeof *at);
+}
+
+static void close_bench(void *state)
+{
+    struct bench *b = state;
+    if (!b) return;
+    if (b->exec) assay_exec_destroy(b->exec);
+    assay_graph_free(&b->literal);
+    assay_graph_free(&b->graph);
+    free(b->sample);
+    free(b->option);
+    free(b->theta);
+    free(b->label);
+    free(b->column);
+    free(b->protocol);
+    free(b->text);
+    free(b);
+}
+
+static int no_memory(struct assay_err *err)
+{
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for a one-shot network");
+}
+
+// ---- columns ------------------------------------------------------------------------------------
+#define COLUMN_TEXT 24 // bytes of a name
+
+static void describe(struct bench *b)
+{
+    const struct assay_config *config = b->c->config;
+    static const char *const init[] = {"pytorch", "kaiming-fan-out", "kaiming-fan-in"};
+    snprintf(b->of_columns, sizeof b->of_columns,
+             "batch=%u init=%s bn=batch affine=%s outputs=cross-entropy parameters=all labels=%s "
+             "C=%u N=%u stem=%u samples=%s",
+             b->n_image, init[config->protocol.ntk_init], config->search.affine ? "yes" : "no",
+             config->protocol.nasi_labels == ASSAY_LABELS_TRUE ? "true" : "random", b->net.channels,
+             b->net.cells, b->net.stem, config->search.per_cell ? "per cell" : "per step");
+}
+
+static int make_columns(struct bench *b, struct assay_err *err)
+{
+    static const char source[] = "NASI (arXiv 2109.00817), section 4";
+    uint32_t n = 1, at = 0;
+    for (uint32_t c = 0; c < b->kind->choices; c++) n += b->kind->options[c];
+    b->column = malloc(n * sizeof *b->column);
+    b->protocol = malloc(n * sizeof *b->protocol);
+    b->text = malloc((size_t)n * COLUMN_TEXT);
+    if (!b->column || !b->protocol || !b->text) return no_memory(err);
+    b->column[at++] = (struct assay_column){"nasi_trace", "1", source, 1};
+    for (uint32_t c = 0; c < b->kind->choices; c++) {
+        for (uint32_t i = 0; i < b->kind->options[c]; i++, at++) {
+            char *name = b->text + (size_t)at * COLUMN_TEXT;
+            snprintf(name, COLUMN_TEXT, "dalpha_%u_%u", c, i);
+            b->column[at] = (struct assay_column){name, "1", source, 0};
+        }
+    }
+    describe(b);
+    for (uint32_t i = 0; i < n; i++) b->protocol[i] = b->of_columns;
+    b->schema = (struct assay_schema){
+        .column = b->column, .protocol = b->protocol, .n_column = n, .repeats = 1};
+    return 0;
+}
+
+// ---- a step -------------------------------------------------------------------------------------
+// Leaves the options taken alone: what derivatives do not ask for need not be evaluated.
+static void take_options(struct bench *b)
+{
+    uint32_t mix = 0;
+    for (uint32_t i = 0; i < b->literal.n_node; i++) {
+        struct assay_node *n = &b->literal.node[i];
+        if (!n->mix) continue;
+        n->in += b->option[mix++];
+        n->n_in = 1;
+        n->mix = 0;
+    }
+}
+
+static int build(struct bench *b, const struct search_task *task, struct assay_err *err)
+{
+    const struct assay_oneshot shot = {.option = b->option, .affine = b->c->config->search.affine};
+    for (uint32_t i = 0; i < b->n_sample; i++)
+        nasi_draw(b->kind, task->draw.seed, task->index, i, &b->sample[i]);
+    for (uint32_t m = 0; m < b->n_mix; m++) {
+        const uint32_t cell = b->n_sample > 1 ? m / b->kind->per_cell : 0;
+        b->option[m] = b->sample[cell].option[b->kind->choice(&b->net, m)];
+    }
+    assay_graph_reset(&b->literal);
+    ASSAY_TRY(b->kind->build(&shot, &b->net, &b->literal, err));
+    if (task->what == NASI_TRACE) take_options(b);
+    return assay_graph_fold(&b->literal, false, &b->graph, NULL, err);
+}
+
+// Bytes held beside the executor.
+static uint64_t held_bytes(const struct bench *b)
+{
+    const uint64_t pixels = UINT64_C(3) * b->net.image * b->net.image;
+    return (b->all + nasi_scratch(&b->graph, b->n_image) + b->graph.n_in + b->n_image * pixels) *
+               sizeof(double) +
+           b->n_image * sizeof(uint32_t);
+}
+
+// The parameters of all one-shot networks are the same, single options have some of them.
+static int make_room(struct bench *b, struct assay_err *err)
+{
+    const struct assay_graph *g = &b->graph;
+    const size_t scratch = nasi_scratch(g, b->n_image);
+    b->all = g->n_theta;
+    b->theta = malloc(held_bytes(b));
+    b->label = malloc(b->n_image * sizeof *b->label);
+    if (!b->theta || !b->label) return no_memory(err);
+    b->scratch = b->theta + g->n_theta;
+    b->dw = b->scratch + scratch;
+    b->images = b->dw + g->n_in;
+    return 0;
+}
+
+static void draw_weights(struct bench *b, uint64_t seed)
+{
+    const enum assay_init init = (enum assay_init)b->c->config->protocol.ntk_init;
+    if (b->graph.n_theta == b->all && b->drawn && b->seed == seed) return;
+    assay_init_params(&b->graph, init, seed, 0, b->theta);
+    b->drawn = b->graph.n_theta == b->all;
+    b->seed = seed;
+}
+
+static int bind(struct bench *b, struct assay_err *err)
+{
+    const uint64_t limit = b->c->config->memory << 20, held = held_bytes(b);
+    if (limit && held >= limit)
+        return assay_err_set(err, ASSAY_ERR_MEMORY,
+                             "weights and images need %.1f MiB, over the limit of %llu MiB "
+                             "(run.memory)",
+                             (double)held / 0x1p20, (unsigned long long)(limit >> 20));
+    return assay_exec_bind(b->exec, &b->graph, b->n_image, true, limit ? limit - held : 0, err);
+}
+
+static void fail(struct assay_record *record, enum assay_verdict verdict, const char *reason)
+{
+    record->verdict = verdict;
+    snprintf(record->reason, sizeof record->reason, "%.*s", ASSAY_REASON_MAX - 1, reason);
+}
+
+static void compute(struct bench *b, const struct search_task *task, struct assay_record *record)
+{
+    const struct nasi_batch batch = {.n = b->n_image, .images = b->images, .label = b->label};
+    struct nasi_alpha dalpha;
+    double *at = record->value + 1, trace;
+    nasi_trace(b->exec, &b->graph, b->theta, &batch, b->scratch, &trace,
+               task->what == NASI_DERIVATIVE ? b->dw : NULL);
+    record->value[0] = trace;
+    if (!isfinite(trace)) fail(record, ASSAY_VERDICT_DEGENERATE, "the trace norm is not finite");
+    if (task->what != NASI_DERIVATIVE) return;
+    nasi_pull_choices(b->kind, &b->net, &b->graph, b->sample, b->n_sample > 1, b->dw, &dalpha);
+    for (uint32_t c = 0; c < b->kind->choices; at += b->kind->options[c++])
+        memcpy(at, dalpha.of[c], b->kind->options[c] * sizeof *at);
+}
+
+static int evaluate(void *state, const struct search_task *task, struct assay_record *record,
+                    struct assay_err *err)
+{
+    struct bench *b = state;
+    struct assay_err failure;
+    const double start = assay_clock_thread();
+    const struct assay_protocol *p = &b->c->config->protocol;
+    const uint64_t seed = task->draw.seed;
+    record->index = task->index;
+    record->verdict = ASSAY_VERDICT_OK;
+    memset(record->reason, 0, sizeof record->reason);
+    for (uint32_t i = 0; i < b->schema.n_column; i++) record->value[i] = NAN;
+    ASSAY_TRY(build(b, task, err));
+    draw_weights(b, seed);
+    ASSAY_TRY(assay_draw_nasi_batch(p, b->c->data, seed, task->index, b->n_image, b->images,
+                                    b->label, err));
+    if (bind(b, &failure) < 0)
+        fail(record, ASSAY_VERDICT_FAILED, failure.text);
+    else
+        compute(b, task, record);
+    record->seconds = assay_clock_thread() - start;
+    return 0;
+}
+
+// ---- the bench ----------------------------------------------------------------------------------
+static int open_network(struct bench *b, struct assay_err *err)
+{
+    const struct assay_config *config = b->c->config;
+    const struct assay_protocol *p = &config->protocol;
+    const struct assay_kern *kern;
+    const uint32_t cells = b->kind->cells(&b->net);
+    b->n_image = (uint32_t)(p->nasi_batch ? p->nasi_batch : p->ntk_batch);
+    b->n_sample = config->search.per_cell ? cells : 1;
+    b->n_mix = cells * b->kind->per_cell;
+    b->sample = malloc(b->n_sample * sizeof *b->sample);
+    b->option = malloc(b->n_mix);
+    if (!b->sample || !b->option) return no_memory(err);
+    ASSAY_TRY(assay_kern_select(&kern, config->cpu, err));
+    ASSAY_TRY(assay_exec_create(&b->exec, kern, err));
+    ASSAY_TRY(build(b, &(struct search_task){.what = NASI_DERIVATIVE}, err));
+    return make_room(b, err);
+}
+
+static int open_bench(void **state, const struct search_context *c, struct assay_err *err)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    if (!b) return no_memory(err);
+    *state = b;
+    b->c = c;
+    b->kind = c->space->kind->oneshot;
+    b->net = nasi_net(c->config, c->space);
+    assay_graph_init(&b->literal);
+    assay_graph_init(&b->graph);
+    ASSAY_TRY(open_network(b, err));
+    return make_columns(b, err);
+}
+
+static const struct assay_schema *schema(const void *state)
+{
+    return &((const struct bench *)state)->schema;
+}
+
+static double flops(struct bench *b, uint64_t step, enum nasi_what what)
+{
+    const struct search_task task = {.index = step, .what = what};
+    return build(b, &task, NULL) < 0 ? 1 : 1 + (double)assay_graph_cost(&b->graph).flops;
+}
+
+// FLOPs of one image, in forward passes: a backward pass is two of the options taken, and a
+// derivative takes three times both.
+static double cost(void *state, const struct search_task *task)
+{
+    struct bench *b = state;
+    const double taken = flops(b, task->index, NASI_TRACE);
+    if (task->what == NASI_TRACE) return 3 * taken;
+    return 3 * (flops(b, task->index, NASI_DERIVATIVE) + 2 * taken);
+}
+
+const struct search_bench search_bench_nasi = {
+    .open = open_bench,
+    .schema = schema,
+    .evaluate = evaluate,
+    .cost = cost,
+    .close = close_bench,
+};
