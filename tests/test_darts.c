@@ -46,6 +46,14 @@
     "('dil_conv_5x5', 4)], normal_concat=range(2, 6), reduce=[('sep_conv_3x3', 0), "               \
     "('skip_connect', 1), ('dil_conv_5x5', 2), ('max_pool_3x3', 1), ('sep_conv_3x3', 2), "         \
     "('sep_conv_3x3', 1), ('sep_conv_5x5', 0), ('sep_conv_3x3', 3)], reduce_concat=range(2, 6))"
+// TE-NAS's on ImageNet, as its authors print it.
+#define TE_NAS_IMAGENET                                                                            \
+    "Genotype(normal=[('dil_conv_5x5', 0), ('sep_conv_5x5', 1), ('sep_conv_5x5', 0), "             \
+    "('sep_conv_3x3', 1), ('sep_conv_5x5', 0), ('skip_connect', 2), ('dil_conv_5x5', 1), "         \
+    "('dil_conv_5x5', 3)], normal_concat=[2, 3, 4, 5], reduce=[('dil_conv_5x5', 0), "              \
+    "('sep_conv_3x3', 1), ('dil_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_5x5', 1), "         \
+    "('sep_conv_5x5', 3), ('skip_connect', 3), ('sep_conv_5x5', 4)], "                             \
+    "reduce_concat=[2, 3, 4, 5])"
 
 static struct assay_space darts;
 static struct assay_graph graph, folded;
@@ -170,10 +178,28 @@ static void genotypes_are_read_as_programs_print_them(UNUSED void **state)
     }
 }
 
+// NASLib names a node 6 that its networks do not have.
+static void naslib_genotypes_are_read(UNUSED void **state)
+{
+    char text[2 * ASSAY_ARCH_MAX] = DARTS_V2;
+    struct assay_err err = {0};
+    uint64_t index = 77;
+    replace(text, "[2, 3, 4, 5]", "+");
+    replace(text, "normal_concat=+", "normal_concat=[2, 3, 4, 5, 6]");
+    replace(text, "reduce_concat=+", "reduce_concat=[4, 5, 6]");
+    assert_true(parse(text) == parse(DARTS_V2));
+    replace(text, " ", "");
+    assert_true(parse(text) == parse(DARTS_V2));
+    replace(text, "[4,5,6]", "[2,3,4,5,6]");
+    assert_int_equal(assay_space_parse(&darts, text, &index, &err), ASSAY_ERR_INPUT);
+    assert_non_null(strstr(err.text, "found '6' at character"));
+}
+
 static void published_genotypes_round_trip(UNUSED void **state)
 {
-    static const char *const text[] = {DARTS_V1, DARTS_V2, PC_DARTS, PC_DARTS_IMAGENET};
-    uint64_t index[4];
+    static const char *const text[] = {DARTS_V1, DARTS_V2, PC_DARTS, PC_DARTS_IMAGENET,
+                                       TE_NAS_IMAGENET};
+    uint64_t index[ASSAY_LEN(text)];
     for (size_t i = 0; i < ASSAY_LEN(text); i++) {
         char back[ASSAY_ARCH_MAX];
         index[i] = parse(text[i]);
@@ -332,6 +358,7 @@ int main(void)
         cmocka_unit_test(every_index_has_one_text),
         cmocka_unit_test(the_order_of_parents_is_nothing),
         cmocka_unit_test(genotypes_are_read_as_programs_print_them),
+        cmocka_unit_test(naslib_genotypes_are_read),
         cmocka_unit_test(published_genotypes_round_trip),
         cmocka_unit_test(wrong_genotypes_are_refused),
         cmocka_unit_test(torn_genotypes_are_refused),

@@ -115,25 +115,42 @@ static int parse_cell(struct space_text *t, uint8_t op[DARTS_NODES][2],
     return space_text_expect(t, ']', "']' after 8 pairs");
 }
 
-// All four nodes are the output: [2, 3, 4, 5] or range(2, 6).
-static int parse_concat(struct space_text *t)
+// "[2, 3, 4, 5]": these numbers.
+static int parse_numbers(struct space_text *t, const char *numbers, const char *expected)
 {
-    static const char expected[] = "[2, 3, 4, 5] or range(2, 6)";
-    const bool range = *t->at == 'r';
-    const uint8_t first = 2, n = range ? 2 : DARTS_NODES;
-    if (range) ASSAY_TRY(parse_word(t, "range", expected));
-    ASSAY_TRY(space_text_expect(t, range ? '(' : '[', expected));
-    for (uint8_t i = 0; i < n; i++) {
+    for (; *numbers; numbers++) {
         uint8_t digit = 0;
-        if (i) ASSAY_TRY(space_text_expect(t, ',', expected));
         const char *at = t->at;
         ASSAY_TRY(parse_digit(t, 10, expected, &digit));
-        if (digit == (range && i ? first + DARTS_NODES : first + i)) continue;
-        t->at = at;
-        return space_text_fail(t, expected);
+        if (digit != (uint8_t)(*numbers - '0')) {
+            t->at = at;
+            return space_text_fail(t, expected);
+        }
+        if (numbers[1]) ASSAY_TRY(space_text_expect(t, ',', expected));
     }
-    if (!range) skip_comma(t);
-    return space_text_expect(t, range ? ')' : ']', expected);
+    return ASSAY_OK;
+}
+
+// All four nodes are the output: [2, 3, 4, 5] or range(2, 6). NASLib means the same when it prints
+// [2, 3, 4, 5, 6] for the normal cell and [4, 5, 6] for the reduction cell: there is no node 6.
+static int parse_concat(struct space_text *t, bool reduce)
+{
+    static const char expected[] = "[2, 3, 4, 5] or range(2, 6)";
+    if (*t->at == 'r') {
+        ASSAY_TRY(parse_word(t, "range", expected));
+        ASSAY_TRY(space_text_expect(t, '(', expected));
+        ASSAY_TRY(parse_numbers(t, "26", expected));
+        return space_text_expect(t, ')', expected);
+    }
+    ASSAY_TRY(space_text_expect(t, '[', expected));
+    struct space_text naslib = *t;
+    naslib.err = NULL;
+    if (parse_numbers(&naslib, reduce ? "456" : "23456", expected) >= 0)
+        t->at = naslib.at;
+    else
+        ASSAY_TRY(parse_numbers(t, "2345", expected));
+    skip_comma(t);
+    return space_text_expect(t, ']', expected);
 }
 
 int assay_darts_parse(const char *text, uint64_t *index, struct assay_err *err)
@@ -148,7 +165,7 @@ int assay_darts_parse(const char *text, uint64_t *index, struct assay_err *err)
         ASSAY_TRY(parse_cell(&t, genotype.op[c], genotype.state[c]));
         ASSAY_TRY(space_text_expect(&t, ',', "',' and the concatenated nodes"));
         ASSAY_TRY(parse_key(&t, key[c], "_concat"));
-        ASSAY_TRY(parse_concat(&t));
+        ASSAY_TRY(parse_concat(&t, c > 0));
     }
     skip_comma(&t);
     ASSAY_TRY(space_text_expect(&t, ')', "')' at the end"));

@@ -44,9 +44,10 @@ def network(golden):
         return ["nas-bench-201", attrs["arch"], "--channels", str(attrs["C"]), "--cells", str(attrs["N"])]
     if attrs["kind"] == "nb201-supernet":
         return ["nas-bench-201", "--supernet", mask(golden), "--channels", str(attrs["C"]), "--cells", str(attrs["N"])]
-    if attrs["kind"] == "darts-discrete":
+    if attrs["kind"] in ("darts-discrete", "darts-supernet"):
         cells = attrs["depth"] if attrs["depth"] > 0 else 3 * attrs["N"]
-        return ["darts", attrs["genotype"], "--channels", str(attrs["C"]), "--cells", str(cells), "--set",
+        which = [attrs["genotype"]] if attrs["kind"] == "darts-discrete" else ["--supernet", mask(golden)]
+        return ["darts", *which, "--channels", str(attrs["C"]), "--cells", str(cells), "--set",
                 f"network.stem={attrs['stem_multiplier']}"]
     raise AssertionError("a golden case of the unknown kind " + attrs["kind"])
 
