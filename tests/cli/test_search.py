@@ -176,6 +176,32 @@ class Search(Case):
                     self.assertGreater(np.mean(last) if better is max else -np.mean(last),
                                        np.mean(start) if better is max else -np.mean(start))
 
+    def test_images_of_other_data_sets(self):
+        """CIFAR-100's files, and arrays as ImageNet16-120 and a reduced ImageNet are: 120 and 1000 classes."""
+        rng = np.random.default_rng(3)
+        with open(self.path("train.bin"), "wb") as f:
+            for i in range(40):
+                f.write(bytes([i % 20, i % 100]) + rng.integers(0, 256, 3072, np.uint8).tobytes())
+        with h5py.File(self.path("images.h5"), "w") as f:
+            for side, classes in ((16, 120), (32, 1000)):
+                f[f"{side}/x"] = rng.integers(0, 256, (40, 3, side, side), np.uint8)
+                f[f"{side}/labels"] = rng.integers(0, classes, 40)
+        sources = {"cifar100": ("data.source=cifar100", f"data.path={self.dir}", "network.image=32", "network.classes=100"),
+                   "16": ("data.source=hdf5", f"data.path={self.path('images.h5')}:/16/x", "network.image=16",
+                          "network.classes=120"),
+                   "32": ("data.source=hdf5", f"data.path={self.path('images.h5')}:/32/x", "network.image=32",
+                          "network.classes=1000", "search.prune=2")}
+        seen = set()
+        for name, source in sources.items():
+            self.search("nb201-tenas-search.ini", "network.channels=2", "run.repeats=1", "search.seeds=0", *source,
+                        directory=f"t{name}")
+            tables = self.trajectory(f"t{name}")
+            for _ in self.check_trajectory(tables, 2 if name == "32" else 1):
+                seen.add(tables["rounds"][0]["kappa"][0])
+            steps = self.nasi("nasi", "nasi.labels=true", *source, directory=f"n{name}")[1]["steps"]
+            seen.add(steps[0]["nasi_trace"])
+        self.assertEqual(len(seen), 6)
+
     NASI = ("search.channels=2", "search.cells=1", "search.stem=1", "nasi.batch=6", "search.steps=7", "search.seeds=2-3")
 
     def nasi(self, methods, *settings, space="nas-bench-201", directory="run"):
