@@ -148,7 +148,7 @@ static void draws_are_uniform(void **state)
         struct nasi_sample s, again, other;
         memset(count, 0, sizeof count);
         for (uint64_t t = 0; t < STEPS; t++) {
-            nasi_draw(k, 9, t, 0, &s);
+            nasi_draw(k, true, 9, t, 0, &s);
             for (uint32_t c = 0; c < k->choices; c++) {
                 double sum = 0;
                 for (uint32_t i = 0; i < k->options[c]; i++) sum += s.soft.of[c][i];
@@ -162,8 +162,8 @@ static void draws_are_uniform(void **state)
             for (uint32_t i = 0; i < k->options[c]; i++)
                 assert_true(fabs(count[c][i] * k->options[c] / (double)STEPS - 1) < 0.2);
         }
-        nasi_draw(k, 9, STEPS - 1, 0, &again);
-        nasi_draw(k, 9, STEPS - 1, 1, &other);
+        nasi_draw(k, true, 9, STEPS - 1, 0, &again);
+        nasi_draw(k, true, 9, STEPS - 1, 1, &other);
         assert_memory_equal(&s, &again, sizeof s);
         assert_memory_not_equal(&s.soft, &other.soft, sizeof s.soft);
     }
@@ -204,7 +204,7 @@ static void decisions_are_architectures(void **state)
         for (uint32_t c = 0; c < k->choices; c++) {
             for (uint32_t o = 0; o < k->options[c]; o++) a->of[c][o] = assay_rng_normal(&rng);
         }
-        const uint64_t index = nasi_decide(k, &sum, option);
+        const uint64_t index = nasi_decide(k, true, &sum, option);
         assert_int_equal(index, k->index(option));
         assert_true(index < assay_space_find(i % 2 ? "darts" : "nas-bench-201")->size());
         for (uint32_t c = 0; c < k->choices; c++) {
@@ -232,7 +232,8 @@ static void choices_sum_over_cells(void **state)
         double *dw = calloc(b.g.n_in, sizeof *dw);
         struct assay_rng rng = random_numbers("coefficients");
         for (uint32_t k = 0; k < b.g.n_in; k++) dw[k] = assay_rng_normal(&rng);
-        for (uint32_t c = 0; c < b.kind->cells(&b.net); c++) nasi_draw(b.kind, 1, 0, 0, &sample[c]);
+        for (uint32_t c = 0; c < b.kind->cells(&b.net); c++)
+            nasi_draw(b.kind, true, 1, 0, 0, &sample[c]);
         nasi_pull_choices(b.kind, &b.net, &b.g, sample, false, dw, &shared);
         nasi_pull_choices(b.kind, &b.net, &b.g, sample, true, dw, &own);
         assert_memory_equal(&shared, &own, sizeof own); // equal samples
@@ -272,6 +273,48 @@ static void steps_are_weighed_as_in_the_paper(void **state)
     }
 }
 
+static void own_norms_weigh_steps_alike(void **state)
+{
+    (void)state;
+    const struct nasi_penalty penalty = {.mu = 2, .nu = 10, .own_norm = true};
+    struct nasi_sum sum = {.steps = 0};
+    for (int t = 0; t < 4; t++) { // the last has none
+        struct nasi_alpha g = {{{0}}};
+        g.of[t][1] = t < 3 ? (double[]){8, 2, 4}[t] : 0;
+        nasi_add(kind(0), &penalty, t == 1 ? 20 : 5, &g, &sum);
+    }
+    const double expect[] = {1, -1, 1, 0};
+    for (int t = 0; t < 4; t++) assert_true(sum.delta.of[t][1] == expect[t]);
+}
+
+// Without `none` it is neither drawn nor decided on, and the others keep their noise.
+static void none_can_be_left_out(void **state)
+{
+    (void)state;
+    for (uint64_t t = 0; t < 200; t++) {
+        struct nasi_sample with, without;
+        nasi_draw(kind(0), true, 3, t, 0, &with);
+        nasi_draw(kind(0), false, 3, t, 0, &without);
+        for (uint32_t c = 0; c < kind(0)->choices; c++) {
+            assert_true(without.option[c] > 0 && without.soft.of[c][0] == 0);
+            assert_true(!with.option[c] || with.option[c] == without.option[c]);
+        }
+        nasi_draw(kind(1), true, 3, t, 0, &with);
+        nasi_draw(kind(1), false, 3, t, 0, &without); // darts has none
+        assert_memory_equal(&with, &without, sizeof with);
+    }
+    struct nasi_sum sum = {.steps = 0};
+    uint8_t option[ASSAY_ONESHOT_CHOICES];
+    for (uint32_t c = 0; c < kind(0)->choices; c++) {
+        sum.delta.of[c][0] = 1;
+        for (uint32_t i = 1; i < 5; i++) sum.delta.of[c][i] = i == 3 ? -1 : -2;
+    }
+    nasi_decide(kind(0), true, &sum, option);
+    assert_int_equal(option[5], 0);
+    nasi_decide(kind(0), false, &sum, option);
+    assert_int_equal(option[5], 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -283,6 +326,8 @@ int main(void)
         cmocka_unit_test(decisions_are_architectures),
         cmocka_unit_test(choices_sum_over_cells),
         cmocka_unit_test(steps_are_weighed_as_in_the_paper),
+        cmocka_unit_test(own_norms_weigh_steps_alike),
+        cmocka_unit_test(none_can_be_left_out),
     };
     return cmocka_run_group_tests_name("nasi", tests, NULL, NULL);
 }

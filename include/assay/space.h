@@ -68,6 +68,7 @@ struct assay_oneshot_kind {
     uint32_t choices;       // of an architecture
     uint32_t per_cell;      // mixes of a cell; cell i has [i * per_cell, (i + 1) * per_cell)
     const uint8_t *options; // (choices) how many there are of each
+    bool none;              // option 0 of every choice is `none`
     const uint8_t *differs; // (choices) the earlier choice it must differ from, or itself
     // Number of cells of that network, and the choice that a mix of it makes.
     uint32_t (*cells)(const struct assay_net *net);

@@ -18,6 +18,8 @@ struct assay_search_spec {
     uint64_t samples, population, tournament, children;
     uint64_t steps;                 // nasi: T
     double mu, nu, nu_adaptive;     // nasi: the penalty's weight and bounds
+    int norm;                       // nasi: what divides a step: the largest norm so far, its own
+    bool none;                      // nasi: `none` is an option
     bool per_cell, affine;          // nasi: samples per cell; BNs of the one-shot network
     uint64_t channels, cells, stem; // nasi: of the one-shot network, 0: the space's own
 };

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LARGEST_NORM, OWN_NORM }; // of search.norm
+
 struct nasi {
     const struct search_context *c;
     const struct search_method *method;
@@ -61,7 +63,7 @@ static int ask(struct nasi *n, struct search_round *round)
 static uint64_t sampled(const struct nasi *n, uint64_t step)
 {
     struct nasi_sample sample;
-    nasi_draw(n->kind, n->seed, step, 0, &sample);
+    nasi_draw(n->kind, n->c->config->search.none, n->seed, step, 0, &sample);
     return n->kind->index(sample.option);
 }
 
@@ -165,7 +167,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
                              "seed %" PRIu64 ": no step has a finite trace norm", n->seed);
     log_steps(n);
     if (n->what == NASI_DERIVATIVE) {
-        *index = nasi_decide(n->kind, &n->sum, option);
+        *index = nasi_decide(n->kind, n->c->config->search.none, &n->sum, option);
         book_choices(n, option);
     } else {
         *index = sampled(n, n->best_step);
@@ -202,6 +204,7 @@ static int open_nasi(void **state, const struct search_context *c, uint64_t seed
     n->penalty = (struct nasi_penalty){.mu = s->mu, .nu = s->nu};
     if (method == &search_nasi_ada)
         n->penalty = (struct nasi_penalty){.mu = s->mu, .nu = s->nu_adaptive, .adaptive = true};
+    n->penalty.own_norm = s->norm == OWN_NORM;
     n->what = method == &search_nasi_random ? NASI_TRACE : NASI_DERIVATIVE;
     n->n_step = s->steps;
     if (method == &search_nasi_random)

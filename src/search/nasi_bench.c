@@ -132,7 +132,8 @@ static int build(struct bench *b, const struct search_task *task, struct assay_e
 {
     const struct assay_oneshot shot = {.option = b->option, .affine = b->c->config->search.affine};
     for (uint32_t i = 0; i < b->n_sample; i++)
-        nasi_draw(b->kind, task->draw.seed, task->index, i, &b->sample[i]);
+        nasi_draw(b->kind, b->c->config->search.none, task->draw.seed, task->index, i,
+                  &b->sample[i]);
     for (uint32_t m = 0; m < b->n_mix; m++) {
         const uint32_t cell = b->n_sample > 1 ? m / b->kind->per_cell : 0;
         b->option[m] = b->sample[cell].option[b->kind->choice(&b->net, m)];

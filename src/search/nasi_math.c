@@ -46,8 +46,13 @@ static void softmax(uint32_t n, const double *score, double *p)
     for (uint32_t i = 0; i < n; i++) p[i] /= sum;
 }
 
-void nasi_draw(const struct assay_oneshot_kind *kind, uint64_t seed, uint64_t step, uint32_t cell,
-               struct nasi_sample *out)
+void nasi_leave_none(const struct assay_oneshot_kind *kind, struct nasi_alpha *score)
+{
+    for (uint32_t c = 0; kind->none && c < kind->choices; c++) score->of[c][0] = -INFINITY;
+}
+
+void nasi_draw(const struct assay_oneshot_kind *kind, bool none, uint64_t seed, uint64_t step,
+               uint32_t cell, struct nasi_sample *out)
 {
     struct nasi_alpha score = {{{0}}};
     memset(out, 0, sizeof *out);
@@ -58,8 +63,10 @@ void nasi_draw(const struct assay_oneshot_kind *kind, uint64_t seed, uint64_t st
         assay_rng_init(&rng, seed, step, "gumbel", name);
         for (uint32_t i = 0; i < kind->options[c]; i++) // 1 - u: in (0, 1]
             score.of[c][i] = -log(0x1p-60 - log(1 - assay_rng_uniform(&rng)));
-        softmax(kind->options[c], score.of[c], out->soft.of[c]);
     }
+    if (!none) nasi_leave_none(kind, &score);
+    for (uint32_t c = 0; c < kind->choices; c++)
+        softmax(kind->options[c], score.of[c], out->soft.of[c]);
     nasi_choose(kind, &score, out->option);
 }
 
@@ -178,16 +185,19 @@ void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *
     sum->over += over;
     sum->norm = fabs(slope) * norm(dalpha);
     sum->largest = fmax(sum->largest, sum->norm);
-    if (!(sum->largest > 0)) return;
+    const double scale = penalty->own_norm ? sum->norm : sum->largest;
+    if (!(scale > 0)) return;
     for (uint32_t c = 0; c < kind->choices; c++) {
         for (uint32_t i = 0; i < kind->options[c]; i++)
-            sum->delta.of[c][i] += slope * dalpha->of[c][i] / sum->largest;
+            sum->delta.of[c][i] += slope * dalpha->of[c][i] / scale;
     }
 }
 
-uint64_t nasi_decide(const struct assay_oneshot_kind *kind, const struct nasi_sum *sum,
+uint64_t nasi_decide(const struct assay_oneshot_kind *kind, bool none, const struct nasi_sum *sum,
                      uint8_t *option)
 {
-    nasi_choose(kind, &sum->delta, option);
+    struct nasi_alpha score = sum->delta;
+    if (!none) nasi_leave_none(kind, &score);
+    nasi_choose(kind, &score, option);
     return kind->index(option);
 }

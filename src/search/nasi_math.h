@@ -24,10 +24,12 @@ struct nasi_sample {
 // different options with the largest sum.
 void nasi_choose(const struct assay_oneshot_kind *kind, const struct nasi_alpha *score,
                  uint8_t *option);
-// The sample of a step around alpha = 0, for one cell where cells have samples of their own. The
-// noise is drawn by (seed, step, cell, choice).
-void nasi_draw(const struct assay_oneshot_kind *kind, uint64_t seed, uint64_t step, uint32_t cell,
-               struct nasi_sample *out);
+// Takes `none` out of what is chosen from: -inf, where the choices have it.
+void nasi_leave_none(const struct assay_oneshot_kind *kind, struct nasi_alpha *score);
+// The sample of a step around alpha = 0, with or without `none`, for one cell where cells have
+// samples of their own. The noise is drawn by (seed, step, cell, choice).
+void nasi_draw(const struct assay_oneshot_kind *kind, bool none, uint64_t seed, uint64_t step,
+               uint32_t cell, struct nasi_sample *out);
 // dalpha += J^T dw, J the softmax's Jacobian where its value is `soft`.
 void nasi_pull_softmax(uint32_t options, const double *soft, const double *dw, double *dalpha);
 
@@ -66,6 +68,7 @@ void nasi_pull_choices(const struct assay_oneshot_kind *kind, const struct assay
 struct nasi_penalty {
     double mu, nu;
     bool adaptive;
+    bool own_norm; // each step is divided by its own norm, not by the largest so far
 };
 // Steps in their order: feed each once.
 struct nasi_sum {
@@ -77,8 +80,8 @@ struct nasi_sum {
 };
 void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *penalty,
               double trace, const struct nasi_alpha *dalpha, struct nasi_sum *sum);
-// The architecture decided on, with xi = 1 and alpha = 0 before.
-uint64_t nasi_decide(const struct assay_oneshot_kind *kind, const struct nasi_sum *sum,
+// The architecture decided on, with or without `none`, with xi = 1 and alpha = 0 before.
+uint64_t nasi_decide(const struct assay_oneshot_kind *kind, bool none, const struct nasi_sum *sum,
                      uint8_t *option);
 
 #endif

@@ -277,6 +277,7 @@ static const struct assay_oneshot_kind oneshot = {
     .choices = NB201_EDGES,
     .per_cell = NB201_EDGES,
     .options = edge_options,
+    .none = true,
     .differs = edge_number,
     .cells = oneshot_cells,
     .choice = oneshot_choice,

@@ -253,6 +253,17 @@ class Search(Case):
         self.assertIn("complete: 56 done", p.stderr)
         self.assertRegex(p.stderr, r"seed 2: nasi: 7 steps, trace norm \S+ \(\S+ to \S+\), above nu in [0-7], nu 1 at last")
 
+    def test_nasi_without_none(self):
+        plain = self.nasi("nasi,nasi-random", "search.samples=7")[1]
+        tables = self.nasi("nasi,nasi-random", "search.samples=7", "search.none=false", "search.norm=own", directory="b")[1]
+        text = lambda t: "".join(r["arch"] for r in [*t["steps"], *t["found"]])
+        self.assertIn("none", text(plain))
+        self.assertNotIn("none", text(tables))
+        for found in tables["found"][:2]:
+            rows = lambda table: [r for r in tables[table] if (r["method"], r["seed"]) == ("nasi", found["seed"])]
+            delta = np.mean([s["dalpha"] / np.linalg.norm(s["dalpha"]) * (1 - 2 * s["over"]) for s in rows("steps")], 0)
+            np.testing.assert_allclose([c["delta"] for c in rows("choices")], delta, rtol=1e-9, atol=1e-15)
+
     def test_nasi_at_equal_cost(self):
         """A step evaluates all operations three times, a sample those it takes once."""
         found = self.nasi("nasi,nasi-random", "search.steps=20")[1]["found"]
@@ -342,6 +353,7 @@ class Search(Case):
         bad("search.mu=-1", "-1")
         bad("search.nu=big", "big")
         bad("search.per_cell=some", "some")
+        bad("search.norm=mean", "largest")
         nasi = ("search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set")
         self.fails(1, *nasi, "search.method=nasi", "--set", "nasi.labels=none", says=["nasi.labels = none", "true or random"])
         self.fails(1, *nasi, "search.method=nasi-random", "--set", "search.per_cell=true", says=["search.per_cell = true"])
