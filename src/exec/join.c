@@ -32,16 +32,12 @@ static void sort_jobs(const struct assay_exec *x, struct job *job, uint32_t n)
     }
 }
 
-static bool same_scratch(const struct unit *u, const struct unit *v)
-{
-    return u->co / u->groups == v->co / v->groups && u->ow == v->ow && u->halo == v->halo;
-}
-
 // Every convolution of a pass has scratch of its own.
 static void take_turn(const struct assay_exec *x, const struct job *pass, struct unit *u)
 {
     u->turn = 0;
-    for (; &x->unit[pass->unit] != u; pass++) u->turn += same_scratch(&x->unit[pass->unit], u);
+    for (; &x->unit[pass->unit] != u; pass++)
+        u->turn += assay_exec_same_dz(&x->unit[pass->unit], u);
 }
 
 // With a few output channels dz is needed once or twice only.
@@ -74,11 +70,10 @@ static void choose_strip(const struct assay_exec *x, const struct job *pass, uin
 static uint32_t join(struct assay_exec *x, struct job *job, uint32_t n)
 {
     uint32_t k = 0;
-    while (k < n && k < MAX_PARTS && conv_of(x, job) && place_of(x, &job[k]) == place_of(x, job)) {
-        take_turn(x, job, &x->unit[job[k].unit]);
+    while (k < n && k < MAX_PARTS && conv_of(x, job) && place_of(x, &job[k]) == place_of(x, job))
         k++;
-    }
     if (k > 0) choose_strip(x, job, k);
+    for (uint32_t i = 0; i < k; i++) take_turn(x, job, &x->unit[job[i].unit]);
     job->n_conv = k;
     for (; k < n && job->n_add < MAX_ADDENDS && place_of(x, &job[k]) == UINT64_MAX; k++)
         job->n_add++;

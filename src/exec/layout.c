@@ -195,9 +195,7 @@ static void place_scratch(struct assay_exec *x, uint32_t i)
         if (v->conv == NONE) continue;
         if (v->pad64 && v->ci == u->ci && v->h == u->h && v->w == u->w && v->pad == u->pad)
             u->pad64 = v->pad64;
-        if (v->dz && v->turn == u->turn && v->co / v->groups == u->co / u->groups &&
-            v->strip == u->strip && v->ow == u->ow && v->halo == u->halo)
-            u->dz = v->dz;
+        if (v->dz && v->turn == u->turn && assay_exec_same_dz(u, v)) u->dz = v->dz;
     }
     if (u->pad > 0 && !u->pad64) {
         u->pad64 =

@@ -177,6 +177,11 @@ static inline size_t assay_exec_dz(const struct unit *u)
 {
     return (size_t)(u->co / u->groups) * (u->strip + 2 * u->halo) * (u->ow + 2 * u->halo);
 }
+static inline bool assay_exec_same_dz(const struct unit *u, const struct unit *v)
+{
+    return u->co / u->groups == v->co / v->groups && u->strip == v->strip && u->halo == v->halo &&
+           u->oh == v->oh && u->ow == v->ow;
+}
 // Strides of a saved activation, in floats.
 static inline ptrdiff_t assay_exec_act_row(const struct assay_node *n, uint32_t halo)
 {
