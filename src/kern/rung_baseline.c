@@ -17,6 +17,7 @@
 #include "kern/rung.h"
 #include "kern/conv.h"
 #include "kern/elem.h"
+#include "kern/pool.h"
 
 static bool runnable(void)
 {
