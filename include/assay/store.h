@@ -70,6 +70,10 @@ void assay_journal_close(struct assay_journal *journal);
 int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n_extra,
                        struct assay_err *err);
 
+// The lines in which two identities differ, "- old" and "+ new", under the INI section they stand
+// in; each on a new line.
+void assay_diff_lines(const char *old, const char *new, char *text, size_t cap);
+
 // ---- files of a run directory ----------------------------------------------------------------
 // DIR/NAME holds either what it held before or these n bytes, whatever happens when.
 int assay_file_replace(const char *dir, const char *name, const void *bytes, size_t n,

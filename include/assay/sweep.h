@@ -32,6 +32,7 @@ struct assay_config {
     char space[ASSAY_TEXT_MAX];
     char archs[ASSAY_TEXT_MAX];                 // [candidates] file with one architecture per line
     uint64_t first, count, sample, sample_seed; // count 0: to the end; sample 0: all
+    char shard[48];           // "I/N": part I of N of these candidates; "": all of them
     bool members;             // [run] evaluate every member of a class, not one for all
     uint64_t memory;          // [run] MiB per rank, 0: no limit
     char cpu[ASSAY_TEXT_MAX]; // [run] kernel rung
@@ -204,6 +205,14 @@ int assay_sweep_dry_run(const struct assay_config *config, const char *dir, FILE
 // Rewrites DIR/results.h5 from DIR/journal alone, without data or architecture file; the run may be
 // unfinished or even still running.
 int assay_sweep_pack(const char *dir, const struct assay_log *log, struct assay_err *err);
+// Joins what shards of one sweep have done into the run directory dir, whose results.h5 is that of
+// an unsharded sweep; dir may hold a part of it already. ERR_STATE and nothing written: directories
+// of other configurations (the lines that differ are shown), of other divisions, or whose records
+// of a candidate differ in a bit (a failed one gives way). What is missing is named, and is
+// ERR_STATE too unless partial. *exit_code: COMPLETE, FAILED_CANDIDATES, or STOPPED: a sweep in
+// dir, not sharded, would go on from there.
+int assay_sweep_merge(const char *const *from, size_t n, const char *dir, bool partial,
+                      const struct assay_log *log, int *exit_code, struct assay_err *err);
 // The build as "name: value", one a line: what --version prints and results.h5 records. Returns the
 // length it needs (snprintf's rule).
 size_t assay_build_describe(char *text, size_t cap);

@@ -9,8 +9,9 @@ static const struct {
 } short_for[] = {
     {"first", "candidates", "first"},   {"count", "candidates", "count"},
     {"sample", "candidates", "sample"}, {"seed", "candidates", "seed"},
-    {"archs", "candidates", "archs"},   {"metrics", "run", "metrics"},
-    {"members", "run", "members"},      {"memory", "run", "memory"},
+    {"archs", "candidates", "archs"},   {"shard", "candidates", "shard"},
+    {"metrics", "run", "metrics"},      {"members", "run", "members"},
+    {"memory", "run", "memory"},
 };
 
 static int gather_options(struct cli_settings *settings, const struct cli_args *args,
@@ -84,6 +85,10 @@ static const struct cli_option options[] = {
     {.name = "sample", .value = "N", .help = "a random sample of N candidates"},
     {.name = "seed", .value = "S", .help = "seed of that sample"},
     {.name = "archs", .value = "FILE", .help = "candidates from a file, one architecture per line"},
+    {.name = "shard",
+     .value = "I/N",
+     .help = "only part I of N of the candidates, each with a directory of\n"
+             "its own; `assay merge` joins them"},
     {.name = "metrics", .value = "NAMES", .help = "comma-separated metrics (`assay list metrics`)"},
     {.name = "members",
      .help = "evaluate every architecture, not one for all that are\n"
@@ -112,6 +117,7 @@ const struct cli_verb cli_verb_sweep = {
         "srun assay sweep configs/nb201-tenas.ini -o runs/nb201\n"
         "assay sweep configs/nb201-quickstart.ini -o runs/try --first 100 --count 50\n"
         "assay sweep configs/nb201-tenas.ini -o runs/s --sample 1000 --seed 7 --set run.repeats=3\n"
+        "assay sweep configs/nb201-tenas.ini -o runs/part3 --shard 3/8\n"
         "assay sweep configs/nb201-tenas.ini -o runs/nb201 --dry-run\n",
     .option = options,
     .min_position = 1,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "header.h"
+#include "assay/store.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -21,7 +21,4 @@ int assay_header_create(const char *dir, uint64_t record_bytes, const char *iden
 int assay_header_read(struct assay_header *header, int fd, const char *path, struct assay_err *err);
 void assay_header_free(struct assay_header *header);
 
-// The lines that differ, "- old" and "+ new", under the INI section they stand in.
-void assay_diff_lines(const char *old, const char *new, char *text, size_t cap);
-
 #endif

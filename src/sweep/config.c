@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "assay/sweep.h"
+#include "run.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -33,6 +33,8 @@ const struct assay_opt assay_config_opts[] = {
      ANY_U64, FIELD(sample_seed), .def = "0"},
     {"candidates", "archs", "file with one architecture per line, in place of first and count",
      TEXT, FIELD(archs), .def = ""},
+    {"candidates", "shard", "I/N: only part I of N of them, for `assay merge`; empty: all",
+     TEXT, FIELD(shard), .def = "", .max = sizeof(((struct assay_config *)NULL)->shard)},
 
     {"network", "channels", "channels C of the first stage (darts: 1)",
      U64(1, 1024), FIELD(protocol.channels), .def = "3"},
@@ -188,6 +190,8 @@ static int check(struct assay_config *c, struct assay_err *err)
                              "network.image = %" PRIu64
                              ": expected a multiple of 4 (two stages of stride 2)",
                              c->protocol.image);
+    struct sweep_shard shard;
+    ASSAY_TRY(sweep_shard_parse(&shard, c->shard, err));
     ASSAY_TRY(check_metrics(c->protocol.metrics, err));
     return check_data(c, err);
 }
@@ -308,10 +312,12 @@ struct assay_net assay_config_cost_net(const struct assay_config *config)
 
 // ---- identity ---------------------------------------------------------------------------------
 
-static bool determines_numbers(const struct assay_opt *opt, bool search)
+static bool determines_numbers(const struct assay_config *config, const struct assay_opt *opt,
+                               bool search)
 {
     if (strcmp(opt->section, search ? "candidates" : "search") == 0) return false;
     if (search && strcmp(opt->section, "run") == 0 && strcmp(opt->name, "seed") == 0) return false;
+    if (strcmp(opt->name, "shard") == 0 && !*config->shard) return false;
     static const char *const how[] = {"memory", "cpu", "checkpoint", "time_limit",
                                       "coordinator_works"};
     if (strcmp(opt->section, "data") == 0 && strcmp(opt->name, "path") == 0) return false;
@@ -327,7 +333,7 @@ size_t assay_config_identity(const struct assay_config *config, bool search, cha
     struct assay_opt table[ASSAY_LEN(assay_config_opts)];
     unsigned n = 0;
     for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++) {
-        if (determines_numbers(opt, search)) table[n++] = *opt;
+        if (determines_numbers(config, opt, search)) table[n++] = *opt;
     }
     table[n] = (struct assay_opt){0};
     return assay_opts_format(table, config, text, cap);

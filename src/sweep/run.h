@@ -26,6 +26,19 @@ int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
 // The candidates of a packed list, checked: the plan of a journal.
 int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool members,
                       const struct assay_space *space, struct assay_err *err);
+// Part i of n, 1 <= i <= n; n = 0: all.
+struct sweep_shard {
+    uint64_t i, n;
+};
+// "I/N" or "".
+int sweep_shard_parse(struct sweep_shard *shard, const char *text, struct assay_err *err);
+// Keeps one part. The tasks are dealt out, so no task is in two parts, all parts together hold all,
+// and their numbers of tasks differ by one at most.
+void sweep_plan_shard(struct sweep_plan *plan, struct sweep_shard shard);
+// The part, from 1 on, of n that holds this task of all.
+uint64_t sweep_shard_of(uint64_t task, uint64_t n);
+// Takes the line of the shard out of an identity: what remains is the same for every part.
+void sweep_shard_strip(char *identity);
 // The candidate list as runs of (first, length), malloc'd; NULL when out of memory.
 void *sweep_plan_pack(const struct sweep_plan *plan, size_t *n);
 // Which task evaluates this candidate, or n_task.
@@ -95,6 +108,29 @@ int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
 int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, const bool *done,
                   struct assay_err *err);
 void sweep_publisher_close(struct sweep_publisher *p);
+
+// ---- what a directory holds ---------------------------------------------------------------------
+// What DIR/journal says, without the right to write there.
+struct sweep_archive {
+    struct assay_config config;
+    struct assay_space space;
+    struct assay_columns columns;
+    struct assay_schema schema;
+    struct sweep_plan plan; // of its shard, or of all
+    struct assay_journal *journal;
+    struct sweep_ledger ledger;
+    char *identity;
+    void *list; // packed, of all shards
+    size_t n_list;
+};
+// Reads identity and candidates; whole: as if it were not sharded. A zeroed archive; closed by the
+// caller also on error.
+int sweep_archive_open(struct sweep_archive *a, const char *dir, bool whole, struct assay_err *err);
+// The same of a configuration: space, columns and schema.
+int sweep_archive_schema(struct sweep_archive *a, struct assay_err *err);
+// Reads the records.
+int sweep_archive_load(struct sweep_archive *a, const char *dir, struct assay_err *err);
+void sweep_archive_close(struct sweep_archive *a);
 
 // ---- what the run is ----------------------------------------------------------------------------
 // malloc'd texts, NULL when out of memory: all of the configuration, and a sweep's identity.

@@ -63,11 +63,15 @@ static int check_memory(struct sweep *s, struct assay_err *err)
 static int prepare(void *self, void **extra, size_t *n_extra, struct assay_err *err)
 {
     struct sweep *s = self;
+    struct sweep_shard shard;
 
+    ASSAY_TRY(sweep_shard_parse(&shard, s->config->shard, err));
     ASSAY_TRY(sweep_plan_make(&s->plan, s->config, &s->space, err));
-    ASSAY_TRY(check_memory(s, err));
+    // The list of all shards: it shows that they divide the same candidates.
     *extra = sweep_plan_pack(&s->plan, n_extra);
-    return *extra ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
+    if (!*extra) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
+    sweep_plan_shard(&s->plan, shard);
+    return check_memory(s, err);
 }
 
 static int start(void *self, const char *dir, struct assay_comm *comm, const struct assay_log *log,
@@ -75,8 +79,9 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
 {
     struct sweep *s = self;
 
-    assay_log_line(log, ASSAY_LOG_INFO, "%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s",
-                   s->config->space, s->plan.n_row, s->plan.n_task,
+    assay_log_line(log, ASSAY_LOG_INFO, "%s%s%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s",
+                   s->config->space, *s->config->shard ? ", shard " : "", s->config->shard,
+                   s->plan.n_row, s->plan.n_task,
                    s->config->members ? "" : " (one per class of equal networks)");
     return sweep_publisher_open(&s->publisher, dir, s->config, &s->space, &s->plan, schema(s),
                                 s->identity, comm, err);

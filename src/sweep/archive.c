@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int sweep_archive_schema(struct sweep_archive *a, struct assay_err *err)
+{
+    const struct assay_protocol *p = &a->config.protocol;
+
+    ASSAY_TRY(assay_space_open(&a->space, a->config.space, err));
+    ASSAY_TRY(assay_columns_create(&a->columns, &a->config, false, err));
+    a->schema =
+        (struct assay_schema){.column = a->columns.column,
+                              .protocol = a->columns.protocol,
+                              .n_column = a->columns.n_column,
+                              .repeats = (uint32_t)p->repeats,
+                              .spectrum_len = a->columns.spectrum ? (uint32_t)p->ntk_batch : 0};
+    return 0;
+}
+
+int sweep_archive_open(struct sweep_archive *a, const char *dir, bool whole, struct assay_err *err)
+{
+    struct sweep_shard shard;
+
+    ASSAY_TRY(assay_journal_peek(dir, &a->identity, &a->list, &a->n_list, err));
+    if (strstr(a->identity, "\n[search]\n"))
+        return assay_err_set(err, ASSAY_ERR_STATE,
+                             "%s holds a search: `assay search` with the same configuration writes "
+                             "its search.h5 again",
+                             dir);
+    if (whole) sweep_shard_strip(a->identity);
+    if (sweep_config_parse(&a->config, a->identity, err) < 0)
+        return assay_err_prefix(err, "%s/journal", dir);
+    ASSAY_TRY(sweep_shard_parse(&shard, a->config.shard, err));
+    ASSAY_TRY(sweep_archive_schema(a, err));
+    ASSAY_TRY(sweep_plan_unpack(&a->plan, a->list, a->n_list, a->config.members, &a->space, err));
+    sweep_plan_shard(&a->plan, shard);
+    return 0;
+}
+
+int sweep_archive_load(struct sweep_archive *a, const char *dir, struct assay_err *err)
+{
+    uint64_t n = 0;
+
+    ASSAY_TRY(sweep_ledger_open(&a->ledger, &a->schema, sweep_plan_tasks(&a->plan), err));
+    ASSAY_TRY(assay_journal_open_read(&a->journal, dir, &a->schema, &n, err));
+    return sweep_ledger_load(&a->ledger, a->journal, n, false, err);
+}
+
+void sweep_archive_close(struct sweep_archive *a)
+{
+    sweep_ledger_free(&a->ledger);
+    assay_journal_close(a->journal);
+    sweep_plan_free(&a->plan);
+    assay_columns_free(&a->columns);
+    assay_space_close(&a->space);
+    free(a->identity);
+    free(a->list);
+    *a = (struct sweep_archive){0};
+}

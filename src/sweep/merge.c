@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shards of a sweep become one run directory.
+#include "run.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct merge {
+    struct sweep_archive whole; // of all shards; its ledger: what is known so far
+    const char *dir;            // where it goes
+    const char **origin;        // (n_task) the directory that each record comes from
+    uint64_t n_shard;           // 0: no directory so far is a shard
+    const char **shard;         // (n_shard + 1) where each is, NULL: nowhere
+    void *packed;               // a record
+    const struct assay_log *log;
+    struct assay_err *err;
+};
+
+static int no_memory(struct assay_err *err)
+{
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory to merge");
+}
+
+// ---- whether it belongs -------------------------------------------------------------------------
+static int check_identity(const struct merge *m, const struct sweep_archive *a, const char *from,
+                          const char *first)
+{
+    char diff[500], *mine = strdup(a->identity);
+
+    if (!mine) return no_memory(m->err);
+    sweep_shard_strip(mine);
+    const bool same = strcmp(mine, m->whole.identity) == 0;
+    assay_diff_lines(m->whole.identity, mine, diff, sizeof diff);
+    free(mine);
+    if (!same)
+        return assay_err_set(m->err, ASSAY_ERR_STATE,
+                             "%.200s belongs to another configuration than %.200s (- that, + "
+                             "this):%s",
+                             from, first, diff);
+    if (a->n_list != m->whole.n_list || memcmp(a->list, m->whole.list, a->n_list) != 0)
+        return assay_err_set(m->err, ASSAY_ERR_STATE,
+                             "%.200s belongs to another list of candidates than %.200s", from,
+                             first);
+    return 0;
+}
+
+static int note_shard(struct merge *m, const struct sweep_archive *a, const char *from)
+{
+    struct sweep_shard shard;
+
+    ASSAY_TRY(sweep_shard_parse(&shard, a->config.shard, m->err));
+    if (!shard.n) return 0;
+    if (!m->shard) {
+        m->shard = calloc(shard.n + 1, sizeof *m->shard);
+        if (!m->shard) return no_memory(m->err);
+        m->n_shard = shard.n;
+    }
+    if (m->n_shard != shard.n)
+        return assay_err_set(m->err, ASSAY_ERR_STATE,
+                             "%.200s holds shard %s, the directories before it shards of %" PRIu64
+                             ": expected shards of one division",
+                             from, a->config.shard, m->n_shard);
+    m->shard[shard.i] = from;
+    return 0;
+}
+
+// ---- taking records -----------------------------------------------------------------------------
+// The first thing in which two records differ, besides who computed them and how long it took.
+static bool describe_difference(const struct assay_schema *schema, const struct assay_record *a,
+                                const struct assay_record *b, char *text, size_t cap)
+{
+    const uint32_t n = schema->repeats * schema->n_column;
+
+    if (a->verdict != b->verdict) {
+        snprintf(text, cap, "status %s and %s", assay_verdict_name((enum assay_verdict)a->verdict),
+                 assay_verdict_name((enum assay_verdict)b->verdict));
+        return true;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (memcmp(&a->value[i], &b->value[i], sizeof *a->value) == 0) continue;
+        snprintf(text, cap, "%s of repeat %u: %.17g and %.17g",
+                 schema->column[i % schema->n_column].name, i / schema->n_column, a->value[i],
+                 b->value[i]);
+        return true;
+    }
+    const size_t spectrum = sizeof *a->spectrum * schema->repeats * schema->spectrum_len;
+    const bool other = spectrum && memcmp(a->spectrum, b->spectrum, spectrum) != 0;
+    snprintf(text, cap, "%s", other ? "spectrum" : "reason");
+    return other || strncmp(a->reason, b->reason, ASSAY_REASON_MAX) != 0;
+}
+
+static int check_same(const struct merge *m, uint64_t task, const struct assay_record *record,
+                      const char *from)
+{
+    const struct sweep_archive *w = &m->whole;
+    char what[200], arch[ASSAY_ARCH_MAX] = "";
+
+    if (record->verdict == ASSAY_VERDICT_FAILED) return 0;
+    if (!describe_difference(&w->schema, &w->ledger.record[task], record, what, sizeof what))
+        return 0;
+    assay_space_format(&w->space, record->index, arch, sizeof arch);
+    return assay_err_set(m->err, ASSAY_ERR_STATE,
+                         "%.200s and %.200s disagree on candidate %" PRIu64 " %.200s: %s",
+                         m->origin[task], from, record->index, arch, what);
+}
+
+static int take_records(struct merge *m, const struct sweep_archive *a, const char *from)
+{
+    for (uint64_t i = 0; i < a->plan.n_task; i++) {
+        const struct assay_record *record = &a->ledger.record[i];
+        uint64_t task;
+        if (!a->ledger.done[i]) continue;
+        assay_record_pack(&a->schema, record, m->packed);
+        const int fresh = sweep_ledger_enter(&m->whole.ledger, m->packed, &task, m->err);
+        ASSAY_TRY(fresh);
+        if (fresh)
+            m->origin[task] = from;
+        else
+            ASSAY_TRY(check_same(m, task, record, from));
+    }
+    return 0;
+}
+
+static int take(struct merge *m, const char *from, const char *first)
+{
+    struct sweep_archive a = {0};
+
+    int status = sweep_archive_open(&a, from, false, m->err);
+    if (status >= 0) status = check_identity(m, &a, from, first);
+    if (status >= 0) status = note_shard(m, &a, from);
+    if (status >= 0) status = sweep_archive_load(&a, from, m->err);
+    if (status >= 0) status = take_records(m, &a, from);
+    sweep_archive_close(&a);
+    return status;
+}
+
+static bool has_journal(const char *dir)
+{
+    char path[2 * ASSAY_TEXT_MAX];
+
+    snprintf(path, sizeof path, "%s/journal", dir);
+    return access(path, F_OK) == 0;
+}
+
+static int take_all(struct merge *m, const char *const *from, size_t n)
+{
+    struct sweep_archive *w = &m->whole;
+
+    ASSAY_TRY(sweep_archive_open(w, from[0], true, m->err));
+    ASSAY_TRY(sweep_ledger_open(&w->ledger, &w->schema, sweep_plan_tasks(&w->plan), m->err));
+    m->origin = calloc(w->plan.n_task + 1, sizeof *m->origin);
+    m->packed = malloc(w->ledger.bytes);
+    if (!m->origin || !m->packed) return no_memory(m->err);
+    for (size_t i = 0; i < n; i++) ASSAY_TRY(take(m, from[i], from[0]));
+    return has_journal(m->dir) ? take(m, m->dir, from[0]) : 0;
+}
+
+// ---- what is missing ----------------------------------------------------------------------------
+static void name_missing(const struct merge *m, const uint64_t *missing)
+{
+    for (uint64_t i = 1; i <= m->n_shard; i++) {
+        if (missing[i] && m->shard[i])
+            assay_log_line(m->log, ASSAY_LOG_WARN,
+                           "%s: %" PRIu64 " evaluations of shard %" PRIu64 "/%" PRIu64
+                           " are not done yet",
+                           m->shard[i], missing[i], i, m->n_shard);
+        else if (missing[i])
+            assay_log_line(m->log, ASSAY_LOG_WARN,
+                           "shard %" PRIu64 "/%" PRIu64 " is in none of the directories: %" PRIu64
+                           " evaluations",
+                           i, m->n_shard, missing[i]);
+    }
+}
+
+static int check_missing(const struct merge *m, bool partial)
+{
+    const struct sweep_ledger *ledger = &m->whole.ledger;
+    const uint64_t left = ledger->task.n - ledger->n_done;
+
+    if (!left) return 0;
+    uint64_t *missing = calloc(m->n_shard + 1, sizeof *missing);
+    if (!missing) return no_memory(m->err);
+    for (uint64_t i = 0; m->n_shard && i < ledger->task.n; i++)
+        missing[sweep_shard_of(i, m->n_shard)] += !ledger->done[i];
+    name_missing(m, missing);
+    free(missing);
+    if (partial) return 0;
+    return assay_err_set(m->err, ASSAY_ERR_STATE,
+                         "%" PRIu64 " of %" PRIu64
+                         " evaluations are missing: run the shards to their end, or merge what "
+                         "there is with --partial",
+                         left, ledger->task.n);
+}
+
+// ---- writing ------------------------------------------------------------------------------------
+static int append(struct merge *m, struct assay_journal *journal, const struct sweep_ledger *held)
+{
+    const struct sweep_ledger *known = &m->whole.ledger;
+
+    for (uint64_t i = 0; i < known->task.n; i++) {
+        const bool better = held->record[i].verdict == ASSAY_VERDICT_FAILED &&
+                            known->record[i].verdict != ASSAY_VERDICT_FAILED;
+        if (!known->done[i] || (held->done[i] && !better)) continue;
+        assay_record_pack(&m->whole.schema, &known->record[i], m->packed);
+        ASSAY_TRY(assay_journal_append(journal, m->packed, 1, m->err));
+    }
+    return assay_journal_sync(journal, m->err);
+}
+
+static int publish(struct merge *m)
+{
+    const struct sweep_archive *w = &m->whole;
+    struct sweep_publisher publisher = {0};
+
+    int status = sweep_publisher_open(&publisher, m->dir, &w->config, &w->space, &w->plan,
+                                      &w->schema, w->identity, NULL, m->err);
+    if (status >= 0) status = sweep_publish(&publisher, w->ledger.record, w->ledger.done, m->err);
+    sweep_publisher_close(&publisher);
+    return status;
+}
+
+// The configuration with its circumstances, such as where the data lie, which an identity lacks.
+static int write_config(const struct merge *m, const char *first)
+{
+    char path[2 * ASSAY_TEXT_MAX], *text = NULL;
+    size_t cap = 0;
+    struct assay_config config = {0};
+
+    snprintf(path, sizeof path, "%s/config.ini", first);
+    FILE *in = fopen(path, "r");
+    if (!in) return 0; // the identity stands in results.h5 in any case
+    int status = 0;
+    if (getdelim(&text, &cap, '\0', in) > 0) {
+        status = sweep_config_parse(&config, text, m->err);
+        *config.shard = '\0';
+        if (status >= 0) status = sweep_config_write(&config, m->dir, m->err);
+    }
+    fclose(in);
+    free(text);
+    return status;
+}
+
+// The directory is locked as long as its journal is open.
+static int write_run(struct merge *m, const char *first)
+{
+    struct sweep_archive *w = &m->whole;
+    struct sweep_ledger held = {0};
+    uint64_t n = 0;
+
+    ASSAY_TRY(assay_journal_open(&w->journal, m->dir, &w->schema, w->identity, w->list, w->n_list,
+                                 m->log, &n, m->err));
+    int status = sweep_ledger_open(&held, &w->schema, w->ledger.task, m->err);
+    if (status >= 0) status = sweep_ledger_load(&held, w->journal, n, false, m->err);
+    if (status >= 0) status = append(m, w->journal, &held);
+    if (status >= 0) status = write_config(m, first);
+    if (status >= 0) status = publish(m);
+    sweep_ledger_free(&held);
+    return status;
+}
+
+static int merge(struct merge *m, const char *const *from, size_t n, bool partial, int *exit_code)
+{
+    const struct sweep_ledger *known = &m->whole.ledger;
+
+    ASSAY_TRY(take_all(m, from, n));
+    ASSAY_TRY(check_missing(m, partial));
+    ASSAY_TRY(write_run(m, from[0]));
+    assay_log_line(m->log, ASSAY_LOG_INFO,
+                   "%s/results.h5: %" PRIu64 " rows, %" PRIu64 " of %" PRIu64
+                   " evaluations done, %" PRIu64 " failed, merged from %zu director%s",
+                   m->dir, m->whole.plan.n_row, known->n_done, known->task.n, known->n_failed, n,
+                   n > 1 ? "ies" : "y");
+    *exit_code = known->n_failed ? ASSAY_EXIT_FAILED_CANDIDATES : ASSAY_EXIT_COMPLETE;
+    if (known->n_done < known->task.n) *exit_code = ASSAY_EXIT_STOPPED;
+    return 0;
+}
+
+int assay_sweep_merge(const char *const *from, size_t n, const char *dir, bool partial,
+                      const struct assay_log *log, int *exit_code, struct assay_err *err)
+{
+    struct merge m = {.dir = dir, .log = log, .err = err};
+
+    const int status = merge(&m, from, n, partial, exit_code);
+    sweep_archive_close(&m.whole);
+    free(m.origin);
+    free(m.shard);
+    free(m.packed);
+    return status;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Parts of a sweep that are run by themselves.
+#include "run.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+int sweep_shard_parse(struct sweep_shard *shard, const char *text, struct assay_err *err)
+{
+    char again[48] = "";
+
+    *shard = (struct sweep_shard){0};
+    if (!*text) return 0;
+    // Only one way to write it, since it is part of the run's identity.
+    if (sscanf(text, "%6" SCNu64 "/%6" SCNu64, &shard->i, &shard->n) == 2)
+        snprintf(again, sizeof again, "%" PRIu64 "/%" PRIu64, shard->i, shard->n);
+    if (strcmp(again, text) != 0 || shard->i < 1 || shard->i > shard->n)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "candidates.shard = %s: expected I/N with I from 1 to N, such as 3/8",
+                             text);
+    return 0;
+}
+
+// Each n tasks in a row are dealt to the n parts, beginning with another one each time, so that a
+// period in the space does not give one part all that is expensive.
+uint64_t sweep_shard_of(uint64_t task, uint64_t n)
+{
+    const uint64_t deal = task / n;
+
+    return 1 + (task % n + assay_hash64(&deal, sizeof deal, 0) % n) % n;
+}
+
+void sweep_plan_shard(struct sweep_plan *plan, struct sweep_shard shard)
+{
+    uint64_t rows = 0, tasks = 0;
+
+    if (!shard.n) return;
+    for (uint64_t i = 0; i < plan->n_row; i++) {
+        if (sweep_shard_of(plan->task_of[i], shard.n) != shard.i) continue;
+        plan->index[rows] = plan->index[i];
+        plan->task_of[rows++] = plan->task[plan->task_of[i]]; // a candidate until the end
+    }
+    for (uint64_t i = 0; i < plan->n_task; i++)
+        if (sweep_shard_of(i, shard.n) == shard.i) plan->task[tasks++] = plan->task[i];
+    plan->n_row = rows;
+    plan->n_task = tasks;
+    for (uint64_t i = 0; i < rows; i++) plan->task_of[i] = sweep_plan_find(plan, plan->task_of[i]);
+}
+
+void sweep_shard_strip(char *identity)
+{
+    char *line = strstr(identity, "\nshard = ");
+
+    if (!line) return;
+    const char *rest = line + 1 + strcspn(line + 1, "\n");
+    memmove(line, rest, strlen(rest) + 1);
+}
