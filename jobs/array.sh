@@ -15,5 +15,6 @@ cd "$(dirname "$0")/.."
 parts=$1 run=$3
 array=$(sbatch --parsable --array="1-$parts" ${SBATCH_OPTIONS:-} jobs/shard.sbatch "$@")
 # afterany, not afterok: a part with failed candidates ends with 3, and is complete nevertheless.
-merge=$(sbatch --parsable --dependency="afterany:${array%%;*}" ${SBATCH_OPTIONS:-} --ntasks=1 jobs/merge.sbatch "$parts" "$run")
-echo "submitted: $parts shards ${array%%;*}, merge ${merge%%;*}"
+array=${array%%;*} # without the cluster's name
+merge=$(sbatch --parsable ${SBATCH_OPTIONS:-} --ntasks=1 --dependency="afterany:$array" jobs/merge.sbatch "$parts" "$run")
+echo "submitted: $parts shards $array, merge ${merge%%;*}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Slurm cluster of several nodes on this machine, in one directory: munge, a controller, and a daemon for each node.
 
-The nodes share a host name, so their daemons differ by name and port, and each gives its tasks a directory of its own for
-Open MPI's shared memory.
+The nodes share a host name, so their daemons differ by name and port, and each gives its tasks a directory of its own
+for Open MPI's shared memory.
 """
 import os
 import pathlib
@@ -45,7 +45,7 @@ SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,sched_interval=1,bf_interval=1
 ReturnToService=2
 SlurmctldTimeout=30
-SlurmdTimeout=6
+SlurmdTimeout=10
 KillWait=5
 MinJobAge=600
 TCPTimeout=2
@@ -113,13 +113,15 @@ def parent_of(pid):
 
 class Cluster:
     def __init__(self, root, nodes=4, cpus=4):
-        missing = [d for d in DAEMONS if not shutil.which(d, path=os.environ["PATH"] + ":/usr/sbin:/sbin")]
+        path = os.environ["PATH"] + ":/usr/sbin:/sbin"
+        missing = [d for d in DAEMONS if not shutil.which(d, path=path)]
         if missing:
             raise Unavailable(f"not installed: {', '.join(missing)} (packages slurm-wlm and munge)")
         self.root, self.names, self.processes = pathlib.Path(root), [f"n{i + 1}" for i in range(nodes)], {}
         self.shared = f"/dev/shm/assay-slurm-{os.getpid()}"
-        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH", "PMI", "OMPI_COMM"))}
-        self.environment.update(SLURM_CONF=str(self.root / "slurm.conf"), PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
+        others = ("SLURM", "SBATCH", "PMI", "OMPI_COMM")
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(others)}
+        self.environment.update(SLURM_CONF=str(self.root / "slurm.conf"), PATH=path)
         try:
             self.write(nodes, cpus)
             self.start()
@@ -147,8 +149,8 @@ class Cluster:
     def spawn(self, name, *words):
         """A daemon in the foreground, so that its process is ours; a session of its own keeps signals away."""
         with open(self.root / f"{name}.out", "ab") as out:
-            self.processes[name] = subprocess.Popen(list(map(str, words)), env=self.environment, stdin=subprocess.DEVNULL,
-                                                    stdout=out, stderr=out, start_new_session=True)
+            self.processes[name] = subprocess.Popen(list(map(str, words)), env=self.environment, start_new_session=True,
+                                                    stdin=subprocess.DEVNULL, stdout=out, stderr=out)
 
     def start(self):
         munge = self.root / "munge"
@@ -226,9 +228,12 @@ class Cluster:
         self.start_node(name)
 
     def stop(self):
-        if "slurmctld" in self.processes:
-            self.ask("scancel", "--full", "--user", pwd.getpwuid(os.getuid()).pw_name, check=False)
-            until(lambda: not self.ask("squeue", "-h", check=False), 15)
+        try:
+            if "slurmctld" in self.processes and self.processes["slurmctld"].poll() is None:
+                self.ask("scancel", "--full", "--user", pwd.getpwuid(os.getuid()).pw_name, check=False)
+                until(lambda: not self.ask("squeue", "-h", check=False), 15)
+        except subprocess.TimeoutExpired:
+            pass  # a controller that does not answer
         for process in reversed(list(self.processes.values())):
             process.terminate()
         for process in self.processes.values():

@@ -100,10 +100,16 @@ class Jobs(unittest.TestCase):
                 self.assertReference("cheap.ini")
 
     def test_array_then_merge(self):
-        out = self.shell("jobs/array.sh", 3, "cheap.ini", "run", *SAMPLE, SBATCH_OPTIONS="--ntasks=2")
-        merge = int(re.search(r"merge (\d+)", out)[1])
+        """A shard that has to come back comes back alone, and the merge waits for it."""
+        out = self.shell("jobs/array.sh", 3, "slow.ini", "run", *SAMPLE, SBATCH_OPTIONS="--ntasks=2")
+        array, merge = map(int, re.search(r"shards (\d+), merge (\d+)", out).groups())
+        merged, self.run = self.run, self.folder / "run.shards/3-of-3"
+        self.working(array)  # the last shard has the number of the array
+        os.kill(self.rank(array, 1), signal.SIGKILL)
         self.assertIn("merged from 3 directories", self.ended(merge))
-        self.assertReference("cheap.ini")
+        self.assertIn("resuming", self.log(f"{array}-3"))
+        self.assertNotIn("resuming", self.log(f"{array}-1") + self.log(f"{array}-2"))
+        self.assertReference("slow.ini", merged)
 
     def test_scaling_study(self):
         number = self.submit("scaling.sbatch", "cheap.ini", job=("--ntasks-per-node=2",), WEAK="20")
@@ -145,7 +151,7 @@ class Jobs(unittest.TestCase):
         marks = {f"SLURM_JOB_ID={number}".encode(), f"SLURM_PROCID={rank}".encode()}
         for path in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                if marks <= set((path / "environ").read_bytes().split(b"\0")) and (path / "comm").read_text() == "assay\n":
+                if (path / "comm").read_text() == "assay\n" and marks <= set((path / "environ").read_bytes().split(b"\0")):
                     return int(path.name)
             except OSError:
                 pass
@@ -210,6 +216,7 @@ TIME = None
 def main():
     global ROOT, CLUSTER, FOLDER, TIME
     launch.ASSAY, ROOT = (pathlib.Path(word).resolve() for word in (sys.argv.pop(1), sys.argv.pop(1)))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # no daemon stays behind
     FOLDER = pathlib.Path(tempfile.mkdtemp(prefix="assay-slurm-"))
     FOLDER.chmod(0o755)
     try:
