@@ -121,6 +121,8 @@ class Cluster:
         self.shared = f"/dev/shm/assay-slurm-{os.getpid()}"
         others = ("SLURM", "SBATCH", "PMI", "OMPI_COMM")
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(others)}
+        # Connections between step daemons of one machine make Open MPI crash in MPI_Init once in thirty starts.
+        self.environment["SLURM_PMIX_DIRECT_CONN"] = "false"
         self.environment.update(SLURM_CONF=str(self.root / "slurm.conf"), PATH=path)
         try:
             self.write(nodes, cpus)

@@ -4,6 +4,7 @@
 
 usage: test_jobs.py ASSAY SOURCE_ROOT [PART OF A TEST'S NAME...]
 """
+import functools
 import os
 import pathlib
 import re
@@ -27,9 +28,32 @@ EXPORTED = {k: v for k, v in launch.ENVIRONMENT.items() if k.startswith("OMPI_")
 ROOT = CLUSTER = FOLDER = None
 
 
+class Crash(Exception):
+    """Open MPI did not survive MPI_Init."""
+
+
+def on_several_nodes(test):
+    """Open MPI 4.1 may call a function not set yet when nodes of one machine start: only then the test is repeated."""
+
+    @functools.wraps(test)
+    def tried(self):
+        for _ in range(3):
+            try:
+                return test(self)
+            except Crash as why:
+                print(f"again, {why}", flush=True)
+                self.setUp()
+        return test(self)
+
+    return tried
+
+
 class Jobs(unittest.TestCase):
+    attempts = 0
+
     def setUp(self):
-        self.folder = FOLDER / self.id().rpartition(".")[2]
+        self.attempts += 1
+        self.folder = FOLDER / f"{self.id().rpartition('.')[2]}-{self.attempts}"
         (self.folder / "build").mkdir(parents=True)
         (self.folder / "jobs").symlink_to(ROOT / "jobs")
         (self.folder / "build/assay").symlink_to(launch.ASSAY)
@@ -59,16 +83,25 @@ class Jobs(unittest.TestCase):
         path = self.folder / f"assay-{number}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    def check_start(self, number):
+        """Raises Crash when a rank ended in MPI_Init, before the sweep said anything."""
+        before, fault, after = self.log(number).rpartition("Signal: Segmentation fault")
+        if fault and "to evaluate" not in before.rpartition("NODE FAILURE")[2] + after:
+            CLUSTER.ask("scancel", number)
+            raise Crash(f"job {number} crashed in MPI_Init")
+        return False
+
     def ended(self, number, state="COMPLETED", seconds=100):
         done = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
-        found = until(lambda: CLUSTER.state(number) in done and CLUSTER.state(number), seconds, 0.3)
+        found = until(lambda: self.check_start(number) or CLUSTER.state(number) in done and CLUSTER.state(number),
+                      seconds, 0.3)
         self.assertEqual(found, state, f"{CLUSTER.job(number)}\n{self.log(number)}")
         return self.log(number)
 
     def working(self, number):
         """Waits until a job has finished some candidates; returns the bytes of its journal."""
         before = self.journal()
-        self.assertTrue(until(lambda: self.journal() > before + 3000, 40), self.log(number))
+        self.assertTrue(until(lambda: self.check_start(number) or self.journal() > before + 3000, 40), self.log(number))
         return self.journal()
 
     def journal(self):
@@ -89,15 +122,15 @@ class Jobs(unittest.TestCase):
         self.assertRegex(log, r"rank +index +arch")  # the best are printed
         self.assertReference("cheap.ini")
 
+    @on_several_nodes
     def test_several_nodes(self):
         for launcher in ("srun", "mpirun"):
-            with self.subTest(launcher=launcher):
-                self.run = self.folder / launcher
-                number = int(self.shell("sbatch", "--parsable", "--nodes=4", "--ntasks-per-node=1", "jobs/nodes.sbatch",
-                                        "cheap.ini", launcher, *SAMPLE, ASSAY_LAUNCHER=launcher))
-                self.assertIn("4 ranks on", self.ended(number))
-                self.assertEqual(CLUSTER.job(number)["NumNodes"], "4")
-                self.assertReference("cheap.ini")
+            self.run = self.folder / launcher
+            number = int(self.shell("sbatch", "--parsable", "--nodes=4", "--ntasks-per-node=1", "jobs/nodes.sbatch",
+                                    "cheap.ini", launcher, *SAMPLE, ASSAY_LAUNCHER=launcher))
+            self.assertIn("4 ranks on", self.ended(number))
+            self.assertEqual(CLUSTER.job(number)["NumNodes"], "4")
+            self.assertReference("cheap.ini")
 
     def test_array_then_merge(self):
         """A shard that has to come back comes back alone, and the merge waits for it."""
@@ -151,7 +184,8 @@ class Jobs(unittest.TestCase):
         marks = {f"SLURM_JOB_ID={number}".encode(), f"SLURM_PROCID={rank}".encode()}
         for path in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                if (path / "comm").read_text() == "assay\n" and marks <= set((path / "environ").read_bytes().split(b"\0")):
+                named = (path / "comm").read_text() == "assay\n"
+                if named and marks <= set((path / "environ").read_bytes().split(b"\0")):
                     return int(path.name)
             except OSError:
                 pass
@@ -167,6 +201,7 @@ class Jobs(unittest.TestCase):
         self.assertGreaterEqual(int(resumed[-1][0]), (before - header) // frame)
         self.assertEqual((len(data) - header) // frame, int(resumed[-1][1]))
 
+    @on_several_nodes
     def test_killed_node(self):
         number = self.submit("nodes.sbatch", "slow.ini", *SAMPLE, job=("--nodes=3", "--ntasks-per-node=1"))
         before = self.working(number)
@@ -174,8 +209,10 @@ class Jobs(unittest.TestCase):
         hosts = CLUSTER.ask("scontrol", "show", "hostnames", job["NodeList"]).split()
         victim = next(h for h in reversed(hosts) if h != job["BatchHost"])
         CLUSTER.crash(victim)
-        log = self.ended(number)
-        CLUSTER.revive(victim)
+        try:
+            log = self.ended(number)
+        finally:
+            CLUSTER.revive(victim)
         self.assertKept(log, before)
         self.assertNotIn(victim, CLUSTER.job(number)["NodeList"])
         self.assertEqual(CLUSTER.job(number)["Restarts"], "1")
