@@ -190,6 +190,15 @@ int assay_sweep_run(const struct assay_config *config, const char *dir, struct a
 // those that would end the run at its start (data, architectures). Rank 0 only.
 int assay_sweep_dry_run(const struct assay_config *config, const char *dir, FILE *out,
                         struct assay_err *err);
+// Prints what a sweep will take: tasks, memory, disk, CPU time, and for numbers of ranks the wall
+// time of a simulated run with its efficiency and what limits it. Writes no file.
+struct assay_forecast {
+    int ranks;          // 0: powers of two
+    double seconds;     // CPU time spent on measuring candidates
+    const char *replay; // directory of a sweep whose recorded times are taken instead, or NULL
+};
+int assay_sweep_forecast(const struct assay_config *config, const struct assay_forecast *spec,
+                         FILE *out, struct assay_err *err);
 // Rewrites DIR/results.h5 from DIR/journal alone, without data or architecture file; the run may be
 // unfinished or even still running.
 int assay_sweep_pack(const char *dir, const struct assay_log *log, struct assay_err *err);

@@ -7,30 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_SECONDS  0.5 // of work in one TASK
 #define FLUSH_SECONDS  0.1 // records wait at most so long for the journal
 #define FLUSH_BYTES    (1u << 20)
 #define WAIT_SECONDS   0.05
 #define MESSAGES       64  // taken in a row before other duties
 #define PUBLISH_FACTOR 4.0 // of its own duration that a checkpoint waits at least
-#define WORKING_RANKS  8   // up to which rank 0 works by itself
-
-// What a worker holds.
-struct hand {
-    uint64_t out, chunk; // tasks sent and not answered; size of the last TASK
-};
 
 struct sweep_desk {
     struct sweep_farm farm;
     struct sweep_ledger *ledger; // of the round, borrowed
     struct sweep_bench bench;
-    struct sweep_queue queue;
+    struct sweep_roster roster;
     struct sweep_progress progress;
-    struct hand *hand; // (ranks), 0 unused
     int ranks, n_left; // workers that have ended
-    bool works;
-    char *chunk;   // (SWEEP_CHUNK_MAX, task_bytes) a TASK being made
-    char *pending; // records not yet in the journal
+    char *chunk;       // (SWEEP_CHUNK_MAX, task_bytes) a TASK being made
+    char *pending;     // records not yet in the journal
     size_t n_pending, cap_pending;
     double flushed, published, own; // times of the last flush and publication; own: last evaluation
     double publishing;              // seconds that the last publication took
@@ -41,13 +32,6 @@ struct sweep_desk {
     char why[128];
     struct assay_err *err;
 };
-
-bool sweep_desk_works(const struct assay_config *config, int ranks)
-{
-    enum { AUTO, YES };
-    return ranks == 1 || config->coordinator_works == YES ||
-           (config->coordinator_works == AUTO && ranks <= WORKING_RANKS);
-}
 
 // ---- records ------------------------------------------------------------------------------------
 static int flush(struct sweep_desk *d)
@@ -83,7 +67,7 @@ static int enter(struct sweep_desk *d, size_t n, double seconds)
         const int fresh = sweep_ledger_enter(d->ledger, pending_at(d, d->n_pending), &task, d->err);
         if (fresh < 0) return fresh;
         ASSAY_ASSERT(fresh);
-        sweep_queue_finished(&d->queue, task, seconds / (double)n);
+        sweep_queue_finished(&d->roster.queue, task, seconds / (double)n);
         d->longest = fmax(d->longest, d->ledger->record[task].seconds);
         d->n_pending++;
     }
@@ -113,7 +97,7 @@ static int read_error(struct sweep_desk *d, const char *letter, size_t n)
 static int read_done(struct sweep_desk *d, const struct assay_mail *mail, const char *letter)
 {
     struct sweep_done done;
-    struct hand *hand = &d->hand[mail->from];
+    struct sweep_hand *hand = &d->roster.hand[mail->from];
 
     ASSAY_ASSERT(mail->n >= sizeof done);
     memcpy(&done, letter, sizeof done);
@@ -156,7 +140,7 @@ static int receive_all(struct sweep_desk *d, double wait)
 
 static const char *next_task(struct sweep_desk *d)
 {
-    return d->ledger->task.at + sweep_queue_take(&d->queue) * d->ledger->task.bytes;
+    return d->ledger->task.at + sweep_queue_take(&d->roster.queue) * d->ledger->task.bytes;
 }
 
 static int send_chunk(struct sweep_desk *d, int rank, uint64_t n)
@@ -164,35 +148,15 @@ static int send_chunk(struct sweep_desk *d, int rank, uint64_t n)
     const size_t bytes = d->ledger->task.bytes;
 
     for (uint64_t i = 0; i < n; i++) memcpy(d->chunk + i * bytes, next_task(d), bytes);
-    d->hand[rank].out += n;
-    d->hand[rank].chunk = n;
     return assay_comm_post(d->farm.comm, rank, ASSAY_TAG_TASK, d->chunk, n * bytes, d->err);
 }
 
-// Long enough that a worker never waits for rank 0's own candidate or checkpoint; grows by steps,
-// since a first guess of the rate may be far off.
-static uint64_t chunk_size(const struct sweep_desk *d, const struct hand *hand)
-{
-    const double seconds = fmax(CHUNK_SECONDS, 2 * fmax(d->own, d->publishing));
-    const uint64_t grown = hand->chunk ? 8 * hand->chunk : 1;
-    const int evaluators = d->ranks - 1 + d->works;
-
-    return sweep_queue_chunk(&d->queue, seconds, evaluators,
-                             grown < SWEEP_CHUNK_MAX ? grown : SWEEP_CHUNK_MAX);
-}
-
-// First those that have nothing, then one chunk ahead for each.
 static int hand_out(struct sweep_desk *d)
 {
-    for (int ahead = 0; ahead < 2; ahead++) {
-        for (int rank = 1; rank < d->ranks; rank++) {
-            struct hand *hand = &d->hand[rank];
-            const uint64_t left = d->queue.n - d->queue.next;
-            if (left <= (uint64_t)(ahead && d->works)) return 0;
-            if (hand->out <= (ahead ? hand->chunk : 0))
-                ASSAY_TRY(send_chunk(d, rank, chunk_size(d, hand)));
-        }
-    }
+    const double deaf = fmax(d->own, d->publishing);
+    struct sweep_deal deal = {0};
+
+    while (sweep_roster_deal(&d->roster, deaf, &deal)) ASSAY_TRY(send_chunk(d, deal.rank, deal.n));
     return 0;
 }
 
@@ -256,11 +220,12 @@ static void show(struct sweep_desk *d)
 {
     const struct sweep_ledger *ledger = d->ledger;
 
-    sweep_progress_show(&d->progress, &(struct sweep_count){.done = ledger->n_done,
-                                                            .total = ledger->task.n,
-                                                            .failed = ledger->n_failed,
-                                                            .cost_left = d->queue.cost_left,
-                                                            .cost_done = d->queue.cost_done});
+    sweep_progress_show(&d->progress,
+                        &(struct sweep_count){.done = ledger->n_done,
+                                              .total = ledger->task.n,
+                                              .failed = ledger->n_failed,
+                                              .cost_left = d->roster.queue.cost_left,
+                                              .cost_done = d->roster.queue.cost_done});
 }
 
 static int run(struct sweep_desk *d)
@@ -269,7 +234,7 @@ static int run(struct sweep_desk *d)
 
     while (ledger->n_done < ledger->task.n && !must_stop(d)) {
         ASSAY_TRY(hand_out(d));
-        const bool own = d->works && d->queue.next < d->queue.n;
+        const bool own = d->roster.works && d->roster.queue.next < d->roster.queue.n;
         if (own) ASSAY_TRY(evaluate_one(d));
         if (d->ranks > 1) ASSAY_TRY(receive_all(d, own ? 0 : WAIT_SECONDS));
         ASSAY_TRY(flush_if_due(d));
@@ -279,12 +244,25 @@ static int run(struct sweep_desk *d)
     return 0;
 }
 
+static int open_queue(struct sweep_desk *d)
+{
+    const struct sweep_ledger *ledger = d->ledger;
+    const struct sweep_tasks *task = &ledger->task;
+    const struct assay_job *job = d->farm.job;
+    double *cost = malloc((task->n + 1) * sizeof *cost);
+
+    for (uint64_t i = 0; cost && i < task->n; i++)
+        cost[i] = ledger->done[i] ? SWEEP_NOT_QUEUED
+                                  : fmax(job->cost(job->self, task->at + i * task->bytes), 0);
+    sweep_queue_free(&d->roster.queue);
+    return sweep_queue_open(&d->roster.queue, cost, task->n, d->err);
+}
+
 int sweep_desk_round(struct sweep_desk *d, struct sweep_ledger *ledger)
 {
     d->ledger = ledger;
     d->published_done = ledger->n_done;
-    sweep_queue_free(&d->queue);
-    ASSAY_TRY(sweep_queue_open(&d->queue, ledger, d->farm.job, d->err));
+    ASSAY_TRY(open_queue(d));
     sweep_progress_open(&d->progress, d->farm.log, &(struct sweep_count){.done = ledger->n_done});
     const int status = run(d);
     sweep_progress_break(&d->progress);
@@ -315,9 +293,8 @@ static int fill(struct sweep_desk *d)
 {
     const struct sweep_farm *farm = &d->farm;
 
-    d->hand = calloc((size_t)d->ranks, sizeof *d->hand);
-    if (!d->hand)
-        return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for %d ranks", d->ranks);
+    ASSAY_TRY(
+        sweep_roster_open(&d->roster, d->ranks, sweep_desk_works(farm->config, d->ranks), d->err));
     d->chunk = malloc(SWEEP_CHUNK_MAX * farm->job->task_bytes);
     if (!d->chunk) return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for messages");
     ASSAY_TRY(sweep_bench_open(&d->bench, farm->job, 0, d->err));
@@ -332,7 +309,6 @@ int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, stru
     d->farm = *farm;
     d->err = err;
     d->ranks = assay_comm_size(farm->comm);
-    d->works = sweep_desk_works(farm->config, d->ranks);
     sweep_limit_open(&d->limit, farm->config);
     d->flushed = d->published = assay_clock_wall();
     const int status = fill(d);
@@ -347,9 +323,8 @@ int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, stru
 void sweep_desk_close(struct sweep_desk *d)
 {
     if (!d) return;
-    sweep_queue_free(&d->queue);
+    sweep_roster_free(&d->roster);
     sweep_bench_close(&d->bench);
-    free(d->hand);
     free(d->chunk);
     free(d->pending);
     free(d);

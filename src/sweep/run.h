@@ -69,9 +69,45 @@ int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal
 // error.
 int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
                        struct assay_err *err);
+// Opens a ledger of what DIR/journal holds, which stays as it is.
+int sweep_ledger_read(struct sweep_ledger *ledger, const struct assay_schema *schema,
+                      struct sweep_tasks task, const char *dir, struct assay_err *err);
 // Failed candidates count as not done again, so that a run tries them once more; returns how many.
 uint64_t sweep_ledger_retry(struct sweep_ledger *ledger);
 void sweep_ledger_free(struct sweep_ledger *ledger);
+
+// What a directory's journal says of its sweep, without data or architecture file. To be closed
+// also after an error.
+struct sweep_archive {
+    struct assay_config config;
+    struct assay_space space;
+    struct assay_columns columns;
+    struct assay_schema schema;
+    struct sweep_plan plan;
+    struct sweep_ledger ledger;
+    char *identity;
+    void *list;
+    size_t n_list;
+};
+int sweep_archive_open(struct sweep_archive *a, const char *dir, struct assay_err *err);
+void sweep_archive_close(struct sweep_archive *a);
+
+// What a run would be. Opens all that a run opens at its start, so that its errors show. To be
+// closed also after an error; stays where it is meanwhile.
+struct sweep_outline {
+    struct assay_config config;
+    struct assay_space space;
+    struct sweep_plan plan;
+    struct assay_evaluator *evaluator;
+    struct assay_hash data; // digest of the images
+    double opening;         // seconds that a rank takes before its first candidate
+    struct sweep_memory most;
+};
+int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config,
+                       struct assay_err *err);
+// Candidates and memory.
+void sweep_outline_print(const struct sweep_outline *o, FILE *out);
+void sweep_outline_close(struct sweep_outline *o);
 
 // ---- what is published --------------------------------------------------------------------------
 struct sweep_publisher {
@@ -219,8 +255,9 @@ struct sweep_queue {
         cost_done;                    // not handed out yet, unfinished, finished in this run
     double spent_cost, spent_seconds; // what evaluators reported lately
 };
-int sweep_queue_open(struct sweep_queue *q, const struct sweep_ledger *ledger,
-                     const struct assay_job *job, struct assay_err *err);
+// cost: (n) by task, malloc'd, taken also on error; NULL: there was no memory for it.
+#define SWEEP_NOT_QUEUED (-1.0) // cost of a task that is done
+int sweep_queue_open(struct sweep_queue *q, double *cost, uint64_t n, struct assay_err *err);
 // How many tasks make a chunk of about `seconds` for one of n evaluators, at least one while there
 // are any; at most `limit`.
 uint64_t sweep_queue_chunk(const struct sweep_queue *q, double seconds, int n, uint64_t limit);
@@ -228,5 +265,73 @@ uint64_t sweep_queue_chunk(const struct sweep_queue *q, double seconds, int n, u
 uint64_t sweep_queue_take(struct sweep_queue *q);
 void sweep_queue_finished(struct sweep_queue *q, uint64_t task, double seconds);
 void sweep_queue_free(struct sweep_queue *q);
+
+// Who gets how much of the queue when: what the coordinator decides, without messages or clock, so
+// that a simulation asks the same questions.
+struct sweep_hand {
+    uint64_t out, chunk; // tasks dealt and not answered; size of the last TASK
+};
+struct sweep_roster {
+    struct sweep_queue queue;
+    struct sweep_hand *hand; // (ranks), 0 unused
+    int ranks;
+    bool works; // rank 0 evaluates too
+};
+int sweep_roster_open(struct sweep_roster *r, int ranks, bool works, struct assay_err *err);
+// One round of dealing, which begins with zeros. Gives each worker that is due the next n tasks of
+// the queue (sweep_queue_take), which the caller sends; false: nobody is due any more. deaf:
+// seconds that rank 0 may not listen for.
+struct sweep_deal {
+    int ahead, rank;
+    uint64_t n;
+};
+bool sweep_roster_deal(struct sweep_roster *r, double deaf, struct sweep_deal *deal);
+void sweep_roster_free(struct sweep_roster *r);
+// True when a worker with n finished records and `left` tasks sends them: when as much is finished
+// as is still queued. With one chunk in hand and one ahead that is at the end of each chunk, and
+// the last tasks go one by one. since: seconds since it last sent.
+bool sweep_records_due(uint64_t n, uint64_t left, uint64_t most, double since);
+// How many records of so many bytes a worker keeps at most.
+uint64_t sweep_records_most(size_t bytes);
+
+// ---- simulation ---------------------------------------------------------------------------------
+// What rank 0 and the way there cost.
+struct sweep_price {
+    double message, record; // seconds of rank 0 for each message, and for each record in it
+    double latency;         // seconds from sending to being looked at
+};
+struct sweep_sim_input {
+    const double *cost;    // (n) by which tasks are dealt, or SWEEP_NOT_QUEUED
+    const double *seconds; // (n) that they take
+    uint64_t n, most;      // most: records in a message, sweep_records_most
+    int ranks;
+    bool works;
+    struct sweep_price price;
+};
+// efficiency + coordinating + tail + waiting is 1: work, rank 0 that only coordinates, ranks that
+// have finished their last task, and the rest, of the ranks' time.
+struct sweep_sim {
+    double wall, work, longest; // seconds: from first to last, of all tasks, of the longest
+    double efficiency, coordinating, tail, waiting;
+    double handling, load; // seconds of rank 0 for messages; their part of its time
+    uint64_t messages;
+};
+int sweep_sim_run(struct sweep_sim *out, const struct sweep_sim_input *in, struct assay_err *err);
+// What costs most of the time that is no work.
+const char *sweep_sim_limit(const struct sweep_sim *sim, int ranks);
+
+// ---- what it will take --------------------------------------------------------------------------
+struct sweep_calibration {
+    double *cost, *seconds; // (n_task) by assay_evaluator_cost; CPU seconds
+    double total, longest;  // of seconds
+    uint64_t n_measured;
+    double spent; // seconds on measuring
+};
+// Evaluates tasks for about so many CPU seconds, at least a few, or takes the times that the sweep
+// in dir (NULL: none) has recorded, and estimates the others by their cost. To be freed also after
+// an error.
+int sweep_calibrate(struct sweep_calibration *c, struct sweep_outline *o, double seconds,
+                    const char *dir, struct assay_err *err);
+void sweep_calibration_free(struct sweep_calibration *c);
 
 #endif

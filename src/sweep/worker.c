@@ -7,8 +7,6 @@
 
 #define LOOK_SECONDS 0.005 // between looks for messages while there is work
 #define IDLE_SECONDS 0.1
-#define SEND_SECONDS 0.25 // at least this often
-#define BATCH_BYTES  (1u << 20)
 #define QUEUE_MAX    ((size_t)2 * SWEEP_CHUNK_MAX)
 
 struct sweep_worker {
@@ -65,15 +63,12 @@ static int send_error(struct sweep_worker *w, struct assay_err *error)
     return assay_comm_post(w->comm, 0, ASSAY_TAG_DONE, &failure, sizeof failure, w->err);
 }
 
-// Sends when as much is finished as is still queued: with one chunk in hand and one ahead that is
-// at the end of each chunk, and the last candidates go one by one.
 static int send_if_due(struct sweep_worker *w)
 {
-    if (!w->n_record) return 0;
-    if (w->n_record < w->end - w->next && w->n_record < w->n_batch &&
-        assay_clock_wall() - w->sent < SEND_SECONDS)
-        return 0;
-    return send_done(w, 0);
+    const double since = assay_clock_wall() - w->sent;
+
+    return sweep_records_due(w->n_record, w->end - w->next, w->n_batch, since) ? send_done(w, 0)
+                                                                               : 0;
 }
 
 static int evaluate_next(struct sweep_worker *w)
@@ -139,7 +134,7 @@ static int make_worker(struct sweep_worker **out, struct assay_comm *comm,
     w->comm = comm;
     w->err = err;
     ASSAY_TRY(sweep_bench_open(&w->bench, job, assay_comm_rank(comm), err));
-    w->n_batch = (uint32_t)(1 + BATCH_BYTES / w->bench.bytes);
+    w->n_batch = (uint32_t)sweep_records_most(w->bench.bytes);
     w->batch = malloc(sizeof(struct sweep_done) + w->n_batch * w->bench.bytes);
     w->task_bytes = job->task_bytes;
     w->queue = malloc(QUEUE_MAX * w->task_bytes);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run directory's journal holds, read without the right to write there.
+#include "run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int sweep_ledger_read(struct sweep_ledger *ledger, const struct assay_schema *schema,
+                      struct sweep_tasks task, const char *dir, struct assay_err *err)
+{
+    struct assay_journal *journal = NULL;
+    uint64_t n = 0;
+
+    ASSAY_TRY(sweep_ledger_open(ledger, schema, task, err));
+    ASSAY_TRY(assay_journal_open_read(&journal, dir, schema, &n, err));
+    const int status = sweep_ledger_load(ledger, journal, n, false, err);
+    assay_journal_close(journal);
+    return status;
+}
+
+static int open_schema(struct sweep_archive *a, struct assay_err *err)
+{
+    const struct assay_protocol *p = &a->config.protocol;
+
+    ASSAY_TRY(assay_space_open(&a->space, a->config.space, err));
+    ASSAY_TRY(assay_columns_create(&a->columns, &a->config, false, err));
+    a->schema =
+        (struct assay_schema){.column = a->columns.column,
+                              .protocol = a->columns.protocol,
+                              .n_column = a->columns.n_column,
+                              .repeats = (uint32_t)p->repeats,
+                              .spectrum_len = a->columns.spectrum ? (uint32_t)p->ntk_batch : 0};
+    return 0;
+}
+
+int sweep_archive_open(struct sweep_archive *a, const char *dir, struct assay_err *err)
+{
+    *a = (struct sweep_archive){0};
+    ASSAY_TRY(assay_journal_peek(dir, &a->identity, &a->list, &a->n_list, err));
+    if (strstr(a->identity, "\n[search]\n"))
+        return assay_err_set(err, ASSAY_ERR_STATE,
+                             "%s holds a search: `assay search` with the same configuration writes "
+                             "its search.h5 again",
+                             dir);
+    if (sweep_config_parse(&a->config, a->identity, err) < 0)
+        return assay_err_prefix(err, "%s/journal", dir);
+    ASSAY_TRY(open_schema(a, err));
+    ASSAY_TRY(sweep_plan_unpack(&a->plan, a->list, a->n_list, a->config.members, &a->space, err));
+    return sweep_ledger_read(&a->ledger, &a->schema, sweep_plan_tasks(&a->plan), dir, err);
+}
+
+void sweep_archive_close(struct sweep_archive *a)
+{
+    sweep_ledger_free(&a->ledger);
+    sweep_plan_free(&a->plan);
+    assay_columns_free(&a->columns);
+    assay_space_close(&a->space);
+    free(a->identity);
+    free(a->list);
+}
