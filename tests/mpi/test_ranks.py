@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same numbers, bit for bit, for any number of ranks and any division of the work."""
 import collections
+import os
 import shutil
 import subprocess
 
@@ -36,6 +37,18 @@ class Ranks(launch.SweepTest):
         self.assertSame(self.scratch / "a", self.scratch / "b")
         with h5py.File(self.scratch / "b/results.h5") as file:
             self.assertEqual(set(file["run/rank"][()]), {1})
+
+    def test_placement_is_told(self):
+        """One BLAS thread per rank by itself; more ranks than CPUs are warned of."""
+        config = self.config(CHEAP)
+        self.addCleanup(os.sched_setaffinity, 0, os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        one = self.sweep(config, self.scratch / "one", "--sample", 20, ranks=1)
+        two = self.sweep(config, self.scratch / "two", "--sample", 20, ranks=2)
+        self.assertRegex(one, r"1 rank computes on 1 CPU of \S+, not bound; 1 BLAS thread a rank: \S")
+        self.assertRegex(two, r"2 ranks compute on 1 CPU of \S+, not bound; 1 BLAS thread a rank: \S")
+        self.assertNotIn("slow each other down", one)
+        self.assertRegex(two, r"warning: 2 ranks share 1 CPU of \S+ and slow each other down")
 
     def test_whole_space_streams(self):
         """The null metric on all 15,625: what the coordinator itself costs."""
