@@ -107,6 +107,9 @@ const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *
 // negative status means the system failed.
 int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
                    struct assay_err *err);
+// The same, but of one repeat only; the values of the others are NaN.
+int assay_evaluate_repeat(struct assay_evaluator *e, uint64_t index, uint32_t repeat,
+                          struct assay_record *record, struct assay_err *err);
 // The same for a supernet, which has no index: the record's is UINT64_MAX.
 int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supernet *mask,
                             struct assay_record *record, struct assay_err *err);
@@ -151,6 +154,9 @@ struct assay_job {
     const char *(*identity)(const void *self);
     int (*evaluate)(void *self, const void *task, struct assay_record *record,
                     struct assay_err *err);
+    // NULL, or evaluates one repeat of a task; all repeats make the same record as evaluate.
+    int (*evaluate_repeat)(void *self, const void *task, uint32_t repeat,
+                           struct assay_record *record, struct assay_err *err);
     // On rank 0. prepare: before the directory is touched; *extra: a malloc'd block for the
     // journal's header. start: the journal is open. round: 1 and the next round, whose record and
     // done the farm sets, or 0 when all is done; each is asked for once. cost: for scheduling, in
@@ -164,10 +170,11 @@ struct assay_job {
 };
 // Collective. Does the job in dir, or resumes it: what DIR/journal holds is not computed again.
 // Rank 0 hands out tasks, alone writes files, and evaluates too while it is alone or the ranks are
-// few (run.coordinator_works). SIGTERM, SIGINT and SIGUSR1 on any rank, run.time_limit and
-// SLURM_JOB_END_TIME (less a margin) stop it cleanly; the handlers stay. A system error on any rank
-// ends the run with an error on all, with what is finished safe in the journal. *exit_code is the
-// same on all ranks. log is used on rank 0 only.
+// few (run.coordinator_works). Where ranks are many for the tasks, repeats are handed out one by
+// one. SIGTERM, SIGINT and SIGUSR1 on any rank, run.time_limit and SLURM_JOB_END_TIME (less a
+// margin) stop it cleanly; the handlers stay. A system error on any rank ends the run with an error
+// on all, with what is finished safe in the journal. *exit_code is the same on all ranks. log is
+// used on rank 0 only.
 int assay_farm_run(const struct assay_job *job, const struct assay_config *config, const char *dir,
                    struct assay_comm *comm, const struct assay_log *log, int *exit_code,
                    struct assay_err *err);

@@ -20,7 +20,8 @@ struct sweep_desk {
     struct sweep_roster roster;
     struct sweep_progress progress;
     int ranks, n_left; // workers that have ended
-    char *chunk;       // (SWEEP_CHUNK_MAX, task_bytes) a TASK being made
+    uint32_t cut;      // items of a task in this round: 1 or its repeats
+    char *chunk;       // (SWEEP_CHUNK_MAX, item) a TASK being made
     char *pending;     // records not yet in the journal
     size_t n_pending, cap_pending;
     double flushed, published, own; // times of the last flush and publication; own: last evaluation
@@ -59,18 +60,24 @@ static char *pending_at(struct sweep_desk *d, size_t i)
     return d->pending + i * d->bench.bytes;
 }
 
-// Enters the n records that stand behind the pending ones.
-static int enter(struct sweep_desk *d, size_t n, double seconds)
+// Enters the record that stands behind the pending ones, of a whole task or of one repeat; a task
+// that is done joins the pending ones.
+static int enter(struct sweep_desk *d, uint32_t repeat, double seconds)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint64_t task;
-        const int fresh = sweep_ledger_enter(d->ledger, pending_at(d, d->n_pending), &task, d->err);
-        if (fresh < 0) return fresh;
-        ASSAY_ASSERT(fresh);
-        sweep_queue_finished(&d->roster.queue, task, seconds / (double)n);
-        d->longest = fmax(d->longest, d->ledger->record[task].seconds);
-        d->n_pending++;
-    }
+    uint64_t task;
+    char *packed = pending_at(d, d->n_pending);
+    struct sweep_ledger *ledger = d->ledger;
+    const bool whole = repeat == SWEEP_WHOLE;
+    const int done = whole ? sweep_ledger_enter(ledger, packed, &task, d->err)
+                           : sweep_ledger_enter_repeat(ledger, packed, repeat, &task, d->err);
+
+    ASSAY_TRY(done);
+    ASSAY_ASSERT(done || !whole);
+    sweep_queue_finished(&d->roster.queue, whole ? task : task * d->cut + repeat, seconds);
+    if (!done) return 0;
+    if (!whole) assay_record_pack(ledger->schema, &ledger->record[task], packed);
+    d->longest = fmax(d->longest, ledger->record[task].seconds);
+    d->n_pending++;
     return 0;
 }
 
@@ -94,22 +101,32 @@ static int read_error(struct sweep_desk *d, const char *letter, size_t n)
     return assay_err_set(d->err, failure.error.code, "%s", failure.error.text);
 }
 
+static int enter_all(struct sweep_desk *d, const struct sweep_done *done, const char *record)
+{
+    const char *repeats = record + done->n_record * d->bench.bytes;
+
+    ASSAY_TRY(reserve(d, d->n_pending + done->n_record + 1));
+    for (uint32_t i = 0; i < done->n_record; i++) {
+        uint32_t repeat;
+        memcpy(&repeat, repeats + i * sizeof repeat, sizeof repeat);
+        memcpy(pending_at(d, d->n_pending), record + i * d->bench.bytes, d->bench.bytes);
+        ASSAY_TRY(enter(d, repeat, done->seconds / done->n_record));
+    }
+    return 0;
+}
+
 static int read_done(struct sweep_desk *d, const struct assay_mail *mail, const char *letter)
 {
     struct sweep_done done;
-    struct sweep_hand *hand = &d->roster.hand[mail->from];
 
     ASSAY_ASSERT(mail->n >= sizeof done);
     memcpy(&done, letter, sizeof done);
     if (done.flag & SWEEP_DONE_ERROR) return read_error(d, letter, mail->n);
     if (done.flag & SWEEP_DONE_LAST) d->n_left++;
     if (done.flag & SWEEP_DONE_STOP) d->signal = done.signal;
-    ASSAY_ASSERT(mail->n == sizeof done + done.n_record * d->bench.bytes &&
-                 done.n_record <= hand->out);
-    hand->out -= done.n_record;
-    ASSAY_TRY(reserve(d, d->n_pending + done.n_record + 1));
-    memcpy(pending_at(d, d->n_pending), letter + sizeof done, done.n_record * d->bench.bytes);
-    return enter(d, done.n_record, done.seconds);
+    ASSAY_ASSERT(mail->n == sizeof done + done.n_record * (d->bench.bytes + sizeof(uint32_t)));
+    sweep_roster_answered(&d->roster, mail->from, done.n_record);
+    return enter_all(d, &done, letter + sizeof done);
 }
 
 static int receive(struct sweep_desk *d, const struct assay_mail *mail)
@@ -138,16 +155,20 @@ static int receive_all(struct sweep_desk *d, double wait)
     return 0;
 }
 
-static const char *next_task(struct sweep_desk *d)
+static void next_item(struct sweep_desk *d, char *item)
 {
-    return d->ledger->task.at + sweep_queue_take(&d->roster.queue) * d->ledger->task.bytes;
+    const struct sweep_tasks *task = &d->ledger->task;
+    const uint64_t next = sweep_queue_take(&d->roster.queue);
+    const uint32_t repeat = d->cut > 1 ? (uint32_t)(next % d->cut) : SWEEP_WHOLE;
+
+    sweep_item_make(item, d->farm.job, task->at + next / d->cut * task->bytes, repeat);
 }
 
 static int send_chunk(struct sweep_desk *d, int rank, uint64_t n)
 {
-    const size_t bytes = d->ledger->task.bytes;
+    const size_t bytes = sweep_item_bytes(d->farm.job);
 
-    for (uint64_t i = 0; i < n; i++) memcpy(d->chunk + i * bytes, next_task(d), bytes);
+    for (uint64_t i = 0; i < n; i++) next_item(d, d->chunk + i * bytes);
     return assay_comm_post(d->farm.comm, rank, ASSAY_TAG_TASK, d->chunk, n * bytes, d->err);
 }
 
@@ -181,10 +202,14 @@ static int evaluate_one(struct sweep_desk *d)
 {
     const double start = assay_clock_wall();
 
+    uint32_t repeat;
+
+    next_item(d, d->chunk);
     ASSAY_TRY(reserve(d, d->n_pending + 1));
-    ASSAY_TRY(sweep_bench_evaluate(&d->bench, next_task(d), pending_at(d, d->n_pending), d->err));
+    ASSAY_TRY(
+        sweep_bench_evaluate(&d->bench, d->chunk, pending_at(d, d->n_pending), &repeat, d->err));
     d->own = assay_clock_wall() - start;
-    return enter(d, 1, d->own);
+    return enter(d, repeat, d->own);
 }
 
 static int checkpoint_if_due(struct sweep_desk *d)
@@ -244,18 +269,28 @@ static int run(struct sweep_desk *d)
     return 0;
 }
 
+static double cost_of(const struct sweep_desk *d, uint64_t i)
+{
+    const struct assay_job *job = d->farm.job;
+    const struct sweep_tasks *task = &d->ledger->task;
+
+    if (d->ledger->done[i]) return SWEEP_NOT_QUEUED;
+    return fmax(job->cost(job->self, task->at + i * task->bytes) / d->cut, 0);
+}
+
 static int open_queue(struct sweep_desk *d)
 {
     const struct sweep_ledger *ledger = d->ledger;
-    const struct sweep_tasks *task = &ledger->task;
-    const struct assay_job *job = d->farm.job;
-    double *cost = malloc((task->n + 1) * sizeof *cost);
+    const uint64_t n = ledger->task.n, left = n - ledger->n_done;
+    const uint32_t most = d->farm.job->evaluate_repeat ? ledger->schema->repeats : 1;
 
-    for (uint64_t i = 0; cost && i < task->n; i++)
-        cost[i] = ledger->done[i] ? SWEEP_NOT_QUEUED
-                                  : fmax(job->cost(job->self, task->at + i * task->bytes), 0);
-    sweep_queue_free(&d->roster.queue);
-    return sweep_queue_open(&d->roster.queue, cost, task->n, d->err);
+    d->cut = sweep_cut(left, most, d->ranks - 1 + d->roster.works);
+    double *cost = malloc((n * d->cut + 1) * sizeof *cost);
+    for (uint64_t i = 0; cost && i < n; i++) {
+        cost[i * d->cut] = cost_of(d, i);
+        for (uint32_t k = 1; k < d->cut; k++) cost[i * d->cut + k] = cost[i * d->cut];
+    }
+    return sweep_roster_begin(&d->roster, cost, n * d->cut, d->err);
 }
 
 int sweep_desk_round(struct sweep_desk *d, struct sweep_ledger *ledger)
@@ -295,7 +330,7 @@ static int fill(struct sweep_desk *d)
 
     ASSAY_TRY(
         sweep_roster_open(&d->roster, d->ranks, sweep_desk_works(farm->config, d->ranks), d->err));
-    d->chunk = malloc(SWEEP_CHUNK_MAX * farm->job->task_bytes);
+    d->chunk = malloc(SWEEP_CHUNK_MAX * sweep_item_bytes(farm->job));
     if (!d->chunk) return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for messages");
     ASSAY_TRY(sweep_bench_open(&d->bench, farm->job, 0, d->err));
     return reserve(d, 16);

@@ -50,12 +50,16 @@ int sweep_memory_check(const struct sweep_memory *most, const struct assay_confi
                        const struct assay_space *space, struct assay_err *err);
 
 // ---- what is known ------------------------------------------------------------------------------
+struct sweep_part {
+    uint32_t n, worst; // repeats there; the first of those with the worst verdict
+};
 struct sweep_ledger {
     const struct assay_schema *schema; // borrowed
     struct sweep_tasks task;
     struct assay_record *record; // (n)
     bool *done;                  // (n)
     double *number;              // values and spectra the records point into
+    struct sweep_part *part;     // (n) what is known of tasks entered by repeats
     size_t bytes;                // of a packed record
     uint64_t n_done, n_failed;
 };
@@ -69,6 +73,10 @@ int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal
 // error.
 int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
                        struct assay_err *err);
+// The same with a record of one repeat. It is kept until all are there, then the task is done;
+// returns 1 for the last, otherwise 0. What is kept is no part of `done` and lost with the ledger.
+int sweep_ledger_enter_repeat(struct sweep_ledger *ledger, const void *packed, uint32_t repeat,
+                              uint64_t *task, struct assay_err *err);
 // Opens a ledger of what DIR/journal holds, which stays as it is.
 int sweep_ledger_read(struct sweep_ledger *ledger, const struct assay_schema *schema,
                       struct sweep_tasks task, const char *dir, struct assay_err *err);
@@ -185,11 +193,12 @@ void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *cou
 void sweep_progress_break(struct sweep_progress *p);
 
 // ---- the farm -----------------------------------------------------------------------------------
-// Rank 0 sends TASK, a worker answers DONE. An empty TASK ends the worker: it drops what it holds,
-// sends what is finished, and marks that message LAST.
+// Rank 0 sends TASK, items of a task and the repeat that is wanted; a worker answers DONE. An empty
+// TASK ends the worker: it drops what it holds, sends what is finished, and marks that message
+// LAST.
 enum sweep_done_flag { SWEEP_DONE_LAST = 1, SWEEP_DONE_STOP = 2, SWEEP_DONE_ERROR = 4 };
 struct sweep_done {
-    uint32_t flag, n_record; // n_record packed records follow
+    uint32_t flag, n_record; // n_record packed records follow, and of each its repeat (u32)
     int32_t signal;          // that asked for the stop
     double seconds;          // wall time spent on these records
 };
@@ -201,6 +210,11 @@ struct sweep_failure {
 // A TASK message holds at most so many tasks, and a worker is sent the next when one is left.
 #define SWEEP_CHUNK_MAX 4096
 
+// An item: a task, and behind it a repeat or SWEEP_WHOLE.
+#define SWEEP_WHOLE UINT32_MAX
+size_t sweep_item_bytes(const struct assay_job *job);
+void sweep_item_make(void *item, const struct assay_job *job, const void *task, uint32_t repeat);
+
 // One evaluation into a packed record: the scratch that a rank keeps for it.
 struct sweep_bench {
     const struct assay_job *job; // borrowed
@@ -211,8 +225,8 @@ struct sweep_bench {
 };
 int sweep_bench_open(struct sweep_bench *bench, const struct assay_job *job, int rank,
                      struct assay_err *err);
-int sweep_bench_evaluate(struct sweep_bench *bench, const void *task, void *packed,
-                         struct assay_err *err);
+int sweep_bench_evaluate(struct sweep_bench *bench, const void *item, void *packed,
+                         uint32_t *repeat, struct assay_err *err);
 void sweep_bench_close(struct sweep_bench *bench);
 
 // Every rank but 0. Running ends when rank 0 says so; a system error during an evaluation is sent
@@ -269,24 +283,33 @@ void sweep_queue_free(struct sweep_queue *q);
 // Who gets how much of the queue when: what the coordinator decides, without messages or clock, so
 // that a simulation asks the same questions.
 struct sweep_hand {
-    uint64_t out, chunk; // tasks dealt and not answered; size of the last TASK
+    uint64_t out, chunk; // items dealt and not answered; size of the last TASK
+    bool asks;           // is among those asking
 };
 struct sweep_roster {
-    struct sweep_queue queue;
-    struct sweep_hand *hand; // (ranks), 0 unused
-    int ranks;
+    struct sweep_queue queue; // of items: task x cut + repeat
+    struct sweep_hand *hand;  // (ranks), 0 unused
+    int *asking;              // (n_asking) ranks that have answered since the last dealing
+    int n_asking, ranks;
     bool works; // rank 0 evaluates too
 };
 int sweep_roster_open(struct sweep_roster *r, int ranks, bool works, struct assay_err *err);
-// One round of dealing, which begins with zeros. Gives each worker that is due the next n tasks of
-// the queue (sweep_queue_take), which the caller sends; false: nobody is due any more. deaf:
-// seconds that rank 0 may not listen for.
+// Begins a round: all workers have nothing. cost: as sweep_queue_open.
+int sweep_roster_begin(struct sweep_roster *r, double *cost, uint64_t n, struct assay_err *err);
+void sweep_roster_answered(struct sweep_roster *r, int rank, uint64_t n);
+// One dealing, which begins with zeros. Gives each worker that is due the next n items of the queue
+// (sweep_queue_take), which the caller sends: first those that have nothing, then a chunk ahead, in
+// the opposite order, since who holds the dearest shall be the last to be given more. false: nobody
+// is due any more. deaf: seconds that rank 0 may not listen for.
 struct sweep_deal {
-    int ahead, rank;
+    int ahead, at, rank;
     uint64_t n;
 };
 bool sweep_roster_deal(struct sweep_roster *r, double deaf, struct sweep_deal *deal);
 void sweep_roster_free(struct sweep_roster *r);
+// Into how many items each of n tasks is cut, 1 or `most`: whole while there are many for each
+// evaluator.
+uint32_t sweep_cut(uint64_t n, uint32_t most, int evaluators);
 // True when a worker with n finished records and `left` tasks sends them: when as much is finished
 // as is still queued. With one chunk in hand and one ahead that is at the end of each chunk, and
 // the last tasks go one by one. since: seconds since it last sent.

@@ -175,7 +175,7 @@ static void read_done(struct sim *s, const struct event *e)
 
     spend(s, s->in->price.message + (double)e->n * s->in->price.record);
     s->out->messages++;
-    s->roster.hand[e->rank].out -= e->n;
+    sweep_roster_answered(&s->roster, e->rank, e->n);
     for (uint64_t i = 0; i < e->n; i++, place = s->next[place]) finished(s, place);
 }
 
@@ -255,7 +255,7 @@ static int open_queue(struct sim *s)
     double *cost = malloc((in->n + 1) * sizeof *cost);
 
     for (uint64_t i = 0; cost && i < in->n; i++) cost[i] = in->cost[i];
-    return sweep_queue_open(&s->roster.queue, cost, in->n, s->err);
+    return sweep_roster_begin(&s->roster, cost, in->n, s->err);
 }
 
 // A worker has at most one FINISHED, and every other message holds a task of its own.

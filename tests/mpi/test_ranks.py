@@ -29,6 +29,18 @@ class Ranks(launch.SweepTest):
         with h5py.File(self.scratch / "ranks3/results.h5") as file:
             self.assertEqual(set(file["run/rank"][()]), {0, 1, 2}, "some rank did nothing")
 
+    def test_repeats_are_tasks_where_ranks_are_many(self):
+        """16 tasks and more for each rank go out whole, fewer repeat by repeat: to several ranks, with equal results."""
+        config = self.config(CHEAP | {"run": {"repeats": 5}})
+        self.sweep(config, self.scratch / "alone", "--first", 7000, "--count", 40, ranks=0)
+        for ranks in (2, 3, 5):
+            self.sweep(config, self.scratch / f"cut{ranks}", "--first", 7000, "--count", 40, ranks=ranks)
+            self.assertSame(self.scratch / "alone", self.scratch / f"cut{ranks}")
+        one = ("--first", 7777, "--count", 1)
+        self.sweep(config, self.scratch / "one", *one, ranks=0)
+        self.sweep(config, self.scratch / "one5", *one, ranks=5)
+        self.assertSame(self.scratch / "one", self.scratch / "one5")
+
     def test_coordinator_may_only_coordinate(self):
         config = self.config(CHEAP)
         self.sweep(config, self.scratch / "a", "--sample", 60)
