@@ -201,7 +201,6 @@ static int end_workers(struct sweep_desk *d)
 static int evaluate_one(struct sweep_desk *d)
 {
     const double start = assay_clock_wall();
-
     uint32_t repeat;
 
     next_item(d, d->chunk);

@@ -260,7 +260,7 @@ void sweep_desk_close(struct sweep_desk *desk);
 // True when rank 0 evaluates candidates itself.
 bool sweep_desk_works(const struct assay_config *config, int ranks);
 
-// The unfinished tasks, the most expensive first, cut into chunks.
+// The unfinished tasks (or their repeats), the most expensive first, cut into chunks.
 struct sweep_queue {
     uint64_t *task; // (n)
     double *cost;   // (n_task), by task
