@@ -175,6 +175,102 @@ static void test_chunks(void **state)
     sweep_queue_free(&q);
 }
 
+// ---- repeats ------------------------------------------------------------------------------------
+enum { REPEATS = 3, COLUMNS = 2, SPECTRUM = 4 };
+
+// A record of a candidate, of all repeats or of one, as an evaluator makes it.
+static void fill_record(struct assay_record *record, unsigned first, unsigned end)
+{
+    static const int32_t verdict[REPEATS] = {ASSAY_VERDICT_OK, ASSAY_VERDICT_DEGENERATE,
+                                             ASSAY_VERDICT_DEGENERATE};
+    double *value = record->value, *spectrum = record->spectrum;
+
+    *record = (struct assay_record){.index = 70, .value = value, .spectrum = spectrum};
+    for (unsigned i = 0; i < REPEATS * COLUMNS; i++) value[i] = NAN;
+    for (unsigned i = 0; i < REPEATS * SPECTRUM; i++) spectrum[i] = NAN;
+    for (unsigned r = first; r < end; r++) {
+        for (unsigned i = 0; i < COLUMNS; i++) value[r * COLUMNS + i] = 10 * r + i;
+        for (unsigned i = 0; i < SPECTRUM; i++) spectrum[r * SPECTRUM + i] = 100 * r + i;
+        record->seconds += r + 1;
+        if (verdict[r] <= record->verdict) continue;
+        record->verdict = verdict[r];
+        snprintf(record->reason, sizeof record->reason, "in repeat %u", r);
+    }
+}
+
+// Repeats in any order make, byte for byte, the record of one evaluation.
+static void test_repeats_make_a_record(void **state)
+{
+    static const unsigned order[][REPEATS] = {{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {2, 0, 1}};
+    const struct assay_column column[COLUMNS] = {{.name = "a"}, {.name = "b"}};
+    const struct assay_schema schema = {
+        .column = column, .n_column = COLUMNS, .repeats = REPEATS, .spectrum_len = SPECTRUM};
+    const uint64_t number[] = {3, 70, 71};
+    const struct sweep_tasks tasks = {.at = (const char *)number, .n = 3, .bytes = sizeof *number};
+    double value[REPEATS * COLUMNS], spectrum[REPEATS * SPECTRUM];
+    struct assay_record record = {.value = value, .spectrum = spectrum};
+    char whole[1024], packed[1024];
+    struct assay_err err = {0};
+    uint64_t task = 0;
+
+    (void)state;
+    assert_true(assay_record_bytes(&schema) <= sizeof whole);
+    fill_record(&record, 0, REPEATS);
+    assay_record_pack(&schema, &record, whole);
+    for (unsigned i = 0; i < ASSAY_LEN(order); i++) {
+        struct sweep_ledger ledger;
+        assert_int_equal(sweep_ledger_open(&ledger, &schema, tasks, &err), 0);
+        for (unsigned k = 0; k < REPEATS; k++) {
+            const unsigned repeat = order[i][k];
+            assert_false(ledger.done[1]);
+            fill_record(&record, repeat, repeat + 1);
+            assay_record_pack(&schema, &record, packed);
+            assert_int_equal(sweep_ledger_enter_repeat(&ledger, packed, repeat, &task, &err),
+                             k + 1 == REPEATS);
+            assert_int_equal(task, 1);
+        }
+        assert_true(ledger.done[1] && ledger.n_done == 1 && ledger.n_failed == 0);
+        assay_record_pack(&schema, &ledger.record[1], packed);
+        assert_memory_equal(packed, whole, assay_record_bytes(&schema));
+        sweep_ledger_free(&ledger);
+    }
+}
+
+// Whole tasks while each evaluator has many, and when there is nobody to share with.
+static void test_cut(void **state)
+{
+    (void)state;
+    assert_int_equal(sweep_cut(5044, 3, 4095), 3);
+    assert_int_equal(sweep_cut(5044, 3, 63), 1);
+    assert_int_equal(sweep_cut(5, 3, 1), 1);
+    assert_int_equal(sweep_cut(5, 1, 9), 1);
+}
+
+// ---- calibration --------------------------------------------------------------------------------
+// Every task is given a time; those that were measured keep theirs; the sum is what they add up to.
+static void test_calibration(void **state)
+{
+    const char *const word[][2] = {{"sample", "40"}};
+    struct assay_config config = resolve(word, 1);
+    struct sweep_outline outline;
+    struct sweep_calibration times;
+    struct assay_err err = {0};
+    double sum = 0;
+
+    (void)state;
+    strcpy(config.protocol.metrics, "null");
+    assert_int_equal(sweep_outline_open(&outline, &config, &err), 0);
+    assert_int_equal(sweep_calibrate(&times, &outline, 0, NULL, &err), 0);
+    assert_int_equal(times.n_measured, 8);
+    for (uint64_t i = 0; i < outline.plan.n_task; i++) {
+        assert_true(times.seconds[i] >= 0 && times.seconds[i] <= times.longest);
+        sum += times.seconds[i];
+    }
+    assert_true(fabs(sum - times.total) < 1e-12);
+    sweep_calibration_free(&times);
+    sweep_outline_close(&outline);
+}
+
 // ---- identity -----------------------------------------------------------------------------------
 static void test_identity_round_trip(void **state)
 {
@@ -203,9 +299,10 @@ static void test_identity_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_space),         cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_sample_is_uniform),   cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_identity_round_trip),
+        cmocka_unit_test(test_whole_space),           cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_sample_is_uniform),     cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_identity_round_trip),   cmocka_unit_test(test_calibration),
+        cmocka_unit_test(test_repeats_make_a_record), cmocka_unit_test(test_cut),
     };
     return cmocka_run_group_tests(tests, open_space, close_space);
 }

@@ -24,8 +24,17 @@ int assay_comm_rank(const struct assay_comm *comm);
 int assay_comm_size(const struct assay_comm *comm);
 // Name of the machine this rank runs on.
 const char *assay_comm_host(const struct assay_comm *comm);
-// Collective: the number of different machines.
-int assay_comm_hosts(struct assay_comm *comm);
+// Where the ranks are: on how many hosts, and of the host with the most ranks for its CPUs how many
+// ranks it has, on how many CPUs they may run together, and on how many the last of them may; 0
+// CPUs: the system does not say.
+#define ASSAY_HOST_MAX 256
+struct assay_placement {
+    int hosts, ranks, cpus, each;
+    char host[ASSAY_HOST_MAX];
+};
+// Collective; filled on rank 0. first_works: rank 0 computes and counts as the others do.
+int assay_comm_placement(struct assay_comm *comm, bool first_works, struct assay_placement *p,
+                         struct assay_err *err);
 // Collective: every rank gives its status; all return the worst, with the text of the lowest rank
 // that has it.
 int assay_comm_agree(struct assay_comm *comm, int status, struct assay_err *err);

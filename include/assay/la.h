@@ -15,6 +15,8 @@ int assay_la_eigenvalues(uint32_t n, double *a, double *w, double *work, struct 
 size_t assay_la_eigenvalues_work(uint32_t n);
 // Pins the library to one thread.
 void assay_la_single_thread(void);
+// How many threads it uses; 0: it does not say.
+int assay_la_threads(void);
 // The library that was really loaded: OpenBLAS's own description, or the file name of another BLAS.
 const char *assay_la_name(void);
 

@@ -119,6 +119,9 @@ const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *
 // negative status means the system failed.
 int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
                    struct assay_err *err);
+// The same, but of one repeat only; the values of the others are NaN.
+int assay_evaluate_repeat(struct assay_evaluator *e, uint64_t index, uint32_t repeat,
+                          struct assay_record *record, struct assay_err *err);
 // The same for a supernet, which has no index: the record's is UINT64_MAX.
 int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supernet *mask,
                             struct assay_record *record, struct assay_err *err);
@@ -163,6 +166,9 @@ struct assay_job {
     const char *(*identity)(const void *self);
     int (*evaluate)(void *self, const void *task, struct assay_record *record,
                     struct assay_err *err);
+    // NULL, or evaluates one repeat of a task; all repeats make the same record as evaluate.
+    int (*evaluate_repeat)(void *self, const void *task, uint32_t repeat,
+                           struct assay_record *record, struct assay_err *err);
     // On rank 0. prepare: before the directory is touched; *extra: a malloc'd block for the
     // journal's header. start: the journal is open. round: 1 and the next round, whose record and
     // done the farm sets, or 0 when all is done; each is asked for once. cost: for scheduling, in
@@ -176,10 +182,11 @@ struct assay_job {
 };
 // Collective. Does the job in dir, or resumes it: what DIR/journal holds is not computed again.
 // Rank 0 hands out tasks, alone writes files, and evaluates too while it is alone or the ranks are
-// few (run.coordinator_works). SIGTERM, SIGINT and SIGUSR1 on any rank, run.time_limit and
-// SLURM_JOB_END_TIME (less a margin) stop it cleanly; the handlers stay. A system error on any rank
-// ends the run with an error on all, with what is finished safe in the journal. *exit_code is the
-// same on all ranks. log is used on rank 0 only.
+// few (run.coordinator_works). Where ranks are many for the tasks, repeats are handed out one by
+// one. SIGTERM, SIGINT and SIGUSR1 on any rank, run.time_limit and SLURM_JOB_END_TIME (less a
+// margin) stop it cleanly; the handlers stay. A system error on any rank ends the run with an error
+// on all, with what is finished safe in the journal. *exit_code is the same on all ranks. log is
+// used on rank 0 only.
 int assay_farm_run(const struct assay_job *job, const struct assay_config *config, const char *dir,
                    struct assay_comm *comm, const struct assay_log *log, int *exit_code,
                    struct assay_err *err);
@@ -202,6 +209,15 @@ int assay_sweep_run(const struct assay_config *config, const char *dir, struct a
 // those that would end the run at its start (data, architectures). Rank 0 only.
 int assay_sweep_dry_run(const struct assay_config *config, const char *dir, FILE *out,
                         struct assay_err *err);
+// Prints what a sweep will take: tasks, memory, disk, CPU time, and for numbers of ranks the wall
+// time of a simulated run with its efficiency and what limits it. Writes no file.
+struct assay_forecast {
+    int ranks;          // 0: powers of two
+    double seconds;     // CPU time spent on measuring candidates
+    const char *replay; // directory of a sweep whose recorded times are taken instead, or NULL
+};
+int assay_sweep_forecast(const struct assay_config *config, const struct assay_forecast *spec,
+                         FILE *out, struct assay_err *err);
 // Rewrites DIR/results.h5 from DIR/journal alone, without data or architecture file; the run may be
 // unfinished or even still running.
 int assay_sweep_pack(const char *dir, const struct assay_log *log, struct assay_err *err);

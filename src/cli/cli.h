@@ -24,6 +24,30 @@ struct cli_option {
         .help = "set a configuration key (over the file); repeatable;\n"                           \
                 "`assay list options` shows all keys"                                              \
     }
+// For verbs that take the candidates of a sweep; see cli_sweep_config.
+#define CLI_OPTIONS_CANDIDATES                                                                     \
+    {.name = "first", .value = "I", .help = "first candidate, by index"},                          \
+        {.name = "count", .value = "N", .help = "number of candidates from there on"},             \
+        {.name = "sample", .value = "N", .help = "a random sample of N candidates"},               \
+        {.name = "seed", .value = "S", .help = "seed of that sample"},                             \
+        {.name = "archs",                                                                          \
+         .value = "FILE",                                                                          \
+         .help = "candidates from a file, one architecture per line"},                             \
+        {.name = "shard",                                                                          \
+         .value = "I/N",                                                                           \
+         .help = "only part I of N of the candidates, each with a directory of\n"                  \
+                 "its own; `assay merge` joins them"},                                             \
+        {.name = "metrics",                                                                        \
+         .value = "NAMES",                                                                         \
+         .help = "comma-separated metrics (`assay list metrics`)"},                                \
+        {.name = "members",                                                                        \
+         .help = "evaluate every architecture, not one for all that are\n"                         \
+                 "the same network at initialisation"},                                            \
+    {                                                                                              \
+        .name = "memory", .value = "MIB",                                                          \
+        .help = "most memory of a rank; refused when a candidate needs more\n"                     \
+                "(--dry-run says how much is needed)"                                              \
+    }
 // For verbs that take a supernet in place of an architecture; see cli_check_supernet.
 #define CLI_OPTION_SUPERNET                                                                        \
     {                                                                                              \
@@ -99,6 +123,10 @@ int cli_settings_set(struct cli_settings *settings, const struct cli_args *args,
 // The configuration of a verb: defaults, preset, file (may be NULL), then every --set.
 int cli_config(struct assay_config *config, const char *file, const struct cli_args *args,
                struct assay_err *err);
+// The configuration of a sweep: the same with the first positional argument as file, and
+// CLI_OPTIONS_CANDIDATES over all.
+int cli_sweep_config(struct assay_config *config, const struct cli_args *args,
+                     struct assay_err *err);
 
 // ---- comma-separated tables -------------------------------------------------------------------
 // The whole file in memory: a header line, then rows of equally many cells. Cells may be quoted.

@@ -1,52 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
 
-#include <string.h>
-
-// Options that stand for a configuration key.
-static const struct {
-    const char *option, *section, *key;
-} short_for[] = {
-    {"first", "candidates", "first"},   {"count", "candidates", "count"},
-    {"sample", "candidates", "sample"}, {"seed", "candidates", "seed"},
-    {"archs", "candidates", "archs"},   {"shard", "candidates", "shard"},
-    {"metrics", "run", "metrics"},      {"members", "run", "members"},
-    {"memory", "run", "memory"},
-};
-
-static int gather_options(struct cli_settings *settings, const struct cli_args *args,
-                          struct assay_err *err)
-{
-    for (unsigned i = 0; i < ASSAY_LEN(short_for); i++) {
-        if (!cli_flag(args, short_for[i].option)) continue;
-        const char *value = cli_value(args, short_for[i].option);
-        char origin[64];
-        snprintf(origin, sizeof origin, "--%s", short_for[i].option);
-        ASSAY_TRY(cli_settings_add(settings, short_for[i].section, short_for[i].key,
-                                   value ? value : "true", origin, err));
-    }
-    return ASSAY_OK;
-}
-
-static int gather(struct cli_settings *settings, const struct cli_args *args, struct assay_err *err)
-{
-    ASSAY_TRY(cli_settings_read(settings, args->position[0], err));
-    ASSAY_TRY(cli_settings_set(settings, args, err));
-    return gather_options(settings, args, err);
-}
-
 static int configure(struct assay_config *config, const struct cli_args *args,
                      struct assay_err *err)
 {
-    struct cli_settings settings = {0};
-    int status = gather(&settings, args, err);
-    if (status >= 0) status = assay_config_resolve(config, settings.item, settings.n, err);
-    cli_settings_free(&settings);
-    ASSAY_TRY(status);
-    if (cli_flag(args, "seed") && config->sample == 0)
-        return assay_err_set(err, ASSAY_ERR_USAGE,
-                             "sweep: --seed is the seed of --sample, which is not given (weights "
-                             "and batches: --set run.seed=S)");
+    ASSAY_TRY(cli_sweep_config(config, args, err));
     if (!cli_value(args, "output") || !*cli_value(args, "output"))
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "sweep: -o DIR is missing or empty: where results go");
@@ -80,23 +38,7 @@ static const struct cli_option options[] = {
      .value = "DIR",
      .help = "run directory: journal, results.h5, config.ini; the same\n"
              "command with the same directory resumes"},
-    {.name = "first", .value = "I", .help = "first candidate, by index"},
-    {.name = "count", .value = "N", .help = "number of candidates from there on"},
-    {.name = "sample", .value = "N", .help = "a random sample of N candidates"},
-    {.name = "seed", .value = "S", .help = "seed of that sample"},
-    {.name = "archs", .value = "FILE", .help = "candidates from a file, one architecture per line"},
-    {.name = "shard",
-     .value = "I/N",
-     .help = "only part I of N of the candidates, each with a directory of\n"
-             "its own; `assay merge` joins them"},
-    {.name = "metrics", .value = "NAMES", .help = "comma-separated metrics (`assay list metrics`)"},
-    {.name = "members",
-     .help = "evaluate every architecture, not one for all that are\n"
-             "the same network at initialisation"},
-    {.name = "memory",
-     .value = "MIB",
-     .help = "most memory of a rank; refused when a candidate needs more\n"
-             "(--dry-run says how much is needed)"},
+    CLI_OPTIONS_CANDIDATES,
     CLI_OPTION_SET,
     {.name = "dry-run", .help = "say what would run, and stop"},
     {.name = "quiet", .letter = 'q', .help = "print only warnings and errors"},
@@ -117,7 +59,6 @@ const struct cli_verb cli_verb_sweep = {
         "srun assay sweep configs/nb201-tenas.ini -o runs/nb201\n"
         "assay sweep configs/nb201-quickstart.ini -o runs/try --first 100 --count 50\n"
         "assay sweep configs/nb201-tenas.ini -o runs/s --sample 1000 --seed 7 --set run.repeats=3\n"
-        "assay sweep configs/nb201-tenas.ini -o runs/part3 --shard 3/8\n"
         "assay sweep configs/nb201-tenas.ini -o runs/nb201 --dry-run\n",
     .option = options,
     .min_position = 1,

@@ -87,23 +87,6 @@ const char *assay_comm_host(const struct assay_comm *comm)
     return comm->host;
 }
 
-int assay_comm_hosts(struct assay_comm *comm)
-{
-    const size_t n = sizeof comm->host;
-    char *all = calloc((size_t)comm->size, n);
-    int first = 1, total = 0;
-
-    const int room = all != NULL;
-    if (assay_comm_min(comm, room)) {
-        MPI_Allgather(comm->host, (int)n, MPI_CHAR, all, (int)n, MPI_CHAR, comm->mpi);
-        for (int i = 0; i < comm->rank; i++)
-            first &= strncmp(all + (size_t)i * n, comm->host, n) != 0;
-    }
-    free(all);
-    MPI_Allreduce(&first, &total, 1, MPI_INT, MPI_SUM, comm->mpi);
-    return total;
-}
-
 int assay_comm_min(struct assay_comm *comm, int value)
 {
     int least = value;

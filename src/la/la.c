@@ -13,6 +13,7 @@ void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const 
 
 // Weak: a reference BLAS put in OpenBLAS's place by the alternatives system lacks them.
 #pragma weak openblas_set_num_threads
+#pragma weak openblas_get_num_threads
 #pragma weak openblas_get_config
 
 #define LWORK_PER_ROW 68 // 2 n + 1 for dsyevd itself, the rest for dsytrd's block of up to 64
@@ -73,6 +74,11 @@ int assay_la_eigenvalues(uint32_t n, double *a, double *w, double *work, struct 
 void assay_la_single_thread(void)
 {
     if (openblas_set_num_threads) openblas_set_num_threads(1);
+}
+
+int assay_la_threads(void)
+{
+    return openblas_get_num_threads ? openblas_get_num_threads() : 0;
 }
 
 const char *assay_la_name(void)

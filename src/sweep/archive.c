@@ -1,10 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+// What a run directory's journal holds, read without the right to write there.
 #include "run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-int sweep_archive_schema(struct sweep_archive *a, struct assay_err *err)
+int sweep_ledger_read(struct sweep_ledger *ledger, const struct assay_schema *schema,
+                      struct sweep_tasks task, const char *dir, struct assay_err *err)
+{
+    struct assay_journal *journal = NULL;
+    uint64_t n = 0;
+
+    ASSAY_TRY(sweep_ledger_open(ledger, schema, task, err));
+    ASSAY_TRY(assay_journal_open_read(&journal, dir, schema, &n, err));
+    const int status = sweep_ledger_load(ledger, journal, n, false, err);
+    assay_journal_close(journal);
+    return status;
+}
+
+static int open_schema(struct sweep_archive *a, struct assay_err *err)
 {
     const struct assay_protocol *p = &a->config.protocol;
 
@@ -33,7 +47,7 @@ int sweep_archive_open(struct sweep_archive *a, const char *dir, bool whole, str
     if (sweep_config_parse(&a->config, a->identity, err) < 0)
         return assay_err_prefix(err, "%s/journal", dir);
     ASSAY_TRY(sweep_shard_parse(&shard, a->config.shard, err));
-    ASSAY_TRY(sweep_archive_schema(a, err));
+    ASSAY_TRY(open_schema(a, err));
     ASSAY_TRY(sweep_plan_unpack(&a->plan, a->list, a->n_list, a->config.members, &a->space, err));
     sweep_plan_shard(&a->plan, shard);
     return 0;
@@ -41,11 +55,7 @@ int sweep_archive_open(struct sweep_archive *a, const char *dir, bool whole, str
 
 int sweep_archive_load(struct sweep_archive *a, const char *dir, struct assay_err *err)
 {
-    uint64_t n = 0;
-
-    ASSAY_TRY(sweep_ledger_open(&a->ledger, &a->schema, sweep_plan_tasks(&a->plan), err));
-    ASSAY_TRY(assay_journal_open_read(&a->journal, dir, &a->schema, &n, err));
-    return sweep_ledger_load(&a->ledger, a->journal, n, false, err);
+    return sweep_ledger_read(&a->ledger, &a->schema, sweep_plan_tasks(&a->plan), dir, err);
 }
 
 void sweep_archive_close(struct sweep_archive *a)

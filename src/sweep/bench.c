@@ -19,14 +19,29 @@ int sweep_bench_open(struct sweep_bench *bench, const struct assay_job *job, int
     return 0;
 }
 
-int sweep_bench_evaluate(struct sweep_bench *bench, const void *task, void *packed,
-                         struct assay_err *err)
+size_t sweep_item_bytes(const struct assay_job *job)
+{
+    return job->task_bytes + sizeof(uint32_t) * 2;
+}
+
+void sweep_item_make(void *item, const struct assay_job *job, const void *task, uint32_t repeat)
+{
+    memset((char *)item + job->task_bytes, 0, sizeof(uint32_t) * 2);
+    memcpy(item, task, job->task_bytes);
+    memcpy((char *)item + job->task_bytes, &repeat, sizeof repeat);
+}
+
+int sweep_bench_evaluate(struct sweep_bench *bench, const void *item, void *packed,
+                         uint32_t *repeat, struct assay_err *err)
 {
     const struct assay_job *job = bench->job;
 
-    ASSAY_TRY(job->evaluate(job->self, task, &bench->record, err));
+    memcpy(repeat, (const char *)item + job->task_bytes, sizeof *repeat);
+    ASSAY_TRY(*repeat == SWEEP_WHOLE
+                  ? job->evaluate(job->self, item, &bench->record, err)
+                  : job->evaluate_repeat(job->self, item, *repeat, &bench->record, err));
     bench->record.rank = bench->rank;
-    memcpy(&bench->record.index, task, sizeof bench->record.index);
+    memcpy(&bench->record.index, item, sizeof bench->record.index);
     assay_record_pack(job->schema(job->self), &bench->record, packed);
     return 0;
 }

@@ -7,30 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_SECONDS  0.5 // of work in one TASK
 #define FLUSH_SECONDS  0.1 // records wait at most so long for the journal
 #define FLUSH_BYTES    (1u << 20)
 #define WAIT_SECONDS   0.05
 #define MESSAGES       64  // taken in a row before other duties
 #define PUBLISH_FACTOR 4.0 // of its own duration that a checkpoint waits at least
-#define WORKING_RANKS  8   // up to which rank 0 works by itself
-
-// What a worker holds.
-struct hand {
-    uint64_t out, chunk; // tasks sent and not answered; size of the last TASK
-};
 
 struct sweep_desk {
     struct sweep_farm farm;
     struct sweep_ledger *ledger; // of the round, borrowed
     struct sweep_bench bench;
-    struct sweep_queue queue;
+    struct sweep_roster roster;
     struct sweep_progress progress;
-    struct hand *hand; // (ranks), 0 unused
     int ranks, n_left; // workers that have ended
-    bool works;
-    char *chunk;   // (SWEEP_CHUNK_MAX, task_bytes) a TASK being made
-    char *pending; // records not yet in the journal
+    uint32_t cut;      // items of a task in this round: 1 or its repeats
+    char *chunk;       // (SWEEP_CHUNK_MAX, item) a TASK being made
+    char *pending;     // records not yet in the journal
     size_t n_pending, cap_pending;
     double flushed, published, own; // times of the last flush and publication; own: last evaluation
     double publishing;              // seconds that the last publication took
@@ -41,13 +33,6 @@ struct sweep_desk {
     char why[128];
     struct assay_err *err;
 };
-
-bool sweep_desk_works(const struct assay_config *config, int ranks)
-{
-    enum { AUTO, YES };
-    return ranks == 1 || config->coordinator_works == YES ||
-           (config->coordinator_works == AUTO && ranks <= WORKING_RANKS);
-}
 
 // ---- records ------------------------------------------------------------------------------------
 static int flush(struct sweep_desk *d)
@@ -75,18 +60,24 @@ static char *pending_at(struct sweep_desk *d, size_t i)
     return d->pending + i * d->bench.bytes;
 }
 
-// Enters the n records that stand behind the pending ones.
-static int enter(struct sweep_desk *d, size_t n, double seconds)
+// Enters the record that stands behind the pending ones, of a whole task or of one repeat; a task
+// that is done joins the pending ones.
+static int enter(struct sweep_desk *d, uint32_t repeat, double seconds)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint64_t task;
-        const int fresh = sweep_ledger_enter(d->ledger, pending_at(d, d->n_pending), &task, d->err);
-        if (fresh < 0) return fresh;
-        ASSAY_ASSERT(fresh);
-        sweep_queue_finished(&d->queue, task, seconds / (double)n);
-        d->longest = fmax(d->longest, d->ledger->record[task].seconds);
-        d->n_pending++;
-    }
+    uint64_t task;
+    char *packed = pending_at(d, d->n_pending);
+    struct sweep_ledger *ledger = d->ledger;
+    const bool whole = repeat == SWEEP_WHOLE;
+    const int done = whole ? sweep_ledger_enter(ledger, packed, &task, d->err)
+                           : sweep_ledger_enter_repeat(ledger, packed, repeat, &task, d->err);
+
+    ASSAY_TRY(done);
+    ASSAY_ASSERT(done || !whole);
+    sweep_queue_finished(&d->roster.queue, whole ? task : task * d->cut + repeat, seconds);
+    if (!done) return 0;
+    if (!whole) assay_record_pack(ledger->schema, &ledger->record[task], packed);
+    d->longest = fmax(d->longest, ledger->record[task].seconds);
+    d->n_pending++;
     return 0;
 }
 
@@ -110,22 +101,32 @@ static int read_error(struct sweep_desk *d, const char *letter, size_t n)
     return assay_err_set(d->err, failure.error.code, "%s", failure.error.text);
 }
 
+static int enter_all(struct sweep_desk *d, const struct sweep_done *done, const char *record)
+{
+    const char *repeats = record + done->n_record * d->bench.bytes;
+
+    ASSAY_TRY(reserve(d, d->n_pending + done->n_record + 1));
+    for (uint32_t i = 0; i < done->n_record; i++) {
+        uint32_t repeat;
+        memcpy(&repeat, repeats + i * sizeof repeat, sizeof repeat);
+        memcpy(pending_at(d, d->n_pending), record + i * d->bench.bytes, d->bench.bytes);
+        ASSAY_TRY(enter(d, repeat, done->seconds / done->n_record));
+    }
+    return 0;
+}
+
 static int read_done(struct sweep_desk *d, const struct assay_mail *mail, const char *letter)
 {
     struct sweep_done done;
-    struct hand *hand = &d->hand[mail->from];
 
     ASSAY_ASSERT(mail->n >= sizeof done);
     memcpy(&done, letter, sizeof done);
     if (done.flag & SWEEP_DONE_ERROR) return read_error(d, letter, mail->n);
     if (done.flag & SWEEP_DONE_LAST) d->n_left++;
     if (done.flag & SWEEP_DONE_STOP) d->signal = done.signal;
-    ASSAY_ASSERT(mail->n == sizeof done + done.n_record * d->bench.bytes &&
-                 done.n_record <= hand->out);
-    hand->out -= done.n_record;
-    ASSAY_TRY(reserve(d, d->n_pending + done.n_record + 1));
-    memcpy(pending_at(d, d->n_pending), letter + sizeof done, done.n_record * d->bench.bytes);
-    return enter(d, done.n_record, done.seconds);
+    ASSAY_ASSERT(mail->n == sizeof done + done.n_record * (d->bench.bytes + sizeof(uint32_t)));
+    sweep_roster_answered(&d->roster, mail->from, done.n_record);
+    return enter_all(d, &done, letter + sizeof done);
 }
 
 static int receive(struct sweep_desk *d, const struct assay_mail *mail)
@@ -154,45 +155,29 @@ static int receive_all(struct sweep_desk *d, double wait)
     return 0;
 }
 
-static const char *next_task(struct sweep_desk *d)
+static void next_item(struct sweep_desk *d, char *item)
 {
-    return d->ledger->task.at + sweep_queue_take(&d->queue) * d->ledger->task.bytes;
+    const struct sweep_tasks *task = &d->ledger->task;
+    const uint64_t next = sweep_queue_take(&d->roster.queue);
+    const uint32_t repeat = d->cut > 1 ? (uint32_t)(next % d->cut) : SWEEP_WHOLE;
+
+    sweep_item_make(item, d->farm.job, task->at + next / d->cut * task->bytes, repeat);
 }
 
 static int send_chunk(struct sweep_desk *d, int rank, uint64_t n)
 {
-    const size_t bytes = d->ledger->task.bytes;
+    const size_t bytes = sweep_item_bytes(d->farm.job);
 
-    for (uint64_t i = 0; i < n; i++) memcpy(d->chunk + i * bytes, next_task(d), bytes);
-    d->hand[rank].out += n;
-    d->hand[rank].chunk = n;
+    for (uint64_t i = 0; i < n; i++) next_item(d, d->chunk + i * bytes);
     return assay_comm_post(d->farm.comm, rank, ASSAY_TAG_TASK, d->chunk, n * bytes, d->err);
 }
 
-// Long enough that a worker never waits for rank 0's own candidate or checkpoint; grows by steps,
-// since a first guess of the rate may be far off.
-static uint64_t chunk_size(const struct sweep_desk *d, const struct hand *hand)
-{
-    const double seconds = fmax(CHUNK_SECONDS, 2 * fmax(d->own, d->publishing));
-    const uint64_t grown = hand->chunk ? 8 * hand->chunk : 1;
-    const int evaluators = d->ranks - 1 + d->works;
-
-    return sweep_queue_chunk(&d->queue, seconds, evaluators,
-                             grown < SWEEP_CHUNK_MAX ? grown : SWEEP_CHUNK_MAX);
-}
-
-// First those that have nothing, then one chunk ahead for each.
 static int hand_out(struct sweep_desk *d)
 {
-    for (int ahead = 0; ahead < 2; ahead++) {
-        for (int rank = 1; rank < d->ranks; rank++) {
-            struct hand *hand = &d->hand[rank];
-            const uint64_t left = d->queue.n - d->queue.next;
-            if (left <= (uint64_t)(ahead && d->works)) return 0;
-            if (hand->out <= (ahead ? hand->chunk : 0))
-                ASSAY_TRY(send_chunk(d, rank, chunk_size(d, hand)));
-        }
-    }
+    const double deaf = fmax(d->own, d->publishing);
+    struct sweep_deal deal = {0};
+
+    while (sweep_roster_deal(&d->roster, deaf, &deal)) ASSAY_TRY(send_chunk(d, deal.rank, deal.n));
     return 0;
 }
 
@@ -216,11 +201,14 @@ static int end_workers(struct sweep_desk *d)
 static int evaluate_one(struct sweep_desk *d)
 {
     const double start = assay_clock_wall();
+    uint32_t repeat;
 
+    next_item(d, d->chunk);
     ASSAY_TRY(reserve(d, d->n_pending + 1));
-    ASSAY_TRY(sweep_bench_evaluate(&d->bench, next_task(d), pending_at(d, d->n_pending), d->err));
+    ASSAY_TRY(
+        sweep_bench_evaluate(&d->bench, d->chunk, pending_at(d, d->n_pending), &repeat, d->err));
     d->own = assay_clock_wall() - start;
-    return enter(d, 1, d->own);
+    return enter(d, repeat, d->own);
 }
 
 static int checkpoint_if_due(struct sweep_desk *d)
@@ -256,11 +244,12 @@ static void show(struct sweep_desk *d)
 {
     const struct sweep_ledger *ledger = d->ledger;
 
-    sweep_progress_show(&d->progress, &(struct sweep_count){.done = ledger->n_done,
-                                                            .total = ledger->task.n,
-                                                            .failed = ledger->n_failed,
-                                                            .cost_left = d->queue.cost_left,
-                                                            .cost_done = d->queue.cost_done});
+    sweep_progress_show(&d->progress,
+                        &(struct sweep_count){.done = ledger->n_done,
+                                              .total = ledger->task.n,
+                                              .failed = ledger->n_failed,
+                                              .cost_left = d->roster.queue.cost_left,
+                                              .cost_done = d->roster.queue.cost_done});
 }
 
 static int run(struct sweep_desk *d)
@@ -269,7 +258,7 @@ static int run(struct sweep_desk *d)
 
     while (ledger->n_done < ledger->task.n && !must_stop(d)) {
         ASSAY_TRY(hand_out(d));
-        const bool own = d->works && d->queue.next < d->queue.n;
+        const bool own = d->roster.works && d->roster.queue.next < d->roster.queue.n;
         if (own) ASSAY_TRY(evaluate_one(d));
         if (d->ranks > 1) ASSAY_TRY(receive_all(d, own ? 0 : WAIT_SECONDS));
         ASSAY_TRY(flush_if_due(d));
@@ -279,12 +268,35 @@ static int run(struct sweep_desk *d)
     return 0;
 }
 
+static double cost_of(const struct sweep_desk *d, uint64_t i)
+{
+    const struct assay_job *job = d->farm.job;
+    const struct sweep_tasks *task = &d->ledger->task;
+
+    if (d->ledger->done[i]) return SWEEP_NOT_QUEUED;
+    return fmax(job->cost(job->self, task->at + i * task->bytes) / d->cut, 0);
+}
+
+static int open_queue(struct sweep_desk *d)
+{
+    const struct sweep_ledger *ledger = d->ledger;
+    const uint64_t n = ledger->task.n, left = n - ledger->n_done;
+    const uint32_t most = d->farm.job->evaluate_repeat ? ledger->schema->repeats : 1;
+
+    d->cut = sweep_cut(left, most, d->ranks - 1 + d->roster.works);
+    double *cost = malloc((n * d->cut + 1) * sizeof *cost);
+    for (uint64_t i = 0; cost && i < n; i++) {
+        cost[i * d->cut] = cost_of(d, i);
+        for (uint32_t k = 1; k < d->cut; k++) cost[i * d->cut + k] = cost[i * d->cut];
+    }
+    return sweep_roster_begin(&d->roster, cost, n * d->cut, d->err);
+}
+
 int sweep_desk_round(struct sweep_desk *d, struct sweep_ledger *ledger)
 {
     d->ledger = ledger;
     d->published_done = ledger->n_done;
-    sweep_queue_free(&d->queue);
-    ASSAY_TRY(sweep_queue_open(&d->queue, ledger, d->farm.job, d->err));
+    ASSAY_TRY(open_queue(d));
     sweep_progress_open(&d->progress, d->farm.log, &(struct sweep_count){.done = ledger->n_done});
     const int status = run(d);
     sweep_progress_break(&d->progress);
@@ -315,10 +327,9 @@ static int fill(struct sweep_desk *d)
 {
     const struct sweep_farm *farm = &d->farm;
 
-    d->hand = calloc((size_t)d->ranks, sizeof *d->hand);
-    if (!d->hand)
-        return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for %d ranks", d->ranks);
-    d->chunk = malloc(SWEEP_CHUNK_MAX * farm->job->task_bytes);
+    ASSAY_TRY(
+        sweep_roster_open(&d->roster, d->ranks, sweep_desk_works(farm->config, d->ranks), d->err));
+    d->chunk = malloc(SWEEP_CHUNK_MAX * sweep_item_bytes(farm->job));
     if (!d->chunk) return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for messages");
     ASSAY_TRY(sweep_bench_open(&d->bench, farm->job, 0, d->err));
     return reserve(d, 16);
@@ -332,7 +343,6 @@ int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, stru
     d->farm = *farm;
     d->err = err;
     d->ranks = assay_comm_size(farm->comm);
-    d->works = sweep_desk_works(farm->config, d->ranks);
     sweep_limit_open(&d->limit, farm->config);
     d->flushed = d->published = assay_clock_wall();
     const int status = fill(d);
@@ -347,9 +357,8 @@ int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, stru
 void sweep_desk_close(struct sweep_desk *d)
 {
     if (!d) return;
-    sweep_queue_free(&d->queue);
+    sweep_roster_free(&d->roster);
     sweep_bench_close(&d->bench);
-    free(d->hand);
     free(d->chunk);
     free(d->pending);
     free(d);

@@ -223,8 +223,10 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
     return ASSAY_OK;
 }
 
+// Of the repeats first to end - 1.
 static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
-                    struct assay_record *record, struct assay_err *err)
+                    uint32_t first, uint32_t end, struct assay_record *record,
+                    struct assay_err *err)
 {
     const double start = assay_clock_thread();
     const struct assay_schema *schema = &e->schema;
@@ -241,7 +243,7 @@ static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assa
         judge(record, ASSAY_VERDICT_DEAD, "network", "the output does not depend on the input");
     const int fits = make_room(e, dead, &most, record, err);
     ASSAY_TRY(fits);
-    for (uint32_t r = 0; fits && r < schema->repeats; r++) {
+    for (uint32_t r = first; fits && r < end; r++) {
         ASSAY_TRY(evaluate_repeat(e, r, dead, most, record, err));
     }
     record->seconds = assay_clock_thread() - start;
@@ -251,13 +253,19 @@ static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assa
 int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
                    struct assay_err *err)
 {
-    return evaluate(e, index, NULL, record, err);
+    return evaluate(e, index, NULL, 0, e->schema.repeats, record, err);
+}
+
+int assay_evaluate_repeat(struct assay_evaluator *e, uint64_t index, uint32_t repeat,
+                          struct assay_record *record, struct assay_err *err)
+{
+    return evaluate(e, index, NULL, repeat, repeat + 1, record, err);
 }
 
 int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supernet *mask,
                             struct assay_record *record, struct assay_err *err)
 {
-    return evaluate(e, UINT64_MAX, mask, record, err);
+    return evaluate(e, UINT64_MAX, mask, 0, e->schema.repeats, record, err);
 }
 
 // ---- the evaluator ------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ int sweep_ledger_open(struct sweep_ledger *ledger, const struct assay_schema *sc
     ledger->record = calloc(n + 1, sizeof *ledger->record);
     ledger->done = calloc(n + 1, sizeof *ledger->done);
     ledger->number = calloc((n + 1) * width + 1, sizeof *ledger->number);
-    if (!ledger->record || !ledger->done || !ledger->number) {
+    ledger->part = calloc(n + 1, sizeof *ledger->part);
+    if (!ledger->part || !ledger->record || !ledger->done || !ledger->number) {
         sweep_ledger_free(ledger);
         return assay_err_set(err, ASSAY_ERR_MEMORY,
                              "no memory for %" PRIu64 " records of %zu bytes", n, ledger->bytes);
@@ -56,16 +57,20 @@ static uint64_t number_of(const struct sweep_ledger *ledger, const void *packed)
     return record.index;
 }
 
+static int no_task(uint64_t number, struct assay_err *err)
+{
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "a record of candidate %" PRIu64 ", which is none of this run's tasks",
+                         number);
+}
+
 int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
                        struct assay_err *err)
 {
     const uint64_t number = number_of(ledger, packed);
     const uint64_t i = *task = find(&ledger->task, number);
 
-    if (i == ledger->task.n)
-        return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "a record of candidate %" PRIu64 ", which is none of this run's tasks",
-                             number);
+    if (i == ledger->task.n) return no_task(number, err);
     // The first record stands, but a failure gives way to a later try.
     const bool failed = ledger->done[i] && ledger->record[i].verdict == ASSAY_VERDICT_FAILED;
     if (ledger->done[i] && !failed) return 0;
@@ -73,6 +78,53 @@ int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t
     ledger->n_done += !ledger->done[i];
     ledger->n_failed -= failed;
     ledger->done[i] = true;
+    ledger->n_failed += ledger->record[i].verdict == ASSAY_VERDICT_FAILED;
+    return 1;
+}
+
+// The worst verdict stands, with the reason of the first repeat that has it, as in one evaluation.
+static void judge(struct assay_record *into, struct sweep_part *part,
+                  const struct assay_record *record, uint32_t repeat)
+{
+    const bool first = !part->n++;
+
+    if (first) into->seconds = 0;
+    into->seconds += record->seconds;
+    into->rank = record->rank;
+    if (!first && (record->verdict < into->verdict ||
+                   (record->verdict == into->verdict && repeat > part->worst)))
+        return;
+    part->worst = repeat;
+    into->verdict = record->verdict;
+    memcpy(into->reason, record->reason, sizeof into->reason);
+}
+
+static void copy_repeat(const struct assay_schema *s, struct assay_record *into,
+                        const struct assay_record *record, uint32_t repeat)
+{
+    const size_t value = (size_t)repeat * s->n_column, spectrum = (size_t)repeat * s->spectrum_len;
+
+    memcpy(into->value + value, record->value + value, s->n_column * sizeof *into->value);
+    memcpy(into->spectrum + spectrum, record->spectrum + spectrum,
+           s->spectrum_len * sizeof *into->spectrum);
+}
+
+int sweep_ledger_enter_repeat(struct sweep_ledger *ledger, const void *packed, uint32_t repeat,
+                              uint64_t *task, struct assay_err *err)
+{
+    struct assay_record record = ledger->record[ledger->task.n]; // the spare one
+
+    assay_record_unpack(ledger->schema, packed, &record);
+    const uint64_t i = *task = find(&ledger->task, record.index);
+    if (i == ledger->task.n) return no_task(record.index, err);
+    ASSAY_ASSERT(!ledger->done[i] && repeat < ledger->schema->repeats);
+    ledger->record[i].index = record.index;
+    copy_repeat(ledger->schema, &ledger->record[i], &record, repeat);
+    judge(&ledger->record[i], &ledger->part[i], &record, repeat);
+    if (ledger->part[i].n < ledger->schema->repeats) return 0;
+    ledger->part[i].n = 0;
+    ledger->done[i] = true;
+    ledger->n_done++;
     ledger->n_failed += ledger->record[i].verdict == ASSAY_VERDICT_FAILED;
     return 1;
 }
@@ -113,5 +165,6 @@ void sweep_ledger_free(struct sweep_ledger *ledger)
     free(ledger->record);
     free(ledger->done);
     free(ledger->number);
+    free(ledger->part);
     *ledger = (struct sweep_ledger){0};
 }

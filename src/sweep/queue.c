@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -20,21 +21,16 @@ static int dearer(const void *a, const void *b)
 }
 
 // Every task costs something, so that a queue of free ones is shared by number.
-static double cost_of(const struct assay_job *job, const void *task)
+static double at_least_one(double cost)
 {
-    const double cost = job->cost(job->self, task);
-
     return isfinite(cost) && cost > 1 ? cost : 1;
 }
 
-static void sort(struct sweep_queue *q, struct place *place, const struct sweep_ledger *ledger,
-                 const struct assay_job *job)
+static void sort(struct sweep_queue *q, struct place *place, uint64_t n)
 {
-    const struct sweep_tasks *task = &ledger->task;
-
-    for (uint64_t i = 0; i < task->n; i++) {
-        if (ledger->done[i]) continue;
-        q->cost[i] = cost_of(job, task->at + i * task->bytes);
+    for (uint64_t i = 0; i < n; i++) {
+        if (q->cost[i] == SWEEP_NOT_QUEUED) continue;
+        q->cost[i] = at_least_one(q->cost[i]);
         q->cost_left += q->cost[i];
         place[q->n++] = (struct place){q->cost[i], i};
     }
@@ -43,20 +39,17 @@ static void sort(struct sweep_queue *q, struct place *place, const struct sweep_
     q->cost_queued = q->cost_left;
 }
 
-int sweep_queue_open(struct sweep_queue *q, const struct sweep_ledger *ledger,
-                     const struct assay_job *job, struct assay_err *err)
+int sweep_queue_open(struct sweep_queue *q, double *cost, uint64_t n, struct assay_err *err)
 {
-    const size_t n = ledger->task.n + 1;
-    struct place *place = malloc(n * sizeof *place);
+    struct place *place = malloc((n + 1) * sizeof *place);
 
-    *q = (struct sweep_queue){.task = malloc(n * sizeof *q->task),
-                              .cost = calloc(n, sizeof *q->cost)};
-    const bool room = place && q->task && q->cost;
-    if (room) sort(q, place, ledger, job);
+    *q = (struct sweep_queue){.task = malloc((n + 1) * sizeof *q->task), .cost = cost};
+    const bool room = place && q->task && cost;
+    if (room) sort(q, place, n);
     free(place);
     if (room) return 0;
     sweep_queue_free(q);
-    return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a queue of %zu tasks", n - 1);
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a queue of %" PRIu64 " tasks", n);
 }
 
 // A share of what is left, so that chunks shrink towards the end and all evaluators end together.

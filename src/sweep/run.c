@@ -18,7 +18,7 @@ struct run {
     struct assay_comm *comm;
     const struct assay_log *log; // NULL on all ranks but 0
     struct assay_err *err;
-    int hosts;
+    struct assay_placement placement; // on rank 0
     // rank 0
     struct assay_journal *journal;
     uint64_t n_journal;         // records it held at the start
@@ -67,12 +67,38 @@ static void log_ranks(const struct run *r)
     char memory[64] = "no memory limit";
     const int ranks = assay_comm_size(r->comm);
     const bool works = sweep_desk_works(&r->config, ranks);
+    const int hosts = r->placement.hosts;
 
     if (r->config.memory)
         snprintf(memory, sizeof memory, "%" PRIu64 " MiB a rank", r->config.memory);
     assay_log_line(r->log, ASSAY_LOG_INFO, "%d rank%s on %d host%s%s, %s kernels, %s, into %s",
-                   ranks, ranks > 1 ? "s" : "", r->hosts, r->hosts > 1 ? "s" : "",
+                   ranks, ranks > 1 ? "s" : "", hosts, hosts > 1 ? "s" : "",
                    works ? "" : " (rank 0 only coordinates)", r->config.cpu, memory, r->dir);
+}
+
+// Two ranks on one CPU, or two BLAS threads in a rank, cost more than they bring.
+static void log_placement(const struct run *r)
+{
+    const struct assay_placement *p = &r->placement;
+    const int threads = assay_la_threads();
+    char place[96] = "", bound[32] = "not bound";
+
+    if (p->each < p->cpus) snprintf(bound, sizeof bound, "bound to %d each", p->each);
+    if (p->cpus)
+        snprintf(place, sizeof place, "%d rank%s compute%s on %d CPU%s of %.20s, %s; ", p->ranks,
+                 p->ranks > 1 ? "s" : "", p->ranks > 1 ? "" : "s", p->cpus, p->cpus > 1 ? "s" : "",
+                 p->host, bound);
+    assay_log_line(r->log, ASSAY_LOG_INFO, "%s%d BLAS thread%s a rank: %s", place, threads,
+                   threads == 1 ? "" : "s", assay_la_name());
+    if (threads > 1)
+        assay_log_line(r->log, ASSAY_LOG_WARN,
+                       "this BLAS runs %d threads in every rank: set OMP_NUM_THREADS=1", threads);
+    if (p->cpus && p->ranks > p->cpus)
+        assay_log_line(
+            r->log, ASSAY_LOG_WARN,
+            "%d ranks share %d CPU%s of %s and slow each other down: start fewer, or give "
+            "them more CPUs (mpirun --bind-to, srun --cpus-per-task)",
+            p->ranks, p->cpus, p->cpus > 1 ? "s" : "", p->host);
 }
 
 static int open_desk(struct run *r)
@@ -81,6 +107,7 @@ static int open_desk(struct run *r)
     ASSAY_TRY(sweep_config_write(&r->config, r->dir, r->err));
     ASSAY_TRY(r->job->start(r->job->self, r->dir, r->comm, r->log, r->err));
     log_ranks(r);
+    log_placement(r);
     if (r->job->rounds && r->n_journal)
         assay_log_line(r->log, ASSAY_LOG_INFO, "resuming: %" PRIu64 " evaluations are known",
                        r->n_journal);
@@ -188,9 +215,10 @@ static int open_run(struct run *r)
 {
     const bool first = assay_comm_rank(r->comm) == 0;
 
-    r->hosts = assay_comm_hosts(r->comm);
+    const bool works = sweep_desk_works(&r->config, assay_comm_size(r->comm));
     const struct assay_job *job = r->job;
 
+    ASSAY_TRY(assay_comm_placement(r->comm, works, &r->placement, r->err));
     ASSAY_TRY(agree_on_rung(r));
     ASSAY_TRY(assay_comm_agree(r->comm, job->open(job->self, &r->config, r->err), r->err));
     const int opened = first ? open_desk(r) : sweep_worker_open(&r->worker, r->comm, job, r->err);

@@ -63,12 +63,16 @@ int sweep_memory_check(const struct sweep_memory *most, const struct assay_confi
                        const struct assay_space *space, struct assay_err *err);
 
 // ---- what is known ------------------------------------------------------------------------------
+struct sweep_part {
+    uint32_t n, worst; // repeats there; the first of those with the worst verdict
+};
 struct sweep_ledger {
     const struct assay_schema *schema; // borrowed
     struct sweep_tasks task;
     struct assay_record *record; // (n)
     bool *done;                  // (n)
     double *number;              // values and spectra the records point into
+    struct sweep_part *part;     // (n) what is known of tasks entered by repeats
     size_t bytes;                // of a packed record
     uint64_t n_done, n_failed;
 };
@@ -82,9 +86,33 @@ int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal
 // error.
 int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
                        struct assay_err *err);
+// The same with a record of one repeat. It is kept until all are there, then the task is done;
+// returns 1 for the last, otherwise 0. What is kept is no part of `done` and lost with the ledger.
+int sweep_ledger_enter_repeat(struct sweep_ledger *ledger, const void *packed, uint32_t repeat,
+                              uint64_t *task, struct assay_err *err);
+// Opens a ledger of what DIR/journal holds, which stays as it is.
+int sweep_ledger_read(struct sweep_ledger *ledger, const struct assay_schema *schema,
+                      struct sweep_tasks task, const char *dir, struct assay_err *err);
 // Failed candidates count as not done again, so that a run tries them once more; returns how many.
 uint64_t sweep_ledger_retry(struct sweep_ledger *ledger);
 void sweep_ledger_free(struct sweep_ledger *ledger);
+
+// What a run would be. Opens all that a run opens at its start, so that its errors show. To be
+// closed also after an error; stays where it is meanwhile.
+struct sweep_outline {
+    struct assay_config config;
+    struct assay_space space;
+    struct sweep_plan plan;
+    struct assay_evaluator *evaluator;
+    struct assay_hash data; // digest of the images
+    double opening;         // seconds that a rank takes before its first candidate
+    struct sweep_memory most;
+};
+int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config,
+                       struct assay_err *err);
+// Candidates and memory.
+void sweep_outline_print(const struct sweep_outline *o, FILE *out);
+void sweep_outline_close(struct sweep_outline *o);
 
 // ---- what is published --------------------------------------------------------------------------
 struct sweep_publisher {
@@ -126,8 +154,6 @@ struct sweep_archive {
 // Reads identity and candidates; whole: as if it were not sharded. A zeroed archive; closed by the
 // caller also on error.
 int sweep_archive_open(struct sweep_archive *a, const char *dir, bool whole, struct assay_err *err);
-// The same of a configuration: space, columns and schema.
-int sweep_archive_schema(struct sweep_archive *a, struct assay_err *err);
 // Reads the records.
 int sweep_archive_load(struct sweep_archive *a, const char *dir, struct assay_err *err);
 void sweep_archive_close(struct sweep_archive *a);
@@ -185,11 +211,12 @@ void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *cou
 void sweep_progress_break(struct sweep_progress *p);
 
 // ---- the farm -----------------------------------------------------------------------------------
-// Rank 0 sends TASK, a worker answers DONE. An empty TASK ends the worker: it drops what it holds,
-// sends what is finished, and marks that message LAST.
+// Rank 0 sends TASK, items of a task and the repeat that is wanted; a worker answers DONE. An empty
+// TASK ends the worker: it drops what it holds, sends what is finished, and marks that message
+// LAST.
 enum sweep_done_flag { SWEEP_DONE_LAST = 1, SWEEP_DONE_STOP = 2, SWEEP_DONE_ERROR = 4 };
 struct sweep_done {
-    uint32_t flag, n_record; // n_record packed records follow
+    uint32_t flag, n_record; // n_record packed records follow, and of each its repeat (u32)
     int32_t signal;          // that asked for the stop
     double seconds;          // wall time spent on these records
 };
@@ -201,6 +228,11 @@ struct sweep_failure {
 // A TASK message holds at most so many tasks, and a worker is sent the next when one is left.
 #define SWEEP_CHUNK_MAX 4096
 
+// An item: a task, and behind it a repeat or SWEEP_WHOLE.
+#define SWEEP_WHOLE UINT32_MAX
+size_t sweep_item_bytes(const struct assay_job *job);
+void sweep_item_make(void *item, const struct assay_job *job, const void *task, uint32_t repeat);
+
 // One evaluation into a packed record: the scratch that a rank keeps for it.
 struct sweep_bench {
     const struct assay_job *job; // borrowed
@@ -211,8 +243,8 @@ struct sweep_bench {
 };
 int sweep_bench_open(struct sweep_bench *bench, const struct assay_job *job, int rank,
                      struct assay_err *err);
-int sweep_bench_evaluate(struct sweep_bench *bench, const void *task, void *packed,
-                         struct assay_err *err);
+int sweep_bench_evaluate(struct sweep_bench *bench, const void *item, void *packed,
+                         uint32_t *repeat, struct assay_err *err);
 void sweep_bench_close(struct sweep_bench *bench);
 
 // Every rank but 0. Running ends when rank 0 says so; a system error during an evaluation is sent
@@ -246,7 +278,7 @@ void sweep_desk_close(struct sweep_desk *desk);
 // True when rank 0 evaluates candidates itself.
 bool sweep_desk_works(const struct assay_config *config, int ranks);
 
-// The unfinished tasks, the most expensive first, cut into chunks.
+// The unfinished tasks (or their repeats), the most expensive first, cut into chunks.
 struct sweep_queue {
     uint64_t *task; // (n)
     double *cost;   // (n_task), by task
@@ -255,8 +287,9 @@ struct sweep_queue {
         cost_done;                    // not handed out yet, unfinished, finished in this run
     double spent_cost, spent_seconds; // what evaluators reported lately
 };
-int sweep_queue_open(struct sweep_queue *q, const struct sweep_ledger *ledger,
-                     const struct assay_job *job, struct assay_err *err);
+// cost: (n) by task, malloc'd, taken also on error; NULL: there was no memory for it.
+#define SWEEP_NOT_QUEUED (-1.0) // cost of a task that is done
+int sweep_queue_open(struct sweep_queue *q, double *cost, uint64_t n, struct assay_err *err);
 // How many tasks make a chunk of about `seconds` for one of n evaluators, at least one while there
 // are any; at most `limit`.
 uint64_t sweep_queue_chunk(const struct sweep_queue *q, double seconds, int n, uint64_t limit);
@@ -264,5 +297,82 @@ uint64_t sweep_queue_chunk(const struct sweep_queue *q, double seconds, int n, u
 uint64_t sweep_queue_take(struct sweep_queue *q);
 void sweep_queue_finished(struct sweep_queue *q, uint64_t task, double seconds);
 void sweep_queue_free(struct sweep_queue *q);
+
+// Who gets how much of the queue when: what the coordinator decides, without messages or clock, so
+// that a simulation asks the same questions.
+struct sweep_hand {
+    uint64_t out, chunk; // items dealt and not answered; size of the last TASK
+    bool asks;           // is among those asking
+};
+struct sweep_roster {
+    struct sweep_queue queue; // of items: task x cut + repeat
+    struct sweep_hand *hand;  // (ranks), 0 unused
+    int *asking;              // (n_asking) ranks that have answered since the last dealing
+    int n_asking, ranks;
+    bool works; // rank 0 evaluates too
+};
+int sweep_roster_open(struct sweep_roster *r, int ranks, bool works, struct assay_err *err);
+// Begins a round: all workers have nothing. cost: as sweep_queue_open.
+int sweep_roster_begin(struct sweep_roster *r, double *cost, uint64_t n, struct assay_err *err);
+void sweep_roster_answered(struct sweep_roster *r, int rank, uint64_t n);
+// One dealing, which begins with zeros. Gives each worker that is due the next n items of the queue
+// (sweep_queue_take), which the caller sends: first those that have nothing, then a chunk ahead, in
+// the opposite order, since who holds the dearest shall be the last to be given more. false: nobody
+// is due any more. deaf: seconds that rank 0 may not listen for.
+struct sweep_deal {
+    int ahead, at, rank;
+    uint64_t n;
+};
+bool sweep_roster_deal(struct sweep_roster *r, double deaf, struct sweep_deal *deal);
+void sweep_roster_free(struct sweep_roster *r);
+// Into how many items each of n tasks is cut, 1 or `most`: whole while there are many for each
+// evaluator.
+uint32_t sweep_cut(uint64_t n, uint32_t most, int evaluators);
+// True when a worker with n finished records and `left` tasks sends them: when as much is finished
+// as is still queued. With one chunk in hand and one ahead that is at the end of each chunk, and
+// the last tasks go one by one. since: seconds since it last sent.
+bool sweep_records_due(uint64_t n, uint64_t left, uint64_t most, double since);
+// How many records of so many bytes a worker keeps at most.
+uint64_t sweep_records_most(size_t bytes);
+
+// ---- simulation ---------------------------------------------------------------------------------
+// What rank 0 and the way there cost.
+struct sweep_price {
+    double message, record; // seconds of rank 0 for each message, and for each record in it
+    double latency;         // seconds from sending to being looked at
+};
+struct sweep_sim_input {
+    const double *cost;    // (n) by which tasks are dealt, or SWEEP_NOT_QUEUED
+    const double *seconds; // (n) that they take
+    uint64_t n, most;      // most: records in a message, sweep_records_most
+    int ranks;
+    bool works;
+    struct sweep_price price;
+};
+// efficiency + coordinating + tail + waiting is 1: work, rank 0 that only coordinates, ranks that
+// have finished their last task, and the rest, of the ranks' time.
+struct sweep_sim {
+    double wall, work, longest; // seconds: from first to last, of all tasks, of the longest
+    double efficiency, coordinating, tail, waiting;
+    double handling, load; // seconds of rank 0 for messages; their part of its time
+    uint64_t messages;
+};
+int sweep_sim_run(struct sweep_sim *out, const struct sweep_sim_input *in, struct assay_err *err);
+// What costs most of the time that is no work.
+const char *sweep_sim_limit(const struct sweep_sim *sim, int ranks);
+
+// ---- what it will take --------------------------------------------------------------------------
+struct sweep_calibration {
+    double *cost, *seconds; // (n_task) by assay_evaluator_cost; CPU seconds
+    double total, longest;  // of seconds
+    uint64_t n_measured;
+    double spent; // seconds on measuring
+};
+// Evaluates tasks for about so many CPU seconds, at least a few, or takes the times that the sweep
+// in dir (NULL: none) has recorded, and estimates the others by their cost. To be freed also after
+// an error.
+int sweep_calibrate(struct sweep_calibration *c, struct sweep_outline *o, double seconds,
+                    const char *dir, struct assay_err *err);
+void sweep_calibration_free(struct sweep_calibration *c);
 
 #endif

@@ -50,6 +50,14 @@ static int evaluate(void *self, const void *task, struct assay_record *record,
     return assay_evaluate(((struct sweep *)self)->evaluator, *(const uint64_t *)task, record, err);
 }
 
+static int evaluate_repeat(void *self, const void *task, uint32_t repeat,
+                           struct assay_record *record, struct assay_err *err)
+{
+    struct sweep *s = self;
+
+    return assay_evaluate_repeat(s->evaluator, *(const uint64_t *)task, repeat, record, err);
+}
+
 // ---- rank 0 -------------------------------------------------------------------------------------
 static int check_memory(struct sweep *s, struct assay_err *err)
 {
@@ -134,6 +142,7 @@ int assay_sweep_run(const struct assay_config *config, const char *dir, struct a
                                   .schema = schema,
                                   .identity = identity,
                                   .evaluate = evaluate,
+                                  .evaluate_repeat = evaluate_repeat,
                                   .prepare = prepare,
                                   .start = start,
                                   .round = next_round,

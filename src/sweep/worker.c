@@ -7,17 +7,16 @@
 
 #define LOOK_SECONDS 0.005 // between looks for messages while there is work
 #define IDLE_SECONDS 0.1
-#define SEND_SECONDS 0.25 // at least this often
-#define BATCH_BYTES  (1u << 20)
 #define QUEUE_MAX    ((size_t)2 * SWEEP_CHUNK_MAX)
 
 struct sweep_worker {
     struct assay_comm *comm;
     struct sweep_bench bench;
-    char *queue; // (QUEUE_MAX, task_bytes)
-    size_t task_bytes;
+    char *queue; // (QUEUE_MAX, item_bytes)
+    size_t item_bytes;
     size_t next, end; // what is left of it
-    char *batch;      // header and room for n_batch packed records
+    char *batch;      // header and room for n_batch packed records and their repeats
+    uint32_t *repeat; // (n_batch)
     uint32_t n_record, n_batch;
     double seconds; // spent on the records in the batch
     double sent, looked;
@@ -25,9 +24,9 @@ struct sweep_worker {
     struct assay_err *err;
 };
 
-static char *task_at(const struct sweep_worker *w, size_t i)
+static char *item_at(const struct sweep_worker *w, size_t i)
 {
-    return w->queue + i * w->task_bytes;
+    return w->queue + i * w->item_bytes;
 }
 
 static char *record_at(const struct sweep_worker *w, uint32_t i)
@@ -43,9 +42,13 @@ static int send_done(struct sweep_worker *w, uint32_t flag)
                                     .signal = signal,
                                     .seconds = w->seconds};
 
+    char *end = record_at(w, w->n_record);
+    const size_t repeats = w->n_record * sizeof *w->repeat;
+
     memcpy(w->batch, &done, sizeof done);
+    memcpy(end, w->repeat, repeats);
     ASSAY_TRY(assay_comm_post(w->comm, 0, ASSAY_TAG_DONE, w->batch,
-                              (size_t)(record_at(w, w->n_record) - w->batch), w->err));
+                              (size_t)(end - w->batch) + repeats, w->err));
     w->told_stop |= signal != 0;
     w->n_record = 0;
     w->seconds = 0;
@@ -65,23 +68,20 @@ static int send_error(struct sweep_worker *w, struct assay_err *error)
     return assay_comm_post(w->comm, 0, ASSAY_TAG_DONE, &failure, sizeof failure, w->err);
 }
 
-// Sends when as much is finished as is still queued: with one chunk in hand and one ahead that is
-// at the end of each chunk, and the last candidates go one by one.
 static int send_if_due(struct sweep_worker *w)
 {
-    if (!w->n_record) return 0;
-    if (w->n_record < w->end - w->next && w->n_record < w->n_batch &&
-        assay_clock_wall() - w->sent < SEND_SECONDS)
-        return 0;
-    return send_done(w, 0);
+    const double since = assay_clock_wall() - w->sent;
+
+    return sweep_records_due(w->n_record, w->end - w->next, w->n_batch, since) ? send_done(w, 0)
+                                                                               : 0;
 }
 
 static int evaluate_next(struct sweep_worker *w)
 {
     struct assay_err error = {0};
     const double start = assay_clock_wall();
-    const int status =
-        sweep_bench_evaluate(&w->bench, task_at(w, w->next), record_at(w, w->n_record), &error);
+    const int status = sweep_bench_evaluate(
+        &w->bench, item_at(w, w->next), record_at(w, w->n_record), &w->repeat[w->n_record], &error);
 
     if (status < 0) return send_error(w, &error);
     w->next++;
@@ -92,13 +92,13 @@ static int evaluate_next(struct sweep_worker *w)
 
 static int take_task(struct sweep_worker *w, const struct assay_mail *mail)
 {
-    const size_t n = mail->n / w->task_bytes;
+    const size_t n = mail->n / w->item_bytes;
 
-    memmove(w->queue, task_at(w, w->next), (w->end - w->next) * w->task_bytes);
+    memmove(w->queue, item_at(w, w->next), (w->end - w->next) * w->item_bytes);
     w->end -= w->next;
     w->next = 0;
     ASSAY_ASSERT(mail->tag == ASSAY_TAG_TASK && n <= QUEUE_MAX - w->end);
-    ASSAY_TRY(assay_comm_take(w->comm, mail, task_at(w, w->end), w->err));
+    ASSAY_TRY(assay_comm_take(w->comm, mail, item_at(w, w->end), w->err));
     w->end += n;
     w->ended = !n;
     if (w->ended || w->broken) w->end = 0;
@@ -139,12 +139,15 @@ static int make_worker(struct sweep_worker **out, struct assay_comm *comm,
     w->comm = comm;
     w->err = err;
     ASSAY_TRY(sweep_bench_open(&w->bench, job, assay_comm_rank(comm), err));
-    w->n_batch = (uint32_t)(1 + BATCH_BYTES / w->bench.bytes);
-    w->batch = malloc(sizeof(struct sweep_done) + w->n_batch * w->bench.bytes);
-    w->task_bytes = job->task_bytes;
-    w->queue = malloc(QUEUE_MAX * w->task_bytes);
-    return w->batch && w->queue ? 0
-                                : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a worker");
+    w->n_batch = (uint32_t)sweep_records_most(w->bench.bytes);
+    w->repeat = malloc(w->n_batch * sizeof *w->repeat);
+    w->batch =
+        malloc(sizeof(struct sweep_done) + w->n_batch * (w->bench.bytes + sizeof *w->repeat));
+    w->item_bytes = sweep_item_bytes(job);
+    w->queue = malloc(QUEUE_MAX * w->item_bytes);
+    return w->batch && w->repeat && w->queue
+               ? 0
+               : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a worker");
 }
 
 int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm,
@@ -167,6 +170,7 @@ void sweep_worker_close(struct sweep_worker *w)
     if (!w) return;
     sweep_bench_close(&w->bench);
     free(w->batch);
+    free(w->repeat);
     free(w->queue);
     free(w);
 }

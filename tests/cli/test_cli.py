@@ -5,6 +5,7 @@
 usage: test_cli.py ASSAY SOURCE_ROOT
 """
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import unittest
 
 ASSAY = os.path.abspath(sys.argv[1])
 ROOT = os.path.abspath(sys.argv[2])
-VERBS = ["sweep", "search", "rank", "correlate", "eval", "show", "list", "pack"]
+VERBS = ["sweep", "plan", "search", "rank", "correlate", "eval", "show", "list", "pack"]
 TOPICS = ["spaces", "metrics", "protocols", "methods", "kernels", "options"]
 CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 NONE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
@@ -156,6 +157,54 @@ class Show(Case):
         self.fails(2, "show", "nas-bench-201", "15625", says=["15625", "15624"])
         self.fails(1, "show", "nas-bench-201", "|nor_conv_5x5~0|", says=["nor_conv_5x5"])
         self.fails(1, "show", "nas-bench-102", "1", says=["nas-bench-102", "nas-bench-201"])
+
+
+class Plan(Case):
+    CHEAP = "[network]\nimage = 8\n[ntk]\nbatch = 6\n[nasi]\nbatch = 8\n[regions]\nbatch = 50\n[run]\nrepeats = 2\n"
+
+    def plan(self, *words):
+        return self.works("plan", self.write("c.ini", self.CHEAP), *words)
+
+    def test_tells_tasks_time_memory_and_disk(self):
+        text = self.plan("--sample", "60", "--seconds", "0")
+        for line in (r"^nas-bench-201: 60 candidates, \d+ to evaluate", r"^memory: at most \d+\.\d MiB on a rank",
+                     r"^disk: journal \d+\.\d MiB, results.h5 about", r"^times: 8 candidates measured",
+                     r"^work: \S+ core-hours", r"^     1 +00:00:0\d +100\.0 %",
+                     r"^suggested: --ntasks=\d+ --time=00:03:00 --mem-per-cpu=\d+M$"):
+            self.assertRegex(text, re.compile(line, re.M))
+        self.assertEqual(os.listdir(self.dir), ["c.ini"])
+
+    def test_one_number_of_ranks(self):
+        text = self.plan("--sample", "60", "--seconds", "0", "--ntasks", "37")
+        self.assertRegex(text, re.compile(r"^    37  ", re.M))
+        self.assertIn("suggested: --ntasks=37 ", text)
+
+    def test_says_what_a_dry_run_says(self):
+        head = self.plan("--count", "30", "--seconds", "0").splitlines()[:2]
+        dry = self.works("sweep", self.path("c.ini"), "--count", "30", "-o", self.path("run"), "--dry-run")
+        self.assertEqual(dry.splitlines()[:2], head)
+
+    def test_replays_a_run(self):
+        self.assertEqual(run("sweep", self.write("c.ini", self.CHEAP), "--first", "7000", "--count", "30", "-o", self.path("run"), "-q").returncode, 0)
+        before = sorted(os.listdir(self.path("run")))
+        cells = ("--replay", self.path("run"), "--first", "6990", "--count", "60")
+        text = self.plan(*cells, "--set", "run.repeats=6")
+        n = re.search(r"^times: of (\d+) candidates as", text, re.M)
+        self.assertGreater(int(n[1]), 5)
+        half = self.plan(*cells)
+        work = [float(re.search(r"\((\S+) s of CPU", t)[1]) for t in (text, half)]
+        self.assertAlmostEqual(work[0] / work[1], 3, delta=0.02)
+        self.assertEqual(sorted(os.listdir(self.path("run"))), before)
+
+    def test_errors(self):
+        file = self.write("c.ini", self.CHEAP)
+        for word in ("0", "-1", "many"):
+            self.fails(2, "plan", file, "--ntasks", word, says=["--ntasks"])
+        self.fails(2, "plan", file, "--seed", "3", says=["plan: --seed"])
+        self.fails(1, "plan", self.path("none.ini"), says=["none.ini"])
+        p = run("plan", file, "--count", "9", "--replay", self.path("none"))
+        self.assertEqual(p.returncode, 1)
+        self.assertRegex(p.stderr, r"\Aassay: cannot open .*none/journal[^\n]+\n\Z")
 
 
 class Config(Case):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same numbers, bit for bit, for any number of ranks and any division of the work."""
 import collections
+import os
 import shutil
 import subprocess
 
@@ -28,6 +29,18 @@ class Ranks(launch.SweepTest):
         with h5py.File(self.scratch / "ranks3/results.h5") as file:
             self.assertEqual(set(file["run/rank"][()]), {0, 1, 2}, "some rank did nothing")
 
+    def test_repeats_are_tasks_where_ranks_are_many(self):
+        """16 tasks and more for each rank go out whole, fewer repeat by repeat: to several ranks, with equal results."""
+        config = self.config(CHEAP | {"run": {"repeats": 5}})
+        self.sweep(config, self.scratch / "alone", "--first", 7000, "--count", 40, ranks=0)
+        for ranks in (2, 3, 5):
+            self.sweep(config, self.scratch / f"cut{ranks}", "--first", 7000, "--count", 40, ranks=ranks)
+            self.assertSame(self.scratch / "alone", self.scratch / f"cut{ranks}")
+        one = ("--first", 7777, "--count", 1)
+        self.sweep(config, self.scratch / "one", *one, ranks=0)
+        self.sweep(config, self.scratch / "one5", *one, ranks=5)
+        self.assertSame(self.scratch / "one", self.scratch / "one5")
+
     def test_coordinator_may_only_coordinate(self):
         config = self.config(CHEAP)
         self.sweep(config, self.scratch / "a", "--sample", 60)
@@ -36,6 +49,18 @@ class Ranks(launch.SweepTest):
         self.assertSame(self.scratch / "a", self.scratch / "b")
         with h5py.File(self.scratch / "b/results.h5") as file:
             self.assertEqual(set(file["run/rank"][()]), {1})
+
+    def test_placement_is_told(self):
+        """One BLAS thread per rank by itself; more ranks than CPUs are warned of."""
+        config = self.config(CHEAP)
+        self.addCleanup(os.sched_setaffinity, 0, os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        one = self.sweep(config, self.scratch / "one", "--sample", 20, ranks=1)
+        two = self.sweep(config, self.scratch / "two", "--sample", 20, ranks=2)
+        self.assertRegex(one, r"1 rank computes on 1 CPU of \S+, not bound; 1 BLAS thread a rank: \S")
+        self.assertRegex(two, r"2 ranks compute on 1 CPU of \S+, not bound; 1 BLAS thread a rank: \S")
+        self.assertNotIn("slow each other down", one)
+        self.assertRegex(two, r"warning: 2 ranks share 1 CPU of \S+ and slow each other down")
 
     def test_whole_space_streams(self):
         """The null metric on all 15,625: what the coordinator itself costs."""

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a sweep will take on how many ranks: tasks, time, memory, disk.
+#include "run.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GOOD_EFFICIENCY 0.9
+#define POOR_EFFICIENCY 0.5    // not worth a line
+#define LONG_SECONDS    3600.0 // that more ranks are suggested for
+#define RANKS_MOST      16384
+#define LIMIT_FACTOR    1.3 // of the time asked of Slurm over the time expected
+#define LIMIT_MARGIN    120.0
+#define PROGRAM_MIB     100.0 // what program and libraries take, and a margin
+
+// `meson test --benchmark farm` measures 0.3 us a message in shared memory, 2.5 by TCP, and 0.3 us
+// a record. The latency is half of the longest nap of a rank that waits for messages, and more than
+// a network's.
+static const struct sweep_price price = {.message = 3e-6, .record = 1e-6, .latency = 500e-6};
+
+struct forecast {
+    struct sweep_outline outline;
+    struct sweep_calibration times;
+    FILE *out;
+    struct assay_err *err;
+};
+
+// The times of the items that tasks are cut into; malloc'd, NULL when out of memory.
+static double *cut_times(const double *time, uint64_t n, uint32_t cut)
+{
+    double *item = malloc((n * cut + 1) * sizeof *item);
+
+    for (uint64_t i = 0; item && i < n * cut; i++) item[i] = time[i / cut] / cut;
+    return item;
+}
+
+static int simulate(struct forecast *f, int ranks, struct sweep_sim *sim)
+{
+    const struct assay_schema *schema = assay_evaluator_schema(f->outline.evaluator);
+    const bool works = sweep_desk_works(&f->outline.config, ranks);
+    const uint64_t n = f->outline.plan.n_task;
+    const uint32_t cut = sweep_cut(n, schema->repeats, ranks - 1 + works);
+    double *cost = cut_times(f->times.cost, n, cut), *seconds = cut_times(f->times.seconds, n, cut);
+    const struct sweep_sim_input input = {.cost = cost,
+                                          .seconds = seconds,
+                                          .n = n * cut,
+                                          .most = sweep_records_most(assay_record_bytes(schema)),
+                                          .ranks = ranks,
+                                          .works = works,
+                                          .price = price};
+
+    const int status = cost && seconds
+                           ? sweep_sim_run(sim, &input, f->err)
+                           : assay_err_set(f->err, ASSAY_ERR_MEMORY, "no memory for a simulation");
+    free(cost);
+    free(seconds);
+    return status;
+}
+
+// ---- words --------------------------------------------------------------------------------------
+// As Slurm takes it: [D-]HH:MM:SS.
+static const char *clock_text(char *text, size_t cap, double seconds)
+{
+    const uint64_t s = (uint64_t)seconds, days = s / 86400;
+    char first[24] = "";
+
+    if (days) snprintf(first, sizeof first, "%" PRIu64 "-", days);
+    snprintf(text, cap, "%s%02u:%02u:%02u", first, (unsigned)(s / 3600 % 24),
+             (unsigned)(s / 60 % 60), (unsigned)(s % 60));
+    return text;
+}
+
+static double limit_of(double seconds)
+{
+    return 60 * ceil((LIMIT_FACTOR * seconds + LIMIT_MARGIN) / 60);
+}
+
+// The spectra of a class are stored once for each chunk of rows that holds members of it: how many
+// are stored in all; one for each row when there is no memory to count.
+static uint64_t count_spectra(const struct sweep_plan *plan, uint64_t chunk)
+{
+    uint64_t *last = calloc(plan->n_task + 1, sizeof *last), n = 0; // chunk, from 1
+
+    if (!last) return plan->n_row;
+    for (uint64_t i = 0; i < plan->n_row; i++) {
+        n += last[plan->task_of[i]] != i / chunk + 1;
+        last[plan->task_of[i]] = i / chunk + 1;
+    }
+    free(last);
+    return n;
+}
+
+// Bytes after compression, measured to 15 % on 300 and on 15,625 rows.
+static double results_bytes(const struct sweep_outline *o, uint32_t n_extra)
+{
+    enum { VALUE = 3, EIGENVALUE = 7, RANK = 1, KEYS = 20, FIXED = 60000, CHUNK_VALUES = 1 << 15 };
+    const struct assay_schema *s = assay_evaluator_schema(o->evaluator);
+    const uint64_t width = (uint64_t)s->repeats * s->spectrum_len;
+    const double means = s->n_column * (s->repeats > 1 ? 2.0 : 1.0) + n_extra;
+    const double row = KEYS + VALUE * (means + (double)s->repeats * s->n_column) +
+                       2.0 * RANK * (s->n_column + n_extra);
+    const uint64_t spectra =
+        width ? count_spectra(&o->plan, width < CHUNK_VALUES ? CHUNK_VALUES / width : 1) : 0;
+
+    return FIXED + (double)o->plan.n_row * row + (double)spectra * (double)width * EIGENVALUE;
+}
+
+static int print_sizes(struct forecast *f)
+{
+    const struct sweep_outline *o = &f->outline;
+    const size_t record = assay_record_bytes(assay_evaluator_schema(o->evaluator));
+    struct assay_columns counted;
+
+    ASSAY_TRY(assay_columns_create(&counted, &o->config, true, f->err));
+    fprintf(f->out, "disk: journal %.1f MiB, results.h5 about %.1f MiB\n",
+            (double)o->plan.n_task * (double)(record + sizeof(uint64_t)) / 0x1p20,
+            results_bytes(o, counted.n_column) / 0x1p20);
+    assay_columns_free(&counted);
+    return 0;
+}
+
+static void print_times(const struct forecast *f, const char *replay)
+{
+    const struct sweep_calibration *t = &f->times;
+
+    if (replay)
+        fprintf(f->out,
+                "times: of %" PRIu64 " candidates as %s recorded them, others by their cost\n",
+                t->n_measured, replay);
+    else
+        fprintf(f->out, "times: %" PRIu64 " candidates measured in %.1f s, others by their cost\n",
+                t->n_measured, t->spent);
+    fprintf(f->out, "work: %.3g core-hours (%.4g s of CPU time), %.3g s the longest candidate\n",
+            t->total / 3600, t->total, t->longest);
+}
+
+static void print_row(const struct forecast *f, int ranks, const struct sweep_sim *sim)
+{
+    char wall[32];
+
+    fprintf(f->out, "%6d  %11s  %9.1f %%  %5.1f %%  %7.1f %%  %10.3g  %6.2f %%  %s\n", ranks,
+            clock_text(wall, sizeof wall, ceil(f->outline.opening + sim->wall)),
+            100 * sim->efficiency, 100 * sim->tail, 100 * sim->waiting,
+            (double)sim->messages / fmax(sim->wall, 1e-9), 100 * sim->load,
+            sim->efficiency > 0.99 ? "" : sweep_sim_limit(sim, ranks));
+}
+
+// ---- ranks --------------------------------------------------------------------------------------
+// The fewest that end within LONG_SECONDS, or the most, among those that work well.
+static int try_all(struct forecast *f, int *best, struct sweep_sim *of_best)
+{
+    struct sweep_sim sim = {.efficiency = 1};
+
+    *best = 0;
+    for (int ranks = 1; ranks <= RANKS_MOST && sim.efficiency >= POOR_EFFICIENCY; ranks *= 2) {
+        ASSAY_TRY(simulate(f, ranks, &sim));
+        print_row(f, ranks, &sim);
+        const bool enough = *best && of_best->wall <= LONG_SECONDS;
+        if (*best && (enough || sim.efficiency < GOOD_EFFICIENCY)) continue;
+        *best = ranks;
+        *of_best = sim;
+    }
+    return 0;
+}
+
+static int choose(struct forecast *f, int ranks)
+{
+    struct sweep_sim sim;
+    char text[32];
+
+    fprintf(f->out, "\n%6s  %11s  %11s  %7s  %9s  %10s  %8s  %s\n", "ranks", "wall time",
+            "efficiency", "tail", "waiting", "messages/s", "rank 0", "what limits it");
+    if (ranks) {
+        ASSAY_TRY(simulate(f, ranks, &sim));
+        print_row(f, ranks, &sim);
+    } else {
+        ASSAY_TRY(try_all(f, &ranks, &sim));
+    }
+    fprintf(f->out, "\nsuggested: --ntasks=%d --time=%s --mem-per-cpu=%.0fM\n", ranks,
+            clock_text(text, sizeof text, limit_of(f->outline.opening + sim.wall)),
+            ceil((double)f->outline.most.need.total / 0x1p20) + PROGRAM_MIB);
+    return 0;
+}
+
+static int forecast(struct forecast *f, const struct assay_config *config,
+                    const struct assay_forecast *spec)
+{
+    ASSAY_TRY(sweep_outline_open(&f->outline, config, f->err));
+    sweep_outline_print(&f->outline, f->out);
+    ASSAY_TRY(print_sizes(f));
+    fflush(f->out);
+    ASSAY_TRY(sweep_calibrate(&f->times, &f->outline, spec->seconds, spec->replay, f->err));
+    print_times(f, spec->replay);
+    return choose(f, spec->ranks);
+}
+
+int assay_sweep_forecast(const struct assay_config *config, const struct assay_forecast *spec,
+                         FILE *out, struct assay_err *err)
+{
+    struct forecast f = {.out = out, .err = err};
+
+    const int status = forecast(&f, config, spec);
+    sweep_calibration_free(&f.times);
+    sweep_outline_close(&f.outline);
+    return status;
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+// Laws of the roster (who gets what next) and of the simulation that replays it without ranks.
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sweep/run.h"
+
+enum { N = 1000 };
+
+// Costs that spread by a factor of 30, and times that are not quite what costs say.
+struct load {
+    double cost[N], seconds[N], total, longest;
+};
+
+static struct load make_load(void)
+{
+    struct load load = {.total = 0};
+    struct assay_rng rng;
+
+    assay_rng_init(&rng, 5, 0, "load", "sweep");
+    for (unsigned i = 0; i < N; i++) {
+        load.cost[i] = 1e9 * exp(log(30.0) * (double)assay_rng_below(&rng, 1000) / 1000.0);
+        load.seconds[i] =
+            1e-10 * load.cost[i] * (0.7 + 0.6e-3 * (double)assay_rng_below(&rng, 1000));
+        load.total += load.seconds[i];
+        load.longest = fmax(load.longest, load.seconds[i]);
+    }
+    return load;
+}
+
+static struct sweep_sim simulate(const struct load *load, int ranks, bool works, double message)
+{
+    const struct sweep_sim_input in = {.cost = load->cost,
+                                       .seconds = load->seconds,
+                                       .n = N,
+                                       .most = 100,
+                                       .ranks = ranks,
+                                       .works = works,
+                                       .price = {.message = message, .latency = 5e-4}};
+    struct sweep_sim sim;
+    struct assay_err err = {0};
+
+    assert_int_equal(sweep_sim_run(&sim, &in, &err), 0);
+    return sim;
+}
+
+// Every task is dealt once, and nobody is dealt more than a chunk ahead.
+static void test_roster_deals_all(void **state)
+{
+    const struct load load = make_load();
+    struct sweep_roster r;
+    struct sweep_deal deal = {0};
+    struct assay_err err = {0};
+    double *cost = malloc(sizeof load.cost);
+    uint64_t dealt = 0;
+
+    (void)state;
+    memcpy(cost, load.cost, sizeof load.cost);
+    cost[7] = SWEEP_NOT_QUEUED;
+    assert_int_equal(sweep_roster_open(&r, 6, false, &err), 0);
+    assert_int_equal(sweep_roster_begin(&r, cost, N, &err), 0);
+    assert_int_equal(r.queue.n, N - 1);
+    while (dealt < N - 1) {
+        for (deal = (struct sweep_deal){0}; sweep_roster_deal(&r, 0, &deal);) {
+            assert_in_range(deal.rank, 1, 5);
+            for (uint64_t i = 0; i < deal.n; i++) {
+                const uint64_t task = sweep_queue_take(&r.queue);
+                assert_int_not_equal(task, 7);
+                sweep_queue_finished(&r.queue, task, load.seconds[task]);
+            }
+            dealt += deal.n;
+        }
+        for (int rank = 1; rank < 6; rank++) {
+            assert_true(r.hand[rank].out <= 9 * r.hand[rank].chunk);
+            sweep_roster_answered(&r, rank, r.hand[rank].out);
+        }
+    }
+    assert_int_equal(dealt, N - 1);
+    sweep_roster_free(&r);
+}
+
+// A record waits for as many more as are queued, and no longer.
+static void test_records_due(void **state)
+{
+    (void)state;
+    assert_false(sweep_records_due(0, 0, 10, 100));
+    assert_true(sweep_records_due(1, 0, 10, 0));
+    assert_true(sweep_records_due(3, 3, 10, 0));
+    assert_false(sweep_records_due(3, 4, 10, 0));
+    assert_true(sweep_records_due(10, 40, 10, 0));
+    assert_true(sweep_records_due(1, 40, 10, 60));
+    assert_true(sweep_records_most(1) > sweep_records_most(1000));
+    assert_int_equal(sweep_records_most((size_t)1 << 30), 1);
+}
+
+// All the work is done, once; no number of ranks is faster than its share of the work or than the
+// longest task; parts of the ranks' time add up.
+static void test_simulation_bounds(void **state)
+{
+    const struct load load = make_load();
+
+    (void)state;
+    for (int ranks = 1; ranks <= 2048; ranks = ranks < 8 ? ranks + 1 : 2 * ranks) {
+        const bool works = ranks <= 8;
+        const struct sweep_sim sim = simulate(&load, ranks, works, 2e-5);
+        const int evaluators = ranks - 1 + works;
+        assert_true(fabs(sim.work - load.total) < 1e-9 * load.total);
+        assert_true(sim.longest == load.longest);
+        assert_true(sim.wall >= load.longest && sim.wall * evaluators >= 0.999999 * sim.work);
+        assert_true(sim.wall <= 1.05 * (load.total / evaluators + 2 * load.longest));
+        assert_true(fabs(sim.efficiency + sim.coordinating + sim.tail + sim.waiting - 1) < 1e-6);
+        assert_true(ranks == 1 || sim.messages >= 2);
+        if (evaluators <= 50) assert_true(sim.wall * evaluators <= 1.1 * load.total);
+    }
+    assert_true(fabs(simulate(&load, 1, true, 1).wall - load.total) < 1e-9 * load.total);
+}
+
+// A slow coordinator is what limits then.
+static void test_simulation_names_the_limit(void **state)
+{
+    const struct load load = make_load();
+    const struct sweep_sim slow = simulate(&load, 64, false, 0.2),
+                           few = simulate(&load, 2, false, 0),
+                           many = simulate(&load, 1024, false, 0);
+
+    (void)state;
+    assert_string_equal(sweep_sim_limit(&slow, 64), "messages to rank 0");
+    assert_string_equal(sweep_sim_limit(&few, 2), "rank 0 only coordinates");
+    assert_string_equal(sweep_sim_limit(&many, 1024), "the longest tasks");
+    assert_true(slow.load > 0.9);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_roster_deals_all),
+        cmocka_unit_test(test_records_due),
+        cmocka_unit_test(test_simulation_bounds),
+        cmocka_unit_test(test_simulation_names_the_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
