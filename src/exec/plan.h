@@ -172,6 +172,12 @@ static inline uint32_t assay_exec_taps(const struct unit *u)
 {
     return u->kernel * u->kernel;
 }
+// k0 of a group: lanes past the batch get nothing in the last one.
+static inline const float *assay_exec_k0(const struct assay_exec *x, const struct unit *u,
+                                         uint32_t group)
+{
+    return AT(x, float, group + 1 == x->groups ? u->k0_last : u->k0);
+}
 // Vectors of a unit's padded scratch.
 static inline size_t assay_exec_dz(const struct unit *u)
 {

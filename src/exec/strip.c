@@ -22,10 +22,9 @@ void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uin
                                    .act_c = plane * ASSAY_IMAGES,
                                    .act_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
     const bool coupled = u->bn != NONE && !frozen;
-    const size_t k0 = group + 1 == x->groups ? u->k0_last : u->k0;
     x->kern->affine_f32(&p, assay_exec_ref(x, &j->from, group) + at * lanes,
                         coupled ? assay_exec_xhat(x, u->bn, group) + at * ASSAY_IMAGES : NULL,
-                        AT(x, float, k0) + d->c0 * lanes, AT(x, float, u->k1) + d->c0,
+                        assay_exec_k0(x, u, group) + d->c0 * lanes, AT(x, float, u->k1) + d->c0,
                         AT(x, float, u->k2) + d->c0 * lanes, d->dst + d->halo * lanes);
 }
 
@@ -68,9 +67,8 @@ static void direct_part(const struct assay_exec *x, const struct job *j, const s
 {
     const struct unit *u = &x->unit[j->unit];
     const ptrdiff_t plane = (ptrdiff_t)u->oh * u->ow, at = (ptrdiff_t)s->first * u->ow;
-    const size_t k0 = s->group + 1 == x->groups ? u->k0_last : u->k0;
     *bn = (struct assay_bn_part){.xhat = assay_exec_xhat(x, u->bn, s->group) + at * ASSAY_IMAGES,
-                                 .k0 = AT(x, float, k0),
+                                 .k0 = assay_exec_k0(x, u, s->group),
                                  .k1 = AT(x, float, u->k1),
                                  .k2 = AT(x, float, u->k2),
                                  .xhat_c = plane * ASSAY_IMAGES,

@@ -27,7 +27,7 @@ ALWAYS ptrdiff_t fetch_range(struct assay_ahead *ahead, size_t n, const void *ho
 
 // ---- correlation: co x px accumulators ----
 // Adds one part to the sums of a tile. `first`: the tile's first output channel.
-#define CORR_PART(NAME, REAL, VEC, LOAD, IN_X)                                                     \
+#define CORR_PART(NAME, REAL, VEC, LOAD, IN_X, AHEAD)                                              \
     ALWAYS void NAME(const struct assay_corr *p, const struct assay_part *q, const uint32_t first, \
                      const uint32_t y, const uint32_t x0, VEC *sum, const uint32_t co,             \
                      const uint32_t px)                                                            \
@@ -35,7 +35,7 @@ ALWAYS ptrdiff_t fetch_range(struct assay_ahead *ahead, size_t n, const void *ho
         const REAL *in = (const REAL *)q->in + y * q->in_y + x0 * (IN_X);                          \
         const REAL *weight = (const REAL *)q->weight + (size_t)first * q->ci * q->taps;            \
         const char *soon;                                                                          \
-        const ptrdiff_t step = fetch_range(p->ahead, (size_t)q->ci * q->taps, in, &soon);          \
+        const ptrdiff_t step = fetch_range(AHEAD, (size_t)q->ci * q->taps, in, &soon);             \
         for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {                                      \
             for (uint32_t t = 0; t < q->taps; t++, weight += co, soon += step) {                   \
                 const REAL *at = in + q->off[t];                                                   \
@@ -52,8 +52,8 @@ ALWAYS ptrdiff_t fetch_range(struct assay_ahead *ahead, size_t n, const void *ho
             }                                                                                      \
         }                                                                                          \
     }
-CORR_PART(corr_part_f64, double, fwd_vec, load_fwd, p->in_x)
-CORR_PART(corr_part_f32, float, grad_vec, load_grad, LANES)
+CORR_PART(corr_part_f64, double, fwd_vec, load_fwd, p->in_x, NULL)
+CORR_PART(corr_part_f32, float, grad_vec, load_grad, LANES, p->ahead)
 
 // The same of a pointwise convolution behind which a BN stands, whose backward is done on the way.
 ALWAYS void bn_part_f32(const struct assay_part *q, const uint32_t first, const uint32_t y,

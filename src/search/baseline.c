@@ -78,7 +78,8 @@ static uint64_t draw_index(const struct assay_space *space, struct assay_rng *rn
     return assay_rng_below(rng, assay_space_size(space));
 }
 
-int search_tenas_cost(const struct search_context *c, uint64_t *architectures,
+// What a TE-NAS search that prunes at random costs, in mean architectures of the space.
+static int tenas_cost(const struct search_context *c, uint64_t *architectures,
                       struct assay_err *err)
 {
     enum { DRAWS = 64 };
@@ -117,7 +118,7 @@ int baseline_open(struct baseline *b, const struct search_context *c, const char
     b->direction = m ? column->direction : -1;
     if (m && m->count) ASSAY_TRY(assay_columns_create(&b->counted, c->config, true, err));
     if (!b->samples) {
-        ASSAY_TRY(search_tenas_cost(c, &b->samples, err));
+        ASSAY_TRY(tenas_cost(c, &b->samples, err));
         assay_log_line(c->log, ASSAY_LOG_INFO,
                        "seed %" PRIu64 ": %s of %" PRIu64
                        " architectures, as many as cost the FLOPs of "

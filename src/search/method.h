@@ -79,8 +79,5 @@ double search_mean(const struct assay_schema *schema, const struct assay_record 
                    uint32_t column);
 // An error unless the space has supernets.
 int search_need_supernet(const struct assay_space *space, struct assay_err *err);
-// What a TE-NAS search that prunes at random costs, in mean architectures of the space.
-int search_tenas_cost(const struct search_context *c, uint64_t *architectures,
-                      struct assay_err *err);
 
 #endif

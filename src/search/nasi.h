@@ -11,8 +11,6 @@
 enum nasi_what { NASI_TRACE, NASI_DERIVATIVE };
 extern const struct search_bench search_bench_nasi;
 
-// The one-shot network's size: search.channels, cells and stem, or the space's own.
-struct assay_net nasi_net(const struct assay_config *config, const struct assay_space *space);
 // T and dT/dalpha of a record of that bench.
 double nasi_record_trace(const struct assay_record *record);
 void nasi_record_dalpha(const struct assay_oneshot_kind *kind, const struct assay_record *record,

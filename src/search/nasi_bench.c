@@ -27,7 +27,9 @@ struct bench {
     char of_columns[ASSAY_TEXT_MAX];
 };
 
-struct assay_net nasi_net(const struct assay_config *config, const struct assay_space *space)
+// search.channels, cells and stem, or the space's own.
+static struct assay_net one_shot_net(const struct assay_config *config,
+                                     const struct assay_space *space)
 {
     const struct assay_search_spec *s = &config->search;
     struct assay_net net = space->kind->oneshot->net;
@@ -259,7 +261,7 @@ static int open_bench(void **state, const struct search_context *c, struct assay
     *state = b;
     b->c = c;
     b->kind = c->space->kind->oneshot;
-    b->net = nasi_net(c->config, c->space);
+    b->net = one_shot_net(c->config, c->space);
     assay_graph_init(&b->literal);
     assay_graph_init(&b->graph);
     ASSAY_TRY(open_network(b, err));

@@ -46,7 +46,8 @@ static void softmax(uint32_t n, const double *score, double *p)
     for (uint32_t i = 0; i < n; i++) p[i] /= sum;
 }
 
-void nasi_leave_none(const struct assay_oneshot_kind *kind, struct nasi_alpha *score)
+// Takes `none` out of what is chosen from, where the choices have it.
+static void leave_none(const struct assay_oneshot_kind *kind, struct nasi_alpha *score)
 {
     for (uint32_t c = 0; kind->none && c < kind->choices; c++) score->of[c][0] = -INFINITY;
 }
@@ -64,7 +65,7 @@ void nasi_draw(const struct assay_oneshot_kind *kind, bool none, uint64_t seed, 
         for (uint32_t i = 0; i < kind->options[c]; i++) // 1 - u: in (0, 1]
             score.of[c][i] = -log(0x1p-60 - log(1 - assay_rng_uniform(&rng)));
     }
-    if (!none) nasi_leave_none(kind, &score);
+    if (!none) leave_none(kind, &score);
     for (uint32_t c = 0; c < kind->choices; c++)
         softmax(kind->options[c], score.of[c], out->soft.of[c]);
     nasi_choose(kind, &score, out->option);
@@ -197,7 +198,7 @@ uint64_t nasi_decide(const struct assay_oneshot_kind *kind, bool none, const str
                      uint8_t *option)
 {
     struct nasi_alpha score = sum->delta;
-    if (!none) nasi_leave_none(kind, &score);
+    if (!none) leave_none(kind, &score);
     nasi_choose(kind, &score, option);
     return kind->index(option);
 }

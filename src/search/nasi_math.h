@@ -24,8 +24,6 @@ struct nasi_sample {
 // different options with the largest sum.
 void nasi_choose(const struct assay_oneshot_kind *kind, const struct nasi_alpha *score,
                  uint8_t *option);
-// Takes `none` out of what is chosen from: -inf, where the choices have it.
-void nasi_leave_none(const struct assay_oneshot_kind *kind, struct nasi_alpha *score);
 // The sample of a step around alpha = 0, with or without `none`, for one cell where cells have
 // samples of their own. The noise is drawn by (seed, step, cell, choice).
 void nasi_draw(const struct assay_oneshot_kind *kind, bool none, uint64_t seed, uint64_t step,

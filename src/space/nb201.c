@@ -31,8 +31,9 @@ static uint64_t size(void)
     return NB201_SIZE;
 }
 
-uint32_t assay_nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, bool affine,
-                               const char *name)
+// An operation as a module of that name.
+static uint32_t operation(struct assay_graph *g, uint8_t op, uint32_t x, bool affine,
+                          const char *name)
 {
     const uint32_t c = g->node[x].c, h = g->node[x].h, w = g->node[x].w;
     switch (op) {
@@ -66,7 +67,7 @@ static uint32_t cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint3
         for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++) {
             char name[64];
             snprintf(name, sizeof name, "cells.%u.layers.%u", number, k);
-            term[n++] = assay_nb201_operation(g, op[k], node[assay_nb201_from[k]], true, name);
+            term[n++] = operation(g, op[k], node[assay_nb201_from[k]], true, name);
         }
         node[to] = assay_graph_add(g, n, term, NULL);
     }
@@ -81,8 +82,7 @@ static void mixed_edge(struct assay_graph *g, uint16_t alive, uint32_t k, uint32
         char name[64];
         snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, assay_nb201_to[k],
                  assay_nb201_from[k], op);
-        space_sum_add(sum, assay_nb201_operation(g, op, x, true, name),
-                      1.0 / __builtin_popcount(alive));
+        space_sum_add(sum, operation(g, op, x, true, name), 1.0 / __builtin_popcount(alive));
     }
 }
 
@@ -113,7 +113,7 @@ static uint32_t shot_cell(struct assay_graph *g, const struct assay_oneshot *sho
             for (uint8_t o = 0; o < NB201_OPS; o++) {
                 char name[64];
                 snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, to, from, o);
-                op[o] = assay_nb201_operation(g, o, node[from], shot->affine, name);
+                op[o] = operation(g, o, node[from], shot->affine, name);
             }
             term[n++] = space_mix(g, shot, NB201_OPS, op);
         }

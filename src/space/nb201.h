@@ -19,10 +19,6 @@ extern const char *const assay_nb201_op_name[NB201_OPS];
 void assay_nb201_decode(uint64_t index, uint8_t op[NB201_EDGES]);
 uint64_t assay_nb201_encode(const uint8_t op[NB201_EDGES]);
 
-// An operation as a module of that name.
-uint32_t assay_nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, bool affine,
-                               const char *name);
-
 int assay_nb201_parse(const char *text, uint64_t *index, struct assay_err *err);
 
 // canonical[i]: the smallest index whose cell computes the same function at initialisation.
