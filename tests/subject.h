@@ -82,7 +82,11 @@ static inline int setup(void **state)
     f->images = normals("images", N * PIXELS);
     f->patches = normals("patches", PATCHES * 9);
     for (uint32_t i = 0; i < N; i++) f->label[i] = i % CLASSES;
-    f->protocol = (struct assay_protocol){.classes = CLASSES, .region_batch = 100, .repeats = 1};
+    f->protocol = (struct assay_protocol){.classes = CLASSES,
+                                          .region_batch = 100,
+                                          .repeats = 1,
+                                          .ridge_train = 0.5,
+                                          .ridge_lambda = 1e-3};
     f->subject = (struct assay_subject){.protocol = &f->protocol,
                                         .net = &f->net,
                                         .thin = &f->thin,
@@ -94,9 +98,11 @@ static inline int setup(void **state)
                                         .n_patch = PATCHES,
                                         .images = f->images,
                                         .nasi_images = f->images,
+                                        .image_label = f->label,
                                         .nasi_label = f->label,
                                         .patches = f->patches,
-                                        .arena = &f->arena};
+                                        .arena = &f->arena,
+                                        .team = 1};
     *state = f;
     return 0;
 }
@@ -131,7 +137,7 @@ static inline const struct assay_metric *find(const char *name)
 // out: up to 16 values.
 static inline int measure(struct fixture *f, const char *name, double *out, char *reason)
 {
-    double spectrum[N];
+    double spectrum[N * CLASSES];
     struct assay_err err = {0};
     const int verdict = find(name)->measure(&f->subject, out, spectrum, reason, &err);
     if (verdict < 0) snprintf(reason, ASSAY_METRIC_REASON, "%.100s", err.text);

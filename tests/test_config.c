@@ -240,7 +240,7 @@ static void resolved_configuration_resolves_to_itself(UNUSED void **state)
     const struct assay_setting s[] = {SET("protocol", "name", "tenas-paper"),
                                       SET("ntk", "batch", "9"), SET("run", "checkpoint", "0.1"),
                                       SET("candidates", "archs", "/a b/c")};
-    struct assay_setting again[64];
+    struct assay_setting again[96];
     struct assay_config c, back;
     size_t n = 0;
     resolve(&c, s, ASSAY_LEN(s));

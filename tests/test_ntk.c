@@ -181,6 +181,60 @@ static void the_trace_over_all_outputs_is_a_sum_of_squares(void **state)
     free(grad);
 }
 
+// ---- all outputs --------------------------------------------------------------------------------
+// s_n is the sum of its logits: so are the kernels.
+static void the_kernel_of_sums_is_the_sum_of_blocks(void **state)
+{
+    struct fixture *f = *state;
+    for (int bn = ASSAY_BN_BATCH; bn <= ASSAY_BN_FROZEN; bn++) {
+        const struct assay_kernel *kernel;
+        struct assay_err err = {0};
+        double gram[N * N], largest = 0.0;
+        restart(f);
+        f->protocol.ntk_outputs = ASSAY_OUTPUTS_SUM;
+        copy_gram(f, (enum assay_bn)bn, gram);
+        for (size_t i = 0; i < N * N; i++) largest = fmax(largest, fabs(gram[i]));
+        restart(f);
+        f->protocol.ntk_outputs = ASSAY_OUTPUTS_ALL;
+        assert_int_equal(assay_subject_kernel(&f->subject, (enum assay_bn)bn, &kernel, &err), 0);
+        assert_int_equal(kernel->n, N * CLASSES);
+        for (size_t i = 0; i < (size_t)N * CLASSES; i++) {
+            for (size_t j = 0; j < (size_t)N * CLASSES; j++)
+                gram[i / CLASSES * N + j / CLASSES] -= kernel->gram[i * kernel->n + j];
+        }
+        for (size_t i = 0; i < N * N; i++) assert_true(fabs(gram[i]) < 1e-5 * largest);
+    }
+}
+
+// ---- ridge regression ---------------------------------------------------------------------------
+// The second half repeats the first: without regularisation it is known, with all of it nothing is.
+static void ridge_knows_what_it_has_seen(void **state)
+{
+    struct fixture *f = *state;
+    double out[16];
+    char reason[ASSAY_METRIC_REASON];
+    memcpy(f->images + N / 2 * PIXELS, f->images, N / 2 * PIXELS * sizeof *f->images);
+    for (size_t i = 0; i < N; i++) f->label[i] = (i % (N / 2) + 1) % CLASSES;
+    for (int outputs = ASSAY_OUTPUTS_SUM; outputs <= ASSAY_OUTPUTS_ALL; outputs++) {
+        f->protocol.ntk_outputs = outputs;
+        f->protocol.ridge_lambda = 1e-10;
+        restart(f);
+        assert_int_equal(measure(f, "ntk_ridge", out, reason), ASSAY_VERDICT_OK);
+        assert_true(out[0] == 1.0 && out[1] < 1e-6);
+        f->protocol.ridge_lambda = 1e12;
+        restart(f);
+        assert_int_equal(measure(f, "ntk_ridge", out, reason), ASSAY_VERDICT_OK);
+        assert_close(out[1], 1.0 / CLASSES * (1 - 1.0 / CLASSES), 1e-6);
+        f->label[N / 2]++; // another truth of an image that is predicted
+        f->protocol.ridge_lambda = 1e-10;
+        restart(f);
+        assert_int_equal(measure(f, "ntk_ridge", out, reason), ASSAY_VERDICT_OK);
+        assert_close(out[0], 0.8, 1e-12);
+        assert_close(out[1], 2.0 / (5 * CLASSES), 1e-3);
+        f->label[N / 2]--;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +245,8 @@ int main(void)
         LAW(the_columns_of_ntk_agree),
         LAW(nasi_without_labels_is_the_mean_row),
         LAW(nasi_is_the_slope_of_the_loss),
+        LAW(the_kernel_of_sums_is_the_sum_of_blocks),
+        LAW(ridge_knows_what_it_has_seen),
         LAW(the_trace_over_all_outputs_is_a_sum_of_squares),
     };
     return cmocka_run_group_tests_name("ntk", tests, NULL, NULL);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/run.h"
+#include "sweep/farm.h"
 
 enum { N = 1000 };
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/run.h"
+#include "sweep/farm.h"
 
 static int open_space(void **state)
 {

@@ -40,6 +40,21 @@ int assay_comm_placement(struct assay_comm *comm, bool first_works, struct assay
 int assay_comm_agree(struct assay_comm *comm, int status, struct assay_err *err);
 // Collective: the smallest of the ranks' values.
 int assay_comm_min(struct assay_comm *comm, int value);
+// Collective: root's n bytes to all ranks.
+int assay_comm_share(struct assay_comm *comm, int root, void *bytes, size_t n,
+                     struct assay_err *err);
+// Collective: n sums over the ranks, in the order of ranks only as far as MPI keeps it; and the
+// largest of the ranks' values.
+int assay_comm_sum(struct assay_comm *comm, size_t n, double *value, struct assay_err *err);
+int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err);
+// Collective: the ranks that give the same colour become a communicator of their own, in the order
+// they had. *out is the caller's, or NULL where the colour is negative.
+int assay_comm_split(struct assay_comm *comm, int colour, struct assay_comm **out,
+                     struct assay_err *err);
+// Collective over what a split gave; NULL is fine.
+void assay_comm_free(struct assay_comm *comm);
+// MPI's handle as Fortran libraries take it.
+int assay_comm_fortran(const struct assay_comm *comm);
 // "Open MPI 4.1.4"
 const char *assay_comm_name(void);
 

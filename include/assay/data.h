@@ -34,6 +34,8 @@ void assay_data_close(struct assay_data *data);
 uint64_t assay_data_count(const struct assay_data *data); // images held; 0 for generated ones
 // Channels of an image: 3.
 uint32_t assay_data_channels(const struct assay_data *data);
+// Its images have labels of their own; those of others are drawn uniformly.
+bool assay_data_labelled(const struct assay_data *data);
 // Of all pixels and labels held, so that a run can tell that its data changed.
 struct assay_hash assay_data_digest(const struct assay_data *data);
 

@@ -13,6 +13,11 @@ void assay_la_gram(uint32_t n, uint64_t p, const double *jac, size_t ld, double 
 // assay_la_eigenvalues_work(n) doubles of scratch.
 int assay_la_eigenvalues(uint32_t n, double *a, double *w, double *work, struct assay_err *err);
 size_t assay_la_eigenvalues_work(uint32_t n);
+// Kernel ridge regression: out (m, n-t) = (A_vt (A_tt + shift I)^-1 y^T)^T, where A_tt is the
+// leading (t,t) block of the symmetric (n,n) matrix `a` (destroyed), 0 < t < n, and A_vt the n-t
+// rows below it. y (m,t) is destroyed. ERR_INPUT when A_tt + shift I is not positive definite.
+int assay_la_ridge(uint32_t n, uint32_t t, double *a, double shift, uint32_t m, double *y,
+                   double *out, struct assay_err *err);
 // Pins the library to one thread.
 void assay_la_single_thread(void);
 // How many threads it uses; 0: it does not say.

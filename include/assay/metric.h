@@ -5,7 +5,9 @@
 
 #include "assay/exec.h"
 #include "assay/graph.h"
+#include "assay/pla.h"
 
+enum assay_outputs { ASSAY_OUTPUTS_SUM, ASSAY_OUTPUTS_ALL };
 enum assay_labels { ASSAY_LABELS_TRUE, ASSAY_LABELS_RANDOM, ASSAY_LABELS_NONE };
 
 // Everything that decides what a number means. A preset ("protocol.name") is a set of these values,
@@ -17,8 +19,10 @@ struct assay_protocol {
     uint64_t stem;                            // channels of the stem in units of C
     uint64_t ntk_batch;                       // [ntk] images in the kernel
     int ntk_init;                             // enum assay_init
-    uint64_t nasi_batch; // [nasi] images in the mini-batch; 0: the kernel's own batch
-    int nasi_labels;     // enum assay_labels
+    int ntk_outputs;                          // enum assay_outputs: a row an image, or a logit
+    double ridge_train, ridge_lambda; // [ridge] part of the images it learns from; regularisation
+    uint64_t nasi_batch;              // [nasi] images in the mini-batch; 0: the kernel's own batch
+    int nasi_labels;                  // enum assay_labels
     uint64_t region_batch, region_batches; // [regions] samples per BN batch, number of batches
     int region_init;                       // enum assay_init
     uint64_t seed, repeats;                // [run]
@@ -30,30 +34,41 @@ struct assay_protocol {
 };
 
 // ---- one candidate, one repeat ------------------------------------------------------------------
-// Everything is borrowed. What metrics share (forward pass, kernel) is computed once, on first use.
+// Everything is borrowed. On a team every rank has the same subject but for its grid, and measures
+// the metrics that are collective at the same time. What metrics share (forward pass, kernel) is
+// computed once, on first use.
 struct assay_subject {
     const struct assay_protocol *protocol;
     const struct assay_graph *net, *thin; // folded; thin may be NULL if no metric needs it
     struct assay_exec *exec;
     const double *theta_net, *theta_thin;
     uint32_t n_image, n_nasi, n_patch;
-    const double *images;       // (n_image,c,h,w)
-    const double *nasi_images;  // (n_nasi,c,h,w); may be `images` itself
-    const uint32_t *nasi_label; // (n_nasi), already true or random per protocol
-    const double *patches;     // (n_patch,c,h,w): BN batches of region_batch, the last may be short
-    uint64_t memory_limit;     // bytes of the executor, 0: none
-    struct assay_arena *arena; // scratch of this repeat
-    struct assay_memo *memo;   // private; NULL at the start of every (candidate, repeat)
+    const double *images;        // (n_image,c,h,w)
+    const uint32_t *image_label; // (n_image), only where a metric needs labels
+    const double *nasi_images;   // (n_nasi,c,h,w); may be `images` itself
+    const uint32_t *nasi_label;  // (n_nasi), already true or random per protocol
+    const double *patches; // (n_patch,c,h,w): BN batches of region_batch, the last may be short
+    uint64_t memory_limit; // bytes of the executor, 0: none
+    const struct assay_pla *pla; // the team's grid; NULL: alone
+    int team;                    // ranks in the team, at least 1
+    struct assay_arena *arena;   // scratch of this repeat
+    struct assay_memo *memo;     // private; NULL at the start of every (candidate, repeat)
 };
 
-// The kernel of the sum-of-logits output over `images`, NTK parameters only.
+// The kernel over `images`, NTK parameters only, of the sum of the logits (n = n_image) or of all
+// of them (n = n_image x classes, row i x classes + k for logit k of image i).
 struct assay_kernel {
     uint32_t n;
-    double *gram;       // (n,n)
-    double *eigenvalue; // (n) ascending
+    double *gram;       // (n,n), on a team the rank's part (pla)
+    double *eigenvalue; // (n) ascending; NULL until asked for
+    double trace;
 };
-// Errors: the executor over its memory limit, or a kernel that is not finite. *out lives in the
-// subject's arena.
+// Rows of the kernel.
+uint32_t assay_subject_rows(const struct assay_subject *s);
+// Collective over the team. Errors: the executor over its memory limit, or a kernel that is not
+// finite. *out lives in the subject's arena. gram: without eigenvalues.
+int assay_subject_gram(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,
+                       struct assay_err *err);
 int assay_subject_kernel(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,
                          struct assay_err *err);
 // (n_image, classes), valid until the next call on this subject.
@@ -79,9 +94,10 @@ enum assay_needs {
     ASSAY_NEEDS_PATCHES = 4,
     ASSAY_NEEDS_THIN = 8,
     ASSAY_NEEDS_NET = 16,
-    ASSAY_NEEDS_JACOBIAN = 32,      // the shared buffer of n_image rows
-    ASSAY_NEEDS_KERNEL = 64,        // batch BN
-    ASSAY_NEEDS_FROZEN_KERNEL = 128 // frozen BN
+    ASSAY_NEEDS_JACOBIAN = 32,       // the shared buffer: a rank's rows of the kernel's Jacobian
+    ASSAY_NEEDS_KERNEL = 64,         // batch BN
+    ASSAY_NEEDS_FROZEN_KERNEL = 128, // frozen BN
+    ASSAY_NEEDS_LABELS = 256         // of the images
 };
 
 #define ASSAY_METRIC_REASON 120 // bytes of a reason, terminator included
@@ -90,8 +106,9 @@ struct assay_metric {
     const char *name, *help;
     const struct assay_column *column;
     uint32_t n_column;
-    unsigned needs; // enum assay_needs
-    bool spectrum;  // fills a spectrum of ntk_batch eigenvalues
+    unsigned needs;  // enum assay_needs
+    bool spectrum;   // fills a spectrum of as many eigenvalues as the kernel has rows
+    bool collective; // measured on every rank of a team; otherwise on its first alone
     // The columns' protocol as a text.
     void (*describe)(const struct assay_protocol *p, char *text, size_t cap);
     // Bytes it takes from the subject's arena beside what `needs` implies, the sum of its blocks;
@@ -100,7 +117,7 @@ struct assay_metric {
     // Exactly one of the next two is set. count: per-architecture quantities of the literal network
     // (cost), measured for every member of a class, without weights.
     void (*count)(const struct assay_graph *literal, double *out);
-    // Fills n_column values (NaN where undefined) and, when `spectrum`, n_image eigenvalues
+    // Fills n_column values (NaN where undefined) and, when `spectrum`, all eigenvalues
     // ascending. Returns an enum assay_verdict (>= 0), with a reason unless OK, or a negative
     // status, whose text is the reason of a failed candidate; `out` is then undefined.
     int (*measure)(struct assay_subject *s, double *out, double *spectrum, char *reason,

@@ -35,6 +35,7 @@ struct assay_config {
     char shard[48];           // "I/N": part I of N of these candidates; "": all of them
     bool members;             // [run] evaluate every member of a class, not one for all
     uint64_t memory;          // [run] MiB per rank, 0: no limit
+    uint64_t team;            // [run] ranks that evaluate a candidate together, 0: not chosen yet
     char cpu[ASSAY_TEXT_MAX]; // [run] kernel rung
     double checkpoint;        // [run] seconds between results.h5 checkpoints
     double time_limit;        // [run] seconds until a clean stop, 0: Slurm's end time or none
@@ -94,10 +95,12 @@ void assay_columns_count(const struct assay_columns *columns, const struct assay
 // Owns the executor, graphs, weights and the batches of every repeat; borrows config and space.
 struct assay_evaluator;
 // Draws all batches. An error if the data do not fit the network (channels, size, labels), or the
-// batches not the memory limit. data is not needed afterwards.
+// batches not the memory limit. data is not needed afterwards. pla: the grid of the ranks that
+// evaluate together, borrowed, or NULL for one alone. Evaluations are collective over it, with the
+// same arguments; the first rank's records count.
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
                            const struct assay_space *space, const struct assay_data *data,
-                           struct assay_err *err);
+                           const struct assay_pla *pla, struct assay_err *err);
 void assay_evaluator_destroy(struct assay_evaluator *e);
 // What the repeats of an evaluation are drawn from: batches of repeat r from number batches + r,
 // weights from weights + r, or with run.redraw = false from weights. At creation: run.seed, 0, 0.
@@ -125,8 +128,9 @@ int assay_evaluate_repeat(struct assay_evaluator *e, uint64_t index, uint32_t re
 // The same for a supernet, which has no index: the record's is UINT64_MAX.
 int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supernet *mask,
                             struct assay_record *record, struct assay_err *err);
-// Bytes one rank takes from the system for a candidate, known before any of it is allocated:
-// executor and scratch (weights, Jacobian, kernel) of one repeat, batches of all repeats, graphs.
+// Bytes one rank of run.team takes from the system for a candidate, known before any of it is
+// allocated: executor and scratch (weights, Jacobian, kernel) of one repeat, batches of all
+// repeats, graphs.
 struct assay_memory {
     uint64_t exec, scratch, inputs, graphs, total;
 };
@@ -159,9 +163,11 @@ struct assay_job {
     size_t task_bytes;
     bool rounds; // more than one: the journal also holds other rounds' records
     // On every rank. open: config holds the kernel rung that all ranks have and outlives the job.
-    // identity: all that determines the numbers (assay_identity_text). evaluate: as assay_evaluate;
-    // the record's index is then set to the task's number.
-    int (*open)(void *self, const struct assay_config *config, struct assay_err *err);
+    // pla: of the team it evaluates with, or NULL. identity: all that determines the numbers
+    // (assay_identity_text). evaluate: as assay_evaluate; the record's index is then set to the
+    // task's number.
+    int (*open)(void *self, const struct assay_config *config, const struct assay_pla *pla,
+                struct assay_err *err);
     const struct assay_schema *(*schema)(const void *self);
     const char *(*identity)(const void *self);
     int (*evaluate)(void *self, const void *task, struct assay_record *record,
@@ -182,7 +188,8 @@ struct assay_job {
 };
 // Collective. Does the job in dir, or resumes it: what DIR/journal holds is not computed again.
 // Rank 0 hands out tasks, alone writes files, and evaluates too while it is alone or the ranks are
-// few (run.coordinator_works). Where ranks are many for the tasks, repeats are handed out one by
+// few (run.coordinator_works). With run.team, teams evaluate instead of ranks; what is left of the
+// ranks waits. Where ranks are many for the tasks, repeats are handed out one by
 // one. SIGTERM, SIGINT and SIGUSR1 on any rank, run.time_limit and SLURM_JOB_END_TIME (less a
 // margin) stop it cleanly; the handlers stay. A system error on any rank ends the run with an error
 // on all, with what is finished safe in the journal. *exit_code is the same on all ranks. log is

@@ -176,7 +176,7 @@ int eval_configured(const struct assay_config *config, const struct eval_subject
     struct assay_evaluator *e = NULL;
     struct assay_columns counted = {0};
     int status = assay_data_open(&data, &config->data, err);
-    if (status >= 0) status = assay_evaluator_create(&e, config, s->space, data, err);
+    if (status >= 0) status = assay_evaluator_create(&e, config, s->space, data, NULL, err);
     assay_data_close(data);
     if (status >= 0) status = assay_columns_create(&counted, config, true, err);
     if (status >= 0) {

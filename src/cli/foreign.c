@@ -300,7 +300,8 @@ static int measure_all(struct foreign *f, const struct foreign_case *c, struct a
                               .images = f->batch.item[0].value,
                               .nasi_images = f->batch.item[0].value,
                               .patches = f->batch.item[0].value,
-                              .arena = &f->arena};
+                              .arena = &f->arena,
+                              .team = 1};
     ASSAY_TRY(check_memory(&s, c, err));
     ASSAY_TRY(c->thin ? measure_thin(f, &s, err) : measure_net(f, c, &s, err));
     add_scalar(f, "ntk_parameters", (double)f->literal.n_weight);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "comm.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,10 +61,8 @@ int assay_comm_start(struct assay_comm **out, struct assay_err *err)
 void assay_comm_finish(struct assay_comm *comm)
 {
     if (!comm) return;
-    comm_drop_letters(comm);
-    MPI_Comm_free(&comm->mpi);
+    assay_comm_free(comm);
     MPI_Finalize();
-    free(comm);
 }
 
 void assay_comm_abort(struct assay_comm *comm, int exit_code)
@@ -110,6 +109,64 @@ int assay_comm_agree(struct assay_comm *comm, int status, struct assay_err *err)
                          "MPI_Bcast", err));
     if (err) *err = text;
     return worst.status;
+}
+
+int assay_comm_share(struct assay_comm *comm, int root, void *bytes, size_t n,
+                     struct assay_err *err)
+{
+    ASSAY_ASSERT(n <= INT_MAX);
+    return comm_check(MPI_Bcast(bytes, (int)n, MPI_BYTE, root, comm->mpi), "MPI_Bcast", err);
+}
+
+int assay_comm_sum(struct assay_comm *comm, size_t n, double *value, struct assay_err *err)
+{
+    ASSAY_ASSERT(n <= INT_MAX);
+    return comm_check(MPI_Allreduce(MPI_IN_PLACE, value, (int)n, MPI_DOUBLE, MPI_SUM, comm->mpi),
+                      "MPI_Allreduce", err);
+}
+
+int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err)
+{
+    return comm_check(MPI_Allreduce(MPI_IN_PLACE, value, 1, MPI_DOUBLE, MPI_MAX, comm->mpi),
+                      "MPI_Allreduce", err);
+}
+
+int assay_comm_split(struct assay_comm *comm, int colour, struct assay_comm **out,
+                     struct assay_err *err)
+{
+    struct assay_comm *part = calloc(1, sizeof *part);
+
+    *out = NULL;
+    int status = part ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a team");
+    status = assay_comm_agree(comm, status, err);
+    if (status < 0) {
+        free(part);
+        return status;
+    }
+    MPI_Comm_split(comm->mpi, colour < 0 ? MPI_UNDEFINED : colour, comm->rank, &part->mpi);
+    if (part->mpi == MPI_COMM_NULL) {
+        free(part);
+        return 0;
+    }
+    MPI_Comm_set_errhandler(part->mpi, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(part->mpi, &part->rank);
+    MPI_Comm_size(part->mpi, &part->size);
+    memcpy(part->host, comm->host, sizeof part->host);
+    *out = part;
+    return 0;
+}
+
+void assay_comm_free(struct assay_comm *comm)
+{
+    if (!comm) return;
+    comm_drop_letters(comm);
+    MPI_Comm_free(&comm->mpi);
+    free(comm);
+}
+
+int assay_comm_fortran(const struct assay_comm *comm)
+{
+    return MPI_Comm_c2f(comm->mpi);
 }
 
 #define TEXT_OF(x) #x

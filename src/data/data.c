@@ -88,6 +88,11 @@ uint32_t assay_data_channels(const struct assay_data *data)
     return CHANNELS;
 }
 
+bool assay_data_labelled(const struct assay_data *data)
+{
+    return data->label != NULL;
+}
+
 struct assay_hash assay_data_digest(const struct assay_data *data)
 {
     const size_t bytes = data->count * image_values(data) * element_size(data->element);

@@ -10,6 +10,9 @@
 void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
              double *work, const int *lwork, int *iwork, const int *liwork, int *info,
              size_t jobz_len, size_t uplo_len);
+void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t uplo_len);
+void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
+             double *b, const int *ldb, int *info, size_t uplo_len);
 
 // Weak: a reference BLAS put in OpenBLAS's place by the alternatives system lacks them.
 #pragma weak openblas_set_num_threads
@@ -68,6 +71,27 @@ int assay_la_eigenvalues(uint32_t n, double *a, double *w, double *work, struct 
                              info, n);
     }
     for (uint32_t i = 0; i < n; i++) w[i] = ldexp(w[i], exponent);
+    return ASSAY_OK;
+}
+
+int assay_la_ridge(uint32_t n, uint32_t t, double *a, double shift, uint32_t m, double *y,
+                   double *out, struct assay_err *err)
+{
+    ASSAY_ASSERT(t > 0 && t < n && n <= INT32_MAX && m > 0 && m <= INT32_MAX);
+    const int ld = (int)n, order = (int)t, rest = (int)(n - t), count = (int)m;
+    int info = 0;
+
+    for (size_t i = 0; i < t; i++) a[i * n + i] += shift;
+    dpotrf_("L", &order, a, &ld, &info, 1);
+    ASSAY_ASSERT(info >= 0);
+    if (info > 0)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "ridge: the kernel of order %u is not positive definite at row %d", t,
+                             info);
+    dpotrs_("L", &order, &count, a, &ld, y, &order, &info, 1);
+    ASSAY_ASSERT(info == 0);
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, rest, count, order, 1.0, a + t, ld, y,
+                order, 0.0, out, rest);
     return ASSAY_OK;
 }
 

@@ -1,55 +1,129 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sum-of-logits kernel Theta = J J^T and what is read off its spectrum.
+// The kernel Theta = J J^T and what is read off its spectrum.
 #include "memo.h"
-
-#include "assay/la.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-// s_n = sum_k logit_k(x_n): one cotangent of ones over the classes.
-static int compute_gram(struct assay_subject *s, enum assay_bn bn, double *gram,
-                        struct assay_err *err)
+size_t assay_kernel_scratch(const struct assay_subject *s)
 {
-    const uint32_t n = s->n_image, classes = s->net->node[s->net->n_node - 1].c;
-    void *ones;
-    ASSAY_TRY(assay_memo_forward(s, PASS_IMAGES, err));
-    ASSAY_TRY(assay_memo_jacobian(s, err));
-    ASSAY_TRY(assay_memo_alloc(s, classes * sizeof(double), &ones, err));
-    for (uint32_t k = 0; k < classes; k++) ((double *)ones)[k] = 1.0;
-    const struct assay_memo *memo = s->memo;
-    assay_exec_jacobian(s->exec, bn, ones, 1, 0, n, s->net->n_weight, memo->jac, memo->jac_ld);
-    assay_la_gram(n, s->net->n_weight, memo->jac, memo->jac_ld, gram);
+    const uint32_t n = assay_subject_rows(s);
+    return assay_arena_block(assay_pla_part(n, s->team) * sizeof(double)) +
+           assay_arena_block(n * sizeof(double)) +
+           assay_arena_block(
+               assay_memo_cotangent_bytes(s, (enum assay_outputs)s->protocol->ntk_outputs));
+}
+
+// Before it is the scratch of eigenvalues, the diagonal lies there.
+static size_t work_bytes(const struct assay_subject *s)
+{
+    const uint32_t n = assay_subject_rows(s), classes = s->net->node[s->net->n_node - 1].c;
+    const size_t work = assay_pla_work(n, classes, s->team);
+    return (work > n ? work : n) * sizeof(double);
+}
+
+size_t assay_kernel_shared_scratch(const struct assay_subject *s)
+{
+    const uint32_t n = assay_subject_rows(s);
+    return assay_arena_block(assay_pla_part(n, s->team) * sizeof(double)) +
+           assay_arena_block(work_bytes(s));
+}
+
+static int reserve(struct assay_subject *s, struct assay_memo *memo, struct assay_err *err)
+{
+    void *copy, *work;
+    if (memo->copy) return ASSAY_OK;
+    ASSAY_TRY(assay_memo_alloc(s, assay_pla_part(assay_subject_rows(s), s->team) * sizeof(double),
+                               &copy, err));
+    ASSAY_TRY(assay_memo_alloc(s, work_bytes(s), &work, err));
+    memo->copy = copy;
+    memo->work = work;
     return ASSAY_OK;
 }
 
-// Theta, its eigenvalues, and the copy and workspace that give them.
-size_t assay_kernel_bytes(uint32_t n)
+int assay_memo_copy(struct assay_subject *s, const struct assay_kernel *kernel,
+                    struct assay_err *err)
 {
-    return (2 * (size_t)n * n + n + assay_la_eigenvalues_work(n)) * sizeof(double);
+    ASSAY_TRY(reserve(s, s->memo, err));
+    memcpy(s->memo->copy, kernel->gram, assay_pla_part(kernel->n, s->team) * sizeof(double));
+    return ASSAY_OK;
+}
+
+// Everything before the team works together: what fails here fails on one rank alone.
+static int prepare(struct assay_subject *s, enum assay_bn bn, struct assay_kernel *made,
+                   double **cot, uint32_t *count, struct assay_err *err)
+{
+    const enum assay_outputs outputs = (enum assay_outputs)s->protocol->ntk_outputs;
+    const size_t part = assay_pla_part(made->n, s->team) * sizeof(double);
+    void *gram, *eigenvalue;
+    ASSAY_TRY(assay_memo_forward(s, PASS_IMAGES, err));
+    ASSAY_TRY(assay_memo_jacobian(s, err));
+    ASSAY_TRY(assay_memo_cotangents(s, outputs, cot, count, err));
+    ASSAY_TRY(assay_memo_alloc(s, part, &gram, err));
+    ASSAY_TRY(assay_memo_alloc(s, made->n * sizeof(double), &eigenvalue, err));
+    ASSAY_TRY(reserve(s, s->memo, err));
+    s->memo->eigenvalue[bn] = eigenvalue;
+    made->gram = memset(gram, 0, part); // parts differ in size: their ends are defined, too
+    return ASSAY_OK;
+}
+
+// The rank's rows of the Jacobian, then Theta by all.
+static int compute_gram(struct assay_subject *s, enum assay_bn bn, struct assay_kernel *made,
+                        struct assay_err *err)
+{
+    const struct assay_run_of_rows rows = assay_pla_rows(made->n, s->team, assay_pla_rank(s->pla));
+    double *cot = NULL;
+    uint32_t count = 0;
+    const int status = prepare(s, bn, made, &cot, &count, err);
+    ASSAY_TRY(assay_pla_agree(s->pla, status, err));
+
+    const struct assay_memo *memo = s->memo;
+    assay_exec_jacobian(s->exec, bn, cot, count, rows.first, rows.count, s->net->n_weight,
+                        memo->jac, memo->jac_ld);
+    assay_pla_gram(s->pla, made->n, s->net->n_weight, memo->jac, memo->jac_ld, made->gram,
+                   memo->work);
+    ASSAY_TRY(assay_pla_diagonal(s->pla, made->n, made->gram, memo->work, err));
+    for (uint32_t i = 0; i < made->n; i++) made->trace += memo->work[i];
+    return ASSAY_OK;
+}
+
+static int get(struct assay_subject *s, enum assay_bn bn, struct assay_kernel **out,
+               struct assay_err *err)
+{
+    struct assay_memo *memo;
+    ASSAY_TRY(assay_memo_get(s, &memo, err));
+    *out = &memo->kernel[bn];
+    if ((*out)->gram) return ASSAY_OK;
+    struct assay_kernel made = {.n = assay_subject_rows(s)};
+    ASSAY_TRY(compute_gram(s, bn, &made, err));
+    **out = made;
+    return ASSAY_OK;
+}
+
+int assay_subject_gram(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,
+                       struct assay_err *err)
+{
+    struct assay_kernel *kernel;
+    ASSAY_TRY(get(s, bn, &kernel, err));
+    *out = kernel;
+    return ASSAY_OK;
 }
 
 int assay_subject_kernel(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,
                          struct assay_err *err)
 {
-    struct assay_memo *memo;
-    ASSAY_TRY(assay_memo_get(s, &memo, err));
-    struct assay_kernel *kernel = &memo->kernel[bn];
+    struct assay_kernel *kernel;
+    ASSAY_TRY(get(s, bn, &kernel, err));
     *out = kernel;
-    if (kernel->n) return ASSAY_OK;
-
-    const uint32_t n = s->n_image;
-    const size_t size = (size_t)n * n;
-    void *block;
-    ASSAY_TRY(assay_memo_alloc(s, assay_kernel_bytes(n), &block, err));
-    double *gram = block, *eigenvalue = gram + size, *copy = eigenvalue + n, *work = copy + size;
-    ASSAY_TRY(compute_gram(s, bn, gram, err));
-    memcpy(copy, gram, size * sizeof *gram);
-    if (assay_la_eigenvalues(n, copy, eigenvalue, work, err) < 0) {
+    if (kernel->eigenvalue) return ASSAY_OK;
+    ASSAY_TRY(assay_memo_copy(s, kernel, err));
+    const struct assay_memo *memo = s->memo;
+    double *eigenvalue = memo->eigenvalue[bn];
+    if (assay_pla_eigenvalues(s->pla, kernel->n, memo->copy, eigenvalue, memo->work, err) < 0) {
         return assay_err_prefix(err, "%s kernel", bn == ASSAY_BN_BATCH ? "batch" : "frozen");
     }
-    *kernel = (struct assay_kernel){.n = n, .gram = gram, .eigenvalue = eigenvalue};
+    kernel->eigenvalue = eigenvalue;
     return ASSAY_OK;
 }
 
@@ -81,18 +155,14 @@ int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_CO
     const double *eigenvalue = kernel->eigenvalue;
     const double largest = eigenvalue[n - 1], smallest = eigenvalue[0];
     const double tolerance = zero_below(n, largest);
-    double trace = 0.0;
     uint32_t rank = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        trace += kernel->gram[(size_t)i * n + i];
-        rank += eigenvalue[i] > tolerance;
-    }
+    for (uint32_t i = 0; i < n; i++) rank += eigenvalue[i] > tolerance;
     const bool singular = !(smallest > tolerance);
     out[0] = singular ? INFINITY : largest / smallest;
     out[1] = log(out[0]);
     out[2] = largest;
     out[3] = smallest;
-    out[4] = trace;
+    out[4] = kernel->trace;
     out[5] = rank;
     out[6] = largest > 0.0 ? spectral_entropy(n, eigenvalue) : NAN;
     if (!singular) return ASSAY_VERDICT_OK;

@@ -44,9 +44,14 @@ static size_t jacobian_ld(const struct assay_subject *s)
     return (s->net->n_theta + 7) / 8 * 8;
 }
 
+static uint64_t jacobian_rows(const struct assay_subject *s)
+{
+    return assay_pla_rows(assay_subject_rows(s), s->team, 0).count;
+}
+
 size_t assay_memo_jacobian_bytes(const struct assay_subject *s)
 {
-    return s->n_image * jacobian_ld(s) * sizeof(double);
+    return jacobian_rows(s) * jacobian_ld(s) * sizeof(double);
 }
 
 int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err)
@@ -58,6 +63,37 @@ int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err)
     ASSAY_TRY(assay_memo_alloc(s, assay_memo_jacobian_bytes(s), &block, err));
     memo->jac = block;
     memo->jac_ld = jacobian_ld(s);
+    memo->jac_rows = jacobian_rows(s);
+    return ASSAY_OK;
+}
+
+static uint32_t classes_of(const struct assay_subject *s)
+{
+    return s->net->node[s->net->n_node - 1].c;
+}
+
+uint32_t assay_subject_rows(const struct assay_subject *s)
+{
+    return s->protocol->ntk_outputs == ASSAY_OUTPUTS_ALL ? s->n_image * classes_of(s) : s->n_image;
+}
+
+size_t assay_memo_cotangent_bytes(const struct assay_subject *s, enum assay_outputs outputs)
+{
+    const size_t classes = classes_of(s);
+    return (outputs == ASSAY_OUTPUTS_ALL ? classes * classes : classes) * sizeof(double);
+}
+
+// s_n = sum_k logit_k(x_n), or every logit by itself.
+int assay_memo_cotangents(struct assay_subject *s, enum assay_outputs outputs, double **cot,
+                          uint32_t *count, struct assay_err *err)
+{
+    const bool all = outputs == ASSAY_OUTPUTS_ALL;
+    const uint32_t classes = classes_of(s);
+    void *block;
+    ASSAY_TRY(assay_memo_alloc(s, assay_memo_cotangent_bytes(s, outputs), &block, err));
+    *cot = block;
+    *count = all ? classes : 1;
+    for (uint32_t i = 0; i < *count * classes; i++) (*cot)[i] = !all || i % (classes + 1) == 0;
     return ASSAY_OK;
 }
 

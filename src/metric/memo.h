@@ -10,9 +10,12 @@ enum pass { PASS_NONE, PASS_IMAGES, PASS_NASI, PASS_THIN };
 
 struct assay_memo {
     enum pass pass;
-    double *jac; // (n_image, jac_ld), scratch
+    double *jac; // (jac_rows, jac_ld), scratch
     size_t jac_ld;
-    struct assay_kernel kernel[2]; // by enum assay_bn; n = 0 until computed
+    uint64_t jac_rows;
+    double *copy, *work;           // a matrix that may be destroyed, and pla's scratch
+    struct assay_kernel kernel[2]; // by enum assay_bn; gram is NULL until computed
+    double *eigenvalue[2];         // room for its eigenvalues
     uint64_t *signs;               // NULL until computed
     size_t words;
 };
@@ -21,11 +24,19 @@ struct assay_memo {
 int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct assay_err *err);
 // Makes `pass` (IMAGES or NASI) the executor's forward pass.
 int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err *err);
-// The Jacobian buffer, n_image rows of jac_ld >= n_theta.
+// The Jacobian buffer: as many rows of jac_ld >= n_theta as a rank of the team has at most.
 int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err);
-// Bytes of that buffer, and of a kernel of n images with its scratch.
 size_t assay_memo_jacobian_bytes(const struct assay_subject *s);
-size_t assay_kernel_bytes(uint32_t n);
+// Cotangents of the logits (*count, classes) whose rows are wanted of each image.
+int assay_memo_cotangents(struct assay_subject *s, enum assay_outputs outputs, double **cot,
+                          uint32_t *count, struct assay_err *err);
+size_t assay_memo_cotangent_bytes(const struct assay_subject *s, enum assay_outputs outputs);
+// memo->copy, with the kernel's values, and memo->work.
+int assay_memo_copy(struct assay_subject *s, const struct assay_kernel *kernel,
+                    struct assay_err *err);
+// Arena bytes: of one kernel, and of copy and scratch, which all share.
+size_t assay_kernel_scratch(const struct assay_subject *s);
+size_t assay_kernel_shared_scratch(const struct assay_subject *s);
 // Arena memory of the subject, or ERR_MEMORY.
 int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err);
 
@@ -45,12 +56,16 @@ void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_
 #define ASSAY_METRIC_SIZE 96 // bytes that suffice
 void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
                                 char text[ASSAY_METRIC_SIZE]);
+// The protocol of a quantity of the kernel; bn: "batch", "frozen".
+void assay_metric_describe_kernel(const struct assay_protocol *p, const char *bn, char *text,
+                                  size_t cap);
 // The protocol of a quantity of the NTK network; what: "bn=batch outputs=sum parameters=weights".
 void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
                                char *text, size_t cap);
 const char *assay_metric_init_name(int init);
 
 extern const struct assay_metric assay_metric_ntk, assay_metric_ntk_frozen, assay_metric_ntk_trace,
-    assay_metric_nasi, assay_metric_regions, assay_metric_cost, assay_metric_null;
+    assay_metric_ntk_ridge, assay_metric_nasi, assay_metric_regions, assay_metric_cost,
+    assay_metric_null;
 
 #endif

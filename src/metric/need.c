@@ -7,13 +7,6 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-static size_t kernel_scratch(const struct assay_subject *s)
-{
-    const size_t classes = s->net->node[s->net->n_node - 1].c;
-    return assay_arena_block(assay_kernel_bytes(s->n_image)) +
-           assay_arena_block(classes * sizeof(double));
-}
-
 static size_t sign_scratch(const struct assay_subject *s)
 {
     const size_t words = (assay_graph_cost(s->thin).relus + 63) / 64;
@@ -25,8 +18,10 @@ static size_t shared_scratch(const struct assay_subject *s, unsigned needs)
 {
     size_t bytes = assay_arena_block(sizeof(struct assay_memo));
     if (needs & ASSAY_NEEDS_JACOBIAN) bytes += assay_arena_block(assay_memo_jacobian_bytes(s));
-    if (needs & ASSAY_NEEDS_KERNEL) bytes += kernel_scratch(s);
-    if (needs & ASSAY_NEEDS_FROZEN_KERNEL) bytes += kernel_scratch(s);
+    if (needs & ASSAY_NEEDS_KERNEL) bytes += assay_kernel_scratch(s);
+    if (needs & ASSAY_NEEDS_FROZEN_KERNEL) bytes += assay_kernel_scratch(s);
+    if (needs & (ASSAY_NEEDS_KERNEL | ASSAY_NEEDS_FROZEN_KERNEL))
+        bytes += assay_kernel_shared_scratch(s);
     if (needs & ASSAY_NEEDS_PATCHES) bytes += sign_scratch(s);
     return bytes;
 }

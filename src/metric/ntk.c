@@ -11,7 +11,7 @@ static const struct assay_column columns[KERNEL_COLUMNS] = {
     {"log_kappa", "nat", "ln kappa: its mean over repeats is not ruled by the largest kappa", -1},
     {"lambda_max", "1", TENAS ", largest eigenvalue of Theta", 0},
     {"lambda_min", "1", TENAS ", smallest eigenvalue of Theta", 0},
-    {"trace", "1", "NASI (arXiv 2109.00817), trace norm, here of TE-NAS's sum output", 1},
+    {"trace", "1", "NASI (arXiv 2109.00817), trace norm, of the sum of the logits or of all", 1},
     {"numerical_rank", "1", "eigenvalues of Theta above max(N eps_64, (32 eps_32)^2) lambda_max",
      0},
     {"entropy", "nat", "-sum p ln p, p = lambda / trace of Theta", 0},
@@ -19,8 +19,7 @@ static const struct assay_column columns[KERNEL_COLUMNS] = {
 
 static void describe(const struct assay_protocol *p, char *text, size_t cap)
 {
-    assay_metric_describe_net(p, p->ntk_batch, "bn=batch outputs=sum parameters=weights", text,
-                              cap);
+    assay_metric_describe_kernel(p, "batch", text, cap);
 }
 
 static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
@@ -39,6 +38,7 @@ const struct assay_metric assay_metric_ntk = {
     .n_column = ASSAY_LEN(columns),
     .needs = ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES | ASSAY_NEEDS_JACOBIAN | ASSAY_NEEDS_KERNEL,
     .spectrum = true,
+    .collective = true,
     .describe = describe,
     .measure = measure,
 };

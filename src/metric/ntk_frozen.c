@@ -14,8 +14,7 @@ static const struct assay_column columns[KERNEL_COLUMNS] = {
 
 static void describe(const struct assay_protocol *p, char *text, size_t cap)
 {
-    assay_metric_describe_net(p, p->ntk_batch, "bn=frozen outputs=sum parameters=weights", text,
-                              cap);
+    assay_metric_describe_kernel(p, "frozen", text, cap);
 }
 
 static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
@@ -34,6 +33,7 @@ const struct assay_metric assay_metric_ntk_frozen = {
     .n_column = ASSAY_LEN(columns),
     .needs =
         ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES | ASSAY_NEEDS_JACOBIAN | ASSAY_NEEDS_FROZEN_KERNEL,
+    .collective = true,
     .describe = describe,
     .measure = measure,
 };

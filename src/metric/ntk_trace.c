@@ -14,37 +14,29 @@ static void describe(const struct assay_protocol *p, char *text, size_t cap)
     assay_metric_describe_net(p, p->ntk_batch, "bn=frozen outputs=all parameters=all", text, cap);
 }
 
-// The identity over the classes.
-static size_t identity_bytes(const struct assay_subject *s)
-{
-    const size_t classes = s->net->node[s->net->n_node - 1].c;
-    return classes * classes * sizeof(double);
-}
-
 static size_t scratch(const struct assay_subject *s)
 {
-    return assay_arena_block(identity_bytes(s));
+    return assay_arena_block(assay_memo_cotangent_bytes(s, ASSAY_OUTPUTS_ALL));
 }
 
-// n_image rows of the (n_image * classes, n_theta) Jacobian at a time.
+// As many rows of the (n_image * classes, n_theta) Jacobian at a time as the buffer holds.
 static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
                    struct assay_err *err)
 {
     (void)spectrum;
-    const uint32_t classes = s->net->node[s->net->n_node - 1].c;
-    void *block;
+    double *identity, trace = 0.0;
+    uint32_t classes;
     ASSAY_TRY(assay_memo_forward(s, PASS_IMAGES, err));
     ASSAY_TRY(assay_memo_jacobian(s, err));
-    ASSAY_TRY(assay_memo_alloc(s, identity_bytes(s), &block, err));
-    double *identity = block, trace = 0.0;
-    for (uint32_t i = 0; i < classes * classes; i++) identity[i] = i % (classes + 1) == 0;
+    ASSAY_TRY(assay_memo_cotangents(s, ASSAY_OUTPUTS_ALL, &identity, &classes, err));
 
     const struct assay_memo *memo = s->memo;
-    for (uint32_t chunk = 0; chunk < classes; chunk++) {
-        assay_exec_jacobian(s->exec, ASSAY_BN_FROZEN, identity, classes,
-                            (uint64_t)chunk * s->n_image, s->n_image, s->net->n_theta, memo->jac,
-                            memo->jac_ld);
-        for (uint32_t row = 0; row < s->n_image; row++) {
+    const uint64_t rows = (uint64_t)s->n_image * classes;
+    for (uint64_t first = 0, n; first < rows; first += n) {
+        n = rows - first < memo->jac_rows ? rows - first : memo->jac_rows;
+        assay_exec_jacobian(s->exec, ASSAY_BN_FROZEN, identity, classes, first, n, s->net->n_theta,
+                            memo->jac, memo->jac_ld);
+        for (uint64_t row = 0; row < n; row++) {
             trace += assay_metric_sumsq(s->net->n_theta, memo->jac + row * memo->jac_ld);
         }
     }

@@ -5,8 +5,9 @@
 #include <string.h>
 
 const struct assay_metric *const assay_metrics[] = {
-    &assay_metric_ntk,     &assay_metric_ntk_frozen, &assay_metric_ntk_trace, &assay_metric_nasi,
-    &assay_metric_regions, &assay_metric_cost,       &assay_metric_null,      NULL,
+    &assay_metric_ntk,       &assay_metric_ntk_frozen, &assay_metric_ntk_trace,
+    &assay_metric_ntk_ridge, &assay_metric_nasi,       &assay_metric_regions,
+    &assay_metric_cost,      &assay_metric_null,       NULL,
 };
 
 const char *assay_metric_init_name(int init)
@@ -48,6 +49,15 @@ void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, c
                            (unsigned long long)batch, what, assay_metric_init_name(p->ntk_init),
                            size, (unsigned long long)p->classes, (unsigned long long)p->image);
     if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+}
+
+void assay_metric_describe_kernel(const struct assay_protocol *p, const char *bn, char *text,
+                                  size_t cap)
+{
+    char what[64];
+    snprintf(what, sizeof what, "bn=%s outputs=%s parameters=weights", bn,
+             p->ntk_outputs == ASSAY_OUTPUTS_ALL ? "all" : "sum");
+    assay_metric_describe_net(p, p->ntk_batch, what, text, cap);
 }
 
 static int unknown_metric(const char *name, size_t length, struct assay_err *err)

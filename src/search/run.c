@@ -112,9 +112,16 @@ static int make_identity(struct search *s, struct assay_err *err)
     return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
 }
 
-static int open_search(void *self, const struct assay_config *config, struct assay_err *err)
+static int open_search(void *self, const struct assay_config *config, const struct assay_pla *pla,
+                       struct assay_err *err)
 {
     struct search *s = self;
+    if (pla || config->team != 1)
+        return assay_err_set(
+            err, ASSAY_ERR_CONFIG,
+            "run.team = %llu: a search evaluates small networks, each on one rank; "
+            "expected 1",
+            (unsigned long long)config->team);
     ASSAY_TRY(assay_space_open(&s->space, config->space, err));
     ASSAY_TRY(find_methods(s, config, err));
     ASSAY_TRY(assay_data_open(&s->data, &config->data, err));

@@ -66,6 +66,14 @@ const struct assay_opt assay_config_opts[] = {
     {"ntk", "init", "initialisation of the network of ntk and nasi",
      CHOICE(INITS), FIELD(protocol.ntk_init), .def = "kaiming-fan-out"},
 
+    {"ntk", "outputs", "rows of the kernel: sum: one an image, of the sum of its logits (TE-NAS); all: one a logit",
+     CHOICE("sum|all"), FIELD(protocol.ntk_outputs), .def = "sum"},
+
+    {"ridge", "train", "ntk_ridge: part of the kernel's images that it learns from; the others are predicted",
+     .type = ASSAY_OPT_F64, .min = 0.01, .max = 0.99, FIELD(protocol.ridge_train), .def = "0.5"},
+    {"ridge", "lambda", "ntk_ridge: added to the kernel's diagonal, in units of its mean",
+     F64(1e6), FIELD(protocol.ridge_lambda), .def = "0.001"},
+
     {"nasi", "batch", "images b in the mini-batch of NASI's trace norm; 0: the kernel's own batch",
      U64(0, 65536), FIELD(protocol.nasi_batch), .def = "64"},
     {"nasi", "labels", "labels of that mini-batch; random: uniform over the classes",
@@ -101,6 +109,8 @@ const struct assay_opt assay_config_opts[] = {
      BOOL, FIELD(members), .def = "false"},
     {"run", "memory", "MiB one rank may use for a candidate; 0: no limit",
      U64(0, 0x1p40), FIELD(memory), .def = "0"},
+    {"run", "team", "ranks that evaluate one candidate together; 0: as many as run.memory and idle ranks call for",
+     U64(0, 65536), FIELD(team), .def = "1"},
     {"run", "cpu", "kernel rung, `auto` for the fastest this CPU has (`assay list kernels`)",
      TEXT, FIELD(cpu), .def = "auto"},
     {"run", "checkpoint", "seconds between checkpoints of results.h5; 0: only at the end",
@@ -183,6 +193,19 @@ static int check_data(const struct assay_config *c, struct assay_err *err)
     return ASSAY_OK;
 }
 
+// LAPACK and ScaLAPACK count in 32 bits.
+static int check_kernel(const struct assay_protocol *p, struct assay_err *err)
+{
+    enum { ROWS_MOST = 200000 };
+    const uint64_t rows = p->ntk_batch * (p->ntk_outputs == ASSAY_OUTPUTS_ALL ? p->classes : 1);
+    if (rows <= ROWS_MOST) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "ntk.batch = %" PRIu64
+                         " with ntk.outputs = all and network.classes = %" PRIu64
+                         ": a kernel of %" PRIu64 " rows, expected at most %d",
+                         p->ntk_batch, p->classes, rows, ROWS_MOST);
+}
+
 static int check(struct assay_config *c, struct assay_err *err)
 {
     if (c->protocol.image % 4)
@@ -193,6 +216,7 @@ static int check(struct assay_config *c, struct assay_err *err)
     struct sweep_shard shard;
     ASSAY_TRY(sweep_shard_parse(&shard, c->shard, err));
     ASSAY_TRY(check_metrics(c->protocol.metrics, err));
+    ASSAY_TRY(check_kernel(&c->protocol, err));
     return check_data(c, err);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rank 0: hands out tasks, takes records in, writes the journal; between messages it evaluates
 // tasks itself, so that its core is not lost. Workers have a chunk ahead meanwhile.
-#include "run.h"
+#include "farm.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,10 +19,11 @@ struct sweep_desk {
     struct sweep_bench bench;
     struct sweep_roster roster;
     struct sweep_progress progress;
-    int ranks, n_left; // workers that have ended
-    uint32_t cut;      // items of a task in this round: 1 or its repeats
-    char *chunk;       // (SWEEP_CHUNK_MAX, item) a TASK being made
-    char *pending;     // records not yet in the journal
+    struct sweep_teams teams;
+    int ranks, n_end, n_left; // workers to end, and those that have ended
+    uint32_t cut;             // items of a task in this round: 1 or its repeats
+    char *chunk;              // (SWEEP_CHUNK_MAX, item) a TASK being made
+    char *pending;            // records not yet in the journal
     size_t n_pending, cap_pending;
     double flushed, published, own; // times of the last flush and publication; own: last evaluation
     double publishing;              // seconds that the last publication took
@@ -125,7 +126,8 @@ static int read_done(struct sweep_desk *d, const struct assay_mail *mail, const 
     if (done.flag & SWEEP_DONE_LAST) d->n_left++;
     if (done.flag & SWEEP_DONE_STOP) d->signal = done.signal;
     ASSAY_ASSERT(mail->n == sizeof done + done.n_record * (d->bench.bytes + sizeof(uint32_t)));
-    sweep_roster_answered(&d->roster, mail->from, done.n_record);
+    const int hand = sweep_teams_hand(&d->teams, mail->from);
+    if (hand > 0) sweep_roster_answered(&d->roster, hand, done.n_record);
     return enter_all(d, &done, letter + sizeof done);
 }
 
@@ -177,18 +179,30 @@ static int hand_out(struct sweep_desk *d)
     const double deaf = fmax(d->own, d->publishing);
     struct sweep_deal deal = {0};
 
-    while (sweep_roster_deal(&d->roster, deaf, &deal)) ASSAY_TRY(send_chunk(d, deal.rank, deal.n));
+    while (sweep_roster_deal(&d->roster, deaf, &deal))
+        ASSAY_TRY(send_chunk(d, sweep_teams_leader(&d->teams, deal.rank), deal.n));
     return 0;
+}
+
+// Leads a team, or is left over.
+static bool is_worker(const struct sweep_desk *d, int rank)
+{
+    const int hand = sweep_teams_hand(&d->teams, rank);
+
+    return rank > 0 && (hand < 0 || sweep_teams_leader(&d->teams, hand) == rank);
 }
 
 // Ends every worker and takes what they have finished; an error among it is not the first.
 static int end_workers(struct sweep_desk *d)
 {
-    int status = 0;
+    int status = sweep_bench_dismiss(&d->bench, d->err);
 
-    for (int rank = 1; rank < d->ranks; rank++)
+    for (int rank = 1; rank < d->ranks; rank++) {
+        if (!is_worker(d, rank)) continue;
         ASSAY_TRY(assay_comm_post(d->farm.comm, rank, ASSAY_TAG_TASK, NULL, 0, d->err));
-    while (d->n_left < d->ranks - 1) {
+        d->n_end++;
+    }
+    while (d->n_left < d->n_end) {
         const int got = receive_all(d, WAIT_SECONDS);
         if (got == ASSAY_ERR_MPI) return got;
         if (got < 0 && !status) status = got;
@@ -283,7 +297,7 @@ static int open_queue(struct sweep_desk *d)
     const uint64_t n = ledger->task.n, left = n - ledger->n_done;
     const uint32_t most = d->farm.job->evaluate_repeat ? ledger->schema->repeats : 1;
 
-    d->cut = sweep_cut(left, most, d->ranks - 1 + d->roster.works);
+    d->cut = sweep_cut(left, most, sweep_teams_evaluating(&d->teams));
     double *cost = malloc((n * d->cut + 1) * sizeof *cost);
     for (uint64_t i = 0; cost && i < n; i++) {
         cost[i * d->cut] = cost_of(d, i);
@@ -327,11 +341,10 @@ static int fill(struct sweep_desk *d)
 {
     const struct sweep_farm *farm = &d->farm;
 
-    ASSAY_TRY(
-        sweep_roster_open(&d->roster, d->ranks, sweep_desk_works(farm->config, d->ranks), d->err));
+    ASSAY_TRY(sweep_roster_open(&d->roster, d->teams.hands, d->teams.works, d->err));
     d->chunk = malloc(SWEEP_CHUNK_MAX * sweep_item_bytes(farm->job));
     if (!d->chunk) return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for messages");
-    ASSAY_TRY(sweep_bench_open(&d->bench, farm->job, 0, d->err));
+    ASSAY_TRY(sweep_bench_open(&d->bench, farm->job, 0, farm->team, d->err));
     return reserve(d, 16);
 }
 
@@ -343,6 +356,7 @@ int sweep_desk_open(struct sweep_desk **out, const struct sweep_farm *farm, stru
     d->farm = *farm;
     d->err = err;
     d->ranks = assay_comm_size(farm->comm);
+    d->teams = sweep_teams_make(farm->config, d->ranks);
     sweep_limit_open(&d->limit, farm->config);
     d->flushed = d->published = assay_clock_wall();
     const int status = fill(d);

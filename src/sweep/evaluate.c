@@ -18,8 +18,9 @@ struct assay_evaluator {
     struct assay_schema schema;
     unsigned needs; // of all metrics, enum assay_needs
     struct inputs inputs;
-    struct assay_draw draw;   // of inputs and weights
-    struct assay_arena arena; // scratch of one repeat
+    struct assay_draw draw;      // of inputs and weights
+    const struct assay_pla *pla; // borrowed; NULL: alone
+    struct assay_arena arena;    // scratch of one repeat
 };
 
 // ---- networks -----------------------------------------------------------------------------------
@@ -124,17 +125,21 @@ static struct assay_subject make_subject(struct assay_evaluator *e, uint64_t rep
                                   .n_nasi = e->inputs.n_nasi,
                                   .n_patch = e->inputs.n_patch,
                                   .images = in->images,
+                                  .image_label = in->image_label,
                                   .nasi_images = in->nasi_images,
                                   .nasi_label = in->nasi_label,
                                   .patches = in->patches,
-                                  .arena = &e->arena};
+                                  .arena = &e->arena,
+                                  .pla = e->pla,
+                                  .team = assay_pla_size(e->pla)};
 }
 
-// Of the networks just built; *scratch: the sum of the arena's blocks.
-static int need_memory(struct assay_evaluator *e, bool dead, struct assay_memory *memory,
+// Of the networks just built, for a rank of a team; *scratch: the sum of the arena's blocks.
+static int need_memory(struct assay_evaluator *e, int team, bool dead, struct assay_memory *memory,
                        size_t *scratch, struct assay_err *err)
 {
-    const struct assay_subject s = make_subject(e, 0);
+    struct assay_subject s = make_subject(e, 0);
+    s.team = team;
     struct assay_need need = {0};
     *scratch = 0;
     if (!dead) {
@@ -157,7 +162,8 @@ int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct ass
     bool dead;
     size_t scratch;
     ASSAY_TRY(build_networks(e, index, &dead, err));
-    return need_memory(e, dead, memory, &scratch, err);
+    const int team = e->config->team ? (int)e->config->team : 1;
+    return need_memory(e, team, dead, memory, &scratch, err);
 }
 
 // Makes room for a candidate. What an earlier one left behind counts against the limit, and goes
@@ -169,7 +175,7 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
     struct assay_memory m;
     size_t scratch;
     const uint64_t limit = e->config->memory << 20;
-    ASSAY_TRY(need_memory(e, dead, &m, &scratch, err));
+    ASSAY_TRY(need_memory(e, assay_pla_size(e->pla), dead, &m, &scratch, err));
     if (limit && m.total > limit) {
         char reason[ASSAY_METRIC_REASON];
         snprintf(reason, sizeof reason,
@@ -217,10 +223,21 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
     double *spectrum = record->spectrum + repeat * e->schema.spectrum_len;
     for (uint32_t i = 0; i < e->columns.n_metric; i++) {
         const struct assay_metric *metric = e->columns.metric[i];
-        if (!dead || !metric->needs) measure(&s, metric, out, spectrum, record);
+        const bool mine = metric->collective || assay_pla_rank(e->pla) == 0;
+        if (mine && (!dead || !metric->needs)) measure(&s, metric, out, spectrum, record);
         out += metric->n_column;
     }
     return ASSAY_OK;
+}
+
+// Builds the networks and makes room for them; as make_room.
+static int set_up(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
+                  bool *dead, uint64_t *most, struct assay_record *record, struct assay_err *err)
+{
+    ASSAY_TRY(build_any(e, index, mask, dead, err));
+    if (*dead)
+        judge(record, ASSAY_VERDICT_DEAD, "network", "the output does not depend on the input");
+    return make_room(e, *dead, most, record, err);
 }
 
 // Of the repeats first to end - 1.
@@ -236,12 +253,10 @@ static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assa
     fill_nan((size_t)schema->repeats * schema->n_column, record->value);
     fill_nan((size_t)schema->repeats * schema->spectrum_len, record->spectrum);
 
-    bool dead;
+    bool dead = false;
     uint64_t most = 0;
-    ASSAY_TRY(build_any(e, index, mask, &dead, err));
-    if (dead)
-        judge(record, ASSAY_VERDICT_DEAD, "network", "the output does not depend on the input");
-    const int fits = make_room(e, dead, &most, record, err);
+    const int ready = set_up(e, index, mask, &dead, &most, record, err);
+    const int fits = assay_pla_agree(e->pla, ready, err);
     ASSAY_TRY(fits);
     for (uint32_t r = first; fits && r < end; r++) {
         ASSAY_TRY(evaluate_repeat(e, r, dead, most, record, err));
@@ -306,7 +321,7 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
         .protocol = e->columns.protocol,
         .n_column = e->columns.n_column,
         .repeats = (uint32_t)config->protocol.repeats,
-        .spectrum_len = e->columns.spectrum ? (uint32_t)config->protocol.ntk_batch : 0,
+        .spectrum_len = e->columns.spectrum ? sweep_kernel_rows(&config->protocol) : 0,
     };
     ASSAY_TRY(assay_kern_select(&kern, config->cpu, err));
     ASSAY_TRY(assay_exec_create(&e->exec, kern, err));
@@ -317,12 +332,13 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
 
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
                            const struct assay_space *space, const struct assay_data *data,
-                           struct assay_err *err)
+                           const struct assay_pla *pla, struct assay_err *err)
 {
     struct assay_evaluator *e = calloc(1, sizeof *e);
     if (!e) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the evaluator");
     e->config = config;
     e->space = space;
+    e->pla = pla;
     assay_graph_init(&e->literal);
     assay_graph_init(&e->net);
     assay_graph_init(&e->thin);
@@ -368,7 +384,8 @@ double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
     if (build_networks(e, index, &dead, NULL) < 0 || dead) return 1.0;
     const uint64_t net = e->needs & ASSAY_NEEDS_NET ? assay_graph_cost(&e->net).flops : 0;
     const uint64_t thin = e->needs & ASSAY_NEEDS_THIN ? assay_graph_cost(&e->thin).flops : 0;
-    // One coupled kernel is n backward passes of n images; the thin network runs forward only.
-    return 1.0 + (double)net * e->inputs.n_image * e->inputs.n_image +
+    // A coupled kernel is a backward pass of all images for each row; the thin network runs forward
+    // only.
+    return 1.0 + (double)net * e->inputs.n_image * sweep_kernel_rows(&e->config->protocol) +
            (double)net * e->inputs.n_nasi + (double)thin * e->inputs.n_patch;
 }

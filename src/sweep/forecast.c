@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a sweep will take on how many ranks: tasks, time, memory, disk.
-#include "run.h"
+#include "farm.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -39,16 +39,18 @@ static double *cut_times(const double *time, uint64_t n, uint32_t cut)
 static int simulate(struct forecast *f, int ranks, struct sweep_sim *sim)
 {
     const struct assay_schema *schema = assay_evaluator_schema(f->outline.evaluator);
-    const bool works = sweep_desk_works(&f->outline.config, ranks);
+    const struct sweep_teams teams = sweep_teams_make(&f->outline.config, ranks);
+    ASSAY_TRY(sweep_teams_check(&teams, f->err));
     const uint64_t n = f->outline.plan.n_task;
-    const uint32_t cut = sweep_cut(n, schema->repeats, ranks - 1 + works);
+    const uint32_t cut = sweep_cut(n, schema->repeats, sweep_teams_evaluating(&teams));
     double *cost = cut_times(f->times.cost, n, cut), *seconds = cut_times(f->times.seconds, n, cut);
+    for (uint64_t i = 0; seconds && i < n * cut; i++) seconds[i] /= teams.size;
     const struct sweep_sim_input input = {.cost = cost,
                                           .seconds = seconds,
                                           .n = n * cut,
                                           .most = sweep_records_most(assay_record_bytes(schema)),
-                                          .ranks = ranks,
-                                          .works = works,
+                                          .ranks = teams.hands,
+                                          .works = teams.works,
                                           .price = price};
 
     const int status = cost && seconds
@@ -154,7 +156,8 @@ static int try_all(struct forecast *f, int *best, struct sweep_sim *of_best)
     struct sweep_sim sim = {.efficiency = 1};
 
     *best = 0;
-    for (int ranks = 1; ranks <= RANKS_MOST && sim.efficiency >= POOR_EFFICIENCY; ranks *= 2) {
+    for (int ranks = (int)f->outline.config.team;
+         ranks <= RANKS_MOST && sim.efficiency >= POOR_EFFICIENCY; ranks *= 2) {
         ASSAY_TRY(simulate(f, ranks, &sim));
         print_row(f, ranks, &sim);
         const bool enough = *best && of_best->wall <= LONG_SECONDS;
@@ -188,6 +191,12 @@ static int forecast(struct forecast *f, const struct assay_config *config,
                     const struct assay_forecast *spec)
 {
     ASSAY_TRY(sweep_outline_open(&f->outline, config, f->err));
+    if (!config->team)
+        ASSAY_TRY(sweep_team_fit(&f->outline, spec->ranks ? spec->ranks : RANKS_MOST, f->err));
+    ASSAY_TRY(sweep_memory_check(&f->outline.most, &f->outline.config, &f->outline.space, f->err));
+    if (f->outline.config.team > 1)
+        fprintf(f->out, "teams: %" PRIu64 " ranks evaluate a candidate together (run.team)\n",
+                f->outline.config.team);
     sweep_outline_print(&f->outline, f->out);
     ASSAY_TRY(print_sizes(f));
     fflush(f->out);

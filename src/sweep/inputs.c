@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inputs.h"
 
+#include <string.h>
+
 // The blocks of one repeat; allocate() takes exactly these.
 struct blocks {
-    size_t images, nasi_images, label, patches;
+    size_t images, nasi_images, image_label, label, patches;
 };
 
 static struct blocks block_sizes(const struct inputs *in, uint64_t pixels)
 {
     return (struct blocks){.images = (in->n_image * pixels + 1) * sizeof(double),
                            .nasi_images = (in->n_nasi * pixels + 1) * sizeof(double),
+                           .image_label = (in->n_image + 1) * sizeof(uint32_t),
                            .label = (in->n_nasi + 1) * sizeof(uint32_t),
                            .patches = (in->n_patch * UINT64_C(9) + 1) * sizeof(double)};
 }
@@ -20,8 +23,8 @@ static int reserve(struct inputs *in, const struct assay_config *config, uint64_
 {
     const struct blocks b = block_sizes(in, pixels);
     const uint64_t repeats = config->protocol.repeats, limit = config->memory << 20;
-    const size_t each = assay_arena_block(b.images) + assay_arena_block(b.label) +
-                        assay_arena_block(b.patches) +
+    const size_t each = assay_arena_block(b.images) + assay_arena_block(b.image_label) +
+                        assay_arena_block(b.label) + assay_arena_block(b.patches) +
                         (shared ? 0 : assay_arena_block(b.nasi_images));
     const size_t bytes = each * repeats + assay_arena_block(repeats * sizeof *in->repeat);
     if (limit && assay_arena_footprint(bytes) > limit)
@@ -43,9 +46,11 @@ static int allocate(struct inputs *in, struct repeat_inputs *r, uint64_t pixels,
     const struct blocks b = block_sizes(in, pixels);
     r->images = assay_arena_alloc(&in->arena, b.images);
     r->nasi_images = shared ? r->images : assay_arena_alloc(&in->arena, b.nasi_images);
+    r->image_label = assay_arena_zalloc(&in->arena, b.image_label);
     r->nasi_label = assay_arena_zalloc(&in->arena, b.label);
     r->patches = assay_arena_alloc(&in->arena, b.patches);
-    if (r->images && r->nasi_images && r->nasi_label && r->patches) return ASSAY_OK;
+    if (r->images && r->nasi_images && r->image_label && r->nasi_label && r->patches)
+        return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches of all repeats");
 }
 
@@ -85,12 +90,13 @@ static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64
     const bool shared = r->nasi_images == r->images;
     if (in->n_image) {
         ASSAY_TRY(assay_data_batch(data, seed, number, "images", in->n_image, r->images,
-                                   shared ? r->nasi_label : NULL, err));
+                                   shared || in->labels ? r->image_label : NULL, err));
     }
     if (in->n_nasi && !shared) {
         ASSAY_TRY(assay_draw_nasi_batch(p, data, seed, number, in->n_nasi, r->nasi_images,
                                         r->nasi_label, err));
     }
+    if (in->n_nasi && shared) memcpy(r->nasi_label, r->image_label, in->n_nasi * sizeof(uint32_t));
     if (in->n_nasi && shared)
         ASSAY_TRY(choose_labels(p, seed, number, in->n_nasi, r->nasi_label, err));
     if (in->n_patch) {
@@ -110,10 +116,16 @@ int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned n
                              "regions.batch x regions.batches: %llu samples, expected at most %u",
                              (unsigned long long)patches, UINT32_MAX);
     }
+    if (needs & ASSAY_NEEDS_LABELS && !assay_data_labelled(data)) {
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "run.metrics: ntk_ridge learns from labels, and these images have "
+                             "none; expected data.source = cifar10, cifar100, or hdf5 with labels");
+    }
     const bool nasi = needs & ASSAY_NEEDS_NASI, shared = nasi && p->nasi_batch == 0;
     in->n_image = needs & ASSAY_NEEDS_IMAGES || shared ? (uint32_t)p->ntk_batch : 0;
     in->n_nasi = shared ? in->n_image : nasi ? (uint32_t)p->nasi_batch : 0;
     in->n_patch = needs & ASSAY_NEEDS_PATCHES ? (uint32_t)patches : 0;
+    in->labels = needs & ASSAY_NEEDS_LABELS;
     ASSAY_TRY(reserve(in, config, pixels, shared, err));
     in->repeat = assay_arena_zalloc(&in->arena, p->repeats * sizeof *in->repeat);
     if (!in->repeat) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches");

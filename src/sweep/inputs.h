@@ -3,16 +3,18 @@
 #ifndef ASSAY_SRC_SWEEP_INPUTS_H
 #define ASSAY_SRC_SWEEP_INPUTS_H
 
-#include "assay/sweep.h"
+#include "run.h"
 
 struct repeat_inputs {
     double *images, *nasi_images; // (n,c,image,image)
+    uint32_t *image_label;        // true; filled where they are asked for
     uint32_t *nasi_label;         // true or random per protocol
     double *patches;              // (n,1,3,3)
 };
 
 struct inputs {
     uint32_t n_image, n_nasi, n_patch; // 0 where no metric needs them
+    bool labels;                       // of the images
     struct repeat_inputs *repeat;      // (repeats)
     struct assay_arena arena;          // holds all of it
 };

@@ -95,6 +95,7 @@ static int dry_run(struct sweep_outline *o, const struct assay_config *config, c
     struct assay_columns counted = {0};
 
     ASSAY_TRY(sweep_outline_open(o, config, err));
+    if (config->team) ASSAY_TRY(sweep_memory_check(&o->most, &o->config, &o->space, err));
     const struct assay_schema *schema = assay_evaluator_schema(o->evaluator);
     sweep_outline_print(o, out);
     ASSAY_TRY(print_state(o, dir, out, err));

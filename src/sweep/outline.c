@@ -9,7 +9,8 @@ static int open_evaluator(struct sweep_outline *o, struct assay_err *err)
     struct assay_data *data = NULL;
 
     ASSAY_TRY(assay_data_open(&data, &o->config.data, err));
-    const int status = assay_evaluator_create(&o->evaluator, &o->config, &o->space, data, err);
+    const int status =
+        assay_evaluator_create(&o->evaluator, &o->config, &o->space, data, NULL, err);
     o->data = assay_data_digest(data);
     assay_data_close(data);
     return status;
@@ -28,8 +29,7 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
     sweep_plan_shard(&o->plan, shard);
     ASSAY_TRY(open_evaluator(o, err));
     o->opening = assay_clock_wall() - start;
-    ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->plan, err));
-    return sweep_memory_check(&o->most, &o->config, &o->space, err);
+    return sweep_memory_most(&o->most, o->evaluator, &o->plan, err);
 }
 
 static void print_memory(const struct sweep_outline *o, FILE *out)

@@ -7,6 +7,7 @@
 static const struct assay_preset_value values_default[] = {
     {"ntk", "batch", "16", NULL},
     {"ntk", "init", "kaiming-fan-out", NULL},
+    {"ntk", "outputs", "sum", NULL},
     {"regions", "batch", "1000", NULL},
     {"regions", "batches", "3", NULL},
     {"regions", "init", "kaiming-fan-in", NULL},
@@ -31,6 +32,7 @@ static const struct assay_preset_value values_tenas_code[] = {
     {"ntk", "batch", "72", "nas-bench-201"},
     {"ntk", "batch", "14", "darts"},
     {"ntk", "init", "pytorch", NULL},
+    {"ntk", "outputs", "sum", NULL},
     {"regions", "batch", "1000", NULL},
     {"regions", "batches", "3", NULL},
     {"regions", "init", "pytorch", NULL},
@@ -52,6 +54,7 @@ static const struct assay_preset_value values_tenas_paper[] = {
     {"network", "image", "32", NULL},
     {"ntk", "batch", "32", NULL},
     {"ntk", "init", "kaiming-fan-out", NULL},
+    {"ntk", "outputs", "sum", NULL},
     {"regions", "batch", "1000", NULL},
     {"regions", "batches", "5", NULL},
     {"regions", "init", "kaiming-fan-in", NULL},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run.h"
+#include "farm.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run.h"
+#include "farm.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #define CHUNK_SECONDS 0.5  // of work in one TASK
 #define CUT_BELOW     16   // tasks for each evaluator
-#define WORKING_RANKS 8    // up to which rank 0 works by itself
 #define SEND_SECONDS  0.25 // records wait at most so long
 #define BATCH_BYTES   (1u << 20)
-
-bool sweep_desk_works(const struct assay_config *config, int ranks)
-{
-    enum { AUTO, YES };
-    return ranks == 1 || config->coordinator_works == YES ||
-           (config->coordinator_works == AUTO && ranks <= WORKING_RANKS);
-}
 
 int sweep_roster_open(struct sweep_roster *r, int ranks, bool works, struct assay_err *err)
 {

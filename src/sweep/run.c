@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A job from start to exit code. Every step that one rank may fail ends with an agreement, so that
 // none waits for another that has left.
-#include "run.h"
+#include "farm.h"
 
 #include "assay/kern.h"
 #include "assay/la.h"
@@ -18,6 +18,9 @@ struct run {
     struct assay_comm *comm;
     const struct assay_log *log; // NULL on all ranks but 0
     struct assay_err *err;
+    struct sweep_teams teams;
+    struct assay_comm *team; // NULL: evaluates alone, or not at all
+    struct assay_pla *pla;
     struct assay_placement placement; // on rank 0
     // rank 0
     struct assay_journal *journal;
@@ -26,8 +29,10 @@ struct run {
     struct sweep_desk *desk;
     uint64_t known;               // of the round, before it began
     uint64_t done, fresh, failed; // over all rounds; fresh: evaluated by this run
-    // the others
+    // the others: one of the two
     struct sweep_worker *worker;
+    struct sweep_bench follower;
+    bool follows;
 };
 
 // ---- every rank ---------------------------------------------------------------------------------
@@ -66,7 +71,7 @@ static void log_ranks(const struct run *r)
 {
     char memory[64] = "no memory limit";
     const int ranks = assay_comm_size(r->comm);
-    const bool works = sweep_desk_works(&r->config, ranks);
+    const bool works = r->teams.works;
     const int hosts = r->placement.hosts;
 
     if (r->config.memory)
@@ -74,6 +79,13 @@ static void log_ranks(const struct run *r)
     assay_log_line(r->log, ASSAY_LOG_INFO, "%d rank%s on %d host%s%s, %s kernels, %s, into %s",
                    ranks, ranks > 1 ? "s" : "", hosts, hosts > 1 ? "s" : "",
                    works ? "" : " (rank 0 only coordinates)", r->config.cpu, memory, r->dir);
+    const int teams = sweep_teams_evaluating(&r->teams), size = r->teams.size,
+              left = ranks - !works - teams * size;
+    if (size > 1)
+        assay_log_line(
+            r->log, left ? ASSAY_LOG_WARN : ASSAY_LOG_INFO, "%d team%s of %d ranks evaluate%s%s",
+            teams, teams > 1 ? "s" : "", size, teams > 1 ? "" : "s",
+            left ? "; the number of ranks is no multiple of that, and some only wait" : "");
 }
 
 // Two ranks on one CPU, or two BLAS threads in a rank, cost more than they bring.
@@ -113,6 +125,7 @@ static int open_desk(struct run *r)
                        r->n_journal);
     return sweep_desk_open(&r->desk,
                            &(struct sweep_farm){.comm = r->comm,
+                                                .team = r->team,
                                                 .config = &r->config,
                                                 .log = r->log,
                                                 .job = r->job,
@@ -211,26 +224,54 @@ static int coordinate(struct run *r)
 }
 
 // ---- together -----------------------------------------------------------------------------------
+static int open_team(struct run *r)
+{
+    const int rank = assay_comm_rank(r->comm), hand = sweep_teams_hand(&r->teams, rank);
+    const bool evaluates = hand > 0 || (hand == 0 && r->teams.works);
+
+    ASSAY_TRY(sweep_teams_check(&r->teams, r->err));
+    if (r->teams.size == 1) return 0;
+    ASSAY_TRY(assay_comm_split(r->comm, evaluates ? hand : -1, &r->team, r->err));
+    const int status = r->team ? assay_pla_create(&r->pla, r->team, r->err) : 0;
+    r->follows = r->team && assay_comm_rank(r->team) > 0;
+    return assay_comm_agree(r->comm, status, r->err);
+}
+
+static int open_role(struct run *r)
+{
+    const int rank = assay_comm_rank(r->comm);
+
+    if (rank == 0) return open_desk(r);
+    return r->follows ? sweep_bench_open(&r->follower, r->job, rank, r->team, r->err)
+                      : sweep_worker_open(&r->worker, r->comm, r->team, r->job, r->err);
+}
+
 static int open_run(struct run *r)
 {
-    const bool first = assay_comm_rank(r->comm) == 0;
-
-    const bool works = sweep_desk_works(&r->config, assay_comm_size(r->comm));
     const struct assay_job *job = r->job;
 
-    ASSAY_TRY(assay_comm_placement(r->comm, works, &r->placement, r->err));
+    r->teams = sweep_teams_make(&r->config, assay_comm_size(r->comm));
+    ASSAY_TRY(assay_comm_placement(r->comm, r->teams.works, &r->placement, r->err));
     ASSAY_TRY(agree_on_rung(r));
-    ASSAY_TRY(assay_comm_agree(r->comm, job->open(job->self, &r->config, r->err), r->err));
-    const int opened = first ? open_desk(r) : sweep_worker_open(&r->worker, r->comm, job, r->err);
+    ASSAY_TRY(open_team(r));
+    ASSAY_TRY(assay_comm_agree(r->comm, job->open(job->self, &r->config, r->pla, r->err), r->err));
+    const int opened = open_role(r);
     ASSAY_TRY(assay_comm_agree(r->comm, opened, r->err));
     const int met = sweep_hello(r->comm, job->identity(job->self), r->log, r->err);
     return assay_comm_agree(r->comm, met, r->err);
 }
 
+static int do_role(struct run *r)
+{
+    if (r->desk) return coordinate(r);
+    return r->follows ? sweep_bench_follow(&r->follower, r->comm, r->err)
+                      : sweep_worker_run(r->worker);
+}
+
 static int run(struct run *r, int *exit_code)
 {
     ASSAY_TRY(open_run(r));
-    const int status = r->desk ? coordinate(r) : sweep_worker_run(r->worker);
+    const int status = do_role(r);
     if (status == ASSAY_ERR_MPI) {
         const struct assay_log log = {.stream = stderr, .level = ASSAY_LOG_ERROR, .rank = -1};
         assay_log_line(&log, ASSAY_LOG_ERROR, "rank %d: %s; what is in the journal is safe",
@@ -246,6 +287,9 @@ static void close_run(struct run *r)
 {
     sweep_desk_close(r->desk);
     sweep_worker_close(r->worker);
+    if (r->follows) sweep_bench_close(&r->follower);
+    assay_pla_destroy(r->pla);
+    assay_comm_free(r->team);
     sweep_ledger_free(&r->ledger);
     assay_journal_close(r->journal);
 }

@@ -2,7 +2,7 @@
 // A sweep in virtual time: the roster deals for as many ranks as are asked for, tasks take the
 // seconds they are said to take, messages cost what they were measured to cost. Rank 0 and workers
 // follow the loops of coordinator.c and worker.c.
-#include "run.h"
+#include "farm.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A sweep as a job of the farm: one round, whose tasks are the candidates.
-#include "run.h"
+#include "farm.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -19,14 +19,15 @@ struct sweep {
 };
 
 // ---- every rank ---------------------------------------------------------------------------------
-static int open_sweep(void *self, const struct assay_config *config, struct assay_err *err)
+static int open_sweep(void *self, const struct assay_config *config, const struct assay_pla *pla,
+                      struct assay_err *err)
 {
     struct sweep *s = self;
 
     s->config = config;
     ASSAY_TRY(assay_space_open(&s->space, config->space, err));
     ASSAY_TRY(assay_data_open(&s->data, &config->data, err));
-    ASSAY_TRY(assay_evaluator_create(&s->evaluator, config, &s->space, s->data, err));
+    ASSAY_TRY(assay_evaluator_create(&s->evaluator, config, &s->space, s->data, pla, err));
     s->identity = sweep_identity_text(config, assay_evaluator_schema(s->evaluator), config->cpu,
                                       assay_data_digest(s->data));
     assay_data_close(s->data); // the batches are drawn; CIFAR's 150 MB would stay on every rank
@@ -149,7 +150,9 @@ int assay_sweep_run(const struct assay_config *config, const char *dir, struct a
                                   .cost = cost,
                                   .publish = publish};
 
-    const int status = assay_farm_run(&job, config, dir, comm, log, exit_code, err);
+    struct assay_config chosen = *config;
+    int status = sweep_team_choose(&chosen, comm, err);
+    if (status >= 0) status = assay_farm_run(&job, &chosen, dir, comm, log, exit_code, err);
     close_sweep(&s);
     return status;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A worker: keeps a queue of tasks, evaluates them in order, sends records back in batches.
-#include "run.h"
+#include "farm.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -126,10 +126,11 @@ static int work(struct sweep_worker *w)
         if (w->next < w->end) ASSAY_TRY(evaluate_next(w));
         if (w->next == w->end || assay_clock_wall() - w->looked > LOOK_SECONDS) ASSAY_TRY(look(w));
     }
+    ASSAY_TRY(sweep_bench_dismiss(&w->bench, w->err));
     return send_done(w, SWEEP_DONE_LAST);
 }
 
-static int make_worker(struct sweep_worker **out, struct assay_comm *comm,
+static int make_worker(struct sweep_worker **out, struct assay_comm *comm, struct assay_comm *team,
                        const struct assay_job *job, struct assay_err *err)
 {
     struct sweep_worker *w = calloc(1, sizeof *w);
@@ -138,7 +139,7 @@ static int make_worker(struct sweep_worker **out, struct assay_comm *comm,
     *out = w;
     w->comm = comm;
     w->err = err;
-    ASSAY_TRY(sweep_bench_open(&w->bench, job, assay_comm_rank(comm), err));
+    ASSAY_TRY(sweep_bench_open(&w->bench, job, assay_comm_rank(comm), team, err));
     w->n_batch = (uint32_t)sweep_records_most(w->bench.bytes);
     w->repeat = malloc(w->n_batch * sizeof *w->repeat);
     w->batch =
@@ -150,11 +151,11 @@ static int make_worker(struct sweep_worker **out, struct assay_comm *comm,
                : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a worker");
 }
 
-int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm,
+int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm, struct assay_comm *team,
                       const struct assay_job *job, struct assay_err *err)
 {
     *out = NULL;
-    const int status = make_worker(out, comm, job, err);
+    const int status = make_worker(out, comm, team, job, err);
     if (status < 0) sweep_worker_close(*out);
     return status;
 }

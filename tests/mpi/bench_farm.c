@@ -22,11 +22,12 @@ struct stream {
 };
 
 // ---- a job that costs nothing -------------------------------------------------------------------
-static int open_stream(void *self, const struct assay_config *config, struct assay_err *err)
+static int open_stream(void *self, const struct assay_config *config, const struct assay_pla *pla,
+                       struct assay_err *err)
 {
     struct stream *s = self;
 
-    (void)config, (void)err;
+    (void)config, (void)pla, (void)err;
     s->column = (struct assay_column){.name = "null", .unit = "1", .source = ""};
     s->protocol = "none";
     s->schema = (struct assay_schema){

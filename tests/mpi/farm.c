@@ -24,11 +24,11 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
                            const struct assay_space *space, const struct assay_data *data,
-                           struct assay_err *err)
+                           const struct assay_pla *pla, struct assay_err *err)
 {
     const char *rank = getenv("OMPI_COMM_WORLD_RANK");
 
-    (void)config, (void)space, (void)data;
+    (void)config, (void)space, (void)data, (void)pla;
     if (strtoull(rank ? rank : "0", NULL, 10) == setting("FARM_BAD_RANK", UINT64_MAX))
         return assay_err_set(err, ASSAY_ERR_MEMORY, "pretended lack of memory at the start");
     struct assay_evaluator *e = calloc(1, sizeof *e);

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// pla: Gram matrix and eigenvalues of a matrix spread over a team.
+//
+// A team is the ranks of a communicator that work on one candidate. Rows of the Jacobian are dealt
+// out in runs; a symmetric (n,n) matrix is spread 2-D block-cyclically over a process grid, each
+// rank holding its part, of which only the lower triangle counts. A NULL grid is a team of one: its
+// part is the whole matrix, la does the work, and neither MPI nor ScaLAPACK is touched. Between
+// teams of different size results agree to rounding, within one size to the bit.
+#ifndef ASSAY_PLA_H
+#define ASSAY_PLA_H
+
+#include "assay/comm.h"
+
+struct assay_pla;
+
+// Collective over the team, which is borrowed; all functions with a grid are. *out is NULL for a
+// team of one.
+int assay_pla_create(struct assay_pla **out, struct assay_comm *team, struct assay_err *err);
+void assay_pla_destroy(struct assay_pla *pla);
+int assay_pla_size(const struct assay_pla *pla);
+int assay_pla_rank(const struct assay_pla *pla);
+// Every rank of the team gives its status; all return the worst, with its text.
+int assay_pla_agree(const struct assay_pla *pla, int status, struct assay_err *err);
+
+// Which of n rows a rank of a team of `size` holds; the count may be 0.
+struct assay_run_of_rows {
+    uint64_t first, count;
+};
+struct assay_run_of_rows assay_pla_rows(uint64_t n, int size, int rank);
+// Doubles that every rank of a team of `size` needs at most: for its part of an (n,n) matrix, and
+// as scratch of any function below, with up to m right-hand sides.
+size_t assay_pla_part(uint32_t n, int size);
+size_t assay_pla_work(uint32_t n, uint32_t m, int size);
+
+// theta (n,n) = J J^T, spread, from the rank's rows of J (n,p), row-major with leading dimension
+// ld. A team of one gets both triangles.
+void assay_pla_gram(const struct assay_pla *pla, uint32_t n, uint64_t p, const double *jac,
+                    size_t ld, double *theta, double *work);
+// The diagonal (n) of a spread matrix, on every rank.
+int assay_pla_diagonal(const struct assay_pla *pla, uint32_t n, const double *a, double *diagonal,
+                       struct assay_err *err);
+// Eigenvalues of the symmetric matrix `a` (destroyed), ascending, on every rank. Up to a measured
+// size the team's rank 0 computes them by LAPACK, beyond it all by ScaLAPACK's pdsyev; the matrix
+// is scaled to unit maximum first. A matrix with a NaN or infinity is ERR_INPUT.
+int assay_pla_eigenvalues(const struct assay_pla *pla, uint32_t n, double *a, double *w,
+                          double *work, struct assay_err *err);
+// Kernel ridge regression: out (m, n-t) = (A_vt (A_tt + shift I)^-1 y^T)^T, where A_tt is the
+// leading (t,t) block of `a` (destroyed) and A_vt the n-t rows below it. y (m,t) and out are the
+// same on every rank; y is destroyed. ERR_INPUT when A_tt + shift I is not positive definite.
+int assay_pla_ridge(const struct assay_pla *pla, uint32_t n, uint32_t t, double *a, double shift,
+                    uint32_t m, double *y, double *out, double *work, struct assay_err *err);
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Gram matrix, block by block, and its eigenvalues.
+#include "grid.h"
+
+#include "assay/la.h"
+
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+
+#define PANEL 512 // parameters at a time that the Gram matrix sums over
+
+// Below this order one rank's LAPACK is faster than a small team's ScaLAPACK (bench_kernel).
+#define LAPACK_BELOW 2000
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool alone(uint32_t n, int size)
+{
+    return size == 1 || n < LAPACK_BELOW;
+}
+
+size_t assay_pla_part(uint32_t n, int size)
+{
+    int rows, columns;
+
+    pla_shape(size, &rows, &columns);
+    if (size == 1) return (size_t)n * n;
+    return (size_t)pla_count(n, PLA_BLOCK, 0, rows) * (size_t)pla_count(n, PLA_BLOCK, 0, columns);
+}
+
+// Doubles of pdsyev for values only: its documentation's 5 n + max(block (rows + 1), 3 block) + 1.
+static size_t syev_work(uint32_t n, int local_rows)
+{
+    return 5 * (size_t)n + larger(PLA_BLOCK * ((size_t)local_rows + 1), (size_t)3 * PLA_BLOCK) + 1;
+}
+
+static size_t eigenvalues_work(uint32_t n, int size)
+{
+    int rows, columns;
+
+    pla_shape(size, &rows, &columns);
+    if (size == 1) return assay_la_eigenvalues_work(n);
+    if (alone(n, size)) return (size_t)n * n + assay_la_eigenvalues_work(n);
+    return syev_work(n, pla_count(n, PLA_BLOCK, 0, rows));
+}
+
+static size_t panel_work(uint32_t n, int size)
+{
+    int rows, columns;
+
+    if (size == 1) return 0;
+    pla_shape(size, &rows, &columns);
+    return (size_t)pla_count(PANEL, PLA_BLOCK, 0, rows) *
+           (size_t)pla_count(n, PLA_BLOCK, 0, columns);
+}
+
+// Right-hand sides and predictions together have no more rows than the matrix and a block.
+static size_t ridge_work(uint32_t n, uint32_t m, int size)
+{
+    int rows, columns;
+
+    if (size == 1) return 0;
+    pla_shape(size, &rows, &columns);
+    return ((size_t)pla_count(n, PLA_BLOCK, 0, rows) + PLA_BLOCK) *
+           (size_t)pla_count(m, PLA_BLOCK, 0, columns);
+}
+
+size_t assay_pla_work(uint32_t n, uint32_t m, int size)
+{
+    return larger(ridge_work(n, m, size), larger(panel_work(n, size), eigenvalues_work(n, size)));
+}
+
+// ---- Gram matrix --------------------------------------------------------------------------------
+// Row-major rows of J are the columns of a column-major J^T, which lie on a grid of one row.
+static void describe_rows(const struct assay_pla *pla, int n, int p, int ld, int desc[DESC])
+{
+    const int each = (n + pla->size - 1) / pla->size, zero = 0;
+    int info = 0;
+
+    descinit_(desc, &p, &n, &p, &each, &zero, &zero, &pla->line, &ld, &info);
+    ASSAY_ASSERT(info == 0);
+}
+
+void assay_pla_gram(const struct assay_pla *pla, uint32_t n, uint64_t p, const double *jac,
+                    size_t ld, double *theta, double *work)
+{
+    if (!pla) {
+        assay_la_gram(n, p, jac, ld, theta);
+        return;
+    }
+    const int order = (int)n, one = 1;
+    const double unit = 1.0;
+    int rows_of[DESC], panel_of[DESC], theta_of[DESC], local_rows, local_columns;
+
+    ASSAY_ASSERT(n <= INT_MAX && ld <= INT_MAX && p <= ld);
+    describe_rows(pla, order, (int)p, (int)ld, rows_of);
+    pla_describe(pla, order, order, theta_of, &local_rows, &local_columns);
+    memset(theta, 0, (size_t)local_rows * (size_t)local_columns * sizeof *theta);
+    for (int first = 1; first <= (int)p; first += PANEL) {
+        const int left = (int)p - first + 1, depth = left < PANEL ? left : PANEL;
+        pla_describe(pla, depth, order, panel_of, &local_rows, &local_columns);
+        pdgemr2d_(&depth, &order, jac, &first, &one, rows_of, work, &one, &one, panel_of,
+                  &pla->grid);
+        pdsyrk_("L", "T", &order, &depth, &unit, work, &one, &one, panel_of, &unit, theta, &one,
+                &one, theta_of, 1, 1);
+    }
+}
+
+int assay_pla_diagonal(const struct assay_pla *pla, uint32_t n, const double *a, double *diagonal,
+                       struct assay_err *err)
+{
+    memset(diagonal, 0, n * sizeof *diagonal);
+    if (!pla) {
+        for (size_t i = 0; i < n; i++) diagonal[i] = a[i * n + i];
+        return ASSAY_OK;
+    }
+    const int rows = pla_count(n, PLA_BLOCK, pla->row, pla->rows),
+              columns = pla_count(n, PLA_BLOCK, pla->column, pla->columns);
+    for (int j = 0; j < columns; j++) {
+        const uint64_t global = pla_global((uint64_t)j, pla->column, pla->columns);
+        const uint64_t block = global / PLA_BLOCK;
+        if (block % (uint64_t)pla->rows != (uint64_t)pla->row) continue;
+        const uint64_t i = block / (uint64_t)pla->rows * PLA_BLOCK + global % PLA_BLOCK;
+        diagonal[global] = a[(size_t)j * (size_t)rows + i];
+    }
+    return assay_comm_sum(pla->team, n, diagonal, err);
+}
+
+// ---- eigenvalues --------------------------------------------------------------------------------
+// Multiplies a finite matrix by a power of two that brings its largest entry to [1/2, 1).
+static int scale(const struct assay_pla *pla, size_t count, double *a, int *exponent,
+                 struct assay_err *err)
+{
+    double largest = 0.0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(a[i])) largest = INFINITY;
+        largest = fmax(largest, fabs(a[i]));
+    }
+    ASSAY_TRY(assay_comm_max(pla->team, &largest, err));
+    if (!isfinite(largest))
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "eigenvalues: a matrix entry is not a finite number");
+    frexp(largest, exponent);
+    if (*exponent < -1000) *exponent = -1000; // 2^-exponent stays finite
+    const double factor = ldexp(1.0, -*exponent);
+    for (size_t i = 0; i < count; i++) a[i] *= factor;
+    return ASSAY_OK;
+}
+
+// The team's first rank alone, by LAPACK.
+static int gather_and_solve(const struct assay_pla *pla, uint32_t n, const double *a, double *w,
+                            double *work, struct assay_err *err)
+{
+    const int order = (int)n, one = 1;
+    int from[DESC], to[DESC], local_rows, local_columns, status = ASSAY_OK;
+
+    pla_describe(pla, order, order, from, &local_rows, &local_columns);
+    pla_describe_whole(pla, order, to);
+    pdgemr2d_(&order, &order, a, &one, &one, from, work, &one, &one, to, &pla->grid);
+    if (pla->rank == 0) status = assay_la_eigenvalues(n, work, w, work + (size_t)n * n, err);
+    ASSAY_TRY(assay_comm_agree(pla->team, status, err));
+    return assay_comm_share(pla->team, 0, w, n * sizeof *w, err);
+}
+
+static int solve_together(const struct assay_pla *pla, uint32_t n, double *a, double *w,
+                          double *work, struct assay_err *err)
+{
+    const int order = (int)n, one = 1, ask = -1;
+    int desc[DESC], local_rows, local_columns, exponent = 0, info = 0;
+    double asked[3] = {0};
+
+    pla_describe(pla, order, order, desc, &local_rows, &local_columns);
+    ASSAY_TRY(scale(pla, (size_t)local_rows * (size_t)local_columns, a, &exponent, err));
+    pdsyev_("N", "L", &order, a, &one, &one, desc, w, NULL, &one, &one, desc, asked, &ask, &info, 1,
+            1);
+    const int lwork = (int)syev_work(n, pla_count(n, PLA_BLOCK, 0, pla->rows));
+    ASSAY_ASSERT(info == 0 && asked[0] <= lwork);
+    pdsyev_("N", "L", &order, a, &one, &one, desc, w, NULL, &one, &one, desc, work, &lwork, &info,
+            1, 1);
+    ASSAY_ASSERT(info >= 0);
+    const int status =
+        info ? assay_err_set(err, ASSAY_ERR_INPUT,
+                             "eigenvalues: pdsyev of order %u failed with info %d", n, info)
+             : ASSAY_OK;
+    for (uint32_t i = 0; i < n; i++) w[i] = ldexp(w[i], exponent);
+    return assay_comm_agree(pla->team, status, err);
+}
+
+int assay_pla_eigenvalues(const struct assay_pla *pla, uint32_t n, double *a, double *w,
+                          double *work, struct assay_err *err)
+{
+    if (!pla) return assay_la_eigenvalues(n, a, w, work, err);
+    return alone(n, pla->size) ? gather_and_solve(pla, n, a, w, work, err)
+                               : solve_together(pla, n, a, w, work, err);
+}

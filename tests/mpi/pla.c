@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// pla: laws of spread matrices, on any number of ranks, against la on one. Orders on both sides of
+// the switch to ScaLAPACK, smaller than the team, and of less than a block.
+#include "assay/la.h"
+#include "assay/pla.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void require(bool good, const char *what, double seen)
+{
+    if (good) return;
+    fprintf(stderr, "pla: %s: %.17g\n", what, seen);
+    abort();
+}
+
+static void *reserve(size_t n)
+{
+    void *block = calloc(n + 1, sizeof(double));
+    require(block != NULL, "memory", (double)n);
+    return block;
+}
+
+// Rows of J (n,p), the same numbers wherever they are made.
+static void fill(uint64_t first, uint64_t count, uint64_t p, double *jac)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        struct assay_rng rng;
+        assay_rng_init(&rng, 3, first + i, "pla", "row");
+        for (uint64_t k = 0; k < p; k++) jac[i * p + k] = assay_rng_normal(&rng);
+    }
+}
+
+struct reference {
+    double *gram, *value, *predicted;
+};
+
+static void ridge_targets(uint32_t t, uint32_t m, double *y)
+{
+    for (size_t i = 0; i < (size_t)t * m; i++) y[i] = sin(1.0 + (double)i);
+}
+
+static struct reference solve_alone(uint32_t n, uint64_t p, uint32_t t, uint32_t m)
+{
+    struct assay_err err = {0};
+    double *jac = reserve(n * p), *copy = reserve((size_t)n * n),
+           *work = reserve(assay_la_eigenvalues_work(n)), *y = reserve((size_t)t * m);
+    struct reference r = {reserve((size_t)n * n), reserve(n), reserve((size_t)(n - t) * m)};
+
+    fill(0, n, p, jac);
+    assay_la_gram(n, p, jac, p, r.gram);
+    memcpy(copy, r.gram, (size_t)n * n * sizeof *copy);
+    require(assay_la_eigenvalues(n, copy, r.value, work, &err) == 0, err.text, 0);
+    memcpy(copy, r.gram, (size_t)n * n * sizeof *copy);
+    ridge_targets(t, m, y);
+    require(assay_la_ridge(n, t, copy, 1.0, m, y, r.predicted, &err) == 0, err.text, 0);
+    free(jac), free(copy), free(work), free(y);
+    return r;
+}
+
+static void compare(uint64_t n, const double *seen, const double *expected, double scale,
+                    const char *what)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        const double off = fabs(seen[i] - expected[i]) / scale;
+        require(off <= 1e-10, what, off); // NaN fails
+    }
+}
+
+static double norm(uint64_t n, const double *v)
+{
+    double most = 0;
+    for (uint64_t i = 0; i < n; i++) most = fmax(most, fabs(v[i]));
+    return most;
+}
+
+static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t m)
+{
+    struct assay_err err = {0};
+    const int size = assay_pla_size(pla);
+    const uint32_t t = n / 2;
+    const struct assay_run_of_rows rows = assay_pla_rows(n, size, assay_pla_rank(pla));
+    const struct reference r = solve_alone(n, p, t, m);
+    const size_t part = assay_pla_part(n, size);
+    double *jac = reserve(rows.count * p), *gram = reserve(part), *copy = reserve(part),
+           *work = reserve(assay_pla_work(n, m, size)), *value = reserve(n),
+           *y = reserve((size_t)t * m), *predicted = reserve((size_t)(n - t) * m);
+
+    fill(rows.first, rows.count, p, jac);
+    assay_pla_gram(pla, n, p, jac, p, gram, work);
+    require(assay_pla_diagonal(pla, n, gram, value, &err) == 0, err.text, 0);
+    for (uint32_t i = 0; i < n; i++)
+        require(fabs(value[i] / r.gram[(size_t)i * n + i] - 1) < 1e-12, "diagonal", value[i]);
+    memcpy(copy, gram, part * sizeof *copy);
+    require(assay_pla_eigenvalues(pla, n, copy, value, work, &err) == 0, err.text, 0);
+    compare(n, value, r.value, r.value[n - 1], "eigenvalue");
+    memcpy(copy, gram, part * sizeof *copy);
+    ridge_targets(t, m, y);
+    require(assay_pla_ridge(pla, n, t, copy, 1.0, m, y, predicted, work, &err) == 0, err.text, 0);
+    compare((uint64_t)(n - t) * m, predicted, r.predicted, norm((uint64_t)(n - t) * m, r.predicted),
+            "prediction");
+    free(jac), free(gram), free(copy), free(work), free(value), free(y), free(predicted);
+    free(r.gram), free(r.value), free(r.predicted);
+}
+
+// Every rank holds exactly one run of the rows, in order, and no two the same.
+static void check_rows(void)
+{
+    for (uint64_t n = 1; n < 40; n++) {
+        for (int size = 1; size < 12; size++) {
+            uint64_t next = 0;
+            for (int rank = 0; rank < size; rank++) {
+                const struct assay_run_of_rows rows = assay_pla_rows(n, size, rank);
+                require(!rows.count || rows.first == next, "first row", (double)rows.first);
+                require(rows.count <= assay_pla_rows(n, size, 0).count, "rows", (double)rows.count);
+                next += rows.count;
+            }
+            require(next == n, "rows in all", (double)next);
+        }
+    }
+}
+
+// A NaN anywhere is an error on every rank, as is a matrix that is not positive definite.
+static void check_errors(const struct assay_pla *pla, uint32_t n)
+{
+    const int size = assay_pla_size(pla);
+    const size_t part = assay_pla_part(n, size);
+    struct assay_err err = {0};
+    double *a = reserve(part), *work = reserve(assay_pla_work(n, 1, size)), *w = reserve(n),
+           *y = reserve(n), *out = reserve(n);
+
+    if (assay_pla_rank(pla) == 0) a[0] = NAN;
+    require(assay_pla_eigenvalues(pla, n, a, w, work, &err) == ASSAY_ERR_INPUT, "NaN", err.code);
+    memset(a, 0, part * sizeof *a);
+    require(assay_pla_ridge(pla, n, n / 2, a, -1.0, 1, y, out, work, &err) == ASSAY_ERR_INPUT,
+            "negative definite", err.code);
+    require(strstr(err.text, "positive definite") != NULL, err.text, 0);
+    free(a), free(work), free(w), free(y), free(out);
+}
+
+int main(void)
+{
+    static const struct {
+        uint32_t n, m;
+        uint64_t p;
+    } shape[] = {{2, 1, 5},      {3, 10, 700},  {63, 3, 1100},
+                 {200, 70, 300}, {331, 10, 20}, {2100, 1, 2500}};
+    struct assay_comm *comm = NULL;
+    struct assay_pla *pla = NULL;
+    struct assay_err err = {0};
+
+    assay_la_single_thread();
+    require(assay_comm_start(&comm, &err) == 0, err.text, 0);
+    require(assay_pla_create(&pla, comm, &err) == 0, err.text, 0);
+    check_rows();
+    for (size_t i = 0; i < ASSAY_LEN(shape); i++) check(pla, shape[i].n, shape[i].p, shape[i].m);
+    check_errors(pla, 50);
+    check_errors(pla, 2100);
+    assay_pla_destroy(pla);
+    if (assay_comm_rank(comm) == 0) printf("%d ranks: good\n", assay_comm_size(comm));
+    assay_comm_finish(comm);
+    return 0;
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Teams: several ranks evaluate one candidate. test_teams.py ASSAY PLA; PLA checks spread matrices by themselves."""
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy
+
+import launch
+from launch import CHEAP, STOPPED
+
+PLA = os.path.abspath(sys.argv.pop(2))
+# A kernel of 60 rows, in teams whose grids are no squares.
+ALL = CHEAP | {"ntk": {"batch": 6, "outputs": "all"}, "run": {"repeats": 2, "metrics": "ntk,ntk_frozen,ntk_trace,nasi,regions"}}
+FEW = ("--first", 7000, "--count", 30)
+# Some candidates of a second and more.
+LONG = {"network": {"image": 16}, "ntk": {"batch": 64}, "run": {"repeats": 4, "metrics": "ntk", "team": 2}}
+
+
+class Teams(launch.SweepTest):
+    def test_spread_matrices(self):
+        for ranks in (1, 2, 3, 5, 6):
+            with self.subTest(ranks=ranks):
+                self.jobs.append(launch.Job([], ranks, self.scratch, program=PLA))
+                code, text = self.jobs[-1].wait(240)
+                self.assertEqual(code, 0, text)
+
+    def values(self, directory, *names):
+        with h5py.File(directory / "results.h5") as file:
+            return {name: file["table/" + name][()] for name in ("status", *names)}
+
+    def test_a_team_gives_what_one_rank_gives(self):
+        config = self.config(ALL)
+        self.sweep(config, self.scratch / "alone", *FEW, ranks=0)
+        exact = ("nasi_trace", "regions", "frozen_trace_all")
+        close = ("kappa", "lambda_max", "trace", "frozen_kappa", "frozen_trace")
+        alone = self.values(self.scratch / "alone", *exact, *close)
+        self.assertGreater((alone["status"] == b"ok").sum(), 15)
+        for team in (2, 3, 5):
+            with self.subTest(team=team):
+                text = self.sweep(config, self.scratch / f"t{team}", *FEW, "--set", f"run.team={team}", ranks=team)
+                self.assertIn(f"1 team of {team} ranks evaluates", text)
+                seen = self.values(self.scratch / f"t{team}", *exact, *close)
+                numpy.testing.assert_array_equal(seen["status"], alone["status"])
+                ok = alone["status"] == b"ok"
+                for name in close:
+                    scale = alone[name][ok] if "kappa" in name else 1
+                    off = abs(seen[name][ok] / alone[name][ok] - 1) / scale
+                    self.assertLess(off.max(), 1e-12, name)
+                for name in exact:
+                    numpy.testing.assert_array_equal(seen[name], alone[name])
+
+    def test_the_number_of_teams_changes_nothing(self):
+        config = self.config(ALL | {"run": ALL["run"] | {"team": 2}})
+        self.sweep(config, self.scratch / "one", *FEW, ranks=2)
+        for ranks, says in ((4, "2 teams of 2 ranks evaluate"), (5, "some only wait")):
+            with self.subTest(ranks=ranks):
+                text = self.sweep(config, self.scratch / f"r{ranks}", *FEW, ranks=ranks)
+                self.assertIn(says, text)
+                self.assertSame(self.scratch / "one", self.scratch / f"r{ranks}")
+        text = self.sweep(config, self.scratch / "apart", *FEW, "--set", "run.coordinator_works=no", ranks=5)
+        self.assertIn("2 teams of 2 ranks evaluate", text)
+        self.assertSame(self.scratch / "one", self.scratch / "apart")
+
+    def test_kernels_larger_than_lapack_is_for(self):
+        """2,000 rows and more go through ScaLAPACK."""
+        config = self.config(CHEAP | {"ntk": {"batch": 205, "outputs": "all"}, "run": {"repeats": 1, "metrics": "ntk_frozen"}})
+        one = ("--first", 7777, "--count", 1)
+        self.sweep(config, self.scratch / "alone", *one, ranks=0)
+        self.sweep(config, self.scratch / "team", *one, "--set", "run.team=3", ranks=3)
+        names = ("frozen_lambda_max", "frozen_trace", "frozen_entropy")
+        alone, team = (self.values(self.scratch / name, *names) for name in ("alone", "team"))
+        for name in names:
+            self.assertLess(abs(team[name][0] / alone[name][0] - 1), 1e-10, name)
+
+    def test_more_ranks_than_rows(self):
+        config = self.config({"network": {"image": 8}, "ntk": {"batch": 2}, "run": {"repeats": 1, "metrics": "ntk", "team": 5}})
+        text = self.sweep(config, self.scratch / "run", *FEW, ranks=5)
+        self.assertIn("complete: ", text)
+
+    def test_refused(self):
+        config = self.config(CHEAP)
+        self.refused(config, self.scratch / "a", "--set", "run.team=3", says=["run.team = 3", "2 ranks that evaluate"])
+        self.refused(config, self.scratch / "b", "--set", "run.team=2", ranks=0, says=["run.team = 2", "1 rank that evaluates"])
+        self.refused(config, self.scratch / "c", "--set", "ntk.batch=65536", "--set", "ntk.outputs=all", "--set",
+                     "network.classes=100", says=["a kernel of 6553600 rows"])
+        self.refused(config, self.scratch / "d", "--set", "run.metrics=ntk_ridge", says=["learns from labels"])
+        search = subprocess.run([launch.ASSAY, "search", config, "-o", self.scratch / "e", "--set", "run.team=2"],
+                                capture_output=True, text=True, env=os.environ | launch.ENVIRONMENT)
+        self.assertEqual(search.returncode, 1, search.stderr)
+        self.assertIn("run.team = 2", search.stderr)
+
+    def test_chosen_by_memory_and_by_idle_ranks(self):
+        big = CHEAP | {"ntk": {"batch": 210, "outputs": "all"}, "run": {"repeats": 1, "metrics": "ntk_frozen", "team": 0}}
+        config = self.config(big)
+        one = ("--first", 7777, "--count", 4)
+        text = self.sweep(config, self.scratch / "free", *one, ranks=3)
+        self.assertNotIn("team", text)
+        text = self.sweep(config, self.scratch / "tight", *one, "--memory", 70, ranks=3)
+        self.assertRegex(text, "1 team of 3 ranks evaluates")
+        text = self.sweep(config, self.scratch / "idle", "--first", 7777, "--count", 1, ranks=4)
+        self.assertIn("1 team of 4 ranks evaluates", text)
+
+    def begin(self, ranks):
+        journal, end = self.scratch / "run/journal", time.monotonic() + 60
+        enough = 8000 + (os.path.getsize(journal) if journal.exists() else 0)
+        job = self.start(self.config(LONG), self.scratch / "run", ranks=ranks)
+        while not journal.exists() or os.path.getsize(journal) < enough:
+            self.assertIsNone(job.process.poll(), job.text())
+            self.assertLess(time.monotonic(), end, "nothing was journalled")
+            time.sleep(0.01)
+        return job
+
+    def test_a_signal_on_any_rank_stops(self):
+        for which in (1, 3):  # followers of both teams
+            with self.subTest(rank=which):
+                job = self.begin(4)
+                os.kill(sorted(job.ranks())[-4:][which], signal.SIGTERM)
+                code, text = job.wait(60)
+                self.assertEqual(code, STOPPED, text)
+                self.assertIn("stopped by signal 15", text)
+
+    def test_a_lost_follower_costs_what_was_in_flight(self):
+        job = self.begin(4)
+        os.kill(sorted(job.ranks())[-4:][3], signal.SIGKILL)
+        code, _ = job.wait(60)
+        self.assertNotEqual(code, 0)
+        text = self.sweep(self.config(LONG), self.scratch / "run", "--set", "run.time_limit=1", ranks=2, expect=STOPPED)
+        self.assertRegex(text, r"resuming: [1-9]\d* of")
+
+
+if __name__ == "__main__":
+    launch.main()
