@@ -130,6 +130,7 @@ struct assay_cost {
                      // as NAS-Bench-201 counts
     uint64_t layers; // convolutions and linear layers
     uint64_t relus;  // ReLU units of one image
+    double work;     // relative time of a pass: flops, and what memory costs beside them
 };
 struct assay_cost assay_graph_cost(const struct assay_graph *g);
 // One line per node.

@@ -7,8 +7,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define TASKS_LEAST 8
-#define TASKS_MOST  256
+#define TASKS_LEAST  8
+#define TASKS_MOST   256
+#define LONG_SECONDS 5.0
 
 struct fit {
     double n, cost, seconds, cost2, product; // sums over the measured
@@ -80,14 +81,19 @@ static void fill(struct sweep_calibration *c, uint64_t n)
 }
 
 // ---- measuring ----------------------------------------------------------------------------------
-static int measure(struct sweep_calibration *c, struct sweep_outline *o, uint64_t task,
-                   struct assay_record *record, struct assay_err *err)
+static int take(struct sweep_calibration *c, uint64_t task, const struct assay_record *record)
 {
-    ASSAY_TRY(assay_evaluate(o->evaluator, o->plan.task[task], record, err));
     c->seconds[task] = record->seconds;
     c->spent += record->seconds;
     c->n_measured++;
     return 0;
+}
+
+static int measure(struct sweep_calibration *c, struct sweep_outline *o, uint64_t task,
+                   struct assay_record *record, struct assay_err *err)
+{
+    ASSAY_TRY(assay_evaluate(o->evaluator, o->plan.task[task], record, err));
+    return take(c, task, record);
 }
 
 static int measure_some(struct sweep_calibration *c, struct sweep_outline *o, double seconds,
@@ -95,8 +101,12 @@ static int measure_some(struct sweep_calibration *c, struct sweep_outline *o, do
 {
     const uint64_t n = o->plan.n_task, most = n < TASKS_MOST ? n : TASKS_MOST;
 
-    // The first evaluation also warms caches and lets the system find the memory.
-    ASSAY_TRY(assay_evaluate(o->evaluator, o->plan.task[order[n - 1] - c->cost], record, err));
+    // The first evaluation also warms caches and lets the system find the memory; of a long one
+    // that is no part.
+    const uint64_t dearest = (uint64_t)(order[n - 1] - c->cost);
+    ASSAY_TRY(assay_evaluate(o->evaluator, o->plan.task[dearest], record, err));
+    if (record->seconds > seconds && record->seconds > LONG_SECONDS)
+        return take(c, dearest, record);
     for (uint64_t i = 0; c->n_measured < most && i < 4 * most; i++) {
         const uint64_t task = (uint64_t)(order[(uint64_t)(spread(i) * (double)n)] - c->cost);
         if (c->n_measured >= TASKS_LEAST && c->spent >= seconds) break;

@@ -382,10 +382,10 @@ double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
 {
     bool dead;
     if (build_networks(e, index, &dead, NULL) < 0 || dead) return 1.0;
-    const uint64_t net = e->needs & ASSAY_NEEDS_NET ? assay_graph_cost(&e->net).flops : 0;
-    const uint64_t thin = e->needs & ASSAY_NEEDS_THIN ? assay_graph_cost(&e->thin).flops : 0;
+    const double net = e->needs & ASSAY_NEEDS_NET ? assay_graph_cost(&e->net).work : 0;
+    const double thin = e->needs & ASSAY_NEEDS_THIN ? assay_graph_cost(&e->thin).work : 0;
     // A coupled kernel is a backward pass of all images for each row; the thin network runs forward
     // only.
-    return 1.0 + (double)net * e->inputs.n_image * sweep_kernel_rows(&e->config->protocol) +
-           (double)net * e->inputs.n_nasi + (double)thin * e->inputs.n_patch;
+    return 1.0 + net * e->inputs.n_image * sweep_kernel_rows(&e->config->protocol) +
+           net * e->inputs.n_nasi + thin * e->inputs.n_patch;
 }
