@@ -19,6 +19,8 @@ static void outer_rows(const struct assay_exec *x, const struct product *p, cons
                                   .h = y1 - y0,
                                   .w = u->ow,
                                   .run = p->run,
+                                  .windows = p->windows,
+                                  .lift = AT(x, float, p->lift),
                                   .off = AT(x, ptrdiff_t, p->off),
                                   .dy_c = (ptrdiff_t)u->oh * u->ow * lanes,
                                   .dy_y = (ptrdiff_t)u->ow * lanes,
@@ -76,8 +78,11 @@ static void end_group(const struct assay_exec *x, const struct tensor *t, uint32
         x->kern->flush_f32(t->c, AT(x, float, t->acc), AT(x, double, t->sum), t->c, !pass->frozen);
     for (uint32_t i = 0; i < t->n_product; i++) {
         const struct product *p = &x->product[t->first_product + i];
-        const size_t n = (size_t)x->unit[p->unit].co * p->q;
-        x->kern->flush_f32(n, AT(x, float, p->acc), AT(x, double, p->sum), n, !pass->frozen);
+        const uint32_t co = x->unit[p->unit].co;
+        const size_t n = (size_t)co * p->q;
+        float *acc = AT(x, float, p->acc);
+        x->kern->window_f32(co, p->windows, p->q, AT(x, float, p->lift), acc);
+        x->kern->flush_f32(n, acc, AT(x, double, p->sum), n, !pass->frozen);
     }
 }
 

@@ -50,7 +50,7 @@ static struct product own_product(const struct assay_exec *x, uint32_t unit)
     const ptrdiff_t *off = AT(x, ptrdiff_t, own.off);
     for (uint32_t q = 0; q < u->q; q++) AT(x, ptrdiff_t, x->own_off)[q] = off[u->col[q]];
     own.unit = unit, own.q = u->q, own.off = x->own_off;
-    own.run = u->kernel > 1 ? u->kernel : 3;
+    own.run = u->kernel > 1 ? u->kernel : 3, own.windows = 0;
     return own;
 }
 

@@ -58,10 +58,12 @@ static void choose_strip(const struct assay_exec *x, const struct job *pass, uin
         direct &= is_direct(x, u);
     }
     size_t fit = row * rows > WHOLE_BYTES && !direct ? STRIP_BYTES / row : rows;
-    if (fit == 0) fit = 1;
-    const uint32_t strips = (uint32_t)((rows + fit - 1) / fit);
+    if (fit < rows) fit &= ~(size_t)1; // pairs of rows are quicker (kern/window.h)
+    if (fit == 0) fit = rows > 1 ? 2 : 1;
+    const uint32_t strips = (uint32_t)((rows + fit - 1) / fit), each = (rows + strips - 1) / strips;
+    const uint32_t strip = strips > 1 ? (each + 1) / 2 * 2 : rows;
     for (uint32_t i = 0; i < n; i++) {
-        x->unit[pass[i].unit].strip = (rows + strips - 1) / strips;
+        x->unit[pass[i].unit].strip = strip;
         x->unit[pass[i].unit].direct = direct;
     }
 }

@@ -50,9 +50,11 @@ struct product {
     uint32_t unit;         // one of them: all have its gradient and strides
     uint32_t q;            // columns, of one channel group
     uint32_t run;          // so many in sequence lie at equal distances
+    uint32_t windows;      // so many times nine, the first of all, are 3x3 windows of stride 1
     struct column *column; // (q)
     size_t off;            // ptrdiff_t (q): of each column from the first one's activation
     size_t acc, sum;       // raw: float (co, q, lanes); double (lanes, co * q)
+    size_t lift;           // what windows add to it: float (co, windows, 16, lanes)
 };
 
 // An input of a mix. The derivative with respect to its coefficient is <gradient of the mix, value

@@ -4,6 +4,8 @@
 // of a 1x1 convolution beside a 3x3 one is that one's middle tap.
 #include "exec/plan.h"
 
+#define WINDOW_PAIRS 256 // of output and input channels, whose windows are worth kern/window.h
+
 static bool alike(const struct assay_exec *x, const struct unit *u, const struct unit *v)
 {
     const struct assay_node *a = &x->graph->node[u->src], *b = &x->graph->node[v->src];
@@ -53,6 +55,16 @@ static void add_columns(const struct assay_exec *x, struct product *p, struct un
     }
 }
 
+// Do the nine columns from this one on make a 3x3 window?
+static bool is_window(const struct assay_exec *x, const struct column *c)
+{
+    const ptrdiff_t row = assay_exec_act_row(&x->graph->node[c->src], x->slot[c->src].halo);
+    bool is = true;
+    for (int k = 1; k < 9; k++)
+        is &= c[k].src == c->src && c[k].at == c->at + k / 3 * row + k % 3 * ASSAY_IMAGES;
+    return is;
+}
+
 // The product of unit first and all that are alike, larger kernels first.
 static int make(struct assay_exec *x, const struct tensor *t, struct unit *first)
 {
@@ -77,6 +89,11 @@ static int make(struct assay_exec *x, const struct tensor *t, struct unit *first
             if (u->product == x->n_product && u->kernel == kernel) add_columns(x, p, u);
         }
     }
+    // One output channel's sums would wait for themselves, those of many do not stay in cache.
+    const bool good = first->stride == 1 && first->groups == 1 && first->co > 1 &&
+                      first->co * first->ci <= WINDOW_PAIRS;
+    while (good && 9 * (p->windows + 1) <= p->q && is_window(x, &p->column[9 * p->windows]))
+        p->windows++;
     x->n_product++;
     return 0;
 }

@@ -246,11 +246,10 @@ ALWAYS void outer_pixels(const struct assay_outer *p, const float *dy, const flo
         outer_tile(p, dy, a, off, acc, rows, co, runs, cols, 1);
 }
 
-// All columns of `co` channels, as many at once as the registers hold.
+// The columns from j on of `co` channels, as many at once as the registers hold.
 ALWAYS void outer_columns(const struct assay_outer *p, const float *dy, const float *a, float *acc,
-                          const uint32_t rows, const uint32_t co)
+                          const uint32_t rows, uint32_t j, const uint32_t co)
 {
-    uint32_t j = 0;
 #define OUTER_COLUMNS(runs, cols)                                                                  \
     for (; j + (runs) * (cols) <= p->q; j += (runs) * (cols))                                      \
         outer_pixels(p, dy, a, p->off + j, acc + j * LANES, rows, co, runs, cols);
@@ -272,6 +271,10 @@ ALWAYS void outer_columns(const struct assay_outer *p, const float *dy, const fl
 
 static void outer_f32(const struct assay_outer *p, const float *dy, const float *a, float *acc)
 {
+    const bool even = p->w % WINDOW_PIXELS == 0 && p->h % 2 == 0;
+    const uint32_t done = even ? 9 * p->windows : 0;
+    if (done) windows_f32(p, dy, a);
+    if (done == p->q) return;
     // Rows of dy per block: OUTER_TILE channels of about 128 pixels stay in the first-level cache.
     const uint32_t block = p->w >= 128 ? 1 : 128 / p->w;
     for (uint32_t o = 0; o < p->co;) {
@@ -283,11 +286,11 @@ static void outer_f32(const struct assay_outer *p, const float *dy, const float 
             const uint32_t rows = p->h - y < block ? p->h - y : block;
             const float *dr = d + y * p->dy_y, *ar = a + y * p->a_y;
             if (n == 3)
-                outer_columns(p, dr, ar, s, rows, 3);
+                outer_columns(p, dr, ar, s, rows, done, 3);
             else if (n == 2)
-                outer_columns(p, dr, ar, s, rows, 2);
+                outer_columns(p, dr, ar, s, rows, done, 2);
             else
-                outer_columns(p, dr, ar, s, rows, 1);
+                outer_columns(p, dr, ar, s, rows, done, 1);
         }
         o += n;
     }

@@ -12,9 +12,12 @@
 #define OUTER_ACC       10
 #define OUTER_RUNS_OF_1 3
 #define OUTER_RUNS      1
+#define WINDOW_CO       2
+#define WINDOW_CI       2
 #define OUTER_RUNS_OF_5 2
 
 #include "kern/rung.h"
+#include "kern/window.h"
 #include "kern/conv.h"
 #include "kern/elem.h"
 #include "kern/pool.h"

@@ -12,9 +12,12 @@
 #define OUTER_ACC       27
 #define OUTER_RUNS_OF_1 8
 #define OUTER_RUNS      3
+#define WINDOW_CO       3
+#define WINDOW_CI       3
 #define OUTER_RUNS_OF_5 5
 
 #include "kern/rung.h"
+#include "kern/window.h"
 #include "kern/conv.h"
 #include "kern/elem.h"
 #include "kern/pool.h"

@@ -62,6 +62,10 @@ struct assay_corr {
 struct assay_outer {
     uint32_t co, q, h, w;
     uint32_t run; // the offsets of every `run` columns are in arithmetic progression
+    // So many times nine columns, the first of all, are 3x3 windows of stride 1, whose rows lie a_y
+    // apart. What is added to theirs may go to lift (co, windows, 16) instead, for window_f32.
+    uint32_t windows;
+    float *lift;
     const ptrdiff_t *off;
     ptrdiff_t dy_c, dy_y; // gradient strides
     ptrdiff_t a_y, a_x;   // activation strides per output row and pixel
@@ -109,6 +113,9 @@ struct assay_kern {
     // ---- backward, float ----
     void (*corr_f32)(const struct assay_corr *p, float *out, bool accumulate);
     void (*outer_f32)(const struct assay_outer *p, const float *dy, const float *a, float *acc);
+    // Adds what lift (co, windows, 16) holds to the first 9 x windows columns of acc (co, q), and
+    // leaves it zero.
+    void (*window_f32)(uint32_t co, uint32_t windows, uint32_t q, float *lift, float *acc);
     // dst = k1[c] * src + k0[c](lane) + k2[c](lane) * xhat; xhat NULL: the first term only.
     void (*affine_f32)(const struct assay_planes *p, const float *src, const float *xhat,
                        const float *k0, const float *k1, const float *k2, float *dst);

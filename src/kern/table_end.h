@@ -20,6 +20,7 @@ const struct assay_kern RUNG = {
     .save_f32 = save_f32,
     .corr_f32 = corr_f32,
     .outer_f32 = outer_f32,
+    .window_f32 = window_f32,
     .affine_f32 = affine_f32,
     .axpy_f32 = axpy_f32,
     .relu_f32 = relu_f32,

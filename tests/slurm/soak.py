@@ -39,7 +39,7 @@ class Soak:
         (folder / "jobs").symlink_to(test_jobs.ROOT / "jobs")
         (folder / "build/assay").symlink_to(launch.ASSAY)
         self.environment = {**cluster.environment, **test_jobs.EXPORTED}
-        self.expected, self.running, self.down = {}, {}, {}
+        self.expected, self.running, self.down, self.waits = {}, {}, {}, collections.Counter()
         for name, settings in SETTINGS.items():
             (folder / name).write_text(launch.ini(settings))
             self.expected[name] = self.undisturbed(name)
@@ -81,9 +81,12 @@ class Soak:
             state = self.cluster.state(number)
             if state not in OVER:
                 continue
+            complete = "complete: " in self.log(number).rpartition("turn ")[2]
+            # A job that puts itself back into the queue is over for a moment.
+            if state == "COMPLETED" and not complete and self.count_down(number):
+                continue
             del self.running[number]
             self.count["turns"] += int(self.cluster.job(number).get("Restarts", 0)) + 1
-            complete = "complete: " in self.log(number).rpartition("turn ")[2]
             self.count["crashes in MPI_Init"] += "Segmentation fault" in self.log(number)
             if state == "COMPLETED" and complete:
                 self.check(number, name, run)
@@ -92,6 +95,11 @@ class Soak:
             else:
                 self.count[f"submitted again after {state}"] += 1
                 self.submit(name, run)
+
+    def count_down(self, number):
+        """True for the first seconds in which a job is asked for."""
+        self.waits[number] += 1
+        return self.waits[number] < 30
 
     # ---- disturbances
     def kill_rank(self):

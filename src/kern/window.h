@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// Weight gradients of 3x3 windows of stride 1, by the gradient of Winograd's minimal filtering
+// F(2x2,3x3) (Lavin, Gray 2016, arXiv 1509.09308): of 2x2 pixels of dy and 4x4 of a,
+// G^T [(A dy A^T) * (B^T a B)] G takes 16 products where the sum over pixels takes 36. A dy A^T is
+// made in registers where it is used; the sign of A's last row is that of G's here.
+
+#define WINDOW_TILES 16 // of 2x2 pixels, at a time
+
+struct window_block {
+    const struct assay_outer *p;
+    uint32_t rows, columns; // of tiles
+    const float *soon[8];   // rows that the next block wants, fetched by one of the pairs each
+    // B^T a B: of each of its rows the outer columns of every tile, then the inner ones.
+    float at[WINDOW_CI][4][2][WINDOW_TILES][2][ASSAY_IMAGES] __attribute__((aligned(64)));
+};
+
+// Adjacent pixels of an input, half as many tiles.
+#define WINDOW_PIXELS (COTS < 2 ? 2 : COTS)
+typedef float window_vec
+    __attribute__((vector_size(4 * WINDOW_PIXELS * ASSAY_IMAGES), may_alias, aligned(16)));
+typedef int32_t window_mask
+    __attribute__((vector_size(4 * WINDOW_PIXELS * ASSAY_IMAGES), may_alias));
+
+// B^T a: its row `row` of four rows of pixels.
+ALWAYS window_vec window_lift(const window_vec d[4], const uint32_t row)
+{
+    if (row == 0) return d[0] - d[2];
+    if (row == 3) return d[1] - d[3];
+    return row == 1 ? d[1] + d[2] : d[2] - d[1];
+}
+
+// B^T a B of every tile of one input channel; a: the first one's first pixel. With v the pixels
+// from that on, u and w those from the next two: the outer columns are v - w, the inner ones u + w
+// of even pixels and u - v of odd ones.
+static void window_inputs(struct window_block *b, const float *a, const uint32_t i)
+{
+    const ptrdiff_t row = b->p->a_y;
+    window_mask odd, minus;
+    UNROLL for (uint32_t k = 0; k < WINDOW_PIXELS * ASSAY_IMAGES; k++) odd[k] =
+        k / ASSAY_IMAGES % 2 ? -1 : 0;
+    minus = odd & INT32_MIN;
+    for (uint32_t y = 0, t = 0; y < b->rows; y++, a += 2 * row) {
+        for (uint32_t x = 0; x < b->columns; x += WINDOW_PIXELS / 2, t += WINDOW_PIXELS / 2) {
+            const float *from = a + 2 * x * ASSAY_IMAGES;
+            window_vec d[3][4];
+            UNROLL for (uint32_t k = 0; k < 12; k++) d[k / 4][k % 4] =
+                *(const window_vec *)(from + k % 4 * row + k / 4 * ASSAY_IMAGES);
+            UNROLL for (uint32_t k = 0; k < 4; k++)
+            {
+                const window_vec v = window_lift(d[0], k), u = window_lift(d[1], k),
+                                 w = window_lift(d[2], k);
+                *(window_vec *)b->at[i][k][0][t] = v - w;
+                *(window_vec *)b->at[i][k][1][t] =
+                    u + (window_vec)(((window_mask)w & ~odd) | (((window_mask)v & odd) ^ minus));
+            }
+        }
+    }
+}
+
+// One of A's rows of two vectors.
+ALWAYS grad_vec window_row(const float *d, const ptrdiff_t step, const uint32_t row)
+{
+    if (row == 0) return load_grad(d);
+    if (row == 3) return load_grad(d + step);
+    return row == 1 ? load_grad(d) + load_grad(d + step) : load_grad(d) - load_grad(d + step);
+}
+
+// Where the sums of the k-th pair of output and input channel stand.
+ALWAYS size_t window_place(const struct assay_outer *p, const uint32_t k, const uint32_t ci)
+{
+    return ((size_t)(k / ci) * p->windows + k % ci) * 16;
+}
+
+// Two of the 16 products, those of row `row` and of the outer or the inner columns, of all tiles.
+// sum: (co, windows, 16).
+ALWAYS void window_pair(const struct window_block *b, const float *dy, grad_vec *sum,
+                        const uint32_t row, const bool inner, const uint32_t co, const uint32_t ci)
+{
+    const float *soon = b->soon[2 * row + inner];
+    const uint32_t one = 4 * row + inner, two = 4 * row + 3 - inner, n = co * ci;
+    const struct assay_outer *p = b->p;
+    grad_vec s[2 * WINDOW_CO * WINDOW_CI];
+    UNROLL for (uint32_t k = 0; k < n; k++) s[k] = sum[window_place(p, k, ci) + one],
+                                            s[n + k] = sum[window_place(p, k, ci) + two];
+    for (uint32_t y = 0, t = 0; y < b->rows; y++, dy += 2 * p->dy_y) {
+        const float *d = dy;
+        for (uint32_t x = 0; x < b->columns; x++, t++, d += 2 * LANES) {
+            grad_vec g[2 * WINDOW_CO];
+            __builtin_prefetch(soon + 16 * t);
+            UNROLL for (uint32_t o = 0; o < co; o++)
+            {
+                const grad_vec left = window_row(d + o * p->dy_c, p->dy_y, row),
+                               right = window_row(d + o * p->dy_c + LANES, p->dy_y, row);
+                g[o] = left;
+                g[co + o] = right;
+                if (inner) g[o] += right, g[co + o] = left - right;
+                KEEP(g[o]);
+                KEEP(g[co + o]);
+            }
+            UNROLL for (uint32_t i = 0; i < ci; i++)
+            {
+                grad_vec v = load_act(b->at[i][row][inner][t][0]),
+                         w = load_act(b->at[i][row][inner][t][1]);
+                KEEP(v);
+                KEEP(w);
+                UNROLL for (uint32_t o = 0; o < co; o++)
+                {
+                    s[o * ci + i] += g[o] * v;
+                    s[n + o * ci + i] += g[co + o] * w;
+                }
+            }
+        }
+    }
+    UNROLL for (uint32_t k = 0; k < n; k++)
+        sum[window_place(p, k, ci) + one] = s[k],
+                                     sum[window_place(p, k, ci) + two] = s[n + k];
+}
+
+ALWAYS void window_tile(const struct window_block *b, const float *dy, grad_vec *sum,
+                        const uint32_t co, const uint32_t ci)
+{
+    UNROLL for (uint32_t row = 0; row < 4; row++)
+    {
+        window_pair(b, dy, sum, row, false, co, ci);
+        window_pair(b, dy, sum, row, true, co, ci);
+    }
+}
+
+#define WINDOW_SIZE(co, ci)                                                                        \
+    static __attribute__((noinline)) void window_##co##_##ci(const struct window_block *b,         \
+                                                             const float *dy, grad_vec *sum)       \
+    {                                                                                              \
+        window_tile(b, dy, sum, co, ci);                                                           \
+    }
+typedef void window_function(const struct window_block *b, const float *dy, grad_vec *sum);
+WINDOW_SIZE(1, 1)
+WINDOW_SIZE(1, 2)
+WINDOW_SIZE(2, 1)
+WINDOW_SIZE(2, 2)
+#if WINDOW_CO == 3
+WINDOW_SIZE(1, 3)
+WINDOW_SIZE(2, 3)
+WINDOW_SIZE(3, 1)
+WINDOW_SIZE(3, 2)
+WINDOW_SIZE(3, 3) static window_function *const window_of[3][3] = {
+    {window_1_1, window_1_2, window_1_3},
+    {window_2_1, window_2_2, window_2_3},
+    {window_3_1, window_3_2, window_3_3}};
+#else
+static window_function *const window_of[2][2] = {{window_1_1, window_1_2},
+                                                 {window_2_1, window_2_2}};
+#endif
+
+// G^T s G, added to the nine taps.
+ALWAYS void window_drop(const grad_vec *s, const uint32_t step, grad_vec *to,
+                        const uint32_t to_step)
+{
+    const grad_vec plus = 0.5f * (s[step] + s[2 * step]);
+    to[0] = s[0] + plus;
+    to[to_step] = 0.5f * (s[step] - s[2 * step]);
+    to[2 * to_step] = plus - s[3 * step];
+}
+
+ALWAYS void window_end(const grad_vec *sum, float *acc)
+{
+    grad_vec v[12], taps[9];
+    UNROLL for (uint32_t k = 0; k < 4; k++) window_drop(sum + k, 4, v + k, 4);
+    UNROLL for (uint32_t k = 0; k < 3; k++) window_drop(v + 4 * k, 1, taps + 3 * k, 1);
+    UNROLL for (uint32_t k = 0; k < 9; k++) put_grad(acc + k * LANES, taps[k], true);
+}
+
+static void window_f32(uint32_t co, uint32_t windows, uint32_t q, float *lift, float *acc)
+{
+    for (uint32_t o = 0; o < co; o++) {
+        for (uint32_t i = 0; i < windows; i++, lift += 16 * LANES) {
+            window_end((grad_vec *)lift, acc + ((size_t)o * q + 9 * i) * LANES);
+            memset(lift, 0, 16 * LANES * sizeof *lift);
+        }
+    }
+}
+
+// So many of the n that are left that the last are not few.
+ALWAYS uint32_t window_share(uint32_t n, uint32_t most)
+{
+    return n <= most ? n : n < 2 * most ? (n + 1) / 2 : most;
+}
+
+// `ci` windows from `first` on.
+static void windows_of(const struct assay_outer *p, const float *dy, const float *a,
+                       const uint32_t first, const uint32_t ci)
+{
+    struct window_block b = {.p = p};
+    const uint32_t across = p->w / 2, most = across < WINDOW_TILES ? across : WINDOW_TILES;
+    const ptrdiff_t *off = p->off + 9 * first;
+    for (uint32_t y = 0; y < p->h; y += 2 * b.rows) {
+        b.rows = WINDOW_TILES / most;
+        if (2 * b.rows > p->h - y) b.rows = (p->h - y) / 2;
+        for (uint32_t x = 0; x < across; x += b.columns) {
+            b.columns = across - x < most ? across - x : most;
+            const float *from = a + y * p->a_y + 2 * x * ASSAY_IMAGES;
+            for (uint32_t i = 0; i < 8; i++)
+                b.soon[i] = from + off[9 * (i < ci ? i : 0)] + (2 * b.rows + 2) * p->a_y;
+            for (uint32_t i = 0; i < ci; i++) window_inputs(&b, from + off[9 * i], i);
+            for (uint32_t o = 0, n; o < p->co; o += n) {
+                n = window_share(p->co - o, WINDOW_CO);
+                window_of[n - 1][ci - 1](&b, dy + o * p->dy_c + y * p->dy_y + 2 * x * LANES,
+                                         (grad_vec *)p->lift + (o * p->windows + first) * 16);
+            }
+        }
+    }
+}
+
+static void windows_f32(const struct assay_outer *p, const float *dy, const float *a)
+{
+    for (uint32_t i = 0, n; i < p->windows; i += n) {
+        n = window_share(p->windows - i, WINDOW_CI);
+        windows_of(p, dy, a, i, n);
+    }
+}
