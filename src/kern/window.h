@@ -126,30 +126,27 @@ ALWAYS void window_tile(const struct window_block *b, const float *dy, grad_vec 
     }
 }
 
-#define WINDOW_SIZE(co, ci)                                                                        \
-    static __attribute__((noinline)) void window_##co##_##ci(const struct window_block *b,         \
-                                                             const float *dy, grad_vec *sum)       \
-    {                                                                                              \
+#define WINDOW_CASE(co, ci)                                                                        \
+    case 4 * (co) + (ci):                                                                          \
         window_tile(b, dy, sum, co, ci);                                                           \
-    }
-typedef void window_function(const struct window_block *b, const float *dy, grad_vec *sum);
-WINDOW_SIZE(1, 1)
-WINDOW_SIZE(1, 2)
-WINDOW_SIZE(2, 1)
-WINDOW_SIZE(2, 2)
+        break;
+static void window_sized(const struct window_block *b, const float *dy, grad_vec *sum,
+                         const uint32_t co, const uint32_t ci)
+{
+    switch (4 * co + ci) {
+        WINDOW_CASE(1, 1)
+        WINDOW_CASE(1, 2)
+        WINDOW_CASE(2, 1)
+        WINDOW_CASE(2, 2)
 #if WINDOW_CO == 3
-WINDOW_SIZE(1, 3)
-WINDOW_SIZE(2, 3)
-WINDOW_SIZE(3, 1)
-WINDOW_SIZE(3, 2)
-WINDOW_SIZE(3, 3) static window_function *const window_of[3][3] = {
-    {window_1_1, window_1_2, window_1_3},
-    {window_2_1, window_2_2, window_2_3},
-    {window_3_1, window_3_2, window_3_3}};
-#else
-static window_function *const window_of[2][2] = {{window_1_1, window_1_2},
-                                                 {window_2_1, window_2_2}};
+        WINDOW_CASE(1, 3)
+        WINDOW_CASE(2, 3)
+        WINDOW_CASE(3, 1)
+        WINDOW_CASE(3, 2)
+        WINDOW_CASE(3, 3)
 #endif
+    }
+}
 
 // G^T s G, added to the nine taps.
 ALWAYS void window_drop(const grad_vec *s, const uint32_t step, grad_vec *to,
@@ -203,8 +200,8 @@ static void windows_of(const struct assay_outer *p, const float *dy, const float
             for (uint32_t i = 0; i < ci; i++) window_inputs(&b, from + off[9 * i], i);
             for (uint32_t o = 0, n; o < p->co; o += n) {
                 n = window_share(p->co - o, WINDOW_CO);
-                window_of[n - 1][ci - 1](&b, dy + o * p->dy_c + y * p->dy_y + 2 * x * LANES,
-                                         (grad_vec *)p->lift + (o * p->windows + first) * 16);
+                window_sized(&b, dy + o * p->dy_c + y * p->dy_y + 2 * x * LANES,
+                             (grad_vec *)p->lift + (o * p->windows + first) * 16, n, ci);
             }
         }
     }
