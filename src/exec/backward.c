@@ -14,6 +14,7 @@ static void outer_rows(const struct assay_exec *x, const struct product *p, cons
                    co = u->co / u->groups;
     const struct assay_node *in = &x->graph->node[src];
     const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
+    const ptrdiff_t group_end = (ptrdiff_t)(in->c * plane) - y0 * row, rows_end = (y1 - y0) * row;
     const struct assay_outer c = {.co = co,
                                   .q = p->q,
                                   .h = y1 - y0,
@@ -24,6 +25,7 @@ static void outer_rows(const struct assay_exec *x, const struct product *p, cons
                                   .off = AT(x, ptrdiff_t, p->off),
                                   .dy_c = (ptrdiff_t)u->oh * u->ow * lanes,
                                   .dy_y = (ptrdiff_t)u->ow * lanes,
+                                  .a_next = y1 == u->oh ? group_end : rows_end,
                                   .a_y = row * u->stride,
                                   .a_x = (ptrdiff_t)u->stride * ASSAY_IMAGES};
     const float *a = assay_exec_act(x, src, group) + y0 * c.a_y;

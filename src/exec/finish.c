@@ -50,7 +50,8 @@ static struct product own_product(const struct assay_exec *x, uint32_t unit)
     const ptrdiff_t *off = AT(x, ptrdiff_t, own.off);
     for (uint32_t q = 0; q < u->q; q++) AT(x, ptrdiff_t, x->own_off)[q] = off[u->col[q]];
     own.unit = unit, own.q = u->q, own.off = x->own_off;
-    own.run = u->kernel > 1 ? u->kernel : 3, own.windows = 0;
+    own.run = u->kernel > 1 ? u->kernel : 3;
+    own.windows = u->kernel == 3 && u->col[0] < 9 * own.windows ? u->ci : 0;
     return own;
 }
 
@@ -62,6 +63,7 @@ static void add_xhat_outer(const struct assay_exec *x, const struct product *p, 
     float *dy = AT(x, float, x->spread);
     x->kern->spread_f32(pixels, assay_exec_xhat(x, u->bn, group), dy);
     assay_exec_outer(x, p, dy, group);
+    x->kern->window_f32(u->co, p->windows, p->q, AT(x, float, p->lift), AT(x, float, p->acc));
     x->kern->flush_f32(n, AT(x, float, p->acc), AT(x, double, p->sum), n, true);
 }
 

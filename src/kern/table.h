@@ -69,6 +69,7 @@ struct assay_outer {
     const ptrdiff_t *off;
     ptrdiff_t dy_c, dy_y; // gradient strides
     ptrdiff_t a_y, a_x;   // activation strides per output row and pixel
+    ptrdiff_t a_next;     // from the first activation to what is read after the last one
 };
 
 // An image plane set (c, h, w) inside larger strides.

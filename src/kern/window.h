@@ -9,7 +9,7 @@
 struct window_block {
     const struct assay_outer *p;
     uint32_t rows, columns; // of tiles
-    const float *soon[8];   // rows that the next block wants, fetched by one of the pairs each
+    const float *soon[8];   // what the next block wants, a part fetched by each of the pairs
     // B^T a B: of each of its rows the outer columns of every tile, then the inner ones.
     float at[WINDOW_CI][4][2][WINDOW_TILES][2][ASSAY_IMAGES] __attribute__((aligned(64)));
 };
@@ -195,8 +195,10 @@ static void windows_of(const struct assay_outer *p, const float *dy, const float
         for (uint32_t x = 0; x < across; x += b.columns) {
             b.columns = across - x < most ? across - x : most;
             const float *from = a + y * p->a_y + 2 * x * ASSAY_IMAGES;
+            const bool last = y + 2 * b.rows == p->h && x + b.columns == across;
+            const float *next = last ? a + p->a_next : from + (2 * b.rows + 2) * p->a_y;
             for (uint32_t i = 0; i < 8; i++)
-                b.soon[i] = from + off[9 * (i < ci ? i : 0)] + (2 * b.rows + 2) * p->a_y;
+                b.soon[i] = next + off[9 * (i % ci)] + i / ci * (16 * WINDOW_TILES);
             for (uint32_t i = 0; i < ci; i++) window_inputs(&b, from + off[9 * i], i);
             for (uint32_t o = 0, n; o < p->co; o += n) {
                 n = window_share(p->co - o, WINDOW_CO);
