@@ -223,6 +223,9 @@ class Config(Case):
                 if name.endswith("-search.ini"):
                     cheap = ["data.source=gaussian", "search.method=random", "search.samples=2", "network.image=8"]
                     self.works("search", file, "-o", self.path(name), "--quiet", *(w for s in cheap for w in ("--set", s)))
+                elif "large" in name:  # learns from labels, which noise does not have
+                    self.fails(1, *self.dry(file, "--set", "data.source=gaussian"), says=["ntk_ridge learns from labels"])
+                    self.works(*self.dry(file, "--set", "data.source=gaussian", "--set", "run.metrics=ntk_frozen"))
                 else:
                     self.works(*self.dry(file, "--set", "data.source=gaussian"))
 
