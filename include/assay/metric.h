@@ -65,8 +65,8 @@ struct assay_kernel {
 };
 // Rows of the kernel.
 uint32_t assay_subject_rows(const struct assay_subject *s);
-// Collective over the team. Errors: the executor over its memory limit, or a kernel that is not
-// finite. *out lives in the subject's arena. gram: without eigenvalues.
+// Collective over the team. Errors: the executor over its memory limit, and, of eigenvalues, a
+// kernel that is not finite. *out lives in the subject's arena. gram: without eigenvalues.
 int assay_subject_gram(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,
                        struct assay_err *err);
 int assay_subject_kernel(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,

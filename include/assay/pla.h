@@ -19,7 +19,7 @@ int assay_pla_create(struct assay_pla **out, struct assay_comm *team, struct ass
 void assay_pla_destroy(struct assay_pla *pla);
 int assay_pla_size(const struct assay_pla *pla);
 int assay_pla_rank(const struct assay_pla *pla);
-// Every rank of the team gives its status; all return the worst, with its text.
+// Every rank of the team gives its status; all return the smallest, of an error with its text.
 int assay_pla_agree(const struct assay_pla *pla, int status, struct assay_err *err);
 
 // Which of n rows a rank of a team of `size` holds; the count may be 0.

@@ -46,6 +46,19 @@ static int executor(const struct assay_subject *s, unsigned needs, uint64_t *mos
     return ASSAY_OK;
 }
 
+// ScaLAPACK counts a rank's part in 32 bits.
+static int check_parts(const struct assay_subject *s, unsigned needs, struct assay_err *err)
+{
+    const uint32_t n = assay_subject_rows(s);
+    const size_t part = assay_pla_part(n, s->team), jacobian = assay_memo_jacobian_bytes(s) / 8;
+    const bool kernel = needs & (ASSAY_NEEDS_KERNEL | ASSAY_NEEDS_FROZEN_KERNEL);
+    if (s->team == 1 || !kernel || larger(part, jacobian) <= INT32_MAX) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "run.team = %d: a rank's part of a kernel of %u rows has %zu numbers, "
+                         "expected at most %d; a larger team has smaller parts",
+                         s->team, n, larger(part, jacobian), INT32_MAX);
+}
+
 int assay_subject_need(const struct assay_subject *s, const struct assay_metric *const *metric,
                        uint32_t n_metric, struct assay_need *need, struct assay_err *err)
 {
@@ -55,6 +68,7 @@ int assay_subject_need(const struct assay_subject *s, const struct assay_metric 
         needs |= metric[i]->needs;
         if (metric[i]->scratch) scratch += metric[i]->scratch(s);
     }
+    ASSAY_TRY(check_parts(s, needs, err));
     need->scratch = scratch + shared_scratch(s, needs);
     return executor(s, needs, &need->exec, err);
 }

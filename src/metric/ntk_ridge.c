@@ -100,6 +100,9 @@ static int measure(struct assay_subject *s, double *out, double *spectrum, char 
     void *block;
     double shift;
     ASSAY_TRY(assay_subject_gram(s, ASSAY_BN_FROZEN, &kernel, err));
+    out[0] = out[1] = NAN;
+    if (!isfinite(kernel->trace))
+        return assay_metric_degenerate(reason, "the trace of the kernel is %g", kernel->trace);
     const bool all = kernel->n > s->n_image;
     const uint32_t classes = (uint32_t)classes_of(s), train = train_images(s);
     const struct shape shape = {.train = train,
@@ -114,11 +117,10 @@ static int measure(struct assay_subject *s, double *out, double *spectrum, char 
     }
     ASSAY_TRY(find_shift(s, kernel, rows, &shift, err));
     ASSAY_TRY(assay_memo_copy(s, kernel, err));
-    if (assay_pla_ridge(s->pla, kernel->n, rows, s->memo->copy, shift, shape.columns, y, predicted,
-                        s->memo->work, err) < 0) {
-        out[0] = out[1] = NAN;
-        return assay_metric_degenerate(reason, "%.100s", err->text);
-    }
+    const int solved = assay_pla_ridge(s->pla, kernel->n, rows, s->memo->copy, shift, shape.columns,
+                                       y, predicted, s->memo->work, err);
+    if (solved == ASSAY_ERR_INPUT) return assay_metric_degenerate(reason, "%.100s", err->text);
+    ASSAY_TRY(solved);
     judge_predictions(s, &shape, predicted, out);
     return ASSAY_VERDICT_OK;
 }

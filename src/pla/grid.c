@@ -93,7 +93,9 @@ int assay_pla_rank(const struct assay_pla *pla)
 
 int assay_pla_agree(const struct assay_pla *pla, int status, struct assay_err *err)
 {
-    return pla ? assay_comm_agree(pla->team, status, err) : status;
+    if (!pla) return status;
+    ASSAY_TRY(assay_comm_agree(pla->team, status, err));
+    return assay_comm_min(pla->team, status);
 }
 
 struct assay_run_of_rows assay_pla_rows(uint64_t n, int size, int rank)

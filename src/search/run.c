@@ -116,12 +116,7 @@ static int open_search(void *self, const struct assay_config *config, const stru
                        struct assay_err *err)
 {
     struct search *s = self;
-    if (pla || config->team != 1)
-        return assay_err_set(
-            err, ASSAY_ERR_CONFIG,
-            "run.team = %llu: a search evaluates small networks, each on one rank; "
-            "expected 1",
-            (unsigned long long)config->team);
+    (void)pla;
     ASSAY_TRY(assay_space_open(&s->space, config->space, err));
     ASSAY_TRY(find_methods(s, config, err));
     ASSAY_TRY(assay_data_open(&s->data, &config->data, err));
@@ -350,6 +345,12 @@ int assay_search_run(const struct assay_config *config, const char *dir, struct 
                                   .cost = cost,
                                   .publish = publish};
     *found = (struct assay_found_list){0};
+    if (config->team != 1)
+        return assay_err_set(
+            err, ASSAY_ERR_CONFIG,
+            "run.team = %llu: a search evaluates small networks, each on one rank; "
+            "expected 1",
+            (unsigned long long)config->team);
     const int status = assay_farm_run(&job, config, dir, comm, log, exit_code, err);
     close_search(&s);
     return status;

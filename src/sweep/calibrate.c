@@ -125,20 +125,25 @@ static int calibrate(struct sweep_calibration *c, struct sweep_outline *o, doubl
         malloc((values + (size_t)schema->repeats * schema->spectrum_len + 1) * sizeof *number);
     struct assay_record record = {.value = number, .spectrum = number ? number + values : NULL};
 
+    // One rank alone may need more than each of its team.
+    const uint64_t limit = o->config.memory;
+    o->config.memory = 0;
     const int status = order && number
                            ? measure_some(c, o, seconds, order, &record, err)
                            : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a calibration");
+    o->config.memory = limit;
     free(order);
     free(number);
     return status;
 }
 
 // ---- replaying ----------------------------------------------------------------------------------
-// A run with other repeats took other times in proportion.
+// A run with other repeats took other times in proportion, and of a team each rank so much.
 static int take_over(struct sweep_calibration *c, const struct sweep_outline *o,
                      const struct sweep_archive *a, const char *dir, struct assay_err *err)
 {
-    const double part = (double)o->config.protocol.repeats / (double)a->config.protocol.repeats;
+    const double part = (double)a->config.team * (double)o->config.protocol.repeats /
+                        (double)a->config.protocol.repeats;
 
     for (uint64_t i = 0; i < a->plan.n_task; i++) {
         const uint64_t task = sweep_plan_find(&o->plan, a->plan.task[i]);

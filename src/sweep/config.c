@@ -117,7 +117,7 @@ const struct assay_opt assay_config_opts[] = {
      SECONDS, FIELD(checkpoint), .def = "300"},
     {"run", "time_limit", "seconds until a clean stop; 0: at Slurm's end time, or none",
      SECONDS, FIELD(time_limit), .def = "0"},
-    {"run", "coordinator_works", "rank 0 evaluates too; auto: when there are at most 8 ranks",
+    {"run", "coordinator_works", "rank 0 evaluates too; auto: when there are at most 8 ranks, or teams",
      CHOICE("auto|yes|no"), FIELD(coordinator_works), .def = "auto"},
 
     {"search", "method", "search methods with commas between, side by side (`assay list methods`)",

@@ -195,20 +195,22 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
 }
 
 // ---- one candidate ------------------------------------------------------------------------------
-static void measure(struct assay_subject *s, const struct assay_metric *metric, double *out,
-                    double *spectrum, struct assay_record *record)
+static int measure(struct assay_subject *s, const struct assay_metric *metric, double *out,
+                   double *spectrum, struct assay_record *record, struct assay_err *err)
 {
     struct assay_err failure = {0};
     char reason[ASSAY_METRIC_REASON] = "";
     const int verdict =
         metric->measure(s, out, metric->spectrum ? spectrum : NULL, reason, &failure);
+    if (verdict == ASSAY_ERR_MPI) return assay_err_set(err, verdict, "%s", failure.text);
     if (verdict < 0) {
         fill_nan(metric->n_column, out);
         judge(record, ASSAY_VERDICT_FAILED, metric->name, failure.text);
-        return;
+        return ASSAY_OK;
     }
     judge(record, verdict, metric->name, reason);
     check_finite(record, metric, out);
+    return ASSAY_OK;
 }
 
 // Of a dead candidate only what needs no network is defined. most: bytes of the executor.
@@ -224,7 +226,8 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
     for (uint32_t i = 0; i < e->columns.n_metric; i++) {
         const struct assay_metric *metric = e->columns.metric[i];
         const bool mine = metric->collective || assay_pla_rank(e->pla) == 0;
-        if (mine && (!dead || !metric->needs)) measure(&s, metric, out, spectrum, record);
+        if (mine && (!dead || !metric->needs))
+            ASSAY_TRY(measure(&s, metric, out, spectrum, record, err));
         out += metric->n_column;
     }
     return ASSAY_OK;

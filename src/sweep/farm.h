@@ -95,9 +95,12 @@ int sweep_teams_check(const struct sweep_teams *t, struct assay_err *err);
 // Sets the outline's run.team to the smallest, up to so many ranks, with which the largest
 // candidate fits into run.memory.
 int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err);
-// Collective: chooses run.team where it is 0: so that every candidate fits into run.memory, and no
-// fewer ranks work than there are tasks for.
-int sweep_team_choose(struct assay_config *config, struct assay_comm *comm, struct assay_err *err);
+// What the run in dir has; false: there is none.
+bool sweep_team_stored(const char *dir, uint64_t *team);
+// Collective: chooses run.team where it is 0: what the run in dir has, or so that every candidate
+// fits into run.memory, and no fewer ranks work than there are tasks for.
+int sweep_team_choose(struct assay_config *config, const char *dir, struct assay_comm *comm,
+                      struct assay_err *err);
 
 // The unfinished tasks (or their repeats), the most expensive first, cut into chunks.
 struct sweep_queue {

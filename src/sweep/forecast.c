@@ -146,7 +146,9 @@ static void print_row(const struct forecast *f, int ranks, const struct sweep_si
             clock_text(wall, sizeof wall, ceil(f->outline.opening + sim->wall)),
             100 * sim->efficiency, 100 * sim->tail, 100 * sim->waiting,
             (double)sim->messages / fmax(sim->wall, 1e-9), 100 * sim->load,
-            sim->efficiency > 0.99 ? "" : sweep_sim_limit(sim, ranks));
+            sim->efficiency > 0.99
+                ? ""
+                : sweep_sim_limit(sim, sweep_teams_make(&f->outline.config, ranks).hands));
 }
 
 // ---- ranks --------------------------------------------------------------------------------------
@@ -154,10 +156,12 @@ static void print_row(const struct forecast *f, int ranks, const struct sweep_si
 static int try_all(struct forecast *f, int *best, struct sweep_sim *of_best)
 {
     struct sweep_sim sim = {.efficiency = 1};
+    int first = (int)f->outline.config.team;
+    const struct sweep_teams teams = sweep_teams_make(&f->outline.config, first);
 
+    if (!sweep_teams_evaluating(&teams)) first++;
     *best = 0;
-    for (int ranks = (int)f->outline.config.team;
-         ranks <= RANKS_MOST && sim.efficiency >= POOR_EFFICIENCY; ranks *= 2) {
+    for (int ranks = first; ranks <= RANKS_MOST && sim.efficiency >= POOR_EFFICIENCY; ranks *= 2) {
         ASSAY_TRY(simulate(f, ranks, &sim));
         print_row(f, ranks, &sim);
         const bool enough = *best && of_best->wall <= LONG_SECONDS;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What needs no other rank and evaluates nothing: telling what a run would do, and publishing
 // again.
-#include "run.h"
+#include "farm.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -96,6 +96,7 @@ static int dry_run(struct sweep_outline *o, const struct assay_config *config, c
 
     ASSAY_TRY(sweep_outline_open(o, config, err));
     if (config->team) ASSAY_TRY(sweep_memory_check(&o->most, &o->config, &o->space, err));
+    if (!config->team) sweep_team_stored(dir, &o->config.team);
     const struct assay_schema *schema = assay_evaluator_schema(o->evaluator);
     sweep_outline_print(o, out);
     ASSAY_TRY(print_state(o, dir, out, err));

@@ -89,10 +89,11 @@ class Teams(launch.SweepTest):
         self.refused(config, self.scratch / "c", "--set", "ntk.batch=65536", "--set", "ntk.outputs=all", "--set",
                      "network.classes=100", says=["a kernel of 6553600 rows"])
         self.refused(config, self.scratch / "d", "--set", "run.metrics=ntk_ridge", says=["learns from labels"])
-        search = subprocess.run([launch.ASSAY, "search", config, "-o", self.scratch / "e", "--set", "run.team=2"],
-                                capture_output=True, text=True, env=os.environ | launch.ENVIRONMENT)
-        self.assertEqual(search.returncode, 1, search.stderr)
-        self.assertIn("run.team = 2", search.stderr)
+        for team in (0, 2):
+            search = subprocess.run([launch.ASSAY, "search", config, "-o", self.scratch / "e", "--set", f"run.team={team}"],
+                                    capture_output=True, text=True, env=os.environ | launch.ENVIRONMENT)
+            self.assertEqual(search.returncode, 1, search.stderr)
+            self.assertIn(f"run.team = {team}", search.stderr)
 
     def test_chosen_by_memory_and_by_idle_ranks(self):
         big = CHEAP | {"ntk": {"batch": 210, "outputs": "all"}, "run": {"repeats": 1, "metrics": "ntk_frozen", "team": 0}}
@@ -102,8 +103,26 @@ class Teams(launch.SweepTest):
         self.assertNotIn("team", text)
         text = self.sweep(config, self.scratch / "tight", *one, "--memory", 70, ranks=3)
         self.assertRegex(text, "1 team of 3 ranks evaluates")
-        text = self.sweep(config, self.scratch / "idle", "--first", 7777, "--count", 1, ranks=4)
+        alone = ("--first", 7777, "--count", 1)
+        text = self.sweep(config, self.scratch / "idle", *alone, ranks=4)
         self.assertIn("1 team of 4 ranks evaluates", text)
+        text = self.sweep(config, self.scratch / "apart", *alone, "--set", "run.coordinator_works=no", ranks=4)
+        self.assertIn("1 team of 3 ranks evaluates", text)
+        # A run keeps its team where it resumes.
+        text = self.sweep(config, self.scratch / "apart", *alone, "--set", "run.coordinator_works=no", ranks=5)
+        self.assertIn("1 team of 3 ranks evaluates", text)
+        self.assertIn("already complete", text)
+
+    def test_plan(self):
+        """Candidates that fit only into a team are measured alone; a team of a coordinator's own is planned for."""
+        big = CHEAP | {"ntk": {"batch": 210, "outputs": "all"}, "run": {"repeats": 1, "metrics": "ntk_frozen", "team": 0}}
+        words = [launch.ASSAY, "plan", self.config(big), "--first", "7777", "--count", "2", "--memory", "70", "--seconds", "1"]
+        for more in ([], ["--set", "run.coordinator_works=no"]):
+            done = subprocess.run([*map(str, words), *more], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("teams: 3 ranks evaluate a candidate together", done.stdout)
+            seconds = float(done.stdout.split("core-hours (")[1].split()[0])
+            self.assertGreater(seconds, 0.2)
 
     def begin(self, ranks):
         journal, end = self.scratch / "run/journal", time.monotonic() + 60
