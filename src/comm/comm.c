@@ -4,6 +4,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 int comm_check(int rc, const char *what, struct assay_err *err)
 {
@@ -15,12 +17,28 @@ int comm_check(int rc, const char *what, struct assay_err *err)
     return assay_err_set(err, ASSAY_ERR_MPI, "%s failed: %s", what, text);
 }
 
+// Open MPI 4 gives all programs without a launcher one directory for their files, and one that
+// starts while another ends may not survive it: each has its own here.
+static void open_folder(struct assay_comm *comm)
+{
+    const char *name = "OMPI_MCA_orte_tmpdir_base", *tmp = getenv("TMPDIR");
+
+    if (getenv(name)) return;
+    snprintf(comm->folder, sizeof comm->folder, "%s/assay-mpi.%ld", tmp ? tmp : "/tmp",
+             (long)getpid());
+    if (mkdir(comm->folder, 0700) == 0)
+        setenv(name, comm->folder, 0);
+    else
+        comm->folder[0] = '\0';
+}
+
 // Settings of Open MPI that a user would otherwise have to know; what the user set stays. A program
 // started without a launcher needs no daemon; and shared memory between ranks without
 // process_vm_readv, which containers forbid and Open MPI 4 does not notice in time.
-static void set_defaults(void)
+static void set_defaults(struct assay_comm *comm)
 {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMIX_RANK")) open_folder(comm);
     setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
 }
 
@@ -43,7 +61,7 @@ int assay_comm_start(struct assay_comm **out, struct assay_err *err)
     int provided = 0;
 
     if (!comm) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the communicator");
-    set_defaults();
+    set_defaults(comm);
     int status = comm_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided),
                             "MPI_Init_thread", err);
     if (!status) {
@@ -51,6 +69,7 @@ int assay_comm_start(struct assay_comm **out, struct assay_err *err)
         if (status) MPI_Finalize();
     }
     if (status) {
+        if (comm->folder[0]) rmdir(comm->folder);
         free(comm);
         return status;
     }
@@ -61,8 +80,12 @@ int assay_comm_start(struct assay_comm **out, struct assay_err *err)
 void assay_comm_finish(struct assay_comm *comm)
 {
     if (!comm) return;
+    char folder[sizeof comm->folder];
+
+    memcpy(folder, comm->folder, sizeof folder);
     assay_comm_free(comm);
     MPI_Finalize();
+    if (folder[0]) rmdir(folder);
 }
 
 void assay_comm_abort(struct assay_comm *comm, int exit_code)

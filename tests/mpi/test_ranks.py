@@ -62,6 +62,16 @@ class Ranks(launch.SweepTest):
         self.assertNotIn("slow each other down", one)
         self.assertRegex(two, r"warning: 2 ranks share 1 CPU of \S+ and slow each other down")
 
+    def test_many_without_a_launcher_at_once(self):
+        """Each has its own directory for MPI's files, and takes it away."""
+        config = self.config({"run": {"metrics": "null"}})
+        for turn in range(4):
+            jobs = [self.start(config, self.scratch / f"{turn}-{i}", "--count", 3, ranks=0) for i in range(6)]
+            for job in jobs:
+                code, text = job.wait()
+                self.assertEqual(code, COMPLETE, text)
+        self.assertEqual(list(self.scratch.glob("assay-mpi.*")), [])
+
     def test_whole_space_streams(self):
         """The null metric on all 15,625: what the coordinator itself costs."""
         config = self.config({"run": {"metrics": "null"}})
