@@ -98,7 +98,7 @@ static void clear_accumulators(struct assay_exec *x)
     for (uint32_t i = 0; i < x->n_product; i++) {
         const struct product *p = &x->product[i];
         memset(AT(x, float, p->acc), 0, (size_t)x->unit[p->unit].co * p->q * lane);
-        memset(AT(x, float, p->lift), 0, (size_t)x->unit[p->unit].co * p->windows * 16 * lane);
+        memset(AT(x, float, p->lift), 0, assay_exec_lift_bytes(x, p));
     }
     for (uint32_t i = 0; i < x->n_tensor; i++) {
         if (x->tensor[i].needs_sum)

@@ -132,11 +132,6 @@ static void place_unit(struct assay_exec *x, struct unit *u)
     if (u->wants_dx) place_parities(x, u);
 }
 
-static size_t windows_bytes(const struct assay_exec *x, const struct product *p)
-{
-    return (size_t)x->unit[p->unit].co * p->windows * 16 * x->kern->lanes * sizeof(float);
-}
-
 // What one level accumulates: floats, or their totals in double.
 static void place_level(struct assay_exec *x, uint32_t level, bool total)
 {
@@ -159,7 +154,7 @@ static void place_level(struct assay_exec *x, uint32_t level, bool total)
             struct product *p = &x->product[t->first_product + k];
             const size_t n = (size_t)x->unit[p->unit].co * p->q;
             *(total ? &p->sum : &p->acc) = place(x, n * lanes * size);
-            if (!total) p->lift = place(x, windows_bytes(x, p));
+            if (!total) p->lift = place(x, assay_exec_lift_bytes(x, p));
         }
     }
 }

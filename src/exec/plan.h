@@ -170,6 +170,10 @@ static inline size_t assay_exec_pixels(const struct assay_node *n)
 {
     return (size_t)n->c * n->h * n->w;
 }
+static inline size_t assay_exec_lift_bytes(const struct assay_exec *x, const struct product *p)
+{
+    return (size_t)x->unit[p->unit].co * p->windows * 16 * x->kern->lanes * sizeof(float);
+}
 static inline uint32_t assay_exec_taps(const struct unit *u)
 {
     return u->kernel * u->kernel;

@@ -76,9 +76,6 @@ int sweep_desk_end(struct sweep_desk *desk, int status);
 // Why it stopped early ("signal 15 (Terminated)"), for the log.
 const char *sweep_desk_why(const struct sweep_desk *desk);
 void sweep_desk_close(struct sweep_desk *desk);
-// True when rank 0 evaluates candidates itself.
-bool sweep_desk_works(const struct assay_config *config, int ranks);
-
 // Who evaluates with whom: teams are `size` ranks in a row, the first of which leads; those that
 // are left over wait. Hand 0 is rank 0, with the first team when it works, and hand i the i-th team
 // of the others.

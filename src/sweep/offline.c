@@ -96,7 +96,8 @@ static int dry_run(struct sweep_outline *o, const struct assay_config *config, c
 
     ASSAY_TRY(sweep_outline_open(o, config, err));
     if (config->team) ASSAY_TRY(sweep_memory_check(&o->most, &o->config, &o->space, err));
-    if (!config->team) sweep_team_stored(dir, &o->config.team);
+    if (!config->team && sweep_team_stored(dir, &o->config.team))
+        ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->plan, err));
     const struct assay_schema *schema = assay_evaluator_schema(o->evaluator);
     sweep_outline_print(o, out);
     ASSAY_TRY(print_state(o, dir, out, err));

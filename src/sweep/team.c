@@ -7,7 +7,7 @@
 
 // Rank 0 of many only coordinates; but with teams it would leave one of them incomplete, and tasks
 // are long.
-bool sweep_desk_works(const struct assay_config *config, int ranks)
+static bool rank_0_works(const struct assay_config *config, int ranks)
 {
     enum { AUTO, YES };
     return ranks == 1 || config->coordinator_works == YES ||
@@ -17,7 +17,7 @@ bool sweep_desk_works(const struct assay_config *config, int ranks)
 struct sweep_teams sweep_teams_make(const struct assay_config *config, int ranks)
 {
     struct sweep_teams t = {
-        .size = (int)config->team, .ranks = ranks, .works = sweep_desk_works(config, ranks)};
+        .size = (int)config->team, .ranks = ranks, .works = rank_0_works(config, ranks)};
 
     ASSAY_ASSERT(t.size > 0);
     t.hands = t.works ? ranks / t.size : 1 + (ranks - 1) / t.size;

@@ -101,7 +101,7 @@ static void eigenvalues(struct kernel *k)
     require(assay_pla_eigenvalues(k->pla, k->n, k->copy, k->value, k->work, &err), &err);
 }
 
-// Of half of the images from the other half, with ten right-hand sides' worth of work in one.
+// From half of the images to the other half, one right-hand side.
 static void ridge(struct kernel *k)
 {
     struct assay_err err = {0};
