@@ -68,6 +68,24 @@ static void net_depthwise(struct assay_graph *g)
     finish(g, assay_graph_bn(g, assay_graph_concat(g, 3, parts), true, "e"));
 }
 
+// Depthwise kernels of DARTS's sizes and dilations, and of others, on rows that fill tiles of every
+// width, after one another, side by side, and beside grouped ones.
+static void net_separable(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 20), 4, 3, 1, 1, 1, 1, "a");
+    const uint32_t r = assay_graph_relu(g, x);
+    const uint32_t y = assay_graph_conv(g, assay_graph_conv(g, r, 4, 3, 1, 1, 1, 4, "dw3"), 4, 5, 1,
+                                        2, 1, 4, "dw5");
+    const uint32_t sum[] = {conv_bn(g, r, 4, 5, 1, 4, 2, 4, "dil5"),
+                            conv_bn(g, r, 4, 3, 1, 1, 1, 2, "grouped")};
+    const uint32_t parts[] = {conv_bn(g, y, 3, 1, 1, 0, 1, 1, "pw"),
+                              assay_graph_add(g, 2, sum, NULL)};
+    const uint32_t z = assay_graph_relu(g, assay_graph_concat(g, 2, parts));
+    const uint32_t wide = conv_bn(g, z, 7, 3, 1, 2, 2, 7, "dil3");
+    const uint32_t even = conv_bn(g, wide, 7, 4, 1, 1, 1, 7, "even");
+    finish(g, conv_bn(g, assay_graph_relu(g, even), 7, 3, 1, 3, 3, 7, "wider"));
+}
+
 static void net_shared_relu(struct assay_graph *g)
 {
     const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 5, 5), 4, 3, 1, 1, 1, 1, "a");
@@ -110,7 +128,7 @@ static void net_large(struct assay_graph *g)
 }
 
 typedef void builder(struct assay_graph *g);
-static builder *const nets[] = {net_plain,     net_relu_bn,     net_stride,   net_mixed_edge,
-                                net_depthwise, net_shared_relu, net_reduction};
+static builder *const nets[] = {net_plain,     net_relu_bn,   net_stride,      net_mixed_edge,
+                                net_depthwise, net_separable, net_shared_relu, net_reduction};
 
 #endif

@@ -17,8 +17,10 @@
 #define OUTER_RUNS_OF_5 5
 
 #include "kern/rung.h"
+#include "kern/fetch.h"
+#include "kern/corr.h"
 #include "kern/window.h"
-#include "kern/conv.h"
+#include "kern/outer.h"
 #include "kern/elem.h"
 #include "kern/pool.h"
 

@@ -5,19 +5,20 @@
 #include "exec/plan.h"
 
 // ---- weight gradients -------------------------------------------------------------------------
-// Rows [y0, y1) of dy, the gradient of all rows.
-static void outer_rows(const struct assay_exec *x, const struct product *p, const float *dy,
-                       uint32_t group, uint32_t y0, uint32_t y1)
+// dy: the gradient of all rows of the product's unit.
+static void outer_span(const struct assay_exec *x, const struct product *p, const float *dy,
+                       const struct span *s, struct assay_ahead *ahead)
 {
     const struct unit *u = &x->unit[p->unit];
     const uint32_t src = p->column[0].src, halo = x->slot[src].halo, lanes = x->kern->lanes,
                    co = u->co / u->groups;
     const struct assay_node *in = &x->graph->node[src];
     const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
-    const ptrdiff_t group_end = (ptrdiff_t)(in->c * plane) - y0 * row, rows_end = (y1 - y0) * row;
+    const ptrdiff_t group_end = (ptrdiff_t)(in->c * plane) - s->y0 * row,
+                    rows_end = (s->y1 - s->y0) * row;
     const struct assay_outer c = {.co = co,
                                   .q = p->q,
-                                  .h = y1 - y0,
+                                  .h = s->y1 - s->y0,
                                   .w = u->ow,
                                   .run = p->run,
                                   .windows = p->windows,
@@ -25,12 +26,15 @@ static void outer_rows(const struct assay_exec *x, const struct product *p, cons
                                   .off = AT(x, ptrdiff_t, p->off),
                                   .dy_c = (ptrdiff_t)u->oh * u->ow * lanes,
                                   .dy_y = (ptrdiff_t)u->ow * lanes,
-                                  .a_next = y1 == u->oh ? group_end : rows_end,
+                                  .a_next = s->y1 == u->oh ? group_end : rows_end,
                                   .a_y = row * u->stride,
-                                  .a_x = (ptrdiff_t)u->stride * ASSAY_IMAGES};
-    const float *a = assay_exec_act(x, src, group) + y0 * c.a_y;
+                                  .a_x = (ptrdiff_t)u->stride * ASSAY_IMAGES,
+                                  .ahead = ahead};
+    const float *a = assay_exec_act(x, src, s->group) + s->y0 * c.a_y;
     for (uint32_t k = 0; k < u->groups; k++) {
-        x->kern->outer_f32(&c, dy + k * co * c.dy_c + y0 * c.dy_y,
+        const uint32_t end = u->g.c_off + (k + 1) * co;
+        if (end <= s->c0 || end > s->c1) continue;
+        x->kern->outer_f32(&c, dy + k * co * c.dy_c + s->y0 * c.dy_y,
                            a + k * (u->ci / u->groups) * plane,
                            AT(x, float, p->acc) + (size_t)k * co * p->q * lanes);
     }
@@ -39,22 +43,23 @@ static void outer_rows(const struct assay_exec *x, const struct product *p, cons
 void assay_exec_outer(const struct assay_exec *x, const struct product *p, const float *dy,
                       uint32_t group)
 {
-    outer_rows(x, p, dy, group, 0, x->unit[p->unit].oh);
+    const struct span all = {.group = group, .c1 = UINT32_MAX, .y1 = x->unit[p->unit].oh};
+    outer_span(x, p, dy, &all, NULL);
 }
 
-void assay_exec_read_rows(const struct assay_exec *x, const struct tensor *t, uint32_t group,
-                          uint32_t y0, uint32_t y1)
+void assay_exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
+                     struct assay_ahead *ahead)
 {
     const uint32_t lanes = x->kern->lanes, w = x->graph->node[t->node].w;
-    const float *dy = assay_exec_gradient_at(x, t, group);
+    const float *dy = assay_exec_gradient_at(x, t, s->group);
     float *acc = AT(x, float, t->acc);
-    for (uint32_t c = 0; t->needs_sum && c < t->c; c++) {
-        const float *rows = dy + ((size_t)c * t->hw + y0 * w) * lanes;
-        x->kern->sum_f32(1, (y1 - y0) * w, rows, NULL, acc + (size_t)c * lanes);
+    for (uint32_t c = s->c0; t->needs_sum && c < s->c1; c++) {
+        const float *rows = dy + ((size_t)c * t->hw + s->y0 * w) * lanes;
+        x->kern->sum_f32(1, (s->y1 - s->y0) * w, rows, NULL, acc + (size_t)c * lanes);
     }
     for (uint32_t i = 0; i < t->n_product; i++) {
         const struct product *p = &x->product[t->first_product + i];
-        outer_rows(x, p, assay_exec_ref(x, &x->unit[p->unit].g, group), group, y0, y1);
+        outer_span(x, p, assay_exec_ref(x, &x->unit[p->unit].g, s->group), s, ahead);
     }
 }
 
@@ -240,7 +245,8 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
             run_job(x, j, group, pass->frozen, k > 0);
         }
     }
-    if (!read) assay_exec_read_rows(x, t, group, 0, x->graph->node[t->node].h);
+    const struct span all = {.group = group, .c1 = t->c, .y1 = x->graph->node[t->node].h};
+    if (!read) assay_exec_read(x, t, &all, NULL);
     end_group(x, t, group, pass);
 }
 

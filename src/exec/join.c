@@ -3,8 +3,8 @@
 // for all of them.
 #include "exec/plan.h"
 
-// The padded gradients of one pass should stay in the second-level cache: they are made strip by
-// strip if whole ones are larger.
+// The gradients of one pass should stay in the second-level cache: they are made strip by strip if
+// whole ones are larger.
 #define WHOLE_BYTES (768u << 10)
 #define STRIP_BYTES (256u << 10)
 
@@ -50,14 +50,18 @@ static bool is_direct(const struct assay_exec *x, const struct unit *u)
 static void choose_strip(const struct assay_exec *x, const struct job *pass, uint32_t n)
 {
     const uint32_t rows = x->unit[pass->unit].parity[0].h;
+    uint32_t halo = 0;
     size_t row = 0;
     bool direct = true;
     for (uint32_t i = 0; i < n; i++) {
         const struct unit *u = &x->unit[pass[i].unit];
         row += (size_t)(u->co / u->groups) * (u->ow + 2 * u->halo) * x->kern->lanes * sizeof(float);
         direct &= is_direct(x, u);
+        halo |= u->halo;
     }
-    size_t fit = row * rows > WHOLE_BYTES && !direct ? STRIP_BYTES / row : rows;
+    // Where strips meet, rows are made twice; without padding there are none.
+    const size_t whole = halo ? WHOLE_BYTES : STRIP_BYTES;
+    size_t fit = row * rows > whole && !direct ? STRIP_BYTES / row : rows;
     if (fit < rows) fit &= ~(size_t)1; // pairs of rows are quicker (kern/window.h)
     if (fit == 0) fit = rows > 1 ? 2 : 1;
     const uint32_t strips = (uint32_t)((rows + fit - 1) / fit), each = (rows + strips - 1) / strips;

@@ -184,10 +184,16 @@ static inline const float *assay_exec_k0(const struct assay_exec *x, const struc
 {
     return AT(x, float, group + 1 == x->groups ? u->k0_last : u->k0);
 }
-// Vectors of a unit's padded scratch.
+// Vectors of a unit's padded scratch, and of a channel of it. Tiles of four pixels of all channels
+// do not compete for the same few lines of the first-level cache if channels lie four vectors off a
+// power of two.
+static inline size_t assay_exec_dz_plane(const struct unit *u)
+{
+    return (size_t)(u->strip + 2 * u->halo) * (u->ow + 2 * u->halo) | 4;
+}
 static inline size_t assay_exec_dz(const struct unit *u)
 {
-    return (size_t)(u->co / u->groups) * (u->strip + 2 * u->halo) * (u->ow + 2 * u->halo);
+    return (u->co / u->groups) * assay_exec_dz_plane(u);
 }
 static inline bool assay_exec_same_dz(const struct unit *u, const struct unit *v)
 {
@@ -268,9 +274,14 @@ void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uin
 // The jobs of one pass; `last`: nothing is added to the tensor afterwards, and it is read.
 void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                               bool frozen, bool accumulate, bool last);
-// Sums that need rows [y0, y1) of a tensor while they are in cache.
-void assay_exec_read_rows(const struct assay_exec *x, const struct tensor *t, uint32_t group,
-                          uint32_t y0, uint32_t y1);
+// Rows [y0, y1) and channels [c0, c1) of one group of a tensor.
+struct span {
+    uint32_t group, c0, c1, y0, y1;
+};
+// Sums that need a span while it is in cache; a product waits for the last of its channels. ahead:
+// fetched meanwhile, or NULL.
+void assay_exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
+                     struct assay_ahead *ahead);
 
 // What one backward pass computes: `rows` results, each row's gradient to out[row] (NULL: dropped),
 // first `columns`.

@@ -44,7 +44,7 @@ static void fill_strip(const struct assay_exec *x, const struct job *j, const st
     const uint32_t y0 = s->first + top - u->halo;
     const uint32_t y1 = y0 + h - top < u->oh ? y0 + h - top : u->oh;
     const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * u->halo) * x->kern->lanes;
-    const ptrdiff_t plane = row * (u->strip + 2 * u->halo);
+    const ptrdiff_t plane = (ptrdiff_t)assay_exec_dz_plane(u) * x->kern->lanes;
     float *dz = AT(x, float, u->dz);
     assay_exec_bn_backward(x, j, s->group, s->frozen,
                            &(struct patch){.c0 = s->k * co,
@@ -82,6 +82,13 @@ static void direct_part(const struct assay_exec *x, const struct job *j, const s
                                 .bn = bn};
 }
 
+// The taps of a transposed kernel's row, where kern has a loop for them.
+static uint32_t row_taps(const struct unit *u)
+{
+    const bool known = (u->kernel == 3 || u->kernel == 5) && u->dilation <= 2;
+    return u->stride == 1 && known ? u->kernel : 0;
+}
+
 // One stride parity of a strip, of all convolutions of a pass.
 static void pull_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
                        uint32_t parity, struct assay_corr *c, float *dx, bool accumulate)
@@ -111,9 +118,10 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
         part[c->n_part++] = (struct assay_part){.ci = v->co / v->groups,
                                                 .taps = p->taps,
                                                 .off = AT(x, int32_t, p->off),
+                                                .run = row_taps(v),
                                                 .in = AT(x, float, v->dz),
                                                 .weight = AT(x, float, p->weight) + s->k * weights,
-                                                .in_c = row * (v->strip + 2 * v->halo),
+                                                .in_c = (ptrdiff_t)assay_exec_dz_plane(v) * lanes,
                                                 .in_y = row};
     }
     for (uint32_t i = 0; i < j->n_add; i++) {
@@ -128,22 +136,19 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
     x->kern->corr_f32(c, dx + at, accumulate);
 }
 
-static void want(struct assay_ahead *a, const float *at, ptrdiff_t floats)
-{
-    if (a->n == ASSAY_AHEAD_MAX || floats <= 0) return;
-    a->range[a->n++] =
-        (struct assay_range){(const char *)at, (size_t)(floats + 15) * sizeof(float) / 64};
-}
-
 // Rows [y0, y1) of c planes of h x w vectors of `lanes` floats.
 static void want_rows(struct assay_ahead *a, const float *at, uint32_t c, ptrdiff_t h, ptrdiff_t w,
                       ptrdiff_t y0, ptrdiff_t y1, ptrdiff_t lanes)
 {
-    if (y0 == 0 && y1 == h) {
-        want(a, at, c * h * w * lanes);
-        return;
-    }
-    for (uint32_t i = 0; i < c; i++) want(a, at + (i * h + y0) * w * lanes, (y1 - y0) * w * lanes);
+    const ptrdiff_t size = sizeof(float), plane = h * w * lanes * size;
+    const bool whole = y0 == 0 && y1 == h;
+    const ptrdiff_t bytes = whole ? c * plane : (y1 - y0) * w * lanes * size;
+    const ptrdiff_t lines = (bytes + ASSAY_LINE - 1) / ASSAY_LINE;
+    if (a->n == ASSAY_AHEAD_MAX || bytes <= 0) return;
+    a->range[a->n++] = (struct assay_range){.at = (const char *)(at + y0 * w * lanes),
+                                            .jump = plane - lines * ASSAY_LINE,
+                                            .pieces = whole ? 1 : c,
+                                            .lines = (int32_t)lines};
 }
 
 // What a strip will read and write that is not in cache.
@@ -168,6 +173,12 @@ static void want_strip(const struct assay_exec *x, const struct job *j, const st
     const struct unit *u = &x->unit[j->unit];
     const ptrdiff_t first = (ptrdiff_t)s->first * u->stride, rows = (ptrdiff_t)s->rows * u->stride;
     const uint32_t ci = u->ci / u->groups;
+    if (x->slot[u->src].act) {
+        const ptrdiff_t pad = 2 * (ptrdiff_t)x->slot[u->src].halo, w = u->w + pad, h = u->h + pad;
+        const ptrdiff_t past = first + rows + pad;
+        want_rows(a, assay_exec_act(x, u->src, s->group) + s->k * ci * h * w * ASSAY_IMAGES, ci, h,
+                  w, first, past < h ? past : h, ASSAY_IMAGES);
+    }
     if (t->whole)
         want_rows(a,
                   assay_exec_gradient_at(x, t, s->group) + (size_t)s->k * ci * u->h * u->w * lanes,
@@ -180,12 +191,13 @@ static void want_next(const struct assay_exec *x, const struct job *j, const str
 {
     const uint32_t strip = x->unit[j->unit].strip;
     struct strip next = *s;
-    a->n = a->next = 0;
+    a->n = a->now = 0, a->left = 0;
     next.first += strip;
     if (next.first >= rows) next.first = 0, next.k++;
     if (next.k == x->unit[j->unit].groups) next.k = 0, next.group++;
     next.rows = rows - next.first < strip ? rows - next.first : strip;
     if (next.group < x->groups) want_strip(x, j, &next, a);
+    if (a->n > 0) a->at = a->range[0].at, a->left = a->range[0].lines;
 }
 
 void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
@@ -216,10 +228,13 @@ void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, u
             }
             want_next(x, j, &s, rows, &ahead);
             for (uint32_t p = 0; p < u->n_parity; p++) pull_strip(x, j, &s, p, &c, dx, accumulate);
-            const uint32_t y0 = s.first * u->stride, y1 = (s.first + s.rows) * u->stride;
-            if (last && u->groups == 1)
-                assay_exec_read_rows(x, t, group, y0, y1 < u->h ? y1 : u->h);
+            const uint32_t end = (s.first + s.rows) * u->stride;
+            const struct span made = {.group = group,
+                                      .c0 = s.k * c.co,
+                                      .c1 = (s.k + 1) * c.co,
+                                      .y0 = s.first * u->stride,
+                                      .y1 = end < u->h ? end : u->h};
+            if (last) assay_exec_read(x, t, &made, &ahead);
         }
     }
-    if (last && u->groups > 1) assay_exec_read_rows(x, t, group, 0, u->h);
 }

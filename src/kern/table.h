@@ -11,16 +11,21 @@
 #include "assay/kern.h"
 
 #define ASSAY_IMAGES    4
-#define ASSAY_AHEAD_MAX 128
+#define ASSAY_LINE      64
+#define ASSAY_AHEAD_MAX 40
 
-// Memory that will be wanted soon. Kernels that compute more than they load fetch it meanwhile, a
-// cache line at a time, as far as they get.
+// Memory that will be wanted soon: ranges of pieces of some cache lines. Kernels fetch it while
+// they compute, a few lines at each of their steps, as far as they get.
 struct assay_ahead {
     struct assay_range {
         const char *at;
-        size_t lines;
+        ptrdiff_t jump;  // from the end of a piece to the next
+        uint32_t pieces; // left
+        int32_t lines;   // of each
     } range[ASSAY_AHEAD_MAX];
-    uint32_t next, n;
+    uint32_t n, now; // range[now] is being fetched
+    const char *at;  // next line
+    int32_t left;    // lines of this piece; 0: nothing more is wanted
 };
 
 // The BN between a pointwise convolution and the gradient that is at hand.
@@ -31,7 +36,8 @@ struct assay_bn_part {
 // One input of a correlation.
 struct assay_part {
     uint32_t ci, taps;
-    const int32_t *off;             // of each tap
+    const int32_t *off; // of each tap
+    uint32_t run; // corr_f32: 3 or 5 taps in sequence, each one or two pixels before the last; or 0
     const void *in, *weight;        // of the kernel's type
     ptrdiff_t in_c, in_y;           // input strides: channel, output row
     const struct assay_bn_part *bn; // corr_f32, one tap: BN's backward is done on the way, or NULL
@@ -67,9 +73,10 @@ struct assay_outer {
     uint32_t windows;
     float *lift;
     const ptrdiff_t *off;
-    ptrdiff_t dy_c, dy_y; // gradient strides
-    ptrdiff_t a_y, a_x;   // activation strides per output row and pixel
-    ptrdiff_t a_next;     // from the first activation to what is read after the last one
+    ptrdiff_t dy_c, dy_y;      // gradient strides
+    ptrdiff_t a_y, a_x;        // activation strides per output row and pixel
+    ptrdiff_t a_next;          // from the first activation to what is read after the last one
+    struct assay_ahead *ahead; // or NULL
 };
 
 // An image plane set (c, h, w) inside larger strides.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution kernels of one rung: correlation (forward in double, transpose in float) and weight
-// gradient. Each is one register tile, written once and instantiated for every tile size by
+// Correlation kernels of one rung: convolution forward in double, its transpose in float. Each is
+// one register tile of co x px accumulators, written once and instantiated for every tile size by
 // constant arguments.
 
 // Pixels of a tile of co channels: few channels leave registers for more.
@@ -8,74 +8,122 @@
 #define PX_TWICE(co) ((co)*2 <= CO_TILE ? 2 * PX_TILE : PX_TILE)
 #define PX_OF(co)    ((co)*4 <= CO_TILE ? 4 * PX_TILE : PX_TWICE(co))
 
-// Where `n` steps of a kernel fetch two lines each, all of one range: the first is at *at, the next
-// step's as many bytes on as is returned. When nothing is wanted: always what is hot anyway.
-ALWAYS ptrdiff_t fetch_range(struct assay_ahead *ahead, size_t n, const void *hot, const char **at)
-{
-    *at = hot;
-    if (!ahead || ahead->next == ahead->n) return 0;
-    struct assay_range *r = &ahead->range[ahead->next];
-    *at = r->at;
-    if (r->lines <= 2 * n) {
-        ahead->next++;
-    } else {
-        r->at += n * 128;
-        r->lines -= 2 * n;
+// Adds one tap of one input channel to the sums of a tile.
+#define CORR_STEP(NAME, REAL, VEC, LOAD)                                                           \
+    ALWAYS void NAME(const REAL *at, const ptrdiff_t in_x, const REAL *weight, VEC *sum,           \
+                     const uint32_t co, const uint32_t px)                                         \
+    {                                                                                              \
+        VEC w[CO_TILE];                                                                            \
+        UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (VEC){0};                      \
+        UNROLL for (uint32_t x = 0; x < px; x++)                                                   \
+        {                                                                                          \
+            VEC v = LOAD(at + x * in_x);                                                           \
+            KEEP(v);                                                                               \
+            UNROLL for (uint32_t o = 0; o < co; o++) sum[o * px + x] += v * w[o];                  \
+        }                                                                                          \
     }
-    return 128;
+CORR_STEP(corr_step_f64, double, fwd_vec, load_fwd)
+CORR_STEP(corr_step_f32, float, grad_vec, load_grad)
+
+// All taps of one output channel: those of a run load what they share once.
+ALWAYS void corr_run_f32(const struct assay_part *q, const float *in, const float *weight,
+                         struct assay_ahead *ahead, struct fetch *soon, grad_vec *sum,
+                         const uint32_t px, const uint32_t run, const uint32_t apart)
+{
+    for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {
+        for (uint32_t t = 0; t < q->taps; t += run, weight += run) {
+            const float *at = in + q->off[t + run - 1];
+            grad_vec w[5];
+            fetch_step(ahead, soon, MANY_LINES);
+            UNROLL for (uint32_t j = 0; j < run; j++) w[j] = weight[run - 1 - j] - (grad_vec){0};
+            UNROLL for (uint32_t x = 0; x < px + (run - 1) * apart; x++)
+            {
+                grad_vec v = load_grad(at + x * LANES);
+                KEEP(v);
+                UNROLL for (uint32_t j = 0; j < run; j++)
+                {
+                    if (x >= j * apart && x - j * apart < px) sum[x - j * apart] += v * w[j];
+                }
+            }
+        }
+    }
 }
 
-// ---- correlation: co x px accumulators ----
 // Adds one part to the sums of a tile. `first`: the tile's first output channel.
-#define CORR_PART(NAME, REAL, VEC, LOAD, IN_X, AHEAD)                                              \
+#define CORR_PART(NAME, REAL, VEC, STEP, IN_X, AHEAD)                                              \
     ALWAYS void NAME(const struct assay_corr *p, const struct assay_part *q, const uint32_t first, \
                      const uint32_t y, const uint32_t x0, VEC *sum, const uint32_t co,             \
                      const uint32_t px)                                                            \
     {                                                                                              \
         const REAL *in = (const REAL *)q->in + y * q->in_y + x0 * (IN_X);                          \
         const REAL *weight = (const REAL *)q->weight + (size_t)first * q->ci * q->taps;            \
-        const char *soon;                                                                          \
-        const ptrdiff_t step = fetch_range(AHEAD, (size_t)q->ci * q->taps, in, &soon);             \
-        for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {                                      \
-            for (uint32_t t = 0; t < q->taps; t++, weight += co, soon += step) {                   \
-                const REAL *at = in + q->off[t];                                                   \
-                VEC w[CO_TILE];                                                                    \
-                __builtin_prefetch(soon);                                                          \
-                __builtin_prefetch(soon + step / 2);                                               \
-                UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (VEC){0};              \
-                UNROLL for (uint32_t x = 0; x < px; x++)                                           \
-                {                                                                                  \
-                    VEC v = LOAD(at + x * (IN_X));                                                 \
-                    KEEP(v);                                                                       \
-                    UNROLL for (uint32_t o = 0; o < co; o++) sum[o * px + x] += v * w[o];          \
+        struct fetch soon = fetch_begin(AHEAD, in);                                                \
+        if (q->taps == 1) {                                                                        \
+            in += q->off[0];                                                                       \
+            for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, weight += co) {                    \
+                fetch_step(AHEAD, &soon, 1);                                                       \
+                STEP(in, IN_X, weight, sum, co, px);                                               \
+            }                                                                                      \
+        } else {                                                                                   \
+            for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {                                  \
+                for (uint32_t t = 0; t < q->taps; t++, weight += co) {                             \
+                    fetch_step(AHEAD, &soon, 2);                                                   \
+                    STEP(in + q->off[t], IN_X, weight, sum, co, px);                               \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \
+        fetch_end(AHEAD, &soon);                                                                   \
     }
-CORR_PART(corr_part_f64, double, fwd_vec, load_fwd, p->in_x, NULL)
-CORR_PART(corr_part_f32, float, grad_vec, load_grad, LANES, p->ahead)
+CORR_PART(corr_part_f64, double, fwd_vec, corr_step_f64, p->in_x, NULL)
+CORR_PART(corr_taps_f32, float, grad_vec, corr_step_f32, LANES, p->ahead)
+
+ALWAYS void corr_part_f32(const struct assay_corr *p, const struct assay_part *q,
+                          const uint32_t first, const uint32_t y, const uint32_t x0, grad_vec *sum,
+                          const uint32_t co, const uint32_t px)
+{
+    if (co > 1 || q->run == 0) {
+        corr_taps_f32(p, q, first, y, x0, sum, co, px);
+        return;
+    }
+    const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
+    const float *weight = (const float *)q->weight + (size_t)first * q->ci * q->taps;
+    const bool near = q->off[0] - q->off[1] == LANES;
+    struct fetch soon = fetch_begin(p->ahead, in);
+    if (q->run == 3 && near)
+        corr_run_f32(q, in, weight, p->ahead, &soon, sum, px, 3, 1);
+    else if (q->run == 3)
+        corr_run_f32(q, in, weight, p->ahead, &soon, sum, px, 3, 2);
+    else if (near)
+        corr_run_f32(q, in, weight, p->ahead, &soon, sum, px, 5, 1);
+    else
+        corr_run_f32(q, in, weight, p->ahead, &soon, sum, px, 5, 2);
+    fetch_end(p->ahead, &soon);
+}
 
 // The same of a pointwise convolution behind which a BN stands, whose backward is done on the way.
-ALWAYS void bn_part_f32(const struct assay_part *q, const uint32_t first, const uint32_t y,
-                        const uint32_t x0, grad_vec *sum, const uint32_t co, const uint32_t px)
+ALWAYS void bn_part_f32(const struct assay_corr *p, const struct assay_part *q,
+                        const uint32_t first, const uint32_t y, const uint32_t x0, grad_vec *sum,
+                        const uint32_t co, const uint32_t px)
 {
     const struct assay_bn_part *bn = q->bn;
     const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
     const float *weight = (const float *)q->weight + (size_t)first * q->ci;
     const float *xhat = bn->xhat + y * bn->xhat_y + x0 * ASSAY_IMAGES;
+    struct fetch soon = fetch_begin(p->ahead, in);
     for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, xhat += bn->xhat_c, weight += co) {
         const grad_vec k0 = load_grad(bn->k0 + i * LANES), k2 = load_grad(bn->k2 + i * LANES);
         const grad_vec k1 = bn->k1[i] - (grad_vec){0};
         grad_vec w[CO_TILE];
+        fetch_step(p->ahead, &soon, MANY_LINES);
         UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (grad_vec){0};
         UNROLL for (uint32_t x = 0; x < px; x++)
         {
             grad_vec v = load_act(xhat + x * ASSAY_IMAGES) * k2 + k0;
-            __builtin_prefetch(in + (x + SOON) * LANES);
             v += load_grad(in + x * LANES) * k1;
             UNROLL for (uint32_t o = 0; o < co; o++) sum[o * px + x] += v * w[o];
         }
     }
+    fetch_end(p->ahead, &soon);
 }
 
 ALWAYS void corr_tile_f64(const struct assay_corr *p, const uint32_t first, const uint32_t y,
@@ -95,7 +143,7 @@ ALWAYS void corr_tile_f32(const struct assay_corr *p, const uint32_t first, cons
     UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = (grad_vec){0};
     for (uint32_t k = 0; k < p->n_part; k++) {
         if (p->part[k].bn)
-            bn_part_f32(&p->part[k], first, y, x0, sum, co, px);
+            bn_part_f32(p, &p->part[k], first, y, x0, sum, co, px);
         else
             corr_part_f32(p, &p->part[k], first, y, x0, sum, co, px);
     }
@@ -189,109 +237,3 @@ ALWAYS void corr_store_f32(const struct assay_corr *p, const uint32_t first, con
     }
 CORR(corr_f64, corr_rows_f64, corr_store_f64, double)
 CORR(corr_f32, corr_rows_f32, corr_store_f32, float)
-
-// ---- weight gradient: co x (runs x cols) accumulators over a block of rows ----
-// The columns of a run lie at equal distances, so a tile needs one pointer a run and one step.
-// Small tiles take `px` pixels at once, each into accumulators of its own: a sum must not wait for
-// itself.
-ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float *a,
-                       const ptrdiff_t *off, float *acc, const uint32_t rows, const uint32_t co,
-                       const uint32_t runs, const uint32_t cols, const uint32_t px)
-{
-    const uint32_t q = runs * cols, n = co * q;
-    const ptrdiff_t step = cols > 1 ? off[1] - off[0] : 0;
-    grad_vec sum[OUTER_ACC];
-    UNROLL for (uint32_t k = 0; k < px * n; k++) sum[k] =
-        k < n ? load_grad(acc + (k / q * p->q + k % q) * LANES) : (grad_vec){0};
-    for (uint32_t y = 0; y < rows; y++) {
-        const float *d = dy + y * p->dy_y, *b[8];
-        UNROLL for (uint32_t i = 0; i < runs; i++) b[i] = a + y * p->a_y + off[i * cols];
-        for (uint32_t x = 0; x < p->w; x += px) {
-            UNROLL for (uint32_t s = 0; s < px; s++, d += LANES)
-            {
-                grad_vec g[OUTER_TILE];
-                UNROLL for (uint32_t o = 0; o < co; o++)
-                {
-                    g[o] = load_grad(d + o * p->dy_c);
-                    KEEP(g[o]);
-                }
-                UNROLL for (uint32_t i = 0; i < runs; i++, b[i - 1] += p->a_x)
-                {
-                    UNROLL for (uint32_t j = 0; j < cols; j++)
-                    {
-                        grad_vec v = load_act(b[i] + j * step);
-                        KEEP(v);
-                        UNROLL for (uint32_t o = 0; o < co; o++)
-                            sum[s * n + o * q + i * cols + j] += g[o] * v;
-                    }
-                }
-            }
-        }
-    }
-    UNROLL for (uint32_t k = 0; k < n; k++)
-    {
-        UNROLL for (uint32_t s = 1; s < px; s++) sum[k] += sum[s * n + k];
-        *(grad_vec *)(acc + (k / q * p->q + k % q) * LANES) = sum[k];
-    }
-}
-
-ALWAYS void outer_pixels(const struct assay_outer *p, const float *dy, const float *a,
-                         const ptrdiff_t *off, float *acc, const uint32_t rows, const uint32_t co,
-                         const uint32_t runs, const uint32_t cols)
-{
-    const uint32_t n = co * runs * cols, px = n == 1 ? 8 : n == 2 ? 4 : n <= 4 ? 2 : 1;
-    if (p->w % px == 0)
-        outer_tile(p, dy, a, off, acc, rows, co, runs, cols, px);
-    else
-        outer_tile(p, dy, a, off, acc, rows, co, runs, cols, 1);
-}
-
-// The columns from j on of `co` channels, as many at once as the registers hold.
-ALWAYS void outer_columns(const struct assay_outer *p, const float *dy, const float *a, float *acc,
-                          const uint32_t rows, uint32_t j, const uint32_t co)
-{
-#define OUTER_COLUMNS(runs, cols)                                                                  \
-    for (; j + (runs) * (cols) <= p->q; j += (runs) * (cols))                                      \
-        outer_pixels(p, dy, a, p->off + j, acc + j * LANES, rows, co, runs, cols);
-    if (p->run == 3) {
-        OUTER_COLUMNS(co == 1 ? 3 : OUTER_RUNS, 3)
-        OUTER_COLUMNS(1, 3)
-    }
-    if (p->run == 5 && co == 1) {
-        OUTER_COLUMNS(OUTER_RUNS_OF_5, 5)
-        OUTER_COLUMNS(1, 5)
-    }
-    if (p->run == 1) {
-        OUTER_COLUMNS(OUTER_RUNS_OF_1, 1)
-        OUTER_COLUMNS(2, 1)
-    }
-    OUTER_COLUMNS(1, 1)
-#undef OUTER_COLUMNS
-}
-
-static void outer_f32(const struct assay_outer *p, const float *dy, const float *a, float *acc)
-{
-    const bool even = p->w % WINDOW_PIXELS == 0 && p->h % 2 == 0;
-    const uint32_t done = even ? 9 * p->windows : 0;
-    if (done) windows_f32(p, dy, a);
-    if (done == p->q) return;
-    // Rows of dy per block: OUTER_TILE channels of about 128 pixels stay in the first-level cache.
-    const uint32_t block = p->w >= 128 ? 1 : 128 / p->w;
-    for (uint32_t o = 0; o < p->co;) {
-        const uint32_t left = p->co - o;
-        const uint32_t n = left == 4 ? 2 : left < OUTER_TILE ? left : OUTER_TILE;
-        const float *d = dy + o * p->dy_c;
-        float *s = acc + (size_t)o * p->q * LANES;
-        for (uint32_t y = 0; y < p->h; y += block) {
-            const uint32_t rows = p->h - y < block ? p->h - y : block;
-            const float *dr = d + y * p->dy_y, *ar = a + y * p->a_y;
-            if (n == 3)
-                outer_columns(p, dr, ar, s, rows, done, 3);
-            else if (n == 2)
-                outer_columns(p, dr, ar, s, rows, done, 2);
-            else
-                outer_columns(p, dr, ar, s, rows, done, 1);
-        }
-        o += n;
-    }
-}
