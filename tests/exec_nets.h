@@ -68,8 +68,8 @@ static void net_depthwise(struct assay_graph *g)
     finish(g, assay_graph_bn(g, assay_graph_concat(g, 3, parts), true, "e"));
 }
 
-// Depthwise kernels of DARTS's sizes and dilations, and of others, on rows that fill tiles of every
-// width, after one another, side by side, and beside grouped ones.
+// Depthwise kernels of DARTS's sizes and dilations, and of others, after one another, side by side,
+// and beside grouped ones; rows of five tiles of four pixels, and of others.
 static void net_separable(struct assay_graph *g)
 {
     const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 20), 4, 3, 1, 1, 1, 1, "a");
@@ -84,6 +84,20 @@ static void net_separable(struct assay_graph *g)
     const uint32_t wide = conv_bn(g, z, 7, 3, 1, 2, 2, 7, "dil3");
     const uint32_t even = conv_bn(g, wide, 7, 4, 1, 1, 1, 7, "even");
     finish(g, conv_bn(g, assay_graph_relu(g, even), 7, 3, 1, 3, 3, 7, "wider"));
+}
+
+// More padding than keeps the size, and two kernels that differ in their dilation alone.
+static void net_padding(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 7, 7), 2, 3, 1, 2, 1, 1, "a"); // 9
+    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 3, 2, 1, 1, 1, 1, "b");        // 10
+    const uint32_t z = conv_bn(g, assay_graph_relu(g, y), 3, 3, 1, 2, 1, 3, "c");        // 12
+    const uint32_t one = conv_bn(g, assay_graph_relu(g, z), 1, 4, 1, 2, 1, 1, "d");      // 13
+    const uint32_t r = assay_graph_relu(g, one);
+    const uint32_t sum[] = {conv_bn(g, r, 1, 5, 1, 2, 1, 1, "near"),
+                            conv_bn(g, r, 1, 5, 1, 4, 2, 1, "far")};
+    const uint32_t all = assay_graph_relu(g, assay_graph_add(g, 2, sum, NULL));
+    finish(g, conv_bn(g, all, 2, 1, 2, 1, 1, 1, "shifted"));
 }
 
 static void net_shared_relu(struct assay_graph *g)
@@ -123,12 +137,15 @@ static void net_large(struct assay_graph *g)
                             conv_bn(g, r, 36, 1, 1, 0, 1, 1, "d"),
                             conv_bn(g, r, 36, 3, 1, 2, 2, 1, "e")};
     const uint32_t z = assay_graph_add(g, 4, sum, NULL);
-    const uint32_t half = conv_bn(g, assay_graph_relu(g, z), 60, 3, 2, 1, 1, 1, "f");
+    const uint32_t halves = conv_bn(g, assay_graph_relu(g, z), 72, 3, 1, 1, 1, 2, "grouped");
+    const uint32_t all = conv_bn(g, assay_graph_relu(g, halves), 60, 1, 2, 1, 1, 1, "shifted");
+    const uint32_t half = conv_bn(g, assay_graph_relu(g, all), 60, 3, 2, 1, 1, 1, "f");
     finish(g, conv_bn(g, assay_graph_relu(g, half), 4, 1, 1, 0, 1, 1, "g"));
 }
 
 typedef void builder(struct assay_graph *g);
-static builder *const nets[] = {net_plain,     net_relu_bn,   net_stride,      net_mixed_edge,
-                                net_depthwise, net_separable, net_shared_relu, net_reduction};
+static builder *const nets[] = {net_plain,      net_relu_bn,     net_stride,
+                                net_mixed_edge, net_depthwise,   net_separable,
+                                net_padding,    net_shared_relu, net_reduction};
 
 #endif

@@ -43,7 +43,8 @@ static void outer_span(const struct assay_exec *x, const struct product *p, cons
 void assay_exec_outer(const struct assay_exec *x, const struct product *p, const float *dy,
                       uint32_t group)
 {
-    const struct span all = {.group = group, .c1 = UINT32_MAX, .y1 = x->unit[p->unit].oh};
+    const struct span all = {
+        .group = group, .c1 = UINT32_MAX, .y1 = x->unit[p->unit].oh}; // dy is not the tensor's
     outer_span(x, p, dy, &all, NULL);
 }
 

@@ -4,7 +4,7 @@
 #include "exec/plan.h"
 
 // The gradients of one pass should stay in the second-level cache: they are made strip by strip if
-// whole ones are larger.
+// whole ones are larger, or if strips cost nothing and one is not enough.
 #define WHOLE_BYTES (768u << 10)
 #define STRIP_BYTES (256u << 10)
 
@@ -59,7 +59,7 @@ static void choose_strip(const struct assay_exec *x, const struct job *pass, uin
         direct &= is_direct(x, u);
         halo |= u->halo;
     }
-    // Where strips meet, rows are made twice; without padding there are none.
+    // Rows where strips meet are made twice. Pointwise convolutions have none.
     const size_t whole = halo ? WHOLE_BYTES : STRIP_BYTES;
     size_t fit = row * rows > whole && !direct ? STRIP_BYTES / row : rows;
     if (fit < rows) fit &= ~(size_t)1; // pairs of rows are quicker (kern/window.h)

@@ -94,18 +94,18 @@ static void place_parities(struct assay_exec *x, struct unit *u)
             for (uint32_t kx = 0; kx < u->kernel; kx++) {
                 const int dy = (int)(p->ry + u->pad) - (int)(ky * u->dilation);
                 const int dx = (int)(p->rx + u->pad) - (int)(kx * u->dilation);
-                if (dy % (int)s == 0 && dx % (int)s == 0) p->taps++;
+                if (dy % (int)s != 0 || dx % (int)s != 0) continue;
+                const uint32_t reach = (uint32_t)(dy < 0 ? -dy : dy) / s;
+                if (reach > halo) halo = reach;
+                p->taps++;
             }
         }
         p->off = place(x, (p->taps + 1) * sizeof(int32_t));
         p->weight = place_f(x, (size_t)u->ci * (u->co / u->groups) * p->taps + 1);
     }
-    // Farthest reads: dz row (y + pad - k d) / s for y in [0, h) and every tap k, before row 0 or
-    // past row oh - 1.
-    const uint32_t before = (u->kernel - 1) * u->dilation;
-    if (before > u->pad) halo = (before - u->pad + s - 1) / s;
-    const uint32_t high = (u->h - 1 + u->pad) / s, right = (u->w - 1 + u->pad) / s;
-    if (high > u->oh - 1 && high - (u->oh - 1) > halo) halo = high - (u->oh - 1);
+    // Rows: a strip is read as far from its ends as the taps reach. Columns: dz of all is there,
+    // and is read up to (x + pad) / s for x in [0, w).
+    const uint32_t right = (u->w - 1 + u->pad) / s;
     if (right > u->ow - 1 && right - (u->ow - 1) > halo) halo = right - (u->ow - 1);
     u->halo = halo;
 }

@@ -98,7 +98,7 @@ struct unit {
     // backward
     uint32_t n_parity, halo;
     struct parity parity[MAX_PARITY];
-    size_t dz;                  // padded scratch (co / groups, strip, ow)
+    size_t dz;                  // padded scratch (co / groups, assay_exec_dz_plane)
     bool direct;                // pointwise: dz is made where it is used, and never stored
     uint32_t strip;             // rows of one stride parity of dx that are made at once
     uint32_t turn;              // units of one turn, and shape, share their scratch
@@ -184,13 +184,14 @@ static inline const float *assay_exec_k0(const struct assay_exec *x, const struc
 {
     return AT(x, float, group + 1 == x->groups ? u->k0_last : u->k0);
 }
-// Vectors of a unit's padded scratch, and of a channel of it. Tiles of four pixels of all channels
-// do not compete for the same few lines of the first-level cache if channels lie four vectors off a
-// power of two.
+// Vectors of a channel of a unit's padded scratch: (strip + 2 halo, ow + 2 halo), and a few more
+// lest channels lie a multiple of eight apart: the tiles of all channels would compete for a few
+// lines of the first-level cache.
 static inline size_t assay_exec_dz_plane(const struct unit *u)
 {
     return (size_t)(u->strip + 2 * u->halo) * (u->ow + 2 * u->halo) | 4;
 }
+// Of all of it.
 static inline size_t assay_exec_dz(const struct unit *u)
 {
     return (u->co / u->groups) * assay_exec_dz_plane(u);
@@ -278,8 +279,9 @@ void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, u
 struct span {
     uint32_t group, c0, c1, y0, y1;
 };
-// Sums that need a span while it is in cache; a product waits for the last of its channels. ahead:
-// fetched meanwhile, or NULL.
+// Sums that need a span while it is in cache. Spans come in the order of their channels, when all
+// earlier ones are made: a channel group of a product waits for its last channel. ahead: fetched
+// meanwhile, or NULL.
 void assay_exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
                      struct assay_ahead *ahead);
 

@@ -78,7 +78,7 @@ static int make(struct assay_exec *x, const struct tensor *t, struct unit *first
         u->col = assay_arena_alloc(&x->meta, u->q * sizeof *u->col);
         if (!u->col) return -1;
         q += u->q, members++;
-        if (run_of(u) != p->run) p->run = 1;
+        if (run_of(u) != p->run || u->dilation != first->dilation) p->run = 1;
     }
     if (members == 1 && first->kernel == 1) p->run = 3; // the channels of one input
     p->column = assay_arena_alloc(&x->meta, q * sizeof *p->column);

@@ -82,7 +82,7 @@ static void direct_part(const struct assay_exec *x, const struct job *j, const s
                                 .bn = bn};
 }
 
-// The taps of a transposed kernel's row, where kern has a loop for them.
+// The taps of a transposed kernel's row where kern has a loop for them, else 0.
 static uint32_t row_taps(const struct unit *u)
 {
     const bool known = (u->kernel == 3 || u->kernel == 5) && u->dilation <= 2;
@@ -151,6 +151,7 @@ static void want_rows(struct assay_ahead *a, const float *at, uint32_t c, ptrdif
                                             .lines = (int32_t)lines};
 }
 
+_Static_assert(2 * MAX_PARTS + 2 <= ASSAY_AHEAD_MAX, "what a pass wants fits");
 // What a strip will read and write that is not in cache.
 static void want_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
                        struct assay_ahead *a)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory that will be wanted soon is fetched while kernels compute.
 
-// Lines at a step that loads about as much as it computes. Processors drop what comes too fast.
+// Lines at a step that loads about as much as it computes; others fetch one or two, as measured.
+// Processors drop what comes too fast.
 #define MANY_LINES 6
 
-// What a kernel fetches at its steps. When nothing is wanted: always what is hot anyway.
+// What a kernel fetches at its steps.
 struct fetch {
     const char *at;
-    ptrdiff_t step;
-    int32_t left;
+    ptrdiff_t step; // of a line; 0: nothing is wanted, `at` stays, at first on what is hot anyway
+    int32_t left;   // lines of this piece
 };
 
 ALWAYS struct fetch fetch_begin(const struct assay_ahead *a, const void *hot)

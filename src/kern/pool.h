@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Average and max-pooling kernels of one rung.
 
+// Vectors ahead of a gradient that is read once, at which it is fetched.
+#define SOON 64
+
 // ---- forward, double ----
 static void pool_f64(const struct assay_pool *p, const double *x, double *y)
 {

@@ -31,9 +31,6 @@
 #    define KEEP(v) (void)(v)
 #endif
 
-// Vectors ahead of a stream that a kernel reads once, at which it fetches.
-#define SOON 64
-
 typedef float act_vec __attribute__((vector_size(4 * ASSAY_IMAGES), may_alias));
 typedef float grad_vec __attribute__((vector_size(4 * LANES), may_alias));
 typedef int32_t grad_mask __attribute__((vector_size(4 * LANES), may_alias));

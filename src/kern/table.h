@@ -37,7 +37,9 @@ struct assay_bn_part {
 struct assay_part {
     uint32_t ci, taps;
     const int32_t *off; // of each tap
-    uint32_t run; // corr_f32: 3 or 5 taps in sequence, each one or two pixels before the last; or 0
+    // corr_f32, for tiles of one output channel: every `run` taps, 3 or 5, are a row, each one or
+    // two pixels left of the one before it. 0: nothing of the kind is known.
+    uint32_t run;
     const void *in, *weight;        // of the kernel's type
     ptrdiff_t in_c, in_y;           // input strides: channel, output row
     const struct assay_bn_part *bn; // corr_f32, one tap: BN's backward is done on the way, or NULL
@@ -67,7 +69,7 @@ struct assay_corr {
 // tap). Pixels of dy are adjacent.
 struct assay_outer {
     uint32_t co, q, h, w;
-    uint32_t run; // the offsets of every `run` columns are in arithmetic progression
+    uint32_t run; // the offsets of every `run` columns lie at equal distances, one for all runs
     // So many times nine columns, the first of all, are 3x3 windows of stride 1, whose rows lie a_y
     // apart. What is added to theirs may go to lift (co, windows, 16) instead, for window_f32.
     uint32_t windows;
