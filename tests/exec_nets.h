@@ -100,6 +100,31 @@ static void net_padding(struct assay_graph *g)
     finish(g, conv_bn(g, all, 2, 1, 2, 1, 1, 1, "shifted"));
 }
 
+// Gradients that are made in the place of others, and such that must not be: another tensor still
+// reads those, or the pass's own next channel group does.
+static void net_places(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 6), 4, 3, 1, 1, 1, 1, "a");
+    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 4, 3, 1, 1, 1, 4, "dw");
+    const uint32_t w = conv_bn(g, assay_graph_relu(g, x), 4, 1, 1, 0, 1, 1, "b");
+    const uint32_t sum[] = {conv_bn(g, assay_graph_relu(g, y), 4, 3, 1, 1, 1, 1, "c"), y,
+                            conv_bn(g, assay_graph_relu(g, w), 4, 3, 1, 1, 1, 1, "d")};
+    const uint32_t z = assay_graph_relu(g, assay_graph_add(g, 3, sum, NULL));
+    const uint32_t half[] = {conv_bn(g, z, 2, 3, 1, 1, 1, 2, "e"),
+                             conv_bn(g, z, 2, 3, 1, 1, 1, 2, "f")};
+    finish(g, assay_graph_bn(g, assay_graph_concat(g, 2, half), true, "g"));
+}
+
+// The same of pointwise convolutions: one tile of channels and two.
+static void net_tiles(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 6), 4, 3, 1, 1, 1, 1, "a");
+    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 4, 1, 1, 0, 1, 1, "b");
+    const uint32_t z = conv_bn(g, assay_graph_relu(g, y), 8, 1, 1, 0, 1, 1, "c");
+    const uint32_t sum[] = {z, conv_bn(g, assay_graph_relu(g, z), 8, 1, 1, 0, 1, 1, "d")};
+    finish(g, conv_bn(g, assay_graph_add(g, 2, sum, NULL), 8, 1, 1, 0, 1, 1, "e"));
+}
+
 static void net_shared_relu(struct assay_graph *g)
 {
     const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 5, 5), 4, 3, 1, 1, 1, 1, "a");
@@ -144,8 +169,8 @@ static void net_large(struct assay_graph *g)
 }
 
 typedef void builder(struct assay_graph *g);
-static builder *const nets[] = {net_plain,      net_relu_bn,     net_stride,
-                                net_mixed_edge, net_depthwise,   net_separable,
-                                net_padding,    net_shared_relu, net_reduction};
+static builder *const nets[] = {net_plain,     net_relu_bn,     net_stride,   net_mixed_edge,
+                                net_depthwise, net_separable,   net_padding,  net_places,
+                                net_tiles,     net_shared_relu, net_reduction};
 
 #endif

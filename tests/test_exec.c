@@ -332,6 +332,39 @@ static void limits_and_refusals(void **state)
     assay_graph_free(&g);
 }
 
+static void chain(struct assay_graph *g, uint32_t layers)
+{
+    uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 6), 4, 3, 1, 1, 1, 1, "a");
+    for (uint32_t i = 0; i < layers; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "layer%u", i);
+        x = conv_bn(g, assay_graph_relu(g, x), 4, 3, 1, 1, 1, 1, name);
+    }
+    finish(g, x);
+}
+
+// Layer after layer, gradients are made in one place: a second one takes no more than a third.
+static void chains_need_one_gradient(void **state)
+{
+    (void)state;
+    uint64_t bytes[3];
+    struct assay_err err;
+    for (unsigned i = 0; rung(i); i++) {
+        for (uint32_t k = 0; k < 3; k++) {
+            struct assay_graph g;
+            struct assay_exec *exec;
+            assay_graph_init(&g);
+            chain(&g, k + 1);
+            assert_int_equal(assay_exec_create(&exec, rung(i), &err), 0);
+            assert_int_equal(assay_exec_bind(exec, &g, 64, true, 0, &err), 0);
+            bytes[k] = assay_exec_bytes(exec);
+            assay_exec_destroy(exec);
+            assay_graph_free(&g);
+        }
+        assert_int_equal(bytes[1] - bytes[0], bytes[2] - bytes[1]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +378,7 @@ int main(void)
         cmocka_unit_test(strips_agree),
         cmocka_unit_test(rebinding_is_stateless),
         cmocka_unit_test(limits_and_refusals),
+        cmocka_unit_test(chains_need_one_gradient),
     };
     return cmocka_run_group_tests_name("exec", tests, NULL, NULL);
 }

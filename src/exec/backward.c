@@ -51,13 +51,6 @@ void assay_exec_outer(const struct assay_exec *x, const struct product *p, const
 void assay_exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
                      struct assay_ahead *ahead)
 {
-    const uint32_t lanes = x->kern->lanes, w = x->graph->node[t->node].w;
-    const float *dy = assay_exec_gradient_at(x, t, s->group);
-    float *acc = AT(x, float, t->acc);
-    for (uint32_t c = s->c0; t->needs_sum && c < s->c1; c++) {
-        const float *rows = dy + ((size_t)c * t->hw + s->y0 * w) * lanes;
-        x->kern->sum_f32(1, (s->y1 - s->y0) * w, rows, NULL, acc + (size_t)c * lanes);
-    }
     for (uint32_t i = 0; i < t->n_product; i++) {
         const struct product *p = &x->product[t->first_product + i];
         outer_span(x, p, assay_exec_ref(x, &x->unit[p->unit].g, s->group), s, ahead);
@@ -247,7 +240,12 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
         }
     }
     const struct span all = {.group = group, .c1 = t->c, .y1 = x->graph->node[t->node].h};
-    if (!read) assay_exec_read(x, t, &all, NULL);
+    if (!read) {
+        float *acc = AT(x, float, t->acc);
+        if (t->needs_sum)
+            x->kern->sum_f32(t->c, t->hw, assay_exec_gradient_at(x, t, group), NULL, acc);
+        assay_exec_read(x, t, &all, NULL);
+    }
     end_group(x, t, group, pass);
 }
 

@@ -1,24 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where every buffer of a plan lies: constants and saved activations first, then one region that
-// the forward values and the gradient tensors use in turn, packed by liveness.
+// Where every buffer of a plan lies: constants and saved activations first, then the region that
+// the forward values and the gradient tensors use in turn.
 #include <string.h>
 
 #include "exec/plan.h"
 
-struct block {
-    uint32_t start, end; // live in [start, end]
-    size_t bytes, at;
-};
-
-static size_t align(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
 static size_t place(struct assay_exec *x, size_t bytes)
 {
     const size_t at = x->bytes;
-    x->bytes += align(bytes);
+    x->bytes += assay_exec_align(bytes);
     return at;
 }
 
@@ -30,28 +20,6 @@ static size_t place_f(struct assay_exec *x, size_t n)
 static size_t place_d(struct assay_exec *x, size_t n)
 {
     return place(x, n * sizeof(double));
-}
-
-// First fit of each block, in order, among the earlier ones that are live with it; returns the
-// region's size.
-static size_t pack_blocks(struct block *b, uint32_t n)
-{
-    size_t total = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        size_t at = 0;
-        for (bool moved = true; moved;) {
-            moved = false;
-            for (uint32_t j = 0; j < i; j++) {
-                const bool live = b[j].start <= b[i].end && b[i].start <= b[j].end;
-                if (!live || b[j].at + b[j].bytes <= at || at + b[i].bytes <= b[j].at) continue;
-                at = b[j].at + b[j].bytes;
-                moved = true;
-            }
-        }
-        b[i].at = at;
-        if (at + b[i].bytes > total) total = at + b[i].bytes;
-    }
-    return total;
 }
 
 // ---- constants and results --------------------------------------------------------------------
@@ -238,86 +206,8 @@ static void place_saved(struct assay_exec *x)
     for (uint32_t i = 0; i < g->n_node; i++) place_kept(x, i);
 }
 
-// ---- the shared region ------------------------------------------------------------------------
-// BN overwrites its input when nobody else reads it.
-static void choose_buffers(struct assay_exec *x)
-{
-    const struct assay_graph *g = x->graph;
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        x->slot[i].value_of = i;
-        x->slot[i].last_use = i;
-    }
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        const struct assay_node *n = &g->node[i];
-        if (n->op == ASSAY_OP_BN &&
-            x->user_first[g->in[n->in] + 1] - x->user_first[g->in[n->in]] == 1)
-            x->slot[i].value_of = x->slot[g->in[n->in]].value_of;
-        for (uint32_t j = 0; j < n->n_in; j++)
-            x->slot[x->slot[g->in[n->in + j]].value_of].last_use = i;
-    }
-}
-
-static size_t pack_values(struct assay_exec *x, struct block *b)
-{
-    const struct assay_graph *g = x->graph;
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        if (x->slot[i].value_of != i) continue;
-        b[k++] = (struct block){.start = i,
-                                .end = x->slot[i].last_use,
-                                .bytes = align(x->groups * assay_exec_pixels(&g->node[i]) *
-                                               ASSAY_IMAGES * sizeof(double))};
-    }
-    const size_t total = pack_blocks(b, k);
-    k = 0;
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        if (x->slot[i].value_of == i) x->slot[i].value = x->bytes + b[k++].at;
-    }
-    for (uint32_t i = 0; i < g->n_node; i++) x->slot[i].value = x->slot[x->slot[i].value_of].value;
-    return total;
-}
-
-static uint32_t level_at(const struct assay_exec *x, uint32_t position)
-{
-    return x->tensor[x->order[position]].level;
-}
-
-// Time is counted in tensors, in the order of the sweep. A whole tensor lives through its levels;
-// one that holds a single group only until its last reader of the same group has run, so that
-// chains of layers without BN pass through the same few buffers, which stay in cache.
-static void tensor_times(const struct assay_exec *x, struct block *b)
-{
-    for (uint32_t i = 0; i < x->n_tensor; i++) {
-        const struct tensor *t = &x->tensor[x->order[i]];
-        b[i] = (struct block){.start = i, .end = i};
-        while (t->whole && b[i].start > 0 && level_at(x, b[i].start - 1) == t->level) b[i].start--;
-        while (t->whole && b[i].end + 1 < x->n_tensor && level_at(x, b[i].end + 1) <= t->last_level)
-            b[i].end++;
-        for (uint32_t k = 0; k < t->n_job; k++) {
-            const uint32_t from = x->tensor[x->job[t->first_job + k].from.tensor].position;
-            if (b[from].end < i) b[from].end = i;
-        }
-    }
-}
-
-static size_t pack_tensors(struct assay_exec *x, struct block *b)
-{
-    tensor_times(x, b);
-    for (uint32_t i = 0; i < x->n_tensor; i++) {
-        struct tensor *t = &x->tensor[x->order[i]];
-        t->group = (size_t)t->c * t->hw * x->kern->lanes;
-        b[i].bytes = align(t->group * sizeof(float) * (t->whole ? x->groups : 1));
-    }
-    const size_t total = pack_blocks(b, x->n_tensor);
-    for (uint32_t i = 0; i < x->n_tensor; i++) x->tensor[x->order[i]].at = x->bytes + b[i].at;
-    return total;
-}
-
 int assay_exec_layout(struct assay_exec *x, struct assay_err *err)
 {
-    struct block *b = assay_arena_alloc(&x->meta, (x->graph->n_node + 1) * sizeof *b);
-    if (!b)
-        return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
     x->bytes = 64; // offset 0 means "none"
     place_common(x);
     for (uint32_t i = 0; i < x->n_unit; i++) place_unit(x, &x->unit[i]);
@@ -332,13 +222,5 @@ int assay_exec_layout(struct assay_exec *x, struct assay_err *err)
         place_sums(x);
     }
     place_saved(x);
-    choose_buffers(x);
-    const size_t values = pack_values(x, b), tensors = x->backward ? pack_tensors(x, b) : 0;
-    if (x->backward) {
-        // The cotangents of the logits are the first tensor, and outlive the region.
-        x->tensor[0].at = x->cotangent;
-        x->tensor[0].whole = true;
-    }
-    x->bytes += values > tensors ? values : tensors;
-    return ASSAY_OK;
+    return assay_exec_place_region(x, err);
 }

@@ -5,8 +5,9 @@
 // group. The plan gives every stored gradient (`tensor`) a level = number of BNs between it and the
 // output; a sweep over all groups computes the tensors of one level, and the weight gradients that
 // need them while they are in cache. Adds and concats copy nothing: the gradient of their inputs is
-// a reference into theirs. With `raw` = sum dy (x) a and S = sum dy, the BN sums need no pass of
-// their own: sum dy*xhat = (<w,raw> - mean*S)/sigma.
+// a reference into theirs. Many gradients are made in the place of one that is read for the last
+// time. With `raw` = sum dy (x) a and S = sum dy, the BN sums need no pass of their own: sum
+// dy*xhat = (<w,raw> - mean*S)/sigma.
 #ifndef ASSAY_EXEC_PLAN_H
 #define ASSAY_EXEC_PLAN_H
 
@@ -31,6 +32,7 @@ struct tensor {
     uint32_t node, c, hw, level, last_level;
     uint32_t position;           // in the order of the sweep
     bool whole;                  // holds all groups, else one
+    bool in_place;               // is made in the place of a gradient that its first pass reads
     size_t at;                   // byte offset of group 0
     size_t group;                // floats per group
     bool needs_sum;              // some BN or bias wants S
@@ -165,6 +167,10 @@ static inline const struct assay_node *assay_exec_node(const struct assay_exec *
 {
     return &x->graph->node[i];
 }
+static inline size_t assay_exec_align(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
 // Elements of one group of a node's tensor, per lane-set.
 static inline size_t assay_exec_pixels(const struct assay_node *n)
 {
@@ -250,6 +256,8 @@ int assay_exec_plan_products(struct assay_exec *x, struct assay_err *err);
 int assay_exec_plan_probes(struct assay_exec *x, struct assay_err *err);
 // Offsets of every buffer; x->bytes is then known.
 int assay_exec_layout(struct assay_exec *x, struct assay_err *err);
+// Those of values and gradients, which come last.
+int assay_exec_place_region(struct assay_exec *x, struct assay_err *err);
 // Sorts the jobs of every tensor and says which are made together; halos must be known.
 void assay_exec_join_jobs(struct assay_exec *x);
 // Constant contents after allocation: offset tables, valid lanes, pooling weights.
@@ -272,16 +280,17 @@ struct patch {
 };
 void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                             bool frozen, const struct patch *d);
-// The jobs of one pass; `last`: nothing is added to the tensor afterwards, and it is read.
+// The jobs of one pass; `last`: nothing is added to the tensor afterwards, S is summed and it is
+// read.
 void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                               bool frozen, bool accumulate, bool last);
 // Rows [y0, y1) and channels [c0, c1) of one group of a tensor.
 struct span {
     uint32_t group, c0, c1, y0, y1;
 };
-// Sums that need a span while it is in cache. Spans come in the order of their channels, when all
-// earlier ones are made: a channel group of a product waits for its last channel. ahead: fetched
-// meanwhile, or NULL.
+// Weight gradients that need a span while it is in cache. Spans come in the order of their
+// channels, when all earlier ones are made: a channel group of a product waits for its last
+// channel. ahead: fetched meanwhile, or NULL.
 void assay_exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
                      struct assay_ahead *ahead);
 

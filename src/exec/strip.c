@@ -32,7 +32,7 @@ void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uin
 struct strip {
     uint32_t group, k; // images; channel group of the convolutions
     uint32_t first, rows;
-    bool frozen;
+    bool frozen, last; // last: nothing is added afterwards
 };
 
 // The part of dz that a strip reads, zero outside of the image.
@@ -151,7 +151,31 @@ static void want_rows(struct assay_ahead *a, const float *at, uint32_t c, ptrdif
                                             .lines = (int32_t)lines};
 }
 
-_Static_assert(2 * MAX_PARTS + 2 <= ASSAY_AHEAD_MAX, "what a pass wants fits");
+// The activations that the weight gradients of a span read.
+static void want_inputs(const struct assay_exec *x, const struct tensor *t, const struct span *s,
+                        struct assay_ahead *a)
+{
+    const uint32_t *reader = x->reader + t->first_unit;
+    for (uint32_t i = 0, k; i < t->n_unit; i++) {
+        const struct unit *u = &x->unit[reader[i]];
+        if (u->conv == NONE) continue;
+        for (k = 0; x->unit[reader[k]].conv == NONE || x->unit[reader[k]].src != u->src;) k++;
+        if (k < i) continue; // wanted already
+        const uint32_t co = u->co / u->groups, ci = u->ci / u->groups, off = u->g.c_off;
+        const uint32_t first = s->c0 > off ? (s->c0 - off) / co : 0;
+        const uint32_t end = s->c1 > off ? (s->c1 - off) / co : 0;
+        const uint32_t groups = (end < u->groups ? end : u->groups) - first;
+        if (end <= first || first >= u->groups) continue;
+        const ptrdiff_t pad = 2 * (ptrdiff_t)x->slot[u->src].halo, w = u->w + pad, h = u->h + pad;
+        const ptrdiff_t past = (ptrdiff_t)s->y1 * u->stride + pad;
+        want_rows(a, assay_exec_act(x, u->src, s->group) + first * ci * h * w * ASSAY_IMAGES,
+                  groups * ci, h, w, (ptrdiff_t)s->y0 * u->stride, past < h ? past : h,
+                  ASSAY_IMAGES);
+    }
+}
+
+_Static_assert(2 * MAX_PARTS + 2 <= ASSAY_AHEAD_MAX,
+               "what a pass wants fits, but for inputs of many");
 // What a strip will read and write that is not in cache.
 static void want_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
                        struct assay_ahead *a)
@@ -172,18 +196,22 @@ static void want_strip(const struct assay_exec *x, const struct job *j, const st
                       u->oh, u->ow, y0, y1, ASSAY_IMAGES);
     }
     const struct unit *u = &x->unit[j->unit];
-    const ptrdiff_t first = (ptrdiff_t)s->first * u->stride, rows = (ptrdiff_t)s->rows * u->stride;
-    const uint32_t ci = u->ci / u->groups;
+    const uint32_t ci = u->ci / u->groups, first = s->first * u->stride,
+                   end = first + s->rows * u->stride;
+    const struct span made = {.group = s->group,
+                              .c0 = s->k * ci,
+                              .c1 = (s->k + 1) * ci,
+                              .y0 = first,
+                              .y1 = end < u->h ? end : u->h};
     if (x->slot[u->src].act) {
         const ptrdiff_t pad = 2 * (ptrdiff_t)x->slot[u->src].halo, w = u->w + pad, h = u->h + pad;
-        const ptrdiff_t past = first + rows + pad;
-        want_rows(a, assay_exec_act(x, u->src, s->group) + s->k * ci * h * w * ASSAY_IMAGES, ci, h,
-                  w, first, past < h ? past : h, ASSAY_IMAGES);
+        want_rows(a, assay_exec_act(x, u->src, s->group) + made.c0 * h * w * ASSAY_IMAGES, ci, h, w,
+                  first, end + pad < h ? end + pad : h, ASSAY_IMAGES);
     }
-    if (t->whole)
-        want_rows(a,
-                  assay_exec_gradient_at(x, t, s->group) + (size_t)s->k * ci * u->h * u->w * lanes,
-                  ci, u->h, u->w, first, first + rows < u->h ? first + rows : u->h, lanes);
+    if (t->whole && !t->in_place)
+        want_rows(a, assay_exec_gradient_at(x, t, s->group) + (size_t)made.c0 * u->h * u->w * lanes,
+                  ci, u->h, u->w, made.y0, made.y1, lanes);
+    if (s->last) want_inputs(x, t, &made, a);
 }
 
 // The strip after this one: rows, then channel groups, then images.
@@ -218,10 +246,12 @@ void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, u
                            .mask_c = assay_exec_act_plane(in, halo),
                            .mask_y = stride * assay_exec_act_row(in, halo),
                            .mask_x = stride * ASSAY_IMAGES};
-    struct strip s = {.group = group, .frozen = frozen};
+    float *sum = last && t->needs_sum ? AT(x, float, t->acc) : NULL;
+    struct strip s = {.group = group, .frozen = frozen, .last = last};
     struct assay_ahead ahead;
     c.ahead = &ahead;
     for (s.k = 0; s.k < u->groups; s.k++) {
+        if (sum) c.sum = sum + s.k * c.co * lanes;
         for (s.first = 0; s.first < rows; s.first += u->strip) {
             s.rows = rows - s.first < u->strip ? rows - s.first : u->strip;
             for (uint32_t i = 0; i < j->n_conv; i++) {

@@ -195,7 +195,18 @@ ALWAYS void corr_store_f32(const struct assay_corr *p, const uint32_t first, con
     UNROLL for (uint32_t o = 0; o < co; o++)
     {
         UNROLL for (uint32_t x = 0; x < px; x++)
-            put_grad(out + o * p->out_c + x * p->out_x, acc[o * px + x], accumulate);
+        {
+            float *to = out + o * p->out_c + x * p->out_x;
+            if (accumulate) acc[o * px + x] += load_grad(to);
+            *(grad_vec *)to = acc[o * px + x];
+        }
+    }
+    if (!p->sum) return;
+    UNROLL for (uint32_t o = 0; o < co; o++)
+    {
+        grad_vec *sum = (grad_vec *)(p->sum + (first + o) * LANES), s = *sum;
+        UNROLL for (uint32_t x = 0; x < px; x++) s += acc[o * px + x];
+        *sum = s;
     }
 }
 

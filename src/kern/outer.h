@@ -49,6 +49,9 @@ ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float
     }
 }
 
+// Pixels by which activations are brought into the first-level cache before they are used.
+#define OUTER_AHEAD 36
+
 // The same of one output channel, four pixels at once, with columns a pixel or two apart: those of
 // a run load what they share once.
 ALWAYS void outer_slide(const struct assay_outer *p, const float *dy, const float *a,
@@ -63,7 +66,8 @@ ALWAYS void outer_slide(const struct assay_outer *p, const float *dy, const floa
         UNROLL for (uint32_t i = 0; i < runs; i++) b[i] = a + y * p->a_y + off[i * cols];
         for (uint32_t x = 0; x < p->w; x += 4, d += 4 * LANES) {
             grad_vec g[4];
-            fetch_step(p->ahead, &soon, MANY_LINES);
+            fetch_step(p->ahead, &soon, MANY_LINES - 1);
+            __builtin_prefetch(b[runs - 1] + OUTER_AHEAD * ASSAY_IMAGES);
             UNROLL for (uint32_t k = 0; k < 4; k++)
             {
                 g[k] = load_grad(d + k * LANES);

@@ -12,7 +12,7 @@
 
 #define ASSAY_IMAGES    4
 #define ASSAY_LINE      64
-#define ASSAY_AHEAD_MAX 40
+#define ASSAY_AHEAD_MAX 64
 
 // Memory that will be wanted soon: ranges of pieces of some cache lines. Kernels fetch it while
 // they compute, a few lines at each of their steps, as far as they get.
@@ -62,6 +62,7 @@ struct assay_corr {
     const float *mask; // activations: the sum is dropped where they are 0. NULL: kept everywhere
     ptrdiff_t mask_c, mask_y, mask_x;
     const struct assay_addend *add;
+    float *sum;                // (co, lanes): what is stored is added, or NULL
     struct assay_ahead *ahead; // or NULL
 };
 

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The region that the forward values and the gradient tensors use in turn, packed by liveness.
+#include "exec/plan.h"
+
+struct block {
+    uint32_t start, end; // live in [start, end]
+    uint32_t over;       // takes the place of an earlier block, or NONE
+    size_t bytes, at;
+};
+
+// First fit of each block, in order, among the earlier ones that are live with it; returns the
+// region's size.
+static size_t pack_blocks(struct block *b, uint32_t n)
+{
+    size_t total = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        size_t at = 0;
+        if (b[i].over != NONE) {
+            b[i].at = b[b[i].over].at;
+            continue;
+        }
+        for (bool moved = true; moved;) {
+            moved = false;
+            for (uint32_t j = 0; j < i; j++) {
+                const bool live = b[j].start <= b[i].end && b[i].start <= b[j].end;
+                if (b[j].over != NONE || !live) continue;
+                if (b[j].at + b[j].bytes <= at || at + b[i].bytes <= b[j].at) continue;
+                at = b[j].at + b[j].bytes;
+                moved = true;
+            }
+        }
+        b[i].at = at;
+        if (at + b[i].bytes > total) total = at + b[i].bytes;
+    }
+    return total;
+}
+
+// ---- forward values ---------------------------------------------------------------------------
+// BN overwrites its input when nobody else reads it.
+static void choose_buffers(struct assay_exec *x)
+{
+    const struct assay_graph *g = x->graph;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        x->slot[i].value_of = i;
+        x->slot[i].last_use = i;
+    }
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *n = &g->node[i];
+        if (n->op == ASSAY_OP_BN &&
+            x->user_first[g->in[n->in] + 1] - x->user_first[g->in[n->in]] == 1)
+            x->slot[i].value_of = x->slot[g->in[n->in]].value_of;
+        for (uint32_t j = 0; j < n->n_in; j++)
+            x->slot[x->slot[g->in[n->in + j]].value_of].last_use = i;
+    }
+}
+
+static size_t pack_values(struct assay_exec *x, struct block *b)
+{
+    const struct assay_graph *g = x->graph;
+    uint32_t k = 0;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        if (x->slot[i].value_of != i) continue;
+        b[k++] =
+            (struct block){.start = i,
+                           .end = x->slot[i].last_use,
+                           .bytes = assay_exec_align(x->groups * assay_exec_pixels(&g->node[i]) *
+                                                     ASSAY_IMAGES * sizeof(double)),
+                           .over = NONE};
+    }
+    const size_t total = pack_blocks(b, k);
+    k = 0;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        if (x->slot[i].value_of == i) x->slot[i].value = x->bytes + b[k++].at;
+    }
+    for (uint32_t i = 0; i < g->n_node; i++) x->slot[i].value = x->slot[x->slot[i].value_of].value;
+    return total;
+}
+
+// ---- gradients --------------------------------------------------------------------------------
+static uint32_t level_at(const struct assay_exec *x, uint32_t position)
+{
+    return x->tensor[x->order[position]].level;
+}
+
+// Time is counted in tensors, in the order of the sweep. A whole tensor lives through its levels;
+// one that holds a single group only until its last reader of the same group has run, so that
+// chains of layers without BN pass through the same few buffers, which stay in cache.
+static void tensor_times(const struct assay_exec *x, struct block *b)
+{
+    for (uint32_t i = 0; i < x->n_tensor; i++) {
+        const struct tensor *t = &x->tensor[x->order[i]];
+        b[i] = (struct block){.start = i, .end = i};
+        while (t->whole && b[i].start > 0 && level_at(x, b[i].start - 1) == t->level) b[i].start--;
+        while (t->whole && b[i].end + 1 < x->n_tensor && level_at(x, b[i].end + 1) <= t->last_level)
+            b[i].end++;
+        for (uint32_t k = 0; k < t->n_job; k++) {
+            const uint32_t from = x->tensor[x->job[t->first_job + k].from.tensor].position;
+            if (b[from].end < i) b[from].end = i;
+        }
+    }
+}
+
+// Whether a pass may write its gradient over the one behind its convolutions: what it still needs
+// of that lies in scratch then, or in registers.
+static bool writes_over(const struct assay_exec *x, const struct job *pass)
+{
+    const struct unit *u = &x->unit[pass->unit];
+    uint32_t halo = 0;
+    if (u->stride != 1) return false;
+    if (u->direct) return u->ci <= x->kern->co_tile;
+    for (uint32_t i = 0; i < pass->n_conv; i++) {
+        const struct unit *v = &x->unit[pass[i].unit];
+        if (v->groups > 1 && v->co != v->ci) return false; // reads other channels than it writes
+        halo |= v->halo;
+    }
+    return halo == 0 || u->strip == u->parity[0].h;
+}
+
+// Whether only a pass, and what comes before its tensor, reads `from`.
+static bool reads_last(const struct assay_exec *x, const struct job *pass, uint32_t from)
+{
+    const uint32_t made = x->tensor[pass->tensor].position;
+    for (const struct job *j = x->job; j < x->job + x->n_job; j++) {
+        const bool here = j >= pass && j < pass + pass->n_conv + pass->n_add;
+        if (j->from.tensor == from && !here && x->tensor[j->tensor].position >= made) return false;
+    }
+    return true;
+}
+
+// The position of the tensor in whose place t is made, the last of whose readers is t's first pass,
+// or NONE. A gradient that is written where one was read is in cache already, and takes no room.
+static uint32_t find_place(const struct assay_exec *x, const struct tensor *t)
+{
+    const struct job *pass = &x->job[t->first_job];
+    if (!t->whole || t->n_job == 0 || pass->n_conv == 0 || !writes_over(x, pass)) return NONE;
+    for (uint32_t i = 0; i < pass->n_conv + pass->n_add; i++) {
+        const struct tensor *from = &x->tensor[pass[i].from.tensor];
+        const bool alike = from->whole && from->c == t->c && from->hw == t->hw;
+        const bool past = from->last_level == t->level && reads_last(x, pass, pass[i].from.tensor);
+        if (alike && past && from != x->tensor)
+            return from->position; // the first is the cotangents
+    }
+    return NONE;
+}
+
+static size_t pack_tensors(struct assay_exec *x, struct block *b)
+{
+    tensor_times(x, b);
+    for (uint32_t i = 0; i < x->n_tensor; i++) {
+        struct tensor *t = &x->tensor[x->order[i]];
+        t->group = (size_t)t->c * t->hw * x->kern->lanes;
+        b[i].bytes = assay_exec_align(t->group * sizeof(float) * (t->whole ? x->groups : 1));
+        b[i].over = find_place(x, t);
+        t->in_place = b[i].over != NONE;
+    }
+    for (uint32_t i = x->n_tensor; i-- > 0;) {
+        if (b[i].over != NONE && b[b[i].over].end < b[i].end) b[b[i].over].end = b[i].end;
+    }
+    const size_t total = pack_blocks(b, x->n_tensor);
+    for (uint32_t i = 0; i < x->n_tensor; i++) x->tensor[x->order[i]].at = x->bytes + b[i].at;
+    return total;
+}
+
+int assay_exec_place_region(struct assay_exec *x, struct assay_err *err)
+{
+    struct block *b = assay_arena_alloc(&x->meta, (x->graph->n_node + 1) * sizeof *b);
+    if (!b)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
+    choose_buffers(x);
+    const size_t values = pack_values(x, b), tensors = x->backward ? pack_tensors(x, b) : 0;
+    if (x->backward) {
+        // The cotangents of the logits are the first tensor, and outlive the region.
+        x->tensor[0].at = x->cotangent;
+        x->tensor[0].whole = true;
+    }
+    x->bytes += values > tensors ? values : tensors;
+    return ASSAY_OK;
+}
