@@ -135,10 +135,10 @@ static uint32_t find_place(const struct assay_exec *x, const struct tensor *t)
     if (!t->whole || t->n_job == 0 || pass->n_conv == 0 || !writes_over(x, pass)) return NONE;
     for (uint32_t i = 0; i < pass->n_conv + pass->n_add; i++) {
         const struct tensor *from = &x->tensor[pass[i].from.tensor];
+        const bool cotangents = from == x->tensor; // which outlive the region
         const bool alike = from->whole && from->c == t->c && from->hw == t->hw;
         const bool past = from->last_level == t->level && reads_last(x, pass, pass[i].from.tensor);
-        if (alike && past && from != x->tensor)
-            return from->position; // the first is the cotangents
+        if (alike && past && !cotangents) return from->position;
     }
     return NONE;
 }
