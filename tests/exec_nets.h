@@ -115,14 +115,28 @@ static void net_places(struct assay_graph *g)
     finish(g, assay_graph_bn(g, assay_graph_concat(g, 2, half), true, "g"));
 }
 
-// The same of pointwise convolutions: one tile of channels and two.
-static void net_tiles(struct assay_graph *g)
+// The same of pointwise convolutions: one tile of channels, and two.
+static void net_tile(struct assay_graph *g)
 {
     const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 6), 4, 3, 1, 1, 1, 1, "a");
     const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 4, 1, 1, 0, 1, 1, "b");
-    const uint32_t z = conv_bn(g, assay_graph_relu(g, y), 8, 1, 1, 0, 1, 1, "c");
-    const uint32_t sum[] = {z, conv_bn(g, assay_graph_relu(g, z), 8, 1, 1, 0, 1, 1, "d")};
-    finish(g, conv_bn(g, assay_graph_add(g, 2, sum, NULL), 8, 1, 1, 0, 1, 1, "e"));
+    finish(g, conv_bn(g, assay_graph_relu(g, y), 4, 1, 1, 0, 1, 1, "c"));
+}
+
+static void net_tiles(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 6), 8, 3, 1, 1, 1, 1, "a");
+    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 8, 1, 1, 0, 1, 1, "b");
+    const uint32_t sum[] = {y, conv_bn(g, assay_graph_relu(g, y), 8, 1, 1, 0, 1, 1, "c")};
+    finish(g, conv_bn(g, assay_graph_add(g, 2, sum, NULL), 8, 1, 1, 0, 1, 1, "d"));
+}
+
+// A pointwise convolution whose output is larger than its input.
+static void net_margin(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 5, 5), 3, 3, 1, 1, 1, 1, "a");
+    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 3, 1, 1, 1, 1, 1, "b");
+    finish(g, conv_bn(g, assay_graph_relu(g, y), 4, 3, 1, 1, 1, 1, "c"));
 }
 
 static void net_shared_relu(struct assay_graph *g)
@@ -162,15 +176,17 @@ static void net_large(struct assay_graph *g)
                             conv_bn(g, r, 36, 1, 1, 0, 1, 1, "d"),
                             conv_bn(g, r, 36, 3, 1, 2, 2, 1, "e")};
     const uint32_t z = assay_graph_add(g, 4, sum, NULL);
-    const uint32_t halves = conv_bn(g, assay_graph_relu(g, z), 72, 3, 1, 1, 1, 2, "grouped");
+    const uint32_t p = conv_bn(g, assay_graph_relu(g, z), 36, 1, 1, 0, 1, 1, "pointwise");
+    const uint32_t halves = conv_bn(g, assay_graph_relu(g, p), 72, 3, 1, 1, 1, 2, "grouped");
     const uint32_t all = conv_bn(g, assay_graph_relu(g, halves), 60, 1, 2, 1, 1, 1, "shifted");
     const uint32_t half = conv_bn(g, assay_graph_relu(g, all), 60, 3, 2, 1, 1, 1, "f");
     finish(g, conv_bn(g, assay_graph_relu(g, half), 4, 1, 1, 0, 1, 1, "g"));
 }
 
 typedef void builder(struct assay_graph *g);
-static builder *const nets[] = {net_plain,     net_relu_bn,     net_stride,   net_mixed_edge,
-                                net_depthwise, net_separable,   net_padding,  net_places,
-                                net_tiles,     net_shared_relu, net_reduction};
+static builder *const nets[] = {net_plain,     net_relu_bn,   net_stride,  net_mixed_edge,
+                                net_depthwise, net_separable, net_padding, net_places,
+                                net_tile,      net_tiles,     net_margin,  net_shared_relu,
+                                net_reduction};
 
 #endif

@@ -43,7 +43,7 @@ static void take_turn(const struct assay_exec *x, const struct job *pass, struct
 // With a few output channels dz is needed once or twice only.
 static bool is_direct(const struct assay_exec *x, const struct unit *u)
 {
-    return u->kernel == 1 && u->stride == 1 && u->groups == 1 && u->bn != NONE &&
+    return u->kernel == 1 && u->stride == 1 && u->pad == 0 && u->groups == 1 && u->bn != NONE &&
            u->ci <= 2 * x->kern->co_tile;
 }
 

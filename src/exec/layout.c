@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where every buffer of a plan lies: constants and saved activations first, then the region that
 // the forward values and the gradient tensors use in turn.
-#include <string.h>
-
 #include "exec/plan.h"
 
 static size_t place(struct assay_exec *x, size_t bytes)

@@ -100,8 +100,8 @@ static void tensor_times(const struct assay_exec *x, struct block *b)
     }
 }
 
-// Whether a pass may write its gradient over the one behind its convolutions: what it still needs
-// of that lies in scratch then, or in registers.
+// Whether a pass may write its gradient over the one behind its convolutions: what it has yet to
+// read of that lies in other rows or channels than those it writes.
 static bool writes_over(const struct assay_exec *x, const struct job *pass)
 {
     const struct unit *u = &x->unit[pass->unit];
@@ -127,13 +127,14 @@ static bool reads_last(const struct assay_exec *x, const struct job *pass, uint3
     return true;
 }
 
-// The position of the tensor in whose place t is made, the last of whose readers is t's first pass,
-// or NONE. A gradient that is written where one was read is in cache already, and takes no room.
+// The position of the tensor in whose place t is made: one behind convolutions that t's first pass
+// is the last to read; or NONE. A gradient that is written where one was read is in cache already,
+// and takes no room.
 static uint32_t find_place(const struct assay_exec *x, const struct tensor *t)
 {
     const struct job *pass = &x->job[t->first_job];
     if (!t->whole || t->n_job == 0 || pass->n_conv == 0 || !writes_over(x, pass)) return NONE;
-    for (uint32_t i = 0; i < pass->n_conv + pass->n_add; i++) {
+    for (uint32_t i = 0; i < pass->n_conv; i++) {
         const struct tensor *from = &x->tensor[pass[i].from.tensor];
         const bool cotangents = from == x->tensor; // which outlive the region
         const bool alike = from->whole && from->c == t->c && from->hw == t->hw;

@@ -174,8 +174,7 @@ static void want_inputs(const struct assay_exec *x, const struct tensor *t, cons
     }
 }
 
-_Static_assert(2 * MAX_PARTS + 2 <= ASSAY_AHEAD_MAX,
-               "what a pass wants fits, but for inputs of many");
+_Static_assert(2 * MAX_PARTS + 2 <= ASSAY_AHEAD_MAX, "all but what is wanted last fits");
 // What a strip will read and write that is not in cache.
 static void want_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
                        struct assay_ahead *a)

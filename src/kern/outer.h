@@ -49,7 +49,8 @@ ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float
     }
 }
 
-// Pixels by which activations are brought into the first-level cache before they are used.
+// Pixels by which the last row's activations are brought into the first-level cache before they are
+// used, as measured.
 #define OUTER_AHEAD 36
 
 // The same of one output channel, four pixels at once, with columns a pixel or two apart: those of
