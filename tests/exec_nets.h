@@ -115,12 +115,17 @@ static void net_places(struct assay_graph *g)
     finish(g, assay_graph_bn(g, assay_graph_concat(g, 2, half), true, "g"));
 }
 
-// The same of pointwise convolutions: one tile of channels, and two.
-static void net_tile(struct assay_graph *g)
+static void pointwise(struct assay_graph *g, uint32_t pad)
 {
     const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 6), 4, 3, 1, 1, 1, 1, "a");
-    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 4, 1, 1, 0, 1, 1, "b");
+    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 4, 1, 1, pad, 1, 1, "b");
     finish(g, conv_bn(g, assay_graph_relu(g, y), 4, 1, 1, 0, 1, 1, "c"));
+}
+
+// Places behind pointwise convolutions: one tile of channels, and two.
+static void net_tile(struct assay_graph *g)
+{
+    pointwise(g, 0);
 }
 
 static void net_tiles(struct assay_graph *g)
@@ -134,9 +139,7 @@ static void net_tiles(struct assay_graph *g)
 // A pointwise convolution whose output is larger than its input.
 static void net_margin(struct assay_graph *g)
 {
-    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 5, 5), 3, 3, 1, 1, 1, 1, "a");
-    const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 3, 1, 1, 1, 1, 1, "b");
-    finish(g, conv_bn(g, assay_graph_relu(g, y), 4, 3, 1, 1, 1, 1, "c"));
+    pointwise(g, 1);
 }
 
 static void net_shared_relu(struct assay_graph *g)
