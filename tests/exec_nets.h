@@ -115,6 +115,22 @@ static void net_places(struct assay_graph *g)
     finish(g, assay_graph_bn(g, assay_graph_concat(g, 2, half), true, "g"));
 }
 
+// 3x3 kernels on rows of four pixels: every share of a tile of channels, groups, and passes in
+// which kernels of other kinds come before them.
+static void net_lifted(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 3, 8), 7, 3, 1, 1, 1, 1, "a");
+    const uint32_t r = assay_graph_relu(g, x);
+    const uint32_t sum[] = {
+        conv_bn(g, r, 5, 1, 1, 0, 1, 1, "b"), conv_bn(g, r, 5, 3, 1, 1, 1, 1, "c"),
+        assay_graph_conv(g, r, 5, 5, 1, 2, 1, 1, "d"),
+        assay_graph_conv(g, r, 5, 3, 1, 1, 1, 1, "e"), conv_bn(g, r, 5, 3, 1, 2, 2, 1, "f")};
+    const uint32_t y = conv_bn(g, assay_graph_add(g, 5, sum, NULL), 4, 3, 1, 1, 1, 1, "g");
+    const uint32_t z = conv_bn(g, assay_graph_relu(g, y), 12, 3, 1, 1, 1, 1, "h");
+    const uint32_t halves = conv_bn(g, assay_graph_relu(g, z), 4, 3, 1, 1, 1, 2, "i");
+    finish(g, conv_bn(g, halves, 2, 3, 1, 1, 1, 2, "j"));
+}
+
 static void pointwise(struct assay_graph *g, uint32_t pad)
 {
     const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 6), 4, 3, 1, 1, 1, 1, "a");
@@ -170,9 +186,9 @@ static void net_reduction(struct assay_graph *g)
 
 // Gradients so large that they are made in strips: with 16 lanes all of them, with 4 lanes those of
 // joined convolutions. The second has a stride, odd sizes, and strips that do not divide its rows.
-static void net_large(struct assay_graph *g)
+static void large(struct assay_graph *g, uint32_t w)
 {
-    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 23, 21), 36, 3, 1, 1, 1, 1, "a");
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 23, w), 36, 3, 1, 1, 1, 1, "a");
     const uint32_t y = conv_bn(g, assay_graph_relu(g, x), 36, 3, 1, 1, 1, 1, "b");
     const uint32_t r = assay_graph_relu(g, y);
     const uint32_t sum[] = {conv_bn(g, r, 36, 5, 1, 2, 1, 1, "c"), y,
@@ -186,10 +202,21 @@ static void net_large(struct assay_graph *g)
     finish(g, conv_bn(g, assay_graph_relu(g, half), 4, 1, 1, 0, 1, 1, "g"));
 }
 
+static void net_large(struct assay_graph *g)
+{
+    large(g, 21);
+}
+
+// The same with rows of tiles of four pixels.
+static void net_large_even(struct assay_graph *g)
+{
+    large(g, 20);
+}
+
 typedef void builder(struct assay_graph *g);
 static builder *const nets[] = {net_plain,     net_relu_bn,   net_stride,  net_mixed_edge,
                                 net_depthwise, net_separable, net_padding, net_places,
                                 net_tile,      net_tiles,     net_margin,  net_shared_relu,
-                                net_reduction};
+                                net_reduction, net_lifted};
 
 #endif

@@ -8,6 +8,8 @@
 #define RUNG_NAME       "wide"
 #define COTS            4
 #define CO_TILE         6
+#define LIFT_CO         3
+#define LIFT_TILES      2
 #define OUTER_TILE      3
 #define OUTER_ACC       27
 #define OUTER_RUNS_OF_1 8
@@ -19,6 +21,7 @@
 #include "kern/rung.h"
 #include "kern/fetch.h"
 #include "kern/corr.h"
+#include "kern/lift.h"
 #include "kern/window.h"
 #include "kern/outer.h"
 #include "kern/elem.h"

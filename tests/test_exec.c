@@ -272,6 +272,7 @@ static void strips_agree(void **state)
 {
     (void)state;
     compare_rungs(net_large);
+    compare_rungs(net_large_even);
 }
 
 // A rebound executor gives bit for bit what a fresh one gives, and after a first round allocates

@@ -166,6 +166,26 @@ static void pack_transpose(struct assay_exec *x, const struct unit *u, const str
     }
 }
 
+// The same, lifted: of each row (g0, g1, g2) of a kernel (g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) /
+// 2, g2).
+static void pack_lifted(struct assay_exec *x, const struct unit *u, uint32_t group, const double *w)
+{
+    const uint32_t ci = u->ci / u->groups, co = u->co / u->groups, most = x->kern->lift_co;
+    const struct parity *p = &u->parity[0];
+    float *out = AT(x, float, p->weight) + group * assay_exec_packed(u, p);
+    for (uint32_t i = 0, end = 0, n; i < ci; i += n) {
+        if (i == end) end += assay_kern_tile(x->kern, ci - i);
+        n = assay_share(end - i, most);
+        for (uint32_t k = 0; k < co * 3 * 4 * n; k++) {
+            const uint32_t o = k / (12 * n), row = 2 - k / (4 * n) % 3, j = k / n % 4;
+            const double *g = w + (((size_t)o * ci + i + k % n) * 3 + row) * 3;
+            const double even = 0.5 * (g[0] + g[2]), odd = 0.5 * g[1];
+            out[k] = (float)(j == 0 ? g[2] : j == 1 ? even + odd : j == 2 ? even - odd : g[0]);
+        }
+        out += co * 12 * n;
+    }
+}
+
 void assay_exec_pack(struct assay_exec *x, const double *theta)
 {
     memcpy(AT(x, double, x->theta), theta, x->graph->n_theta * sizeof *theta);
@@ -176,8 +196,10 @@ void assay_exec_pack(struct assay_exec *x, const double *theta)
         for (uint32_t g = 0; g < u->groups; g++) {
             const double *wg = w + (size_t)g * (u->co / u->groups) * u->q;
             pack_forward(x, u, g, wg);
-            for (uint32_t p = 0; x->backward && u->wants_dx && p < u->n_parity; p++)
+            if (!x->backward || !u->wants_dx) continue;
+            for (uint32_t p = 0; p < u->n_parity && !u->lifted; p++)
                 pack_transpose(x, u, &u->parity[p], g, wg);
+            if (u->lifted) pack_lifted(x, u, g, wg);
         }
         double *bias = AT(x, double, u->bias64);
         for (uint32_t c = 0; c < u->co; c++)

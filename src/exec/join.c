@@ -22,12 +22,20 @@ static uint64_t place_of(const struct assay_exec *x, const struct job *j)
     return j->op == ASSAY_OP_ADD || j->op == ASSAY_OP_CONCAT ? UINT64_MAX : 0;
 }
 
+// Of a pass those first that are lifted, as corr_f32 wants it.
+static bool comes_before(const struct assay_exec *x, const struct job *a, const struct job *b)
+{
+    const uint64_t place = place_of(x, a), other = place_of(x, b);
+    const struct unit *u = conv_of(x, a), *v = conv_of(x, b);
+    return place < other || (place == other && u && u->lifted && !v->lifted);
+}
+
 static void sort_jobs(const struct assay_exec *x, struct job *job, uint32_t n)
 {
     for (uint32_t i = 1; i < n; i++) {
         const struct job j = job[i];
         uint32_t k = i;
-        for (; k > 0 && place_of(x, &job[k - 1]) > place_of(x, &j); k--) job[k] = job[k - 1];
+        for (; k > 0 && comes_before(x, &j, &job[k - 1]); k--) job[k] = job[k - 1];
         job[k] = j;
     }
 }

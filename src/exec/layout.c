@@ -47,11 +47,19 @@ static void place_common(struct assay_exec *x)
     x->cotangent = place_f(x, (size_t)x->groups * classes * x->kern->lanes);
 }
 
+static bool is_lifted(const struct assay_exec *x, const struct unit *u)
+{
+    const uint32_t px = x->kern->lift_px;
+    return px > 0 && u->ow % px == 0 && u->kernel == 3 && u->stride == 1 && u->dilation == 1 &&
+           u->pad == 1 && u->ci > u->groups;
+}
+
 static void place_parities(struct assay_exec *x, struct unit *u)
 {
     const uint32_t s = u->stride;
     uint32_t halo = 0;
     u->n_parity = s * s;
+    u->lifted = is_lifted(x, u);
     for (uint32_t i = 0; i < u->n_parity; i++) {
         struct parity *p = &u->parity[i];
         p->ry = i / s, p->rx = i % s, p->taps = 0;
@@ -67,7 +75,7 @@ static void place_parities(struct assay_exec *x, struct unit *u)
             }
         }
         p->off = place(x, (p->taps + 1) * sizeof(int32_t));
-        p->weight = place_f(x, (size_t)u->ci * (u->co / u->groups) * p->taps + 1);
+        p->weight = place_f(x, u->groups * assay_exec_packed(u, p) + 1);
     }
     // Rows: a strip is read as far from its ends as the taps reach. Columns: dz of all is there,
     // and is read up to (x + pad) / s for x in [0, w).

@@ -102,6 +102,7 @@ struct unit {
     struct parity parity[MAX_PARITY];
     size_t dz;                  // padded scratch (co / groups, assay_exec_dz_plane)
     bool direct;                // pointwise: dz is made where it is used, and never stored
+    bool lifted;                // 3x3: of corr_f32's lifted parts
     uint32_t strip;             // rows of one stride parity of dx that are made at once
     uint32_t turn;              // units of one turn, and shape, share their scratch
     uint32_t q;                 // (ci / groups) * taps
@@ -206,6 +207,11 @@ static inline bool assay_exec_same_dz(const struct unit *u, const struct unit *v
 {
     return u->co / u->groups == v->co / v->groups && u->strip == v->strip && u->halo == v->halo &&
            u->oh == v->oh && u->ow == v->ow;
+}
+// Floats of the packed weights of a stride parity, of one channel group.
+static inline size_t assay_exec_packed(const struct unit *u, const struct parity *p)
+{
+    return (size_t)(u->ci / u->groups) * (u->co / u->groups) * (u->lifted ? 12 : p->taps);
 }
 // Strides of a saved activation, in floats.
 static inline ptrdiff_t assay_exec_act_row(const struct assay_node *n, uint32_t halo)

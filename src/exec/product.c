@@ -4,7 +4,7 @@
 // of a 1x1 convolution beside a 3x3 one is that one's middle tap.
 #include "exec/plan.h"
 
-#define WINDOW_PAIRS 256 // of output and input channels, whose windows are worth kern/window.h
+#define WINDOW_PAIRS 1024 // of output and input channels, whose windows are worth kern/window.h
 
 static bool alike(const struct assay_exec *x, const struct unit *u, const struct unit *v)
 {

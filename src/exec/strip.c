@@ -109,20 +109,21 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
         const struct unit *v = &x->unit[j[i].unit];
         const struct parity *p = &v->parity[parity];
         const ptrdiff_t row = (ptrdiff_t)(v->ow + 2 * v->halo) * lanes;
-        const size_t weights = (size_t)(v->ci / v->groups) * (v->co / v->groups) * p->taps;
         if (p->taps == 0) continue;
         if (v->direct && !s->frozen) {
             direct_part(x, &j[i], s, p, &part[c->n_part++], &bn[i]);
             continue;
         }
-        part[c->n_part++] = (struct assay_part){.ci = v->co / v->groups,
-                                                .taps = p->taps,
-                                                .off = AT(x, int32_t, p->off),
-                                                .run = row_taps(v),
-                                                .in = AT(x, float, v->dz),
-                                                .weight = AT(x, float, p->weight) + s->k * weights,
-                                                .in_c = (ptrdiff_t)assay_exec_dz_plane(v) * lanes,
-                                                .in_y = row};
+        part[c->n_part++] =
+            (struct assay_part){.ci = v->co / v->groups,
+                                .taps = p->taps,
+                                .off = AT(x, int32_t, p->off),
+                                .run = row_taps(v),
+                                .lifted = v->lifted,
+                                .in = AT(x, float, v->dz),
+                                .weight = AT(x, float, p->weight) + s->k * assay_exec_packed(v, p),
+                                .in_c = (ptrdiff_t)assay_exec_dz_plane(v) * lanes,
+                                .in_y = row};
     }
     for (uint32_t i = 0; i < j->n_add; i++) {
         const struct ref *from = &j[j->n_conv + i].from;

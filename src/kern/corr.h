@@ -8,6 +8,11 @@
 #define PX_TWICE(co) ((co)*2 <= CO_TILE ? 2 * PX_TILE : PX_TILE)
 #define PX_OF(co)    ((co)*4 <= CO_TILE ? 4 * PX_TILE : PX_TWICE(co))
 
+// The output channels [first + at, first + at + co) of a tile for which `wide` are packed.
+struct channels {
+    uint32_t first, wide, at;
+};
+
 // Adds one tap of one input channel to the sums of a tile.
 #define CORR_STEP(NAME, REAL, VEC, LOAD)                                                           \
     ALWAYS void NAME(const REAL *at, const ptrdiff_t in_x, const REAL *weight, VEC *sum,           \
@@ -49,24 +54,24 @@ ALWAYS void corr_run_f32(const struct assay_part *q, const float *in, const floa
     }
 }
 
-// Adds one part to the sums of a tile. `first`: the tile's first output channel.
+// Adds one part to the sums of a tile.
 #define CORR_PART(NAME, REAL, VEC, STEP, IN_X, AHEAD)                                              \
-    ALWAYS void NAME(const struct assay_corr *p, const struct assay_part *q, const uint32_t first, \
-                     const uint32_t y, const uint32_t x0, VEC *sum, const uint32_t co,             \
-                     const uint32_t px)                                                            \
+    ALWAYS void NAME(const struct assay_corr *p, const struct assay_part *q,                       \
+                     const struct channels c, const uint32_t y, const uint32_t x0, VEC *sum,       \
+                     const uint32_t co, const uint32_t px)                                         \
     {                                                                                              \
         const REAL *in = (const REAL *)q->in + y * q->in_y + x0 * (IN_X);                          \
-        const REAL *weight = (const REAL *)q->weight + (size_t)first * q->ci * q->taps;            \
+        const REAL *weight = (const REAL *)q->weight + (size_t)c.first * q->ci * q->taps + c.at;   \
         struct fetch soon = fetch_begin(AHEAD, in);                                                \
         if (q->taps == 1) {                                                                        \
             in += q->off[0];                                                                       \
-            for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, weight += co) {                    \
+            for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, weight += c.wide) {                \
                 fetch_step(AHEAD, &soon, 1);                                                       \
                 STEP(in, IN_X, weight, sum, co, px);                                               \
             }                                                                                      \
         } else {                                                                                   \
             for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {                                  \
-                for (uint32_t t = 0; t < q->taps; t++, weight += co) {                             \
+                for (uint32_t t = 0; t < q->taps; t++, weight += c.wide) {                         \
                     fetch_step(AHEAD, &soon, 2);                                                   \
                     STEP(in + q->off[t], IN_X, weight, sum, co, px);                               \
                 }                                                                                  \
@@ -78,15 +83,15 @@ CORR_PART(corr_part_f64, double, fwd_vec, corr_step_f64, p->in_x, NULL)
 CORR_PART(corr_taps_f32, float, grad_vec, corr_step_f32, LANES, p->ahead)
 
 ALWAYS void corr_part_f32(const struct assay_corr *p, const struct assay_part *q,
-                          const uint32_t first, const uint32_t y, const uint32_t x0, grad_vec *sum,
-                          const uint32_t co, const uint32_t px)
+                          const struct channels c, const uint32_t y, const uint32_t x0,
+                          grad_vec *sum, const uint32_t co, const uint32_t px)
 {
     if (co > 1 || q->run == 0) {
-        corr_taps_f32(p, q, first, y, x0, sum, co, px);
+        corr_taps_f32(p, q, c, y, x0, sum, co, px);
         return;
     }
     const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
-    const float *weight = (const float *)q->weight + (size_t)first * q->ci * q->taps;
+    const float *weight = (const float *)q->weight + (size_t)c.first * q->ci * q->taps;
     const bool near = q->off[0] - q->off[1] == LANES;
     struct fetch soon = fetch_begin(p->ahead, in);
     if (q->run == 3 && near)
@@ -102,15 +107,15 @@ ALWAYS void corr_part_f32(const struct assay_corr *p, const struct assay_part *q
 
 // The same of a pointwise convolution behind which a BN stands, whose backward is done on the way.
 ALWAYS void bn_part_f32(const struct assay_corr *p, const struct assay_part *q,
-                        const uint32_t first, const uint32_t y, const uint32_t x0, grad_vec *sum,
+                        const struct channels c, const uint32_t y, const uint32_t x0, grad_vec *sum,
                         const uint32_t co, const uint32_t px)
 {
     const struct assay_bn_part *bn = q->bn;
     const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
-    const float *weight = (const float *)q->weight + (size_t)first * q->ci;
+    const float *weight = (const float *)q->weight + (size_t)c.first * q->ci + c.at;
     const float *xhat = bn->xhat + y * bn->xhat_y + x0 * ASSAY_IMAGES;
     struct fetch soon = fetch_begin(p->ahead, in);
-    for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, xhat += bn->xhat_c, weight += co) {
+    for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, xhat += bn->xhat_c, weight += c.wide) {
         const grad_vec k0 = load_grad(bn->k0 + i * LANES), k2 = load_grad(bn->k2 + i * LANES);
         const grad_vec k1 = bn->k1[i] - (grad_vec){0};
         grad_vec w[CO_TILE];
@@ -126,37 +131,38 @@ ALWAYS void bn_part_f32(const struct assay_corr *p, const struct assay_part *q,
     fetch_end(p->ahead, &soon);
 }
 
-ALWAYS void corr_tile_f64(const struct assay_corr *p, const uint32_t first, const uint32_t y,
+ALWAYS void corr_tile_f64(const struct assay_corr *p, const struct channels c, const uint32_t y,
                           const uint32_t x0, fwd_vec *acc, const uint32_t co, const uint32_t px)
 {
     fwd_vec sum[CO_TILE * PX_TILE];
     UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = (fwd_vec){0};
-    for (uint32_t k = 0; k < p->n_part; k++)
-        corr_part_f64(p, &p->part[k], first, y, x0, sum, co, px);
+    for (uint32_t k = 0; k < p->n_part; k++) corr_part_f64(p, &p->part[k], c, y, x0, sum, co, px);
     UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];
 }
 
-ALWAYS void corr_tile_f32(const struct assay_corr *p, const uint32_t first, const uint32_t y,
-                          const uint32_t x0, grad_vec *acc, const uint32_t co, const uint32_t px)
+// Adds the parts from the k-th on.
+ALWAYS void corr_parts_f32(const struct assay_corr *p, uint32_t k, const struct channels c,
+                           const uint32_t y, const uint32_t x0, grad_vec *acc, const uint32_t co,
+                           const uint32_t px)
 {
     grad_vec sum[CO_TILE * PX_TILE];
-    UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = (grad_vec){0};
-    for (uint32_t k = 0; k < p->n_part; k++) {
+    UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = acc[j];
+    for (; k < p->n_part; k++) {
         if (p->part[k].bn)
-            bn_part_f32(p, &p->part[k], first, y, x0, sum, co, px);
+            bn_part_f32(p, &p->part[k], c, y, x0, sum, co, px);
         else
-            corr_part_f32(p, &p->part[k], first, y, x0, sum, co, px);
+            corr_part_f32(p, &p->part[k], c, y, x0, sum, co, px);
     }
     UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];
 }
 
-ALWAYS void corr_store_f64(const struct assay_corr *p, const uint32_t first, const uint32_t y,
+ALWAYS void corr_store_f64(const struct assay_corr *p, const struct channels c, const uint32_t y,
                            const uint32_t x0, double *out, bool accumulate, const uint32_t co,
                            const uint32_t px)
 {
     fwd_vec acc[CO_TILE * PX_TILE];
-    corr_tile_f64(p, first, y, x0, acc, co, px);
-    out += first * p->out_c + y * p->out_y + x0 * p->out_x;
+    corr_tile_f64(p, c, y, x0, acc, co, px);
+    out += c.first * p->out_c + y * p->out_y + x0 * p->out_x;
     UNROLL for (uint32_t o = 0; o < co; o++)
     {
         UNROLL for (uint32_t x = 0; x < px; x++)
@@ -168,27 +174,28 @@ ALWAYS void corr_store_f64(const struct assay_corr *p, const uint32_t first, con
     }
 }
 
-ALWAYS void corr_store_f32(const struct assay_corr *p, const uint32_t first, const uint32_t y,
-                           const uint32_t x0, float *out, bool accumulate, const uint32_t co,
-                           const uint32_t px)
+// What a tile's sums make of the output; its pixels lie out_x and mask_x apart.
+ALWAYS void corr_end_f32(const struct assay_corr *p, const uint32_t first, const uint32_t y,
+                         const uint32_t x0, grad_vec *acc, float *out, bool accumulate,
+                         const ptrdiff_t out_x, const ptrdiff_t mask_x, const uint32_t co,
+                         const uint32_t px)
 {
-    grad_vec acc[CO_TILE * PX_TILE];
-    corr_tile_f32(p, first, y, x0, acc, co, px);
+    const ptrdiff_t out_c = p->out_c, mask_c = p->mask_c;
     if (p->mask) {
-        const float *mask = p->mask + first * p->mask_c + y * p->mask_y + x0 * p->mask_x;
+        const float *mask = p->mask + first * mask_c + y * p->mask_y + x0 * mask_x;
         UNROLL for (uint32_t o = 0; o < co; o++)
         {
             UNROLL for (uint32_t x = 0; x < px; x++) acc[o * px + x] =
-                mask_grad(acc[o * px + x], mask + o * p->mask_c + x * p->mask_x);
+                mask_grad(acc[o * px + x], mask + o * mask_c + x * mask_x);
         }
     }
-    const ptrdiff_t at = first * p->out_c + y * p->out_y + x0 * p->out_x;
+    const ptrdiff_t at = first * out_c + y * p->out_y + x0 * out_x;
     for (uint32_t k = 0; k < p->n_add; k++) {
         const float *add = p->add[k].x + at;
         UNROLL for (uint32_t o = 0; o < co; o++)
         {
             UNROLL for (uint32_t x = 0; x < px; x++) acc[o * px + x] +=
-                p->add[k].scale * load_grad(add + o * p->out_c + x * p->out_x);
+                p->add[k].scale * load_grad(add + o * out_c + x * out_x);
         }
     }
     out += at;
@@ -196,7 +203,7 @@ ALWAYS void corr_store_f32(const struct assay_corr *p, const uint32_t first, con
     {
         UNROLL for (uint32_t x = 0; x < px; x++)
         {
-            float *to = out + o * p->out_c + x * p->out_x;
+            float *to = out + o * out_c + x * out_x;
             if (accumulate) acc[o * px + x] += load_grad(to);
             *(grad_vec *)to = acc[o * px + x];
         }
@@ -208,6 +215,16 @@ ALWAYS void corr_store_f32(const struct assay_corr *p, const uint32_t first, con
         UNROLL for (uint32_t x = 0; x < px; x++) s += acc[o * px + x];
         *sum = s;
     }
+}
+
+ALWAYS void corr_store_f32(const struct assay_corr *p, const struct channels c, const uint32_t y,
+                           const uint32_t x0, float *out, bool accumulate, const uint32_t co,
+                           const uint32_t px)
+{
+    grad_vec acc[CO_TILE * PX_TILE];
+    UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = (grad_vec){0};
+    corr_parts_f32(p, 0, c, y, x0, acc, co, px);
+    corr_end_f32(p, c.first, y, x0, acc, out, accumulate, p->out_x, p->mask_x, co, px);
 }
 
 #if CO_TILE == 2
@@ -226,15 +243,16 @@ ALWAYS void corr_store_f32(const struct assay_corr *p, const uint32_t first, con
     ALWAYS void ROWS(const struct assay_corr *p, const uint32_t first, REAL *out, bool accumulate, \
                      const uint32_t co)                                                            \
     {                                                                                              \
+        const struct channels c = {.first = first, .wide = co};                                    \
         for (uint32_t y = 0; y < p->h; y++) {                                                      \
             uint32_t x = 0;                                                                        \
             for (; x + PX_OF(co) <= p->w; x += PX_OF(co))                                          \
-                STORE(p, first, y, x, out, accumulate, co, PX_OF(co));                             \
+                STORE(p, c, y, x, out, accumulate, co, PX_OF(co));                                 \
             for (; x + PX_TWICE(co) <= p->w; x += PX_TWICE(co))                                    \
-                STORE(p, first, y, x, out, accumulate, co, PX_TWICE(co));                          \
+                STORE(p, c, y, x, out, accumulate, co, PX_TWICE(co));                              \
             for (; x + PX_TILE <= p->w; x += PX_TILE)                                              \
-                STORE(p, first, y, x, out, accumulate, co, PX_TILE);                               \
-            for (; x < p->w; x++) STORE(p, first, y, x, out, accumulate, co, 1);                   \
+                STORE(p, c, y, x, out, accumulate, co, PX_TILE);                                   \
+            for (; x < p->w; x++) STORE(p, c, y, x, out, accumulate, co, 1);                       \
         }                                                                                          \
     }                                                                                              \
     static void NAME(const struct assay_corr *p, REAL *out, bool accumulate)                       \
@@ -247,4 +265,4 @@ ALWAYS void corr_store_f32(const struct assay_corr *p, const uint32_t first, con
         }                                                                                          \
     }
 CORR(corr_f64, corr_rows_f64, corr_store_f64, double)
-CORR(corr_f32, corr_rows_f32, corr_store_f32, float)
+CORR(corr_unlifted_f32, corr_rows_f32, corr_store_f32, float)

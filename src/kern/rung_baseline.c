@@ -8,6 +8,7 @@
 #define RUNG_NAME       "baseline"
 #define COTS            1
 #define CO_TILE         2
+#define LIFT_CO         0
 #define OUTER_TILE      3
 #define OUTER_ACC       10
 #define OUTER_RUNS_OF_1 3
@@ -19,6 +20,7 @@
 #include "kern/rung.h"
 #include "kern/fetch.h"
 #include "kern/corr.h"
+#include "kern/lift.h"
 #include "kern/window.h"
 #include "kern/outer.h"
 #include "kern/elem.h"

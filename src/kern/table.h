@@ -40,6 +40,9 @@ struct assay_part {
     // corr_f32, for tiles of one output channel: every `run` taps, 3 or 5, are a row, each one or
     // two pixels left of the one before it. 0: nothing of the kind is known.
     uint32_t run;
+    // corr_f32, 3x3 of stride 1: `weight` has G g of every row g of a kernel (kern/lift.h). Such
+    // parts come first; off and run are unused.
+    bool lifted;
     const void *in, *weight;        // of the kernel's type
     ptrdiff_t in_c, in_y;           // input strides: channel, output row
     const struct assay_bn_part *bn; // corr_f32, one tap: BN's backward is done on the way, or NULL
@@ -98,6 +101,8 @@ struct assay_kern {
     const char *name;
     uint32_t lanes, cots;
     uint32_t co_tile; // output channels per register tile, see assay_kern_tile
+    // Those of a lifted part, and pixels, of which rows are a multiple; 0: corr_f32 knows none.
+    uint32_t lift_co, lift_px;
     bool (*runnable)(void);
     double (*fma_loop)(uint64_t rounds); // returns FLOPs done
 
@@ -150,12 +155,18 @@ struct assay_kern {
     void (*flush_f32)(size_t n, float *acc, double *sum, size_t ld, bool reduce);
 };
 
+// So many of those left, at most `most`, that the last are not few.
+static inline uint32_t assay_share(uint32_t left, uint32_t most)
+{
+    return left <= most ? left : left < 2 * most ? (left + 1) / 2 : most;
+}
+
 // Output channels of the next register tile when `left` remain: weights are packed tile by tile,
-// (tile, ci, tap, channel in tile).
+// (tile, ci, tap, channel in tile); lifted parts' by (tile, share of it, ci, row, 4, channel in
+// it).
 static inline uint32_t assay_kern_tile(const struct assay_kern *k, uint32_t left)
 {
-    if (left <= k->co_tile) return left;
-    return left < 2 * k->co_tile ? (left + 1) / 2 : k->co_tile;
+    return assay_share(left, k->co_tile);
 }
 
 #endif

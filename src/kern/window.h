@@ -176,12 +176,6 @@ static void window_f32(uint32_t co, uint32_t windows, uint32_t q, float *lift, f
     }
 }
 
-// So many of the n that are left that the last are not few.
-ALWAYS uint32_t window_share(uint32_t n, uint32_t most)
-{
-    return n <= most ? n : n < 2 * most ? (n + 1) / 2 : most;
-}
-
 // `ci` windows from `first` on.
 static void windows_of(const struct assay_outer *p, const float *dy, const float *a,
                        const uint32_t first, const uint32_t ci)
@@ -201,7 +195,7 @@ static void windows_of(const struct assay_outer *p, const float *dy, const float
                 b.soon[i] = next + off[9 * (i % ci)] + i / ci * (16 * WINDOW_TILES);
             for (uint32_t i = 0; i < ci; i++) window_inputs(&b, from + off[9 * i], i);
             for (uint32_t o = 0, n; o < p->co; o += n) {
-                n = window_share(p->co - o, WINDOW_CO);
+                n = assay_share(p->co - o, WINDOW_CO);
                 window_sized(&b, dy + o * p->dy_c + y * p->dy_y + 2 * x * LANES,
                              (grad_vec *)p->lift + (o * p->windows + first) * 16, n, ci);
             }
@@ -212,7 +206,7 @@ static void windows_of(const struct assay_outer *p, const float *dy, const float
 static void windows_f32(const struct assay_outer *p, const float *dy, const float *a)
 {
     for (uint32_t i = 0, n; i < p->windows; i += n) {
-        n = window_share(p->windows - i, WINDOW_CI);
+        n = assay_share(p->windows - i, WINDOW_CI);
         windows_of(p, dy, a, i, n);
     }
 }
