@@ -131,6 +131,19 @@ static void net_lifted(struct assay_graph *g)
     finish(g, conv_bn(g, halves, 2, 3, 1, 1, 1, 2, "j"));
 }
 
+// The same beside pointwise kernels whose BN's backward is done on the way, in the place of the
+// gradient that all of them read.
+static void net_beside(struct assay_graph *g)
+{
+    const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 4, 4), 3, 3, 1, 1, 1, 1, "a");
+    const uint32_t r = assay_graph_relu(g, x);
+    const uint32_t sum[] = {conv_bn(g, r, 3, 1, 1, 0, 1, 1, "b"),
+                            conv_bn(g, r, 3, 3, 1, 1, 1, 1, "c"), x,
+                            conv_bn(g, r, 3, 1, 1, 0, 1, 1, "d")};
+    const uint32_t y = assay_graph_add(g, 4, sum, NULL);
+    finish(g, conv_bn(g, assay_graph_relu(g, y), 5, 3, 1, 1, 1, 1, "e"));
+}
+
 static void pointwise(struct assay_graph *g, uint32_t pad)
 {
     const uint32_t x = conv_bn(g, assay_graph_input(g, 2, 6, 6), 4, 3, 1, 1, 1, 1, "a");
@@ -217,6 +230,6 @@ typedef void builder(struct assay_graph *g);
 static builder *const nets[] = {net_plain,     net_relu_bn,   net_stride,  net_mixed_edge,
                                 net_depthwise, net_separable, net_padding, net_places,
                                 net_tile,      net_tiles,     net_margin,  net_shared_relu,
-                                net_reduction, net_lifted};
+                                net_reduction, net_lifted,    net_beside};
 
 #endif

@@ -60,24 +60,25 @@ static void choose_strip(const struct assay_exec *x, const struct job *pass, uin
     const uint32_t rows = x->unit[pass->unit].parity[0].h;
     uint32_t halo = 0;
     size_t row = 0;
-    bool direct = true;
+    bool all = true;
+    for (uint32_t i = 0; i < n; i++) all &= is_direct(x, &x->unit[pass[i].unit]);
     for (uint32_t i = 0; i < n; i++) {
-        const struct unit *u = &x->unit[pass[i].unit];
-        row += (size_t)(u->co / u->groups) * (u->ow + 2 * u->halo) * x->kern->lanes * sizeof(float);
-        direct &= is_direct(x, u);
+        struct unit *u = &x->unit[pass[i].unit];
+        // Beside lifted ones if one of their tiles has all channels.
+        const bool once = x->unit[pass->unit].lifted && u->ci <= x->kern->lift_co;
+        u->direct = (all || once) && is_direct(x, u);
         halo |= u->halo;
+        if (u->direct) continue;
+        row += (size_t)(u->co / u->groups) * (u->ow + 2 * u->halo) * x->kern->lanes * sizeof(float);
     }
     // Rows where strips meet are made twice. Pointwise convolutions have none.
     const size_t whole = halo ? WHOLE_BYTES : STRIP_BYTES;
-    size_t fit = row * rows > whole && !direct ? STRIP_BYTES / row : rows;
+    size_t fit = row * rows > whole ? STRIP_BYTES / row : rows;
     if (fit < rows) fit &= ~(size_t)1; // pairs of rows are quicker (kern/window.h)
     if (fit == 0) fit = rows > 1 ? 2 : 1;
     const uint32_t strips = (uint32_t)((rows + fit - 1) / fit), each = (rows + strips - 1) / strips;
     const uint32_t strip = strips > 1 ? (each + 1) / 2 * 2 : rows;
-    for (uint32_t i = 0; i < n; i++) {
-        x->unit[pass[i].unit].strip = strip;
-        x->unit[pass[i].unit].direct = direct;
-    }
+    for (uint32_t i = 0; i < n; i++) x->unit[pass[i].unit].strip = strip;
 }
 
 // The pass that begins with job[0], of n left; returns its length.

@@ -108,7 +108,7 @@ ALWAYS void corr_part_f32(const struct assay_corr *p, const struct assay_part *q
 // The same of a pointwise convolution behind which a BN stands, whose backward is done on the way.
 ALWAYS void bn_part_f32(const struct assay_corr *p, const struct assay_part *q,
                         const struct channels c, const uint32_t y, const uint32_t x0, grad_vec *sum,
-                        const uint32_t co, const uint32_t px)
+                        const uint32_t co, const uint32_t px, const int32_t lines)
 {
     const struct assay_bn_part *bn = q->bn;
     const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
@@ -119,7 +119,7 @@ ALWAYS void bn_part_f32(const struct assay_corr *p, const struct assay_part *q,
         const grad_vec k0 = load_grad(bn->k0 + i * LANES), k2 = load_grad(bn->k2 + i * LANES);
         const grad_vec k1 = bn->k1[i] - (grad_vec){0};
         grad_vec w[CO_TILE];
-        fetch_step(p->ahead, &soon, MANY_LINES);
+        fetch_step(p->ahead, &soon, lines);
         UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (grad_vec){0};
         UNROLL for (uint32_t x = 0; x < px; x++)
         {
@@ -140,16 +140,16 @@ ALWAYS void corr_tile_f64(const struct assay_corr *p, const struct channels c, c
     UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];
 }
 
-// Adds the parts from the k-th on.
+// Adds the parts from the k-th on. `lines`: fetched at a step where BN's backward is done.
 ALWAYS void corr_parts_f32(const struct assay_corr *p, uint32_t k, const struct channels c,
                            const uint32_t y, const uint32_t x0, grad_vec *acc, const uint32_t co,
-                           const uint32_t px)
+                           const uint32_t px, const int32_t lines)
 {
     grad_vec sum[CO_TILE * PX_TILE];
     UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = acc[j];
     for (; k < p->n_part; k++) {
         if (p->part[k].bn)
-            bn_part_f32(p, &p->part[k], c, y, x0, sum, co, px);
+            bn_part_f32(p, &p->part[k], c, y, x0, sum, co, px, lines);
         else
             corr_part_f32(p, &p->part[k], c, y, x0, sum, co, px);
     }
@@ -223,7 +223,7 @@ ALWAYS void corr_store_f32(const struct assay_corr *p, const struct channels c, 
 {
     grad_vec acc[CO_TILE * PX_TILE];
     UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = (grad_vec){0};
-    corr_parts_f32(p, 0, c, y, x0, acc, co, px);
+    corr_parts_f32(p, 0, c, y, x0, acc, co, px, MANY_LINES);
     corr_end_f32(p, c.first, y, x0, acc, out, accumulate, p->out_x, p->mask_x, co, px);
 }
 
