@@ -102,7 +102,7 @@ struct unit {
     struct parity parity[MAX_PARITY];
     size_t dz;                  // padded scratch (co / groups, assay_exec_dz_plane)
     bool direct;                // pointwise: dz is made where it is used, and never stored
-    bool lifted;                // 3x3: of corr_f32's lifted parts
+    bool lifted;                // 3x3: one of corr_f32's lifted parts
     uint32_t strip;             // rows of one stride parity of dx that are made at once
     uint32_t turn;              // units of one turn, and shape, share their scratch
     uint32_t q;                 // (ci / groups) * taps

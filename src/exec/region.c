@@ -101,7 +101,7 @@ static void tensor_times(const struct assay_exec *x, struct block *b)
 }
 
 // Whether a pass may write its gradient over the one behind its convolutions: what it has yet to
-// read of that lies in other rows or channels than those it writes.
+// read of that lies in other rows, pixels or channels than those it writes.
 static bool writes_over(const struct assay_exec *x, const struct job *pass)
 {
     const struct unit *u = &x->unit[pass->unit];
