@@ -28,7 +28,7 @@ static struct buffers open_buffers(const struct shape *s, uint32_t lanes)
                         .act = allocate(padded * ASSAY_IMAGES * sizeof(float)),
                         .acc = allocate((size_t)s->c * s->c * 9 * lanes * sizeof(float)),
                         .lift = allocate((size_t)s->c * s->c * 16 * lanes * sizeof(float)),
-                        .weight = allocate((size_t)s->c * s->c * 12 * sizeof(float)),
+                        .weight = allocate((size_t)s->c * s->c * ASSAY_LIFTED_TAPS * sizeof(float)),
                         .tap = allocate(9 * sizeof(int32_t)),
                         .column = allocate(s->c * 9 * sizeof(ptrdiff_t))};
     const int32_t side = (int32_t)s->h + 2;

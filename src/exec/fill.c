@@ -176,13 +176,14 @@ static void pack_lifted(struct assay_exec *x, const struct unit *u, uint32_t gro
     for (uint32_t i = 0, end = 0, n; i < ci; i += n) {
         if (i == end) end += assay_kern_tile(x->kern, ci - i);
         n = assay_share(end - i, most);
-        for (uint32_t k = 0; k < co * 3 * 4 * n; k++) {
-            const uint32_t o = k / (12 * n), row = 2 - k / (4 * n) % 3, j = k / n % 4;
+        for (uint32_t k = 0; k < co * ASSAY_LIFTED_TAPS * n; k++) {
+            const uint32_t o = k / (ASSAY_LIFTED_TAPS * n), row = 2 - k / (4 * n) % 3,
+                           j = k / n % 4;
             const double *g = w + (((size_t)o * ci + i + k % n) * 3 + row) * 3;
             const double even = 0.5 * (g[0] + g[2]), odd = 0.5 * g[1];
             out[k] = (float)(j == 0 ? g[2] : j == 1 ? even + odd : j == 2 ? even - odd : g[0]);
         }
-        out += co * 12 * n;
+        out += co * ASSAY_LIFTED_TAPS * n;
     }
 }
 

@@ -211,7 +211,8 @@ static inline bool assay_exec_same_dz(const struct unit *u, const struct unit *v
 // Floats of the packed weights of a stride parity, of one channel group.
 static inline size_t assay_exec_packed(const struct unit *u, const struct parity *p)
 {
-    return (size_t)(u->ci / u->groups) * (u->co / u->groups) * (u->lifted ? 12 : p->taps);
+    return (size_t)(u->ci / u->groups) * (u->co / u->groups) *
+           (u->lifted ? ASSAY_LIFTED_TAPS : p->taps);
 }
 // Strides of a saved activation, in floats.
 static inline ptrdiff_t assay_exec_act_row(const struct assay_node *n, uint32_t halo)

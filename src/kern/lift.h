@@ -4,16 +4,15 @@
 // three weights g take four products where the sum over taps takes six. B^T d is made in registers
 // where it is used; products are summed over rows, channels and parts before A^T is taken.
 
+// Element j of B^T d, of vectors of any kind.
+#define FILTER_INPUT(d, j)                                                                         \
+    ((j) == 0   ? (d)[0] - (d)[2]                                                                  \
+     : (j) == 1 ? (d)[1] + (d)[2]                                                                  \
+     : (j) == 2 ? (d)[2] - (d)[1]                                                                  \
+                : (d)[1] - (d)[3])
+
 #if LIFT_CO
 #    define LIFT_PX (2 * LIFT_TILES)
-
-// Element j of B^T d.
-ALWAYS grad_vec lift(const grad_vec *d, const uint32_t j)
-{
-    if (j == 0) return d[0] - d[2];
-    if (j == 3) return d[1] - d[3];
-    return j == 1 ? d[1] + d[2] : d[2] - d[1];
-}
 
 // Adds one row of one input channel to the sums of co channels: sum (co, tiles, 4).
 ALWAYS void lift_step(const float *at, const float *weight, grad_vec *sum, const uint32_t co)
@@ -23,7 +22,7 @@ ALWAYS void lift_step(const float *at, const float *weight, grad_vec *sum, const
     UNROLL for (uint32_t j = 0; j < 4; j++)
     {
         grad_vec v[LIFT_TILES];
-        UNROLL for (uint32_t t = 0; t < LIFT_TILES; t++) v[t] = lift(d + 2 * t, j);
+        UNROLL for (uint32_t t = 0; t < LIFT_TILES; t++) v[t] = FILTER_INPUT(d + 2 * t, j);
         UNROLL for (uint32_t o = 0; o < co; o++)
         {
             const grad_vec w = weight[j * co + o] - (grad_vec){0};
@@ -43,7 +42,7 @@ ALWAYS uint32_t lift_tile(const struct assay_corr *p, const uint32_t first, cons
     for (; k < p->n_part && p->part[k].lifted; k++) {
         const struct assay_part *q = &p->part[k];
         const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
-        const float *weight = (const float *)q->weight + (size_t)first * q->ci * 12;
+        const float *weight = (const float *)q->weight + (size_t)first * q->ci * ASSAY_LIFTED_TAPS;
         struct fetch soon = fetch_begin(p->ahead, in);
         for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {
             for (uint32_t row = 0; row < 3; row++, weight += 4 * co) {
@@ -76,7 +75,7 @@ static void corr_lifted_f32(const struct assay_corr *p, float *out, bool accumul
 {
     for (uint32_t y = 0; y < p->h; y++) {
         for (uint32_t x = 0; x < p->w; x += LIFT_PX) {
-            for (struct channels c = {0}; c.first < p->co; c.first += c.wide) {
+            for (struct channels c = {0}; c.first < p->co; c.first += c.wide, c.at = 0) {
                 c.wide = assay_kern_tile(&RUNG, p->co - c.first);
                 for (uint32_t n; c.at < c.wide; c.at += n) {
                     n = assay_share(c.wide - c.at, LIFT_CO);
@@ -85,7 +84,6 @@ static void corr_lifted_f32(const struct assay_corr *p, float *out, bool accumul
                     else
                         lift_store(p, c, y, x, out, accumulate, LIFT_CO - 1);
                 }
-                c.at = 0;
             }
         }
     }

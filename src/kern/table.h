@@ -14,6 +14,8 @@
 #define ASSAY_LINE      64
 #define ASSAY_AHEAD_MAX 64
 
+#define ASSAY_LIFTED_TAPS 12 // weights of a lifted 3x3 kernel: four of each row
+
 // Memory that will be wanted soon: ranges of pieces of some cache lines. Kernels fetch it while
 // they compute, a few lines at each of their steps, as far as they get.
 struct assay_ahead {

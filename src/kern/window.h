@@ -21,14 +21,6 @@ typedef float window_vec
 typedef int32_t window_mask
     __attribute__((vector_size(4 * WINDOW_PIXELS * ASSAY_IMAGES), may_alias));
 
-// B^T a: its row `row` of four rows of pixels.
-ALWAYS window_vec window_lift(const window_vec d[4], const uint32_t row)
-{
-    if (row == 0) return d[0] - d[2];
-    if (row == 3) return d[1] - d[3];
-    return row == 1 ? d[1] + d[2] : d[2] - d[1];
-}
-
 // B^T a B of every tile of one input channel; a: the first one's first pixel. With v the pixels
 // from that on, u and w those from the next two: the outer columns are v - w, the inner ones u + w
 // of even pixels and u - v of odd ones.
@@ -47,8 +39,8 @@ static void window_inputs(struct window_block *b, const float *a, const uint32_t
                 *(const window_vec *)(from + k % 4 * row + k / 4 * ASSAY_IMAGES);
             UNROLL for (uint32_t k = 0; k < 4; k++)
             {
-                const window_vec v = window_lift(d[0], k), u = window_lift(d[1], k),
-                                 w = window_lift(d[2], k);
+                const window_vec v = FILTER_INPUT(d[0], k), u = FILTER_INPUT(d[1], k),
+                                 w = FILTER_INPUT(d[2], k);
                 *(window_vec *)b->at[i][k][0][t] = v - w;
                 *(window_vec *)b->at[i][k][1][t] =
                     u + (window_vec)(((window_mask)w & ~odd) | (((window_mask)v & odd) ^ minus));
