@@ -135,8 +135,9 @@ static void net_lifted(struct assay_graph *g)
 // gradient that all of them read.
 static void net_beside(struct assay_graph *g)
 {
-    const uint32_t first = conv_bn(g, assay_graph_input(g, 2, 4, 4), 3, 3, 1, 1, 1, 1, "first");
-    const uint32_t x = conv_bn(g, assay_graph_relu(g, first), 3, 3, 1, 1, 1, 1, "a");
+    const uint32_t first =
+        assay_graph_conv(g, assay_graph_input(g, 2, 4, 4), 3, 1, 1, 0, 1, 1, "f");
+    const uint32_t x = conv_bn(g, first, 3, 3, 1, 1, 1, 1, "a");
     const uint32_t r = assay_graph_relu(g, x);
     const uint32_t sum[] = {conv_bn(g, r, 3, 1, 1, 0, 1, 1, "b"),
                             conv_bn(g, r, 3, 3, 1, 1, 1, 1, "c"), x,
