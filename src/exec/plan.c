@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Analysis of a graph: users, trainable units, gradient tensors and the jobs that fill them.
+// Analysis of a graph: who reads a node, trainable units, gradient tensors and the jobs that fill
+// them. A node may read another one several times, so that all of it goes by edges: edge k is input
+// g->in[k] of its user, and pulls back a part of the user's gradient of its own.
 #include <string.h>
 
 #include "exec/plan.h"
@@ -9,8 +11,10 @@ static int no_memory(struct assay_err *err)
     return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
 }
 
-static bool pulls(const struct assay_exec *x, uint32_t user, uint32_t edge)
+// Whether the user of an edge has a gradient for the node that it reads.
+static bool pulls(const struct assay_exec *x, uint32_t edge)
 {
+    const uint32_t user = x->user[edge];
     return x->slot[user].live && !(x->graph->node[user].mix && x->graph->coef[edge] == 0);
 }
 
@@ -22,61 +26,62 @@ static void mark_live(struct assay_exec *x)
     for (uint32_t i = g->n_node; i-- > 0;) {
         const struct assay_node *n = &g->node[i];
         x->mixes |= n->mix;
-        for (uint32_t k = n->in; k < n->in + n->n_in; k++) x->slot[g->in[k]].live |= pulls(x, i, k);
+        for (uint32_t k = n->in; k < n->in + n->n_in; k++) x->slot[g->in[k]].live |= pulls(x, k);
     }
+}
+
+// The edges, grouped by the node that they read.
+static void index_edges(struct assay_exec *x)
+{
+    const struct assay_graph *g = x->graph;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *n = &g->node[i];
+        for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
+            x->user[k] = i;
+            x->edge_first[g->in[k] + 2]++;
+        }
+    }
+    for (uint32_t i = 0; i < g->n_node; i++) x->edge_first[i + 2] += x->edge_first[i + 1];
+    for (uint32_t k = 0; k < g->n_in; k++) x->edge[x->edge_first[g->in[k] + 1]++] = k;
 }
 
 int assay_exec_plan_users(struct assay_exec *x, struct assay_err *err)
 {
     const struct assay_graph *g = x->graph;
     x->slot = assay_arena_zalloc(&x->meta, g->n_node * sizeof *x->slot);
-    x->user_first = assay_arena_zalloc(&x->meta, (g->n_node + 2) * sizeof *x->user_first);
+    x->edge_first = assay_arena_zalloc(&x->meta, (g->n_node + 2) * sizeof *x->edge_first);
+    x->edge = assay_arena_alloc(&x->meta, (g->n_in + 1) * sizeof *x->edge);
     x->user = assay_arena_alloc(&x->meta, (g->n_in + 1) * sizeof *x->user);
-    if (!x->slot || !x->user_first || !x->user) return no_memory(err);
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        for (uint32_t j = 0; j < g->node[i].n_in; j++)
-            x->user_first[g->in[g->node[i].in + j] + 2]++;
-    }
-    for (uint32_t i = 0; i < g->n_node; i++) x->user_first[i + 2] += x->user_first[i + 1];
+    if (!x->slot || !x->edge_first || !x->edge || !x->user) return no_memory(err);
+    index_edges(x);
     mark_live(x);
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
         struct slot *s = &x->slot[i];
         s->unit = NONE;
         s->needs_grad = n->n_param > 0 || n->mix;
-        for (uint32_t j = 0; j < n->n_in; j++) {
-            const uint32_t in = g->in[n->in + j];
-            x->user[x->user_first[in + 1]++] = i;
-            s->needs_grad |= x->slot[in].needs_grad;
-        }
+        for (uint32_t j = 0; j < n->n_in; j++)
+            s->needs_grad |= x->slot[g->in[n->in + j]].needs_grad;
         s->needs_grad &= s->live;
     }
     return ASSAY_OK;
 }
 
-static uint32_t users(const struct assay_exec *x, uint32_t node, const uint32_t **list)
+// The edges that read a node.
+static uint32_t edges(const struct assay_exec *x, uint32_t node, const uint32_t **list)
 {
-    *list = x->user + x->user_first[node];
-    return x->user_first[node + 1] - x->user_first[node];
+    *list = x->edge + x->edge_first[node];
+    return x->edge_first[node + 1] - x->edge_first[node];
 }
 
-// Whether a user of a node has a gradient for it.
-static bool user_pulls(const struct assay_exec *x, uint32_t user, uint32_t node)
-{
-    const struct assay_node *n = &x->graph->node[user];
-    uint32_t edge = n->in;
-    while (x->graph->in[edge] != node) edge++;
-    return pulls(x, user, edge);
-}
-
-// The user of which a node's gradient is a part, if there is one only, else NONE.
-static uint32_t sole_puller(const struct assay_exec *x, uint32_t node)
+// The edge that pulls back all of a node's gradient, if there is one only, else NONE.
+static uint32_t sole_pull(const struct assay_exec *x, uint32_t node)
 {
     const uint32_t *list;
-    const uint32_t n = users(x, node, &list);
+    const uint32_t n = edges(x, node, &list);
     uint32_t found = NONE;
     for (uint32_t i = 0; i < n; i++) {
-        if (!user_pulls(x, list[i], node)) continue;
+        if (!pulls(x, list[i])) continue;
         if (found != NONE) return NONE;
         found = list[i];
     }
@@ -88,18 +93,19 @@ static bool is_op(const struct assay_exec *x, uint32_t node, enum assay_op op)
     return x->graph->node[node].op == op;
 }
 
+// The node that reads a node, if it alone does and once only, else NONE.
 static uint32_t sole_user(const struct assay_exec *x, uint32_t node)
 {
     const uint32_t *list;
-    return users(x, node, &list) == 1 ? list[0] : NONE;
+    return edges(x, node, &list) == 1 ? x->user[list[0]] : NONE;
 }
 
 static bool conv_users_only(const struct assay_exec *x, uint32_t node)
 {
     const uint32_t *list;
-    const uint32_t n = users(x, node, &list);
+    const uint32_t n = edges(x, node, &list);
     for (uint32_t i = 0; i < n; i++) {
-        if (!is_op(x, list[i], ASSAY_OP_CONV)) return false;
+        if (!is_op(x, x->user[list[i]], ASSAY_OP_CONV)) return false;
     }
     return n > 0;
 }
@@ -214,51 +220,39 @@ static struct ref gradient_read(const struct assay_exec *x, uint32_t u, uint32_t
     return g;
 }
 
-static void add_job(struct assay_exec *x, struct tensor *t, uint32_t user, uint32_t mask)
+// What an edge into an add or a concatenation pulls back of that node's gradient.
+static struct ref part_of(const struct assay_exec *x, uint32_t edge, struct ref gradient)
 {
+    const struct assay_node *n = &x->graph->node[x->user[edge]];
+    if (n->op == ASSAY_OP_ADD) gradient.scale *= (float)x->graph->coef[edge];
+    for (uint32_t k = n->in; n->op == ASSAY_OP_CONCAT && k < edge; k++)
+        gradient.c_off += x->graph->node[x->graph->in[k]].c;
+    return gradient;
+}
+
+static void add_job(struct assay_exec *x, struct tensor *t, uint32_t edge, uint32_t mask)
+{
+    const uint32_t user = x->user[edge];
     uint32_t level;
-    struct job *j = &x->job[x->n_job++];
     const struct ref from = gradient_read(x, user, &level);
-    *j = (struct job){.op = x->graph->node[user].op,
-                      .user = user,
-                      .unit = x->slot[user].unit,
-                      .mask = mask,
-                      .from = from,
-                      .tensor = (uint32_t)(t - x->tensor)};
-    if (j->op == ASSAY_OP_ADD || j->op == ASSAY_OP_CONCAT) {
-        const struct assay_node *n = &x->graph->node[user];
-        for (uint32_t i = 0; i < n->n_in; i++) {
-            const uint32_t in = x->graph->in[n->in + i];
-            if (in == t->node) break;
-            if (j->op == ASSAY_OP_CONCAT) j->from.c_off += x->graph->node[in].c;
-        }
-        for (uint32_t i = 0; j->op == ASSAY_OP_ADD && i < n->n_in; i++) {
-            if (x->graph->in[n->in + i] == t->node)
-                j->from.scale *= (float)x->graph->coef[n->in + i];
-        }
-    }
+    x->job[x->n_job++] = (struct job){.op = x->graph->node[user].op,
+                                      .user = user,
+                                      .unit = x->slot[user].unit,
+                                      .mask = mask,
+                                      .from = part_of(x, edge, from),
+                                      .tensor = (uint32_t)(t - x->tensor)};
     t->n_job++;
     if (level > t->level) t->level = level;
 }
 
-// The gradient of a node with one user that only adds or concatenates is a part of that user's
-// gradient.
+// The gradient of a node that one edge alone pulls back, into an add or a concatenation, is a part
+// of that node's gradient.
 static bool refer(struct assay_exec *x, uint32_t node)
 {
-    const uint32_t user = sole_puller(x, node);
-    if (user == NONE || (!is_op(x, user, ASSAY_OP_ADD) && !is_op(x, user, ASSAY_OP_CONCAT)))
+    const uint32_t edge = sole_pull(x, node), user = edge == NONE ? NONE : x->user[edge];
+    if (edge == NONE || (!is_op(x, user, ASSAY_OP_ADD) && !is_op(x, user, ASSAY_OP_CONCAT)))
         return false;
-    const struct assay_node *n = &x->graph->node[user];
-    struct ref r = x->slot[user].g;
-    for (uint32_t i = 0; i < n->n_in; i++) {
-        const uint32_t in = x->graph->in[n->in + i];
-        if (in == node) {
-            if (n->op == ASSAY_OP_ADD) r.scale *= (float)x->graph->coef[n->in + i];
-            break;
-        }
-        if (n->op == ASSAY_OP_CONCAT) r.c_off += x->graph->node[in].c;
-    }
-    x->slot[node].g = r;
+    x->slot[node].g = part_of(x, edge, x->slot[user].g);
     return true;
 }
 
@@ -269,18 +263,18 @@ static void own_tensor(struct assay_exec *x, uint32_t node)
     *t = (struct tensor){.node = node, .c = n->c, .hw = n->h * n->w, .first_job = x->n_job};
     x->slot[node].g = (struct ref){.tensor = x->n_tensor++, .scale = 1};
     const uint32_t *list;
-    const uint32_t n_user = users(x, node, &list);
-    for (uint32_t i = 0; i < n_user; i++) {
-        const enum assay_op op = (enum assay_op)x->graph->node[list[i]].op;
-        if (!user_pulls(x, list[i], node)) continue;
-        if (op != ASSAY_OP_RELU || !x->slot[list[i]].fused) {
+    const uint32_t n_edge = edges(x, node, &list);
+    for (uint32_t i = 0; i < n_edge; i++) {
+        const uint32_t user = x->user[list[i]];
+        if (!pulls(x, list[i])) continue;
+        if (!is_op(x, user, ASSAY_OP_RELU) || !x->slot[user].fused) {
             add_job(x, t, list[i], NONE);
             continue;
         }
         const uint32_t *conv;
-        const uint32_t n_conv = users(x, list[i], &conv);
+        const uint32_t n_conv = edges(x, user, &conv);
         for (uint32_t k = 0; k < n_conv; k++) {
-            if (x->slot[conv[k]].live) add_job(x, t, conv[k], list[i]);
+            if (pulls(x, conv[k])) add_job(x, t, conv[k], user);
         }
     }
     t->last_level = t->level;

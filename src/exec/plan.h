@@ -145,7 +145,8 @@ struct assay_exec {
     unsigned char *base;
     size_t bytes;
     struct slot *slot;
-    uint32_t *user_first, *user; // CSR of users
+    uint32_t *edge_first, *edge; // CSR: the edges (indices into graph->in) that read a node
+    uint32_t *user;              // (graph->n_in) the node that an edge leads into
     struct unit *unit;
     struct tensor *tensor;
     struct job *job;

@@ -47,7 +47,7 @@ static void choose_buffers(struct assay_exec *x)
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
         if (n->op == ASSAY_OP_BN &&
-            x->user_first[g->in[n->in] + 1] - x->user_first[g->in[n->in]] == 1)
+            x->edge_first[g->in[n->in] + 1] - x->edge_first[g->in[n->in]] == 1)
             x->slot[i].value_of = x->slot[g->in[n->in]].value_of;
         for (uint32_t j = 0; j < n->n_in; j++)
             x->slot[x->slot[g->in[n->in + j]].value_of].last_use = i;
