@@ -93,7 +93,7 @@ uint32_t assay_graph_pool(struct assay_graph *g, enum assay_op op, uint32_t x, u
 // coef may be NULL (all 1).
 uint32_t assay_graph_add(struct assay_graph *g, uint32_t n, const uint32_t *x, const double *coef);
 // An add whose coefficients are variables: the executor gives derivatives with respect to them, so
-// that no fold drops, sorts or merges its inputs (distinct nodes), not even those of coefficient 0.
+// that no fold drops, sorts or merges its inputs, not even those of coefficient 0 or equal ones.
 uint32_t assay_graph_mix(struct assay_graph *g, uint32_t n, const uint32_t *x, const double *coef);
 uint32_t assay_graph_concat(struct assay_graph *g, uint32_t n, const uint32_t *x);
 uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop);

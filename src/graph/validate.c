@@ -40,6 +40,8 @@ static bool in_range(uint32_t first, uint32_t n, uint32_t total)
 static int check_inputs(const struct assay_graph *g, uint32_t i, struct assay_err *err)
 {
     const struct assay_node *n = &g->node[i];
+    if (n->mix && n->op != ASSAY_OP_ADD)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "only an add can mix");
     if ((n->op == ASSAY_OP_INPUT) != (i == 0))
         return assay_err_set(err, ASSAY_ERR_CONFIG, "node 0 and no other must be the input");
     if (!in_range(n->in, n->n_in, g->n_in))
@@ -50,22 +52,6 @@ static int check_inputs(const struct assay_graph *g, uint32_t i, struct assay_er
             return assay_err_set(err, ASSAY_ERR_CONFIG,
                                  "input %u is node %u, expected an earlier one", k,
                                  g->in[n->in + k]);
-    }
-    return ASSAY_OK;
-}
-
-static int check_mix(const struct assay_graph *g, uint32_t i, struct assay_err *err)
-{
-    const struct assay_node *n = &g->node[i];
-    if (n->mix && n->op != ASSAY_OP_ADD)
-        return assay_err_set(err, ASSAY_ERR_CONFIG, "only an add can mix");
-    for (uint32_t k = 1; n->mix && k < n->n_in; k++) {
-        for (uint32_t j = 0; j < k; j++) {
-            if (g->in[n->in + j] == g->in[n->in + k])
-                return assay_err_set(err, ASSAY_ERR_CONFIG,
-                                     "inputs %u and %u of a mix are both node %u", j, k,
-                                     g->in[n->in + k]);
-        }
     }
     return ASSAY_OK;
 }
@@ -134,7 +120,6 @@ int assay_graph_validate(const struct assay_graph *g, struct assay_err *err)
     if (g->n_node == 0) return assay_err_set(err, ASSAY_ERR_CONFIG, "an empty network");
     for (uint32_t i = 0; i < g->n_node; i++) {
         int status = check_inputs(g, i, err);
-        if (status == ASSAY_OK) status = check_mix(g, i, err);
         if (status == ASSAY_OK) status = check_shape(g, i, err);
         if (status == ASSAY_OK) status = check_params(g, i, err);
         if (status != ASSAY_OK) {
