@@ -69,6 +69,7 @@ static void forward_conv(struct assay_exec *x, uint32_t node)
     }
 }
 
+// Lanes past the batch stay zero: sums over a batch take all lanes.
 static void forward_linear(struct assay_exec *x, uint32_t node)
 {
     forward_conv(x, node);
@@ -76,7 +77,8 @@ static void forward_linear(struct assay_exec *x, uint32_t node)
     const double *bias = AT(x, double, u->bias64);
     for (uint32_t g = 0; g < x->groups; g++) {
         double *out = assay_exec_value(x, node, g);
-        for (uint32_t i = 0; i < u->co * ASSAY_IMAGES; i++) out[i] += bias[i / ASSAY_IMAGES];
+        for (uint32_t i = 0; i < u->co * ASSAY_IMAGES; i++)
+            out[i] += bias[i / ASSAY_IMAGES] * valid(x, g)[i % ASSAY_IMAGES];
     }
 }
 

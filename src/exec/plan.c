@@ -185,7 +185,8 @@ static int add_unit(struct assay_exec *x, uint32_t node, struct assay_err *err)
     u->conv = node;
     set_geometry(x, u);
     const uint32_t user = sole_user(x, node);
-    x->slot[node].fused = user != NONE && is_op(x, user, ASSAY_OP_BN);
+    // A bias between them would count in none of the unit's sums.
+    x->slot[node].fused = n->op == ASSAY_OP_CONV && user != NONE && is_op(x, user, ASSAY_OP_BN);
     return check_unit(u, err);
 }
 
