@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The shortest forward pass that can be checked by reading, for tests of graphs: every tensor is
 // (n,c,h,w), float64.
+//
+// With `held`, the values of another pass of the same graph, it keeps to the piece of that pass:
+// ReLUs pass what they passed, max-pools take the pixel they took, and with `frozen` BNs normalise
+// by the statistics they had. A piece is smooth in the parameters, so that differences on it are
+// derivatives.
 #ifndef ASSAY_TESTS_FORWARD_H
 #define ASSAY_TESTS_FORWARD_H
 
@@ -56,20 +61,24 @@ static inline double conv_at(const struct assay_node *node, const struct tensor 
     return sum;
 }
 
-static inline double pool_at(const struct assay_node *node, const struct tensor *in, uint32_t n,
-                             uint32_t c, const struct tap *tap, uint32_t n_tap)
+// piece: the tensor that says which pixel is the largest.
+static inline double pool_at(const struct assay_node *node, const struct tensor *in,
+                             const struct tensor *piece, uint32_t n, uint32_t c,
+                             const struct tap *tap, uint32_t n_tap)
 {
-    double sum = 0, max = -INFINITY;
+    double sum = 0, taken = 0, max = -INFINITY;
     for (uint32_t t = 0; t < n_tap; t++) {
         const double v = *tensor_at(in, n, c, tap[t].y, tap[t].x);
+        const double rank = *tensor_at(piece, n, c, tap[t].y, tap[t].x);
         sum += v;
-        max = fmax(max, v);
+        if (rank > max) max = rank, taken = v;
     }
-    return node->op == ASSAY_OP_MAX_POOL ? max : sum / n_tap;
+    return node->op == ASSAY_OP_MAX_POOL ? taken : sum / n_tap;
 }
 
 static inline void forward_window(const struct assay_node *node, const struct tensor *in,
-                                  const double *weight, struct tensor *out)
+                                  const struct tensor *piece, const double *weight,
+                                  struct tensor *out)
 {
     struct tap tap[64];
     for (uint32_t y = 0; y < out->h; y++) {
@@ -79,24 +88,33 @@ static inline void forward_window(const struct assay_node *node, const struct te
                 for (uint32_t c = 0; c < out->c; c++)
                     *tensor_at(out, n, c, y, x) = node->op == ASSAY_OP_CONV
                                                       ? conv_at(node, in, weight, n, c, tap, n_tap)
-                                                      : pool_at(node, in, n, c, tap, n_tap);
+                                                      : pool_at(node, in, piece, n, c, tap, n_tap);
             }
         }
     }
 }
 
-static inline void forward_bn(const struct tensor *in, const double *gamma, const double *beta,
-                              struct tensor *out)
+// Mean and biased variance of channel c.
+static inline void batch_moments(const struct tensor *in, uint32_t c, double *mean, double *var)
 {
     const size_t image = (size_t)in->h * in->w;
     const double count = (double)image * in->n;
+    *mean = *var = 0;
+    for (uint32_t n = 0; n < in->n; n++)
+        for (size_t i = 0; i < image; i++) *mean += tensor_at(in, n, c, 0, 0)[i] / count;
+    for (uint32_t n = 0; n < in->n; n++)
+        for (size_t i = 0; i < image; i++)
+            *var += pow(tensor_at(in, n, c, 0, 0)[i] - *mean, 2) / count;
+}
+
+// piece: the tensor whose statistics count.
+static inline void forward_bn(const struct tensor *in, const struct tensor *piece,
+                              const double *gamma, const double *beta, struct tensor *out)
+{
+    const size_t image = (size_t)in->h * in->w;
     for (uint32_t c = 0; c < in->c; c++) {
-        double mean = 0, var = 0;
-        for (uint32_t n = 0; n < in->n; n++)
-            for (size_t i = 0; i < image; i++) mean += tensor_at(in, n, c, 0, 0)[i] / count;
-        for (uint32_t n = 0; n < in->n; n++)
-            for (size_t i = 0; i < image; i++)
-                var += pow(tensor_at(in, n, c, 0, 0)[i] - mean, 2) / count;
+        double mean, var;
+        batch_moments(piece, c, &mean, &var);
         const double scale = (gamma ? gamma[c] : 1.0) / sqrt(var + ASSAY_BN_EPS);
         for (uint32_t n = 0; n < in->n; n++)
             for (size_t i = 0; i < image; i++)
@@ -135,31 +153,40 @@ static inline void forward_copy(const struct tensor *in, uint32_t first, uint32_
                     *tensor_at(out, n, first + c, y, x) = *tensor_at(in, n, c, y + drop, x + drop);
 }
 
-static inline void forward_node(const struct assay_graph *g, uint32_t i, const double *theta,
-                                const double *input, struct tensor *value)
+struct pass {
+    uint32_t n; // images
+    const double *theta, *input;
+    const struct tensor *held; // values of another pass, or NULL
+    bool frozen;
+};
+
+static inline void forward_node(const struct assay_graph *g, uint32_t i, const struct pass *pass,
+                                struct tensor *value)
 {
     const struct assay_node *node = &g->node[i];
     struct tensor *out = &value[i];
     const struct tensor *in = node->n_in ? &value[g->in[node->in]] : NULL;
+    const struct tensor *piece = pass->held && in ? &pass->held[g->in[node->in]] : in;
     const size_t size = (size_t)out->n * out->c * out->h * out->w;
+    const double *theta = pass->theta;
     const double *weight = node->n_param ? theta + g->param[node->param].offset : NULL;
     const double *bias = node->n_param > 1 ? theta + g->param[node->param + 1].offset : NULL;
     uint32_t first = 0;
 
     switch (node->op) {
     case ASSAY_OP_INPUT:
-        memcpy(out->v, input, size * sizeof *input);
+        memcpy(out->v, pass->input, size * sizeof *out->v);
         break;
     case ASSAY_OP_CONV:
     case ASSAY_OP_AVG_POOL:
     case ASSAY_OP_MAX_POOL:
-        forward_window(node, in, weight, out);
+        forward_window(node, in, piece, weight, out);
         break;
     case ASSAY_OP_BN:
-        forward_bn(in, weight, bias, out);
+        forward_bn(in, pass->frozen ? piece : in, weight, bias, out);
         break;
     case ASSAY_OP_RELU:
-        for (size_t k = 0; k < size; k++) out->v[k] = fmax(in->v[k], 0.0);
+        for (size_t k = 0; k < size; k++) out->v[k] = piece->v[k] > 0 ? in->v[k] : 0.0;
         break;
     case ASSAY_OP_ADD:
         for (uint32_t t = 0; t < node->n_in; t++)
@@ -182,20 +209,34 @@ static inline void forward_node(const struct assay_graph *g, uint32_t i, const d
     }
 }
 
-// Returns the output node's tensor of n images; the caller frees it.
-static inline double *forward(const struct assay_graph *g, uint32_t n, const double *theta,
-                              const double *input)
+static inline void free_values(const struct assay_graph *g, struct tensor *value)
+{
+    for (uint32_t i = 0; i < g->n_node; i++) free(value[i].v);
+    free(value);
+}
+
+// The values of all nodes; free_values frees them.
+static inline struct tensor *forward_values(const struct assay_graph *g, const struct pass *pass)
 {
     struct tensor *value = calloc(g->n_node, sizeof *value);
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *node = &g->node[i];
-        value[i] = (struct tensor){n, node->c, node->h, node->w, NULL};
-        value[i].v = calloc((size_t)n * node->c * node->h * node->w, sizeof(double));
-        forward_node(g, i, theta, input, value);
+        value[i] = (struct tensor){pass->n, node->c, node->h, node->w, NULL};
+        value[i].v = calloc((size_t)pass->n * node->c * node->h * node->w, sizeof(double));
+        forward_node(g, i, pass, value);
     }
+    return value;
+}
+
+// Returns the output node's tensor of n images; the caller frees it.
+static inline double *forward(const struct assay_graph *g, uint32_t n, const double *theta,
+                              const double *input)
+{
+    struct tensor *value =
+        forward_values(g, &(struct pass){.n = n, .theta = theta, .input = input});
     double *out = value[g->n_node - 1].v;
-    for (uint32_t i = 0; i + 1 < g->n_node; i++) free(value[i].v);
-    free(value);
+    value[g->n_node - 1].v = NULL;
+    free_values(g, value);
     return out;
 }
 

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random networks against central differences of the float64 forward pass on its piece.
+//
+//   test_random [NETWORKS [SEED | new]]
+//
+// What is differentiated is the reference of forward.h on the literal network, in a random
+// direction of every parameter tensor. The executor's Jacobian of every logit must agree on the
+// literal network and on the folded one, with batch and frozen BN, on every kernel rung this CPU
+// runs and on the widest one's tiles.
+//
+// The backward pass is float32, and how much that shows depends on the network. It is measured:
+// the same Jacobian with parameters moved by half a unit in float32's last place and cotangents
+// that round otherwise is the same but for rounding, while a fault, which is linear in the
+// cotangents, stays. A failing network is shrunk and printed.
+#include <time.h>
+
+#include "random_subject.h"
+
+#define TOLERANCE 4e-6 // of the largest row of a parameter tensor, beside
+#define NOISE     12.0 // so many times the rounding that was measured
+#define NOISY     1e-4 // rounding, relative, that makes float32 not enough
+
+// ---- verdict ------------------------------------------------------------------------------------
+static bool loud;
+static double slack = 1; // on all that is allowed
+static struct {
+    uint32_t networks, ambiguous, singular, noisy, mixes, twins, op[ASSAY_OP_COUNT];
+    double largest_noise;
+} seen;
+
+static bool complain(const struct run *r, const char *what, const char *name, double is,
+                     double allowed)
+{
+    if (loud)
+        printf("  %s of %s: off by %.3g, allowed %.3g (%s, %s network, %s BN)\n", what, name, is,
+               allowed, assay_kern_name(r->kern), r->folded ? "folded" : "literal",
+               r->bn == ASSAY_BN_BATCH ? "batch" : "frozen");
+    return false;
+}
+
+static bool check_differences(const struct subject *s, const struct run *r, const double *jac,
+                              const double *noise)
+{
+    struct assay_rng rng;
+    double *way = numbers(s->g.n_theta), *want = numbers(s->rows);
+    bool good = true;
+    assay_rng_init(&rng, s->recipe->seed, r->bn, "test", "direction");
+    for (uint32_t i = 0; i < s->g.n_param; i++) {
+        const struct assay_param *p = &s->g.param[i];
+        double length = 0, worst = 0;
+        for (uint64_t k = 0; k < p->size; k++) {
+            way[k] =
+                assay_rng_normal(&rng) * (p->ndim > 1 ? sqrt((double)p->shape[0] / p->size) : 1);
+            length += way[k] * way[k];
+        }
+        length = sqrt(length);
+        const double apart =
+            derivative(s, r->bn == ASSAY_BN_FROZEN, s->theta + p->offset, way, p->size, want);
+        for (uint64_t row = 0; row < s->rows; row++) {
+            double is = 0;
+            for (uint64_t k = 0; k < p->size; k++)
+                is += way[k] * jac[row * s->g.n_theta + p->offset + k];
+            if (!(fabs(is - want[row]) <= worst)) worst = fabs(is - want[row]);
+        }
+        const double allowed =
+            length * (TOLERANCE * distance(s, p, jac, NULL) + NOISE * noise[i]) + apart + 1e-9;
+        if (!(worst <= slack * allowed))
+            good = complain(r, "derivative", assay_graph_param_name(&s->g, i), worst, allowed);
+    }
+    free(way), free(want);
+    return good;
+}
+
+// Another run's Jacobian. at_init, folding drops BNs of zero, and the derivative of beta with them.
+static bool check_same(const struct subject *s, const struct run *r, const double *jac,
+                       const double *want, const double *noise)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < s->g.n_param; i++) {
+        const struct assay_param *p = &s->g.param[i];
+        bool dropped = r->folded && s->recipe->at_init && p->role == ASSAY_BN_BETA;
+        for (uint32_t k = 0; k < s->folded.n_param; k++) dropped &= s->source[k] != i;
+        const double off = dropped ? 0 : distance(s, p, jac, want);
+        const double allowed = TOLERANCE * distance(s, p, want, NULL) + NOISE * noise[i] + 1e-9;
+        if (!(off <= slack * allowed))
+            good = complain(r, "Jacobian", assay_graph_param_name(&s->g, i), off, allowed);
+    }
+    return good;
+}
+
+static bool check_logits(const struct subject *s, const struct run *r, struct assay_exec *x)
+{
+    const double *want = s->value[s->g.n_node - 1].v, *is = assay_exec_logits(x);
+    double off = 0, scale = 1;
+    for (uint64_t i = 0; i < s->rows; i++) {
+        if (!(fabs(is[i] - want[i]) <= off)) off = fabs(is[i] - want[i]);
+        scale = fmax(scale, fabs(want[i]));
+    }
+    return off <= 1e-10 * scale || complain(r, "forward pass", "logits", off, 1e-10 * scale);
+}
+
+// The gradient of a random functional of the logits is its cotangents times the Jacobian; that of
+// its coefficients is the difference.
+static bool check_gradient(const struct subject *s, const struct run *r, struct assay_exec *x,
+                           const double *jac, const double *noise)
+{
+    const struct assay_graph *g = r->folded ? &s->folded : &s->g;
+    struct assay_rng rng;
+    double *cot = numbers(s->rows), *raw = numbers(g->n_theta), *grad = numbers(s->g.n_theta),
+           *want = numbers(s->g.n_theta), norm = 0;
+    bool good = true;
+    assay_rng_init(&rng, s->recipe->seed, 0, "test", "cotangent");
+    for (uint64_t i = 0; i < s->rows; i++) {
+        cot[i] = assay_rng_normal(&rng), norm += fabs(cot[i]);
+        for (uint64_t k = 0; k < s->g.n_theta; k++) want[k] += cot[i] * jac[i * s->g.n_theta + k];
+    }
+    assay_exec_gradient(x, r->bn, cot, raw);
+    spread_columns(s, r->folded, raw, 1, grad);
+    const struct subject one = {.g = s->g, .rows = 1};
+    for (uint32_t i = 0; i < s->g.n_param; i++) {
+        const struct assay_param *p = &s->g.param[i];
+        const double off = distance(&one, p, grad, want),
+                     allowed =
+                         norm * (TOLERANCE * distance(s, p, jac, NULL) + NOISE * noise[i]) + 1e-9;
+        if (!(off <= slack * allowed))
+            good = complain(r, "gradient", assay_graph_param_name(&s->g, i), off, allowed);
+    }
+    free(cot), free(raw), free(grad), free(want);
+    return good;
+}
+
+// The signs of the literal network's ReLUs, in its own order.
+static bool check_signs(const struct subject *s, const struct run *r)
+{
+    struct assay_exec *x = bind(s, r, s->theta, false);
+    const size_t words = assay_exec_sign_words(x);
+    uint64_t *sign = calloc(s->recipe->batch * words + 1, sizeof *sign);
+    bool good = check_logits(s, r, x);
+    assay_exec_signs(x, sign);
+    for (uint32_t n = 0; n < s->recipe->batch; n++) {
+        size_t bit = 0;
+        for (uint32_t i = 0; i < s->g.n_node; i++) {
+            const struct tensor *t = &s->value[i];
+            const size_t pixels = (size_t)t->c * t->h * t->w;
+            for (size_t k = 0; s->g.node[i].op == ASSAY_OP_RELU && k < pixels; k++, bit++) {
+                const bool is = sign[n * words + bit / 64] >> bit % 64 & 1;
+                if (is != (t->v[n * pixels + k] > 0))
+                    good = complain(r, "sign", "a ReLU", (double)bit, 0);
+            }
+        }
+    }
+    free(sign);
+    assay_exec_destroy(x);
+    return good;
+}
+
+// Derivatives of a functional of the logits, in units of `scale`, with respect to coefficients.
+static void mix_gradient(const struct subject *s, const struct run *r, const double *theta,
+                         const double *cot, double scale, double *coef)
+{
+    struct assay_exec *x = bind(s, r, theta, true);
+    double *grad = numbers(s->g.n_theta), *scaled = numbers(s->rows);
+    for (uint64_t i = 0; i < s->rows; i++) scaled[i] = scale * cot[i];
+    assay_exec_mix_gradient(x, scaled, grad, coef);
+    for (uint32_t k = 0; k < s->g.n_in; k++) coef[k] /= scale;
+    assay_exec_destroy(x);
+    free(grad), free(scaled);
+}
+
+// The largest rounding of any.
+static double mix_noise(const struct subject *s, const struct run *r, const double *cot,
+                        const double *coef)
+{
+    double *theta = numbers(s->g.n_theta), *other = numbers(s->g.n_in), most = 0;
+    for (int i = 0; i < NOISE_DRAWS; i++) {
+        move_theta(s, (uint64_t)i, theta);
+        mix_gradient(s, r, theta, cot, noise_scale[i], other);
+        for (uint32_t k = 0; k < s->g.n_in; k++) most = fmax(most, fabs(other[k] - coef[k]));
+    }
+    free(theta), free(other);
+    return most;
+}
+
+static bool check_mixes(const struct subject *s, const struct run *r)
+{
+    double *cot = numbers(s->rows), *want = numbers(s->rows), *coef = numbers(s->g.n_in), most = 0;
+    const double one = 1;
+    struct assay_rng rng;
+    bool good = true;
+    assay_rng_init(&rng, s->recipe->seed, 0, "test", "mixes");
+    for (uint64_t i = 0; i < s->rows; i++) cot[i] = assay_rng_normal(&rng);
+    mix_gradient(s, r, s->theta, cot, 1, coef);
+    const double noise = mix_noise(s, r, cot, coef);
+    for (uint32_t k = 0; k < s->g.n_in; k++) most = fmax(most, fabs(coef[k]));
+    for (uint32_t i = 0; i < s->g.n_node; i++) {
+        const struct assay_node *node = &s->g.node[i];
+        for (uint32_t k = node->in; node->mix && k < node->in + node->n_in; k++) {
+            const double apart = derivative(s, false, &s->g.coef[k], &one, 1, want);
+            double sum = 0;
+            for (uint64_t row = 0; row < s->rows; row++) sum += cot[row] * want[row];
+            const double allowed = TOLERANCE * most + NOISE * noise + 10 * apart + 1e-6;
+            if (!(fabs(coef[k] - sum) <= slack * allowed))
+                good =
+                    complain(r, "coefficient's derivative", "a mix", fabs(coef[k] - sum), allowed);
+        }
+    }
+    free(cot), free(want), free(coef);
+    return good;
+}
+
+static const struct assay_kern *rung(unsigned i)
+{
+    unsigned n = 0;
+    for (unsigned k = 0; assay_kern_rung(k); k++) {
+        if (assay_kern_runnable(assay_kern_rung(k)) && n++ == i) return assay_kern_rung(k);
+    }
+    return i == n ? &assay_kern_wide : NULL;
+}
+
+// One run against the first.
+static bool check_run(const struct subject *s, const struct run *r, const double *first,
+                      const double *noise)
+{
+    struct assay_exec *x = bind(s, r, s->theta, true);
+    double *jac = jacobian(s, x, r, 1);
+    bool good = check_logits(s, r, x);
+    good &= check_same(s, r, jac, first, noise);
+    good &= check_gradient(s, r, x, jac, noise);
+    assay_exec_destroy(x);
+    free(jac);
+    return good;
+}
+
+// Rounding, every rung's own, beside a little of the largest gradient.
+static double *all_noise(const struct subject *s, enum assay_bn bn, const double *first,
+                         bool *noisy)
+{
+    double *noise = numbers(s->g.n_param), scale = 0, most = 0;
+    for (unsigned i = 0; rung(i); i++) {
+        const struct run r = {.kern = rung(i), .bn = bn};
+        struct assay_exec *x = bind(s, &r, s->theta, true);
+        double *jac = jacobian(s, x, &r, 1);
+        measure_noise(s, &r, i, jac, noise);
+        assay_exec_destroy(x);
+        free(jac);
+    }
+    for (uint32_t p = 0; p < s->g.n_param; p++)
+        scale = fmax(scale, distance(s, &s->g.param[p], first, NULL));
+    for (uint32_t p = 0; p < s->g.n_param; p++) {
+        most = fmax(most, noise[p]);
+        noise[p] = fmax(noise[p], 0x1p-22 * scale);
+    }
+    seen.largest_noise = fmax(seen.largest_noise, scale > 0 ? most / scale : 0);
+    *noisy |= most > NOISY * scale;
+    return noise;
+}
+
+// Every rung, the literal network and the folded one.
+static bool check_bn(const struct subject *s, enum assay_bn bn, bool *noisy)
+{
+    const struct run first = {.kern = rung(0), .bn = bn};
+    struct assay_exec *x = bind(s, &first, s->theta, true);
+    double *jac = jacobian(s, x, &first, 1), *noise = all_noise(s, bn, jac, noisy);
+    const bool smooth = !is_singular(s);
+    bool good = true;
+    for (unsigned i = 0; rung(i / 2); i++)
+        good &= check_run(s, &(struct run){rung(i / 2), i % 2, bn}, jac, noise);
+    if (smooth) good &= check_differences(s, &first, jac, noise);
+    if (smooth && bn == ASSAY_BN_BATCH) good &= check_mixes(s, &first);
+    assay_exec_destroy(x);
+    free(jac), free(noise);
+    return good;
+}
+
+// A node that is read twice by one user.
+static bool has_twins(const struct assay_graph *g)
+{
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *n = &g->node[i];
+        for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
+            for (uint32_t j = n->in; j < k; j++) {
+                if (g->in[j] == g->in[k]) return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void count(const struct subject *s, bool ambiguous, bool noisy)
+{
+    bool mixes = false, op[ASSAY_OP_COUNT] = {false};
+    for (uint32_t i = 0; i < s->folded.n_node; i++) {
+        mixes |= s->folded.node[i].mix;
+        op[s->folded.node[i].op] = true;
+    }
+    for (uint32_t i = 0; i < ASSAY_OP_COUNT; i++) seen.op[i] += op[i];
+    seen.networks++;
+    seen.mixes += mixes, seen.twins += has_twins(&s->folded);
+    seen.ambiguous += ambiguous, seen.noisy += noisy, seen.singular += is_singular(s);
+}
+
+static bool check(const struct recipe *r)
+{
+    struct subject s;
+    set_up(&s, r);
+    bool good = true, noisy = false;
+    const bool ambiguous = is_ambiguous(&s);
+    if (!ambiguous) {
+        good = check_signs(&s, &(struct run){.kern = rung(0)});
+        good &= check_bn(&s, ASSAY_BN_BATCH, &noisy);
+        good &= check_bn(&s, ASSAY_BN_FROZEN, &noisy);
+    }
+    count(&s, ambiguous, noisy);
+    tear_down(&s);
+    return good;
+}
+
+static bool fails(const struct recipe *r)
+{
+    return !check(r);
+}
+
+static void report(const struct recipe *r, uint64_t seed, uint64_t number)
+{
+    printf("network %llu of seed %llu is wrong; the smallest like it:\n",
+           (unsigned long long)number, (unsigned long long)seed);
+    slack = 100; // lest rounding takes the place of the fault
+    while (slack > 1 && check(r)) slack /= 10;
+    const struct recipe least = shrink(*r, fails);
+    slack = 1;
+    struct subject s;
+    set_up(&s, &least);
+    assay_graph_print(&s.g, stdout);
+    printf("batch %u, %s, scheme %u\n", least.batch,
+           least.at_init ? "at initialisation" : "BN betas", least.scheme);
+    tear_down(&s);
+    loud = true;
+    check(&least);
+    loud = false;
+}
+
+static bool covers_everything(void)
+{
+    bool all = seen.mixes > 0 && seen.twins > 0;
+    printf("in folded networks:");
+    for (uint32_t i = 0; i < ASSAY_OP_COUNT; i++) {
+        printf(" %s %u", assay_op_name((enum assay_op)i), seen.op[i]);
+        all &= seen.op[i] > 0;
+    }
+    printf("\n%u networks: %u read a node twice, %u have mixes\n", seen.networks, seen.twins,
+           seen.mixes);
+    printf("float32 is not enough (over %g of the largest gradient) for %u, at worst %.2g\n", NOISY,
+           seen.noisy, seen.largest_noise);
+    printf("%u skipped, whose ReLUs or max-pools rounding decides; %u too steep for differences\n",
+           seen.ambiguous, seen.singular);
+    return all && seen.ambiguous * 10 <= seen.networks && seen.singular * 10 <= seen.networks &&
+           seen.noisy * 20 <= seen.networks;
+}
+
+int main(int argc, char **argv)
+{
+    const uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 300;
+    const bool fresh = argc > 2 && strcmp(argv[2], "new") == 0;
+    const uint64_t seed = fresh ? (uint64_t)time(NULL) : argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    uint64_t wrong = 0;
+    printf("%llu networks of seed %llu\n", (unsigned long long)n, (unsigned long long)seed);
+    for (uint64_t i = 0; i < n && wrong < 5; i++) {
+        const struct recipe r = draw_recipe(seed, i);
+        if (check(&r)) continue;
+        wrong++;
+        report(&r, seed, i);
+        fflush(stdout);
+    }
+    const bool covered = covers_everything();
+    if (wrong == 0 && !covered) printf("the networks were not what they should be\n");
+    printf("%s\n", wrong ? "WRONG" : covered ? "all right" : "NOT COVERED");
+    return wrong || !covered;
+}
