@@ -129,7 +129,9 @@ int cli_sweep_config(struct assay_config *config, const struct cli_args *args,
                      struct assay_err *err);
 
 // ---- comma-separated tables -------------------------------------------------------------------
-// The whole file in memory: a header line, then rows of equally many cells. Cells may be quoted.
+// The whole file in memory: a header line, then at least one row, all of equally many cells. Cells
+// may be quoted, also around line ends (RFC 4180); blanks and line ends around their text are taken
+// off. Lines without any text are no rows.
 struct cli_csv {
     const char *file; // borrowed, for error texts
     char *text;       // what the cells point into
@@ -137,11 +139,13 @@ struct cli_csv {
     size_t *line;     // (n_row + 1) where each row stands in the file, from 1
     size_t n_row, n_column;
 };
-// A row of another length, an empty file or an unclosed quote are errors naming file and line.
+// A row of another length, an empty file, an unclosed quote, another separator, other line ends
+// than LF and CR LF, and text that is not UTF-8's (zero bytes) are errors naming file and line.
 int cli_csv_read(struct cli_csv *csv, const char *file, struct assay_err *err);
 void cli_csv_free(struct cli_csv *csv);
-// The column of that name, or an error that lists those there are.
-int cli_csv_column(const struct cli_csv *csv, const char *name, size_t *column,
+// The one column of that name. An error when there are two, and when there is none: it lists those
+// there are, and names the option that takes another (NULL: none does).
+int cli_csv_column(const struct cli_csv *csv, const char *name, const char *option, size_t *column,
                    struct assay_err *err);
 static inline const char *cli_csv_cell(const struct cli_csv *csv, size_t row, size_t column)
 {

@@ -2,20 +2,43 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 // Where the reader is: cells are cut out of the text in place.
 struct cursor {
     struct cli_csv *csv;
     char *at;
-    size_t line, n_cell, cap_cell;
+    size_t line; // of at
+    size_t n_cell, cap_cell;
     struct assay_err *err;
 };
 
-static int csv_fail(const struct cursor *c, const char *what)
+static int csv_fail(const struct cursor *c, size_t line, const char *what)
 {
-    return assay_err_set(c->err, ASSAY_ERR_INPUT, "%s:%zu: %s", c->csv->file, c->line, what);
+    return assay_err_set(c->err, ASSAY_ERR_INPUT, "%s:%zu: %s", c->csv->file, line, what);
+}
+
+// ---- the file -----------------------------------------------------------------------------------
+// A pipe is opened without waiting for a program that writes to it, and then waited for.
+static int open_file(const char *file, FILE **stream, struct assay_err *err)
+{
+    struct stat st;
+    const int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0) return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", file, strerror(errno));
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+        close(fd);
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: a directory, expected a comma-separated table", file);
+    }
+    *stream = fcntl(fd, F_SETFL, 0) < 0 ? NULL : fdopen(fd, "r");
+    if (*stream) return ASSAY_OK;
+    assay_err_set(err, ASSAY_ERR_IO, "%s: %s", file, strerror(errno));
+    close(fd);
+    return ASSAY_ERR_IO;
 }
 
 static int grow_text(char **text, size_t *cap, struct assay_err *err)
@@ -27,6 +50,21 @@ static int grow_text(char **text, size_t *cap, struct assay_err *err)
     return ASSAY_OK;
 }
 
+// Text has no zero bytes, UTF-16 has one in every line's end.
+static int check_bytes(const struct cli_csv *csv, size_t n, struct assay_err *err)
+{
+    const char *zero = memchr(csv->text, 0, n);
+    size_t line = 1;
+    if (!zero) return ASSAY_OK;
+    const bool marked =
+        memcmp(csv->text, "\xFF\xFE", 2) == 0 || memcmp(csv->text, "\xFE\xFF", 2) == 0;
+    if (marked)
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: UTF-16 text, expected UTF-8", csv->file);
+    for (const char *at = csv->text; at < zero; at++) line += *at == '\n';
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "%s:%zu: a zero byte: not a text file, or not in UTF-8", csv->file, line);
+}
+
 // The whole stream, with a final newline and zero.
 static int slurp(FILE *stream, struct cli_csv *csv, struct assay_err *err)
 {
@@ -36,16 +74,16 @@ static int slurp(FILE *stream, struct cli_csv *csv, struct assay_err *err)
         const size_t got = fread(csv->text + n, 1, cap - n - 2, stream);
         if (got == 0) break;
         n += got;
+        ASSAY_TRY(check_bytes(csv, n, err)); // at once: a device may have no end
     }
     if (ferror(stream))
         return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", csv->file, strerror(errno));
-    if (memchr(csv->text, 0, n))
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: a zero byte: not a text file", csv->file);
     if (n == 0 || csv->text[n - 1] != '\n') csv->text[n++] = '\n';
     csv->text[n] = 0;
     return ASSAY_OK;
 }
 
+// ---- cells --------------------------------------------------------------------------------------
 static int push_cell(struct cursor *c, char *cell)
 {
     if (c->n_cell == c->cap_cell) {
@@ -59,94 +97,127 @@ static int push_cell(struct cursor *c, char *cell)
     return ASSAY_OK;
 }
 
-// "a ""quoted"" cell": moves the text over the quotes; leaves the cursor behind the closing one.
-static int quoted_cell(struct cursor *c, char **cell)
+// "a ""quoted"" cell", which may hold line ends: moves the text over the quotes, leaves the cursor
+// behind the closing one.
+static int quoted_cell(struct cursor *c, char **cell, char **end)
 {
+    const size_t opened = c->line;
     char *to = *cell = ++c->at;
     for (;; c->at++) {
-        if (*c->at == '\n') return csv_fail(c, "a quote is not closed on its line");
+        if (!*c->at) return csv_fail(c, opened, "a quote that is not closed");
+        c->line += *c->at == '\n';
         if (*c->at == '"' && *++c->at != '"') break;
         *to++ = *c->at;
     }
-    *to = 0;
-    return ASSAY_OK;
+    *end = to;
+    c->at += strspn(c->at, " \t");
+    return strchr(",\r\n", *c->at) ? ASSAY_OK : csv_fail(c, c->line, "text after a closing quote");
 }
 
-static int plain_cell(struct cursor *c, char **cell)
+static int plain_cell(struct cursor *c, char **cell, char **end)
 {
     *cell = c->at;
-    c->at += strcspn(c->at, ",\n");
+    *end = c->at += strcspn(c->at, ",\r\n");
     return ASSAY_OK;
 }
 
-// Blanks around a plain cell do not count.
+// Blanks and line ends around a cell's text do not count.
 static void trim(char **cell, char *end)
 {
-    while (end > *cell && strchr(" \t\r", end[-1])) end--;
+    while (end > *cell && strchr(" \t\r\n", end[-1])) end--;
     *end = 0;
-    *cell += strspn(*cell, " \t");
+    *cell += strspn(*cell, " \t\r\n");
 }
 
-static int read_row(struct cursor *c)
+// Leaves the cursor behind the comma or the line's end; *more: another cell follows.
+static int read_cell(struct cursor *c, char **cell, bool *more)
 {
-    for (bool more = true; more; c->at++) {
-        char *cell;
-        if (*c->at == '"') {
-            ASSAY_TRY(quoted_cell(c, &cell));
-            c->at += strspn(c->at, " \t\r");
-            if (*c->at != ',' && *c->at != '\n') return csv_fail(c, "text after a closing quote");
-            more = *c->at == ',';
-        } else {
-            ASSAY_TRY(plain_cell(c, &cell));
-            more = *c->at == ',';
-            trim(&cell, c->at);
-        }
-        ASSAY_TRY(push_cell(c, cell));
-    }
+    char *end = NULL;
+    c->at += strspn(c->at, " \t");
+    ASSAY_TRY(*c->at == '"' ? quoted_cell(c, cell, &end) : plain_cell(c, cell, &end));
+    *more = *c->at == ',';
+    c->at += strspn(c->at, "\r");
+    if (!*more && *c->at != '\n')
+        return csv_fail(c, c->line, "line ends are CR alone, expected LF or CR LF");
+    c->line += !*more;
+    c->at++;
+    trim(cell, end);
     return ASSAY_OK;
 }
 
-static int end_row(struct cursor *c, size_t n)
+// ---- rows ---------------------------------------------------------------------------------------
+// Counts the cells of a row; none when all are empty.
+static int read_row(struct cursor *c, size_t *n)
+{
+    const size_t before = c->n_cell;
+    bool more = true, empty = true;
+    while (more) {
+        char *cell;
+        ASSAY_TRY(read_cell(c, &cell, &more));
+        ASSAY_TRY(push_cell(c, cell));
+        empty &= !*cell;
+    }
+    if (empty) c->n_cell = before;
+    *n = c->n_cell - before;
+    return ASSAY_OK;
+}
+
+static int end_row(struct cursor *c, size_t first_line, size_t n)
 {
     struct cli_csv *csv = c->csv;
     const size_t row = csv->n_column ? ++csv->n_row : 0;
     size_t *line = realloc(csv->line, (row + 1) * sizeof *line);
     if (!line) return assay_err_set(c->err, ASSAY_ERR_MEMORY, "no memory for %zu rows", row);
     csv->line = line;
-    line[row] = c->line;
+    line[row] = first_line;
     if (row == 0) csv->n_column = n;
     if (n == csv->n_column) return ASSAY_OK;
     char what[96];
     snprintf(what, sizeof what, "%zu cells, expected %zu as in the header", n, csv->n_column);
-    return csv_fail(c, what);
+    return csv_fail(c, first_line, what);
+}
+
+// A header of one cell that other usual separators would divide.
+static int check_separator(const struct cursor *c)
+{
+    bool quoted = false, semicolon = false, tab = false;
+    const size_t blank = strspn(c->at, " \t");
+    for (const char *at = c->at + blank; *at && (quoted || !strchr("\r\n", *at)); at++) {
+        quoted ^= *at == '"';
+        if (quoted) continue;
+        if (*at == ',') return ASSAY_OK;
+        semicolon |= *at == ';';
+        tab |= *at == '\t' && at[strspn(at, " \t\r")] != '\n';
+    }
+    if (semicolon) return csv_fail(c, c->line, "looks separated by ';', expected commas");
+    return tab ? csv_fail(c, c->line, "looks separated by tabs, expected commas") : ASSAY_OK;
 }
 
 static int read_rows(struct cursor *c)
 {
+    const struct cli_csv *csv = c->csv;
     while (*c->at) {
-        c->line++;
-        const size_t blank = strspn(c->at, " \t\r"), before = c->n_cell;
-        if (c->at[blank] == '\n') {
-            c->at += blank + 1;
-            continue;
-        }
-        ASSAY_TRY(read_row(c));
-        ASSAY_TRY(end_row(c, c->n_cell - before));
+        const size_t first_line = c->line;
+        size_t n;
+        if (!csv->n_column) ASSAY_TRY(check_separator(c));
+        ASSAY_TRY(read_row(c, &n));
+        if (n) ASSAY_TRY(end_row(c, first_line, n));
     }
-    return c->csv->n_column ? ASSAY_OK
-                            : assay_err_set(c->err, ASSAY_ERR_INPUT,
-                                            "%s: empty, expected a header line", c->csv->file);
+    if (csv->n_row) return ASSAY_OK;
+    return assay_err_set(c->err, ASSAY_ERR_INPUT, "%s: %s", csv->file,
+                         csv->n_column ? "no row below the header line"
+                                       : "empty, expected a header line");
 }
 
 int cli_csv_read(struct cli_csv *csv, const char *file, struct assay_err *err)
 {
+    FILE *stream = NULL;
     *csv = (struct cli_csv){.file = file};
-    FILE *stream = fopen(file, "r");
-    if (!stream) return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", file, strerror(errno));
+    ASSAY_TRY(open_file(file, &stream, err));
     int status = slurp(stream, csv, err);
     fclose(stream);
     if (status >= 0) {
-        struct cursor c = {.csv = csv, .at = csv->text, .err = err};
+        struct cursor c = {.csv = csv, .at = csv->text, .line = 1, .err = err};
         if (strncmp(c.at, "\xEF\xBB\xBF", 3) == 0) c.at += 3; // the mark spreadsheets put first
         status = read_rows(&c);
     }
@@ -162,18 +233,33 @@ void cli_csv_free(struct cli_csv *csv)
     *csv = (struct cli_csv){0};
 }
 
-int cli_csv_column(const struct cli_csv *csv, const char *name, size_t *column,
+// ---- columns ------------------------------------------------------------------------------------
+static int no_column(const struct cli_csv *csv, const char *name, const char *option,
+                     struct assay_err *err)
+{
+    char known[512] = "", other[64] = "";
+    for (size_t i = 0, n = 0; i < csv->n_column && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", csv->cell[i]);
+    for (char *at = known; *at; at++)
+        if (strchr("\r\n", *at)) *at = ' ';
+    if (option) snprintf(other, sizeof other, " (%.30s names another)", option);
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: no column '%.100s'%s; it has: %s", csv->file,
+                         name, other, known);
+}
+
+int cli_csv_column(const struct cli_csv *csv, const char *name, const char *option, size_t *column,
                    struct assay_err *err)
 {
-    char known[512] = "";
-    for (size_t i = 0, n = 0; i < csv->n_column; i++) {
-        if (strcmp(csv->cell[i], name) == 0) {
+    size_t n = 0;
+    for (size_t i = 0; i < csv->n_column; i++) {
+        if (strcmp(csv->cell[i], name) != 0) continue;
+        if (n++ == 0)
             *column = i;
-            return ASSAY_OK;
-        }
-        if (n < sizeof known)
-            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", csv->cell[i]);
+        else
+            return assay_err_set(
+                err, ASSAY_ERR_INPUT,
+                "%s:%zu: columns %zu and %zu are both named '%.100s', expected one", csv->file,
+                csv->line[0], *column + 1, i + 1, name);
     }
-    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: no column '%.100s'; it has: %s", csv->file,
-                         name, known);
+    return n ? ASSAY_OK : no_column(csv, name, option, err);
 }

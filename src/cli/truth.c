@@ -68,8 +68,8 @@ static int read_csv(struct truth *truth, const struct cli_csv *csv, const char *
                     struct assay_err *err)
 {
     size_t arch_column, target_column;
-    ASSAY_TRY(cli_csv_column(csv, "arch", &arch_column, err));
-    ASSAY_TRY(cli_csv_column(csv, target, &target_column, err));
+    ASSAY_TRY(cli_csv_column(csv, "arch", NULL, &arch_column, err));
+    ASSAY_TRY(cli_csv_column(csv, target, "--target", &target_column, err));
     struct pair *pair = malloc((csv->n_row + 1) * sizeof(*pair));
     truth->value = malloc((table->n_row + 1) * sizeof(*truth->value));
     if (!pair || !truth->value)

@@ -12,6 +12,7 @@ struct subject {
     uint64_t index;
     char text[ASSAY_ARCH_MAX];
     const char *order;    // file, or NULL
+    const char *key;      // its column of architectures
     char order_index[32]; // its index there
 };
 
@@ -27,43 +28,54 @@ struct order {
     size_t index, arch; // columns
 };
 
-static int order_columns(struct order *order, struct assay_err *err)
+static int order_parse(const struct order *order, const struct assay_space *space, size_t row,
+                       uint64_t *index, struct assay_err *err)
 {
-    ASSAY_TRY(cli_csv_column(&order->csv, "index", &order->index, err));
-    return cli_csv_column(&order->csv, "arch", &order->arch, err);
+    const int status =
+        assay_space_parse(space, cli_csv_cell(&order->csv, row, order->arch), index, err);
+    return status < 0 ? assay_err_prefix(err, "%s:%zu", order->csv.file, order->csv.line[row + 1])
+                      : status;
 }
 
-// The row whose index is word, or whose architecture is s->index.
+// 1: the row's index is word, or its architecture s->index.
+static int order_matches(const struct order *order, const struct subject *s, const char *word,
+                         size_t row, struct assay_err *err)
+{
+    uint64_t index;
+    if (is_number(word)) return !strcmp(cli_csv_cell(&order->csv, row, order->index), word);
+    ASSAY_TRY(order_parse(order, &s->space, row, &index, err));
+    return index == s->index;
+}
+
+// The one row that matches.
 static int order_row(const struct order *order, const struct subject *s, const char *word,
                      size_t *row, struct assay_err *err)
 {
-    for (*row = 0; *row < order->csv.n_row; ++*row) {
-        const char *arch = cli_csv_cell(&order->csv, *row, order->arch);
-        uint64_t index;
-        if (is_number(word)) {
-            if (strcmp(cli_csv_cell(&order->csv, *row, order->index), word) == 0) return ASSAY_OK;
-            continue;
-        }
-        if (assay_space_parse(&s->space, arch, &index, err) < 0)
-            return assay_err_prefix(err, "%s, row %zu", order->csv.file, *row + 1);
-        if (index == s->index) return ASSAY_OK;
+    const struct cli_csv *csv = &order->csv;
+    *row = csv->n_row;
+    for (size_t i = 0; i < csv->n_row; i++) {
+        const int matches = order_matches(order, s, word, i, err);
+        ASSAY_TRY(matches);
+        if (matches && *row < csv->n_row)
+            return assay_err_set(err, ASSAY_ERR_INPUT, "%s:%zu: %.200s stands on line %zu already",
+                                 csv->file, csv->line[i + 1], word, csv->line[*row + 1]);
+        if (matches) *row = i;
     }
-    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: none of its %zu rows is %.200s",
-                         order->csv.file, order->csv.n_row, word);
+    if (*row < csv->n_row) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: none of its %zu rows is %.200s", csv->file,
+                         csv->n_row, word);
 }
 
 static int order_find(struct subject *s, struct order *order, const char *word,
                       struct assay_err *err)
 {
     size_t row;
-    ASSAY_TRY(order_columns(order, err));
+    ASSAY_TRY(cli_csv_column(&order->csv, "index", NULL, &order->index, err));
+    ASSAY_TRY(cli_csv_column(&order->csv, s->key, "--key", &order->arch, err));
     ASSAY_TRY(order_row(order, s, word, &row, err));
     snprintf(s->order_index, sizeof s->order_index, "%s",
              cli_csv_cell(&order->csv, row, order->index));
-    const char *arch = cli_csv_cell(&order->csv, row, order->arch);
-    if (assay_space_parse(&s->space, arch, &s->index, err) < 0)
-        return assay_err_prefix(err, "%s, row %zu", order->csv.file, row + 1);
-    return ASSAY_OK;
+    return order_parse(order, &s->space, row, &s->index, err);
 }
 
 static int look_up(struct subject *s, const char *word, struct assay_err *err)
@@ -169,10 +181,16 @@ static int show(struct subject *s, const char *word, struct assay_err *err)
 
 static int run(const struct cli_args *args, struct assay_err *err)
 {
-    struct subject s = {.order = cli_value(args, "order"), .supernet = cli_value(args, "supernet")};
+    const char *key = cli_value(args, "key");
+    struct subject s = {.order = cli_value(args, "order"),
+                        .key = key ? key : "arch",
+                        .supernet = cli_value(args, "supernet")};
     ASSAY_TRY(cli_check_supernet(args, err));
     if (s.supernet && s.order)
         return assay_err_set(err, ASSAY_ERR_USAGE, "--order: no table lists a supernet");
+    if (key && !s.order)
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "--key is a column of --order TABLE.csv, which is missing");
     ASSAY_TRY(assay_space_open(&s.space, args->position[0], err));
     const int status = show(&s, s.supernet ? NULL : args->position[1], err);
     assay_space_close(&s.space);
@@ -185,6 +203,7 @@ static const struct cli_option options[] = {
      .value = "TABLE.csv",
      .help = "INDEX counts as in this table, which has columns index\n"
              "and arch: a benchmark's own order"},
+    {.name = "key", .value = "NAME", .help = "that table's column of architectures (arch)"},
     {.name = NULL},
 };
 

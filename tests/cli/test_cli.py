@@ -142,11 +142,19 @@ class Show(Case):
         self.assertIn(f"its index   8 in {table}\n", by_index)
         self.assertEqual(self.works("show", "nas-bench-201", NONE, f"--order={table}"), by_index)
         self.fails(1, "show", "nas-bench-201", "9", "--order", table, says=[table, "9"])
+        self.fails(1, "show", "nas-bench-201", NONE, "--order", self.write("t.csv", f"index,arch\n1,{NONE}\n2,{NONE}\n"),
+                   says=[":3: ", "stands on line 2 already"])
+        key = self.write("t.csv", f"index,arch,text\n7,x,{CONV}\n8,x,{NONE}\n")
+        self.assertEqual(self.works("show", "nas-bench-201", "8", "--order", key, "--key", "text"), by_index)
+        self.fails(1, "show", "nas-bench-201", "8", "--order", key, "--key", "name", says=["no column 'name' (--key"])
+        self.fails(2, "show", "nas-bench-201", "8", "--key", "text", says=["--key", "--order"])
 
     def test_bad_order(self):
         bad = {"": "empty", "index,name\n1,2\n": "'arch'", "index,arch\n1\n": ":2: 1 cells, expected 2",
-               "index,arch\n1,\"x\n": ":2: a quote", f"index,arch\n1,{NONE}x\n": "row 1",
+               "index,arch\n1,\"x\n": ":2: a quote", f"index,arch\n1,{NONE}x\n": ":2: ",
                "index,arch\n1,\"x\"y\n": ":2: text after"}
+        bad[f"index,arch,index\n1,{NONE},2\n"] = ":1: columns 1 and 3 are both named 'index'"
+        bad[f"index,arch\n1,{NONE}\n\n1,{CONV}\n"] = ":4: 1 stands on line 2 already"
         for text, says in bad.items():
             with self.subTest(text=text):
                 self.fails(1, "show", "nas-bench-201", "1", "--order", self.write("t.csv", text),
