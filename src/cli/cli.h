@@ -48,6 +48,16 @@ struct cli_option {
         .help = "most memory of a rank; refused when a candidate needs more\n"                     \
                 "(--dry-run says how much is needed)"                                              \
     }
+// For verbs that read a table of accuracies; see truth_options.
+#define CLI_OPTIONS_TRUTH                                                                          \
+    {.name = "truth",                                                                              \
+     .value = "FILE.csv",                                                                          \
+     .help = "measured accuracies: a table with a header; rows without an\n"                       \
+             "accuracy (empty, nan, NA, null or None) are left out"},                              \
+        {.name = "target", .value = "NAME", .help = "its column of accuracies (test_accuracy)"},   \
+    {                                                                                              \
+        .name = "key", .value = "NAME", .help = "its column of architectures (arch)"               \
+    }
 // For verbs that take a supernet in place of an architecture; see cli_check_supernet.
 #define CLI_OPTION_SUPERNET                                                                        \
     {                                                                                              \

@@ -1,98 +1,122 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "truth.h"
-#include "cli.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
-struct pair {
-    uint64_t index; // of the architecture
-    double value;
-    size_t line;
-};
-
-static int read_number(const struct cli_csv *csv, size_t row, size_t column, double *value,
-                       struct assay_err *err)
+int truth_options(struct truth_options *options, const struct cli_args *args, struct assay_err *err)
 {
-    const char *cell = cli_csv_cell(csv, row, column);
-    char *end;
-    *value = strtod(cell, &end);
-    if (end != cell && !*end && isfinite(*value)) return 0;
-    return assay_err_set(err, ASSAY_ERR_INPUT, "%s:%zu: %s is '%.60s', expected a finite number",
-                         csv->file, csv->line[row + 1], csv->cell[column], cell);
+    const char *target = cli_value(args, "target"), *key = cli_value(args, "key");
+    *options = (struct truth_options){
+        .file = cli_value(args, "truth"),
+        .target = target ? target : "test_accuracy",
+        .key = key ? key : "arch",
+    };
+    if (options->file || (!target && !key)) return 0;
+    return assay_err_set(err, ASSAY_ERR_USAGE,
+                         "--%s is a column of --truth FILE.csv, which is missing",
+                         target ? "target" : "key");
 }
 
-static int read_pairs(const struct cli_csv *csv, size_t arch, size_t target,
-                      const struct assay_space *space, struct pair *pair, struct assay_err *err)
+// ---- cells --------------------------------------------------------------------------------------
+// What tables hold where nothing was measured.
+static bool is_missing(const char *cell)
+{
+    static const char *const word[] = {"", "nan", "-nan", "na", "n/a", "null", "none"};
+    for (size_t i = 0; i < ASSAY_LEN(word); i++)
+        if (strcasecmp(cell, word[i]) == 0) return true;
+    return false;
+}
+
+// Decimal notation only, and nothing that a double cannot hold.
+static bool read_number(const char *cell, double *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtod(cell, &end);
+    return end != cell && cell[strspn(cell, "+-.0123456789eE")] == 0 && !*end && !errno;
+}
+
+static int read_accuracy(const struct cli_csv *csv, size_t row, size_t column, double *value,
+                         struct assay_err *err)
+{
+    const char *cell = cli_csv_cell(csv, row, column);
+    *value = NAN;
+    if (is_missing(cell) || read_number(cell, value)) return 0;
+    return assay_err_set(
+        err, ASSAY_ERR_INPUT,
+        "%s:%zu: %.100s is '%.*s', expected a finite number such as 93.25, or none", csv->file,
+        csv->line[row + 1], csv->cell[column],
+        (int)strcspn(cell, "\r\n") < 60 ? (int)strcspn(cell, "\r\n") : 60, cell);
+}
+
+// ---- rows ---------------------------------------------------------------------------------------
+static void leave_out(struct truth *truth, size_t line)
+{
+    if (truth->n_left_out++ == 0) truth->first_left_out = line;
+}
+
+static int read_rows(struct truth *truth, const struct cli_csv *csv, const size_t column[2],
+                     const struct assay_space *space, struct assay_err *err)
 {
     for (size_t i = 0; i < csv->n_row; i++) {
-        pair[i].line = csv->line[i + 1];
-        ASSAY_TRY(read_number(csv, i, target, &pair[i].value, err));
-        if (assay_space_parse(space, cli_csv_cell(csv, i, arch), &pair[i].index, err) < 0)
-            return assay_err_prefix(err, "%s:%zu", csv->file, pair[i].line);
+        struct truth_row row = {.line = csv->line[i + 1]};
+        ASSAY_TRY(read_accuracy(csv, i, column[1], &row.value, err));
+        if (assay_space_parse(space, cli_csv_cell(csv, i, column[0]), &row.index, err) < 0)
+            return assay_err_prefix(err, "%s:%zu", csv->file, row.line);
+        if (isnan(row.value))
+            leave_out(truth, row.line);
+        else
+            truth->row[truth->n++] = row;
     }
-    return 0;
+    if (truth->n) return 0;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: none of its %zu rows has a %.100s", csv->file,
+                         csv->n_row, truth->options.target);
 }
 
 static int by_index(const void *a, const void *b)
 {
-    const struct pair *x = a, *y = b;
+    const struct truth_row *x = a, *y = b;
     if (x->index != y->index) return x->index < y->index ? -1 : 1;
     return (x->line > y->line) - (x->line < y->line);
 }
 
-// Both lists ascend by index.
-static int join(struct truth *truth, const char *file, const struct pair *pair,
-                const struct assay_table *table, struct assay_err *err)
+static int sort(struct truth *truth, const char *file, struct assay_err *err)
 {
-    uint64_t row = 0;
-    for (uint64_t i = 0; i < truth->n_given; i++) {
-        if (i > 0 && pair[i].index == pair[i - 1].index)
+    struct truth_row *row = truth->row;
+    qsort(row, truth->n, sizeof *row, by_index);
+    for (size_t i = 1; i < truth->n; i++)
+        if (row[i].index == row[i - 1].index)
             return assay_err_set(err, ASSAY_ERR_INPUT,
-                                 "%s:%zu: this architecture stands on line %zu already", file,
-                                 pair[i].line, pair[i - 1].line);
-        while (row < table->n_row && table->index[row] < pair[i].index) row++;
-        if (row == table->n_row || table->index[row] != pair[i].index) continue;
-        truth->value[row] = pair[i].value;
-        truth->n_both++;
-    }
-    if (truth->n_both > 0) return 0;
-    return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "%s: none of its %" PRIu64 " architectures is among the results", file,
-                         truth->n_given);
+                                 "%s:%zu: this architecture stands on line %zu already, expected "
+                                 "one accuracy of each",
+                                 file, row[i].line, row[i - 1].line);
+    return 0;
 }
 
-static int read_csv(struct truth *truth, const struct cli_csv *csv, const char *target,
-                    const struct assay_space *space, const struct assay_table *table,
+static int read_csv(struct truth *truth, const struct cli_csv *csv, const struct assay_space *space,
                     struct assay_err *err)
 {
-    size_t arch_column, target_column;
-    ASSAY_TRY(cli_csv_column(csv, "arch", NULL, &arch_column, err));
-    ASSAY_TRY(cli_csv_column(csv, target, "--target", &target_column, err));
-    struct pair *pair = malloc((csv->n_row + 1) * sizeof(*pair));
-    truth->value = malloc((table->n_row + 1) * sizeof(*truth->value));
-    if (!pair || !truth->value)
-        return free(pair), assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
-    for (uint64_t i = 0; i < table->n_row; i++) truth->value[i] = NAN;
-    truth->n_given = csv->n_row;
-    int status = read_pairs(csv, arch_column, target_column, space, pair, err);
-    if (status == 0) {
-        qsort(pair, csv->n_row, sizeof(*pair), by_index);
-        status = join(truth, csv->file, pair, table, err);
-    }
-    free(pair);
-    return status;
+    size_t column[2];
+    ASSAY_TRY(cli_csv_column(csv, truth->options.key, "--key", &column[0], err));
+    ASSAY_TRY(cli_csv_column(csv, truth->options.target, "--target", &column[1], err));
+    truth->row = malloc(csv->n_row * sizeof *truth->row);
+    if (!truth->row)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %zu accuracies", csv->n_row);
+    ASSAY_TRY(read_rows(truth, csv, column, space, err));
+    return sort(truth, csv->file, err);
 }
 
-int truth_read(struct truth *truth, const char *file, const char *target,
-               const struct assay_space *space, const struct assay_table *table,
-               struct assay_err *err)
+int truth_read(struct truth *truth, const struct truth_options *options,
+               const struct assay_space *space, struct assay_err *err)
 {
-    *truth = (struct truth){0};
     struct cli_csv csv;
-    ASSAY_TRY(cli_csv_read(&csv, file, err));
-    const int status = read_csv(truth, &csv, target, space, table, err);
+    *truth = (struct truth){.options = *options};
+    ASSAY_TRY(cli_csv_read(&csv, options->file, err));
+    const int status = read_csv(truth, &csv, space, err);
     cli_csv_free(&csv);
     if (status < 0) truth_free(truth);
     return status;
@@ -100,6 +124,28 @@ int truth_read(struct truth *truth, const char *file, const char *target,
 
 void truth_free(struct truth *truth)
 {
-    free(truth->value);
+    free(truth->row);
     *truth = (struct truth){0};
+}
+
+// ---- what it tells ------------------------------------------------------------------------------
+double truth_of(const struct truth *truth, uint64_t index)
+{
+    size_t first = 0, last = truth->n;
+    while (first < last) {
+        const size_t middle = first + (last - first) / 2;
+        if (truth->row[middle].index < index)
+            first = middle + 1;
+        else
+            last = middle;
+    }
+    return first < truth->n && truth->row[first].index == index ? truth->row[first].value : NAN;
+}
+
+void truth_print_left_out(const struct truth *truth, const char *prefix, FILE *stream)
+{
+    if (!truth->n_left_out) return;
+    fprintf(stream, "%s%s: %zu of %zu rows have no %s and are left out, the first on line %zu\n",
+            prefix, truth->options.file, truth->n_left_out, truth->n + truth->n_left_out,
+            truth->options.target, truth->first_left_out);
 }

@@ -16,6 +16,8 @@ static const uint32_t tops[] = {1, 10, 100};
 struct correlation {
     const struct assay_table *table;
     const struct truth *truth;
+    double *accuracy;    // (n_row) NaN where the truth has none
+    uint64_t n_both;     // architectures that both have
     const double *flops; // (n_row) or NULL
     uint64_t resamples, seed;
     bool invalid_last; // invalid candidates are tied behind all others, instead of left out
@@ -41,7 +43,7 @@ static void gather(const struct correlation *c, int column, struct row_result *r
     const struct assay_table *t = c->table;
     const int direction = t->direction[column];
     for (uint64_t row = 0; row < t->n_row; row++) {
-        if (isnan(c->truth->value[row])) continue;
+        if (isnan(c->accuracy[row])) continue;
         double x = t->value[column][row];
         const bool ok = t->status[row] == ASSAY_VERDICT_OK && isfinite(x);
         r->invalid += !ok;
@@ -49,7 +51,7 @@ static void gather(const struct correlation *c, int column, struct row_result *r
         if (!ok && !(is_cost(t->name[column]) && isfinite(x)))
             x = direction > 0 ? -INFINITY : INFINITY;
         c->x[r->n] = x;
-        c->y[r->n] = c->truth->value[row];
+        c->y[r->n] = c->accuracy[row];
         if (c->flops) c->z[r->n] = c->flops[row];
         r->n++;
     }
@@ -62,7 +64,7 @@ static void measure_top(const struct correlation *c, int column, struct row_resu
     uint32_t n = 0;
     double best = NAN;
     for (uint64_t place = 0; ranking >= 0 && place < c->table->n_row; place++) {
-        const double accuracy = c->truth->value[c->table->order[ranking][place]];
+        const double accuracy = c->accuracy[c->table->order[ranking][place]];
         if (isnan(accuracy)) continue;
         c->y[n++] = accuracy;
         best = fmax(best, accuracy);
@@ -180,12 +182,13 @@ static int choose_columns(const struct assay_table *t, const char *words, int *l
 }
 
 // ---- the verb -----------------------------------------------------------------------------------
-static void print_footer(const struct correlation *c, const char *file, const char *target)
+static void print_footer(const struct correlation *c)
 {
     const struct truth *truth = c->truth;
     results_print_counts(c->table, stdout);
-    printf("\n%s: %" PRIu64 " architectures with %s, %" PRIu64 " of them among the results\n", file,
-           truth->n_given, target, truth->n_both);
+    printf("\n%s: %zu architectures with %s, %" PRIu64 " of them among the results\n",
+           truth->options.file, truth->n, truth->options.target, c->n_both);
+    truth_print_left_out(truth, "", stdout);
     printf("correlations over %s; top k with invalid candidates last; signs are those of the raw "
            "column\n",
            c->invalid_last ? "all candidates, invalid ones tied last" : "ok candidates only");
@@ -210,17 +213,32 @@ static int print_columns(const struct correlation *c, const int *column, int n,
     return status;
 }
 
+static int join(struct correlation *c, struct assay_err *err)
+{
+    const struct assay_table *t = c->table;
+    for (uint64_t row = 0; row < t->n_row; row++) {
+        c->accuracy[row] = truth_of(c->truth, t->index[row]);
+        c->n_both += !isnan(c->accuracy[row]);
+    }
+    if (c->n_both) return 0;
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "%s: none of its %zu architectures is among the results",
+                         c->truth->options.file, c->truth->n);
+}
+
 static int correlate(struct correlation *c, const char *words, struct assay_err *err)
 {
     const struct assay_table *t = c->table;
     const int flops = results_column(t, "flops");
     if (flops >= 0) c->flops = t->value[flops];
-    double *scratch = malloc((3 * t->n_row + 1) * sizeof(*scratch));
+    double *scratch = malloc((4 * t->n_row + 1) * sizeof(*scratch));
     int *column = malloc((t->n_column + 1) * sizeof(*column));
     int status = ASSAY_ERR_MEMORY;
     if (scratch && column) {
         c->x = scratch, c->y = scratch + t->n_row, c->z = scratch + 2 * t->n_row;
-        status = choose_columns(t, words, column, err);
+        c->accuracy = scratch + 3 * t->n_row;
+        status = join(c, err);
+        if (status >= 0) status = choose_columns(t, words, column, err);
         if (status >= 0) status = print_columns(c, column, status, err);
     } else {
         assay_err_set(err, status, "out of memory");
@@ -230,8 +248,10 @@ static int correlate(struct correlation *c, const char *words, struct assay_err 
     return status;
 }
 
-static int read_options(struct correlation *c, const struct cli_args *args, struct assay_err *err)
+static int read_options(struct correlation *c, const struct cli_args *args,
+                        struct truth_options *truth, struct assay_err *err)
 {
+    ASSAY_TRY(truth_options(truth, args, err));
     c->resamples = 1000;
     c->seed = 1;
     c->csv = cli_flag(args, "csv");
@@ -242,46 +262,50 @@ static int read_options(struct correlation *c, const struct cli_args *args, stru
     if (invalid && !c->invalid_last && strcmp(invalid, "drop") != 0)
         return assay_err_set(err, ASSAY_ERR_USAGE, "--invalid: '%.60s' is neither drop nor last",
                              invalid);
-    if (cli_value(args, "truth")) return 0;
+    if (truth->file) return 0;
     return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE.csv is missing");
 }
 
-static int read_truth(struct truth *truth, const struct assay_table *table,
-                      const struct cli_args *args, const char *target, struct assay_err *err)
+static int read_truth(struct truth *truth, const char *results, const struct truth_options *options,
+                      struct assay_err *err)
 {
     char name[64];
     struct assay_space space;
-    ASSAY_TRY(results_space(args->position[0], name, sizeof(name), err));
+    ASSAY_TRY(results_space(results, name, sizeof(name), err));
     ASSAY_TRY(assay_space_open(&space, name, err));
-    const int status = truth_read(truth, cli_value(args, "truth"), target, &space, table, err);
+    const int status = truth_read(truth, options, &space, err);
     assay_space_close(&space);
     return status;
+}
+
+static void print_rest(const struct correlation *c)
+{
+    if (c->csv)
+        truth_print_left_out(c->truth, "assay: ", stderr);
+    else
+        print_footer(c);
 }
 
 static int run(const struct cli_args *args, struct assay_err *err)
 {
     struct correlation c = {0};
-    ASSAY_TRY(read_options(&c, args, err));
-    const char *target = cli_value(args, "target");
-    if (!target) target = "test_accuracy";
+    struct truth_options options;
+    ASSAY_TRY(read_options(&c, args, &options, err));
     struct assay_table *table;
     ASSAY_TRY(assay_table_read(&table, args->position[0], err));
     struct truth truth = {0};
-    int status = read_truth(&truth, table, args, target, err);
+    int status = read_truth(&truth, args->position[0], &options, err);
     c.table = table;
     c.truth = &truth;
     if (status >= 0) status = correlate(&c, cli_value(args, "columns"), err);
-    if (status >= 0 && !c.csv) print_footer(&c, cli_value(args, "truth"), target);
+    if (status >= 0) print_rest(&c);
     truth_free(&truth);
     assay_table_free(table);
     return status < 0 ? status : ASSAY_EXIT_COMPLETE;
 }
 
 static const struct cli_option options[] = {
-    {.name = "truth",
-     .value = "FILE.csv",
-     .help = "table with a header; column arch and the target"},
-    {.name = "target", .value = "NAME", .help = "column to agree with (test_accuracy)"},
+    CLI_OPTIONS_TRUTH,
     {.name = "columns",
      .value = "A,B,...",
      .help = "columns compared (all that have a ranking); all: every one"},
@@ -309,9 +333,11 @@ const struct cli_verb cli_verb_correlate = {
              "tenas is TE-NAS's\n"
              "rank sum of kappa and regions. Rows are joined by architecture; other columns are "
              "ignored.\n",
-    .examples = "assay correlate runs/nb201/results.h5 --truth accuracy.csv\n"
-                "assay correlate runs/nb201/results.h5 --truth accuracy.csv --target "
-                "valid_accuracy --csv\n",
+    .examples =
+        "assay correlate runs/nb201/results.h5 --truth accuracy.csv\n"
+        "assay correlate runs/nb201/results.h5 --truth accuracy.csv --target "
+        "valid_accuracy --csv\n"
+        "assay correlate runs/nb201/results.h5 --truth nb201.csv --key arch_str --target acc\n",
     .option = options,
     .min_position = 1,
     .max_position = 1,

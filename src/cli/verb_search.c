@@ -16,45 +16,11 @@ struct summary {
     const struct assay_config *config;
     const struct assay_found_list *found;
     struct assay_space space;
-    double *accuracy; // (n) NaN where unknown; NULL without --truth
-    double wall;      // of the whole run
+    const struct truth *truth; // NULL without --truth
+    double wall;               // of the whole run
     int ranks;
     struct assay_err *err;
 };
-
-static int by_value(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-// The accuracies of what was found, from a table that is made to look like results.
-static int read_truth(struct summary *s, const char *file, const char *target)
-{
-    const size_t n = s->found->n;
-    uint64_t *index = calloc(n + 1, sizeof *index);
-    struct truth truth = {0};
-    s->accuracy = calloc(n + 1, sizeof *s->accuracy);
-    if (!index || !s->accuracy) {
-        free(index);
-        return assay_err_set(s->err, ASSAY_ERR_MEMORY, "no memory for accuracies");
-    }
-    uint64_t distinct = 0;
-    for (size_t i = 0; i < n; i++) index[i] = s->found->item[i].index;
-    qsort(index, n, sizeof *index, by_value);
-    for (size_t i = 0; i < n; i++)
-        if (!distinct || index[distinct - 1] != index[i]) index[distinct++] = index[i];
-    const struct assay_table table = {.n_row = distinct, .index = index};
-    const int status = truth_read(&truth, file, target, &s->space, &table, s->err);
-    for (size_t i = 0; status >= 0 && i < n; i++) {
-        const uint64_t *at =
-            bsearch(&s->found->item[i].index, index, distinct, sizeof *index, by_value);
-        s->accuracy[i] = truth.value[at - index];
-    }
-    truth_free(&truth);
-    free(index);
-    return status;
-}
 
 static int count_cost(const struct summary *s, uint64_t index, struct assay_cost *cost)
 {
@@ -78,7 +44,7 @@ static void add_row(const struct summary *s, struct text_table *t, size_t i,
     text_table_add(t, "%" PRIu64, cost->flops);
     text_table_add(t, "%" PRIu64, f->evaluations);
     text_table_add(t, "%.1f", f->cpu_seconds);
-    if (s->accuracy) text_table_add_number(t, s->accuracy[i], 4);
+    if (s->truth) text_table_add_number(t, truth_of(s->truth, f->index), 4);
     text_table_add(t, "%s", f->arch);
 }
 
@@ -86,9 +52,9 @@ static int print_found(const struct summary *s)
 {
     static const char *const head[] = {"method", "seed",        "index", "params",
                                        "flops",  "evaluations", "CPU s"};
-    struct text_table t = {.n_column = s->accuracy ? 9 : 8};
+    struct text_table t = {.n_column = s->truth ? 9 : 8};
     for (size_t i = 0; i < ASSAY_LEN(head); i++) text_table_add(&t, "%s", head[i]);
-    if (s->accuracy) text_table_add(&t, "accuracy");
+    if (s->truth) text_table_add(&t, "accuracy");
     text_table_add(&t, "arch");
     int status = 0;
     for (size_t i = 0; status >= 0 && i < s->found->n; i++) {
@@ -118,45 +84,53 @@ static size_t count_agreeing(const struct summary *s, size_t first, size_t n)
     return most;
 }
 
-static void print_accuracy(const double *accuracy, size_t n_all, const char *target)
+// Over those of the n searches whose network the truth knows.
+static void print_accuracy(const struct summary *s, size_t first, size_t n)
 {
+    const struct assay_found *f = s->found->item + first;
     double sum = 0, square = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < n_all; i++) {
-        if (isnan(accuracy[i])) continue;
-        sum += accuracy[i];
-        n++;
+    size_t known = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double accuracy = truth_of(s->truth, f[i].index);
+        if (isnan(accuracy)) continue;
+        sum += accuracy;
+        known++;
     }
-    if (!n) return;
-    for (size_t i = 0; i < n_all; i++)
-        if (!isnan(accuracy[i])) square += pow(accuracy[i] - sum / (double)n, 2);
-    printf("; %s: mean %.2f, standard deviation %.2f over %zu", target, sum / (double)n,
-           n > 1 ? sqrt(square / (double)(n - 1)) : 0.0, n);
+    for (size_t i = 0; i < n; i++) {
+        const double accuracy = truth_of(s->truth, f[i].index);
+        if (!isnan(accuracy)) square += pow(accuracy - sum / (double)known, 2);
+    }
+    printf("; %s: ", s->truth->options.target);
+    if (known)
+        printf("mean %.2f", sum / (double)known);
+    else
+        printf("not known");
+    if (known > 1) printf(", standard deviation %.2f", sqrt(square / (double)(known - 1)));
+    if (known) printf(" over %zu", known);
+    if (known && known < n) printf(" of %zu", n);
 }
 
 // The n searches of one method.
-static void print_method(const struct summary *s, size_t first, size_t n, const char *target)
+static void print_method(const struct summary *s, size_t first, size_t n)
 {
     double cpu = 0;
     for (size_t i = 0; i < n; i++) cpu += s->found->item[first + i].cpu_seconds;
     printf("%s: %.1f s of CPU time a search", s->found->item[first].method, cpu / (double)n);
     if (n > 1) printf("; %zu of %zu seeds found the same network", count_agreeing(s, first, n), n);
-    if (s->accuracy) print_accuracy(s->accuracy + first, n, target);
+    if (s->truth) print_accuracy(s, first, n);
     printf("\n");
 }
 
-static int summarise(struct summary *s, const struct cli_args *args)
+static int summarise(struct summary *s)
 {
-    const char *file = cli_value(args, "truth");
-    const char *target = cli_value(args, "target") ? cli_value(args, "target") : "test_accuracy";
     ASSAY_TRY(assay_space_open(&s->space, s->config->space, s->err));
-    if (file) ASSAY_TRY(read_truth(s, file, target));
     ASSAY_TRY(print_found(s));
     for (size_t i = 0, n; i < s->found->n; i += n) {
         for (n = 1; i + n < s->found->n; n++)
             if (s->found->item[i + n].method != s->found->item[i].method) break;
-        print_method(s, i, n, target);
+        print_method(s, i, n);
     }
+    if (s->truth) truth_print_left_out(s->truth, "", stdout);
     printf("%zu search%s in %.1f s on %d rank%s, %.1f s each\n", s->found->n,
            s->found->n > 1 ? "es" : "", s->wall, s->ranks, s->ranks > 1 ? "s" : "",
            s->wall / (double)s->found->n);
@@ -172,30 +146,28 @@ static bool all_done(const struct assay_found_list *found)
     return done;
 }
 
-static int conclude(const struct assay_config *config, const struct cli_args *args,
-                    const struct assay_found_list *found, double wall, struct assay_err *err)
+static int conclude(struct summary *s)
 {
-    struct summary s = {.config = config,
-                        .found = found,
-                        .wall = wall,
-                        .ranks = assay_comm_size(args->comm),
-                        .err = err};
-    if (!all_done(found)) return 0;
-    const int status = summarise(&s, args);
-    assay_space_close(&s.space);
-    free(s.accuracy);
+    if (!all_done(s->found)) return 0;
+    const int status = summarise(s);
+    assay_space_close(&s->space);
     return status;
 }
 
-static int run(const struct cli_args *args, struct assay_err *err)
+// Before anything is computed or written: a table that cannot be read is no end of a long search.
+static int read_truth(struct truth *truth, const struct truth_options *options, const char *name,
+                      struct assay_err *err)
 {
-    struct assay_config config;
-    const char *dir = cli_value(args, "output");
-    int status = dir && *dir
-                     ? cli_config(&config, args->position[0], args, err)
-                     : assay_err_set(err, ASSAY_ERR_USAGE,
-                                     "search: -o DIR is missing or empty: where results go");
-    ASSAY_TRY(assay_comm_agree(args->comm, status, err));
+    struct assay_space space;
+    ASSAY_TRY(assay_space_open(&space, name, err));
+    const int status = truth_read(truth, options, &space, err);
+    assay_space_close(&space);
+    return status;
+}
+
+static int search(const struct cli_args *args, const struct assay_config *config,
+                  const struct truth *truth, struct assay_err *err)
+{
     const int rank = assay_comm_rank(args->comm);
     const struct assay_log log = {
         .stream = stderr,
@@ -205,12 +177,44 @@ static int run(const struct cli_args *args, struct assay_err *err)
     struct assay_found_list found;
     int code = ASSAY_EXIT_COMPLETE;
     const double start = assay_clock_wall();
-    status = assay_search_run(&config, dir, args->comm, &log, &found, &code, err);
-    if (status >= 0 && rank == 0)
-        status = conclude(&config, args, &found, assay_clock_wall() - start, err);
+    int status =
+        assay_search_run(config, cli_value(args, "output"), args->comm, &log, &found, &code, err);
+    struct summary s = {.config = config,
+                        .found = &found,
+                        .truth = truth,
+                        .wall = assay_clock_wall() - start,
+                        .ranks = assay_comm_size(args->comm),
+                        .err = err};
+    if (status >= 0 && rank == 0) status = conclude(&s);
     assay_found_free(&found);
     ASSAY_TRY(assay_comm_agree(args->comm, status, err));
     return code;
+}
+
+static int read_words(const struct cli_args *args, struct assay_config *config,
+                      struct truth_options *truth, struct assay_err *err)
+{
+    const char *dir = cli_value(args, "output");
+    if (!dir || !*dir)
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "search: -o DIR is missing or empty: where results go");
+    ASSAY_TRY(truth_options(truth, args, err));
+    return cli_config(config, args->position[0], args, err);
+}
+
+static int run(const struct cli_args *args, struct assay_err *err)
+{
+    struct assay_config config;
+    struct truth_options options;
+    struct truth truth = {0};
+    ASSAY_TRY(assay_comm_agree(args->comm, read_words(args, &config, &options, err), err));
+    int status = 0;
+    if (options.file && assay_comm_rank(args->comm) == 0)
+        status = read_truth(&truth, &options, config.space, err);
+    status = assay_comm_agree(args->comm, status, err);
+    if (status >= 0) status = search(args, &config, options.file ? &truth : NULL, err);
+    truth_free(&truth);
+    return status;
 }
 
 static const struct cli_option options[] = {
@@ -219,11 +223,7 @@ static const struct cli_option options[] = {
      .value = "DIR",
      .help = "run directory: journal, search.h5, config.ini; the same\n"
              "command with the same directory resumes"},
-    {.name = "truth",
-     .value = "FILE.csv",
-     .help = "measured accuracies (column arch and --target), printed beside\n"
-             "what was found"},
-    {.name = "target", .value = "NAME", .help = "the accuracy's column (test_accuracy)"},
+    CLI_OPTIONS_TRUTH,
     CLI_OPTION_SET,
     {.name = "quiet", .letter = 'q', .help = "print only the summary, warnings and errors"},
     {.name = NULL},

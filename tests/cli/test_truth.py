@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of accuracies as other programs write them: read as they are meant, or refused by file and line; by correlate,
+and by search before it begins.
+
+usage: test_truth.py ASSAY SOURCE_ROOT
+"""
+import os
+import subprocess
+import sys
+import unittest
+
+import test_tables
+from test_cli import ASSAY, CONV, ENV, NONE, Case, run
+
+
+class Truth(test_tables.Results):
+    def rows_of(self, n=8):
+        return [f"{r['arch']},{r['accuracy']}" for r in self.rows[:n]]
+
+    def read(self, text, *words):
+        """What correlate makes of a table, as CSV, and its notes."""
+        with open(self.path("t.csv"), "wb") as f:
+            f.write(text if isinstance(text, bytes) else text.encode())
+        p = run("correlate", self.results, "--truth", self.path("t.csv"), "--csv", "--bootstrap", "0", *words)
+        self.assertEqual(p.returncode, 0, p.stderr)
+        return p.stdout, p.stderr
+
+    def test_tables_as_programs_write_them(self):
+        head, rows = "arch,test_accuracy", self.rows_of()
+        plain = self.read("\n".join([head, *rows]))
+        self.assertEqual(plain[1], "")
+        quoted = [f'"{a}\n","{b}"' for a, b in (row.split(",") for row in rows)]
+        for name, text in {
+            "line feed at the end": "\n".join([head, *rows]) + "\n",
+            "CR LF": "\r\n".join([head, *rows]) + "\r\n",
+            "CR CR LF": "\r\r\n".join([head, *rows]),
+            "mark": "\ufeff" + "\n".join([head, *rows]),
+            "mark and quotes": '\ufeff"arch","test_accuracy"\n' + "\n".join(rows),
+            "line ends in cells": "\n".join([head, *quoted]),
+            "CR LF in cells": "\r\n".join([head, *quoted]).replace('\n"', '\r\n"'),
+            "blanks": "\n".join([' arch , "test_accuracy" ', "", *(r.replace(",", " , ") for r in rows), " \t", ","]),
+            "doubled quotes": "\n".join(["note," + head, *(f'"the ""best"", or\nnot",{r}' for r in rows)]),
+            "other columns twice": "\n".join(["a,a," + head, *(f"1,2,{r}" for r in rows)]),
+            "signs and exponents": "\n".join([head, *(f"{a},+{float(b) * 10}e-1" for a, b in (r.split(",") for r in rows))]),
+        }.items():
+            with self.subTest(name):
+                self.assertEqual(self.read(text), plain)
+
+    def test_rows_without_an_accuracy_are_left_out_and_counted(self):
+        rows = self.rows_of()
+        fewer = self.read("arch,test_accuracy\n" + "\n".join(rows[:1] + rows[4:]))
+        for gap in ("", "nan", "NaN", "-nan", "NA", "n/a", "null", "None", '""'):
+            with self.subTest(gap):
+                holes = [r if i in (0, 4, 5, 6, 7) else r.split(",")[0] + "," + gap for i, r in enumerate(rows)]
+                text, note = self.read("arch,test_accuracy\n\n" + "\n".join(holes))
+                self.assertEqual(text, fewer[0])
+                self.assertEqual(note, f"assay: {self.path('t.csv')}: 3 of 8 rows have no test_accuracy and are left out, "
+                                       "the first on line 4\n")
+        shown = self.works("correlate", self.results, "--truth", self.path("t.csv"))
+        self.assertIn("t.csv: 5 architectures with test_accuracy, 5 of them among the results\n"
+                      f"{self.path('t.csv')}: 3 of 8 rows have no test_accuracy and are left out", shown)
+
+    def test_key_names_the_architectures(self):
+        rows = self.rows_of()
+        plain = self.read("arch,test_accuracy\n" + "\n".join(rows))
+        other = "Architecture String,top 1\n" + "\n".join(rows)
+        self.assertEqual(self.read(other, "--key", "Architecture String", "--target", "top 1"), plain)
+        # The plain name does not count then.
+        self.read("arch,name,test_accuracy\n" + "\n".join("x," + r for r in rows), "--key", "name")
+
+    def test_two_columns_of_one_name(self):
+        rows = self.rows_of()
+        for head, words in (("arch,test_accuracy,test_accuracy", ()), ("arch,test_accuracy, test_accuracy ", ()),
+                            ('arch,top1,"top1"', ("--target", "top1")), ("test_accuracy,arch,arch", ()),
+                            ("test_accuracy,a,a", ("--key", "a"))):
+            with self.subTest(head):
+                file = self.write("twice.csv", f"\n{head}\n" + "\n".join(f"{r},1" for r in rows))
+                self.fails(1, "correlate", self.results, "--truth", file, *words,
+                           says=["twice.csv:2: columns 2 and 3 are both named"])
+
+    def test_files_that_are_no_tables(self):
+        arch = self.rows[0]["arch"]
+        row = f"arch,test_accuracy\n{arch},90\n"
+        for text, *says in (
+                ("arch;test_accuracy;note\n" + f"{arch};90,5;\n", ":1: looks separated by ';'"),
+                ('"arch";"test_accuracy"\n' + f'"{arch}";"90"\n', ":1: looks separated by ';'"),
+                ("arch\ttest_accuracy\n" + f"{arch}\t90\n", ":1: looks separated by tabs"),
+                ("sep=;\n" + row, ":1: looks separated by ';'"),
+                (row.replace("\n", "\r"), ":1: line ends are CR alone"),
+                (row.replace("test_accuracy", '"test_accuracy"').replace("\n", "\r"), ":1: line ends are CR alone"),
+                (row + f"{arch}\r,91\n", ":3: line ends are CR alone"),
+                (row.encode("utf-16"), "UTF-16"),
+                (("\ufeff" + row).encode("utf-16-be"), "UTF-16"),
+                (row.encode("utf-16-le"), ":1: a zero byte"),
+                (row.encode() + b"\n\0", ":4: a zero byte"),
+                (open(self.results, "rb").read(), "a zero byte"),
+                ("", "empty"), ("\n \n,,\n", "empty"), ("\ufeff", "empty"),
+                ("arch,test_accuracy\n\n", "no row below the header"),
+                (f'arch,test_accuracy\n"{arch},90\n{arch},91\n', ":2: a quote that is not closed"),
+                (row + f'\n"{arch}"x,91\n', ":4: text after a closing quote"),
+                (row + f'"{arch}\n",91,2\n', ":3: 3 cells, expected 2"),
+                ('note,arch,test_accuracy\n"a\nb",' + f"{arch},90\n{arch}\n", ":4: 1 cells, expected 3"),
+                ("Arch,test_accuracy\n" + f"{arch},90\n", "'arch'", "Arch"),
+                (f"arch,test_accuracy\n{arch},\n", "none of its 1 rows has a test_accuracy")):
+            with self.subTest(text=text[:40]):
+                with open(self.path("no.csv"), "wb") as f:
+                    f.write(text if isinstance(text, bytes) else text.encode())
+                self.fails(1, "correlate", self.results, "--truth", self.path("no.csv"), says=["no.csv", *says])
+        self.fails(1, "correlate", self.results, "--truth", self.dir, says=[self.dir, "a directory"])
+        self.fails(1, "correlate", self.results, "--truth", "/dev/zero", says=["/dev/zero:1: a zero byte"])
+        self.fails(1, "correlate", self.results, "--truth", "/dev/null", says=["/dev/null", "empty"])
+        os.mkfifo(self.path("fifo"))
+        self.fails(1, "correlate", self.results, "--truth", self.path("fifo"), says=["fifo", "empty"])
+
+    def test_accuracies_that_are_no_numbers(self):
+        arch = self.rows[0]["arch"]
+        for cell in ("high", "90.5%", '"1,234"', '"90,5"', "inf", "-Infinity", "1e400", "0x5a", "90 91", "90.5x", "nan(1)", "-"):
+            with self.subTest(cell):
+                file = self.write("t.csv", f"test_accuracy,arch\n91,{self.rows[1]['arch']}\n{cell},{arch}\n")
+                self.fails(1, "correlate", self.results, "--truth", file,
+                           says=["t.csv:3: test_accuracy is '" + cell.strip('"'), "expected a finite number"])
+
+    def test_a_pipe_is_read(self):
+        rows = self.rows_of()
+        plain = self.read("arch,test_accuracy\n" + "\n".join(rows))[0]
+        read, write = os.pipe()
+        os.write(write, ("arch,test_accuracy\n" + "\n".join(rows[:4])).encode())
+        p = subprocess.Popen([ASSAY, "correlate", self.results, "--truth", f"/dev/fd/{read}", "--csv", "--bootstrap", "0"],
+                             env=ENV, stdout=subprocess.PIPE, pass_fds=[read], text=True)
+        os.close(read)
+        os.write(write, ("\n" + "\n".join(rows[4:])).encode())
+        os.close(write)
+        self.assertEqual((p.communicate(timeout=120)[0], p.returncode), (plain, 0))
+
+class Search(Case):
+    """A table of accuracies beside a search."""
+    SMALL = "[network]\nimage = 8\nchannels = 2\n[ntk]\nbatch = 4\n[regions]\nbatch = 300\n[search]\nseeds = 0-3\n"
+
+    def setUp(self):
+        super().setUp()
+        self.config = self.write("s.ini", self.SMALL)
+
+    def search(self, *words, directory="run"):
+        p = run("search", self.config, "-o", self.path(directory), "--quiet", *words)
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        return p.stdout
+
+    def found(self):
+        lines = self.search().splitlines()
+        return [dict(zip(lines[0].replace("CPU s", "cpu").split(), line.split())) for line in lines[1:5]]
+
+    def table(self, *rows):
+        return self.write("t.csv", "arch,test_accuracy\n" + "".join(f"{arch},{x}\n" for arch, x in rows))
+
+    def contents(self):
+        return {name: (os.stat(self.path("run/" + name)).st_mtime_ns, open(self.path("run/" + name), "rb").read())
+                for name in os.listdir(self.path("run"))}
+
+    def test_the_table_is_read_before_anything_else(self):
+        other = self.table(("|nor_conv_9x9~0|", 90))
+        bad = [(["--truth", other], 1, "t.csv:2: "), (["--truth", self.path("no.csv")], 1, "no.csv: No such file"),
+               (["--truth", self.write("u.csv", "arch,acc\nx,1\n")], 1, "no column 'test_accuracy' (--target"),
+               (["--truth", self.write("v.csv", "arch,acc,acc\nx,1,2\n"), "--target", "acc"], 1, "columns 2 and 3"),
+               (["--truth", self.write("w.csv", f"arch,test_accuracy\n{CONV},nan\n")], 1, "none of its 1 rows"),
+               (["--target", "acc"], 2, "--truth"), (["--key", "acc"], 2, "--truth")]
+        for words, code, says in bad:
+            with self.subTest(words):
+                self.fails(code, "search", self.config, "-o", self.path("run"), *words, says=[says])
+                self.assertFalse(os.path.exists(self.path("run")))
+        self.search()
+        before = self.contents()
+        for words, code, says in bad:
+            self.fails(code, "search", self.config, "-o", self.path("run"), *words, says=[says])
+        self.assertEqual(self.contents(), before)
+
+    def test_what_the_table_lacks_is_not_known(self):
+        archs = [f["arch"] for f in self.found()]
+        self.assertEqual(len(set(archs)), 4)
+        for known, says in ((0, "not known"), (1, "mean 90.00 over 1 of 4"),
+                            (2, "mean 90.50, standard deviation 0.71 over 2 of 4"),
+                            (4, "mean 91.50, standard deviation 1.29 over 4")):
+            table = self.table((CONV, 70), *((a, 90 + i) for i, a in enumerate(archs[:known])), (archs[3], "")
+                               if known < 4 else (NONE, ""))
+            for directory in ("run", f"fresh{known}"):
+                text = self.search("--truth", table, directory=directory)
+                self.assertIn(f"; test_accuracy: {says}\n", text)
+                rows = [line.split() for line in text.splitlines()[1:5]]
+                self.assertEqual([(r[-1], r[-2]) for r in rows],
+                                 [(a, str(90 + i) if i < known else "-") for i, a in enumerate(archs)])
+                self.assertIn(f"\n{table}: 1 of {known + 2} rows have no test_accuracy and are left out, the first on line "
+                              f"{known + 3}\n", text)
+        other = self.write("o.csv", f"a,b\n93,{archs[2]}\n")
+        self.assertIn("; a: mean 93.00 over 1 of 4\n", self.search("--truth", other, "--target", "a", "--key", "b"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
