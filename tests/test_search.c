@@ -72,8 +72,6 @@ static void ties_share_a_rank_and_the_next_is_one_more(void **state)
     }
 }
 
-// ---- operations
-// -----------------------------------------------------------------------------------
 static struct prune_candidate candidate(uint32_t edge, uint32_t op, uint32_t kappa,
                                         uint32_t regions)
 {
@@ -81,6 +79,23 @@ static struct prune_candidate candidate(uint32_t edge, uint32_t op, uint32_t kap
         .edge = edge, .op = op, .rank_kappa = kappa, .rank_regions = regions};
 }
 
+// Ranks decide within edges, or within the edges of a node: differences between these say nothing.
+static void ties_are_within_groups(void **state)
+{
+    const struct assay_supernet_kind *darts = assay_space_find("darts")->supernet;
+    struct prune_candidate c[] = {candidate(2, 1, 0, 4), candidate(2, 2, 0, 4),
+                                  candidate(3, 1, 5, 2), candidate(3, 2, 5, 3)};
+    (void)state;
+    struct prune_ties ties = prune_find_ties(c, ASSAY_LEN(c), NULL);
+    assert_true(ties.kappa && !ties.regions);
+    ties = prune_find_ties(c, 3, NULL);
+    assert_true(ties.kappa && ties.regions);
+    ties = prune_find_ties(c, 3, darts); // edges 2 and 3 enter the same node
+    assert_true(!ties.kappa && !ties.regions);
+}
+
+// ---- operations
+// -----------------------------------------------------------------------------------
 static void the_lowest_sum_of_each_edge_goes(void **state)
 {
     struct assay_supernet mask = {.alive = {{0x1e, 0x0a, 0x08}}};
@@ -198,6 +213,7 @@ int main(void)
         cmocka_unit_test(broken_networks_change_most),
         cmocka_unit_test(rounds_to_three_digits),
         cmocka_unit_test(ties_share_a_rank_and_the_next_is_one_more),
+        cmocka_unit_test(ties_are_within_groups),
         cmocka_unit_test(the_lowest_sum_of_each_edge_goes),
         cmocka_unit_test(equal_ranks_prune_the_earlier),
         cmocka_unit_test(no_edge_is_emptied),

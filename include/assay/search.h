@@ -28,6 +28,7 @@ struct assay_found_list {
 // Collective. Runs the searches that config.search names in dir, or resumes them; see
 // assay_farm_run. DIR/search.h5 holds what happened: for each method tables of equal-length data
 // sets, attributes as results.h5 has, and a group /run of all that may differ between equal runs.
+// ERR_INPUT where nothing decides: no value is finite, or all are equal.
 // found (rank 0): owned by the caller, also after an error.
 int assay_search_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                      const struct assay_log *log, struct assay_found_list *found, int *exit_code,

@@ -203,12 +203,17 @@ static double rank_of(const double *x, size_t n, size_t at, int direction)
     return rank;
 }
 
+static bool is_rank_sum(const struct baseline *b)
+{
+    return b->by == b->c->schema->n_column && !b->counted.n_column;
+}
+
 static void score_all(struct baseline *b)
 {
-    const bool sum = b->by == b->c->schema->n_column && !b->counted.n_column;
+    const bool sum = is_rank_sum(b);
     for (size_t i = 0; i < b->n; i++) {
         if (sum)
-            b->value[i] = isfinite(b->kappa[i])
+            b->value[i] = isfinite(b->kappa[i]) && isfinite(b->regions[i])
                               ? rank_of(b->kappa, b->n, i, -1) + rank_of(b->regions, b->n, i, 1)
                               : NAN;
         b->score[i] = isfinite(b->value[i]) ? b->direction * b->value[i] : -INFINITY;
@@ -220,7 +225,10 @@ int baseline_take(struct baseline *b, const struct search_round *round)
     for (size_t i = 0; i < round->n_record; i++) {
         const struct assay_record *record = round->record[i];
         const size_t at = b->n - round->n_record + i;
-        if (record->verdict != ASSAY_VERDICT_OK) continue;
+        if (record->verdict != ASSAY_VERDICT_OK) {
+            if (!*b->reason) memcpy(b->reason, record->reason, sizeof b->reason);
+            continue;
+        }
         b->kappa[at] = mean_of(b, record, b->by_kappa);
         b->regions[at] = mean_of(b, record, b->by_regions);
         b->value[at] = mean_of(b, record, b->by);
@@ -230,12 +238,94 @@ int baseline_take(struct baseline *b, const struct search_round *round)
     return 0;
 }
 
-uint64_t baseline_best(const struct baseline *b)
+// ---- the decision -------------------------------------------------------------------------------
+// Of those with a score; *value is the first's. False when there are fewer than two, too.
+static bool all_equal(const struct baseline *b, const double *column, double *value)
+{
+    size_t n = 0;
+    bool equal = true;
+    for (size_t i = 0; i < b->n; i++) {
+        if (!isfinite(b->score[i])) continue;
+        if (n++ == 0) *value = column[i];
+        equal &= column[i] == *value;
+    }
+    return n > 1 && equal;
+}
+
+static size_t count_scored(const struct baseline *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++) n += isfinite(b->score[i]);
+    return n;
+}
+
+static int undecided(const struct baseline *b, const char *column, double value,
+                     struct assay_err *err)
+{
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "seed %" PRIu64 ": %s: %s is %.6g for each of the %zu architectures that "
+                         "are ok, so that nothing decides between them",
+                         b->seed, b->method, column, value, count_scored(b));
+}
+
+static void warn_equal(const struct baseline *b, const char *what, double value)
+{
+    assay_log_line(b->c->log, ASSAY_LOG_WARN,
+                   "seed %" PRIu64 ": %s: %s decided nothing: %.6g for each of the %zu "
+                   "architectures that are ok",
+                   b->seed, b->method, what, value, count_scored(b));
+}
+
+// Kappa and regions may each say nothing, or the opposite of each other.
+static int check_sum(const struct baseline *b, struct assay_err *err)
+{
+    double kappa = 0, regions = 0, sum = 0;
+    const bool no_kappa = all_equal(b, b->kappa, &kappa);
+    const bool no_regions = all_equal(b, b->regions, &regions);
+    if (no_kappa && no_regions) return undecided(b, "kappa, as regions,", kappa, err);
+    if (no_kappa) warn_equal(b, "kappa", kappa);
+    if (no_regions) warn_equal(b, "regions", regions);
+    if (all_equal(b, b->value, &sum)) warn_equal(b, "the sum of ranks", sum);
+    return 0;
+}
+
+static int none_is_ok(const struct baseline *b, const char *column, struct assay_err *err)
+{
+    const struct assay_protocol *p = &b->c->config->protocol;
+    char why[256] = "";
+    if (!strncmp(p->metrics, "ntk", 3))
+        snprintf(why, sizeof why, "; " SEARCH_SINGULAR, (unsigned long long)p->ntk_batch);
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "seed %" PRIu64
+                         ": %s: %s is infinite or undefined for all of the %zu architectures "
+                         "evaluated, so that it decides nothing (%s)%s",
+                         b->seed, b->method, column, b->n, b->reason, why);
+}
+
+static int check_decided(const struct baseline *b, struct assay_err *err)
+{
+    const char *by = b->c->config->search.by;
+    const bool sum = is_rank_sum(b);
+    const size_t ok = count_scored(b);
+    double value = 0;
+    if (!ok) return none_is_ok(b, sum ? "kappa" : by, err);
+    if (2 * ok < b->n)
+        assay_log_line(b->c->log, ASSAY_LOG_WARN,
+                       "seed %" PRIu64
+                       ": %s: %zu of %zu architectures are not ok and count for nothing (%s)",
+                       b->seed, b->method, b->n - ok, b->n, b->reason);
+    if (sum) return check_sum(b, err);
+    return all_equal(b, b->value, &value) ? undecided(b, by, value, err) : 0;
+}
+
+int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *err)
 {
     size_t best = 0;
+    ASSAY_TRY(check_decided(b, err));
     for (size_t i = 1; i < b->n; i++)
         if (b->score[i] > b->score[best]) best = i;
-    return b->index[best];
+    *index = b->index[best];
+    return 0;
 }
 
 void baseline_book(const struct baseline *b)

@@ -17,6 +17,7 @@ struct baseline {
     uint32_t by, by_kappa, by_regions; // columns; by is n_column for the rank sum
     struct assay_columns counted;      // of a column that needs no evaluation
     int direction;                     // of the column
+    char reason[ASSAY_REASON_MAX];     // of the first that is not OK
     uint64_t samples;
 };
 
@@ -28,8 +29,9 @@ int baseline_open(struct baseline *b, const struct search_context *c, const char
 int baseline_ask(struct baseline *b, struct search_round *round, uint64_t index);
 // Takes what was answered and scores everything anew: a rank sum depends on all there is.
 int baseline_take(struct baseline *b, const struct search_round *round);
-// The best so far, the earliest of equal ones.
-uint64_t baseline_best(const struct baseline *b);
+// The best of all, the earliest of equal ones. An error when nothing decides between them: none is
+// OK, or all that are have the same value. Warns of one column of a rank sum that decides nothing.
+int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *err);
 // A uniformly drawn architecture.
 uint64_t baseline_draw(const struct baseline *b, struct assay_rng *rng);
 // Writes what was evaluated into the book, once, at the end.

@@ -99,8 +99,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
                                born ? mutate(e, parent_of(e, born)) : baseline_draw(b, &e->rng)));
     if (b->n > born) return 1;
     baseline_book(b);
-    *index = baseline_best(b);
-    return 0;
+    return baseline_best(b, index, round->err);
 }
 
 static void close_evolution(void *state)

@@ -77,6 +77,10 @@ uint32_t search_column(const struct assay_schema *schema, const char *name);
 // Mean over the repeats, NaN when one is.
 double search_mean(const struct assay_schema *schema, const struct assay_record *record,
                    uint32_t column);
+// Ends an error text on kernels of the configuration that have no kappa.
+#define SEARCH_SINGULAR                                                                            \
+    "kernels are singular when images repeat, or when ntk.batch = %llu is more than the network "  \
+    "tells apart: other images or a smaller batch may help"
 // An error unless the space has supernets.
 int search_need_supernet(const struct assay_space *space, struct assay_err *err);
 

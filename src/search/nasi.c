@@ -16,11 +16,12 @@ struct nasi {
     const struct search_method *method;
     const struct assay_oneshot_kind *kind;
     uint64_t seed, n_step, skipped;
+    uint64_t flat;       // steps whose derivative is zero
     enum nasi_what what; // of each step
     struct nasi_penalty penalty;
     struct nasi_sum sum;
     double least, most; // T
-    double best;        // of nasi-random: R, and the step that has it
+    double best, worst; // of nasi-random: R, and the step that has the best
     uint64_t best_step;
 };
 
@@ -128,9 +129,14 @@ static void log_steps(const struct nasi *n)
                    n->least, n->most, n->sum.over, n->sum.nu);
     if (n->skipped)
         assay_log_line(n->c->log, ASSAY_LOG_WARN,
-                       "seed %" PRIu64 ": %s: %" PRIu64 " steps whose trace norm is not finite "
-                       "count for nothing",
+                       "seed %" PRIu64 ": %s: %" PRIu64 " steps whose trace norm or derivative is "
+                       "not finite count for nothing",
                        n->seed, n->method->name, n->skipped);
+    if (n->flat) // samples of dead networks have none; so many are no accident
+        assay_log_line(n->c->log, 2 * n->flat > n->sum.steps ? ASSAY_LOG_WARN : ASSAY_LOG_INFO,
+                       "seed %" PRIu64 ": %s: %" PRIu64 " of %" PRIu64
+                       " steps have a derivative of zero and decide nothing",
+                       n->seed, n->method->name, n->flat, n->sum.steps);
 }
 
 // ---- what is answered ---------------------------------------------------------------------------
@@ -148,6 +154,8 @@ static int take_step(struct nasi *n, const struct search_round *round, uint64_t 
         nasi_add(n->kind, &n->penalty, trace, &dalpha, &n->sum);
         const double r = trace - n->penalty.mu * fmax(0, trace - n->sum.nu);
         if (n->sum.steps == 1 || r > n->best) n->best = r, n->best_step = step;
+        n->worst = n->sum.steps == 1 ? r : fmin(n->worst, r);
+        n->flat += n->what == NASI_DERIVATIVE && nasi_norm(&dalpha) == 0;
         n->least = n->sum.steps == 1 ? trace : fmin(n->least, trace);
         n->most = n->sum.steps == 1 ? trace : fmax(n->most, trace);
     }
@@ -156,15 +164,37 @@ static int take_step(struct nasi *n, const struct search_round *round, uint64_t 
     return 0;
 }
 
+// R of all steps, to the rounding of T. With mu = 1 it is nu wherever T is above.
+static bool all_equal(const struct nasi *n)
+{
+    return n->sum.steps > 1 && n->best - n->worst <= 1e-12 * n->most;
+}
+
+static int check_decided(const struct nasi *n, struct assay_err *err)
+{
+    char why[128] = "these images do not tell architectures apart";
+    if (!n->sum.steps)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "seed %" PRIu64 ": %s: no step has a finite trace norm%s", n->seed,
+                             n->method->name, n->what == NASI_DERIVATIVE ? " and derivative" : "");
+    if (n->what == NASI_DERIVATIVE ? n->sum.largest > 0 : !all_equal(n)) return 0;
+    if (n->sum.over == n->sum.steps && n->penalty.mu == 1)
+        snprintf(why, sizeof why, "above nu = %g it does not change with mu = 1", n->sum.nu);
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "seed %" PRIu64 ": %s: the objective %s in each of the %" PRIu64
+                         " steps (trace norm %.4g to %.4g), so that nothing decides: %s",
+                         n->seed, n->method->name,
+                         n->what == NASI_DERIVATIVE ? "has a derivative of zero" : "is the same",
+                         n->sum.steps, n->least, n->most, why);
+}
+
 static int next_round(void *state, struct search_round *round, uint64_t *index)
 {
     struct nasi *n = state;
     uint8_t option[ASSAY_ONESHOT_CHOICES];
     if (!round->n_record) return ask(n, round);
     for (uint64_t i = 0; i < n->n_step; i++) ASSAY_TRY(take_step(n, round, i));
-    if (!n->sum.steps)
-        return assay_err_set(round->err, ASSAY_ERR_INPUT,
-                             "seed %" PRIu64 ": no step has a finite trace norm", n->seed);
+    ASSAY_TRY(check_decided(n, round->err));
     log_steps(n);
     if (n->what == NASI_DERIVATIVE) {
         *index = nasi_decide(n->kind, n->c->config->search.none, &n->sum, option);

@@ -209,6 +209,8 @@ static void compute(struct bench *b, const struct search_task *task, struct assa
     nasi_pull_choices(b->kind, &b->net, &b->graph, b->sample, b->n_sample > 1, b->dw, &dalpha);
     for (uint32_t c = 0; c < b->kind->choices; at += b->kind->options[c++])
         memcpy(at, dalpha.of[c], b->kind->options[c] * sizeof *at);
+    if (isfinite(trace) && !isfinite(nasi_norm(&dalpha)))
+        fail(record, ASSAY_VERDICT_DEGENERATE, "the derivative is not finite");
 }
 
 static int evaluate(void *state, const struct search_task *task, struct assay_record *record,

@@ -166,7 +166,7 @@ void nasi_pull_choices(const struct assay_oneshot_kind *kind, const struct assay
 }
 
 // ---- all steps ----------------------------------------------------------------------------------
-static double norm(const struct nasi_alpha *a)
+double nasi_norm(const struct nasi_alpha *a)
 {
     double sum = 0;
     for (uint32_t c = 0; c < ASSAY_ONESHOT_CHOICES; c++) {
@@ -184,7 +184,7 @@ void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *
     const double slope = over ? 1 - penalty->mu : 1;
     sum->traces += trace;
     sum->over += over;
-    sum->norm = fabs(slope) * norm(dalpha);
+    sum->norm = fabs(slope) * nasi_norm(dalpha);
     sum->largest = fmax(sum->largest, sum->norm);
     const double scale = penalty->own_norm ? sum->norm : sum->largest;
     if (!(scale > 0)) return;

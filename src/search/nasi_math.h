@@ -76,6 +76,8 @@ struct nasi_sum {
     uint64_t steps;
     uint64_t over; // of them above nu
 };
+// Euclidean.
+double nasi_norm(const struct nasi_alpha *a);
 void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *penalty,
               double trace, const struct nasi_alpha *dalpha, struct nasi_sum *sum);
 // The architecture decided on, with or without `none`, with xi = 1 and alpha = 0 before.

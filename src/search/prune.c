@@ -4,15 +4,15 @@
 #include <math.h>
 #include <stdlib.h>
 
-static bool is_sound(double kappa)
+bool prune_is_sound(double kappa)
 {
     return isfinite(kappa) && kappa > 0;
 }
 
 double prune_delta_kappa(double k0, double k1)
 {
-    if (!is_sound(k1)) return is_sound(k0) ? -INFINITY : 0;
-    return is_sound(k0) ? (k0 - k1) / k0 : 1;
+    if (!prune_is_sound(k1)) return prune_is_sound(k0) ? -INFINITY : 0;
+    return prune_is_sound(k0) ? (k0 - k1) / k0 : 1;
 }
 
 double prune_delta_regions(double r0, double r1)
@@ -76,6 +76,20 @@ static size_t group_size(const struct prune_candidate *c, size_t n,
            (kind ? kind->to[c[i].edge] == kind->to[c->edge] : c[i].edge == c->edge))
         i++;
     return i;
+}
+
+struct prune_ties prune_find_ties(const struct prune_candidate *c, size_t n,
+                                  const struct assay_supernet_kind *kind)
+{
+    struct prune_ties ties = {true, true};
+    for (size_t i = 0, size; i < n; i += size) {
+        size = group_size(c + i, n - i, kind);
+        for (size_t k = i + 1; k < i + size; k++) {
+            ties.kappa &= c[k].rank_kappa == c[i].rank_kappa;
+            ties.regions &= c[k].rank_regions == c[i].rank_regions;
+        }
+    }
+    return ties;
 }
 
 void prune_ops(struct prune_candidate *c, size_t n, uint64_t number, struct assay_supernet *mask)

@@ -13,7 +13,9 @@ struct prune_candidate {
     bool pruned;
 };
 
-// (k0 - k1) / k0. A kappa that is not a positive number is that of a broken network: an operation
+// A positive number.
+bool prune_is_sound(double kappa);
+// (k0 - k1) / k0. A kappa that is not sound is that of a broken network: an operation
 // whose removal breaks the network changes it most of all (-inf), one whose removal mends it gives
 // the limit 1.
 double prune_delta_kappa(double k0, double k1);
@@ -25,6 +27,13 @@ double prune_round(double x);
 // Ranks delta_kappa descending and delta_regions ascending: equal values share a rank, the next
 // value has the next rank.
 void prune_rank(struct prune_candidate *c, size_t n);
+// Which ranks tell no two candidates of an edge apart and so decide nothing there; with a kind, no
+// two edges that enter the same node.
+struct prune_ties {
+    bool kappa, regions;
+};
+struct prune_ties prune_find_ties(const struct prune_candidate *c, size_t n,
+                                  const struct assay_supernet_kind *kind);
 // On every edge removes from the mask the `number` candidates with the lowest sum of ranks, but
 // never the last operation. Equal sums: the lower rank of kappa, then the earlier candidate.
 void prune_ops(struct prune_candidate *c, size_t n, uint64_t number, struct assay_supernet *mask);

@@ -39,8 +39,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
     if (round->n_record) {
         ASSAY_TRY(baseline_take(b, round));
         baseline_book(b);
-        *index = baseline_best(b);
-        return 0;
+        return baseline_best(b, index, round->err);
     }
     for (uint64_t i = 0; i < b->samples; i++) ASSAY_TRY(baseline_ask(b, round, draw_new(b, &rng)));
     return 1;

@@ -18,7 +18,8 @@ struct tenas {
     uint64_t seed, prune, n_round; // n_round: evaluated so far
     uint32_t kappa, regions;       // columns
     struct assay_supernet mask;
-    bool edges; // whole edges are pruned
+    bool edges;                        // whole edges are pruned
+    uint64_t tied_kappa, tied_regions; // rounds that these decided nothing in
     struct prune_candidate candidate[CANDIDATES_MAX];
     size_t n;
 };
@@ -121,6 +122,58 @@ static int check_base(const struct tenas *t, const struct search_round *round)
     if (base->verdict != ASSAY_VERDICT_FAILED) return 0;
     assay_space_format_supernet(t->c->space, &t->mask, text, sizeof text);
     return assay_err_set(round->err, ASSAY_ERR_MEMORY, "supernet %s: %s", text, base->reason);
+}
+
+// ---- whether it decides -------------------------------------------------------------------------
+static bool is_measured(const struct tenas *t, const struct assay_record *record)
+{
+    for (uint32_t r = 0; r < t->c->schema->repeats; r++)
+        if (prune_is_sound(value(t, record, r, t->kappa))) return true;
+    return false;
+}
+
+// An error when no candidate's kappa is a positive number in any repeat, or none's in all.
+static int check_kappa(const struct tenas *t, const struct search_round *round)
+{
+    bool measured = false, broken = true;
+    for (size_t i = 0; i < t->n; i++) {
+        measured |= is_measured(t, one_of(t, round, i));
+        broken &= isinf(t->candidate[i].delta_kappa);
+    }
+    if (measured && !broken) return 0;
+    return assay_err_set(
+        round->err, ASSAY_ERR_INPUT,
+        "seed %llu round %llu: kappa is infinite or undefined for all of the %zu candidates, "
+        "so that it decides nothing (%s); " SEARCH_SINGULAR,
+        (unsigned long long)t->seed, (unsigned long long)t->n_round, t->n,
+        one_of(t, round, 0)->reason, (unsigned long long)t->c->config->protocol.ntk_batch);
+}
+
+static int check_round(struct tenas *t, const struct search_round *round)
+{
+    const struct prune_ties ties =
+        prune_find_ties(t->candidate, t->n, t->edges ? kind_of(t) : NULL);
+    ASSAY_TRY(check_kappa(t, round));
+    t->tied_kappa += ties.kappa;
+    t->tied_regions += ties.regions;
+    if (!ties.kappa || !ties.regions) return 0;
+    return assay_err_set(round->err, ASSAY_ERR_INPUT,
+                         "seed %llu round %llu: neither kappa (%.4g) nor regions (%.5g) tell the "
+                         "%zu candidates apart, so that nothing decides which of them go; "
+                         "more images (ntk.batch), patches (regions.batch) or run.repeats may help",
+                         (unsigned long long)t->seed, (unsigned long long)t->n_round,
+                         search_mean(t->c->schema, round->record[0], t->kappa),
+                         search_mean(t->c->schema, round->record[0], t->regions), t->n);
+}
+
+static void warn_tied(const struct tenas *t, uint64_t rounds, const char *column, const char *more)
+{
+    if (rounds)
+        assay_log_line(t->c->log, ASSAY_LOG_WARN,
+                       "seed %llu: tenas: %s decided nothing in %llu of %llu rounds: the same "
+                       "without each of the candidates; more %s may tell them apart",
+                       (unsigned long long)t->seed, column, (unsigned long long)rounds,
+                       (unsigned long long)t->n_round, more);
 }
 
 // ---- what is told -------------------------------------------------------------------------------
@@ -236,6 +289,7 @@ static int judge(struct tenas *t, struct search_round *round)
         prune_rank(t->candidate, t->n);
         prune_ops(t->candidate, t->n, t->prune, &t->mask);
     }
+    ASSAY_TRY(check_round(t, round));
     book_round(t, round, mask);
     for (size_t i = 0; i < t->n; i++) book_candidate(t, round, i);
     log_round(t, round, before);
@@ -267,6 +321,8 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
         t->n = 0;
     }
     if (t->n) return ask(t, round);
+    warn_tied(t, t->tied_kappa, "kappa", "images (ntk.batch)");
+    warn_tied(t, t->tied_regions, "regions", "patches (regions.batch)");
     return assay_space_supernet_index(t->c->space, &t->mask, index, round->err);
 }
 

@@ -229,7 +229,7 @@ class Config(Case):
             with self.subTest(name=name):
                 file = os.path.join(ROOT, "configs", name)
                 if name.endswith("-search.ini"):
-                    cheap = ["data.source=gaussian", "search.method=random", "search.samples=2", "network.image=8"]
+                    cheap = ["data.source=gaussian", "search.method=random", "search.samples=1", "network.image=8"]
                     self.works("search", file, "-o", self.path(name), "--quiet", *(w for s in cheap for w in ("--set", s)))
                 elif "large" in name:  # learns from labels, which noise does not have
                     self.fails(1, *self.dry(file, "--set", "data.source=gaussian"), says=["ntk_ridge learns from labels"])

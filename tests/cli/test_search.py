@@ -322,10 +322,10 @@ class Search(Case):
         self.assertTrue(60 < n < 300, n)
 
     def test_truth(self):
-        self.search("nb201-tenas-search.ini", "network.channels=2", "search.seeds=0-1")
+        self.search("nb201-tenas-search.ini", "network.channels=2", "regions.batch=400", "search.seeds=0-1")
         archs = [f["arch"] for f in self.trajectory()["found"]]
         truth = self.write("t.csv", "arch,test_accuracy\n" + "".join(f"{a},{90 + i}\n" for i, a in enumerate(archs)))
-        words = [w for s in [*CHEAP, "network.channels=2", "search.seeds=0-1"] for w in ("--set", s)]
+        words = [w for s in [*CHEAP, "network.channels=2", "regions.batch=400", "search.seeds=0-1"] for w in ("--set", s)]
         text = self.works("search", f"{ROOT}/configs/nb201-tenas-search.ini", "-o", self.path("run"), "--truth", truth,
                           "--quiet", *words)
         self.assertIn("test_accuracy: mean 90.50, standard deviation 0.71 over 2", text)

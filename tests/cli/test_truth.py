@@ -6,6 +6,7 @@ and by search before it begins.
 usage: test_truth.py ASSAY SOURCE_ROOT
 """
 import os
+import pathlib
 import subprocess
 import sys
 import unittest
@@ -94,7 +95,7 @@ class Truth(test_tables.Results):
                 (("\ufeff" + row).encode("utf-16-be"), "UTF-16"),
                 (row.encode("utf-16-le"), ":1: a zero byte"),
                 (row.encode() + b"\n\0", ":4: a zero byte"),
-                (open(self.results, "rb").read(), "a zero byte"),
+                (pathlib.Path(self.results).read_bytes(), "a zero byte"),
                 ("", "empty"), ("\n \n,,\n", "empty"), ("\ufeff", "empty"),
                 ("arch,test_accuracy\n\n", "no row below the header"),
                 (f'arch,test_accuracy\n"{arch},90\n{arch},91\n', ":2: a quote that is not closed"),
@@ -154,7 +155,7 @@ class Search(Case):
         return self.write("t.csv", "arch,test_accuracy\n" + "".join(f"{arch},{x}\n" for arch, x in rows))
 
     def contents(self):
-        return {name: (os.stat(self.path("run/" + name)).st_mtime_ns, open(self.path("run/" + name), "rb").read())
+        return {name: (os.stat(self.path("run/" + name)).st_mtime_ns, pathlib.Path(self.path("run/" + name)).read_bytes())
                 for name in os.listdir(self.path("run"))}
 
     def test_the_table_is_read_before_anything_else(self):

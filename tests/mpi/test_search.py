@@ -134,6 +134,19 @@ class Search(launch.SweepTest):
         # What is no part of a search may differ.
         self.sweep(self.config(TINY), directory, "--set", "run.seed=9", "--set", "candidates.first=3", expect=COMPLETE)
 
+    def test_an_undecided_search_ends_on_all_ranks(self):
+        with launch.h5py.File(self.scratch / "equal.h5", "w") as f:
+            f["x"] = [[[[0.5 * x + y for x in range(8)] for y in range(8)]] * 3] * 9
+        config = self.config({**TINY, "data": {"source": "hdf5", "path": f"{self.scratch}/equal.h5:/x", "augment": "false"}})
+        for method, says in (("tenas", "seed 0 round 1: kappa is infinite"), ("evolution", "evolution: kappa is infinite")):
+            for ranks in (2, 3):
+                self.refused(config, self.scratch / f"{method}{ranks}", "--set", f"search.method={method}", "--set",
+                             "search.samples=20", ranks=ranks, says=[says])
+        truth = self.scratch / "t.csv"
+        truth.write_text("arch,test_accuracy\nx,1\n")
+        self.refused(config, self.scratch / "none", "--truth", truth, ranks=2, says=["t.csv:2: "])
+        self.assertFalse((self.scratch / "none").exists())
+
 
 if __name__ == "__main__":
     launch.main()
