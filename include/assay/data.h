@@ -30,7 +30,22 @@ struct assay_data; // read-only after open, owned by the caller
 // wrong shape or type) is an error naming the file, what was seen and what was expected.
 int assay_data_open(struct assay_data **out, const struct assay_data_spec *spec,
                     struct assay_err *err);
+// Images and labels lie in one block of memory, and what opens them may say where. take: room for
+// so many bytes, aligned to 64, which stays its own and outlives the data; asked once, when the
+// size is known and before the first image is read, and never for generated images.
+struct assay_data_memory {
+    void *self;
+    int (*take)(void *self, size_t bytes, void **block, struct assay_err *err);
+};
+int assay_data_open_in(struct assay_data **out, const struct assay_data_spec *spec,
+                       const struct assay_data_memory *memory, struct assay_err *err);
+// The images of such a block after it was filled, here or by another process, by the same spec.
+int assay_data_attach(struct assay_data **out, const struct assay_data_spec *spec,
+                      const void *block, struct assay_err *err);
 void assay_data_close(struct assay_data *data);
+// Bytes of the block, and of what a batch takes meanwhile beside it; 0 for generated images.
+size_t assay_data_bytes(const struct assay_data *data);
+size_t assay_data_draw_bytes(const struct assay_data *data);
 uint64_t assay_data_count(const struct assay_data *data); // images held; 0 for generated ones
 // Channels of an image: 3.
 uint32_t assay_data_channels(const struct assay_data *data);

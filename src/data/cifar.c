@@ -35,6 +35,13 @@ static const struct layout cifar100 = {
     .limit = {20, 100}, // coarse, fine
 };
 
+// One of them, open; NULL and 0 when it does not exist.
+struct batch_file {
+    char name[2 * ASSAY_TEXT_MAX];
+    FILE *stream;
+    uint64_t n; // records
+};
+
 static int check_size(const char *file, uint64_t bytes, const struct layout *layout,
                       struct assay_err *err)
 {
@@ -44,19 +51,6 @@ static int check_size(const char *file, uint64_t bytes, const struct layout *lay
                          "%s: %llu bytes, truncated or not %s's binary version; expected one or "
                          "more whole records of %llu bytes",
                          file, (unsigned long long)bytes, layout->name, (unsigned long long)record);
-}
-
-// Makes room for n more images.
-static int grow(struct assay_data *data, uint64_t n, struct assay_err *err)
-{
-    const uint64_t count = data->count + n;
-    void *pixel = realloc(data->pixel, count * PIXELS);
-    if (pixel) data->pixel = pixel;
-    uint32_t *label = realloc(data->label, count * sizeof *label);
-    if (label) data->label = label;
-    if (pixel && label) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %llu images", data->spec.path,
-                         (unsigned long long)count);
 }
 
 static int take_record(struct assay_data *data, const unsigned char *record, uint64_t at,
@@ -77,39 +71,70 @@ static int take_record(struct assay_data *data, const unsigned char *record, uin
     return ASSAY_OK;
 }
 
-static int read_records(struct assay_data *data, FILE *stream, const struct layout *layout,
-                        const char *file, struct assay_err *err)
+// A file that does not exist adds nothing.
+static int open_file(const struct assay_data *data, const struct layout *layout, const char *name,
+                     struct batch_file *file, struct assay_err *err)
 {
     struct stat st;
-    if (fstat(fileno(stream), &st) != 0 || !S_ISREG(st.st_mode))
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a regular file", file);
-    ASSAY_TRY(check_size(file, (uint64_t)st.st_size, layout, err));
+    snprintf(file->name, sizeof file->name, "%s/%s", data->spec.path, name);
+    file->n = 0;
+    file->stream = fopen(file->name, "rb");
+    if (!file->stream && errno == ENOENT) return ASSAY_OK;
+    if (!file->stream)
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s", file->name, strerror(errno));
+    int status = ASSAY_OK;
+    if (fstat(fileno(file->stream), &st) != 0 || !S_ISREG(st.st_mode))
+        status = assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a regular file", file->name);
+    else
+        status = check_size(file->name, (uint64_t)st.st_size, layout, err);
+    if (status < 0)
+        fclose(file->stream);
+    else
+        file->n = (uint64_t)st.st_size / (layout->label_bytes + PIXELS);
+    return status;
+}
+
+static int read_records(struct assay_data *data, const struct batch_file *file,
+                        const struct layout *layout, struct assay_err *err)
+{
     const size_t record = layout->label_bytes + PIXELS;
-    const uint64_t n = (uint64_t)st.st_size / record;
     unsigned char bytes[2 + PIXELS];
-    ASSAY_TRY(grow(data, n, err));
-    for (uint64_t i = 0; i < n; i++) {
-        if (fread(bytes, record, 1, stream) != 1)
-            return assay_err_set(err, ASSAY_ERR_IO, "%s: cannot read image %llu of %llu: %s", file,
-                                 (unsigned long long)i, (unsigned long long)n,
-                                 ferror(stream) ? strerror(errno) : "the file became shorter");
-        ASSAY_TRY(take_record(data, bytes, i, layout, file, err));
+    if (file->n > data->room - data->count)
+        return assay_err_set(err, ASSAY_ERR_IO, "%s: became longer while it was read", file->name);
+    for (uint64_t i = 0; i < file->n; i++) {
+        if (fread(bytes, record, 1, file->stream) != 1)
+            return assay_err_set(err, ASSAY_ERR_IO, "%s: cannot read image %llu of %llu: %s",
+                                 file->name, (unsigned long long)i, (unsigned long long)file->n,
+                                 ferror(file->stream) ? strerror(errno)
+                                                      : "the file became shorter");
+        ASSAY_TRY(take_record(data, bytes, i, layout, file->name, err));
     }
     return ASSAY_OK;
 }
 
-// A file that does not exist adds nothing.
 static int read_file(struct assay_data *data, const struct layout *layout, const char *name,
                      struct assay_err *err)
 {
-    char file[2 * ASSAY_TEXT_MAX];
-    snprintf(file, sizeof file, "%s/%s", data->spec.path, name);
-    FILE *stream = fopen(file, "rb");
-    if (!stream && errno == ENOENT) return ASSAY_OK;
-    if (!stream) return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s", file, strerror(errno));
-    const int status = read_records(data, stream, layout, file, err);
-    fclose(stream);
+    struct batch_file file;
+    ASSAY_TRY(open_file(data, layout, name, &file, err));
+    if (!file.stream) return ASSAY_OK;
+    const int status = read_records(data, &file, layout, err);
+    fclose(file.stream);
     return status;
+}
+
+// All files together, so that there is room for them before the first is read.
+static int count_records(const struct assay_data *data, const struct layout *layout,
+                         const char *const *name, uint64_t *n, struct assay_err *err)
+{
+    *n = 0;
+    for (size_t i = 0; name[i]; i++) {
+        struct batch_file file;
+        ASSAY_TRY(open_file(data, layout, name[i], &file, err));
+        if (file.stream) fclose(file.stream);
+        *n += file.n;
+    }
+    return ASSAY_OK;
 }
 
 static int check_directory(const struct assay_data *data, const struct layout *layout,
@@ -129,11 +154,17 @@ int assay_data_load_cifar(struct assay_data *data, struct assay_err *err)
 {
     const struct layout *layout = data->spec.source == ASSAY_SOURCE_CIFAR10 ? &cifar10 : &cifar100;
     const char *const *name = strcmp(data->spec.split, "test") ? layout->train : layout->test;
+    uint64_t n;
     ASSAY_TRY(check_directory(data, layout, err));
     data->element = ELEMENT_U8;
     data->classes = layout->limit[layout->label_bytes - 1];
+    ASSAY_TRY(count_records(data, layout, name, &n, err));
+    if (n == 0)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: no %s in it; expected %s's %s (binary version)", data->spec.path,
+                             name[0], layout->name, layout->directory);
+    ASSAY_TRY(assay_data_reserve(data, n, err));
+    data->label = data->label_room;
     for (size_t i = 0; name[i]; i++) ASSAY_TRY(read_file(data, layout, name[i], err));
-    if (data->count > 0) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: no %s in it; expected %s's %s (binary version)",
-                         data->spec.path, name[0], layout->name, layout->directory);
+    return ASSAY_OK;
 }

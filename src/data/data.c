@@ -53,28 +53,160 @@ static int load(struct assay_data *data, struct assay_err *err)
     assay_bug(__FILE__, __LINE__, "data source");
 }
 
-int assay_data_open(struct assay_data **out, const struct assay_data_spec *spec,
-                    struct assay_err *err)
+// ---- memory -------------------------------------------------------------------------------------
+enum { ALIGN = 64 };
+
+// What the block begins with: all that another process cannot know without reading the files.
+struct header {
+    uint64_t bytes, room, count;
+    uint32_t classes, element;
+    bool labelled;
+    struct assay_hash digest;
+};
+
+_Static_assert(sizeof(struct header) <= ALIGN, "the header fits in front of the images");
+
+// Bytes of the block; false: no size_t holds them.
+static bool block_bytes(const struct assay_data *data, uint64_t count, size_t *pixels, size_t *all)
+{
+    const size_t image = image_values(data) * element_size(data->element);
+    size_t labels;
+    if (__builtin_mul_overflow(count, image, pixels) || *pixels > SIZE_MAX - ALIGN) return false;
+    *pixels = (*pixels + ALIGN - 1) / ALIGN * ALIGN;
+    return !__builtin_mul_overflow(count, sizeof *data->label, &labels) &&
+           !__builtin_add_overflow(*pixels, labels, all) &&
+           !__builtin_add_overflow(*all, ALIGN, all);
+}
+
+// Where things are in the block, whose size fits.
+static void place(struct assay_data *data, void *block, uint64_t count)
+{
+    size_t pixels, all;
+    const bool fits = block_bytes(data, count, &pixels, &all);
+    ASSAY_ASSERT(fits);
+    data->block = block;
+    data->room = count;
+    data->pixel = (char *)block + ALIGN;
+    data->label_room = (uint32_t *)(void *)((char *)block + ALIGN + pixels);
+}
+
+int assay_data_reserve(struct assay_data *data, uint64_t count, struct assay_err *err)
+{
+    size_t pixels, all;
+    void *block = NULL;
+    ASSAY_ASSERT(!data->block);
+    if (!block_bytes(data, count, &pixels, &all))
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %llu images are more than memory can hold",
+                             data->spec.path, (unsigned long long)count);
+    if (data->memory) {
+        ASSAY_TRY(data->memory->take(data->memory->self, all, &block, err));
+    } else {
+        block = malloc(all);
+        data->owned = true;
+    }
+    if (!block)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %llu images",
+                             data->spec.path, (unsigned long long)count);
+    place(data, block, count);
+    return ASSAY_OK;
+}
+
+static struct assay_hash digest_of(const struct assay_data *data)
+{
+    const size_t bytes = data->count * image_values(data) * element_size(data->element);
+    const struct assay_hash part[2] = {
+        data->pixel ? assay_hash128(data->pixel, bytes) : (struct assay_hash){0},
+        data->label ? assay_hash128(data->label, data->count * sizeof *data->label)
+                    : (struct assay_hash){0},
+    };
+    return assay_hash128(part, sizeof part);
+}
+
+// The images are complete.
+static void finish(struct assay_data *data)
+{
+    data->memory = NULL;
+    data->digest = digest_of(data);
+    if (!data->block) return;
+    const struct header header = {.bytes = assay_data_bytes(data),
+                                  .room = data->room,
+                                  .count = data->count,
+                                  .classes = data->classes,
+                                  .element = (uint32_t)data->element,
+                                  .labelled = data->label,
+                                  .digest = data->digest};
+    memcpy(data->block, &header, sizeof header);
+}
+
+// ---- opening ------------------------------------------------------------------------------------
+static int create(struct assay_data **out, const struct assay_data_spec *spec,
+                  struct assay_err *err)
 {
     ASSAY_TRY(check_spec(spec, err));
     struct assay_data *data = calloc(1, sizeof *data);
     if (!data) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
     data->spec = *spec;
     set_statistics(data);
+    *out = data;
+    return ASSAY_OK;
+}
+
+int assay_data_open_in(struct assay_data **out, const struct assay_data_spec *spec,
+                       const struct assay_data_memory *memory, struct assay_err *err)
+{
+    struct assay_data *data;
+    ASSAY_TRY(create(&data, spec, err));
+    data->memory = memory;
     const int status = load(data, err);
-    if (status < 0)
+    if (status < 0) {
         assay_data_close(data);
-    else
-        *out = data;
+        return status;
+    }
+    finish(data);
+    *out = data;
     return status;
+}
+
+int assay_data_open(struct assay_data **out, const struct assay_data_spec *spec,
+                    struct assay_err *err)
+{
+    return assay_data_open_in(out, spec, NULL, err);
+}
+
+int assay_data_attach(struct assay_data **out, const struct assay_data_spec *spec,
+                      const void *block, struct assay_err *err)
+{
+    struct assay_data *data;
+    struct header header;
+    memcpy(&header, block, sizeof header);
+    ASSAY_TRY(create(&data, spec, err));
+    data->element = (enum element)header.element;
+    data->classes = header.classes;
+    data->count = header.count;
+    data->digest = header.digest;
+    place(data, (void *)(uintptr_t)block, header.room); // only read from now on
+    ASSAY_ASSERT(assay_data_bytes(data) == header.bytes);
+    data->label = header.labelled ? data->label_room : NULL;
+    *out = data;
+    return ASSAY_OK;
 }
 
 void assay_data_close(struct assay_data *data)
 {
     if (!data) return;
-    free(data->pixel);
-    free(data->label);
+    if (data->owned) free(data->block);
     free(data);
+}
+
+size_t assay_data_bytes(const struct assay_data *data)
+{
+    size_t pixels, all = 0;
+    return data->block && block_bytes(data, data->room, &pixels, &all) ? all : 0;
+}
+
+size_t assay_data_draw_bytes(const struct assay_data *data)
+{
+    return data->count * sizeof(uint64_t);
 }
 
 uint64_t assay_data_count(const struct assay_data *data)
@@ -95,11 +227,5 @@ bool assay_data_labelled(const struct assay_data *data)
 
 struct assay_hash assay_data_digest(const struct assay_data *data)
 {
-    const size_t bytes = data->count * image_values(data) * element_size(data->element);
-    const struct assay_hash part[2] = {
-        data->pixel ? assay_hash128(data->pixel, bytes) : (struct assay_hash){0},
-        data->label ? assay_hash128(data->label, data->count * sizeof *data->label)
-                    : (struct assay_hash){0},
-    };
-    return assay_hash128(part, sizeof part);
+    return data->digest;
 }

@@ -93,6 +93,14 @@ void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t 
     if (n < cap) snprintf(text + n, cap - n, ")");
 }
 
+int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err)
+{
+    if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) >= 0) return ASSAY_OK;
+    char why[256];
+    assay_h5_reason(why, sizeof why);
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: unreadable or damaged data set (%s)", who, why);
+}
+
 int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape *shape,
                   const char *who, struct assay_err *err)
 {
@@ -102,15 +110,12 @@ int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape
     if (!value)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %llu values", who,
                              (unsigned long long)shape->size);
-    if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) < 0) {
-        char why[256];
-        assay_h5_reason(why, sizeof why);
+    const int status = assay_h5_read_into(value, set, type, who, err);
+    if (status < 0)
         free(value);
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: unreadable or damaged data set (%s)", who,
-                             why);
-    }
-    *out = value;
-    return ASSAY_OK;
+    else
+        *out = value;
+    return status;
 }
 
 H5T_class_t assay_h5_class(hid_t set, size_t *size, bool *is_signed)

@@ -29,6 +29,8 @@ void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t 
 // malloc'd values of the whole data set, converted to the memory type.
 int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape *shape,
                   const char *who, struct assay_err *err);
+// The same into memory that is large enough.
+int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err);
 // H5T_INTEGER, H5T_FLOAT, ... of the stored values, and bytes of one.
 H5T_class_t assay_h5_class(hid_t set, size_t *size, bool *is_signed);
 

@@ -66,7 +66,8 @@ static int read_pixels(struct assay_data *data, hid_t set, const char *where, st
     ASSAY_TRY(assay_h5_shape(&shape, set, where, err));
     ASSAY_TRY(check_shape(data, &shape, where, err));
     ASSAY_TRY(choose_element(data, set, where, err));
-    ASSAY_TRY(assay_h5_read(&data->pixel, set, type[data->element], &shape, where, err));
+    ASSAY_TRY(assay_data_reserve(data, shape.dim[0], err));
+    ASSAY_TRY(assay_h5_read_into(data->pixel, set, type[data->element], where, err));
     data->count = shape.dim[0];
     return check_finite(data, where, err);
 }
@@ -74,8 +75,7 @@ static int read_pixels(struct assay_data *data, hid_t set, const char *where, st
 static int take_labels(struct assay_data *data, const int64_t *value, const char *who,
                        struct assay_err *err)
 {
-    data->label = malloc(data->count * sizeof *data->label);
-    if (!data->label) return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: out of memory", who);
+    data->label = data->label_room;
     for (uint64_t i = 0; i < data->count; i++) {
         if (value[i] < 0 || value[i] >= INT32_MAX)
             return assay_err_set(err, ASSAY_ERR_INPUT,

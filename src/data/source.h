@@ -17,9 +17,19 @@ struct assay_data {
     void *pixel;     // (count,3,image,image); U8 stands for value / 255; NULL: generated
     uint32_t *label; // (count), NULL: none
     double mean[CHANNELS], std[CHANNELS];
+    const struct assay_data_memory *memory; // while it is opened; NULL: the heap
+    void *block;                            // holds all of it, NULL: generated
+    bool owned;                             // the block
+    struct assay_hash digest;
+    uint64_t room;        // images that have room in it
+    uint32_t *label_room; // (room)
 };
 
-// Both fill a zeroed data (spec set) from spec.path; what they allocated before an error stays in
+// Makes room for so many images of data->element and their labels: sets pixel, label_room and room.
+// Once, before the first is read.
+int assay_data_reserve(struct assay_data *data, uint64_t count, struct assay_err *err);
+
+// Both fill a zeroed data (spec set) from spec.path; the room they made before an error stays in
 // it.
 int assay_data_load_cifar(struct assay_data *data, struct assay_err *err);
 int assay_data_load_hdf5(struct assay_data *data, struct assay_err *err);
