@@ -27,7 +27,8 @@ struct assay_data_spec {
 struct assay_data; // read-only after open, owned by the caller
 
 // Reads and checks the whole source. Every defect (missing or truncated file, label out of range,
-// wrong shape or type) is an error naming the file, what was seen and what was expected.
+// wrong shape or type, values that are not stored) is an error naming the file, what was seen and
+// what was expected.
 int assay_data_open(struct assay_data **out, const struct assay_data_spec *spec,
                     struct assay_err *err);
 // Images and labels lie in one block of memory, and what opens them may say where. take: room for
@@ -81,7 +82,7 @@ struct assay_arrays {
 };
 // Reads one data set, or every data set of a group in order of names, named by "file.h5:/path", as
 // float64. Errors name the file and the path: not HDF5, missing, empty, not numeric, a nested
-// group.
+// group, values that are not stored (never written, or in files that are gone).
 int assay_arrays_read(struct assay_arrays *arrays, const char *where, struct assay_err *err);
 void assay_arrays_free(struct assay_arrays *arrays);
 

@@ -95,6 +95,7 @@ void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t 
 
 int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err)
 {
+    ASSAY_TRY(assay_h5_whole(set, who, err));
     if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) >= 0) return ASSAY_OK;
     char why[256];
     assay_h5_reason(why, sizeof why);
