@@ -55,14 +55,14 @@ static size_t make_records(unsigned char *to, unsigned first, unsigned n, size_t
     return (size_t)(at - to);
 }
 
-// Images 0..IMAGES-1 spread over two of the five files.
+// Images 0..IMAGES-1 spread over the first two of the five files.
 static void write_cifar10(void **state)
 {
     static unsigned char bytes[IMAGES * (PIXELS + 1)];
     size_t n = make_records(bytes, 0, 5, 1);
-    scratch_write(scratch_path(state, "data_batch_2.bin"), bytes, n);
+    scratch_write(scratch_path(state, "data_batch_1.bin"), bytes, n);
     n = make_records(bytes, 5, IMAGES - 5, 1);
-    scratch_write(scratch_path(state, "data_batch_4.bin"), bytes, n);
+    scratch_write(scratch_path(state, "data_batch_2.bin"), bytes, n);
 }
 
 // ---- what is delivered -------------------------------------------------------------------------
@@ -271,7 +271,7 @@ static void digest_tells_changed_data(void **state)
     struct assay_hash digest[3];
     for (int i = 0; i < 3; i++) {
         if (i == 2) { // one pixel, in the last file
-            const char *path = scratch_path(state, "data_batch_4.bin");
+            const char *path = scratch_path(state, "data_batch_2.bin");
             size_t n = 0;
             unsigned char *bytes = scratch_read(path, &n);
             bytes[n - 1] ^= 1;
@@ -325,18 +325,18 @@ static void wrong_files_are_named(void **state)
     const size_t n = make_records(bytes, 0, 3, 1);
     struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
     open_fails(&spec, ASSAY_ERR_INPUT, "no data_batch_1.bin in it");
-    const char *file = scratch_path(state, "data_batch_3.bin");
+    const char *file = scratch_path(state, "data_batch_1.bin");
     for (size_t wrong = 0; wrong < 3; wrong++) { // a byte too few, a byte too many, empty
         scratch_write(file, bytes, (size_t[]){n - 1, n + 1, 0}[wrong]);
-        open_fails(&spec, ASSAY_ERR_INPUT, "data_batch_3.bin: ");
+        open_fails(&spec, ASSAY_ERR_INPUT, "data_batch_1.bin: ");
         open_fails(&spec, ASSAY_ERR_INPUT, "whole records of 3073 bytes");
     }
     bytes[2 * (PIXELS + 1)] = 10;
     scratch_write(file, bytes, n);
-    open_fails(&spec, ASSAY_ERR_INPUT, "data_batch_3.bin: label 10 in image 2 (byte 6146)");
+    open_fails(&spec, ASSAY_ERR_INPUT, "data_batch_1.bin: label 10 in image 2 (byte 6146)");
     remove(file);
     assert_int_equal(mkdir(file, 0777), 0);
-    open_fails(&spec, ASSAY_ERR_INPUT, "data_batch_3.bin: not a regular file");
+    open_fails(&spec, ASSAY_ERR_INPUT, "data_batch_1.bin: not a regular file");
 }
 
 static void wrong_settings_are_named(void **state)

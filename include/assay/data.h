@@ -14,9 +14,9 @@ enum assay_source {
 
 struct assay_data_spec {
     int source;                // enum assay_source
-    char path[ASSAY_TEXT_MAX]; // CIFAR: directory of the official binary files; HDF5:
-                               // "file.h5:/dataset" (n,3,image,image), float, or u8 for x / 255,
-                               // with an optional data set "labels" (n) beside it
+    char path[ASSAY_TEXT_MAX]; // CIFAR: directory of the official binary files, all or the first
+                               // of them; HDF5: "file.h5:/dataset" (n,3,image,image), float, or u8
+                               // for x / 255, with an optional data set "labels" (n) beside it
     char split[16];            // "train" or "test"
     bool augment;              // random crop (zero padding image / 8: 4 at 32) and horizontal flip
     bool normalise;            // per channel, (x - mean) / std; CIFAR-10's, or CIFAR-100's own
@@ -52,6 +52,14 @@ uint64_t assay_data_count(const struct assay_data *data); // images held; 0 for 
 uint32_t assay_data_channels(const struct assay_data *data);
 // Its images have labels of their own; those of others are drawn uniformly.
 bool assay_data_labelled(const struct assay_data *data);
+// The images in words, such as "4000 of CIFAR-10's 50000 training images": a text that depends on
+// the data alone, not on where they are.
+#define ASSAY_DATA_WORDS 96 // bytes it takes at most
+void assay_data_describe(const struct assay_data *data, char *text, size_t cap);
+// What a user should see before trusting what comes of these images, such as the CIFAR files that
+// are missing, as one line; "" for nothing. Known where they were read, not where attached.
+#define ASSAY_DATA_WARNING 512
+const char *assay_data_warning(const struct assay_data *data);
 // Of all pixels and labels held, so that a run can tell that its data changed.
 struct assay_hash assay_data_digest(const struct assay_data *data);
 

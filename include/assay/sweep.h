@@ -198,9 +198,12 @@ int assay_farm_run(const struct assay_job *job, const struct assay_config *confi
                    struct assay_comm *comm, const struct assay_log *log, int *exit_code,
                    struct assay_err *err);
 // The journal's identity: these settings (assay_config_identity), the columns, the kernel rung and
-// the data; malloc'd, NULL when out of memory.
+// the data (assay_data_identity); malloc'd, NULL when out of memory.
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
-                          struct assay_hash data);
+                          const char *data);
+// The digest of the images, and in words how many of which there are.
+#define ASSAY_DATA_IDENTITY (ASSAY_DATA_WORDS + 40)
+void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDENTITY]);
 // Attributes of a result file: what determines the numbers, and, with comm, what may differ between
 // equal runs. The texts are the arena's.
 #define ASSAY_RUN_ATTRS 8

@@ -169,6 +169,13 @@ static int evaluate_one(struct view *v, struct assay_evaluator *e, const struct 
     return status;
 }
 
+static void warn(const struct assay_data *data)
+{
+    const struct assay_log log = {.stream = stderr, .level = ASSAY_LOG_WARN, .rank = -1};
+    const char *warning = assay_data_warning(data);
+    if (*warning) assay_log_line(&log, ASSAY_LOG_WARN, "%s", warning);
+}
+
 int eval_configured(const struct assay_config *config, const struct eval_subject *s,
                     struct assay_err *err)
 {
@@ -177,6 +184,7 @@ int eval_configured(const struct assay_config *config, const struct eval_subject
     struct assay_columns counted = {0};
     int status = assay_data_open(&data, &config->data, err);
     if (status >= 0) status = assay_evaluator_create(&e, config, s->space, data, NULL, err);
+    if (status >= 0) warn(data);
     assay_data_close(data);
     if (status >= 0) status = assay_columns_create(&counted, config, true, err);
     if (status >= 0) {

@@ -13,6 +13,7 @@ enum { SIDE = 32, PIXELS = CHANNELS * SIDE * SIDE };
 struct layout {
     const char *name, *directory;
     const char *const train[6], *const test[2]; // NULL-terminated
+    uint64_t images[2];                         // in each file of train, and of test
     size_t label_bytes;                         // the last of them is the class
     unsigned limit[2];                          // every label byte is below its own
 };
@@ -23,6 +24,7 @@ static const struct layout cifar10 = {
     .train = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
               "data_batch_5.bin"},
     .test = {"test_batch.bin"},
+    .images = {10000, 10000},
     .label_bytes = 1,
     .limit = {10},
 };
@@ -31,11 +33,12 @@ static const struct layout cifar100 = {
     .directory = "cifar-100-binary",
     .train = {"train.bin"},
     .test = {"test.bin"},
+    .images = {50000, 10000},
     .label_bytes = 2,
     .limit = {20, 100}, // coarse, fine
 };
 
-// One of them, open; NULL and 0 when it does not exist.
+// One of them, open.
 struct batch_file {
     char name[2 * ASSAY_TEXT_MAX];
     FILE *stream;
@@ -71,15 +74,12 @@ static int take_record(struct assay_data *data, const unsigned char *record, uin
     return ASSAY_OK;
 }
 
-// A file that does not exist adds nothing.
 static int open_file(const struct assay_data *data, const struct layout *layout, const char *name,
                      struct batch_file *file, struct assay_err *err)
 {
     struct stat st;
     snprintf(file->name, sizeof file->name, "%s/%s", data->spec.path, name);
-    file->n = 0;
     file->stream = fopen(file->name, "rb");
-    if (!file->stream && errno == ENOENT) return ASSAY_OK;
     if (!file->stream)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s", file->name, strerror(errno));
     int status = ASSAY_OK;
@@ -117,26 +117,119 @@ static int read_file(struct assay_data *data, const struct layout *layout, const
 {
     struct batch_file file;
     ASSAY_TRY(open_file(data, layout, name, &file, err));
-    if (!file.stream) return ASSAY_OK;
     const int status = read_records(data, &file, layout, err);
     fclose(file.stream);
     return status;
 }
 
-// All files together, so that there is room for them before the first is read.
-static int count_records(const struct assay_data *data, const struct layout *layout,
-                         const char *const *name, uint64_t *n, struct assay_err *err)
+// ---- which files there are ----------------------------------------------------------------------
+static bool is_test(const struct assay_data_spec *spec)
 {
+    return strcmp(spec->split, "test") == 0;
+}
+
+static const struct layout *layout_of(const struct assay_data_spec *spec)
+{
+    return spec->source == ASSAY_SOURCE_CIFAR10 ? &cifar10 : &cifar100;
+}
+
+static const char *const *names_of(const struct assay_data_spec *spec)
+{
+    return is_test(spec) ? layout_of(spec)->test : layout_of(spec)->train;
+}
+
+// A link to a file that is gone is not the same as no file.
+static int find_file(const struct assay_data *data, const char *name, bool *there,
+                     struct assay_err *err)
+{
+    char path[2 * ASSAY_TEXT_MAX];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", data->spec.path, name);
+    *there = stat(path, &st) == 0;
+    const int why = *there ? 0 : errno;
+    const bool link = !*there && lstat(path, &st) == 0;
+    if (*there || (why == ENOENT && !link)) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s%s", path,
+                         link ? "a link that leads nowhere: " : "", strerror(why));
+}
+
+// Counts the files: the first of them may be there alone, but none may be missing in between.
+static int find_files(const struct assay_data *data, size_t *n, struct assay_err *err)
+{
+    const char *const *name = names_of(&data->spec);
     *n = 0;
     for (size_t i = 0; name[i]; i++) {
-        struct batch_file file;
-        ASSAY_TRY(open_file(data, layout, name[i], &file, err));
-        if (file.stream) fclose(file.stream);
+        bool there;
+        ASSAY_TRY(find_file(data, name[i], &there, err));
+        if (there && *n < i)
+            return assay_err_set(err, ASSAY_ERR_INPUT,
+                                 "%s: %s is missing, though %s is there; expected all files of %s, "
+                                 "or the first of them",
+                                 data->spec.path, name[*n], name[i], layout_of(&data->spec)->name);
+        if (there) *n = i + 1;
+    }
+    if (*n > 0) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: no %s in it; expected %s's %s (binary version)",
+                         data->spec.path, name[0], layout_of(&data->spec)->name,
+                         layout_of(&data->spec)->directory);
+}
+
+// Adds a file to the list of those that are not whole.
+static void warn_short(struct assay_data *data, const char *name, uint64_t n)
+{
+    const uint64_t whole = layout_of(&data->spec)->images[is_test(&data->spec)];
+    char *text = data->warning;
+    const size_t at = strlen(text), cap = sizeof data->warning - at;
+    const char *comma = at ? ", " : "";
+    if (n == 0)
+        snprintf(text + at, cap, "%s%s is missing", comma, name);
+    else if (n < whole)
+        snprintf(text + at, cap, "%s%s has %llu of %llu", comma, name, (unsigned long long)n,
+                 (unsigned long long)whole);
+}
+
+// All files together, so that there is room for them before the first is read. What is missing
+// counts only if the files that are there do not hold all images.
+static int count_records(struct assay_data *data, size_t n_file, uint64_t *n, struct assay_err *err)
+{
+    const char *const *name = names_of(&data->spec);
+    *n = 0;
+    for (size_t i = 0; name[i]; i++) {
+        struct batch_file file = {.n = 0};
+        if (i < n_file) {
+            ASSAY_TRY(open_file(data, layout_of(&data->spec), name[i], &file, err));
+            fclose(file.stream);
+        }
+        warn_short(data, name[i], file.n);
         *n += file.n;
     }
+    if (*n >= assay_data_cifar_whole(&data->spec)) data->warning[0] = '\0';
     return ASSAY_OK;
 }
 
+// The list becomes a sentence.
+static void finish_warning(struct assay_data *data)
+{
+    char list[sizeof data->warning], images[ASSAY_DATA_WORDS];
+    if (!*data->warning) return;
+    strcpy(list, data->warning);
+    assay_data_describe(data, images, sizeof images);
+    snprintf(data->warning, sizeof data->warning, "%s: %.400s", images, list);
+}
+
+uint64_t assay_data_cifar_whole(const struct assay_data_spec *spec)
+{
+    size_t n = 0;
+    while (names_of(spec)[n]) n++;
+    return n * layout_of(spec)->images[is_test(spec)];
+}
+
+const char *assay_data_cifar_name(const struct assay_data_spec *spec)
+{
+    return layout_of(spec)->name;
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
 static int check_directory(const struct assay_data *data, const struct layout *layout,
                            struct assay_err *err)
 {
@@ -152,19 +245,18 @@ static int check_directory(const struct assay_data *data, const struct layout *l
 
 int assay_data_load_cifar(struct assay_data *data, struct assay_err *err)
 {
-    const struct layout *layout = data->spec.source == ASSAY_SOURCE_CIFAR10 ? &cifar10 : &cifar100;
-    const char *const *name = strcmp(data->spec.split, "test") ? layout->train : layout->test;
+    const struct layout *layout = layout_of(&data->spec);
+    size_t n_file;
     uint64_t n;
     ASSAY_TRY(check_directory(data, layout, err));
     data->element = ELEMENT_U8;
     data->classes = layout->limit[layout->label_bytes - 1];
-    ASSAY_TRY(count_records(data, layout, name, &n, err));
-    if (n == 0)
-        return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: no %s in it; expected %s's %s (binary version)", data->spec.path,
-                             name[0], layout->name, layout->directory);
+    ASSAY_TRY(find_files(data, &n_file, err));
+    ASSAY_TRY(count_records(data, n_file, &n, err));
     ASSAY_TRY(assay_data_reserve(data, n, err));
     data->label = data->label_room;
-    for (size_t i = 0; name[i]; i++) ASSAY_TRY(read_file(data, layout, name[i], err));
+    for (size_t i = 0; i < n_file; i++)
+        ASSAY_TRY(read_file(data, layout, names_of(&data->spec)[i], err));
+    finish_warning(data);
     return ASSAY_OK;
 }

@@ -229,3 +229,23 @@ struct assay_hash assay_data_digest(const struct assay_data *data)
 {
     return data->digest;
 }
+
+void assay_data_describe(const struct assay_data *data, char *text, size_t cap)
+{
+    const struct assay_data_spec *spec = &data->spec;
+    const bool cifar =
+        spec->source == ASSAY_SOURCE_CIFAR10 || spec->source == ASSAY_SOURCE_CIFAR100;
+    const unsigned long long n = data->count, whole = cifar ? assay_data_cifar_whole(spec) : 0;
+    if (!data->pixel)
+        snprintf(text, cap, "generated images");
+    else if (n < whole)
+        snprintf(text, cap, "%llu of %s's %llu %s images", n, assay_data_cifar_name(spec), whole,
+                 strcmp(spec->split, "test") ? "training" : "test");
+    else
+        snprintf(text, cap, "%llu images", n);
+}
+
+const char *assay_data_warning(const struct assay_data *data)
+{
+    return data->warning;
+}

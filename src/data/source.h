@@ -21,8 +21,9 @@ struct assay_data {
     void *block;                            // holds all of it, NULL: generated
     bool owned;                             // the block
     struct assay_hash digest;
-    uint64_t room;        // images that have room in it
-    uint32_t *label_room; // (room)
+    uint64_t room;                    // images that have room in it
+    uint32_t *label_room;             // (room)
+    char warning[ASSAY_DATA_WARNING]; // of what is missing or looks wrong; "" for nothing
 };
 
 // Makes room for so many images of data->element and their labels: sets pixel, label_room and room.
@@ -33,6 +34,9 @@ int assay_data_reserve(struct assay_data *data, uint64_t count, struct assay_err
 // it.
 int assay_data_load_cifar(struct assay_data *data, struct assay_err *err);
 int assay_data_load_hdf5(struct assay_data *data, struct assay_err *err);
+// What the source is called, and how many images the whole of its split has.
+const char *assay_data_cifar_name(const struct assay_data_spec *spec);
+uint64_t assay_data_cifar_whole(const struct assay_data_spec *spec);
 
 static inline size_t element_size(enum element element)
 {

@@ -104,9 +104,10 @@ static int make_identity(struct search *s, struct assay_err *err)
     const size_t n = assay_config_identity(&s->config, true, NULL, 0) + 1;
     char *settings = malloc(n);
     if (settings) {
+        char data[ASSAY_DATA_IDENTITY];
         assay_config_identity(&s->config, true, settings, n);
-        s->identity =
-            assay_identity_text(settings, s->c.schema, s->config.cpu, assay_data_digest(s->data));
+        assay_data_identity(s->data, data);
+        s->identity = assay_identity_text(settings, s->c.schema, s->config.cpu, data);
     }
     free(settings);
     return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
@@ -187,6 +188,8 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
     s->start = s->asked = assay_clock_wall();
     assay_log_line(log, ASSAY_LOG_INFO, "%s: search by %s, seeds %s", s->config.space,
                    s->config.search.method, s->config.search.seeds);
+    if (*assay_data_warning(s->data))
+        assay_log_line(log, ASSAY_LOG_WARN, "%s", assay_data_warning(s->data));
     for (size_t i = 0; i < s->found->n; i++) {
         struct one *one = &s->one[i];
         one->round.err = err;

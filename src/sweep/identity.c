@@ -21,8 +21,17 @@ char *sweep_config_text(const struct assay_config *config)
 
 // The version, the columns, the data and the kernel rung stand in comments: they tell journals
 // apart, not configurations.
+void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDENTITY])
+{
+    const struct assay_hash digest = assay_data_digest(data);
+    const int n =
+        snprintf(text, ASSAY_DATA_IDENTITY, "%016" PRIx64 "%016" PRIx64 ", ", digest.hi, digest.lo);
+
+    assay_data_describe(data, text + n, ASSAY_DATA_IDENTITY - (size_t)n);
+}
+
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
-                          struct assay_hash data)
+                          const char *data)
 {
     char *text = NULL;
     size_t bytes = 0;
@@ -31,13 +40,13 @@ char *assay_identity_text(const char *settings, const struct assay_schema *schem
     if (!out) return NULL;
     fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);
     for (uint32_t i = 0; i < schema->n_column; i++) fprintf(out, " %s", schema->column[i].name);
-    fprintf(out, "\n# cpu: %s\n# data: %016" PRIx64 "%016" PRIx64 "\n", rung, data.hi, data.lo);
+    fprintf(out, "\n# cpu: %s\n# data: %s\n", rung, data);
     fclose(out);
     return text;
 }
 
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
-                          const char *rung, struct assay_hash data)
+                          const char *rung, const char *data)
 {
     const size_t n = assay_config_identity(config, false, NULL, 0) + 1;
     char *settings = malloc(n), *text = NULL;

@@ -11,7 +11,8 @@ static int open_evaluator(struct sweep_outline *o, struct assay_err *err)
     ASSAY_TRY(assay_data_open(&data, &o->config.data, err));
     const int status =
         assay_evaluator_create(&o->evaluator, &o->config, &o->space, data, NULL, err);
-    o->data = assay_data_digest(data);
+    assay_data_identity(data, o->data);
+    snprintf(o->warning, sizeof o->warning, "%s", assay_data_warning(data));
     assay_data_close(data);
     return status;
 }
@@ -53,6 +54,7 @@ void sweep_outline_print(const struct sweep_outline *o, FILE *out)
             o->config.space, *o->config.shard ? ", shard " : "", o->config.shard, o->plan.n_row,
             o->plan.n_task, o->config.members ? "" : " (one per class of equal networks)", repeats,
             repeats > 1 ? "s" : "");
+    if (*o->warning) fprintf(out, "warning: %s\n", o->warning);
     print_memory(o, out);
 }
 

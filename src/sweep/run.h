@@ -107,8 +107,9 @@ struct sweep_outline {
     struct assay_space space;
     struct sweep_plan plan;
     struct assay_evaluator *evaluator;
-    struct assay_hash data; // digest of the images
-    double opening;         // seconds that a rank takes before its first candidate
+    char data[ASSAY_DATA_IDENTITY];
+    char warning[ASSAY_DATA_WARNING]; // of the images
+    double opening;                   // seconds that a rank takes before its first candidate
     struct sweep_memory most;
 };
 int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config,
@@ -165,7 +166,7 @@ void sweep_archive_close(struct sweep_archive *a);
 // malloc'd texts, NULL when out of memory: all of the configuration, and a sweep's identity.
 char *sweep_config_text(const struct assay_config *config);
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
-                          const char *rung, struct assay_hash data);
+                          const char *rung, const char *data);
 // The configuration of an identity.
 int sweep_config_parse(struct assay_config *config, const char *text, struct assay_err *err);
 // Writes DIR/config.ini atomically.

@@ -10,7 +10,7 @@ struct sweep {
     struct assay_space space;
     struct assay_data *data;
     struct assay_evaluator *evaluator;
-    char *identity;
+    char *identity, warning[ASSAY_DATA_WARNING]; // of the images
     // rank 0
     struct sweep_plan plan;
     struct assay_round round;
@@ -28,8 +28,11 @@ static int open_sweep(void *self, const struct assay_config *config, const struc
     ASSAY_TRY(assay_space_open(&s->space, config->space, err));
     ASSAY_TRY(assay_data_open(&s->data, &config->data, err));
     ASSAY_TRY(assay_evaluator_create(&s->evaluator, config, &s->space, s->data, pla, err));
-    s->identity = sweep_identity_text(config, assay_evaluator_schema(s->evaluator), config->cpu,
-                                      assay_data_digest(s->data));
+    char data[ASSAY_DATA_IDENTITY];
+    assay_data_identity(s->data, data);
+    snprintf(s->warning, sizeof s->warning, "%s", assay_data_warning(s->data));
+    s->identity =
+        sweep_identity_text(config, assay_evaluator_schema(s->evaluator), config->cpu, data);
     assay_data_close(s->data); // the batches are drawn; CIFAR's 150 MB would stay on every rank
     s->data = NULL;
     return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
@@ -92,6 +95,7 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
                    s->config->space, *s->config->shard ? ", shard " : "", s->config->shard,
                    s->plan.n_row, s->plan.n_task,
                    s->config->members ? "" : " (one per class of equal networks)");
+    if (*s->warning) assay_log_line(log, ASSAY_LOG_WARN, "%s", s->warning);
     return sweep_publisher_open(&s->publisher, dir, s->config, &s->space, &s->plan, schema(s),
                                 s->identity, comm, err);
 }

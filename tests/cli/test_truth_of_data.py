@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Images, labels and weights are what was asked for, or an error: never zeros, repeats or random numbers in their place.
+
+usage: test_truth_of_data.py ASSAY; skipped (77) without h5py.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as missing:
+    print("skipped:", missing)
+    sys.exit(77)
+
+ASSAY = os.path.abspath(sys.argv[1])
+ENV = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_COMM", "PMI", "SLURM", "HDF5_"))}
+ENV.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_btl="self,vader",
+           OMPI_MCA_hwloc_base_binding_policy="none", OMPI_MCA_btl_vader_single_copy_mechanism="none",
+           OPENBLAS_NUM_THREADS="1")
+SMALL = {"protocol.name": "custom", "ntk.batch": 4, "nasi.batch": 4, "regions.batch": 50, "regions.batches": 1,
+         "run.repeats": 1, "run.metrics": "ntk"}
+ARCH = "11718"
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="assay-truth-")
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.random = np.random.default_rng(0)
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def run_assay(self, *words, **env):
+        return subprocess.run([ASSAY, *words], capture_output=True, text=True, check=False, timeout=120, cwd=self.dir,
+                              stdin=subprocess.DEVNULL, env=ENV | env)
+
+    @staticmethod
+    def settings(values):
+        return [word for key, value in (SMALL | values).items() for word in ("--set", f"{key}={value}")]
+
+    def verb(self, verb, values, **env):
+        """The verb on an empty configuration file with these settings."""
+        with open(self.path("c.ini"), "w") as f:
+            f.write("")
+        words = {"eval": ["eval", "nas-bench-201", ARCH, "-c", "c.ini"],
+                 "sweep": ["sweep", "c.ini", "-o", "run", "--sample", "2"],
+                 "dry run": ["sweep", "c.ini", "-o", "run", "--sample", "2", "--dry-run"],
+                 "plan": ["plan", "c.ini", "--sample", "2", "--seconds", "0"],
+                 "search": ["search", "c.ini", "-o", "run"]}[verb]
+        return self.run_assay(*words, *self.settings(values), **env)
+
+    def refused(self, says, p):
+        """One line of error, and no run directory."""
+        self.assertEqual((p.returncode, p.stdout), (1, ""), p.stderr)
+        self.assertRegex(p.stderr, r"\Aassay: [^\n]+\n\Z")
+        for text in says:
+            self.assertIn(text, p.stderr)
+        self.assertFalse(os.path.exists(self.path("run")))
+
+    def accepted(self, p):
+        self.assertEqual(p.returncode, 0, p.stderr)
+        return p.stdout + p.stderr
+
+    def write(self, **sets):
+        with h5py.File(self.path("x.h5"), "w") as f:
+            for name, value in sets.items():
+                f[name] = value
+
+    def images(self, n, side=32):
+        return self.random.random((n, 3, side, side)).astype("f4")
+
+
+HDF5 = {"data.source": "hdf5", "data.path": "x.h5:/x"}
+
+
+class Missing(Case):
+    """Parts of a data set that do not exist."""
+    CIFAR = {"data.source": "cifar10", "data.path": "cifar"}
+
+    def batch(self, number, n=20):
+        os.makedirs(self.path("cifar"), exist_ok=True)
+        records = self.random.integers(0, 256, (n, 3073), dtype="u1")
+        records[:, 0] = self.random.integers(0, 10, n)
+        records.tofile(self.path(f"cifar/data_batch_{number}.bin"))
+
+    def test_the_first_file_of_cifar_works_with_a_warning(self):
+        self.batch(1)
+        missing = "20 of CIFAR-10's 50000 training images: data_batch_1.bin has 20 of 10000, data_batch_2.bin is missing"
+        for verb in ("eval", "dry run", "plan", "sweep"):
+            self.assertEqual(self.accepted(self.verb(verb, self.CIFAR)).count("warning: " + missing), 1)
+        with h5py.File(self.path("run/results.h5")) as f:
+            self.assertRegex(f.attrs["config"], r"\n# data: [0-9a-f]{32}, 20 of CIFAR-10's 50000 training images\n")
+        shutil.rmtree(self.path("run"))
+        search = self.CIFAR | {"search.method": "random", "search.samples": 2, "run.metrics": "ntk,regions"}
+        self.assertIn("warning: " + missing, self.accepted(self.verb("search", search)))
+
+    def test_holes_and_links_that_lead_nowhere(self):
+        for number in (1, 2, 4, 5):
+            self.batch(number)
+        for verb in ("eval", "sweep", "dry run", "plan", "search"):
+            self.refused(["cifar: data_batch_3.bin is missing, though data_batch_4.bin is there"],
+                         self.verb(verb, self.CIFAR))
+        os.symlink("/nonexistent/data_batch_3.bin", self.path("cifar/data_batch_3.bin"))
+        self.refused(["cifar/data_batch_3.bin: a link that leads nowhere"], self.verb("sweep", self.CIFAR))
+
+    def test_arrays_never_written(self):
+        with h5py.File(self.path("x.h5"), "w") as f:
+            f.create_dataset("x", (16, 3, 32, 32), "f4")
+        for verb in ("eval", "sweep", "dry run", "plan", "search"):
+            self.refused(["x.h5:/x: created, but its values were never written"], self.verb(verb, HDF5))
+        with h5py.File(self.path("x.h5"), "w") as f:
+            f.create_dataset("x", (16, 3, 32, 32), "f4", chunks=(4, 3, 32, 32))[:12] = self.images(12)
+        self.refused(["x.h5:/x: 1 of its 4 chunks were never written"], self.verb("sweep", HDF5))
+        with h5py.File(self.path("x.h5"), "r+") as f:
+            f["x"][12:] = self.images(4)
+        self.accepted(self.verb("sweep", HDF5))
+
+    def test_files_where_the_environment_says(self):
+        """HDF5 looks for external files, and for sources of virtual sets, where variables say."""
+        os.makedirs(self.path("d"))
+        x = self.images(8)
+        x.tofile(self.path("d/x.raw"))
+        self.write(plain=x)
+        layout = h5py.VirtualLayout(x.shape, "f4")
+        layout[:] = h5py.VirtualSource("s.h5", "s", x.shape)
+        with h5py.File(self.path("x.h5"), "r+", libver="latest") as f:
+            f.create_dataset("external", x.shape, "f4", external=[("x.raw", 0, h5py.h5f.UNLIMITED)])
+            f.create_virtual_dataset("virtual", layout)
+
+        def kappa(name, **env):
+            out = self.accepted(self.verb("eval", HDF5 | {"data.path": f"{self.dir}/x.h5:/{name}"}, **env))
+            return re.search(r"(?m)^kappa +(\S+)", out).group(1)
+
+        expected = kappa("plain")
+        external, virtual = (HDF5 | {"data.path": f"{self.dir}/x.h5:/{name}"} for name in ("external", "virtual"))
+        self.refused(["x.h5:/external", "external file 'x.raw': No such file"], self.verb("eval", external))
+        for prefix in ("${ORIGIN}/d", "d", self.path("d")):
+            self.assertEqual(kappa("external", HDF5_EXTFILE_PREFIX=prefix), expected)
+        self.refused(["x.h5:/virtual, its source s.h5:s: no such HDF5 file"], self.verb("eval", virtual))
+        with h5py.File(self.path("s.h5"), "w") as f:
+            f["s"] = x
+        self.assertEqual(kappa("virtual"), expected)
+        self.refused(["x.h5:/virtual, its source s.h5:s: HDF5_VDS_PREFIX is set"],
+                     self.verb("eval", virtual, HDF5_VDS_PREFIX=self.path("d")))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
