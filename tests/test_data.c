@@ -353,79 +353,6 @@ static void wrong_settings_are_named(void **state)
     open_fails(&spec, ASSAY_ERR_CONFIG, "'valid': expected train or test");
 }
 
-// ---- one copy for several ----------------------------------------------------------------------
-
-struct room {
-    _Alignas(64) unsigned char bytes[1 << 17];
-    size_t asked;
-    int times;
-    bool none;
-};
-
-static int take_room(void *self, size_t bytes, void **block, struct assay_err *err)
-{
-    struct room *room = self;
-    room->times++;
-    room->asked = bytes;
-    if (room->none) return assay_err_set(err, ASSAY_ERR_MEMORY, "the room is taken");
-    assert_true(bytes <= sizeof room->bytes);
-    *block = room->bytes;
-    return ASSAY_OK;
-}
-
-static void others_see_the_same_images(void **state)
-{
-    static struct room room;
-    static double mine[IMAGES][PIXELS], theirs[IMAGES][PIXELS];
-    const struct assay_data_memory memory = {&room, take_room};
-    uint32_t label[2][IMAGES];
-    struct assay_err err = {0};
-    struct assay_data *data = NULL, *other = NULL;
-    write_cifar10(state);
-    const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
-    assert_int_equal(assay_data_open_in(&data, &spec, &memory, &err), ASSAY_OK);
-    assert_int_equal(room.times, 1);
-    assert_int_equal(room.asked, assay_data_bytes(data));
-    // Nothing but the images, their labels and a few bytes more.
-    assert_in_range(room.asked, IMAGES * (PIXELS + 4), IMAGES * (PIXELS + 4) + 128);
-
-    assert_int_equal(assay_data_attach(&other, &spec, room.bytes, &err), ASSAY_OK);
-    assert_int_equal(assay_data_count(other), IMAGES);
-    assert_int_equal(assay_data_bytes(other), assay_data_bytes(data));
-    assert_true(assay_data_labelled(other));
-    const struct assay_hash a = assay_data_digest(data), b = assay_data_digest(other);
-    assert_memory_equal(&a, &b, sizeof a);
-    assay_data_close(data); // the room stays
-    data = open_ok(&spec);
-    const struct assay_hash c = assay_data_digest(data);
-    assert_memory_equal(&a, &c, sizeof a);
-    assert_int_equal(assay_data_batch(data, 1, 0, "x", IMAGES, mine[0], label[0], NULL), ASSAY_OK);
-    assert_int_equal(assay_data_batch(other, 1, 0, "x", IMAGES, theirs[0], label[1], NULL),
-                     ASSAY_OK);
-    assert_memory_equal(mine, theirs, sizeof mine);
-    assert_memory_equal(label[0], label[1], sizeof label[0]);
-    assay_data_close(data);
-    assay_data_close(other);
-}
-
-static void no_room_is_an_error(void **state)
-{
-    static struct room room = {.none = true};
-    const struct assay_data_memory memory = {&room, take_room};
-    struct assay_err err = {0};
-    struct assay_data *data = NULL;
-    write_cifar10(state);
-    const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
-    assert_int_equal(assay_data_open_in(&data, &spec, &memory, &err), ASSAY_ERR_MEMORY);
-    assert_null(data);
-    ASSERT_CONTAINS(err.text, "the room is taken");
-    const struct assay_data_spec noise = spec_of(ASSAY_SOURCE_GAUSSIAN, "");
-    assert_int_equal(assay_data_open_in(&data, &noise, &memory, &err), ASSAY_OK);
-    assert_int_equal(room.times, 1); // generated images need none
-    assert_int_equal(assay_data_bytes(data), 0);
-    assay_data_close(data);
-}
-
 // ---- the real thing ----------------------------------------------------------------------------
 
 static void real_cifar10(UNUSED void **state)
@@ -464,8 +391,6 @@ int main(void)
         TEST(cifar100_takes_the_fine_label),
         TEST(wrong_files_are_named),
         TEST(wrong_settings_are_named),
-        TEST(others_see_the_same_images),
-        TEST(no_room_is_an_error),
         TEST(real_cifar10),
     };
     return cmocka_run_group_tests_name("data", tests, NULL, NULL);
