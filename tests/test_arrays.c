@@ -121,7 +121,7 @@ static void wrong_images_are_named(void **state)
     images_fail(state, "/missing", "/missing: no such data set");
     images_fail(state, "/grey", "shape (5,1,8,8); expected (n,3,8,8)");
     images_fail(state, "/flat", "shape (5); expected (n,3,8,8)");
-    images_fail(state, "/ints", "expected floating point or unsigned 8-bit integers");
+    images_fail(state, "/ints", "32-bit signed integers; expected floating point or unsigned 8-bit");
     images_fail(state, "/nan", "image 3 holds nan");
     images_fail(state, "/ok", "label 2 is -2");
     images_fail(state, "/g/x", "shape (4); expected 5 integers");
@@ -220,7 +220,7 @@ static void wrong_arrays_are_named(void **state)
     arrays_fail(state, "/missing", "/missing: no such data set or group");
     arrays_fail(state, "/nested", "/nested/inner: not a data set");
     arrays_fail(state, "/none", "/none: the group holds no data sets");
-    arrays_fail(state, "/text", "/text/a: not numeric");
+    arrays_fail(state, "/text", "/text/a: text; expected integers or floating point");
     arrays_fail(state, "/empty", "/empty/a: the data set is empty");
     arrays_fail(state, "/nine", "9 dimensions; expected at most 8");
     arrays_fail(state, "/dangling", "/dangling/a: the link leads nowhere");

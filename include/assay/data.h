@@ -15,11 +15,13 @@ enum assay_source {
 struct assay_data_spec {
     int source;                // enum assay_source
     char path[ASSAY_TEXT_MAX]; // CIFAR: directory of the official binary files, all or the first
-                               // of them; HDF5: "file.h5:/dataset" (n,3,image,image), float, or u8
-                               // for x / 255, with an optional data set "labels" (n) beside it
+                               // of them; HDF5: "file.h5:/dataset" (n,3,image,image), floating
+                               // point of at most 64 bits as it is, or u8 for x / 255, with an
+                               // optional data set "labels" (n) of integers from 0 beside it
     char split[16];            // "train" or "test"
     bool augment;              // random crop (zero padding image / 8: 4 at 32) and horizontal flip
-    bool normalise;            // per channel, (x - mean) / std; CIFAR-10's, or CIFAR-100's own
+    bool normalise;            // per channel, (x - mean) / std; CIFAR-10's, or CIFAR-100's own,
+                               // of values from 0 to 1: others are warned of, above 16 an error
     uint32_t image;            // height = width delivered
     uint32_t classes;          // of generated labels
 };
@@ -83,14 +85,16 @@ struct assay_array {
     uint32_t ndim;
     uint64_t shape[ASSAY_ARRAY_DIMS], size;
     double *value; // row-major, owned by the list
+    bool integer;  // what was stored: integers, or floating point
+    char type[48]; // the same in words: "32-bit floating point"
 };
 struct assay_arrays {
     struct assay_array *item;
     size_t n;
 };
 // Reads one data set, or every data set of a group in order of names, named by "file.h5:/path", as
-// float64. Errors name the file and the path: not HDF5, missing, empty, not numeric, a nested
-// group, values that are not stored (never written, or in files that are gone).
+// float64. Errors name the file and the path: not HDF5, missing, empty, not numeric, wider than
+// float64, a nested group, values that are not stored (never written, or in files that are gone).
 int assay_arrays_read(struct assay_arrays *arrays, const char *where, struct assay_err *err);
 void assay_arrays_free(struct assay_arrays *arrays);
 

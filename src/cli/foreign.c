@@ -47,6 +47,11 @@ static int match(const struct assay_arrays *arrays, const struct assay_graph *g,
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: weight '%s' has shape %s, expected %s",
                              where, name, seen, expected);
     }
+    if (array->integer) {
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: weight '%s' is of %s, expected floating point", where, name,
+                             array->type);
+    }
     for (uint64_t i = 0; i < array->size; i++) {
         if (isfinite(array->value[i])) continue;
         return assay_err_set(err, ASSAY_ERR_INPUT,
@@ -155,6 +160,11 @@ static int read_batch(struct foreign *f, const struct foreign_case *c, struct as
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: shape %s, expected 1 to 1000000 images of at most 1024x1024",
                              c->batch, seen);
+    }
+    if (x->integer) {
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: %s, expected floating point: the values that the network reads",
+                             c->batch, x->type);
     }
     for (uint64_t i = 0; i < x->size; i++) {
         if (isfinite(x->value[i])) continue;

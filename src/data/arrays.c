@@ -9,12 +9,12 @@
 static int read_array(struct assay_array *array, hid_t set, const char *who, struct assay_err *err)
 {
     struct assay_h5_shape shape;
-    size_t size;
-    bool is_signed;
-    const H5T_class_t class = assay_h5_class(set, &size, &is_signed);
-    if (class != H5T_INTEGER && class != H5T_FLOAT)
+    struct assay_h5_type type;
+    assay_h5_type(&type, set);
+    if (!type.is_integer && (!type.is_float || type.bits > 64))
         return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: not numeric; expected integers or floating point", who);
+                             "%s: %s; expected integers or floating point, of at most 64 bits", who,
+                             type.words);
     ASSAY_TRY(assay_h5_shape(&shape, set, who, err));
     if (shape.ndim > ASSAY_ARRAY_DIMS)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %u dimensions; expected at most %d", who,
@@ -25,6 +25,8 @@ static int read_array(struct assay_array *array, hid_t set, const char *who, str
     array->size = shape.size;
     memcpy(array->shape, shape.dim, shape.ndim * sizeof shape.dim[0]);
     array->value = value;
+    array->integer = type.is_integer;
+    snprintf(array->type, sizeof array->type, "%s", type.words);
     return ASSAY_OK;
 }
 

@@ -86,15 +86,29 @@ static int no_memory(struct assay_err *err)
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory to draw a batch of images");
 }
 
+// The labels' numbers are no classes of the network.
+static int refuse_classes(const struct assay_data *data, struct assay_err *err)
+{
+    uint32_t least = UINT32_MAX;
+    const uint32_t classes = data->spec.classes;
+    for (uint64_t i = 0; i < data->count; i++)
+        if (data->label[i] < least) least = data->label[i];
+    if (least >= 1 && data->classes == classes + 1)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "%s: its labels start at 1 (%u to %u); expected 0 to %u",
+                             data->spec.path, least, classes, classes - 1);
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "%s: its labels have %u classes, the network only %u; expected at "
+                         "least as many",
+                         data->spec.path, data->classes, classes);
+}
+
 // Labels of the images drawn, or uniform ones (image is NULL, or the source has none).
 static int deliver_labels(const struct assay_data *data, const struct key *key,
                           const uint64_t *image, uint32_t n, uint32_t *label, struct assay_err *err)
 {
     if (image && data->label && data->classes > data->spec.classes)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "%s: its labels have %u classes, the network only %u; expected at "
-                             "least as many",
-                             data->spec.path, data->classes, data->spec.classes);
+        return refuse_classes(data, err);
     struct assay_rng rng = stream(key, "data.label");
     for (uint32_t i = 0; i < n; i++)
         label[i] = image && data->label ? data->label[image[i]]

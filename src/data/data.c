@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -248,4 +249,16 @@ void assay_data_describe(const struct assay_data *data, char *text, size_t cap)
 const char *assay_data_warning(const struct assay_data *data)
 {
     return data->warning;
+}
+
+void assay_data_warn(struct assay_data *data, const char *fmt, ...)
+{
+    const size_t at = strlen(data->warning), cap = sizeof data->warning;
+    size_t used = at;
+    if (at) used += (size_t)snprintf(data->warning + at, cap - at, "; ");
+    if (used >= cap) return;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(data->warning + used, cap - used, fmt, args);
+    va_end(args);
 }

@@ -119,12 +119,41 @@ int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape
     return status;
 }
 
-H5T_class_t assay_h5_class(hid_t set, size_t *size, bool *is_signed)
+static const char *kind_words(H5T_class_t class)
 {
-    const hid_t type = H5Dget_type(set);
-    const H5T_class_t class = H5Tget_class(type);
-    *size = H5Tget_size(type);
-    *is_signed = class == H5T_INTEGER && H5Tget_sign(type) != H5T_SGN_NONE;
-    H5Tclose(type);
-    return class;
+    switch (class) {
+    case H5T_STRING:
+        return "text";
+    case H5T_COMPOUND:
+        return "compound values, such as complex numbers";
+    case H5T_ENUM:
+        return "enumerated values, such as booleans";
+    case H5T_VLEN:
+    case H5T_ARRAY:
+        return "arrays in each element";
+    case H5T_REFERENCE:
+        return "references";
+    default:
+        return "opaque values";
+    }
+}
+
+void assay_h5_type(struct assay_h5_type *type, hid_t set)
+{
+    const hid_t id = H5Dget_type(set);
+    const H5T_class_t class = H5Tget_class(id);
+    *type =
+        (struct assay_h5_type){.is_float = class == H5T_FLOAT, .is_integer = class == H5T_INTEGER};
+    const char *kind = "floating point";
+    if (type->is_integer) {
+        type->is_signed = H5Tget_sign(id) != H5T_SGN_NONE;
+        kind = type->is_signed ? "signed integers" : "unsigned integers";
+    }
+    if (type->is_float || type->is_integer) {
+        type->bits = (unsigned)H5Tget_precision(id);
+        snprintf(type->words, sizeof type->words, "%u-bit %s", type->bits, kind);
+    } else {
+        snprintf(type->words, sizeof type->words, "%s", kind_words(class));
+    }
+    H5Tclose(id);
 }

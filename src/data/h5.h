@@ -36,7 +36,12 @@ int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape
                   const char *who, struct assay_err *err);
 // The same into memory that is large enough.
 int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err);
-// H5T_INTEGER, H5T_FLOAT, ... of the stored values, and bytes of one.
-H5T_class_t assay_h5_class(hid_t set, size_t *size, bool *is_signed);
+// What the stored values are.
+struct assay_h5_type {
+    bool is_float, is_integer, is_signed;
+    unsigned bits;  // of a number
+    char words[48]; // "64-bit signed integers", "text"
+};
+void assay_h5_type(struct assay_h5_type *type, hid_t set);
 
 #endif

@@ -29,31 +29,58 @@ static int check_shape(const struct assay_data *data, const struct assay_h5_shap
 static int choose_element(struct assay_data *data, hid_t set, const char *where,
                           struct assay_err *err)
 {
-    size_t size;
-    bool is_signed;
-    const H5T_class_t class = assay_h5_class(set, &size, &is_signed);
-    if (class == H5T_FLOAT)
-        data->element = size <= sizeof(float) ? ELEMENT_F32 : ELEMENT_F64;
-    else if (class == H5T_INTEGER && size == 1 && !is_signed)
+    struct assay_h5_type type;
+    assay_h5_type(&type, set);
+    if (type.is_float && type.bits <= 64)
+        data->element = type.bits <= 32 ? ELEMENT_F32 : ELEMENT_F64;
+    else if (type.is_integer && type.bits == 8 && !type.is_signed)
         data->element = ELEMENT_U8;
     else
-        return assay_err_set(
-            err, ASSAY_ERR_INPUT, "%s: %s; expected floating point or unsigned 8-bit integers",
-            where, class == H5T_INTEGER ? "integers of another size or sign" : "not numeric");
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: %s; expected floating point or unsigned 8-bit integers, which "
+                             "stand for x / 255",
+                             where, type.words);
     return ASSAY_OK;
 }
 
-static int check_finite(const struct assay_data *data, const char *where, struct assay_err *err)
+// The range of the images' values, which must be numbers.
+static int find_range(const struct assay_data *data, const char *where, double *least, double *most,
+                      struct assay_err *err)
 {
-    if (data->element == ELEMENT_U8) return ASSAY_OK;
     const float *f32 = data->pixel;
     const double *f64 = data->pixel;
+    *least = INFINITY;
+    *most = -INFINITY;
     for (uint64_t i = 0; i < data->count * image_values(data); i++) {
         const double v = data->element == ELEMENT_F32 ? f32[i] : f64[i];
         if (!isfinite(v))
             return assay_err_set(err, ASSAY_ERR_INPUT, "%s: image %llu holds %g; expected numbers",
                                  where, (unsigned long long)(i / image_values(data)), v);
+        if (v < *least) *least = v;
+        if (v > *most) *most = v;
     }
+    return ASSAY_OK;
+}
+
+// CIFAR's mean and deviation are of values from 0 to 1. Values up to 255 would come out 255 times
+// too large, and images that are normalised would be so twice; some resampling overshoots a little.
+static int check_values(struct assay_data *data, const char *where, struct assay_err *err)
+{
+    const double far = 16, slack = 0.1;
+    double least, most;
+    if (data->element == ELEMENT_U8) return ASSAY_OK;
+    ASSAY_TRY(find_range(data, where, &least, &most, err));
+    if (!data->spec.normalise || (least >= -slack && most <= 1 + slack)) return ASSAY_OK;
+    if (least < -far || most > far)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: values from %g to %g, and data.normalise = true takes CIFAR's "
+                             "mean and deviation of values from 0 to 1; divide them by 255, or set "
+                             "data.normalise = false to leave them as they are",
+                             where, least, most);
+    assay_data_warn(data,
+                    "values from %g to %g, and data.normalise = true takes CIFAR's mean and "
+                    "deviation of values from 0 to 1; false leaves them as they are",
+                    least, most);
     return ASSAY_OK;
 }
 
@@ -69,7 +96,7 @@ static int read_pixels(struct assay_data *data, hid_t set, const char *where, st
     ASSAY_TRY(assay_data_reserve(data, shape.dim[0], err));
     ASSAY_TRY(assay_h5_read_into(data->pixel, set, type[data->element], where, err));
     data->count = shape.dim[0];
-    return check_finite(data, where, err);
+    return check_values(data, where, err);
 }
 
 static int take_labels(struct assay_data *data, const int64_t *value, const char *who,
@@ -87,23 +114,50 @@ static int take_labels(struct assay_data *data, const int64_t *value, const char
     return ASSAY_OK;
 }
 
+// Numbers from 1 on, none of which is missing, and never 0: most likely they start at 1, which for
+// as many classes as the network has is an error when they are used.
+static void check_first(struct assay_data *data)
+{
+    const uint64_t classes = data->classes;
+    bool *seen = classes <= data->count + 1 ? calloc(classes, sizeof *seen) : NULL;
+    uint64_t n = 0;
+    for (uint64_t i = 0; seen && i < data->count; i++) {
+        n += !seen[data->label[i]];
+        seen[data->label[i]] = true;
+    }
+    if (seen && !seen[0] && n == classes - 1)
+        assay_data_warn(data,
+                        "labels from 1 to %llu, and none is 0: do they start at 1? Expected class "
+                        "numbers from 0",
+                        (unsigned long long)(classes - 1));
+    free(seen);
+}
+
+static int check_labels(const struct assay_data *data, hid_t set,
+                        const struct assay_h5_shape *shape, const char *who, struct assay_err *err)
+{
+    struct assay_h5_type type;
+    assay_h5_type(&type, set);
+    if (!type.is_integer)
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s; expected integers from 0", who,
+                             type.words);
+    if (shape->ndim == 1 && shape->dim[0] == data->count) return ASSAY_OK;
+    char seen[256];
+    assay_h5_shape_text(shape, seen, sizeof seen);
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: shape %s; expected %llu integers", who, seen,
+                         (unsigned long long)data->count);
+}
+
 static int read_labels(struct assay_data *data, hid_t set, const char *who, struct assay_err *err)
 {
     struct assay_h5_shape shape;
-    size_t size;
-    bool is_signed;
     ASSAY_TRY(assay_h5_shape(&shape, set, who, err));
-    if (shape.ndim != 1 || shape.dim[0] != data->count ||
-        assay_h5_class(set, &size, &is_signed) != H5T_INTEGER) {
-        char seen[256];
-        assay_h5_shape_text(&shape, seen, sizeof seen);
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: shape %s; expected %llu integers", who,
-                             seen, (unsigned long long)data->count);
-    }
+    ASSAY_TRY(check_labels(data, set, &shape, who, err));
     void *value;
     ASSAY_TRY(assay_h5_read(&value, set, H5T_NATIVE_INT64, &shape, who, err));
     const int status = take_labels(data, value, who, err);
     free(value);
+    if (status >= 0) check_first(data);
     return status;
 }
 
@@ -113,9 +167,10 @@ static int load_labels(struct assay_data *data, const struct place *p, struct as
     char path[ASSAY_TEXT_MAX + 16], who[2 * ASSAY_TEXT_MAX + 16];
     snprintf(path, sizeof path, "%s", p->path);
     strcpy(strrchr(path, '/') + 1, "labels");
-    if (H5Lexists(p->file, path, H5P_DEFAULT) <= 0) return ASSAY_OK;
+    const htri_t exists = H5Lexists(p->file, path, H5P_DEFAULT);
+    if (exists == 0) return ASSAY_OK;
     snprintf(who, sizeof who, "%s, its labels %s", p->where, path);
-    const hid_t set = H5Dopen2(p->file, path, H5P_DEFAULT);
+    const hid_t set = exists < 0 ? H5I_INVALID_HID : H5Dopen2(p->file, path, H5P_DEFAULT);
     if (set < 0) return assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a readable data set", who);
     const int status = read_labels(data, set, who, err);
     H5Dclose(set);

@@ -34,6 +34,9 @@ int assay_data_reserve(struct assay_data *data, uint64_t count, struct assay_err
 // it.
 int assay_data_load_cifar(struct assay_data *data, struct assay_err *err);
 int assay_data_load_hdf5(struct assay_data *data, struct assay_err *err);
+// Adds a sentence to its warning.
+void assay_data_warn(struct assay_data *data, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 // What the source is called, and how many images the whole of its split has.
 const char *assay_data_cifar_name(const struct assay_data_spec *spec);
 uint64_t assay_data_cifar_whole(const struct assay_data_spec *spec);

@@ -221,6 +221,12 @@ class BadForeign(Case):
         self.weights[name] = kept.copy()
         self.weights[name][0, 0] = np.nan
         self.fails(1, [name, "nan"], self.foreign())
+        for dtype, words in (("i8", "64-bit signed integers"), ("u1", "8-bit unsigned integers"), ("?", "booleans"),
+                             ("c16", "complex numbers")):
+            self.weights[name] = np.ones((4, 4, 1, 1), dtype)
+            self.fails(1, [name, words, "expected"], self.foreign())
+        self.weights[name] = kept.astype("f2")
+        self.assertEqual(self.foreign().returncode, 0)
         self.weights[name] = kept
         self.weights["cells.2.layers.1.op.1.weight"] = kept
         self.fails(1, ["'cells.2.layers.1.op.1.weight'"], self.foreign())
@@ -233,6 +239,8 @@ class BadForeign(Case):
         self.x = good.copy()
         self.x[0, 0, 0, 0] = np.inf
         self.fails(1, ["/x", "inf"], self.foreign())
+        self.x = np.arange(N * 3 * SIZE * SIZE, dtype="u1").reshape(good.shape)
+        self.fails(1, ["/x", "8-bit unsigned integers, expected floating point"], self.foreign())
         self.x = np.zeros((N, 3, 6, 6))  # not a multiple of 4
         self.fails(1, [], self.foreign())
 
