@@ -121,7 +121,8 @@ static void wrong_images_are_named(void **state)
     images_fail(state, "/missing", "/missing: no such data set");
     images_fail(state, "/grey", "shape (5,1,8,8); expected (n,3,8,8)");
     images_fail(state, "/flat", "shape (5); expected (n,3,8,8)");
-    images_fail(state, "/ints", "32-bit signed integers; expected floating point or unsigned 8-bit");
+    images_fail(state, "/ints",
+                "32-bit signed integers; expected floating point or unsigned 8-bit");
     images_fail(state, "/nan", "image 3 holds nan");
     images_fail(state, "/ok", "label 2 is -2");
     images_fail(state, "/g/x", "shape (4); expected 5 integers");

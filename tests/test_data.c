@@ -105,17 +105,34 @@ static void batch_holds_every_image_once(void **state)
     assay_data_close(data);
 }
 
-static void exhausted_images_come_again_evenly(void **state)
+static void a_batch_has_no_image_twice(void **state)
 {
-    enum { N = 2 * IMAGES + 5 };
-    static double x[N][PIXELS];
-    int seen[IMAGES] = {0};
+    static double x[(IMAGES + 1) * PIXELS];
+    struct assay_err err = {0};
     write_cifar10(state);
     const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
     struct assay_data *data = open_ok(&spec);
-    assert_int_equal(assay_data_batch(data, 1, 0, "ntk", N, x[0], NULL, NULL), ASSAY_OK);
+    assert_int_equal(assay_data_batch(data, 1, 0, "ntk", IMAGES + 1, x, NULL, &err),
+                     ASSAY_ERR_CONFIG);
+    ASSERT_CONTAINS(err.text, "12 images, and a batch of 13 different ones is asked for");
+    assay_data_close(data);
+}
+
+// Every image has the value of its number, so that a patch tells which it is of.
+static void patches_are_of_all_images_evenly(void **state)
+{
+    enum { N = 2 * IMAGES + 5 };
+    static unsigned char bytes[IMAGES][PIXELS + 1];
+    double x[N][9];
+    int seen[IMAGES] = {0};
+    for (int i = 0; i < IMAGES; i++) memset(bytes[i] + 1, i, PIXELS);
+    scratch_write(scratch_path(state, "data_batch_1.bin"), bytes, sizeof bytes);
+    const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
+    struct assay_data *data = open_ok(&spec);
+    assert_int_equal(assay_data_crops(data), IMAGES * 3 * 30 * 30);
+    assert_int_equal(assay_data_patches(data, 1, 0, "regions", N, x[0], NULL), ASSAY_OK);
     for (int k = 0; k < N; k++) {
-        for (unsigned i = 0; i < IMAGES; i++) seen[i] += holds(x[k], i, 0, 0, false);
+        seen[lround(255 * x[k][8])]++;
         if (k == 2 * IMAGES - 1)
             for (int i = 0; i < IMAGES; i++) assert_int_equal(seen[i], 2);
     }
@@ -125,14 +142,17 @@ static void exhausted_images_come_again_evenly(void **state)
 
 static void augmentation_shifts_and_flips(void **state)
 {
-    enum { N = 400 };
+    enum { EACH = 10, N = 40 * EACH };
     double *x = malloc(sizeof(double) * N * PIXELS);
     int shift[2][9] = {{0}}, flips = 0;
     write_cifar10(state);
     struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
     spec.augment = true;
     struct assay_data *data = open_ok(&spec);
-    assert_int_equal(assay_data_batch(data, 1, 0, "ntk", N, x, NULL, NULL), ASSAY_OK);
+    for (int k = 0; k < N; k += EACH)
+        assert_int_equal(
+            assay_data_batch(data, 1, (uint64_t)k, "ntk", EACH, x + (size_t)k * PIXELS, NULL, NULL),
+            ASSAY_OK);
     for (int k = 0; k < N; k++) {
         int found = 0;
         for (int t = 0; t < IMAGES * 9 * 9 * 2; t++) {
@@ -381,7 +401,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
     const struct CMUnitTest tests[] = {
         TEST(batch_holds_every_image_once),
-        TEST(exhausted_images_come_again_evenly),
+        TEST(a_batch_has_no_image_twice),
+        TEST(patches_are_of_all_images_evenly),
         TEST(augmentation_shifts_and_flips),
         TEST(padding_is_black_before_normalisation),
         TEST(batches_are_keyed_and_independent_of_order),

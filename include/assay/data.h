@@ -50,10 +50,15 @@ void assay_data_close(struct assay_data *data);
 size_t assay_data_bytes(const struct assay_data *data);
 size_t assay_data_draw_bytes(const struct assay_data *data);
 uint64_t assay_data_count(const struct assay_data *data); // images held; 0 for generated ones
+bool assay_data_generated(const struct assay_data *data); // as many as are asked for
+// How many places and channels patches can be taken from; 0 for generated ones.
+uint64_t assay_data_crops(const struct assay_data *data);
 // Channels of an image: 3.
 uint32_t assay_data_channels(const struct assay_data *data);
 // Its images have labels of their own; those of others are drawn uniformly.
 bool assay_data_labelled(const struct assay_data *data);
+// An error if its labels are not classes of the network, 0 to spec.classes - 1.
+int assay_data_check_labels(const struct assay_data *data, struct assay_err *err);
 // The images in words, such as "4000 of CIFAR-10's 50000 training images": a text that depends on
 // the data alone, not on where they are.
 #define ASSAY_DATA_WORDS 96 // bytes it takes at most
@@ -65,15 +70,18 @@ const char *assay_data_warning(const struct assay_data *data);
 // Of all pixels and labels held, so that a run can tell that its data changed.
 struct assay_hash assay_data_digest(const struct assay_data *data);
 
-// n images drawn without replacement (a fresh shuffle once all are drawn), as float64
-// (n,c,image,image), and their labels (may be NULL; sources without labels give uniform ones; an
-// error if the source has more classes than spec.classes). Noise is neither augmented nor
-// normalised. Keyed by (seed, repeat, name) alone; a smaller n gives the first images of a larger.
+// n different images drawn at random, as float64 (n,c,image,image), and their labels (may be NULL;
+// sources without labels give uniform ones, so ask assay_data_labelled first where true ones are
+// meant). Errors: fewer images than n, labels that are not classes of the network. Noise is neither
+// augmented nor normalised. Keyed by (seed, repeat, name) alone; a smaller n gives the first images
+// of a larger.
 int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repeat,
                      const char *name, uint32_t n, double *x, uint32_t *label,
                      struct assay_err *err);
 // n patches (n,1,3,3): a random 3x3 crop of one random channel of a random normalised image, never
-// augmented. Source: TE-NAS released code.
+// augmented. Source: TE-NAS released code. The images are shuffled, and again once all have given a
+// patch: those of 10 images are usually different as well, while n above assay_data_crops is bound
+// to repeat some.
 int assay_data_patches(const struct assay_data *data, uint64_t seed, uint64_t repeat,
                        const char *name, uint32_t n, double *x, struct assay_err *err);
 

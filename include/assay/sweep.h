@@ -94,10 +94,12 @@ void assay_columns_count(const struct assay_columns *columns, const struct assay
 // ---- one candidate ------------------------------------------------------------------------------
 // Owns the executor, graphs, weights and the batches of every repeat; borrows config and space.
 struct assay_evaluator;
-// Draws all batches. An error if the data do not fit the network (channels, size, labels), or the
-// batches not the memory limit. data is not needed afterwards. pla: the grid of the ranks that
-// evaluate together, borrowed, or NULL for one alone. Evaluations are collective over it, with the
-// same arguments; the first rank's records count.
+// Draws all batches. An error if the data do not fit the network (channels, size, labels), have not
+// as many images as a batch (ntk.batch, nasi.batch) or as many different patches as regions asks
+// for, or have no labels where those of the images are asked for (nasi.labels = true, ntk_ridge);
+// or if the batches do not fit the memory limit. data is not needed afterwards. pla: the grid of
+// the ranks that evaluate together, borrowed, or NULL for one alone. Evaluations are collective
+// over it, with the same arguments; the first rank's records count.
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
                            const struct assay_space *space, const struct assay_data *data,
                            const struct assay_pla *pla, struct assay_err *err);
@@ -115,6 +117,10 @@ int assay_evaluator_draw(struct assay_evaluator *e, const struct assay_draw *dra
 int assay_draw_nasi_batch(const struct assay_protocol *p, const struct assay_data *data,
                           uint64_t seed, uint64_t number, uint32_t n, double *x, uint32_t *label,
                           struct assay_err *err);
+// Whether the data have the images, and the labels, that such a mini-batch is made of; an error
+// that names what is asked for otherwise.
+int assay_check_nasi_batch(const struct assay_protocol *p, const struct assay_data *data,
+                           struct assay_err *err);
 // The measured columns; borrowed from the evaluator.
 const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *e);
 // Fills record (index, verdict, seconds, reason, value, spectrum; arrays given by the caller); its

@@ -325,6 +325,12 @@ int foreign_evaluate(struct foreign *f, const struct foreign_case *c, struct ass
     assay_graph_init(&f->literal);
     assay_graph_init(&f->folded);
     f->protocol = c->config->protocol;
+    if (!c->thin && f->protocol.nasi_labels == ASSAY_LABELS_TRUE) {
+        return assay_err_set(
+            err, ASSAY_ERR_CONFIG,
+            "nasi.labels = true: the images of --batch have none, expected random "
+            "or none (the trace norm is that of the logits' mean, without labels)");
+    }
     f->protocol.nasi_labels = ASSAY_LABELS_NONE;
     f->protocol.region_batch = c->region_batch;
     assay_la_single_thread();

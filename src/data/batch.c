@@ -86,11 +86,11 @@ static int no_memory(struct assay_err *err)
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory to draw a batch of images");
 }
 
-// The labels' numbers are no classes of the network.
-static int refuse_classes(const struct assay_data *data, struct assay_err *err)
+int assay_data_check_labels(const struct assay_data *data, struct assay_err *err)
 {
     uint32_t least = UINT32_MAX;
     const uint32_t classes = data->spec.classes;
+    if (!data->label || data->classes <= classes) return ASSAY_OK;
     for (uint64_t i = 0; i < data->count; i++)
         if (data->label[i] < least) least = data->label[i];
     if (least >= 1 && data->classes == classes + 1)
@@ -107,8 +107,7 @@ static int refuse_classes(const struct assay_data *data, struct assay_err *err)
 static int deliver_labels(const struct assay_data *data, const struct key *key,
                           const uint64_t *image, uint32_t n, uint32_t *label, struct assay_err *err)
 {
-    if (image && data->label && data->classes > data->spec.classes)
-        return refuse_classes(data, err);
+    if (image) ASSAY_TRY(assay_data_check_labels(data, err));
     struct assay_rng rng = stream(key, "data.label");
     for (uint32_t i = 0; i < n; i++)
         label[i] = image && data->label ? data->label[image[i]]
@@ -131,6 +130,10 @@ int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repe
         deliver_noise(&key, "data.noise", n * image_values(data), x);
         return label ? deliver_labels(data, &key, NULL, n, label, err) : ASSAY_OK;
     }
+    if (n > data->count)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "%s: %llu images, and a batch of %u different ones is asked for",
+                             data->spec.path, (unsigned long long)data->count, n);
     uint64_t *image = draw_images(data, &key, "data.order", n);
     if (!image) return no_memory(err);
     struct assay_rng augment = stream(&key, "data.augment");
@@ -146,7 +149,6 @@ int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repe
 int assay_data_patches(const struct assay_data *data, uint64_t seed, uint64_t repeat,
                        const char *name, uint32_t n, double *x, struct assay_err *err)
 {
-    enum { PATCH = 3 };
     const struct key key = {seed, repeat, name};
     if (!data->pixel) {
         deliver_noise(&key, "patch.noise", (uint64_t)n * PATCH * PATCH, x);

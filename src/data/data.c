@@ -215,6 +215,17 @@ uint64_t assay_data_count(const struct assay_data *data)
     return data->count;
 }
 
+bool assay_data_generated(const struct assay_data *data)
+{
+    return !data->pixel;
+}
+
+uint64_t assay_data_crops(const struct assay_data *data)
+{
+    const uint64_t side = data->spec.image, places = side < PATCH ? 0 : side - PATCH + 1;
+    return data->count * CHANNELS * places * places;
+}
+
 uint32_t assay_data_channels(const struct assay_data *data)
 {
     (void)data;

@@ -5,7 +5,7 @@
 
 #include "assay/data.h"
 
-enum { CHANNELS = 3 };
+enum { CHANNELS = 3, PATCH = 3 }; // PATCH: height and width of a patch
 
 enum element { ELEMENT_U8, ELEMENT_F32, ELEMENT_F64 };
 

@@ -266,6 +266,7 @@ static int open_bench(void **state, const struct search_context *c, struct assay
     b->net = one_shot_net(c->config, c->space);
     assay_graph_init(&b->literal);
     assay_graph_init(&b->graph);
+    ASSAY_TRY(assay_check_nasi_batch(&c->config->protocol, c->data, err));
     ASSAY_TRY(open_network(b, err));
     return make_columns(b, err);
 }

@@ -73,6 +73,56 @@ static int choose_labels(const struct assay_protocol *p, uint64_t seed, uint64_t
     return ASSAY_OK;
 }
 
+// ---- whether the data have what is asked for ----------------------------------------------------
+// The same image twice makes a kernel singular, even in different crops nearly so, and is no
+// mini-batch. Batches of different repeats may overlap.
+static int check_batch(const struct assay_data *data, const char *key, uint64_t n,
+                       struct assay_err *err)
+{
+    const unsigned long long count = assay_data_count(data);
+    if (assay_data_generated(data) || n <= count) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "%llu images, %s = %llu: the images of a batch must be different ones; "
+                         "expected at most %llu, or more images",
+                         count, key, (unsigned long long)n, count);
+}
+
+// More patches than there are different ones would be counted as if they were samples.
+static int check_patches(const struct assay_data *data, uint64_t n, struct assay_err *err)
+{
+    const unsigned long long crops = assay_data_crops(data);
+    if (assay_data_generated(data) || n <= crops) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "%llu images, regions.batch x regions.batches = %llu: they have only %llu "
+                         "different patches; expected at most as many, or more images",
+                         (unsigned long long)assay_data_count(data), (unsigned long long)n, crops);
+}
+
+int assay_check_nasi_batch(const struct assay_protocol *p, const struct assay_data *data,
+                           struct assay_err *err)
+{
+    if (p->nasi_labels == ASSAY_LABELS_TRUE && !assay_data_labelled(data))
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "nasi.labels = true: these images have none; expected data.source = "
+                             "cifar10, cifar100, or hdf5 with labels, or nasi.labels = random");
+    ASSAY_TRY(assay_data_check_labels(data, err));
+    return p->nasi_batch ? check_batch(data, "nasi.batch", p->nasi_batch, err)
+                         : check_batch(data, "ntk.batch", p->ntk_batch, err);
+}
+
+static int check_data(const struct inputs *in, const struct assay_protocol *p,
+                      const struct assay_data *data, struct assay_err *err)
+{
+    if (in->labels && !assay_data_labelled(data))
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "run.metrics: ntk_ridge learns from labels, and these images have "
+                             "none; expected data.source = cifar10, cifar100, or hdf5 with labels");
+    if (in->n_image) ASSAY_TRY(check_batch(data, "ntk.batch", in->n_image, err));
+    if (in->n_nasi) ASSAY_TRY(assay_check_nasi_batch(p, data, err));
+    return check_patches(data, in->n_patch, err);
+}
+
+// ---- drawing ------------------------------------------------------------------------------------
 int assay_draw_nasi_batch(const struct assay_protocol *p, const struct assay_data *data,
                           uint64_t seed, uint64_t number, uint32_t n, double *x, uint32_t *label,
                           struct assay_err *err)
@@ -116,16 +166,12 @@ int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned n
                              "regions.batch x regions.batches: %llu samples, expected at most %u",
                              (unsigned long long)patches, UINT32_MAX);
     }
-    if (needs & ASSAY_NEEDS_LABELS && !assay_data_labelled(data)) {
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "run.metrics: ntk_ridge learns from labels, and these images have "
-                             "none; expected data.source = cifar10, cifar100, or hdf5 with labels");
-    }
     const bool nasi = needs & ASSAY_NEEDS_NASI, shared = nasi && p->nasi_batch == 0;
     in->n_image = needs & ASSAY_NEEDS_IMAGES || shared ? (uint32_t)p->ntk_batch : 0;
     in->n_nasi = shared ? in->n_image : nasi ? (uint32_t)p->nasi_batch : 0;
     in->n_patch = needs & ASSAY_NEEDS_PATCHES ? (uint32_t)patches : 0;
     in->labels = needs & ASSAY_NEEDS_LABELS;
+    ASSAY_TRY(check_data(in, p, data, err));
     ASSAY_TRY(reserve(in, config, pixels, shared, err));
     in->repeat = assay_arena_zalloc(&in->arena, p->repeats * sizeof *in->repeat);
     if (!in->repeat) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches");

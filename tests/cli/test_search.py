@@ -290,18 +290,20 @@ class Search(Case):
         trace = lambda t: [s["nasi_trace"] for s in t["steps"]]
         plain = self.nasi("nasi")[1]
         for i, setting in enumerate(["search.affine=true", "search.channels=3", "search.cells=2", "nasi.batch=5",
-                                     "ntk.init=pytorch", "search.per_cell=true", "nasi.labels=true"]):
+                                     "ntk.init=pytorch", "search.per_cell=true"]):
             other = self.nasi("nasi", setting, directory=f"run{i}")[1]
             self.assertFalse(set(trace(plain)) & set(trace(other)), setting)
             self.assertEqual("arch" in other["steps"][0], "per_cell" not in setting)
             if "per_cell" not in setting:
                 self.assertEqual([s["arch"] for s in plain["steps"]], [s["arch"] for s in other["steps"]])
         with h5py.File(self.path("images.h5"), "w") as f:
-            f["x"] = np.random.default_rng(1).normal(size=(20, 3, 8, 8))
-            f["labels"] = np.arange(20) % 10
+            f["x"] = np.random.default_rng(1).random((80, 3, 8, 8))
+            f["labels"] = np.arange(80) % 10
         images = ("data.source=hdf5", f"data.path={self.path('images.h5')}:/x")
-        real = self.nasi("nasi", *images, directory="real")[1]
+        real, true = (self.nasi("nasi", *images, f"nasi.labels={labels}", directory=labels)[1]
+                      for labels in ("random", "true"))
         self.assertFalse(set(trace(plain)) & set(trace(real)))
+        self.assertFalse(set(trace(true)) & set(trace(real)))
 
     def test_methods_side_by_side(self):
         """What a method finds does not depend on the others of its run."""

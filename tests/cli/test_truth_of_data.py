@@ -152,5 +152,129 @@ class Missing(Case):
                      self.verb("eval", virtual, HDF5_VDS_PREFIX=self.path("d")))
 
 
+class Labels(Case):
+    """True labels, where they are asked for, or an error."""
+    NASI = {"run.metrics": "nasi", "nasi.labels": "true"}
+    SEARCH = {"search.method": "nasi", "search.channels": 2, "search.cells": 1, "search.steps": 2}
+
+    def test_images_without_labels(self):
+        self.write(x=self.images(8))
+        says = ["nasi.labels = true: these images have none; expected data.source = cifar10, cifar100, or hdf5"]
+        for source in ({}, HDF5):
+            for verb in ("eval", "sweep", "dry run", "plan"):
+                self.refused(says, self.verb(verb, self.NASI | source))
+            self.refused(says, self.verb("sweep", self.NASI | source | {"run.metrics": "ntk,nasi", "nasi.batch": 0}))
+            for method in ("nasi", "nasi-ada", "nasi-random"):
+                self.refused(says, self.verb("search", self.NASI | self.SEARCH | source | {"search.method": method}))
+
+    def test_labels_that_are_not_asked_for(self):
+        self.write(x=self.images(8))
+        for values in ({"nasi.labels": "random"}, {"nasi.labels": "none"}, {"run.metrics": "ntk"}):
+            self.accepted(self.verb("eval", self.NASI | HDF5 | values))
+        self.accepted(self.verb("search", self.NASI | self.SEARCH | HDF5 | {"nasi.labels": "random"}))
+
+    def test_true_labels_are_the_true_ones(self):
+        """Labels decide the trace norm: those of the file, not others."""
+        x, label = self.images(4), np.array([3, 1, 4, 1])
+        traces = set()
+        for labels in (label, label[::-1], label + 5):
+            self.write(x=x, labels=labels)
+            out = self.accepted(self.verb("eval", self.NASI | HDF5))
+            self.assertIn("labels=true", out)
+            traces.add(re.search(r"(?m)^nasi_trace +(\S+)", out).group(1))
+        self.assertEqual(len(traces), 3)
+        self.accepted(self.verb("search", self.NASI | self.SEARCH | HDF5))
+
+    def test_labels_that_are_no_classes(self):
+        for labels, says in ((np.arange(16) % 10 + 1, "labels start at 1 (1 to 10); expected 0 to 9"),
+                             (np.arange(16), "16 classes, the network only 10"),
+                             (np.arange(16) - 1, "label 0 is -1; expected a class number from 0"),
+                             (np.arange(16) % 10 + .0, "64-bit floating point; expected integers from 0"),
+                             (np.full(16, b"cat"), "text; expected integers from 0"),
+                             (np.arange(16) % 2 == 1, "booleans; expected integers from 0"),
+                             (np.zeros((16, 1), int), "shape (16,1); expected 16 integers")):
+            self.write(x=self.images(16), labels=labels)
+            self.refused(["x.h5:/x", says], self.verb("eval", self.NASI | HDF5))
+            self.refused(["x.h5:/x", says], self.verb("sweep", {"run.metrics": "ntk_ridge"} | HDF5))
+            self.refused(["x.h5:/x", says], self.verb("search", self.NASI | self.SEARCH | HDF5))
+
+    def test_a_foreign_batch_has_none(self):
+        """Nothing is read of what --weights and --batch name."""
+        words = ["eval", "nas-bench-201", ARCH, "--weights", "w.h5:/w", "--batch", "w.h5:/x"]
+        says = ["nasi.labels = true: the images of --batch have none"]
+        self.refused(says, self.run_assay(*words, "--set", "nasi.labels=true"))
+        self.refused(["w.h5: No such file"], self.run_assay(*words))
+        self.refused(["w.h5: No such file"], self.run_assay(*words, "--set", "nasi.labels=true", "--network", "thin"))
+
+
+class Few(Case):
+    """Data sets smaller than a batch."""
+
+    def test_fewer_images_than_a_batch(self):
+        self.write(x=self.images(10), labels=np.arange(10))
+        cases = (({"ntk.batch": 11}, "10 images, ntk.batch = 11:"),
+                 ({"run.metrics": "ntk_frozen", "ntk.batch": 64}, "10 images, ntk.batch = 64:"),
+                 ({"run.metrics": "ntk_ridge", "ntk.batch": 11}, "10 images, ntk.batch = 11:"),
+                 ({"run.metrics": "nasi", "nasi.batch": 11}, "10 images, nasi.batch = 11:"),
+                 ({"run.metrics": "nasi", "nasi.batch": 0, "ntk.batch": 11}, "10 images, ntk.batch = 11:"))
+        for values, says in cases:
+            for verb in ("eval", "sweep", "dry run", "plan") if values is cases[0][0] else ("sweep",):
+                self.refused([says, "expected at most 10"], self.verb(verb, HDF5 | values))
+        self.refused([cases[0][1]], self.verb("sweep", HDF5 | {"data.augment": "false"} | cases[0][0]))
+        for values, says in (({"ntk.batch": 11}, "10 images, ntk.batch = 11:"),
+                             ({"search.method": "random", "ntk.batch": 11}, "10 images, ntk.batch = 11:"),
+                             ({"search.method": "evolution", "ntk.batch": 11}, "10 images, ntk.batch = 11:"),
+                             (Labels.SEARCH | {"nasi.batch": 11}, "10 images, nasi.batch = 11:"),
+                             (Labels.SEARCH | {"nasi.batch": 0, "ntk.batch": 11}, "10 images, ntk.batch = 11:")):
+            self.refused([says], self.verb("search", HDF5 | values))
+
+    def test_as_many_images_as_a_batch(self):
+        """Batches of several repeats, and of ntk and nasi, may overlap; patches are many to an image."""
+        self.write(x=self.images(10))
+        values = HDF5 | {"run.metrics": "ntk,nasi,regions", "ntk.batch": 10, "nasi.batch": 10, "run.repeats": 3}
+        self.accepted(self.verb("sweep", values))
+        self.accepted(self.verb("eval", HDF5 | {"ntk.batch": 10, "nasi.batch": 11}))  # nasi is no metric here
+
+    def test_fewer_different_patches_than_patches(self):
+        self.write(x=self.images(1, side=8))
+        values = HDF5 | {"run.metrics": "regions", "network.image": 8, "regions.batches": 2}
+        self.accepted(self.verb("eval", values | {"regions.batch": 54}))
+        for verb in ("eval", "sweep"):
+            self.refused(["1 images, regions.batch x regions.batches = 110: they have only 108 different patches"],
+                         self.verb(verb, values | {"regions.batch": 55}))
+
+
+class Values(Case):
+    """Numbers of a type or range that cannot be meant."""
+
+    def test_images(self):
+        whole = self.random.integers(0, 256, (8, 3, 32, 32))
+        for x, says in ((whole, "64-bit signed integers; expected floating point or unsigned 8-bit"),
+                        (whole.astype("u2"), "16-bit unsigned integers"), (whole > 9, "booleans"),
+                        (whole.astype("c16"), "complex numbers"),
+                        (whole.astype("f4"), "values from 0 to 255, and data.normalise = true"),
+                        (np.where(whole, whole / 255, np.nan), "nan; expected numbers")):
+            self.write(x=x)
+            for verb in ("eval", "sweep") if x is whole else ("eval",):
+                self.refused(["x.h5:/x", says], self.verb(verb, HDF5))
+
+    def test_normalised_images(self):
+        self.write(x=self.random.standard_normal((8, 3, 32, 32)))
+        warning = re.compile(r"assay: warning: values from -[\d.]+ to [\d.]+, and data.normalise = true")
+        for verb in ("eval", "sweep"):
+            self.assertRegex(self.accepted(self.verb(verb, HDF5)), warning)
+        self.assertNotIn("warning", self.accepted(self.verb("eval", HDF5 | {"data.normalise": "false"})))
+
+    def test_bytes_are_scaled(self):
+        whole = self.random.integers(0, 256, (8, 3, 32, 32))
+        kappa = []
+        for x in (whole.astype("u1"), whole / 255, (whole / 255).astype("f4")):
+            self.write(x=x)
+            out = self.accepted(self.verb("eval", HDF5))
+            kappa.append(float(re.search(r"(?m)^kappa +(\S+)", out).group(1)))
+            self.assertNotIn("warning", out)
+        self.assertLess(max(kappa) / min(kappa) - 1, 1e-3)
+
+
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -126,7 +126,7 @@ class Search(launch.SweepTest):
         directory = self.scratch / "nasi"
         self.sweep(self.config(NASI), directory)
         for section, key, value in (("search", "nu", "9"), ("search", "steps", "8"), ("search", "affine", "true"),
-                                    ("nasi", "labels", "true")):
+                                    ("search", "norm", "own")):
             with self.subTest(key=key):
                 self.refused(self.config(NASI), directory, "--set", f"{section}.{key}={value}",
                              says=("another configuration", f"+ {key} = {value}"))
