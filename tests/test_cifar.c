@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of CIFAR that are not there: an error, or a warning that says what is missing.
+// Files of CIFAR that are damaged or not there: an error, or a warning that says what is missing.
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,6 +52,24 @@ static void is_read(void **state, const char *split, unsigned n, const char *wor
     assay_data_close(data);
 }
 
+static void wrong_files_are_named(void **state)
+{
+    static unsigned char bytes[3 * RECORD + 1];
+    const char *file = scratch_path(state, "data_batch_1.bin");
+    is_refused(state, "no data_batch_1.bin in it");
+    for (size_t wrong = 0; wrong < 3; wrong++) { // a byte too few, a byte too many, empty
+        scratch_write(file, bytes, (size_t[]){sizeof bytes - 2, sizeof bytes, 0}[wrong]);
+        is_refused(state, "data_batch_1.bin: ");
+        is_refused(state, "whole records of 3073 bytes");
+    }
+    bytes[2 * RECORD] = 10;
+    scratch_write(file, bytes, 3 * RECORD);
+    is_refused(state, "data_batch_1.bin: label 10 in image 2 (byte 6146)");
+    remove(file);
+    assert_int_equal(mkdir(file, 0777), 0);
+    is_refused(state, "data_batch_1.bin: not a regular file");
+}
+
 static void holes_are_refused(void **state)
 {
     static const char *const hole[] = {"data_batch_3.bin is missing, though data_batch_4.bin is",
@@ -101,6 +119,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
     const struct CMUnitTest tests[] = {
+        TEST(wrong_files_are_named),
         TEST(holes_are_refused),
         TEST(links_that_lead_nowhere_are_refused),
         TEST(whole_splits_need_no_warning),

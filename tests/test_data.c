@@ -339,26 +339,6 @@ static void cifar100_takes_the_fine_label(void **state)
 
 // ---- wrong input -------------------------------------------------------------------------------
 
-static void wrong_files_are_named(void **state)
-{
-    static unsigned char bytes[3 * (PIXELS + 1) + 1];
-    const size_t n = make_records(bytes, 0, 3, 1);
-    struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
-    open_fails(&spec, ASSAY_ERR_INPUT, "no data_batch_1.bin in it");
-    const char *file = scratch_path(state, "data_batch_1.bin");
-    for (size_t wrong = 0; wrong < 3; wrong++) { // a byte too few, a byte too many, empty
-        scratch_write(file, bytes, (size_t[]){n - 1, n + 1, 0}[wrong]);
-        open_fails(&spec, ASSAY_ERR_INPUT, "data_batch_1.bin: ");
-        open_fails(&spec, ASSAY_ERR_INPUT, "whole records of 3073 bytes");
-    }
-    bytes[2 * (PIXELS + 1)] = 10;
-    scratch_write(file, bytes, n);
-    open_fails(&spec, ASSAY_ERR_INPUT, "data_batch_1.bin: label 10 in image 2 (byte 6146)");
-    remove(file);
-    assert_int_equal(mkdir(file, 0777), 0);
-    open_fails(&spec, ASSAY_ERR_INPUT, "data_batch_1.bin: not a regular file");
-}
-
 static void wrong_settings_are_named(void **state)
 {
     write_cifar10(state);
@@ -410,7 +390,6 @@ int main(void)
         TEST(noise_has_the_moments_of_a_normal),
         TEST(digest_tells_changed_data),
         TEST(cifar100_takes_the_fine_label),
-        TEST(wrong_files_are_named),
         TEST(wrong_settings_are_named),
         TEST(real_cifar10),
     };
