@@ -20,6 +20,9 @@
 enum { N = 10, CLASSES = 4, IMAGE = 8, PIXELS = 3 * IMAGE * IMAGE, PATCHES = 250 };
 
 // One of every operation of NAS-Bench-201.
+static const char ARCH[] = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|"
+                           "none~1|nor_conv_3x3~2|";
+
 struct fixture {
     struct assay_protocol protocol;
     struct assay_space space;
@@ -44,8 +47,11 @@ static inline double *normals(const char *name, size_t n)
 static inline void build(struct fixture *f, uint64_t index, bool thin, struct assay_graph *folded,
                          double **theta)
 {
-    const struct assay_net net = {
-        .channels = 3, .cells = 1, .classes = CLASSES, .image = IMAGE, .thin = thin};
+    const struct assay_net net = {.channels = 3,
+                                  .cells = 1,
+                                  .classes = (uint32_t)f->protocol.classes,
+                                  .image = IMAGE,
+                                  .thin = thin};
     struct assay_err err = {0};
     assay_graph_init(folded);
     assert_int_equal(assay_space_build(&f->space, index, &net, &f->literal, &err), ASSAY_OK);
@@ -64,8 +70,6 @@ static inline void restart(struct fixture *f)
 
 static inline int setup(void **state)
 {
-    static const char arch[] = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|"
-                               "none~1|nor_conv_3x3~2|";
     struct fixture *f = calloc(1, sizeof *f);
     struct assay_err err = {0};
     const struct assay_kern *kern;
@@ -75,18 +79,18 @@ static inline int setup(void **state)
     assert_int_equal(assay_kern_select(&kern, "auto", &err), ASSAY_OK);
     assert_int_equal(assay_exec_create(&f->exec, kern, &err), ASSAY_OK);
     assert_int_equal(assay_space_open(&f->space, "nas-bench-201", &err), ASSAY_OK);
-    assert_int_equal(assay_space_parse(&f->space, arch, &index, &err), ASSAY_OK);
+    assert_int_equal(assay_space_parse(&f->space, ARCH, &index, &err), ASSAY_OK);
     assay_graph_init(&f->literal);
-    build(f, index, false, &f->net, &f->theta_net);
-    build(f, index, true, &f->thin, &f->theta_thin);
-    f->images = normals("images", N * PIXELS);
-    f->patches = normals("patches", PATCHES * 9);
-    for (uint32_t i = 0; i < N; i++) f->label[i] = i % CLASSES;
     f->protocol = (struct assay_protocol){.classes = CLASSES,
                                           .region_batch = 100,
                                           .repeats = 1,
                                           .ridge_train = 0.5,
                                           .ridge_lambda = 1e-3};
+    build(f, index, false, &f->net, &f->theta_net);
+    build(f, index, true, &f->thin, &f->theta_thin);
+    f->images = normals("images", N * PIXELS);
+    f->patches = normals("patches", PATCHES * 9);
+    for (uint32_t i = 0; i < N; i++) f->label[i] = i % CLASSES;
     f->subject = (struct assay_subject){.protocol = &f->protocol,
                                         .net = &f->net,
                                         .thin = &f->thin,

@@ -51,6 +51,9 @@ void assay_exec_signs(const struct assay_exec *x, uint64_t *out);
 void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
                          uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
                          double *jac, size_t ld);
+// The rows that one pass with frozen BN gives: `cots` cotangents of each of `images` images, of
+// which the first is a multiple of `images`. Fewer of them cost as much.
+void assay_exec_tile(const struct assay_exec *x, uint32_t *images, uint32_t *cots);
 // Gradient (n_theta) of a scalar whose derivative with respect to the logits is cot (n, classes).
 void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad);
 

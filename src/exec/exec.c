@@ -132,10 +132,10 @@ static float *cotangent(const struct assay_exec *x, uint32_t n, uint32_t k, uint
            t * ASSAY_IMAGES + n % ASSAY_IMAGES;
 }
 
-static void clear_cotangents(const struct assay_exec *x)
+static void clear_cotangents(const struct assay_exec *x, uint32_t first_group, uint32_t n_group)
 {
-    memset(AT(x, float, x->cotangent), 0,
-           (size_t)x->groups * classes(x) * x->kern->lanes * sizeof(float));
+    const size_t group = (size_t)classes(x) * x->kern->lanes;
+    memset(AT(x, float, x->cotangent) + first_group * group, 0, n_group * group * sizeof(float));
 }
 
 static void batch_pass(struct assay_exec *x, struct pass *pass)
@@ -153,7 +153,7 @@ static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t t_cou
     const uint32_t cots = x->kern->cots, k_count = classes(x);
     double *out[ASSAY_MAX_LANES];
     for (uint64_t row = 0; row < count; row += cots) {
-        clear_cotangents(x);
+        clear_cotangents(x, 0, x->groups);
         for (uint32_t t = 0; t < cots; t++) {
             const uint64_t r = first + row + t;
             out[t] = row + t < count ? jac + (row + t) * ld : NULL;
@@ -165,25 +165,46 @@ static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t t_cou
     }
 }
 
-// Frozen BN: images decouple, so every lane of one group is a row of its own.
-static void frozen_rows(struct assay_exec *x, const double *cot, uint32_t t_count, uint64_t first,
-                        uint64_t count, uint64_t columns, double *jac, size_t ld)
+// Which rows go where.
+struct rows {
+    const double *cot;
+    uint32_t t_count;
+    uint64_t first, count;
+    double *jac;
+    size_t ld;
+};
+
+// Frozen BN: images decouple, so every lane of one group is a row of its own. Sets the cotangents
+// [t0, t0 + cots) of group g; false when none of their rows is wanted.
+static bool set_lanes(struct assay_exec *x, const struct rows *rows, uint32_t g, uint32_t t0,
+                      double *out[ASSAY_MAX_LANES])
 {
-    const uint32_t cots = x->kern->cots, k_count = classes(x);
+    const uint32_t k_count = classes(x);
+    bool any = false;
+    for (uint32_t l = 0; l < x->kern->lanes; l++) {
+        const uint32_t t = l / ASSAY_IMAGES, n = g * ASSAY_IMAGES + l % ASSAY_IMAGES;
+        const uint64_t r = (uint64_t)n * rows->t_count + t0 + t;
+        out[l] = NULL;
+        if (t0 + t >= rows->t_count || n >= x->n || r < rows->first ||
+            r >= rows->first + rows->count)
+            continue;
+        if (!any) clear_cotangents(x, g, 1);
+        any = true;
+        out[l] = rows->jac + (r - rows->first) * rows->ld;
+        for (uint32_t k = 0; k < k_count; k++)
+            *cotangent(x, n, k, t) = (float)rows->cot[(size_t)(t0 + t) * k_count + k];
+    }
+    return any;
+}
+
+static void frozen_rows(struct assay_exec *x, const struct rows *rows, uint64_t columns)
+{
     double *out[ASSAY_MAX_LANES];
-    const uint32_t begin = (uint32_t)(first / t_count),
-                   end = (uint32_t)((first + count - 1) / t_count + 1);
+    const uint32_t begin = (uint32_t)(rows->first / rows->t_count),
+                   end = (uint32_t)((rows->first + rows->count - 1) / rows->t_count + 1);
     for (uint32_t g = begin / ASSAY_IMAGES; g * ASSAY_IMAGES < end; g++) {
-        for (uint32_t t0 = 0; t0 < t_count; t0 += cots) {
-            clear_cotangents(x);
-            for (uint32_t l = 0; l < x->kern->lanes; l++) {
-                const uint32_t t = l / ASSAY_IMAGES, n = g * ASSAY_IMAGES + l % ASSAY_IMAGES;
-                const uint64_t r = (uint64_t)n * t_count + t0 + t;
-                const bool wanted = t0 + t < t_count && n < x->n && r >= first && r < first + count;
-                out[l] = wanted ? jac + (r - first) * ld : NULL;
-                for (uint32_t k = 0; wanted && k < k_count; k++)
-                    *cotangent(x, n, k, t) = (float)cot[(t0 + t) * k_count + k];
-            }
+        for (uint32_t t0 = 0; t0 < rows->t_count; t0 += x->kern->cots) {
+            if (!set_lanes(x, rows, g, t0, out)) continue;
             assay_exec_backward(x, &(struct pass){.frozen = true,
                                                   .first_group = g,
                                                   .n_group = 1,
@@ -191,6 +212,12 @@ static void frozen_rows(struct assay_exec *x, const double *cot, uint32_t t_coun
                                                   .out = out});
         }
     }
+}
+
+void assay_exec_tile(const struct assay_exec *x, uint32_t *images, uint32_t *cots)
+{
+    *images = ASSAY_IMAGES;
+    *cots = x->kern->cots;
 }
 
 void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
@@ -203,7 +230,7 @@ void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *c
     if (bn == ASSAY_BN_BATCH)
         coupled_rows(x, cot, t_count, first, count, columns, jac, ld);
     else
-        frozen_rows(x, cot, t_count, first, count, columns, jac, ld);
+        frozen_rows(x, &(struct rows){cot, t_count, first, count, jac, ld}, columns);
 }
 
 static void add_lanes(const struct assay_exec *x, const double *rows, double *grad)
@@ -233,7 +260,7 @@ static void begin_gradient(struct assay_exec *x, const double *cot, double *grad
 {
     ASSAY_ASSERT(x->backward);
     memset(grad, 0, x->graph->n_theta * sizeof *grad);
-    clear_cotangents(x);
+    clear_cotangents(x, 0, x->groups);
     for (uint32_t n = 0; n < x->n; n++) {
         for (uint32_t k = 0; k < classes(x); k++)
             *cotangent(x, n, k, 0) = (float)cot[(size_t)n * classes(x) + k];

@@ -39,19 +39,15 @@ int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err
 }
 
 // Rows begin on cache lines.
-static size_t jacobian_ld(const struct assay_subject *s)
+size_t assay_memo_jacobian_ld(const struct assay_subject *s)
 {
     return (s->net->n_theta + 7) / 8 * 8;
 }
 
-static uint64_t jacobian_rows(const struct assay_subject *s)
-{
-    return assay_pla_rows(assay_subject_rows(s), s->team, 0).count;
-}
-
 size_t assay_memo_jacobian_bytes(const struct assay_subject *s)
 {
-    return jacobian_rows(s) * jacobian_ld(s) * sizeof(double);
+    const uint64_t rows = assay_pla_rows(assay_subject_rows(s), s->team, 0).count;
+    return rows * assay_memo_jacobian_ld(s) * sizeof(double);
 }
 
 int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err)
@@ -62,8 +58,7 @@ int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err)
     void *block;
     ASSAY_TRY(assay_memo_alloc(s, assay_memo_jacobian_bytes(s), &block, err));
     memo->jac = block;
-    memo->jac_ld = jacobian_ld(s);
-    memo->jac_rows = jacobian_rows(s);
+    memo->jac_ld = assay_memo_jacobian_ld(s);
     return ASSAY_OK;
 }
 

@@ -10,9 +10,8 @@ enum pass { PASS_NONE, PASS_IMAGES, PASS_NASI, PASS_THIN };
 
 struct assay_memo {
     enum pass pass;
-    double *jac; // (jac_rows, jac_ld), scratch
+    double *jac; // scratch: rows of jac_ld
     size_t jac_ld;
-    uint64_t jac_rows;
     double *copy, *work;           // a matrix that may be destroyed, and pla's scratch
     struct assay_kernel kernel[2]; // by enum assay_bn; gram is NULL until computed
     double *eigenvalue[2];         // room for its eigenvalues
@@ -26,6 +25,7 @@ int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct ass
 int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err *err);
 // The Jacobian buffer: as many rows of jac_ld >= n_theta as a rank of the team has at most.
 int assay_memo_jacobian(struct assay_subject *s, struct assay_err *err);
+size_t assay_memo_jacobian_ld(const struct assay_subject *s);
 size_t assay_memo_jacobian_bytes(const struct assay_subject *s);
 // Cotangents of the logits (*count, classes) whose rows are wanted of each image.
 int assay_memo_cotangents(struct assay_subject *s, enum assay_outputs outputs, double **cot,
