@@ -203,8 +203,14 @@ struct assay_job {
 int assay_farm_run(const struct assay_job *job, const struct assay_config *config, const char *dir,
                    struct assay_comm *comm, const struct assay_log *log, int *exit_code,
                    struct assay_err *err);
-// The journal's identity: these settings (assay_config_identity), the columns, the kernel rung and
-// the data (assay_data_identity); malloc'd, NULL when out of memory.
+// The arithmetic: a number that every change raises which makes any number of any result differ in
+// any bit, on any kernel rung: a change of kernels, passes, reductions, folding, metrics or draws.
+// Not one that only adds columns, options or speed. It is part of a run's identity, so that no
+// journal ever mixes two; tests/test_arithmetic.c notices most changes. Beside it stands a
+// fingerprint, a hash of numbers computed at the start, because compilers round differently too.
+#define ASSAY_ARITHMETIC 1
+// The journal's identity: these settings (assay_config_identity), the columns, the kernel rung, the
+// arithmetic and the data (assay_data_identity); malloc'd, NULL when out of memory.
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
                           const char *data);
 // The digest of the images, and in words how many of which there are.

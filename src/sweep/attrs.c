@@ -54,9 +54,12 @@ int assay_run_attrs(struct assay_attr attr[ASSAY_RUN_ATTRS], size_t *n, struct a
                     const struct assay_comm *comm, struct assay_err *err)
 {
     struct attrs a = {.attr = attr, .arena = arena, .err = err};
+    char arithmetic[16];
 
     if (comm) ASSAY_TRY(add_circumstances(&a, config, comm));
     ASSAY_TRY(add(&a, "config", strdup(identity), false));
+    snprintf(arithmetic, sizeof arithmetic, "%d", ASSAY_ARITHMETIC);
+    ASSAY_TRY(add(&a, "arithmetic", strdup(arithmetic), false));
     ASSAY_TRY(add(&a, "build", build_text(), false));
     ASSAY_TRY(add(&a, "space", strdup(config->space), false));
     *n = a.n;

@@ -28,8 +28,9 @@ size_t assay_build_describe(char *text, size_t cap)
                            "BLAS: %s\n"
                            "ScaLAPACK: none, kernels are solved within a rank\n"
                            "HDF5: %u.%u.%u\n"
-                           "CPU rung: %s\n",
+                           "CPU rung: %s\n"
+                           "arithmetic: %d\n",
                            ASSAY_VERSION, assay_comm_name(), assay_la_name(), major, minor, release,
-                           known ? assay_kern_name(kern) : "none");
+                           known ? assay_kern_name(kern) : "none", ASSAY_ARITHMETIC);
     return n > 0 ? (size_t)n : 0;
 }

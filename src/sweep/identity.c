@@ -19,8 +19,6 @@ char *sweep_config_text(const struct assay_config *config)
     return text;
 }
 
-// The version, the columns, the data and the kernel rung stand in comments: they tell journals
-// apart, not configurations.
 void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDENTITY])
 {
     const struct assay_hash digest = assay_data_digest(data);
@@ -30,17 +28,20 @@ void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDE
     assay_data_describe(data, text + n, ASSAY_DATA_IDENTITY - (size_t)n);
 }
 
+// The version, the columns, the kernel rung, the arithmetic and the data stand in comments: they
+// tell journals apart, not configurations.
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
                           const char *data)
 {
-    char *text = NULL;
+    char *text = NULL, arithmetic[SWEEP_ARITHMETIC];
     size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
 
+    if (sweep_arithmetic_text(arithmetic, rung, NULL) < 0) return NULL;
+    FILE *out = open_memstream(&text, &bytes);
     if (!out) return NULL;
     fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);
     for (uint32_t i = 0; i < schema->n_column; i++) fprintf(out, " %s", schema->column[i].name);
-    fprintf(out, "\n# cpu: %s\n# data: %s\n", rung, data);
+    fprintf(out, "\n%s# data: %s\n", arithmetic, data);
     fclose(out);
     return text;
 }

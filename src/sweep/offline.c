@@ -13,6 +13,7 @@ static int pack(struct sweep_archive *a, struct sweep_publisher *publisher, cons
                 const struct assay_log *log, struct assay_err *err)
 {
     ASSAY_TRY(sweep_archive_open(a, dir, false, err));
+    ASSAY_TRY(sweep_arithmetic_check(a->identity, dir, err));
     ASSAY_TRY(sweep_archive_load(a, dir, err));
     ASSAY_TRY(sweep_publisher_open(publisher, dir, &a->config, &a->space, &a->plan, &a->schema,
                                    a->identity, NULL, err));
@@ -74,10 +75,16 @@ static int print_state(const struct sweep_outline *o, const char *dir, FILE *out
     ASSAY_TRY(assay_kern_select(&kern, o->config.cpu, err));
     ASSAY_TRY(assay_journal_peek(dir, &identity, &list, &n_list, err));
     const bool same = same_identity(o, identity, assay_kern_name(kern));
+    struct assay_err other = {0};
+    const bool arithmetic = sweep_arithmetic_check(identity, dir, &other) >= 0;
     free(identity);
     free(list);
     if (same) return print_done(o, dir, out, err);
-    fprintf(out, "directory: %s, holds a run of another configuration and would be refused\n", dir);
+    if (arithmetic)
+        fprintf(out, "directory: %s, holds a run of another configuration and would be refused\n",
+                dir);
+    else
+        fprintf(out, "directory: %s, would be refused: %s\n", dir, other.text);
     return 0;
 }
 

@@ -52,6 +52,21 @@ static int agree_on_rung(struct run *r)
 }
 
 // ---- rank 0 -------------------------------------------------------------------------------------
+// A journal that is not there, or cannot be read, is for its opening to judge.
+static int check_arithmetic(const struct run *r)
+{
+    char *identity = NULL;
+    void *extra = NULL;
+    size_t n_extra;
+
+    if (assay_journal_peek(r->dir, &identity, &extra, &n_extra, NULL) < 0) return 0;
+    const bool same = strcmp(identity, r->job->identity(r->job->self)) == 0;
+    const int status = same ? 0 : sweep_arithmetic_check(identity, r->dir, r->err);
+    free(identity);
+    free(extra);
+    return status;
+}
+
 static int open_journal(struct run *r)
 {
     const struct assay_job *job = r->job;
@@ -59,6 +74,7 @@ static int open_journal(struct run *r)
     size_t n_extra = 0;
 
     int status = job->prepare(job->self, &extra, &n_extra, r->err);
+    if (status >= 0) status = check_arithmetic(r);
     if (status >= 0)
         status = assay_journal_open(&r->journal, r->dir, job->schema(job->self),
                                     job->identity(job->self), extra, n_extra, r->log, &r->n_journal,

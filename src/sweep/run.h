@@ -5,6 +5,8 @@
 
 #include "assay/sweep.h"
 
+#include "assay/kern.h"
+
 // ---- what is to be done -------------------------------------------------------------------------
 // The tasks of a round.
 struct sweep_tasks {
@@ -167,6 +169,14 @@ void sweep_archive_close(struct sweep_archive *a);
 char *sweep_config_text(const struct assay_config *config);
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
                           const char *rung, const char *data);
+// Hash of numbers that these kernels compute, as this program was compiled.
+int sweep_fingerprint(uint64_t *hash, const struct assay_kern *kern, struct assay_err *err);
+#define SWEEP_ARITHMETIC 384 // bytes of the next
+// The lines of an identity that tell the arithmetic on this kernel rung: the rung,
+// ASSAY_ARITHMETIC, the fingerprint.
+int sweep_arithmetic_text(char text[SWEEP_ARITHMETIC], const char *rung, struct assay_err *err);
+// Refuses an identity of another arithmetic, or of none: ERR_STATE, naming both. dir: whose it is.
+int sweep_arithmetic_check(const char *identity, const char *dir, struct assay_err *err);
 // The configuration of an identity.
 int sweep_config_parse(struct assay_config *config, const char *text, struct assay_err *err);
 // Writes DIR/config.ini atomically.

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts, kills and compares sweeps. Every test of this folder is `test_x.py ASSAY [unittest arguments]`."""
+import ctypes
+import ctypes.util
 import os
 import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -147,6 +150,45 @@ def contents(path):
         visit("", file)
         file.visititems(visit)
     return found
+
+
+def checksum(data, seed=0):
+    xxhash = ctypes.CDLL(ctypes.util.find_library("xxhash")).XXH3_64bits_withSeed
+    xxhash.restype = ctypes.c_uint64
+    return struct.pack("Q", xxhash(bytes(data), ctypes.c_size_t(len(data)), ctypes.c_uint64(seed)))
+
+
+def forge(journal, edit_identity=bytes, edit_record=bytes):
+    """Rewrites a journal with another identity and other records, all of its checksums right."""
+    data = journal.read_bytes()
+    record, n_identity, n_extra = struct.unpack_from("QQQ", data, 16)
+    identity = edit_identity(data[40:40 + n_identity])
+    header = data[:24] + struct.pack("Q", len(identity)) + data[32:40] + identity
+    header += data[40 + n_identity:40 + n_identity + n_extra]
+    forged = header + checksum(header)
+    seed = struct.unpack("Q", checksum(header))[0]
+    first = 40 + n_identity + n_extra + 8
+    for i, at in enumerate(range(first, len(data) - record - 7, record + 8)):
+        values = edit_record(data[at:at + record])
+        forged += values + checksum(values, (seed + i) % 2**64)
+    journal.write_bytes(forged)
+
+
+def own_arithmetic():
+    text = subprocess.run([ASSAY, "--version"], check=True, capture_output=True, text=True).stdout
+    return re.search(r"^arithmetic: (\d+)$", text, re.M)[1]
+
+
+def other_arithmetics():
+    """(name, edit, says): identities of builds that compute otherwise, and what is said of each."""
+    def replace(what, value):
+        return lambda identity: re.sub(rb"\n# %s: \w+\n" % what, value, identity)
+
+    own = f"this build computes by arithmetic {own_arithmetic()}"
+    return (("another", replace(b"arithmetic", b"\n# arithmetic: 987\n"), ("was computed by arithmetic 987", own)),
+            ("none", replace(b"arithmetic", b"\n"), ("names no arithmetic", own)),
+            ("rounding", replace(b"fingerprint", b"\n# fingerprint: 0123456789abcdef\n"),
+             ("with the fingerprint 0123456789abcdef", "this build's is ")))
 
 
 def statuses(path):

@@ -1,10 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Shards of a sweep, merged, are the sweep; what does not belong together is refused, and what is missing is named."""
-import ctypes
-import ctypes.util
 import shutil
-import struct
 import subprocess
 
 import h5py
@@ -17,17 +14,8 @@ FIXED = 144  # bytes of a record before its values
 
 
 def flip_a_bit(journal):
-    """Changes the last bit of the first value of the first record, and seals the record again."""
-    data = bytearray(journal.read_bytes())
-    record, identity, extra = struct.unpack_from("QQQ", data, 16)
-    start = 40 + identity + extra + 8
-    data[start + FIXED] ^= 1
-    xxhash = ctypes.CDLL(ctypes.util.find_library("xxhash")).XXH3_64bits_withSeed
-    xxhash.restype = ctypes.c_uint64
-    seed = ctypes.c_uint64(*struct.unpack_from("Q", data, start - 8))
-    checksum = xxhash(bytes(data[start:start + record]), ctypes.c_size_t(record), seed)
-    struct.pack_into("Q", data, start + record, checksum)
-    journal.write_bytes(data)
+    """Changes the last bit of the first value of every record, and seals them again."""
+    launch.forge(journal, edit_record=lambda r: r[:FIXED] + bytes([r[FIXED] ^ 1]) + r[FIXED + 1:])
 
 
 class Merge(launch.SweepTest):
@@ -141,6 +129,21 @@ class Merge(launch.SweepTest):
         self.assertFalse(self.out.exists())
         self.out = one  # not one of the shards itself
         self.refuse(one, self.shard(2, 2), says=("- shard = 1/2",))
+
+    def test_another_arithmetic(self):
+        """Of any of the directories, and of the one it goes to."""
+        one, two = self.shard(1, 2), self.shard(2, 2)
+        for name, edit, says in launch.other_arithmetics():
+            other = self.scratch / name
+            shutil.copytree(two, other)
+            launch.forge(other / "journal", edit)
+            for parts in ((one, other), (other, one), (other,)):
+                self.refuse(*parts, says=(f"{other}/journal ", *says))
+            self.assertFalse(self.out.exists())
+            shutil.copytree(other, self.out)
+            self.refuse(one, says=(f"{self.out}/journal ", *says))
+            shutil.rmtree(self.out)
+        self.merge(one, two)
 
     def test_a_shard_is_its_directorys_identity(self):
         one = self.shard(1, 2)

@@ -58,6 +58,33 @@ class Refuse(launch.SweepTest):
         self.sweep(self.cheap, self.directory, "--sample", 20, "--set", "run.cpu=baseline")
         self.refused(self.cheap, self.directory, "--sample", 20, "--set", "run.cpu=avx2", says=("- # cpu: baseline",))
 
+    def test_another_arithmetic(self):
+        """Builds whose numbers differ do not go on with each other's runs, nor publish them."""
+        self.sweep(self.cheap, self.directory, "--sample", 20)
+        with launch.h5py.File(self.directory / "results.h5") as file:
+            self.assertEqual(file.attrs["arithmetic"], launch.own_arithmetic())
+        journal, good = self.directory / "journal", (self.directory / "journal").read_bytes()
+
+        def files():
+            return {f.name: f.read_bytes() for f in self.directory.iterdir() if f.name != "lock"}
+
+        for name, edit, says in launch.other_arithmetics():
+            with self.subTest(arithmetic=name):
+                launch.forge(journal, edit)
+                before = files()
+                says = (f"{journal} ", *says)
+                for ranks in (0, 2):
+                    self.refused(self.cheap, self.directory, "--sample", 20, ranks=ranks, says=says)
+                dry = ("sweep", self.cheap, "-o", self.directory, "--sample", 20, "--dry-run")
+                for words, code in ((("pack", self.directory), ERROR), (dry, COMPLETE)):
+                    done = subprocess.run([str(w) for w in (launch.ASSAY, *words)], capture_output=True, text=True)
+                    self.assertEqual(done.returncode, code)
+                    for part in says:
+                        self.assertIn(part, done.stdout + done.stderr)
+                self.assertEqual(before, files())
+                journal.write_bytes(good)
+        self.assertIn("already complete", self.sweep(self.cheap, self.directory, "--sample", 20))
+
     def test_settings_that_change_no_number_may_change(self):
         self.sweep(self.cheap, self.directory, "--sample", 50, "--set", "run.time_limit=0.01", expect=STOPPED)
         self.sweep(self.cheap, self.directory, "--sample", 50, "--set", "run.checkpoint=1", "--set",

@@ -147,6 +147,19 @@ class Search(launch.SweepTest):
         self.refused(config, self.scratch / "none", "--truth", truth, ranks=2, says=["t.csv:2: "])
         self.assertFalse((self.scratch / "none").exists())
 
+    def test_another_arithmetic(self):
+        directory = self.scratch / "run"
+        self.sweep(self.config(TINY), directory)
+        with launch.h5py.File(directory / "search.h5") as file:
+            self.assertEqual(file.attrs["arithmetic"], launch.own_arithmetic())
+        good = (directory / "journal").read_bytes()
+        for name, edit, says in launch.other_arithmetics():
+            with self.subTest(arithmetic=name):
+                launch.forge(directory / "journal", edit)
+                self.refused(self.config(TINY), directory, says=(f"{directory}/journal ", *says))
+                (directory / "journal").write_bytes(good)
+        self.sweep(self.config(TINY), directory, expect=COMPLETE)
+
 
 if __name__ == "__main__":
     launch.main()
