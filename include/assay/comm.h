@@ -51,12 +51,28 @@ int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err
 // they had. *out is the caller's, or NULL where the colour is negative.
 int assay_comm_split(struct assay_comm *comm, int colour, struct assay_comm **out,
                      struct assay_err *err);
+// Collective: the ranks that share this one's memory become a communicator.
+int assay_comm_split_host(struct assay_comm *comm, struct assay_comm **out, struct assay_err *err);
 // Collective over what a split gave; NULL is fine.
 void assay_comm_free(struct assay_comm *comm);
 // MPI's handle as Fortran libraries take it.
 int assay_comm_fortran(const struct assay_comm *comm);
 // "Open MPI 4.1.4"
 const char *assay_comm_name(void);
+
+// ---- memory of a host --------------------------------------------------------------------------
+// A block that all ranks of a host see.
+struct assay_shared;
+// Collective over `host` (assay_comm_split_host), which is borrowed; all give the same size. The
+// memory is there in full when this returns: where the host has less, or no place for it, that is
+// ERR_MEMORY on all ranks, naming the place, and no signal later. Aligned to 64 bytes.
+int assay_shared_create(struct assay_shared **out, struct assay_comm *host, size_t bytes,
+                        struct assay_err *err);
+void *assay_shared_block(const struct assay_shared *shared);
+// Collective: what any rank wrote before, all see after.
+int assay_shared_publish(struct assay_shared *shared, struct assay_err *err);
+// Collective; NULL is fine.
+void assay_shared_free(struct assay_shared *shared);
 
 // ---- messages ---------------------------------------------------------------------------------
 enum assay_tag { ASSAY_TAG_HELLO = 1, ASSAY_TAG_TASK, ASSAY_TAG_DONE };

@@ -91,6 +91,19 @@ void assay_columns_free(struct assay_columns *columns);
 void assay_columns_count(const struct assay_columns *columns, const struct assay_graph *literal,
                          double *out);
 
+// ---- images -------------------------------------------------------------------------------------
+// The data set of a run: one copy for all ranks of a host, one of which has read and checked it.
+struct assay_images;
+// Collective over comm, which is borrowed; NULL: for this process alone. An error on any rank is an
+// error on all.
+int assay_images_open(struct assay_images **out, const struct assay_data_spec *spec,
+                      struct assay_comm *comm, struct assay_err *err);
+const struct assay_data *assay_images_data(const struct assay_images *images);
+// Bytes of its host's copy for each rank that shares it.
+uint64_t assay_images_share(const struct assay_images *images);
+// Collective over the same ranks; NULL on all of them is fine.
+void assay_images_close(struct assay_images *images);
+
 // ---- one candidate ------------------------------------------------------------------------------
 // Owns the executor, graphs, weights and the batches of every repeat; borrows config and space.
 struct assay_evaluator;

@@ -34,12 +34,16 @@ static void open_folder(struct assay_comm *comm)
 
 // Settings of Open MPI that a user would otherwise have to know; what the user set stays. A program
 // started without a launcher needs no daemon; and shared memory between ranks without
-// process_vm_readv, which containers forbid and Open MPI 4 does not notice in time.
+// process_vm_readv, which containers forbid and Open MPI 4 does not notice in time. Where its files
+// of shared memory were given a place, so that nodes on one machine keep theirs apart, those of
+// windows go there, too.
 static void set_defaults(struct assay_comm *comm)
 {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMIX_RANK")) open_folder(comm);
     setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
+    const char *vader = getenv("OMPI_MCA_btl_vader_backing_directory");
+    if (vader) setenv("OMPI_MCA_osc_sm_backing_directory", vader, 0);
 }
 
 static int open_world(struct assay_comm *comm, struct assay_err *err)
@@ -154,28 +158,50 @@ int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err
                       "MPI_Allreduce", err);
 }
 
-int assay_comm_split(struct assay_comm *comm, int colour, struct assay_comm **out,
-                     struct assay_err *err)
+// Room for a communicator on every rank, or on none.
+static int reserve_part(struct assay_comm *comm, struct assay_comm **part, struct assay_err *err)
 {
-    struct assay_comm *part = calloc(1, sizeof *part);
-
-    *out = NULL;
-    int status = part ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a team");
+    *part = calloc(1, sizeof **part);
+    int status = *part ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a communicator");
     status = assay_comm_agree(comm, status, err);
-    if (status < 0) {
-        free(part);
-        return status;
-    }
-    MPI_Comm_split(comm->mpi, colour < 0 ? MPI_UNDEFINED : colour, comm->rank, &part->mpi);
+    if (status < 0) free(*part);
+    return status;
+}
+
+// The communicator that MPI made of some ranks, NULL where it made none.
+static struct assay_comm *open_part(const struct assay_comm *comm, struct assay_comm *part)
+{
     if (part->mpi == MPI_COMM_NULL) {
         free(part);
-        return 0;
+        return NULL;
     }
     MPI_Comm_set_errhandler(part->mpi, MPI_ERRORS_RETURN);
     MPI_Comm_rank(part->mpi, &part->rank);
     MPI_Comm_size(part->mpi, &part->size);
     memcpy(part->host, comm->host, sizeof part->host);
-    *out = part;
+    return part;
+}
+
+int assay_comm_split(struct assay_comm *comm, int colour, struct assay_comm **out,
+                     struct assay_err *err)
+{
+    struct assay_comm *part;
+
+    *out = NULL;
+    ASSAY_TRY(reserve_part(comm, &part, err));
+    MPI_Comm_split(comm->mpi, colour < 0 ? MPI_UNDEFINED : colour, comm->rank, &part->mpi);
+    *out = open_part(comm, part);
+    return 0;
+}
+
+int assay_comm_split_host(struct assay_comm *comm, struct assay_comm **out, struct assay_err *err)
+{
+    struct assay_comm *part;
+
+    *out = NULL;
+    ASSAY_TRY(reserve_part(comm, &part, err));
+    MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &part->mpi);
+    *out = open_part(comm, part);
     return 0;
 }
 

@@ -26,7 +26,8 @@ struct search {
     struct search_context c;
     struct assay_config config; // as the methods configured it
     struct assay_space space;
-    struct assay_data *data;
+    struct assay_comm *comm; // borrowed
+    struct assay_images *images;
     char *identity;
     // rank 0
     struct search_book book;
@@ -106,11 +107,17 @@ static int make_identity(struct search *s, struct assay_err *err)
     if (settings) {
         char data[ASSAY_DATA_IDENTITY];
         assay_config_identity(&s->config, true, settings, n);
-        assay_data_identity(s->data, data);
+        assay_data_identity(s->c.data, data);
         s->identity = assay_identity_text(settings, s->c.schema, s->config.cpu, data);
     }
     free(settings);
     return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
+}
+
+static int open_methods(struct search *s, const struct assay_config *config, struct assay_err *err)
+{
+    ASSAY_TRY(assay_space_open(&s->space, config->space, err));
+    return find_methods(s, config, err);
 }
 
 static int open_search(void *self, const struct assay_config *config, const struct assay_pla *pla,
@@ -118,12 +125,12 @@ static int open_search(void *self, const struct assay_config *config, const stru
 {
     struct search *s = self;
     (void)pla;
-    ASSAY_TRY(assay_space_open(&s->space, config->space, err));
-    ASSAY_TRY(find_methods(s, config, err));
-    ASSAY_TRY(assay_data_open(&s->data, &config->data, err));
+    const int opened = open_methods(s, config, err);
+    ASSAY_TRY(assay_comm_agree(s->comm, opened, err));
+    ASSAY_TRY(assay_images_open(&s->images, &config->data, s->comm, err));
     s->c = (struct search_context){.config = &s->config,
                                    .space = &s->space,
-                                   .data = s->data,
+                                   .data = assay_images_data(s->images),
                                    .book = &s->book,
                                    .bench = s->method[0]->bench};
     ASSAY_TRY(s->c.bench->open(&s->c.bench_state, &s->c, err));
@@ -188,8 +195,8 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
     s->start = s->asked = assay_clock_wall();
     assay_log_line(log, ASSAY_LOG_INFO, "%s: search by %s, seeds %s", s->config.space,
                    s->config.search.method, s->config.search.seeds);
-    if (*assay_data_warning(s->data))
-        assay_log_line(log, ASSAY_LOG_WARN, "%s", assay_data_warning(s->data));
+    if (*assay_data_warning(s->c.data))
+        assay_log_line(log, ASSAY_LOG_WARN, "%s", assay_data_warning(s->c.data));
     for (size_t i = 0; i < s->found->n; i++) {
         struct one *one = &s->one[i];
         one->round.err = err;
@@ -325,7 +332,7 @@ static void close_search(struct search *s)
     search_book_free(&s->book);
     assay_arena_finish(&s->arena);
     if (s->c.bench) s->c.bench->close(s->c.bench_state);
-    assay_data_close(s->data);
+    assay_images_close(s->images);
     assay_space_close(&s->space);
 }
 
@@ -333,7 +340,7 @@ int assay_search_run(const struct assay_config *config, const char *dir, struct 
                      const struct assay_log *log, struct assay_found_list *found, int *exit_code,
                      struct assay_err *err)
 {
-    struct search s = {.found = found};
+    struct search s = {.found = found, .comm = comm};
     const struct assay_job job = {.self = &s,
                                   .result = "search.h5",
                                   .task_bytes = sizeof *s.task,

@@ -8,7 +8,8 @@
 struct sweep {
     const struct assay_config *config; // borrowed
     struct assay_space space;
-    struct assay_data *data;
+    struct assay_comm *comm; // borrowed
+    struct assay_images *images;
     struct assay_evaluator *evaluator;
     char *identity, warning[ASSAY_DATA_WARNING]; // of the images
     // rank 0
@@ -19,23 +20,33 @@ struct sweep {
 };
 
 // ---- every rank ---------------------------------------------------------------------------------
+static int open_evaluator(struct sweep *s, const struct assay_pla *pla, struct assay_err *err)
+{
+    const struct assay_data *data = assay_images_data(s->images);
+    char images[ASSAY_DATA_IDENTITY];
+
+    ASSAY_TRY(assay_evaluator_create(&s->evaluator, s->config, &s->space, data, pla, err));
+    assay_data_identity(data, images);
+    snprintf(s->warning, sizeof s->warning, "%s", assay_data_warning(data));
+    s->identity = sweep_identity_text(s->config, assay_evaluator_schema(s->evaluator),
+                                      s->config->cpu, images);
+    return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
+}
+
 static int open_sweep(void *self, const struct assay_config *config, const struct assay_pla *pla,
                       struct assay_err *err)
 {
     struct sweep *s = self;
 
     s->config = config;
-    ASSAY_TRY(assay_space_open(&s->space, config->space, err));
-    ASSAY_TRY(assay_data_open(&s->data, &config->data, err));
-    ASSAY_TRY(assay_evaluator_create(&s->evaluator, config, &s->space, s->data, pla, err));
-    char data[ASSAY_DATA_IDENTITY];
-    assay_data_identity(s->data, data);
-    snprintf(s->warning, sizeof s->warning, "%s", assay_data_warning(s->data));
-    s->identity =
-        sweep_identity_text(config, assay_evaluator_schema(s->evaluator), config->cpu, data);
-    assay_data_close(s->data); // the batches are drawn; CIFAR's 150 MB would stay on every rank
-    s->data = NULL;
-    return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
+    const int opened = assay_space_open(&s->space, config->space, err);
+    ASSAY_TRY(assay_comm_agree(s->comm, opened, err));
+    ASSAY_TRY(assay_images_open(&s->images, &config->data, s->comm, err));
+    int status = open_evaluator(s, pla, err);
+    status = assay_comm_agree(s->comm, status, err);
+    assay_images_close(s->images); // every rank has drawn its batches
+    s->images = NULL;
+    return status;
 }
 
 static const struct assay_schema *schema(const void *self)
@@ -132,14 +143,13 @@ static void close_sweep(struct sweep *s)
     sweep_plan_free(&s->plan);
     free(s->identity);
     assay_evaluator_destroy(s->evaluator);
-    assay_data_close(s->data);
     assay_space_close(&s->space);
 }
 
 int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                     const struct assay_log *log, int *exit_code, struct assay_err *err)
 {
-    struct sweep s = {0};
+    struct sweep s = {.comm = comm};
     const struct assay_job job = {.self = &s,
                                   .result = "results.h5",
                                   .task_bytes = sizeof *s.plan.task,

@@ -157,13 +157,13 @@ class Refuse(launch.SweepTest):
         self.refused(self.cheap, self.directory, "--sample", 15626, says=("candidates.sample", "15625"))
 
     def test_one_rank_alone_misses_the_data(self):
-        """Failures are agreed on: no rank waits for one that has left."""
+        """Failures are agreed on: no rank waits for one that has left. One rank of a host reads."""
         config = self.config({**CHEAP, "data": {"source": "hdf5", "path": "batch.h5:/x"}})
         here = self.scratch / "here"
         here.mkdir()
         launch.h5py.File(here / "batch.h5", "w").create_dataset("x", data=launch.numpy.zeros((9, 3, 8, 8)))
         parts = [["env", "-C", where, launch.ASSAY, "sweep", config, "-o", self.directory]
-                 for where in (here, self.scratch)]
+                 for where in (self.scratch, here)]
         self.refused(config, self.directory, parts=parts, says=("batch.h5",))
 
 
