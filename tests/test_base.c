@@ -97,6 +97,22 @@ static void arena_reset_keeps_capacity(UNUSED void **state)
     assay_arena_finish(&arena);
 }
 
+// Of many small blocks behind a large one nearly all lie side by side: in few chunks.
+static void arena_grows_in_few_chunks(UNUSED void **state)
+{
+    struct assay_arena arena = {0};
+    unsigned apart = 0;
+    char *last = assay_arena_alloc(&arena, 600000);
+    for (unsigned i = 0; i < 20000; i++) {
+        char *block = assay_arena_alloc(&arena, 64);
+        assert_non_null(block);
+        apart += block != last + 64;
+        last = block;
+    }
+    assert_in_range(apart, 1, 10);
+    assay_arena_finish(&arena);
+}
+
 static void arena_reserves_exactly_one_chunk(UNUSED void **state)
 {
     struct assay_arena arena = {0};
@@ -279,6 +295,7 @@ int main(void)
         cmocka_unit_test(log_respects_level_and_rank),
         cmocka_unit_test(arena_blocks_are_aligned_and_apart),
         cmocka_unit_test(arena_reset_keeps_capacity),
+        cmocka_unit_test(arena_grows_in_few_chunks),
         cmocka_unit_test(arena_reserves_exactly_one_chunk),
         cmocka_unit_test(arena_refuses_what_no_system_has),
         cmocka_unit_test(hash_sees_every_byte),

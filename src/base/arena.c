@@ -45,10 +45,10 @@ static void chunks_free(struct assay_chunk *chunk)
     }
 }
 
-// A chunk at least half as large as the newest one keeps their number logarithmic.
+// A chunk at least half as large as all that is in use keeps their number logarithmic.
 static bool arena_grow(struct assay_arena *arena, size_t bytes)
 {
-    size_t size = arena->chunk ? arena->chunk->size / 2 : SMALLEST;
+    size_t size = arena->used / 2 > SMALLEST ? arena->used / 2 : SMALLEST;
     size = (size > bytes ? size : bytes) / ALIGN * ALIGN;
     struct assay_chunk *chunk = chunk_create(size, arena->chunk);
     if (!chunk && size > bytes) chunk = chunk_create(bytes, arena->chunk);
