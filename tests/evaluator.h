@@ -127,7 +127,7 @@ static inline int try_open(struct bench *b, const char *const *extra, struct ass
     ASSAY_TRY(assay_config_resolve(&b->config, all, n, err));
     ASSAY_TRY(assay_space_open(&b->space, b->config.space, err));
     ASSAY_TRY(assay_data_open(&b->data, &b->config.data, err));
-    return assay_evaluator_create(&b->e, &b->config, &b->space, b->data, NULL, err);
+    return assay_evaluator_create(&b->e, &b->config, &b->space, b->data, NULL, NULL, err);
 }
 
 static inline struct bench *open_bench(const char *const *extra)

@@ -259,7 +259,7 @@ static void test_calibration(void **state)
 
     (void)state;
     strcpy(config.protocol.metrics, "null");
-    assert_int_equal(sweep_outline_open(&outline, &config, &err), 0);
+    assert_int_equal(sweep_outline_open(&outline, &config, 1, &err), 0);
     assert_int_equal(sweep_calibrate(&times, &outline, 0, NULL, &err), 0);
     assert_int_equal(times.n_measured, 8);
     for (uint64_t i = 0; i < outline.plan.n_task; i++) {

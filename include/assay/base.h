@@ -114,6 +114,9 @@ static inline size_t assay_arena_block(size_t bytes)
 // Frees everything; a zeroed struct is an empty arena.
 void assay_arena_finish(struct assay_arena *arena);
 
+// Bytes that the system counts as this process's, in memory, now; 0: it does not say.
+uint64_t assay_resident(void);
+
 // ---- hash -------------------------------------------------------------------------------------
 struct assay_hash {
     uint64_t lo, hi;

@@ -10,12 +10,12 @@
 
 struct assay_comm;
 
-// Starts MPI (once per process). Refuses, with the cure in the text, when the launcher made N
-// singletons: MPI_Comm_size is 1 while OMPI_COMM_WORLD_SIZE, PMI_SIZE, PMIX_SIZE, PMIX_RANK or
-// SLURM_NTASKS says more. SLURM_NTASKS counts also in a batch script without a launcher (there N
-// tasks were paid for, and one process would use one); `mpirun -n 1` or `srun -n 1` says that one
-// is meant.
-int assay_comm_start(struct assay_comm **out, struct assay_err *err);
+// Starts MPI (once per process). Unless one process is enough (`alone`), refuses, with the cure in
+// the text, when the launcher made N singletons: MPI_Comm_size is 1 while OMPI_COMM_WORLD_SIZE,
+// PMI_SIZE, PMIX_SIZE, PMIX_RANK or SLURM_NTASKS says more. SLURM_NTASKS counts also in a batch
+// script without a launcher (there N tasks were paid for, and one process would use one); `mpirun
+// -n 1` or `srun -n 1` says that one is meant.
+int assay_comm_start(struct assay_comm **out, bool alone, struct assay_err *err);
 // Collective: waits for all ranks. comm may be NULL.
 void assay_comm_finish(struct assay_comm *comm);
 // Ends the whole job at once with this exit code.
@@ -51,6 +51,8 @@ int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err
 // they had. *out is the caller's, or NULL where the colour is negative.
 int assay_comm_split(struct assay_comm *comm, int colour, struct assay_comm **out,
                      struct assay_err *err);
+// Collective: how many ranks share a host's memory, where they are the fewest.
+int assay_comm_sharing(struct assay_comm *comm, int *ranks, struct assay_err *err);
 // Collective: the ranks that share this one's memory become a communicator.
 int assay_comm_split_host(struct assay_comm *comm, struct assay_comm **out, struct assay_err *err);
 // Collective over what a split gave; NULL is fine.

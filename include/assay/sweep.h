@@ -94,13 +94,25 @@ void assay_columns_count(const struct assay_columns *columns, const struct assay
 // ---- images -------------------------------------------------------------------------------------
 // The data set of a run: one copy for all ranks of a host, one of which has read and checked it.
 struct assay_images;
-// Collective over comm, which is borrowed; NULL: for this process alone. An error on any rank is an
-// error on all.
-int assay_images_open(struct assay_images **out, const struct assay_data_spec *spec,
-                      struct assay_comm *comm, struct assay_err *err);
+// The source that config names. Collective over comm, which is borrowed; an error on any rank is an
+// error on all. Without comm this process has them for itself, and counts them as one of `sharing`
+// ranks would. What is over run.memory is an error before the first image is read.
+int assay_images_open(struct assay_images **out, const struct assay_config *config,
+                      struct assay_comm *comm, int sharing, struct assay_err *err);
 const struct assay_data *assay_images_data(const struct assay_images *images);
-// Bytes of its host's copy for each rank that shares it.
-uint64_t assay_images_share(const struct assay_images *images);
+// What a rank has in memory beside an evaluator, in bytes. Of a run the most that any of its ranks
+// has, so that all judge alike what fits into run.memory.
+struct assay_held {
+    uint64_t program; // the process without all that follows: code, libraries, MPI's buffers
+    uint64_t images;  // its share of its host's copy
+    uint64_t drawing; // what drawing batches from them takes meanwhile
+    bool keeps;       // images stay while candidates are evaluated; else only batches do
+};
+// The program's part is measured while images are opened, before the first is read.
+struct assay_held assay_images_held(const struct assay_images *images, bool keeps);
+// While batches are drawn, and while candidates are evaluated.
+uint64_t assay_held_drawing(const struct assay_held *held);
+uint64_t assay_held_evaluating(const struct assay_held *held);
 // Collective over the same ranks; NULL on all of them is fine.
 void assay_images_close(struct assay_images *images);
 
@@ -112,10 +124,12 @@ struct assay_evaluator;
 // for, or have no labels where those of the images are asked for (nasi.labels = true, ntk_ridge);
 // or if the batches do not fit the memory limit. data is not needed afterwards. pla: the grid of
 // the ranks that evaluate together, borrowed, or NULL for one alone. Evaluations are collective
-// over it, with the same arguments; the first rank's records count.
+// over it, with the same arguments; the first rank's records count. held: what counts against
+// run.memory beside the evaluator, NULL: nothing.
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
                            const struct assay_space *space, const struct assay_data *data,
-                           const struct assay_pla *pla, struct assay_err *err);
+                           const struct assay_pla *pla, const struct assay_held *held,
+                           struct assay_err *err);
 void assay_evaluator_destroy(struct assay_evaluator *e);
 // What the repeats of an evaluation are drawn from: batches of repeat r from number batches + r,
 // weights from weights + r, or with run.redraw = false from weights. At creation: run.seed, 0, 0.
@@ -240,10 +254,11 @@ int assay_run_attrs(struct assay_attr attr[ASSAY_RUN_ATTRS], size_t *n, struct a
 // error before dir is touched.
 int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                     const struct assay_log *log, int *exit_code, struct assay_err *err);
-// Prints what a run would do: tasks, state of dir, columns, settings; changes nothing. Errors are
-// those that would end the run at its start (data, architectures). Rank 0 only.
-int assay_sweep_dry_run(const struct assay_config *config, const char *dir, FILE *out,
-                        struct assay_err *err);
+// Collective. Prints, on rank 0, what a run of these ranks would do: tasks, memory, the team it
+// would choose, state of dir, columns, settings; changes nothing. Errors are those that would end
+// the run at its start (data, architectures, memory).
+int assay_sweep_dry_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
+                        FILE *out, struct assay_err *err);
 // Prints what a sweep will take: tasks, memory, disk, CPU time, and for numbers of ranks the wall
 // time of a simulated run with its efficiency and what limits it. Writes no file.
 struct assay_forecast {

@@ -78,6 +78,7 @@ struct cli_verb {
     const struct cli_option *option;
     unsigned min_position, max_position;
     bool parallel; // runs on all ranks; args->comm is theirs
+    bool alone;    // one process is enough, whatever the launcher meant
     // Prints to stdout; the caller checks that it was written. Returns an exit code (>= 0), or a
     // negative status with a text that the caller prints: ASSAY_ERR_USAGE exits 2, others 1.
     // A parallel verb's error is the same on all ranks, and rank 0 prints it.

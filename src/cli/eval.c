@@ -176,16 +176,26 @@ static void warn(const struct assay_data *data)
     if (*warning) assay_log_line(&log, ASSAY_LOG_WARN, "%s", warning);
 }
 
+static int create(struct assay_evaluator **e, const struct assay_config *config,
+                  const struct eval_subject *s, const struct assay_images *images,
+                  struct assay_err *err)
+{
+    const struct assay_held held = assay_images_held(images, false);
+    const struct assay_data *data = assay_images_data(images);
+    const int status = assay_evaluator_create(e, config, s->space, data, NULL, &held, err);
+    if (status >= 0) warn(data);
+    return status;
+}
+
 int eval_configured(const struct assay_config *config, const struct eval_subject *s,
                     struct assay_err *err)
 {
-    struct assay_data *data = NULL;
+    struct assay_images *images = NULL;
     struct assay_evaluator *e = NULL;
     struct assay_columns counted = {0};
-    int status = assay_data_open(&data, &config->data, err);
-    if (status >= 0) status = assay_evaluator_create(&e, config, s->space, data, NULL, err);
-    if (status >= 0) warn(data);
-    assay_data_close(data);
+    int status = assay_images_open(&images, config, NULL, 1, err);
+    if (status >= 0) status = create(&e, config, s, images, err);
+    assay_images_close(images);
     if (status >= 0) status = assay_columns_create(&counted, config, true, err);
     if (status >= 0) {
         struct view v = {

@@ -213,7 +213,7 @@ static int measure(struct foreign *f, struct assay_subject *s, const char *name,
     return ASSAY_OK;
 }
 
-// Refuses what does not fit before it is allocated.
+// Refuses what does not fit before it is allocated; weights and batch are there.
 static int check_memory(const struct assay_subject *s, const struct foreign_case *c,
                         struct assay_err *err)
 {
@@ -223,14 +223,16 @@ static int check_memory(const struct assay_subject *s, const struct foreign_case
     const struct assay_metric *const thin[] = {find_metric("regions")};
     const uint64_t limit = c->config->memory << 20;
     struct assay_need need;
+    const uint64_t held = assay_resident();
     if (!limit) return ASSAY_OK;
     ASSAY_TRY(assay_subject_need(s, c->thin ? thin : net, c->thin ? 1 : 3, &need, err));
-    if (need.exec + need.scratch <= limit) return ASSAY_OK;
+    if (held + need.exec + need.scratch <= limit) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_MEMORY,
-                         "%s: a batch of %u needs %.1f MiB, over the limit of %" PRIu64
+                         "%s: a batch of %u needs %.1f MiB beside %.1f for the program and what "
+                         "it read, over the limit of %" PRIu64
                          " MiB (run.memory, --memory); fewer images need less",
                          c->batch, s->n_image, (double)(need.exec + need.scratch) / 0x1p20,
-                         c->config->memory);
+                         (double)held / 0x1p20, c->config->memory);
 }
 
 static int measure_net(struct foreign *f, const struct foreign_case *c, struct assay_subject *s,

@@ -37,7 +37,7 @@ static int conclude(int status, const struct assay_err *err, bool tells)
 static int run_parallel(struct cli_args *args, int status, struct assay_err *err)
 {
     if (status < 0 && !launcher_rank()) return conclude(status, err, true);
-    const int started = assay_comm_start(&args->comm, err);
+    const int started = assay_comm_start(&args->comm, args->verb->alone, err);
     if (started < 0) return conclude(started, err, launched_as_first());
     status = assay_comm_agree(args->comm, status, err);
     if (status >= 0) status = args->verb->run(args, err);

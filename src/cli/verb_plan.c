@@ -11,6 +11,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     ASSAY_TRY(cli_sweep_config(&config, args, err));
     const struct assay_forecast spec = {
         .ranks = (int)ranks, .seconds = (double)seconds, .replay = cli_value(args, "replay")};
+    if (assay_comm_rank(args->comm) > 0) return ASSAY_EXIT_COMPLETE;
     ASSAY_TRY(assay_sweep_forecast(&config, &spec, stdout, err));
     return ASSAY_EXIT_COMPLETE;
 }
@@ -44,5 +45,7 @@ const struct cli_verb cli_verb_plan = {
     .option = options,
     .min_position = 1,
     .max_position = 1,
+    .parallel = true, // MPI is a part of what a rank has in memory
+    .alone = true,
     .run = run,
 };

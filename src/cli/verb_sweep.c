@@ -17,10 +17,9 @@ static int run(const struct cli_args *args, struct assay_err *err)
     ASSAY_TRY(assay_comm_agree(args->comm, configure(&config, args, err), err));
     const char *dir = cli_value(args, "output");
     const int rank = assay_comm_rank(args->comm);
-    int status = ASSAY_OK, code = ASSAY_EXIT_COMPLETE;
+    int code = ASSAY_EXIT_COMPLETE;
     if (cli_flag(args, "dry-run")) {
-        if (rank == 0) status = assay_sweep_dry_run(&config, dir, stdout, err);
-        ASSAY_TRY(assay_comm_agree(args->comm, status, err));
+        ASSAY_TRY(assay_sweep_dry_run(&config, dir, args->comm, stdout, err));
         return code;
     }
     const struct assay_log log = {

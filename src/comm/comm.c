@@ -46,7 +46,7 @@ static void set_defaults(struct assay_comm *comm)
     if (vader) setenv("OMPI_MCA_osc_sm_backing_directory", vader, 0);
 }
 
-static int open_world(struct assay_comm *comm, struct assay_err *err)
+static int open_world(struct assay_comm *comm, bool alone, struct assay_err *err)
 {
     int n = 0;
 
@@ -56,10 +56,10 @@ static int open_world(struct assay_comm *comm, struct assay_err *err)
     MPI_Comm_rank(comm->mpi, &comm->rank);
     MPI_Comm_size(comm->mpi, &comm->size);
     MPI_Get_processor_name(comm->host, &n);
-    return comm->size == 1 ? comm_check_singleton(err) : 0;
+    return comm->size == 1 && !alone ? comm_check_singleton(err) : 0;
 }
 
-int assay_comm_start(struct assay_comm **out, struct assay_err *err)
+int assay_comm_start(struct assay_comm **out, bool alone, struct assay_err *err)
 {
     struct assay_comm *comm = calloc(1, sizeof *comm);
     int provided = 0;
@@ -69,7 +69,7 @@ int assay_comm_start(struct assay_comm **out, struct assay_err *err)
     int status = comm_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided),
                             "MPI_Init_thread", err);
     if (!status) {
-        status = open_world(comm, err);
+        status = open_world(comm, alone, err);
         if (status) MPI_Finalize();
     }
     if (status) {
@@ -202,6 +202,16 @@ int assay_comm_split_host(struct assay_comm *comm, struct assay_comm **out, stru
     ASSAY_TRY(reserve_part(comm, &part, err));
     MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &part->mpi);
     *out = open_part(comm, part);
+    return 0;
+}
+
+int assay_comm_sharing(struct assay_comm *comm, int *ranks, struct assay_err *err)
+{
+    struct assay_comm *host;
+
+    ASSAY_TRY(assay_comm_split_host(comm, &host, err));
+    *ranks = assay_comm_min(comm, assay_comm_size(host));
+    assay_comm_free(host);
     return 0;
 }
 

@@ -26,7 +26,7 @@ static int open_bench(void **state, const struct search_context *c, struct assay
     *state = b;
     b->c = c;
     assay_graph_init(&b->graph);
-    return assay_evaluator_create(&b->evaluator, c->config, c->space, c->data, NULL, err);
+    return assay_evaluator_create(&b->evaluator, c->config, c->space, c->data, NULL, &c->held, err);
 }
 
 static const struct assay_schema *schema(const void *state)

@@ -23,6 +23,7 @@ struct search_context {
     const struct assay_config *config; // as the method's configure left it
     const struct assay_space *space;
     const struct assay_data *data;     // every rank
+    struct assay_held held;            // beside the bench
     const struct assay_schema *schema; // of the records
     const struct assay_log *log;       // NULL on all ranks but 0
     struct search_book *book;          // rank 0

@@ -146,7 +146,7 @@ static int build(struct bench *b, const struct search_task *task, struct assay_e
     return assay_graph_fold(&b->literal, false, &b->graph, NULL, err);
 }
 
-// Bytes held beside the executor.
+// Bytes held beside the executor, of the bench's own.
 static uint64_t held_bytes(const struct bench *b)
 {
     const uint64_t pixels = UINT64_C(3) * b->net.image * b->net.image;
@@ -170,6 +170,27 @@ static int make_room(struct bench *b, struct assay_err *err)
     return 0;
 }
 
+// Of the one-shot network, before any of it is allocated; steps differ little.
+static int check_memory(struct bench *b, struct assay_err *err)
+{
+    const uint64_t limit = b->c->config->memory << 20;
+    const struct assay_held *held = &b->c->held;
+    uint64_t exec;
+    if (!limit) return 0;
+    b->all = b->graph.n_theta;
+    ASSAY_TRY(assay_exec_predict(b->exec, &b->graph, b->n_image, true, &exec, err));
+    const uint64_t own = held_bytes(b), all = assay_held_evaluating(held) + own + exec;
+    if (all <= limit) return 0;
+    return assay_err_set(err, ASSAY_ERR_MEMORY,
+                         "a rank needs %.1f MiB for the one-shot network (executor %.1f, weights "
+                         "and a batch %.1f) beside %.1f for the program and its part of the "
+                         "images, over the limit of %llu MiB (run.memory); a smaller nasi.batch, "
+                         "search.channels or search.cells needs less",
+                         (double)all / 0x1p20, (double)exec / 0x1p20, (double)own / 0x1p20,
+                         (double)assay_held_evaluating(held) / 0x1p20,
+                         (unsigned long long)(limit >> 20));
+}
+
 static void draw_weights(struct bench *b, uint64_t seed)
 {
     const enum assay_init init = (enum assay_init)b->c->config->protocol.ntk_init;
@@ -181,11 +202,12 @@ static void draw_weights(struct bench *b, uint64_t seed)
 
 static int bind(struct bench *b, struct assay_err *err)
 {
-    const uint64_t limit = b->c->config->memory << 20, held = held_bytes(b);
+    const uint64_t limit = b->c->config->memory << 20;
+    const uint64_t held = held_bytes(b) + assay_held_evaluating(&b->c->held);
     if (limit && held >= limit)
         return assay_err_set(err, ASSAY_ERR_MEMORY,
-                             "weights and images need %.1f MiB, over the limit of %llu MiB "
-                             "(run.memory)",
+                             "the program, images and weights need %.1f MiB, over the limit of "
+                             "%llu MiB (run.memory)",
                              (double)held / 0x1p20, (unsigned long long)(limit >> 20));
     return assay_exec_bind(b->exec, &b->graph, b->n_image, true, limit ? limit - held : 0, err);
 }
@@ -253,6 +275,7 @@ static int open_network(struct bench *b, struct assay_err *err)
     ASSAY_TRY(assay_kern_select(&kern, config->cpu, err));
     ASSAY_TRY(assay_exec_create(&b->exec, kern, err));
     ASSAY_TRY(build(b, &(struct search_task){.what = NASI_DERIVATIVE}, err));
+    ASSAY_TRY(check_memory(b, err));
     return make_room(b, err);
 }
 

@@ -127,10 +127,11 @@ static int open_search(void *self, const struct assay_config *config, const stru
     (void)pla;
     const int opened = open_methods(s, config, err);
     ASSAY_TRY(assay_comm_agree(s->comm, opened, err));
-    ASSAY_TRY(assay_images_open(&s->images, &config->data, s->comm, err));
+    ASSAY_TRY(assay_images_open(&s->images, config, s->comm, 1, err));
     s->c = (struct search_context){.config = &s->config,
                                    .space = &s->space,
                                    .data = assay_images_data(s->images),
+                                   .held = assay_images_held(s->images, true),
                                    .book = &s->book,
                                    .bench = s->method[0]->bench};
     ASSAY_TRY(s->c.bench->open(&s->c.bench_state, &s->c, err));

@@ -20,7 +20,8 @@ struct assay_evaluator {
     struct inputs inputs;
     struct assay_draw draw;      // of inputs and weights
     const struct assay_pla *pla; // borrowed; NULL: alone
-    struct assay_arena arena;    // scratch of one repeat
+    struct assay_held held;
+    struct assay_arena arena; // scratch of one repeat
 };
 
 // ---- networks -----------------------------------------------------------------------------------
@@ -174,18 +175,18 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
 {
     struct assay_memory m;
     size_t scratch;
-    const uint64_t limit = e->config->memory << 20;
+    const uint64_t limit = e->config->memory << 20, beside = assay_held_evaluating(&e->held);
     ASSAY_TRY(need_memory(e, assay_pla_size(e->pla), dead, &m, &scratch, err));
-    if (limit && m.total > limit) {
+    if (limit && beside + m.total > limit) {
         char reason[ASSAY_METRIC_REASON];
         snprintf(reason, sizeof reason,
                  "needs %.1f MiB, over the limit of %llu MiB (run.memory); a smaller batch or "
                  "network needs less",
-                 (double)m.total / 0x1p20, (unsigned long long)e->config->memory);
+                 (double)(beside + m.total) / 0x1p20, (unsigned long long)e->config->memory);
         judge(record, ASSAY_VERDICT_FAILED, "memory", reason);
         return 0;
     }
-    const uint64_t others = m.inputs + m.graphs;
+    const uint64_t others = beside + m.inputs + m.graphs;
     if (!assay_arena_reserve(&e->arena, scratch, limit ? limit - others - m.exec : 0)) {
         return assay_err_set(err, ASSAY_ERR_MEMORY, "the system has no %.1f MiB of scratch",
                              (double)m.scratch / 0x1p20);
@@ -330,18 +331,20 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
     ASSAY_TRY(assay_exec_create(&e->exec, kern, err));
     ASSAY_TRY(check_shape(e, data, err));
     e->draw.seed = config->protocol.seed;
-    return inputs_draw(&e->inputs, config, e->needs, data, err);
+    return inputs_draw(&e->inputs, config, e->needs, data, assay_held_drawing(&e->held), err);
 }
 
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
                            const struct assay_space *space, const struct assay_data *data,
-                           const struct assay_pla *pla, struct assay_err *err)
+                           const struct assay_pla *pla, const struct assay_held *held,
+                           struct assay_err *err)
 {
     struct assay_evaluator *e = calloc(1, sizeof *e);
     if (!e) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the evaluator");
     e->config = config;
     e->space = space;
     e->pla = pla;
+    if (held) e->held = *held;
     assay_graph_init(&e->literal);
     assay_graph_init(&e->net);
     assay_graph_init(&e->thin);

@@ -92,8 +92,11 @@ int sweep_teams_check(const struct sweep_teams *t, struct assay_err *err);
 // Sets the outline's run.team to the smallest, up to so many ranks, with which the largest
 // candidate fits into run.memory.
 int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err);
-// What the run in dir has; false: there is none.
-bool sweep_team_stored(const char *dir, uint64_t *team);
+// Sets it to what the run in dir has, else fits it to so many ranks that evaluate, and to no fewer
+// than there are tasks for.
+int sweep_team_take(struct sweep_outline *o, const char *dir, int ranks, struct assay_err *err);
+// Of so many ranks, those that may evaluate.
+int sweep_team_ranks(const struct assay_config *config, int ranks);
 // Collective: chooses run.team where it is 0: what the run in dir has, or so that every candidate
 // fits into run.memory, and no fewer ranks work than there are tasks for.
 int sweep_team_choose(struct assay_config *config, const char *dir, struct assay_comm *comm,

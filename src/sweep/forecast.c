@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GOOD_EFFICIENCY 0.9
 #define POOR_EFFICIENCY 0.5    // not worth a line
@@ -13,7 +14,8 @@
 #define RANKS_MOST      16384
 #define LIMIT_FACTOR    1.3 // of the time asked of Slurm over the time expected
 #define LIMIT_MARGIN    120.0
-#define PROGRAM_MIB     100.0 // what program and libraries take, and a margin
+#define MEMORY_FACTOR   1.2 // of the memory asked of Slurm over the memory expected
+#define MEMORY_MARGIN   16.0
 
 // `meson test --benchmark farm` measures 0.3 us a message in shared memory, 2.5 by TCP, and 0.3 us
 // a record. The latency is half of the longest nap of a rank that waits for messages, and more than
@@ -79,48 +81,32 @@ static double limit_of(double seconds)
     return 60 * ceil((LIMIT_FACTOR * seconds + LIMIT_MARGIN) / 60);
 }
 
-// The spectra of a class are stored once for each chunk of rows that holds members of it: how many
-// are stored in all; one for each row when there is no memory to count.
-static uint64_t count_spectra(const struct sweep_plan *plan, uint64_t chunk)
+// Nodes are taken to be like this machine.
+static int ranks_of_host(int ranks)
 {
-    uint64_t *last = calloc(plan->n_task + 1, sizeof *last), n = 0; // chunk, from 1
+    const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-    if (!last) return plan->n_row;
-    for (uint64_t i = 0; i < plan->n_row; i++) {
-        n += last[plan->task_of[i]] != i / chunk + 1;
-        last[plan->task_of[i]] = i / chunk + 1;
-    }
-    free(last);
-    return n;
+    return cpus > 0 && cpus < ranks ? (int)cpus : ranks;
 }
 
-// Bytes after compression, measured to 15 % on 300 and on 15,625 rows.
-static double results_bytes(const struct sweep_outline *o, uint32_t n_extra)
+// MiB for each of so many ranks on a node, which have the images once.
+static double memory_of(struct sweep_outline *o, int sharing)
 {
-    enum { VALUE = 3, EIGENVALUE = 7, RANK = 1, KEYS = 20, FIXED = 60000, CHUNK_VALUES = 1 << 15 };
-    const struct assay_schema *s = assay_evaluator_schema(o->evaluator);
-    const uint64_t width = (uint64_t)s->repeats * s->spectrum_len;
-    const double means = s->n_column * (s->repeats > 1 ? 2.0 : 1.0) + n_extra;
-    const double row = KEYS + VALUE * (means + (double)s->repeats * s->n_column) +
-                       2.0 * RANK * (s->n_column + n_extra);
-    const uint64_t spectra =
-        width ? count_spectra(&o->plan, width < CHUNK_VALUES ? CHUNK_VALUES / width : 1) : 0;
+    sweep_outline_share(o, sharing);
+    const double each = (double)sweep_outline_host(o) / sharing / 0x1p20;
 
-    return FIXED + (double)o->plan.n_row * row + (double)spectra * (double)width * EIGENVALUE;
+    return ceil(MEMORY_FACTOR * each + MEMORY_MARGIN);
 }
 
-static int print_sizes(struct forecast *f)
+static void print_sizes(const struct forecast *f)
 {
     const struct sweep_outline *o = &f->outline;
     const size_t record = assay_record_bytes(assay_evaluator_schema(o->evaluator));
-    struct assay_columns counted;
 
-    ASSAY_TRY(assay_columns_create(&counted, &o->config, true, f->err));
     fprintf(f->out, "disk: journal %.1f MiB, results.h5 about %.1f MiB\n",
             (double)o->plan.n_task * (double)(record + sizeof(uint64_t)) / 0x1p20,
-            results_bytes(o, counted.n_column) / 0x1p20);
-    assay_columns_free(&counted);
-    return 0;
+            sweep_results_bytes(&o->plan, assay_evaluator_schema(o->evaluator), o->n_counted) /
+                0x1p20);
 }
 
 static void print_times(const struct forecast *f, const char *replay)
@@ -175,7 +161,7 @@ static int try_all(struct forecast *f, int *best, struct sweep_sim *of_best)
 static int choose(struct forecast *f, int ranks)
 {
     struct sweep_sim sim;
-    char text[32];
+    char text[32], tasks[48] = "";
 
     fprintf(f->out, "\n%6s  %11s  %11s  %7s  %9s  %10s  %8s  %s\n", "ranks", "wall time",
             "efficiency", "tail", "waiting", "messages/s", "rank 0", "what limits it");
@@ -185,16 +171,21 @@ static int choose(struct forecast *f, int ranks)
     } else {
         ASSAY_TRY(try_all(f, &ranks, &sim));
     }
-    fprintf(f->out, "\nsuggested: --ntasks=%d --time=%s --mem-per-cpu=%.0fM\n", ranks,
+    const int sharing = ranks_of_host(ranks);
+    if (f->outline.images && ranks > 1)
+        snprintf(tasks, sizeof tasks, " --ntasks-per-node=%d", sharing);
+    fprintf(f->out, "\nsuggested: --ntasks=%d%s --time=%s --mem-per-cpu=%.0fM\n", ranks, tasks,
             clock_text(text, sizeof text, limit_of(f->outline.opening + sim.wall)),
-            ceil((double)f->outline.most.need.total / 0x1p20) + PROGRAM_MIB);
+            memory_of(&f->outline, sharing));
     return 0;
 }
 
 static int forecast(struct forecast *f, const struct assay_config *config,
                     const struct assay_forecast *spec)
 {
-    ASSAY_TRY(sweep_outline_open(&f->outline, config, f->err));
+    const int sharing = ranks_of_host(spec->ranks ? spec->ranks : RANKS_MOST);
+
+    ASSAY_TRY(sweep_outline_open(&f->outline, config, sharing, f->err));
     if (!config->team)
         ASSAY_TRY(sweep_team_fit(&f->outline, spec->ranks ? spec->ranks : RANKS_MOST, f->err));
     ASSAY_TRY(sweep_memory_check(&f->outline.most, &f->outline.config, &f->outline.space, f->err));
@@ -202,7 +193,7 @@ static int forecast(struct forecast *f, const struct assay_config *config,
         fprintf(f->out, "teams: %" PRIu64 " ranks evaluate a candidate together (run.team)\n",
                 f->outline.config.team);
     sweep_outline_print(&f->outline, f->out);
-    ASSAY_TRY(print_sizes(f));
+    print_sizes(f);
     fflush(f->out);
     ASSAY_TRY(sweep_calibrate(&f->times, &f->outline, spec->seconds, spec->replay, f->err));
     print_times(f, spec->replay);

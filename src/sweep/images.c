@@ -3,45 +3,88 @@
 // ranks see.
 #include "run.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
+// What a process takes later, whatever it computes: code and data of libraries that are used for
+// the first time (BLAS, the executor). Seen: 1.2 to 1.9 MiB.
+#define LATER (UINT64_C(3) << 19)
+
 struct assay_images {
-    struct assay_comm *host;     // the ranks that share them; NULL: a single rank
-    struct assay_shared *shared; // NULL: the data's own memory
+    const struct assay_config *config; // borrowed, while they are opened
+    struct assay_comm *host;           // the ranks that share them; NULL: a single rank
+    struct assay_shared *shared;       // holds them, or
+    void *own;                         // does
+    bool told;                         // the others of the host know the size
+    int sharing;                       // ranks of a host
     struct assay_data *data;
+    uint64_t program, share; // bytes, the most of any rank
 };
 
 // ---- the rank that reads ------------------------------------------------------------------------
+static uint64_t share_of(const struct assay_images *images, uint64_t bytes)
+{
+    const uint64_t ranks = (uint64_t)images->sharing;
+
+    return (bytes + ranks - 1) / ranks;
+}
+
+static int check_limit(const struct assay_images *images, uint64_t bytes, struct assay_err *err)
+{
+    const uint64_t limit = images->config->memory, share = share_of(images, bytes);
+
+    if (!limit || images->program + share <= limit << 20) return 0;
+    return assay_err_set(err, ASSAY_ERR_MEMORY,
+                         "%.300s: images of %.1f MiB, which the ranks of a host share (%d here), "
+                         "and %.1f for the program make %.1f MiB a rank, over the limit of %" PRIu64
+                         " MiB (run.memory, --memory)",
+                         images->config->data.path, (double)bytes / 0x1p20, images->sharing,
+                         (double)images->program / 0x1p20,
+                         (double)(images->program + share) / 0x1p20, limit);
+}
+
 // The others wait to be told the size, 0: there will be nothing.
 static int tell_size(struct assay_images *images, uint64_t bytes, struct assay_err *err)
 {
+    images->told = true;
     return assay_comm_share(images->host, 0, &bytes, sizeof bytes, err);
 }
 
-struct reading {
-    struct assay_images *images;
-    bool told;
-};
-
-static int take(void *self, size_t bytes, void **block, struct assay_err *err)
+static int take_shared(void *self, size_t bytes, void **block, struct assay_err *err)
 {
-    struct reading *r = self;
+    struct assay_images *images = self;
 
-    r->told = true;
-    ASSAY_TRY(tell_size(r->images, bytes, err));
-    ASSAY_TRY(assay_shared_create(&r->images->shared, r->images->host, bytes, err));
-    *block = assay_shared_block(r->images->shared);
+    ASSAY_TRY(check_limit(images, bytes, err));
+    ASSAY_TRY(tell_size(images, bytes, err));
+    ASSAY_TRY(assay_shared_create(&images->shared, images->host, bytes, err));
+    *block = assay_shared_block(images->shared);
     return 0;
 }
 
-static int read_images(struct assay_images *images, const struct assay_data_spec *spec,
-                       struct assay_err *err)
+static int take_own(void *self, size_t bytes, void **block, struct assay_err *err)
 {
-    struct reading r = {.images = images};
-    const struct assay_data_memory memory = {&r, take};
-    const int status = assay_data_open_in(&images->data, spec, &memory, err);
+    struct assay_images *images = self;
 
-    if (!r.told) ASSAY_TRY(tell_size(images, 0, err));
+    ASSAY_TRY(check_limit(images, bytes, err));
+    *block = images->own = malloc(bytes);
+    if (*block) return 0;
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %.1f MiB of images",
+                         images->config->data.path, (double)bytes / 0x1p20);
+}
+
+static int open_alone(struct assay_images *images, struct assay_err *err)
+{
+    const struct assay_data_memory memory = {images, take_own};
+
+    return assay_data_open_in(&images->data, &images->config->data, &memory, err);
+}
+
+static int read_images(struct assay_images *images, struct assay_err *err)
+{
+    const struct assay_data_memory memory = {images, take_shared};
+    const int status = assay_data_open_in(&images->data, &images->config->data, &memory, err);
+
+    if (!images->told) ASSAY_TRY(tell_size(images, 0, err));
     return status;
 }
 
@@ -54,44 +97,73 @@ static int await_images(struct assay_images *images, struct assay_err *err)
     return bytes ? assay_shared_create(&images->shared, images->host, bytes, err) : 0;
 }
 
-static int see_images(struct assay_images *images, const struct assay_data_spec *spec,
-                      struct assay_err *err)
+static int see_images(struct assay_images *images, struct assay_err *err)
 {
     ASSAY_TRY(assay_shared_publish(images->shared, err));
     if (images->data) return 0;
-    return assay_data_attach(&images->data, spec, assay_shared_block(images->shared), err);
+    return assay_data_attach(&images->data, &images->config->data,
+                             assay_shared_block(images->shared), err);
 }
 
 // ---- together -----------------------------------------------------------------------------------
-static int open_together(struct assay_images *images, const struct assay_data_spec *spec,
-                         struct assay_comm *comm, struct assay_err *err)
+static int open_on_host(struct assay_images *images, struct assay_comm *comm, struct assay_err *err)
 {
+    const bool alone = images->sharing == 1 || images->config->data.source == ASSAY_SOURCE_GAUSSIAN;
     int status;
 
-    ASSAY_TRY(assay_comm_split_host(comm, &images->host, err));
-    const bool alone = assay_comm_size(images->host) == 1 || spec->source == ASSAY_SOURCE_GAUSSIAN;
     if (alone)
-        status = assay_data_open(&images->data, spec, err);
+        status = open_alone(images, err);
     else if (assay_comm_rank(images->host) == 0)
-        status = read_images(images, spec, err);
+        status = read_images(images, err);
     else
         status = await_images(images, err);
     ASSAY_TRY(assay_comm_agree(comm, status, err));
-    status = alone ? 0 : see_images(images, spec, err);
+    status = alone ? 0 : see_images(images, err);
     return assay_comm_agree(comm, status, err);
 }
 
-int assay_images_open(struct assay_images **out, const struct assay_data_spec *spec,
-                      struct assay_comm *comm, struct assay_err *err)
+static int agree_on_most(struct assay_comm *comm, uint64_t *bytes, struct assay_err *err)
+{
+    double most = (double)*bytes;
+
+    ASSAY_TRY(assay_comm_max(comm, &most, err));
+    *bytes = (uint64_t)most;
+    return 0;
+}
+
+static int open_together(struct assay_images *images, struct assay_comm *comm,
+                         struct assay_err *err)
+{
+    ASSAY_TRY(assay_comm_split_host(comm, &images->host, err));
+    images->sharing = assay_comm_size(images->host);
+    ASSAY_TRY(agree_on_most(comm, &images->program, err));
+    ASSAY_TRY(open_on_host(images, comm, err));
+    images->share = share_of(images, assay_data_bytes(images->data));
+    return agree_on_most(comm, &images->share, err);
+}
+
+static int open_images(struct assay_images *images, struct assay_comm *comm, struct assay_err *err)
+{
+    images->program = assay_resident() + LATER;
+    if (comm) return open_together(images, comm, err);
+    ASSAY_TRY(open_alone(images, err));
+    images->share = share_of(images, assay_data_bytes(images->data));
+    return 0;
+}
+
+int assay_images_open(struct assay_images **out, const struct assay_config *config,
+                      struct assay_comm *comm, int sharing, struct assay_err *err)
 {
     struct assay_images *images = calloc(1, sizeof *images);
 
     *out = NULL;
     int status = images ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for images");
     if (comm) status = assay_comm_agree(comm, status, err);
-    if (status >= 0)
-        status = comm ? open_together(images, spec, comm, err)
-                      : assay_data_open(&images->data, spec, err);
+    if (images) {
+        images->config = config;
+        images->sharing = sharing;
+    }
+    if (status >= 0) status = open_images(images, comm, err);
     if (status < 0)
         assay_images_close(images);
     else
@@ -99,16 +171,28 @@ int assay_images_open(struct assay_images **out, const struct assay_data_spec *s
     return status;
 }
 
+// ---- what is open -------------------------------------------------------------------------------
 const struct assay_data *assay_images_data(const struct assay_images *images)
 {
     return images->data;
 }
 
-uint64_t assay_images_share(const struct assay_images *images)
+struct assay_held assay_images_held(const struct assay_images *images, bool keeps)
 {
-    const uint64_t ranks = images->shared ? (uint64_t)assay_comm_size(images->host) : 1;
+    return (struct assay_held){.program = images->program,
+                               .images = images->share,
+                               .drawing = assay_data_draw_bytes(images->data),
+                               .keeps = keeps};
+}
 
-    return (assay_data_bytes(images->data) + ranks - 1) / ranks;
+uint64_t assay_held_drawing(const struct assay_held *held)
+{
+    return held->program + held->images + held->drawing;
+}
+
+uint64_t assay_held_evaluating(const struct assay_held *held)
+{
+    return held->program + (held->keeps ? held->images + held->drawing : 0);
 }
 
 void assay_images_close(struct assay_images *images)
@@ -116,6 +200,7 @@ void assay_images_close(struct assay_images *images)
     if (!images) return;
     assay_data_close(images->data);
     assay_shared_free(images->shared);
+    free(images->own);
     assay_comm_free(images->host);
     free(images);
 }

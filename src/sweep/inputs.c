@@ -19,7 +19,7 @@ static struct blocks block_sizes(const struct inputs *in, uint64_t pixels)
 
 // Makes room for all repeats, within the limit.
 static int reserve(struct inputs *in, const struct assay_config *config, uint64_t pixels,
-                   bool shared, struct assay_err *err)
+                   bool shared, uint64_t beside, struct assay_err *err)
 {
     const struct blocks b = block_sizes(in, pixels);
     const uint64_t repeats = config->protocol.repeats, limit = config->memory << 20;
@@ -27,13 +27,14 @@ static int reserve(struct inputs *in, const struct assay_config *config, uint64_
                         assay_arena_block(b.label) + assay_arena_block(b.patches) +
                         (shared ? 0 : assay_arena_block(b.nasi_images));
     const size_t bytes = each * repeats + assay_arena_block(repeats * sizeof *in->repeat);
-    if (limit && assay_arena_footprint(bytes) > limit)
+    if (limit && assay_arena_footprint(bytes) + beside > limit)
         return assay_err_set(err, ASSAY_ERR_MEMORY,
-                             "the batches of %llu repeats need %.1f MiB, over the limit of %llu "
+                             "the batches of %llu repeats need %.1f MiB beside %.1f for the "
+                             "program and the images they are drawn from, over the limit of %llu "
                              "MiB (run.memory); a smaller ntk.batch, nasi.batch or run.repeats "
-                             "needs less",
+                             "needs less, and more ranks on a host share its images",
                              (unsigned long long)repeats, (double)bytes / 0x1p20,
-                             (unsigned long long)config->memory);
+                             (double)beside / 0x1p20, (unsigned long long)config->memory);
     if (assay_arena_reserve(&in->arena, bytes, 0)) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches of all repeats");
 }
@@ -156,7 +157,7 @@ static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64
 }
 
 int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned needs,
-                const struct assay_data *data, struct assay_err *err)
+                const struct assay_data *data, uint64_t beside, struct assay_err *err)
 {
     const struct assay_protocol *p = &config->protocol;
     const uint64_t image = config->data.image, patches = p->region_batch * p->region_batches;
@@ -172,7 +173,7 @@ int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned n
     in->n_patch = needs & ASSAY_NEEDS_PATCHES ? (uint32_t)patches : 0;
     in->labels = needs & ASSAY_NEEDS_LABELS;
     ASSAY_TRY(check_data(in, p, data, err));
-    ASSAY_TRY(reserve(in, config, pixels, shared, err));
+    ASSAY_TRY(reserve(in, config, pixels, shared, beside, err));
     in->repeat = assay_arena_zalloc(&in->arena, p->repeats * sizeof *in->repeat);
     if (!in->repeat) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches");
     for (uint64_t r = 0; r < p->repeats; r++) {

@@ -20,9 +20,9 @@ struct inputs {
 };
 
 // needs: enum assay_needs of all metrics. An error, before anything is allocated, when the batches
-// take more than run.memory.
+// take more than run.memory; beside: bytes that are taken meanwhile.
 int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned needs,
-                const struct assay_data *data, struct assay_err *err);
+                const struct assay_data *data, uint64_t beside, struct assay_err *err);
 // Draws other batches of the same sizes.
 int inputs_redraw(struct inputs *in, const struct assay_protocol *p, const struct assay_draw *draw,
                   const struct assay_data *data, struct assay_err *err);

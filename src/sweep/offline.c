@@ -96,16 +96,48 @@ static void print_columns(const char *what, const struct assay_column *column, u
     fprintf(out, "\n");
 }
 
+// The ranks are too few for any team that fits: which would?
+static int suggest_team(struct sweep_outline *o, int ranks, struct assay_err *err)
+{
+    enum { RANKS_MOST = 16384 };
+    struct assay_err ignored;
+
+    const int status = sweep_team_fit(o, RANKS_MOST, &ignored);
+    if (status < 0 || sweep_memory_check(&o->most, &o->config, &o->space, &ignored) < 0)
+        return ASSAY_ERR_MEMORY;
+    return assay_err_set(
+        err, ASSAY_ERR_MEMORY,
+        "run.team = 0: with the limit of %" PRIu64
+        " MiB (run.memory, --memory) the largest candidate needs a team of %" PRIu64
+        " ranks, and this job has %d",
+        o->config.memory, o->config.team, ranks);
+}
+
+static void print_team(const struct sweep_outline *o, const struct assay_config *config, FILE *out)
+{
+    const uint64_t team = o->config.team;
+
+    if (team > 1)
+        fprintf(out, "teams: %" PRIu64 " ranks evaluate a candidate together (run.team%s)\n", team,
+                config->team ? "" : " = 0 takes that");
+    else if (!config->team)
+        fprintf(out,
+                "teams: each rank evaluates candidates of its own (run.team = 0 takes that)\n");
+}
+
 static int dry_run(struct sweep_outline *o, const struct assay_config *config, const char *dir,
-                   FILE *out, struct assay_err *err)
+                   int ranks, int sharing, FILE *out, struct assay_err *err)
 {
     struct assay_columns counted = {0};
 
-    ASSAY_TRY(sweep_outline_open(o, config, err));
-    if (config->team) ASSAY_TRY(sweep_memory_check(&o->most, &o->config, &o->space, err));
-    if (!config->team && sweep_team_stored(dir, &o->config.team))
-        ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->plan, err));
+    ASSAY_TRY(sweep_outline_open(o, config, sharing, err));
+    if (!config->team) ASSAY_TRY(sweep_team_take(o, dir, sweep_team_ranks(config, ranks), err));
+    const struct sweep_teams teams = sweep_teams_make(&o->config, ranks);
+    o->most.works = teams.works;
+    const int fits = sweep_memory_check(&o->most, &o->config, &o->space, err);
+    if (fits < 0) return config->team ? fits : suggest_team(o, ranks, err);
     const struct assay_schema *schema = assay_evaluator_schema(o->evaluator);
+    print_team(o, config, out);
     sweep_outline_print(o, out);
     ASSAY_TRY(print_state(o, dir, out, err));
     print_columns("measured", schema->column, schema->n_column, out);
@@ -119,12 +151,23 @@ static int dry_run(struct sweep_outline *o, const struct assay_config *config, c
     return 0;
 }
 
-int assay_sweep_dry_run(const struct assay_config *config, const char *dir, FILE *out,
-                        struct assay_err *err)
+static int dry_run_alone(const struct assay_config *config, const char *dir, int ranks, int sharing,
+                         FILE *out, struct assay_err *err)
 {
     struct sweep_outline o;
 
-    const int status = dry_run(&o, config, dir, out, err);
+    const int status = dry_run(&o, config, dir, ranks, sharing, out, err);
     sweep_outline_close(&o);
     return status;
+}
+
+int assay_sweep_dry_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
+                        FILE *out, struct assay_err *err)
+{
+    int sharing, status = 0;
+
+    ASSAY_TRY(assay_comm_sharing(comm, &sharing, err));
+    if (assay_comm_rank(comm) == 0)
+        status = dry_run_alone(config, dir, assay_comm_size(comm), sharing, out, err);
+    return assay_comm_agree(comm, status, err);
 }

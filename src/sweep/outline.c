@@ -4,20 +4,50 @@
 
 #include <inttypes.h>
 
-static int open_evaluator(struct sweep_outline *o, struct assay_err *err)
+void sweep_outline_share(struct sweep_outline *o, int ranks)
 {
-    struct assay_data *data = NULL;
+    o->sharing = ranks;
+    o->most.held.images = (o->images + (uint64_t)ranks - 1) / (uint64_t)ranks;
+}
 
-    ASSAY_TRY(assay_data_open(&data, &o->config.data, err));
-    const int status =
-        assay_evaluator_create(&o->evaluator, &o->config, &o->space, data, NULL, err);
+static int open_evaluator(struct sweep_outline *o, const struct assay_images *images, int sharing,
+                          struct assay_err *err)
+{
+    const struct assay_data *data = assay_images_data(images);
+
+    o->images = assay_data_bytes(data);
+    o->most.held = assay_images_held(images, false);
+    sweep_outline_share(o, sharing);
     assay_data_identity(data, o->data);
     snprintf(o->warning, sizeof o->warning, "%s", assay_data_warning(data));
-    assay_data_close(data);
+    return assay_evaluator_create(&o->evaluator, &o->config, &o->space, data, NULL, &o->most.held,
+                                  err);
+}
+
+static int open_images(struct sweep_outline *o, int sharing, struct assay_err *err)
+{
+    struct assay_images *images;
+
+    ASSAY_TRY(assay_images_open(&images, &o->config, NULL, sharing, err));
+    const int status = open_evaluator(o, images, sharing, err);
+    assay_images_close(images);
     return status;
 }
 
-int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config,
+static int weigh_records(struct sweep_outline *o, struct assay_err *err)
+{
+    struct assay_columns counted;
+
+    ASSAY_TRY(assay_columns_create(&counted, &o->config, true, err));
+    o->n_counted = counted.n_column;
+    o->most.works = true;
+    o->most.records = sweep_records_bytes(&o->plan, assay_evaluator_schema(o->evaluator),
+                                          o->n_counted, &o->space);
+    assay_columns_free(&counted);
+    return 0;
+}
+
+int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config, int sharing,
                        struct assay_err *err)
 {
     const double start = assay_clock_wall();
@@ -28,22 +58,49 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
     ASSAY_TRY(sweep_shard_parse(&shard, o->config.shard, err));
     ASSAY_TRY(sweep_plan_make(&o->plan, &o->config, &o->space, err));
     sweep_plan_shard(&o->plan, shard);
-    ASSAY_TRY(open_evaluator(o, err));
+    ASSAY_TRY(open_images(o, sharing, err));
     o->opening = assay_clock_wall() - start;
+    ASSAY_TRY(weigh_records(o, err));
     return sweep_memory_most(&o->most, o->evaluator, &o->plan, err);
 }
 
+// First all ranks draw batches, the images there once; then they evaluate, and rank 0 has records.
+uint64_t sweep_outline_host(const struct sweep_outline *o)
+{
+    const struct sweep_memory *m = &o->most;
+    const uint64_t ranks = (uint64_t)o->sharing, program = m->held.program;
+    const uint64_t drawing = ranks * (program + m->need.inputs + m->held.drawing) + o->images;
+    const uint64_t evaluating = ranks * (program + m->need.total) + m->records;
+
+    return drawing > evaluating ? drawing : evaluating;
+}
+
+static double mib(uint64_t bytes)
+{
+    return (double)bytes / 0x1p20;
+}
+
+// Of the rank that reads the images, which sees all of them.
 static void print_memory(const struct sweep_outline *o, FILE *out)
 {
     char arch[ASSAY_ARCH_MAX] = "";
-    const struct assay_memory *m = &o->most.need;
+    struct sweep_memory reader = o->most;
+    const struct assay_memory *m = &reader.need;
 
+    reader.held.images = o->images;
     assay_space_format(&o->space, o->most.candidate, arch, sizeof arch);
     fprintf(out,
-            "memory: at most %.1f MiB on a rank (executor %.1f, scratch %.1f, batches and graphs "
-            "%.1f), for candidate %" PRIu64 " %s\n",
-            (double)m->total / 0x1p20, (double)m->exec / 0x1p20, (double)m->scratch / 0x1p20,
-            (double)(m->inputs + m->graphs) / 0x1p20, o->most.candidate, arch);
+            "memory: at most %.1f MiB on a rank (program %.1f, images %.1f, batches %.1f, records "
+            "%.1f, executor %.1f, scratch %.1f, graphs %.1f), for candidate %" PRIu64 " %s\n",
+            mib(sweep_memory_peak(&reader)), mib(reader.held.program), mib(o->images),
+            mib(m->inputs), mib(reader.records), mib(m->exec), mib(m->scratch), mib(m->graphs),
+            o->most.candidate, arch);
+    if (!o->images) return;
+    fprintf(out,
+            "memory of images: one copy a host, read by one of its ranks, gone before candidates "
+            "are evaluated; %d rank%s of a host take%s %.1f MiB together\n",
+            o->sharing, o->sharing > 1 ? "s" : "", o->sharing > 1 ? "" : "s",
+            mib(sweep_outline_host(o)));
 }
 
 void sweep_outline_print(const struct sweep_outline *o, FILE *out)

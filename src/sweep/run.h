@@ -53,13 +53,29 @@ int sweep_plan_fill(struct sweep_plan *plan, uint64_t *index, uint64_t n, bool m
                     const struct assay_space *space, struct assay_err *err);
 
 // ---- whether it fits ----------------------------------------------------------------------------
-// The task that needs the most memory. Every one is planned, since no cheaper order is exact.
+// Bytes of results.h5, and of all that rank 0 has in memory of records while it is written.
+// n_extra: counted columns.
+double sweep_results_bytes(const struct sweep_plan *plan, const struct assay_schema *schema,
+                           uint32_t n_extra);
+uint64_t sweep_records_bytes(const struct sweep_plan *plan, const struct assay_schema *schema,
+                             uint32_t n_extra, const struct assay_space *space);
+
+// What a rank needs, and the task that needs the most. Every one is planned, since no cheaper order
+// is exact.
 struct sweep_memory {
     uint64_t candidate;
     struct assay_memory need;
+    struct assay_held held;
+    uint64_t records; // on rank 0
+    bool works;       // rank 0 evaluates too
 };
+// Sets candidate and need; the rest is the caller's.
 int sweep_memory_most(struct sweep_memory *most, struct assay_evaluator *e,
                       const struct sweep_plan *plan, struct assay_err *err);
+// Bytes of the rank that needs the most, whenever that is; of them, those that are not the
+// candidate's scratch (which a team divides).
+uint64_t sweep_memory_peak(const struct sweep_memory *most);
+uint64_t sweep_memory_fixed(const struct sweep_memory *most);
 // ERR_MEMORY, with the numbers and what would help, when it is over run.memory.
 int sweep_memory_check(const struct sweep_memory *most, const struct assay_config *config,
                        const struct assay_space *space, struct assay_err *err);
@@ -112,10 +128,17 @@ struct sweep_outline {
     char data[ASSAY_DATA_IDENTITY];
     char warning[ASSAY_DATA_WARNING]; // of the images
     double opening;                   // seconds that a rank takes before its first candidate
+    uint64_t images;                  // bytes of a host's copy
+    int sharing;                      // ranks of a host, the fewest on any
+    uint32_t n_counted;               // columns
     struct sweep_memory most;
 };
-int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config,
+int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config, int sharing,
                        struct assay_err *err);
+// With other ranks of a host; the evaluator still counts those it was opened with.
+void sweep_outline_share(struct sweep_outline *o, int ranks);
+// Bytes of all ranks of a host together.
+uint64_t sweep_outline_host(const struct sweep_outline *o);
 // Candidates and memory.
 void sweep_outline_print(const struct sweep_outline *o, FILE *out);
 void sweep_outline_close(struct sweep_outline *o);

@@ -10,6 +10,7 @@ struct sweep {
     struct assay_space space;
     struct assay_comm *comm; // borrowed
     struct assay_images *images;
+    struct assay_held held;
     struct assay_evaluator *evaluator;
     char *identity, warning[ASSAY_DATA_WARNING]; // of the images
     // rank 0
@@ -25,7 +26,9 @@ static int open_evaluator(struct sweep *s, const struct assay_pla *pla, struct a
     const struct assay_data *data = assay_images_data(s->images);
     char images[ASSAY_DATA_IDENTITY];
 
-    ASSAY_TRY(assay_evaluator_create(&s->evaluator, s->config, &s->space, data, pla, err));
+    s->held = assay_images_held(s->images, false);
+    ASSAY_TRY(
+        assay_evaluator_create(&s->evaluator, s->config, &s->space, data, pla, &s->held, err));
     assay_data_identity(data, images);
     snprintf(s->warning, sizeof s->warning, "%s", assay_data_warning(data));
     s->identity = sweep_identity_text(s->config, assay_evaluator_schema(s->evaluator),
@@ -41,7 +44,7 @@ static int open_sweep(void *self, const struct assay_config *config, const struc
     s->config = config;
     const int opened = assay_space_open(&s->space, config->space, err);
     ASSAY_TRY(assay_comm_agree(s->comm, opened, err));
-    ASSAY_TRY(assay_images_open(&s->images, &config->data, s->comm, err));
+    ASSAY_TRY(assay_images_open(&s->images, config, s->comm, 1, err));
     int status = open_evaluator(s, pla, err);
     status = assay_comm_agree(s->comm, status, err);
     assay_images_close(s->images); // every rank has drawn its batches
@@ -76,9 +79,14 @@ static int evaluate_repeat(void *self, const void *task, uint32_t repeat,
 // ---- rank 0 -------------------------------------------------------------------------------------
 static int check_memory(struct sweep *s, struct assay_err *err)
 {
-    struct sweep_memory most;
+    const struct sweep_teams teams = sweep_teams_make(s->config, assay_comm_size(s->comm));
+    struct sweep_memory most = {.held = s->held, .works = teams.works};
+    struct assay_columns counted;
 
     if (!s->config->memory) return 0;
+    ASSAY_TRY(assay_columns_create(&counted, s->config, true, err));
+    most.records = sweep_records_bytes(&s->plan, schema(s), counted.n_column, &s->space);
+    assay_columns_free(&counted);
     ASSAY_TRY(sweep_memory_most(&most, s->evaluator, &s->plan, err));
     return sweep_memory_check(&most, s->config, &s->space, err);
 }

@@ -55,22 +55,21 @@ int sweep_teams_check(const struct sweep_teams *t, struct assay_err *err)
 int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err)
 {
     const uint64_t limit = o->config.memory << 20;
-    struct assay_memory *need = &o->most.need;
 
     o->config.team = 1;
     ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->plan, err));
     // What teams do not divide must fit in any case.
-    while (limit && need->total > limit && need->total - need->scratch < limit &&
+    while (limit && sweep_memory_peak(&o->most) > limit && sweep_memory_fixed(&o->most) < limit &&
            o->config.team < (uint64_t)ranks) {
         o->config.team++;
-        ASSAY_TRY(assay_evaluator_memory(o->evaluator, o->most.candidate, need, err));
-        if (need->total <= limit)
+        ASSAY_TRY(assay_evaluator_memory(o->evaluator, o->most.candidate, &o->most.need, err));
+        if (sweep_memory_peak(&o->most) <= limit)
             ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->plan, err));
     }
     return 0;
 }
 
-bool sweep_team_stored(const char *dir, uint64_t *team)
+static bool find_stored(const char *dir, uint64_t *team)
 {
     char *identity = NULL;
     void *list = NULL;
@@ -85,18 +84,34 @@ bool sweep_team_stored(const char *dir, uint64_t *team)
     return read;
 }
 
-static int choose(const struct assay_config *config, int ranks, int *team, struct assay_err *err)
+int sweep_team_take(struct sweep_outline *o, const char *dir, int ranks, struct assay_err *err)
+{
+    if (find_stored(dir, &o->config.team))
+        return sweep_memory_most(&o->most, o->evaluator, &o->plan, err);
+    ASSAY_TRY(sweep_team_fit(o, ranks, err));
+    const uint64_t items = o->plan.n_task * o->config.protocol.repeats;
+    const uint64_t idle = items ? (uint64_t)ranks / items : 1;
+    if (idle <= o->config.team) return 0;
+    o->config.team = idle;
+    return sweep_memory_most(&o->most, o->evaluator, &o->plan, err);
+}
+
+int sweep_team_ranks(const struct assay_config *config, int ranks)
+{
+    enum { AUTO, YES, NO };
+    return ranks - (config->coordinator_works == NO && ranks > 1);
+}
+
+// On rank 0. The images are opened for nothing else where the run in dir says it.
+static int choose(struct assay_config *config, const char *dir, int ranks, int sharing,
+                  struct assay_err *err)
 {
     struct sweep_outline o;
 
-    int status = sweep_outline_open(&o, config, err);
-    if (status >= 0) status = sweep_team_fit(&o, ranks, err);
-    if (status >= 0) {
-        const uint64_t items = o.plan.n_task * config->protocol.repeats;
-        const uint64_t idle = items ? (uint64_t)ranks / items : 1;
-        *team = (int)o.config.team;
-        if (idle > (uint64_t)*team) *team = (int)idle;
-    }
+    if (find_stored(dir, &config->team)) return 0;
+    int status = sweep_outline_open(&o, config, sharing, err);
+    if (status >= 0) status = sweep_team_take(&o, dir, ranks, err);
+    config->team = o.config.team;
     sweep_outline_close(&o);
     return status;
 }
@@ -104,21 +119,12 @@ static int choose(const struct assay_config *config, int ranks, int *team, struc
 int sweep_team_choose(struct assay_config *config, const char *dir, struct assay_comm *comm,
                       struct assay_err *err)
 {
-    enum { AUTO, YES, NO };
-    const int ranks = assay_comm_size(comm);
-    const int evaluating = ranks - (config->coordinator_works == NO && ranks > 1);
-    uint64_t stored;
-    int team = 1, status = 0;
+    const int ranks = sweep_team_ranks(config, assay_comm_size(comm));
+    int sharing, status = 0;
 
     if (config->team) return 0;
-    if (assay_comm_rank(comm) == 0) {
-        if (sweep_team_stored(dir, &stored))
-            team = (int)stored;
-        else
-            status = choose(config, evaluating, &team, err);
-    }
+    ASSAY_TRY(assay_comm_sharing(comm, &sharing, err));
+    if (assay_comm_rank(comm) == 0) status = choose(config, dir, ranks, sharing, err);
     ASSAY_TRY(assay_comm_agree(comm, status, err));
-    ASSAY_TRY(assay_comm_share(comm, 0, &team, sizeof team, err));
-    config->team = (uint64_t)team;
-    return 0;
+    return assay_comm_share(comm, 0, &config->team, sizeof config->team, err);
 }

@@ -195,7 +195,7 @@ int main(int argc, char **argv)
     struct assay_err err = {0};
 
     if (argc != 2) return ASSAY_EXIT_USAGE;
-    stop_on(assay_comm_start(&comm, &err), &err);
+    stop_on(assay_comm_start(&comm, false, &err), &err);
     if (assay_comm_rank(comm) == 0) printf("%-40s %10s %10s\n", "figure", "target", "reached");
     stop_on(stream(comm, argv[1], &err), &err);
     stop_on(exchange(comm, &err), &err);

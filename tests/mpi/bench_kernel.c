@@ -190,7 +190,7 @@ int main(int argc, char **argv)
     struct assay_err err = {0};
 
     assay_la_single_thread();
-    require(assay_comm_start(&k.comm, &err), &err);
+    require(assay_comm_start(&k.comm, false, &err), &err);
     require(assay_pla_create(&k.pla, k.comm, &err), &err);
     const int size = assay_pla_size(k.pla);
     build(&k, argc > 2 ? (uint32_t)atoi(argv[2]) : 3);

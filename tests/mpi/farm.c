@@ -24,11 +24,12 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
                            const struct assay_space *space, const struct assay_data *data,
-                           const struct assay_pla *pla, struct assay_err *err)
+                           const struct assay_pla *pla, const struct assay_held *held,
+                           struct assay_err *err)
 {
     const char *rank = getenv("OMPI_COMM_WORLD_RANK");
 
-    (void)config, (void)space, (void)data, (void)pla;
+    (void)config, (void)space, (void)data, (void)pla, (void)held;
     if (strtoull(rank ? rank : "0", NULL, 10) == setting("FARM_BAD_RANK", UINT64_MAX))
         return assay_err_set(err, ASSAY_ERR_MEMORY, "pretended lack of memory at the start");
     struct assay_evaluator *e = calloc(1, sizeof *e);
@@ -107,7 +108,7 @@ int main(int argc, char **argv)
     int code = ASSAY_EXIT_ERROR;
 
     if (argc != 2) return ASSAY_EXIT_USAGE;
-    int status = assay_comm_start(&comm, &err);
+    int status = assay_comm_start(&comm, false, &err);
     if (status >= 0) status = run(comm, argv[1], &code, &err);
     if (status < 0 && (!comm || assay_comm_rank(comm) == 0))
         fprintf(stderr, "farm: %s\n", err.text);

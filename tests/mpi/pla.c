@@ -151,7 +151,7 @@ int main(void)
     struct assay_err err = {0};
 
     assay_la_single_thread();
-    require(assay_comm_start(&comm, &err) == 0, err.text, 0);
+    require(assay_comm_start(&comm, false, &err) == 0, err.text, 0);
     require(assay_pla_create(&pla, comm, &err) == 0, err.text, 0);
     check_rows();
     for (size_t i = 0; i < ASSAY_LEN(shape); i++) check(pla, shape[i].n, shape[i].p, shape[i].m);

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run's records take: on disk, and in the memory of rank 0, which alone has all of them.
+#include "run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// ---- on disk ------------------------------------------------------------------------------------
+// The spectra of a class are stored once for each chunk of rows that holds members of it: how many
+// are stored in all; one for each row when there is no memory to count.
+static uint64_t count_spectra(const struct sweep_plan *plan, uint64_t chunk)
+{
+    uint64_t *last = calloc(plan->n_task + 1, sizeof *last), n = 0; // chunk, from 1
+
+    if (!last) return plan->n_row;
+    for (uint64_t i = 0; i < plan->n_row; i++) {
+        n += last[plan->task_of[i]] != i / chunk + 1;
+        last[plan->task_of[i]] = i / chunk + 1;
+    }
+    free(last);
+    return n;
+}
+
+// Bytes after compression, measured to 15 % on 300 and on 15,625 rows.
+double sweep_results_bytes(const struct sweep_plan *plan, const struct assay_schema *s,
+                           uint32_t n_extra)
+{
+    enum { VALUE = 3, EIGENVALUE = 7, RANK = 1, KEYS = 20, FIXED = 60000, CHUNK_VALUES = 1 << 15 };
+    const uint64_t width = (uint64_t)s->repeats * s->spectrum_len;
+    const double means = s->n_column * (s->repeats > 1 ? 2.0 : 1.0) + n_extra;
+    const double row = KEYS + VALUE * (means + (double)s->repeats * s->n_column) +
+                       2.0 * RANK * (s->n_column + n_extra);
+    const uint64_t spectra =
+        width ? count_spectra(plan, width < CHUNK_VALUES ? CHUNK_VALUES / width : 1) : 0;
+
+    return FIXED + (double)plan->n_row * row + (double)spectra * (double)width * EIGENVALUE;
+}
+
+// ---- in memory ----------------------------------------------------------------------------------
+// What rank 0's libraries take for the first row: HDF5's code and its buffers.
+#define WRITING (UINT64_C(5) << 20)
+
+// Records by task, and what tells which is next.
+static uint64_t ledger_bytes(const struct sweep_plan *plan, const struct assay_schema *s)
+{
+    enum { DESK = 32, PLAN = 2 * sizeof(uint64_t) }; // cost, place, queue; row's index and task
+    const uint64_t width = (uint64_t)s->repeats * (s->n_column + s->spectrum_len);
+    const uint64_t task = sizeof(struct assay_record) + sizeof(bool) + sizeof(struct sweep_part) +
+                          width * sizeof(double) + DESK + sizeof *plan->task;
+
+    return plan->n_task * task + plan->n_row * PLAN;
+}
+
+// The table of rows, and a copy by columns while it is written.
+static uint64_t table_bytes(const struct sweep_plan *plan, const struct assay_schema *s,
+                            uint32_t n_extra, const struct assay_space *space)
+{
+    enum { KEY = 32, RANKS = 16, STATUS = 16, NUMBERS = 32 };
+    char arch[ASSAY_ARCH_MAX] = "";
+
+    if (plan->n_row) assay_space_format(space, plan->index[0], arch, sizeof arch);
+    const uint64_t text = strlen(arch) + 1;
+    const uint64_t row = sizeof(struct assay_row) + assay_arena_block(text) +
+                         assay_arena_block((n_extra + 1) * sizeof(double));
+    const uint64_t mean = sizeof(double), error = s->repeats > 0 ? sizeof(double) : 0;
+    const uint64_t sheet =
+        KEY + s->n_column * (mean + error + RANKS) + (n_extra + 1) * (mean + RANKS);
+
+    return plan->n_row * (row + sheet + text + STATUS + NUMBERS);
+}
+
+// Values of a data set on their way into the file, whose chunks HDF5 packs one by one.
+static uint64_t slice_bytes(const struct sweep_plan *plan, const struct assay_schema *s)
+{
+    enum { ROWS = 4096 };
+    const uint64_t rows = plan->n_row < ROWS ? plan->n_row : ROWS;
+    const uint64_t width = (uint64_t)s->repeats * (s->spectrum_len ? s->spectrum_len : 1);
+
+    return (rows + 2) * width * sizeof(double);
+}
+
+uint64_t sweep_records_bytes(const struct sweep_plan *plan, const struct assay_schema *schema,
+                             uint32_t n_extra, const struct assay_space *space)
+{
+    return WRITING + ledger_bytes(plan, schema) + table_bytes(plan, schema, n_extra, space) +
+           slice_bytes(plan, schema) + (uint64_t)sweep_results_bytes(plan, schema, n_extra);
+}
