@@ -84,6 +84,43 @@ static void the_limit_holds_over_many_candidates(void **state)
     close_bench(b);
 }
 
+// The program counts always, images until batches are drawn, or as long as they are kept.
+static void what_a_rank_holds_counts(void **state)
+{
+    (void)state;
+    static const char *const limited[] = {"run.memory=64", "network.image=32", NULL};
+    struct bench *b = open_bench(limited);
+    const uint64_t mib = 1 << 20, need = predict(b, ALL_CONV), left = 64 * mib - need;
+    assert_true(need > 4 * mib && need < 32 * mib);
+    const struct {
+        struct assay_held held;
+        int created, verdict;
+    } cases[] = {
+        {{.program = left}, ASSAY_OK, ASSAY_VERDICT_OK},
+        {{.program = left + 1}, ASSAY_OK, ASSAY_VERDICT_FAILED},
+        {{.program = left / 2, .images = left / 2 + 2}, ASSAY_OK, ASSAY_VERDICT_OK},
+        {{.program = left / 2, .images = left / 2 + 2, .keeps = true},
+         ASSAY_OK,
+         ASSAY_VERDICT_FAILED},
+        {{.images = 64 * mib}, ASSAY_ERR_MEMORY, 0},
+        {{.images = 63 * mib, .drawing = mib}, ASSAY_ERR_MEMORY, 0},
+    };
+    struct assay_evaluator *first = b->e;
+    for (size_t i = 0; i < ASSAY_LEN(cases); i++) {
+        struct assay_err err = {0};
+        b->e = NULL;
+        assert_int_equal(assay_evaluator_create(&b->e, &b->config, &b->space, b->data, NULL,
+                                                &cases[i].held, &err),
+                         cases[i].created);
+        if (!b->e) continue;
+        evaluate(b, ALL_CONV);
+        assert_int_equal(b->record.verdict, cases[i].verdict);
+        assay_evaluator_destroy(b->e);
+    }
+    b->e = first;
+    close_bench(b);
+}
+
 static void the_steady_state_allocates_nothing(void **state)
 {
     (void)state;
@@ -104,6 +141,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_a_failed_candidate),
         cmocka_unit_test(what_is_predicted_is_allocated),
         cmocka_unit_test(the_limit_holds_over_many_candidates),
+        cmocka_unit_test(what_a_rank_holds_counts),
         cmocka_unit_test(the_steady_state_allocates_nothing),
     };
     return cmocka_run_group_tests_name("memory", tests, NULL, NULL);

@@ -46,7 +46,8 @@ int assay_data_open_in(struct assay_data **out, const struct assay_data_spec *sp
 int assay_data_attach(struct assay_data **out, const struct assay_data_spec *spec,
                       const void *block, struct assay_err *err);
 void assay_data_close(struct assay_data *data);
-// Bytes of the block, and of what a batch takes meanwhile beside it; 0 for generated images.
+// Bytes of the block, and of what opening it or drawing a batch took beside; 0 for generated
+// images.
 size_t assay_data_bytes(const struct assay_data *data);
 size_t assay_data_draw_bytes(const struct assay_data *data);
 uint64_t assay_data_count(const struct assay_data *data); // images held; 0 for generated ones

@@ -18,6 +18,8 @@ size_t assay_la_eigenvalues_work(uint32_t n);
 // rows below it. y (m,t) is destroyed. ERR_INPUT when A_tt + shift I is not positive definite.
 int assay_la_ridge(uint32_t n, uint32_t t, double *a, double shift, uint32_t m, double *y,
                    double *out, struct assay_err *err);
+// Bytes that the library itself takes for a product or a factorisation of order n.
+size_t assay_la_buffers(uint32_t n);
 // Pins the library to one thread.
 void assay_la_single_thread(void);
 // How many threads it uses; 0: it does not say.

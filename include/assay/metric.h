@@ -132,10 +132,11 @@ int assay_metrics_parse(const char *list, const struct assay_metric *chosen[ASSA
                         uint32_t *n, struct assay_err *err);
 
 // What one repeat of these metrics takes from the system, known before any of it is allocated:
-// bytes of the executor, and of the subject's arena, weights not counted. No parameter or input is
+// bytes of the executor, of the subject's arena, weights not counted, and of buffers of the
+// libraries of linear algebra. No parameter or input is
 // read; the executor is unbound afterwards.
 struct assay_need {
-    uint64_t exec, scratch;
+    uint64_t exec, scratch, buffers;
 };
 int assay_subject_need(const struct assay_subject *s, const struct assay_metric *const *metric,
                        uint32_t n_metric, struct assay_need *need, struct assay_err *err);

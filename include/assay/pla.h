@@ -31,6 +31,8 @@ struct assay_run_of_rows assay_pla_rows(uint64_t n, int size, int rank);
 // as scratch of any function below, with up to m right-hand sides.
 size_t assay_pla_part(uint32_t n, int size);
 size_t assay_pla_work(uint32_t n, uint32_t m, int size);
+// Bytes that the libraries take beside, on every rank.
+size_t assay_pla_buffers(uint32_t n, int size);
 
 // theta (n,n) = J J^T, spread, from the rank's rows of J (n,p), row-major with leading dimension
 // ld. A team of one gets both triangles.

@@ -162,8 +162,8 @@ int assay_evaluate_repeat(struct assay_evaluator *e, uint64_t index, uint32_t re
 int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supernet *mask,
                             struct assay_record *record, struct assay_err *err);
 // Bytes one rank of run.team takes from the system for a candidate, known before any of it is
-// allocated: executor and scratch (weights, Jacobian, kernel) of one repeat, batches of all
-// repeats, graphs.
+// allocated: executor and scratch (weights, Jacobian, kernel, buffers of libraries) of one repeat,
+// batches of all repeats, graphs.
 struct assay_memory {
     uint64_t exec, scratch, inputs, graphs, total;
 };

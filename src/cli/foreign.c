@@ -226,13 +226,13 @@ static int check_memory(const struct assay_subject *s, const struct foreign_case
     const uint64_t held = assay_resident();
     if (!limit) return ASSAY_OK;
     ASSAY_TRY(assay_subject_need(s, c->thin ? thin : net, c->thin ? 1 : 3, &need, err));
-    if (held + need.exec + need.scratch <= limit) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_MEMORY,
-                         "%s: a batch of %u needs %.1f MiB beside %.1f for the program and what "
-                         "it read, over the limit of %" PRIu64
-                         " MiB (run.memory, --memory); fewer images need less",
-                         c->batch, s->n_image, (double)(need.exec + need.scratch) / 0x1p20,
-                         (double)held / 0x1p20, c->config->memory);
+    const uint64_t more = need.exec + need.scratch + need.buffers;
+    if (held + more <= limit) return ASSAY_OK;
+    return assay_err_set(
+        err, ASSAY_ERR_MEMORY,
+        "%s: a batch of %u needs %.1f MiB beside %.1f for the program and what "
+        "it read, over the limit of %" PRIu64 " MiB (run.memory, --memory); fewer images need less",
+        c->batch, s->n_image, (double)more / 0x1p20, (double)held / 0x1p20, c->config->memory);
 }
 
 static int measure_net(struct foreign *f, const struct foreign_case *c, struct assay_subject *s,

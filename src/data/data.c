@@ -207,7 +207,8 @@ size_t assay_data_bytes(const struct assay_data *data)
 
 size_t assay_data_draw_bytes(const struct assay_data *data)
 {
-    return data->count * sizeof(uint64_t);
+    const size_t order = data->count * sizeof(uint64_t);
+    return order > data->reading ? order : data->reading;
 }
 
 uint64_t assay_data_count(const struct assay_data *data)

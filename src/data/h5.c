@@ -157,3 +157,18 @@ void assay_h5_type(struct assay_h5_type *type, hid_t set)
     }
     H5Tclose(id);
 }
+
+size_t assay_h5_unpacking(hid_t set)
+{
+    hsize_t dim[H5S_MAX_RANK];
+    const hid_t create = H5Dget_create_plist(set), type = H5Dget_type(set);
+    size_t bytes = 0;
+    if (H5Pget_layout(create) == H5D_CHUNKED && H5Pget_nfilters(create) > 0) {
+        const int n = H5Pget_chunk(create, H5S_MAX_RANK, dim);
+        bytes = n > 0 ? 2 * H5Tget_size(type) : 0;
+        for (int i = 0; i < n; i++) bytes *= dim[i]; // a chunk is smaller than 4 GiB
+    }
+    H5Tclose(type);
+    H5Pclose(create);
+    return bytes;
+}

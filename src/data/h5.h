@@ -44,4 +44,7 @@ struct assay_h5_type {
 };
 void assay_h5_type(struct assay_h5_type *type, hid_t set);
 
+// Bytes that HDF5 takes to unpack a chunk, filtered and plain; 0 where nothing is packed.
+size_t assay_h5_unpacking(hid_t set);
+
 #endif

@@ -93,6 +93,7 @@ static int read_pixels(struct assay_data *data, hid_t set, const char *where, st
     ASSAY_TRY(assay_h5_shape(&shape, set, where, err));
     ASSAY_TRY(check_shape(data, &shape, where, err));
     ASSAY_TRY(choose_element(data, set, where, err));
+    data->reading = assay_h5_unpacking(set);
     ASSAY_TRY(assay_data_reserve(data, shape.dim[0], err));
     ASSAY_TRY(assay_h5_read_into(data->pixel, set, type[data->element], where, err));
     data->count = shape.dim[0];

@@ -20,6 +20,7 @@ struct assay_data {
     const struct assay_data_memory *memory; // while it is opened; NULL: the heap
     void *block;                            // holds all of it, NULL: generated
     bool owned;                             // the block
+    size_t reading;                         // bytes that reading took beside it
     struct assay_hash digest;
     uint64_t room;                    // images that have room in it
     uint32_t *label_room;             // (room)

@@ -95,6 +95,14 @@ int assay_la_ridge(uint32_t n, uint32_t t, double *a, double shift, uint32_t m, 
     return ASSAY_OK;
 }
 
+// OpenBLAS copies panels of up to 384 rows (of AVX-512's kernels; others have fewer) into a buffer,
+// of which it has one of 32 MiB for a thread.
+size_t assay_la_buffers(uint32_t n)
+{
+    const size_t panel = (size_t)n * 384 * sizeof(double), all = (size_t)32 << 20;
+    return panel < all ? panel : all;
+}
+
 void assay_la_single_thread(void)
 {
     if (openblas_set_num_threads) openblas_set_num_threads(1);

@@ -70,5 +70,8 @@ int assay_subject_need(const struct assay_subject *s, const struct assay_metric 
     }
     ASSAY_TRY(check_parts(s, needs, err));
     need->scratch = scratch + shared_scratch(s, needs);
+    need->buffers = needs & (ASSAY_NEEDS_KERNEL | ASSAY_NEEDS_FROZEN_KERNEL)
+                        ? assay_pla_buffers(assay_subject_rows(s), s->team)
+                        : 0;
     return executor(s, needs, &need->exec, err);
 }

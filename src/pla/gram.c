@@ -74,6 +74,20 @@ size_t assay_pla_work(uint32_t n, uint32_t m, int size)
     return larger(ridge_work(n, m, size), larger(panel_work(n, size), eigenvalues_work(n, size)));
 }
 
+// ScaLAPACK keeps a copy of what is on its way between ranks: a panel, or to the rank that solves
+// for all the part of another.
+size_t assay_pla_buffers(uint32_t n, int size)
+{
+    int rows, columns;
+
+    if (size == 1) return assay_la_buffers(n);
+    pla_shape(size, &rows, &columns);
+    const size_t panel = panel_work(n, size) * sizeof(double);
+    const int local = pla_count(n, PLA_BLOCK, 0, columns);
+    if (!alone(n, size)) return assay_la_buffers((uint32_t)local) + panel;
+    return assay_la_buffers(n) + larger(panel, assay_pla_part(n, size) * sizeof(double));
+}
+
 // ---- Gram matrix --------------------------------------------------------------------------------
 // Row-major rows of J are the columns of a column-major J^T, which lie on a grid of one row.
 static void describe_rows(const struct assay_pla *pla, int n, int p, int ld, int desc[DESC])

@@ -149,7 +149,7 @@ static int need_memory(struct assay_evaluator *e, int team, bool dead, struct as
                    assay_arena_block(e->thin.n_theta * sizeof(double));
     }
     *memory = (struct assay_memory){.exec = need.exec,
-                                    .scratch = assay_arena_footprint(*scratch),
+                                    .scratch = assay_arena_footprint(*scratch) + need.buffers,
                                     .inputs = assay_arena_held(&e->inputs.arena),
                                     .graphs = graph_bytes(&e->literal) + graph_bytes(&e->net) +
                                               graph_bytes(&e->thin)};
@@ -186,7 +186,7 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
         judge(record, ASSAY_VERDICT_FAILED, "memory", reason);
         return 0;
     }
-    const uint64_t others = beside + m.inputs + m.graphs;
+    const uint64_t others = beside + m.total - m.exec - assay_arena_footprint(scratch);
     if (!assay_arena_reserve(&e->arena, scratch, limit ? limit - others - m.exec : 0)) {
         return assay_err_set(err, ASSAY_ERR_MEMORY, "the system has no %.1f MiB of scratch",
                              (double)m.scratch / 0x1p20);

@@ -320,9 +320,9 @@ class Configured(Case):
         p = self.run_assay("nas-bench-201", none, *self.SMALL)
         self.assertEqual(p.returncode, 0)
         self.assertRegex(p.stdout, r"(?m)^status +dead")
-        p = self.run_assay("nas-bench-201", ARCH, "--memory", "20")
+        p = self.run_assay("nas-bench-201", ARCH, "--memory", "45")
         self.assertEqual(p.returncode, 3)
-        self.assertRegex(p.stdout, r"(?m)^status +failed: memory: needs [\d.]+ MiB, over the limit of 20 MiB")
+        self.assertRegex(p.stdout, r"(?m)^status +failed: memory: needs [\d.]+ MiB, over the limit of 45 MiB")
         self.fails(1, ["batches of 8 repeats", "limit of 1 MiB"], self.run_assay("nas-bench-201", ARCH, "--memory", "1"))
 
     def test_bad_candidates(self):

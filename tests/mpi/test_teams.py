@@ -11,6 +11,7 @@ import h5py
 import numpy
 
 import launch
+import memory
 from launch import CHEAP, STOPPED
 
 PLA = os.path.abspath(sys.argv.pop(2))
@@ -101,7 +102,7 @@ class Teams(launch.SweepTest):
         one = ("--first", 7777, "--count", 4)
         text = self.sweep(config, self.scratch / "free", *one, ranks=3)
         self.assertNotIn("team", text)
-        text = self.sweep(config, self.scratch / "tight", *one, "--memory", 70, ranks=3)
+        text = self.sweep(config, self.scratch / "tight", *one, "--memory", memory.limit_for_team(config, 3, one, self.scratch), ranks=3)
         self.assertRegex(text, "1 team of 3 ranks evaluates")
         alone = ("--first", 7777, "--count", 1)
         text = self.sweep(config, self.scratch / "idle", *alone, ranks=4)
@@ -116,7 +117,9 @@ class Teams(launch.SweepTest):
     def test_plan(self):
         """Candidates that fit only into a team are measured alone; a team of a coordinator's own is planned for."""
         big = CHEAP | {"ntk": {"batch": 210, "outputs": "all"}, "run": {"repeats": 1, "metrics": "ntk_frozen", "team": 0}}
-        words = [launch.ASSAY, "plan", self.config(big), "--first", "7777", "--count", "2", "--memory", "70", "--seconds", "1"]
+        config, two = self.config(big), ("--first", 7777, "--count", 2)
+        limit = memory.limit_for_team(config, 3, two, self.scratch)
+        words = [launch.ASSAY, "plan", config, *two, "--memory", limit, "--seconds", "1"]
         for more in ([], ["--set", "run.coordinator_works=no"]):
             done = subprocess.run([*map(str, words), *more], capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
