@@ -107,7 +107,7 @@ const struct assay_opt assay_config_opts[] = {
      BOOL, FIELD(protocol.redraw), .def = "true"},
     {"run", "members", "evaluate every architecture, not one for all that are the same network",
      BOOL, FIELD(members), .def = "false"},
-    {"run", "memory", "MiB one rank may use for a candidate; 0: no limit",
+    {"run", "memory", "MiB one rank may take, with the program and its part of the images; 0: no limit",
      U64(0, 0x1p40), FIELD(memory), .def = "0"},
     {"run", "team", "ranks that evaluate one candidate together; 0: as many as run.memory and idle ranks call for",
      U64(0, 65536), FIELD(team), .def = "1"},
