@@ -59,7 +59,7 @@ int assay_comm_split_host(struct assay_comm *comm, struct assay_comm **out, stru
 void assay_comm_free(struct assay_comm *comm);
 // MPI's handle as Fortran libraries take it.
 int assay_comm_fortran(const struct assay_comm *comm);
-// "Open MPI 4.1.4"
+// The MPI that was really loaded: "Open MPI v4.1.4".
 const char *assay_comm_name(void);
 
 // ---- memory of a host --------------------------------------------------------------------------

@@ -19,6 +19,8 @@ int assay_pla_create(struct assay_pla **out, struct assay_comm *team, struct ass
 void assay_pla_destroy(struct assay_pla *pla);
 int assay_pla_size(const struct assay_pla *pla);
 int assay_pla_rank(const struct assay_pla *pla);
+// The ScaLAPACK that was really loaded: its file, and the version it was built with.
+const char *assay_pla_name(void);
 // Every rank of the team gives its status; all return the smallest, of an error with its text.
 int assay_pla_agree(const struct assay_pla *pla, int status, struct assay_err *err);
 

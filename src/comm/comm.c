@@ -228,11 +228,12 @@ int assay_comm_fortran(const struct assay_comm *comm)
     return MPI_Comm_c2f(comm->mpi);
 }
 
-#define TEXT_OF(x) #x
-#define TEXT(x)    TEXT_OF(x)
-
 const char *assay_comm_name(void)
 {
-    return "Open MPI " TEXT(OMPI_MAJOR_VERSION) "." TEXT(OMPI_MINOR_VERSION) "." TEXT(
-        OMPI_RELEASE_VERSION);
+    static char text[MPI_MAX_LIBRARY_VERSION_STRING];
+    int n = 0;
+
+    if (MPI_Get_library_version(text, &n) != MPI_SUCCESS) return "unknown MPI";
+    text[strcspn(text, ",\n")] = '\0';
+    return text;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE // dladdr, RTLD_NEXT
 #include "grid.h"
 
+#include <dlfcn.h>
+#include <limits.h>
 #include <stdlib.h>
 
 void pla_shape(int size, int *rows, int *columns)
@@ -89,6 +92,23 @@ int assay_pla_size(const struct assay_pla *pla)
 int assay_pla_rank(const struct assay_pla *pla)
 {
     return pla ? pla->rank : 0;
+}
+
+// Behind the program: in it, the name may be only a stub that jumps to the library.
+const char *assay_pla_name(void)
+{
+    static char text[PATH_MAX + 64];
+    Dl_info library = {0};
+    const void *routine = dlsym(RTLD_NEXT, "pdsyev_");
+    const bool found = routine && dladdr(routine, &library) != 0;
+    char *path = found ? realpath(library.dli_fname, NULL) : NULL;
+
+    snprintf(text, sizeof text, "%s (built with " ASSAY_SCALAPACK ")",
+             path    ? path
+             : found ? library.dli_fname
+                     : "in the program itself");
+    free(path);
+    return text;
 }
 
 int assay_pla_agree(const struct assay_pla *pla, int status, struct assay_err *err)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "assay/sweep.h"
+#include "run.h"
 
-#include "assay/kern.h"
 #include "assay/la.h"
 
 #include <hdf5.h>
@@ -21,16 +20,18 @@ size_t assay_build_describe(char *text, size_t cap)
 
     H5get_libversion(&major, &minor, &release);
     const bool known = assay_kern_select(&kern, "auto", NULL) >= 0;
-    const int n = snprintf(text, cap,
-                           "assay: %s\n"
-                           "compiler: " COMPILER "\n"
-                           "MPI: %s\n"
-                           "BLAS: %s\n"
-                           "ScaLAPACK: none, kernels are solved within a rank\n"
-                           "HDF5: %u.%u.%u\n"
-                           "CPU rung: %s\n"
-                           "arithmetic: %d\n",
-                           ASSAY_VERSION, assay_comm_name(), assay_la_name(), major, minor, release,
-                           known ? assay_kern_name(kern) : "none", ASSAY_ARITHMETIC);
+    const int n =
+        snprintf(text, cap,
+                 "assay: %s\n"
+                 "commit: %s\n"
+                 "compiler: " COMPILER "\n"
+                 "MPI: %s\n"
+                 "BLAS: %s\n"
+                 "ScaLAPACK: %s\n"
+                 "HDF5: %u.%u.%u\n"
+                 "CPU rung: %s\n"
+                 "arithmetic: %d\n",
+                 ASSAY_VERSION, sweep_commit, assay_comm_name(), assay_la_name(), assay_pla_name(),
+                 major, minor, release, known ? assay_kern_name(kern) : "none", ASSAY_ARITHMETIC);
     return n > 0 ? (size_t)n : 0;
 }

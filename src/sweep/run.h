@@ -208,6 +208,8 @@ int sweep_config_write(const struct assay_config *config, const char *dir, struc
 char *sweep_command_text(void);
 // Hash of the program file, the same on all ranks of one build.
 uint64_t sweep_build_id(void);
+// The commit that was built, "-dirty" if files differed from it; "unknown" outside a repository.
+extern const char sweep_commit[];
 // Every rank shows rank 0 that it is the same program with the same identity; another is an error
 // on rank 0, which agreement then brings to all.
 int sweep_hello(struct assay_comm *comm, const char *identity, const struct assay_log *log,
