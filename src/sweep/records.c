@@ -55,14 +55,14 @@ static uint64_t ledger_bytes(const struct sweep_plan *plan, const struct assay_s
 static uint64_t table_bytes(const struct sweep_plan *plan, const struct assay_schema *s,
                             uint32_t n_extra, const struct assay_space *space)
 {
-    enum { KEY = 32, RANKS = 16, STATUS = 16, NUMBERS = 32 };
+    enum { KEY = 32, RANKS = 16, STATUS = 16, NUMBERS = 32 }; // of a row
     char arch[ASSAY_ARCH_MAX] = "";
 
     if (plan->n_row) assay_space_format(space, plan->index[0], arch, sizeof arch);
     const uint64_t text = strlen(arch) + 1;
     const uint64_t row = sizeof(struct assay_row) + assay_arena_block(text) +
                          assay_arena_block((n_extra + 1) * sizeof(double));
-    const uint64_t mean = sizeof(double), error = s->repeats > 0 ? sizeof(double) : 0;
+    const uint64_t mean = sizeof(double), error = sizeof(double);
     const uint64_t sheet =
         KEY + s->n_column * (mean + error + RANKS) + (n_extra + 1) * (mean + RANKS);
 
