@@ -207,6 +207,28 @@ static void cifar100_needs_its_classes(UNUSED void **state)
     resolve(&c, s, 3);
 }
 
+// The one output of a proxy that has no classes.
+static void one_class_goes_without_labels(UNUSED void **state)
+{
+    static const char *const source[] = {"gaussian", "hdf5", "cifar10", "cifar100"};
+    struct assay_err err = {0};
+    struct assay_config c;
+    struct assay_setting s[] = {SET("data", "source", ""), SET("data", "path", "c"),
+                                SET("network", "classes", "1"), SET("nasi", "labels", "true"),
+                                SET("run", "metrics", "ntk_ridge")};
+    for (unsigned i = 0; i < ASSAY_LEN(source); i++) {
+        strcpy(s[0].value, source[i]);
+        const int labelled = i < 2 ? ASSAY_OK : ASSAY_ERR_CONFIG;
+        resolve(&c, s, 3);
+        assert_int_equal(c.data.classes, 1);
+        assert_int_equal(assay_config_resolve(&c, s, 4, &err), labelled);
+        assert_int_equal(assay_config_resolve(&c, s, 5, &err), labelled);
+        if (labelled < 0) assert_non_null(strstr(err.text, "network.classes = 1: cifar10"));
+    }
+    strcpy(s[2].value, "9");
+    assert_int_equal(assay_config_resolve(&c, s, 3, &err), ASSAY_ERR_CONFIG);
+}
+
 // ---- identity ---------------------------------------------------------------------------------
 
 static void identity_leaves_out_how_and_keeps_what(UNUSED void **state)
@@ -272,6 +294,7 @@ int main(void)
         cmocka_unit_test(metrics_are_a_set),
         cmocka_unit_test(impossible_configurations_are_refused),
         cmocka_unit_test(cifar100_needs_its_classes),
+        cmocka_unit_test(one_class_goes_without_labels),
         cmocka_unit_test(identity_leaves_out_how_and_keeps_what),
         cmocka_unit_test(resolved_configuration_resolves_to_itself),
     };

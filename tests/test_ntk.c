@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "subject.h"
 
-#include "kern/table.h"
-#include "metric/memo.h"
-
 // ---- kernels ------------------------------------------------------------------------------------
 static void the_kernel_is_symmetric_and_positive(void **state)
 {
@@ -184,122 +181,6 @@ static void the_trace_over_all_outputs_is_a_sum_of_squares(void **state)
     free(grad);
 }
 
-// A rung whose backward passes are counted: each pulls back through the global pooling once.
-static struct assay_kern counting;
-static const struct assay_kern *counted;
-static uint32_t passes;
-
-static void count_gap(uint32_t c, uint32_t hw, const float *dy, float scale, float *dx,
-                      bool accumulate)
-{
-    passes++;
-    counted->gap_f32(c, hw, dy, scale, dx, accumulate);
-}
-
-static void count_passes(struct fixture *f, const struct assay_kern *rung)
-{
-    struct assay_err err = {0};
-    counting = *(counted = rung);
-    counting.gap_f32 = count_gap;
-    assay_exec_destroy(f->exec);
-    assert_int_equal(assay_exec_create(&f->exec, &counting, &err), ASSAY_OK);
-    f->subject.exec = f->exec;
-}
-
-static void set_classes(struct fixture *f, uint32_t classes)
-{
-    uint64_t index;
-    struct assay_err err = {0};
-    assert_int_equal(assay_space_parse(&f->space, ARCH, &index, &err), ASSAY_OK);
-    assay_graph_free(&f->net);
-    free(f->theta_net);
-    f->protocol.classes = classes;
-    build(f, index, false, &f->net, &f->theta_net);
-    f->subject.theta_net = f->theta_net;
-}
-
-// The squared norm of each row of the whole Jacobian, added in their order.
-static double sum_of_rows(struct fixture *f, uint32_t classes)
-{
-    const size_t p = f->net.n_theta, rows = (size_t)f->subject.n_image * classes;
-    double *jac = malloc(rows * p * sizeof *jac), *cot = calloc(classes, classes * sizeof *cot);
-    struct assay_err err = {0};
-    double trace = 0.0;
-    assert_non_null(jac);
-    assert_non_null(cot);
-    for (size_t k = 0; k < classes; k++) cot[k * classes + k] = 1.0;
-    assert_int_equal(assay_exec_bind(f->exec, &f->net, f->subject.n_image, true, 0, &err), 0);
-    assay_exec_forward(f->exec, f->theta_net, f->images);
-    assay_exec_jacobian(f->exec, ASSAY_BN_FROZEN, cot, classes, 0, rows, p, jac, p);
-    for (size_t i = 0; i < rows; i++) trace += assay_metric_sumsq(p, jac + i * p);
-    free(jac);
-    free(cot);
-    return trace;
-}
-
-static uint32_t tiles(uint32_t n, uint32_t of)
-{
-    return (n + of - 1) / of;
-}
-
-static void assert_trace_by_tiles(struct fixture *f, uint32_t classes, uint32_t cots)
-{
-    set_classes(f, classes);
-    const double expected = sum_of_rows(f, classes);
-    for (int outputs = ASSAY_OUTPUTS_SUM; outputs <= ASSAY_OUTPUTS_ALL; outputs++) {
-        const struct assay_metric *trace = find("ntk_trace");
-        struct assay_need need;
-        struct assay_err err = {0};
-        f->protocol.ntk_outputs = outputs;
-        assert_int_equal(assay_subject_need(&f->subject, &trace, 1, &need, &err), ASSAY_OK);
-        restart(f);
-        passes = 0;
-        assert_true(value(f, "ntk_trace") == expected);
-        assert_int_equal(passes, tiles(f->subject.n_image, ASSAY_IMAGES) * tiles(classes, cots));
-        assert_int_equal(need.scratch, f->arena.used);
-    }
-}
-
-// Whatever rows the shared buffer holds, every pass is full, memory is predicted, and no bit
-// differs.
-static void the_trace_takes_a_pass_a_tile(void **state)
-{
-    struct fixture *f = *state;
-    static const uint32_t classes[] = {1, 2, 7, 40}, images[] = {2, 3, N};
-    const struct assay_kern *rung;
-    for (unsigned r = 0; (rung = assay_kern_rung(r)); r++) {
-        if (!assay_kern_runnable(rung)) continue;
-        count_passes(f, rung);
-        for (size_t i = 0; i < ASSAY_LEN(classes) * ASSAY_LEN(images); i++) {
-            f->subject.n_image = images[i % ASSAY_LEN(images)];
-            assert_trace_by_tiles(f, classes[i / ASSAY_LEN(images)], rung->cots);
-        }
-    }
-}
-
-// A part of the frozen rows costs the passes that hold some of them.
-static void a_part_of_the_rows_takes_its_passes(void **state)
-{
-    struct fixture *f = *state;
-    enum { K = 40, FIRST = 90, COUNT = 20 };
-    static double cot[K * K];
-    const struct assay_kern *rung;
-    for (size_t k = 0; k < K; k++) cot[k * K + k] = 1.0;
-    for (unsigned r = 0; (rung = assay_kern_rung(r)); r++) {
-        if (!assay_kern_runnable(rung)) continue;
-        count_passes(f, rung);
-        set_classes(f, K);
-        bind(f);
-        const size_t p = f->net.n_theta;
-        double *part = malloc(COUNT * p * sizeof *part);
-        assert_non_null(part);
-        passes = 0;
-        assay_exec_jacobian(f->exec, ASSAY_BN_FROZEN, cot, K, FIRST, COUNT, p, part, p);
-        assert_int_equal(passes, tiles(30, rung->cots) - 10 / rung->cots); // logits 10-29, image 2
-        free(part);
-    }
-}
-
 // ---- all outputs --------------------------------------------------------------------------------
 // s_n is the sum of its logits: so are the kernels.
 static void the_kernel_of_sums_is_the_sum_of_blocks(void **state)
@@ -367,8 +248,6 @@ int main(void)
         LAW(the_kernel_of_sums_is_the_sum_of_blocks),
         LAW(ridge_knows_what_it_has_seen),
         LAW(the_trace_over_all_outputs_is_a_sum_of_squares),
-        LAW(the_trace_takes_a_pass_a_tile),
-        LAW(a_part_of_the_rows_takes_its_passes),
     };
     return cmocka_run_group_tests_name("ntk", tests, NULL, NULL);
 }

@@ -59,6 +59,9 @@ static int measure(struct assay_subject *s, double *out, double *spectrum, char 
         for (size_t i = 0; i < (size_t)n * classes; i++) cot[i] = 1.0 / n;
     assay_exec_gradient(s->exec, ASSAY_BN_BATCH, cot, grad);
     out[0] = assay_metric_sumsq(labels ? g->n_theta : g->n_weight, grad);
+    if (labels && classes == 1) // softmax of one logit is 1
+        return assay_metric_degenerate(reason, "one class: the loss is 0 whatever the network, and "
+                                               "so is its gradient");
     if (isfinite(out[0])) return ASSAY_VERDICT_OK;
     return assay_metric_degenerate(reason, "the squared norm of the mean gradient is %g", out[0]);
 }

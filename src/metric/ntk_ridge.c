@@ -103,6 +103,8 @@ static int measure(struct assay_subject *s, double *out, double *spectrum, char 
     out[0] = out[1] = NAN;
     if (!isfinite(kernel->trace))
         return assay_metric_degenerate(reason, "the trace of the kernel is %g", kernel->trace);
+    if (classes_of(s) == 1)
+        return assay_metric_degenerate(reason, "one class: every prediction is right");
     const bool all = kernel->n > s->n_image;
     const uint32_t classes = (uint32_t)classes_of(s), train = train_images(s);
     const struct shape shape = {.train = train,

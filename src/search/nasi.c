@@ -36,6 +36,10 @@ static int configure(struct assay_config *config, const struct assay_space *spac
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "nasi.labels = none: the search needs labels, expected true or "
                              "random");
+    if (config->protocol.classes == 1)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "network.classes = 1: the loss of one class is 0 for every network, "
+                             "and NASI has nothing to go by; expected at least 2");
     strcpy(config->protocol.metrics, "nasi");
     return 0;
 }

@@ -41,7 +41,7 @@ const struct assay_opt assay_config_opts[] = {
     {"network", "cells", "cells N per stage (darts: all cells, 2)",
      U64(1, 64), FIELD(protocol.cells), .def = "1"},
     {"network", "classes", "outputs of the classifier",
-     U64(2, 100000), FIELD(protocol.classes), .def = "10"},
+     U64(1, 100000), FIELD(protocol.classes), .def = "10"},
     {"network", "image", "height and width of the input, a multiple of 4",
      U64(4, 1024), FIELD(protocol.image), .def = "32"},
     {"network", "macro", "darts: what stands around the cells; cifar, imagenet: as DARTS trains them",
@@ -179,13 +179,27 @@ static int check_metrics(char *list, struct assay_err *err)
     return ASSAY_OK;
 }
 
+static bool wants_true_labels(const struct assay_protocol *p)
+{
+    const struct assay_metric *chosen[ASSAY_METRICS_MAX];
+    unsigned needs = 0;
+    uint32_t n = 0;
+    if (assay_metrics_parse(p->metrics, chosen, &n, NULL) < 0) return true;
+    for (uint32_t i = 0; i < n; i++) needs |= chosen[i]->needs;
+    return needs & ASSAY_NEEDS_LABELS ||
+           (needs & ASSAY_NEEDS_NASI && p->nasi_labels == ASSAY_LABELS_TRUE);
+}
+
+// One output is meant, and no data set has one class; with fewer outputs than classes otherwise
+// their number was forgotten.
 static int check_data(const struct assay_config *c, struct assay_err *err)
 {
     static const struct {
         const char *name;
         uint64_t classes;
-    } need[] = {{"gaussian", 2}, {"cifar10", 10}, {"cifar100", 100}, {"hdf5", 2}};
+    } need[] = {{"gaussian", 1}, {"cifar10", 10}, {"cifar100", 100}, {"hdf5", 1}};
     const int source = c->data.source;
+    if (c->protocol.classes == 1 && !wants_true_labels(&c->protocol)) return ASSAY_OK;
     if (c->protocol.classes < need[source].classes)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "network.classes = %" PRIu64 ": %s has %" PRIu64 " classes",

@@ -55,7 +55,7 @@ static int allocate(struct inputs *in, struct repeat_inputs *r, uint64_t pixels,
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches of all repeats");
 }
 
-// Replaces the data's labels by uniform ones if the protocol says so.
+// Draws uniform labels if the protocol says so, or checks the data's.
 static int choose_labels(const struct assay_protocol *p, uint64_t seed, uint64_t number, uint32_t n,
                          uint32_t *label, struct assay_err *err)
 {
@@ -106,7 +106,8 @@ int assay_check_nasi_batch(const struct assay_protocol *p, const struct assay_da
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "nasi.labels = true: these images have none; expected data.source = "
                              "cifar10, cifar100, or hdf5 with labels, or nasi.labels = random");
-    ASSAY_TRY(assay_data_check_labels(data, err));
+    if (p->nasi_labels == ASSAY_LABELS_TRUE || p->classes > 1)
+        ASSAY_TRY(assay_data_check_labels(data, err));
     return p->nasi_batch ? check_batch(data, "nasi.batch", p->nasi_batch, err)
                          : check_batch(data, "ntk.batch", p->ntk_batch, err);
 }
@@ -128,7 +129,8 @@ int assay_draw_nasi_batch(const struct assay_protocol *p, const struct assay_dat
                           uint64_t seed, uint64_t number, uint32_t n, double *x, uint32_t *label,
                           struct assay_err *err)
 {
-    ASSAY_TRY(assay_data_batch(data, seed, number, "nasi", n, x, label, err));
+    const bool own = p->nasi_labels == ASSAY_LABELS_TRUE;
+    ASSAY_TRY(assay_data_batch(data, seed, number, "nasi", n, x, own ? label : NULL, err));
     return choose_labels(p, seed, number, n, label, err);
 }
 
@@ -138,10 +140,11 @@ static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64
 {
     const uint64_t seed = draw->seed, number = draw->batches + repeat;
     struct repeat_inputs *r = &in->repeat[repeat];
-    const bool shared = r->nasi_images == r->images;
+    const bool shared = r->nasi_images == r->images,
+               own = in->labels || (shared && p->nasi_labels == ASSAY_LABELS_TRUE);
     if (in->n_image) {
         ASSAY_TRY(assay_data_batch(data, seed, number, "images", in->n_image, r->images,
-                                   shared || in->labels ? r->image_label : NULL, err));
+                                   own ? r->image_label : NULL, err));
     }
     if (in->n_nasi && !shared) {
         ASSAY_TRY(assay_draw_nasi_batch(p, data, seed, number, in->n_nasi, r->nasi_images,

@@ -173,6 +173,23 @@ class Labels(Case):
             self.accepted(self.verb("eval", self.NASI | HDF5 | values))
         self.accepted(self.verb("search", self.NASI | self.SEARCH | HDF5 | {"nasi.labels": "random"}))
 
+    def test_one_class(self):
+        """Proxies of one output take images of any classes, as long as no label is asked for."""
+        self.write(x=self.images(8), labels=np.arange(8))
+        one = HDF5 | {"network.classes": 1}
+        for values in ({"nasi.labels": "none"}, {"nasi.labels": "none", "nasi.batch": 0}, {"run.metrics": "ntk,regions,cost"}):
+            self.assertRegex(self.accepted(self.verb("eval", self.NASI | one | values)), r"(?m)^status +ok$")
+        for batch in (0, 4):
+            out = self.accepted(self.verb("eval", self.NASI | one | {"nasi.labels": "random", "nasi.batch": batch}))
+            self.assertRegex(out, r"(?m)^status +degenerate: nasi: one class: the loss is 0 ")
+        says = ["8 classes, the network only 1"]
+        self.refused(says, self.verb("eval", self.NASI | one))
+        self.refused(says, self.verb("eval", self.NASI | one | {"nasi.batch": 0}))
+        self.refused(says, self.verb("sweep", one | {"run.metrics": "ntk_ridge"}))
+        for labels in ("true", "random"):
+            self.refused(["network.classes = 1: the loss of one class is 0"],
+                         self.verb("search", self.NASI | self.SEARCH | one | {"nasi.labels": labels}))
+
     def test_true_labels_are_the_true_ones(self):
         """Labels decide the trace norm: those of the file, not others."""
         x, label = self.images(4), np.array([3, 1, 4, 1])
