@@ -9,7 +9,13 @@
 // What a process takes later, whatever it computes: code and data of libraries that are used for
 // the first time (BLAS, the executor): 1.2 to 1.9 MiB were seen. Under a launcher the libraries of
 // MPI took up to 3 MiB more than in a process alone, as plan mostly is; half of that is here, too.
-#define LATER (UINT64_C(5) << 19)
+#define LATER (UINT64_C(2) << 20)
+
+// In whole MiB: what is resident differs by some pages from start to start.
+static uint64_t program_bytes(void)
+{
+    return (assay_resident() + LATER + (1 << 20) - 1) >> 20 << 20;
+}
 
 struct assay_images {
     const struct assay_config *config; // borrowed, while they are opened
@@ -152,7 +158,7 @@ static int open_together(struct assay_images *images, struct assay_comm *comm,
 
 static int open_images(struct assay_images *images, struct assay_comm *comm, struct assay_err *err)
 {
-    images->program = assay_resident() + LATER;
+    images->program = program_bytes();
     if (comm) return open_together(images, comm, err);
     ASSAY_TRY(open_alone(images, err));
     weigh(images);

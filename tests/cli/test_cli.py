@@ -33,6 +33,11 @@ def run(*words, env=ENV, **more):
                           stdin=subprocess.DEVNULL, **more)
 
 
+def unmeasured(text):
+    """Without what the program itself has in memory, and the sum; all else is equal from start to start."""
+    return re.sub(r"at most [\d.]+ MiB on a rank \(program [\d.]+,", "at most - (program -,", text)
+
+
 class Case(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp(prefix="assay-cli-")
@@ -188,9 +193,9 @@ class Plan(Case):
         self.assertIn("suggested: --ntasks=37 ", text)
 
     def test_says_what_a_dry_run_says(self):
-        head = self.plan("--count", "30", "--seconds", "0").splitlines()[:2]
+        head = unmeasured(self.plan("--count", "30", "--seconds", "0")).splitlines()[:2]
         dry = self.works("sweep", self.path("c.ini"), "--count", "30", "-o", self.path("run"), "--dry-run")
-        self.assertEqual(dry.splitlines()[:2], head)
+        self.assertEqual(unmeasured(dry).splitlines()[:2], head)
 
     def test_replays_a_run(self):
         self.assertEqual(run("sweep", self.write("c.ini", self.CHEAP), "--first", "7000", "--count", "30", "-o", self.path("run"), "-q").returncode, 0)
@@ -240,7 +245,7 @@ class Config(Case):
     def test_listed_options_are_a_configuration(self):
         listed = self.write("all.ini", self.works("list", "options"))
         empty = self.write("empty.ini", "")
-        self.assertEqual(self.works(*self.dry(listed)), self.works(*self.dry(empty)))
+        self.assertEqual(unmeasured(self.works(*self.dry(listed))), unmeasured(self.works(*self.dry(empty))))
 
     def test_precedence(self):
         file = self.write("c.ini", "[protocol]\nname = tenas-paper\n[ntk]\nbatch = 9\n[run]\nseed=5\n")

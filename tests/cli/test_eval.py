@@ -105,7 +105,7 @@ class Foreign(Case):
 
     def test_memory(self):
         self.x = np.repeat(self.x, 60, axis=0)
-        self.fails(1, ["in.h5:/x", "MiB, over the limit of 1 MiB"], self.foreign("--memory", "1"))
+        self.fails(1, ["in.h5:/x", "a batch of 360 needs ", "over the limit of 1 MiB"], self.foreign("--memory", "1"))
         self.assertEqual(self.foreign("--memory", "1000").returncode, 0)
 
     def test_linear_layer(self):

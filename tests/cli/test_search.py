@@ -361,7 +361,7 @@ class Search(Case):
         self.fails(1, *nasi, "search.method=nasi-random", "--set", "search.per_cell=true", says=["search.per_cell = true"])
         self.fails(1, *nasi, "search.method=nasi", "--set", "space.name=null", says=["null has no one-shot network"])
         self.fails(1, *nasi, "search.method=nasi", "--set", "search.cells=1", "--set", "run.memory=1",
-                   says=["step 1 of seed 0", "run.memory"])
+                   says=["for the one-shot network", "over the limit of 1 MiB", "run.memory"])
         bad("search.seeds=3-1", "ends before it begins")
         bad("search.prune=17", "17")
         bad("search.common=perhaps", "perhaps")
