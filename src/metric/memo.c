@@ -83,12 +83,12 @@ int assay_memo_cotangents(struct assay_subject *s, enum assay_outputs outputs, d
                           uint32_t *count, struct assay_err *err)
 {
     const bool all = outputs == ASSAY_OUTPUTS_ALL;
-    const uint32_t classes = classes_of(s);
+    const uint64_t classes = classes_of(s);
     void *block;
     ASSAY_TRY(assay_memo_alloc(s, assay_memo_cotangent_bytes(s, outputs), &block, err));
     *cot = block;
-    *count = all ? classes : 1;
-    for (uint32_t i = 0; i < *count * classes; i++) (*cot)[i] = !all || i % (classes + 1) == 0;
+    *count = all ? (uint32_t)classes : 1;
+    for (uint64_t i = 0; i < *count * classes; i++) (*cot)[i] = !all || i % (classes + 1) == 0;
     return ASSAY_OK;
 }
 
