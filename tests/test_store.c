@@ -140,6 +140,37 @@ static void stale_temporaries_are_removed(void **state)
         assert_int_equal(access(scratch_path(state, name[i]), F_OK), i < 2 ? -1 : 0);
 }
 
+// ---- names that are another's ------------------------------------------------------------------
+
+static void assert_holds(const char *path, const char *text)
+{
+    size_t n;
+    char *bytes = (char *)scratch_read(path, &n);
+    assert_int_equal(n, strlen(text));
+    assert_memory_equal(bytes, text, n);
+    free(bytes);
+}
+
+static void temporary_files_follow_no_link(void **state)
+{
+    struct assay_err err = {0};
+    char name[64], one[4096], other[4096];
+    struct stat st;
+    scratch_write(scratch_path(state, "victim"), "precious", 8);
+    snprintf(name, sizeof name, "config.ini.tmp-%ld", (long)getpid());
+    assert_int_equal(symlink("victim", scratch_path(state, name)), 0);
+    assert_int_equal(assay_file_replace(*state, "config.ini", "text", 4, &err), ASSAY_OK);
+    assert_holds(scratch_path(state, "victim"), "precious");
+    assert_holds(scratch_path(state, "config.ini"), "text");
+    assert_int_equal(lstat(scratch_path(state, "config.ini"), &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    assert_int_equal(assay_file_unique(one, sizeof one, "d/f", &err), ASSAY_OK);
+    assert_int_equal(assay_file_unique(other, sizeof other, "d/f", &err), ASSAY_OK);
+    assert_memory_equal(one, "d/f.tmp-", 8);
+    assert_string_not_equal(one, other);
+    assert_int_equal(assay_file_unique(one, 12, "d/f", &err), ASSAY_ERR_INPUT);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
@@ -150,6 +181,7 @@ int main(void)
         TEST(other_configuration_is_refused_with_a_diff),
         TEST(second_job_is_refused_with_the_holder),
         TEST(stale_temporaries_are_removed),
+        TEST(temporary_files_follow_no_link),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }

@@ -78,6 +78,9 @@ void assay_diff_lines(const char *old, const char *new, char *text, size_t cap);
 // DIR/NAME holds either what it held before or these n bytes, whatever happens when.
 int assay_file_replace(const char *dir, const char *name, const void *bytes, size_t n,
                        struct assay_err *err);
+// The name of a temporary file beside FILE, FILE.tmp-NUMBER, that nobody can foretell. To be
+// created with O_EXCL (H5F_ACC_EXCL), so that a link somebody left there is never followed.
+int assay_file_unique(char *path, size_t cap, const char *file, struct assay_err *err);
 
 // ---- results.h5 --------------------------------------------------------------------------------
 // One row per candidate, ascending index. `record` is the row's class's record; NULL while it is

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "assay/store.h"
 #include "foreign.h"
 
 #include <errno.h>
@@ -93,7 +94,7 @@ static int write_temporary(const struct foreign *f, const struct foreign_case *c
                            const char *temporary, struct assay_err *err)
 {
     errno = 0;
-    const hid_t out = H5Fcreate(temporary, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    const hid_t out = H5Fcreate(temporary, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
     if (out < 0) return io_error(file, err);
     const bool good = put_results(out, f, c);
     if (H5Fclose(out) >= 0 && good && sync_file(temporary) == 0) return ASSAY_OK;
@@ -130,9 +131,9 @@ int foreign_dump(const struct foreign *f, const struct foreign_case *c, const ch
     const size_t cap = strlen(file) + 32;
     char *temporary = malloc(cap);
     if (!temporary) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
-    snprintf(temporary, cap, "%s.%ld.tmp", file, (long)getpid());
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    int status = write_temporary(f, c, file, temporary, err);
+    int status = assay_file_unique(temporary, cap, file, err);
+    if (status >= 0) status = write_temporary(f, c, file, temporary, err);
     if (status >= 0 && rename(temporary, file) != 0) {
         status = io_error(file, err);
         unlink(temporary);

@@ -4,7 +4,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,10 +78,20 @@ static bool sync_dir(const char *dir)
     return ok;
 }
 
-static bool write_synced(const char *path, const void *bytes, size_t n)
+int assay_file_unique(char *path, size_t cap, const char *file, struct assay_err *err)
 {
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return false;
+    uint64_t number;
+    ssize_t n;
+    while ((n = getrandom(&number, sizeof number, 0)) < 0 && errno == EINTR) continue;
+    if (n != sizeof number)
+        return assay_err_set(err, ASSAY_ERR_IO, "no random name for a temporary file of %s: %s",
+                             file, strerror(errno));
+    if ((size_t)snprintf(path, cap, "%s.tmp-%016" PRIx64, file, number) < cap) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "the path %.200s... is too long", file);
+}
+
+static bool write_synced(int fd, const void *bytes, size_t n)
+{
     bool ok = assay_file_write_at(fd, bytes, n, 0) && fsync(fd) == 0;
     const int why = errno;
     if (close(fd) != 0 && ok) return false;
@@ -90,19 +102,20 @@ static bool write_synced(const char *path, const void *bytes, size_t n)
 int assay_file_replace(const char *dir, const char *name, const void *bytes, size_t n,
                        struct assay_err *err)
 {
-    char path[ASSAY_PATH_MAX], temporary[ASSAY_PATH_MAX], unique[300];
-    snprintf(unique, sizeof unique, "%.250s.tmp-%ld", name, (long)getpid());
+    char path[ASSAY_PATH_MAX], temporary[ASSAY_PATH_MAX];
     ASSAY_TRY(assay_file_path(path, dir, name, err));
-    ASSAY_TRY(assay_file_path(temporary, dir, unique, err));
+    ASSAY_TRY(assay_file_unique(temporary, sizeof temporary, path, err));
     const char *doing = "write";
-    bool ok = write_synced(temporary, bytes, n);
+    // O_EXCL: whatever has this name, a link included, is another's and stays as it is.
+    const int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    bool ok = fd >= 0 && write_synced(fd, bytes, n);
     if (ok) {
         doing = "put in place";
         ok = rename(temporary, path) == 0 && sync_dir(dir);
     }
     if (ok) return ASSAY_OK;
     const int why = errno;
-    unlink(temporary);
+    if (fd >= 0) unlink(temporary);
     return assay_err_set(err, ASSAY_ERR_IO, "cannot %s %s (%zu bytes): %s", doing, path, n,
                          strerror(why));
 }

@@ -98,6 +98,20 @@ class Foreign(Case):
         self.assertEqual(out["ntk_parameters"], weights)
         self.assertEqual(sorted(os.listdir(self.dir)), ["in.h5", "out.h5"])
 
+    def test_temporary_file_follows_no_link(self):
+        """Neither the names of old, which could be foretold, nor what they lead to are touched."""
+        victim = self.path("victim")
+        with open(victim, "w", encoding="utf-8") as f:
+            f.write("precious")
+        links = 'for x in "$0.$$.tmp" "$0.tmp-$$"; do ln -s victim "$x"; done; exec "$@"'
+        p = subprocess.run(["sh", "-c", links, self.path("out.h5"), *self.foreign("--dump", self.path("out.h5")).args],
+                           capture_output=True, text=True, check=False, timeout=120)
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        with open(victim, encoding="utf-8") as f:
+            self.assertEqual(f.read(), "precious")
+        self.assertFalse(os.path.islink(self.path("out.h5")))
+        self.assertEqual(len(os.listdir(self.dir)), 5)
+
     def test_prints_without_dump(self):
         p = self.foreign()
         self.assertEqual((p.returncode, p.stderr), (0, ""))
