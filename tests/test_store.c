@@ -151,6 +151,56 @@ static void assert_holds(const char *path, const char *text)
     free(bytes);
 }
 
+static void link_in_place_of_the_lock_is_refused(void **state)
+{
+    char victim[4096], lock[4096];
+    snprintf(victim, sizeof victim, "%s", scratch_path(state, "victim"));
+    snprintf(lock, sizeof lock, "%s", scratch_path(state, "lock"));
+    assert_int_equal(symlink(victim, lock), 0);
+    open_fails(*state, identity, ASSAY_ERR_STATE,
+               "/lock is a symbolic link, not the lock of a run");
+    assert_int_equal(access(victim, F_OK), -1); // the link dangled, and still does
+    scratch_write(victim, "precious", 8);
+    open_fails(*state, identity, ASSAY_ERR_STATE,
+               "/lock is a symbolic link, not the lock of a run");
+    assert_holds(victim, "precious");
+    assert_int_equal(unlink(lock), 0);
+    assert_int_equal(mkfifo(lock, 0666), 0);
+    open_fails(*state, identity, ASSAY_ERR_STATE, "/lock is no regular file");
+    assert_int_equal(access(scratch_path(state, "journal"), F_OK), -1);
+}
+
+static void file_in_place_of_the_lock_is_refused(void **state)
+{
+    static const char *const text[] = {"precious\n",  "my notes\n", "host 12",   "host 12\nmore\n",
+                                       "host  12\n",  "12\n",       "host -x\n", "host 12 more\n",
+                                       "\33[2J 12\n", "host 012\n"};
+    char lock[4096], large[400];
+    snprintf(lock, sizeof lock, "%s", scratch_path(state, "lock"));
+    for (size_t i = 0; i < ASSAY_LEN(text); i++) {
+        scratch_write(lock, text[i], strlen(text[i]));
+        open_fails(*state, identity, ASSAY_ERR_STATE, "/lock is a file of another kind");
+        assert_holds(lock, text[i]);
+    }
+    memset(large, 'x', sizeof large);
+    scratch_write(lock, large, sizeof large);
+    open_fails(*state, identity, ASSAY_ERR_STATE, "/lock is a file of another kind");
+    assert_int_equal(access(scratch_path(state, "journal"), F_OK), -1);
+}
+
+static void lock_of_a_killed_run_is_taken_over(void **state)
+{
+    char host[256] = "", own[300];
+    gethostname(host, sizeof host - 1);
+    snprintf(own, sizeof own, "%s %ld\n", host, (long)getpid());
+    static const char *const left[] = {"", "node17.cluster 123456\n", "n 1\n"};
+    for (size_t i = 0; i < ASSAY_LEN(left); i++) {
+        scratch_write(scratch_path(state, "lock"), left[i], strlen(left[i]));
+        assay_journal_close(open_ok(*state, 0));
+        assert_holds(scratch_path(state, "lock"), own);
+    }
+}
+
 static void temporary_files_follow_no_link(void **state)
 {
     struct assay_err err = {0};
@@ -181,6 +231,9 @@ int main(void)
         TEST(other_configuration_is_refused_with_a_diff),
         TEST(second_job_is_refused_with_the_holder),
         TEST(stale_temporaries_are_removed),
+        TEST(link_in_place_of_the_lock_is_refused),
+        TEST(file_in_place_of_the_lock_is_refused),
+        TEST(lock_of_a_killed_run_is_taken_over),
         TEST(temporary_files_follow_no_link),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);

@@ -19,7 +19,8 @@ bool assay_file_read_at(int fd, void *bytes, size_t n, uint64_t at);
 // Removes what a killed assay_file_replace left behind.
 void assay_file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log);
 
-// Takes DIR/lock for this process, or ERR_STATE naming the holder. *fd holds the lock until closed;
+// Takes DIR/lock for this process, or ERR_STATE naming the holder. Anything else of this name (a
+// link, another's file) is ERR_STATE, too, and stays as it is. *fd holds the lock until closed;
 // -1 where the file system knows no locks (logged).
 int assay_file_lock(int *fd, const char *dir, const struct assay_log *log, struct assay_err *err);
 
