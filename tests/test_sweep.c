@@ -110,6 +110,39 @@ static void test_pack(void **state)
     }
 }
 
+// A journal may say anything: lengths whose sum wraps, lists that are no list of distinct
+// candidates.
+static void test_forged_lists(void **state)
+{
+    enum { MOST = SWEEP_CANDIDATES_MAX };
+    static const uint64_t forged[][4] = {{5, 2, 3, 1},         {5, 2, 5, 2}, {5, 2, 6, 2},
+                                         {5, 2, 7, 1},         {5, 0, 7, 1}, {0, MOST, MOST + 1, 1},
+                                         {5, UINT64_MAX, 9, 1}};
+    uint64_t wrapping[18][2];
+    struct sweep_plan plan;
+    struct assay_space space;
+    struct assay_err err = {0};
+    (void)state;
+    assert_int_equal(assay_space_open(&space, "darts", &err), 0);
+    const uint64_t size = assay_space_size(&space);
+    for (unsigned i = 0; i < 18; i++) {
+        wrapping[i][0] = 0;
+        wrapping[i][1] = i < 17 ? size : 6 - 17 * size; // 6 in all
+    }
+    assert_true(wrapping[17][1] < size);
+    assert_int_equal(sweep_plan_unpack(&plan, wrapping, sizeof wrapping, true, &space, &err),
+                     ASSAY_ERR_INPUT);
+    assert_non_null(strstr(err.text, "candidate list does not fit its search space"));
+    for (unsigned i = 0; i < ASSAY_LEN(forged); i++)
+        assert_int_equal(sweep_plan_unpack(&plan, forged[i], sizeof forged[i], true, &space, &err),
+                         ASSAY_ERR_INPUT);
+    static const uint64_t good[] = {3, 1, 5, 2};
+    assert_int_equal(sweep_plan_unpack(&plan, good, sizeof good, true, &space, &err), 0);
+    assert_int_equal(plan.n_row, 3);
+    sweep_plan_free(&plan);
+    assay_space_close(&space);
+}
+
 // Every candidate of a range is drawn about equally often.
 static void test_sample_is_uniform(void **state)
 {
@@ -299,10 +332,11 @@ static void test_identity_round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_space),           cmocka_unit_test(test_pack),
-        cmocka_unit_test(test_sample_is_uniform),     cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_identity_round_trip),   cmocka_unit_test(test_calibration),
-        cmocka_unit_test(test_repeats_make_a_record), cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_whole_space),  cmocka_unit_test(test_pack),
+        cmocka_unit_test(test_forged_lists), cmocka_unit_test(test_sample_is_uniform),
+        cmocka_unit_test(test_chunks),       cmocka_unit_test(test_identity_round_trip),
+        cmocka_unit_test(test_calibration),  cmocka_unit_test(test_repeats_make_a_record),
+        cmocka_unit_test(test_cut),
     };
     return cmocka_run_group_tests(tests, open_space, close_space);
 }

@@ -48,7 +48,8 @@ int sweep_archive_open(struct sweep_archive *a, const char *dir, bool whole, str
         return assay_err_prefix(err, "%s/journal", dir);
     ASSAY_TRY(sweep_shard_parse(&shard, a->config.shard, err));
     ASSAY_TRY(open_schema(a, err));
-    ASSAY_TRY(sweep_plan_unpack(&a->plan, a->list, a->n_list, a->config.members, &a->space, err));
+    if (sweep_plan_unpack(&a->plan, a->list, a->n_list, a->config.members, &a->space, err) < 0)
+        return assay_err_prefix(err, "%s/journal", dir);
     sweep_plan_shard(&a->plan, shard);
     return 0;
 }

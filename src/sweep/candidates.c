@@ -26,6 +26,16 @@ static int append(struct list *list, uint64_t index, struct assay_err *err)
     return 0;
 }
 
+static int check_number(const struct assay_config *config, uint64_t n, struct assay_err *err)
+{
+    if (n <= SWEEP_CANDIDATES_MAX) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "%s: %" PRIu64 " candidates are too many to evaluate, expected at most "
+                         "%d: choose some with candidates.sample (--sample), candidates.count "
+                         "(--count) or candidates.archs (--archs)",
+                         config->space, n, SWEEP_CANDIDATES_MAX);
+}
+
 // ---- a file -------------------------------------------------------------------------------------
 // Without the comment and the white space around.
 static char *strip(char *line)
@@ -80,7 +90,7 @@ static int from_file(struct list *list, const struct assay_config *config,
                                "candidates.archs = %.400s: no architecture in the file, expected "
                                "one per line",
                                config->archs);
-    return status;
+    return status ? status : check_number(config, list->n, err);
 }
 
 // ---- a range, or a sample of it -----------------------------------------------------------------
@@ -117,19 +127,6 @@ static int sample(struct list *list, const struct assay_config *config, uint64_t
     }
     free(slot);
     return status;
-}
-
-// More than this no run finishes; a space as large as DARTS's can only be sampled.
-#define CANDIDATES_MAX 100000000
-
-static int check_number(const struct assay_config *config, uint64_t n, struct assay_err *err)
-{
-    if (n <= CANDIDATES_MAX) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_CONFIG,
-                         "%s: %" PRIu64 " candidates are too many to evaluate, expected at most "
-                         "%d: choose some with candidates.sample (--sample), candidates.count "
-                         "(--count) or candidates.archs (--archs)",
-                         config->space, n, CANDIDATES_MAX);
 }
 
 // How many candidates there are from candidates.first on.

@@ -92,19 +92,24 @@ void *sweep_plan_pack(const struct sweep_plan *plan, size_t *n)
 
 static int bad_list(struct assay_err *err)
 {
-    return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "the journal's candidate list does not fit its search space");
+    return assay_err_set(err, ASSAY_ERR_INPUT, "the candidate list does not fit its search space");
 }
 
+// Spans as sweep_plan_pack makes them: ascending, apart, of one candidate or more. Their lengths
+// then have a sum of the space's size at most.
 static int count_list(const struct span *span, size_t n, uint64_t size, uint64_t *total,
                       struct assay_err *err)
 {
+    uint64_t end = 0;
+
     *total = 0;
     for (size_t i = 0; i < n; i++) {
         if (span[i].first >= size || span[i].length > size - span[i].first) return bad_list(err);
+        if (!span[i].length || (i && span[i].first <= end)) return bad_list(err);
+        end = span[i].first + span[i].length;
         *total += span[i].length;
     }
-    return *total <= size ? 0 : bad_list(err);
+    return *total <= SWEEP_CANDIDATES_MAX ? 0 : bad_list(err);
 }
 
 int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool members,

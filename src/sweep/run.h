@@ -22,6 +22,8 @@ struct sweep_plan {
     uint64_t *task_of; // (n_row) row -> task
     uint64_t *task;    // (n_task) candidate evaluated, ascending
 };
+// More than this no run finishes; a space as large as DARTS's can only be sampled.
+enum { SWEEP_CANDIDATES_MAX = 100000000 };
 // The candidates the configuration names.
 int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
                     const struct assay_space *space, struct assay_err *err);
