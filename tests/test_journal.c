@@ -87,6 +87,38 @@ static void readers_do_not_lock_or_change(void **state)
     ASSERT_CONTAINS(err.text, "cannot open /nonexistent/journal");
 }
 
+// A record with the right checksum may still hold what no run writes.
+static void forged_records_are_refused(void **state)
+{
+    struct assay_journal *journal = open_ok(*state, 0);
+    unsigned char record[RECORD], got[RECORD];
+    struct assay_err err = {0};
+    for (int i = 0; i < 4; i++) {
+        static const int32_t verdict[] = {4, -1, INT32_MAX, 0};
+        make_record(7, record);
+        memcpy(record + 8, &verdict[i], sizeof verdict[i]);
+        if (i == 3) memset(record + 24, 'x', ASSAY_REASON_MAX);
+        assert_int_equal(assay_journal_append(journal, record, 1, NULL), ASSAY_OK);
+        assert_int_equal(assay_journal_read(journal, (uint64_t)i, got, &err), ASSAY_ERR_INPUT);
+        ASSERT_CONTAINS(err.text, "/journal: record ");
+        ASSERT_CONTAINS(err.text, i < 3 ? "on candidate 21: expected 0 to 3"
+                                        : "the reason of candidate 21 has no end");
+    }
+    assay_journal_close(journal);
+}
+
+static void pipe_in_place_of_a_journal_is_refused(void **state)
+{
+    assert_int_equal(mkfifo(scratch_path(state, "journal"), 0666), 0);
+    open_fails(*state, identity, ASSAY_ERR_INPUT, "journal: not a regular file");
+    char *text;
+    void *extra;
+    size_t n;
+    struct assay_err err = {0};
+    assert_int_equal(assay_journal_peek(*state, &text, &extra, &n, &err), ASSAY_ERR_INPUT);
+    ASSERT_CONTAINS(err.text, "journal: not a regular file");
+}
+
 // ---- crashes and damage ------------------------------------------------------------------------
 
 static void torn_tail_is_cut_at_every_byte(void **state)
@@ -245,6 +277,8 @@ int main(void)
         TEST(records_pack_and_unpack),
         TEST(appended_records_come_back),
         TEST(readers_do_not_lock_or_change),
+        TEST(forged_records_are_refused),
+        TEST(pipe_in_place_of_a_journal_is_refused),
         TEST(torn_tail_is_cut_at_every_byte),
         TEST(zeroed_tail_is_cut),
         TEST(no_flipped_bit_is_accepted),

@@ -33,6 +33,8 @@ void assay_record_pack(const struct assay_schema *schema, const struct assay_rec
 // value and spectrum of *record point into caller's arrays of the schema's sizes.
 void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
                          struct assay_record *record);
+// ERR_INPUT unless a packed record's verdict is one and its reason ends: a file may say anything.
+int assay_record_check(const void *bytes, struct assay_err *err);
 
 // ---- journal -----------------------------------------------------------------------------------
 struct assay_journal;
@@ -61,7 +63,7 @@ int assay_journal_open_read(struct assay_journal **out, const char *dir,
 int assay_journal_append(struct assay_journal *journal, const void *records, size_t n,
                          struct assay_err *err);
 int assay_journal_sync(struct assay_journal *journal, struct assay_err *err);
-// Copies packed record i (0 <= i < number held) to bytes.
+// Copies packed record i (0 <= i < number held), which has been checked, to bytes.
 int assay_journal_read(struct assay_journal *journal, uint64_t i, void *bytes,
                        struct assay_err *err);
 void assay_journal_close(struct assay_journal *journal);

@@ -106,7 +106,9 @@ int assay_header_read(struct assay_header *header, int fd, const char *path, str
     const size_t n = header->bytes - sizeof header->checksum;
     if (assay_file_read_at(fd, bytes, header->bytes, 0)) {
         memcpy(&header->checksum, bytes + n, sizeof header->checksum);
-        if (header->checksum == assay_hash64(bytes, n, 0))
+        // An identity is a text: a zero byte would hide what stands behind it.
+        if (header->checksum == assay_hash64(bytes, n, 0) &&
+            !memchr(bytes + sizeof p, 0, p.n_identity))
             status = take_blocks(header, &p, bytes, err);
     }
     free(bytes);

@@ -112,6 +112,8 @@ static int scan(struct assay_journal *journal, bool cut, const struct assay_log 
     struct stat st;
     if (fstat(journal->fd, &st) != 0) return refuse_read(journal, 0, err);
     const uint64_t file_bytes = (uint64_t)st.st_size;
+    errno = 0;
+    if (file_bytes < journal->header) return refuse_read(journal, file_bytes, err);
     ASSAY_TRY(count_records(journal, file_bytes, err));
     const uint64_t end = record_at(journal, journal->n_record);
     if (end == file_bytes) return ASSAY_OK;
@@ -165,7 +167,13 @@ static int check_identity(const struct assay_journal *journal, const struct assa
 static int open_file(struct assay_journal *journal, const char *dir, int flags,
                      struct assay_header *header, struct assay_err *err)
 {
+    struct stat st;
     ASSAY_TRY(assay_file_path(journal->path, dir, "journal", err));
+    // A pipe would keep open(2) waiting.
+    if (stat(journal->path, &st) == 0 && !S_ISREG(st.st_mode))
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: not a regular file; expected the journal of a run",
+                             journal->path);
     journal->fd = open(journal->path, flags | O_CLOEXEC);
     if (journal->fd < 0)
         return assay_err_set(err, errno == ENOENT ? ASSAY_ERR_INPUT : ASSAY_ERR_IO,
@@ -330,6 +338,8 @@ int assay_journal_read(struct assay_journal *journal, uint64_t i, void *bytes,
                              "%s: record %" PRIu64 " (byte %" PRIu64
                              ") was damaged while the file was open",
                              journal->path, i, record_at(journal, i));
+    if (assay_record_check(journal->buffer, err) < 0)
+        return assay_err_prefix(err, "%s: record %" PRIu64, journal->path, i);
     memcpy(bytes, journal->buffer, journal->frame - CHECKSUM);
     return ASSAY_OK;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assay/store.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 // index, verdict, rank, seconds, reason; then the values and the spectrum.
@@ -49,4 +50,20 @@ void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
     if (value_bytes(schema)) memcpy(record->value, from + FIXED, value_bytes(schema));
     if (spectrum_bytes(schema))
         memcpy(record->spectrum, from + FIXED + value_bytes(schema), spectrum_bytes(schema));
+}
+
+int assay_record_check(const void *bytes, struct assay_err *err)
+{
+    const char *from = bytes;
+    uint64_t index;
+    int32_t verdict;
+    memcpy(&index, from, 8);
+    memcpy(&verdict, from + 8, 4);
+    if (verdict < ASSAY_VERDICT_OK || verdict > ASSAY_VERDICT_FAILED)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "the verdict %" PRId32 " on candidate %" PRIu64 ": expected %d to %d",
+                             verdict, index, ASSAY_VERDICT_OK, ASSAY_VERDICT_FAILED);
+    if (memchr(from + 24, 0, ASSAY_REASON_MAX)) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "the reason of candidate %" PRIu64 " has no end",
+                         index);
 }

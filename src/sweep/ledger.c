@@ -142,9 +142,10 @@ int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal
         if (status < 0) break;
         if (others && find(&ledger->task, number_of(ledger, packed)) == ledger->task.n) continue;
         status = sweep_ledger_enter(ledger, packed, &task, err);
+        if (status < 0) assay_err_prefix(err, "journal");
     }
     free(packed);
-    return status < 0 ? assay_err_prefix(err, "journal") : 0;
+    return status < 0 ? status : 0;
 }
 
 uint64_t sweep_ledger_retry(struct sweep_ledger *ledger)

@@ -158,13 +158,13 @@ def checksum(data, seed=0):
     return struct.pack("Q", xxhash(bytes(data), ctypes.c_size_t(len(data)), ctypes.c_uint64(seed)))
 
 
-def forge(journal, edit_identity=bytes, edit_record=bytes):
-    """Rewrites a journal with another identity and other records, all of its checksums right."""
+def forge(journal, edit_identity=bytes, edit_record=bytes, edit_list=bytes):
+    """Rewrites a journal with another identity, other records and candidates, all of its checksums right."""
     data = journal.read_bytes()
     record, n_identity, n_extra = struct.unpack_from("QQQ", data, 16)
     identity = edit_identity(data[40:40 + n_identity])
-    header = data[:24] + struct.pack("Q", len(identity)) + data[32:40] + identity
-    header += data[40 + n_identity:40 + n_identity + n_extra]
+    extra = edit_list(data[40 + n_identity:40 + n_identity + n_extra])
+    header = data[:24] + struct.pack("QQ", len(identity), len(extra)) + identity + extra
     forged = header + checksum(header)
     seed = struct.unpack("Q", checksum(header))[0]
     first = 40 + n_identity + n_extra + 8

@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import time
 
@@ -139,6 +140,35 @@ class Refuse(launch.SweepTest):
                 journal.write_bytes(good[:-cut])
                 self.assertIn("resuming", self.sweep(self.cheap, self.directory, "--sample", 50))
                 self.assertEqual(launch.contents(self.directory / "results.h5"), whole)
+
+    def test_forged_journal(self):
+        """What no run writes, with checksums that are right: one error, whatever reads it."""
+        journal, out = self.directory / "journal", self.scratch / "merged"
+        self.sweep(self.config({"space": {"name": "darts"}, "run": {"metrics": "null"}}), self.directory, "--sample", 4)
+        good = journal.read_bytes()
+        size = 1076746950455072400
+        spans = [(0, size)] * 17 + [(0, 4 - 17 * size & 2**64 - 1)]  # 4 in all, in 64 bits
+        list_says = "candidate list does not fit its search space"
+        cases = {
+            "wraps": ({"edit_list": lambda x: b"".join(struct.pack("QQ", *s) for s in spans)}, list_says),
+            "descends": ({"edit_list": lambda x: x[16:32] + x[:16] + x[32:]}, list_says),
+            "repeats": ({"edit_list": lambda x: x[:16] + x[:16] + x[32:]}, list_says),
+            "large": ({"edit_list": lambda x: struct.pack("QQ", 0, 2**40)}, list_says),
+            "verdict": ({"edit_record": lambda r: r[:8] + struct.pack("i", 77) + r[12:]}, "the verdict 77 on candidate"),
+            "reason": ({"edit_record": lambda r: r[:24] + b"x" * 120 + r[144:]}, "has no end"),
+            "zero byte": ({"edit_identity": lambda i: bytes(i) + b"\0more"}, "truncated or damaged"),
+        }
+        for name, (edits, says) in cases.items():
+            journal.write_bytes(good)
+            launch.forge(journal, **edits)
+            for words in (("pack", self.directory), ("merge", self.directory, "-o", out)):
+                with self.subTest(forged=name, verb=words[0]):
+                    done = subprocess.run([str(w) for w in (launch.ASSAY, *words)], capture_output=True, text=True)
+                    self.assertEqual(done.returncode, ERROR, done.stderr)
+                    self.assertRegex(done.stderr, r"\Aassay: [^\n]*\n\Z")
+                    self.assertIn(says, done.stderr)
+                    self.assertIn(str(journal), done.stderr)
+                    self.assertFalse(out.exists())
 
     def test_candidates(self):
         archs = self.scratch / "archs.txt"
