@@ -156,7 +156,8 @@ struct assay_table {
     double **value; // value[column][row], NaN where undefined
     double **error; // standard error over repeats, NULL for a column that has none
     char **arch;
-    uint64_t *index;
+    char *space;        // NULL: the file records none
+    uint64_t *index;    // ascending, distinct
     int32_t *status;    // enum assay_verdict, or -1 not finished
     uint64_t n_ranking; // named orders of /rankings
     char **ranking;

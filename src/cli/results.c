@@ -1,50 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results.h"
 
-#include <hdf5.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-// A string attribute of fixed or variable length, as text; false when it does not fit or is none.
-static bool read_text(hid_t attribute, char *text, size_t cap)
-{
-    const hid_t type = H5Aget_type(attribute);
-    const bool is_text = H5Tget_class(type) == H5T_STRING, varies = H5Tis_variable_str(type) > 0;
-    bool read = false;
-    if (is_text && varies) {
-        char *value = NULL;
-        const hid_t same = H5Tcopy(H5T_C_S1);
-        H5Tset_size(same, H5T_VARIABLE);
-        H5Tset_cset(same, H5Tget_cset(type));
-        read = H5Aread(attribute, same, &value) >= 0 && value && strlen(value) < cap;
-        if (read) strcpy(text, value);
-        H5free_memory(value);
-        H5Tclose(same);
-    } else if (is_text && H5Tget_size(type) < cap) {
-        memset(text, 0, cap);
-        read = H5Aread(attribute, type, text) >= 0;
-    }
-    H5Tclose(type);
-    return read;
-}
-
-int results_space(const char *file, char *name, size_t cap, struct assay_err *err)
-{
-    const hid_t h = H5Fopen(file, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (h < 0) return assay_err_set(err, ASSAY_ERR_INPUT, "%s: cannot be opened again", file);
-    bool read = true;
-    if (H5Aexists(h, "space") > 0) {
-        const hid_t attribute = H5Aopen(h, "space", H5P_DEFAULT);
-        read = read_text(attribute, name, cap);
-        H5Aclose(attribute);
-    } else {
-        snprintf(name, cap, "nas-bench-201");
-    }
-    H5Fclose(h);
-    if (read) return 0;
-    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: attribute space is not a short text", file);
-}
 
 static int find(char *const *name, uint64_t n, const char *wanted, size_t length)
 {

@@ -5,8 +5,6 @@
 
 #include "assay/store.h"
 
-// The search space a results file records; nas-bench-201 when it records none.
-int results_space(const char *file, char *name, size_t cap, struct assay_err *err);
 // Position of the name in the table's columns or rankings, or -1.
 int results_column(const struct assay_table *t, const char *name);
 int results_ranking(const struct assay_table *t, const char *name);

@@ -266,13 +266,12 @@ static int read_options(struct correlation *c, const struct cli_args *args,
     return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE.csv is missing");
 }
 
-static int read_truth(struct truth *truth, const char *results, const struct truth_options *options,
-                      struct assay_err *err)
+// Files without a space are of nas-bench-201.
+static int read_truth(struct truth *truth, const struct assay_table *table,
+                      const struct truth_options *options, struct assay_err *err)
 {
-    char name[64];
     struct assay_space space;
-    ASSAY_TRY(results_space(results, name, sizeof(name), err));
-    ASSAY_TRY(assay_space_open(&space, name, err));
+    ASSAY_TRY(assay_space_open(&space, table->space ? table->space : "nas-bench-201", err));
     const int status = truth_read(truth, options, &space, err);
     assay_space_close(&space);
     return status;
@@ -294,7 +293,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     struct assay_table *table;
     ASSAY_TRY(assay_table_read(&table, args->position[0], err));
     struct truth truth = {0};
-    int status = read_truth(&truth, args->position[0], &options, err);
+    int status = read_truth(&truth, table, &options, err);
     c.table = table;
     c.truth = &truth;
     if (status >= 0) status = correlate(&c, cli_value(args, "columns"), err);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assay/store.h"
+#include "h5read.h"
 #include "h5write.h"
 
 #include <errno.h>
@@ -42,16 +43,16 @@ static void *take(struct reader *r, uint64_t n, size_t size, struct assay_err *e
 static int open_column(struct reader *r, const char *name, hid_t *set, uint64_t *n,
                        struct assay_err *err)
 {
-    hsize_t dim[H5S_MAX_RANK] = {0};
+    *set = H5I_INVALID_HID;
+    *n = 0;
+    const char *fault = assay_h5r_link_fault(r->group, name);
+    if (fault) return broken(r, name, fault, err);
     *set = H5Dopen2(r->group, name, H5P_DEFAULT);
-    if (*set < 0) return broken(r, name, "is missing", err);
-    const hid_t space = H5Dget_space(*set);
-    const int ndim = H5Sget_simple_extent_dims(space, dim, NULL);
-    H5Sclose(space);
-    *n = dim[0];
-    if (ndim == 1) return ASSAY_OK;
+    if (*set < 0) return broken(r, name, "is no data set", err);
+    fault = assay_h5r_set_fault(*set, n);
+    if (!fault) return ASSAY_OK;
     H5Dclose(*set);
-    return broken(r, name, "is not one-dimensional", err);
+    return broken(r, name, fault, err);
 }
 
 // The first data set of a group tells the length of all.
@@ -63,6 +64,11 @@ static int read_length(struct reader *r, const char *name, struct assay_err *err
     return ASSAY_OK;
 }
 
+static const char *length_fault(const struct reader *r, uint64_t n)
+{
+    return n == r->n ? NULL : "has another length than those beside it";
+}
+
 // Reads the values of a data set of the group, converted to the memory type.
 static int read_column(struct reader *r, const char *name, hid_t type, void *value,
                        struct assay_err *err)
@@ -70,28 +76,34 @@ static int read_column(struct reader *r, const char *name, hid_t type, void *val
     hid_t set;
     uint64_t n;
     ASSAY_TRY(open_column(r, name, &set, &n, err));
-    const bool right = n == r->n;
-    const bool ok = right && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0;
+    const char *fault = length_fault(r, n);
+    if (!fault) fault = assay_h5r_type_fault(set, type);
+    if (!fault && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) < 0)
+        fault = "cannot be read";
     H5Dclose(set);
-    if (!right) return broken(r, name, "has another length than those beside it", err);
-    return ok ? ASSAY_OK : broken(r, name, "cannot be read", err);
+    return fault ? broken(r, name, fault, err) : ASSAY_OK;
 }
 
-static size_t text_width(const struct reader *r, const char *name)
+// Bytes of a text of a data set and of the end behind it.
+static int text_width(struct reader *r, const char *name, size_t *width, struct assay_err *err)
 {
-    const hid_t set = H5Dopen2(r->group, name, H5P_DEFAULT), type = H5Dget_type(set);
-    const bool fixed = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0;
-    const size_t width = fixed ? H5Tget_size(type) : 0;
-    if (type >= 0) H5Tclose(type);
-    if (set >= 0) H5Dclose(set);
-    return width;
+    enum { TEXT_MOST = 1 << 16 };
+    hid_t set;
+    uint64_t n;
+    ASSAY_TRY(open_column(r, name, &set, &n, err));
+    const char *fault = length_fault(r, n);
+    *width = assay_h5r_text_width(set) + 1;
+    H5Dclose(set);
+    if (*width == 1) fault = "holds no texts of one length";
+    if (*width > TEXT_MOST) fault = "holds texts of more than 65535 bytes";
+    return fault ? broken(r, name, fault, err) : ASSAY_OK;
 }
 
 // Reads all texts of a data set; *out[i] is the i-th, ended by 0.
 static int read_texts(struct reader *r, const char *name, char ***out, struct assay_err *err)
 {
-    const size_t width = text_width(r, name) + 1; // and the end of the text
-    if (width == 1) return broken(r, name, "is missing or no text", err);
+    size_t width;
+    ASSAY_TRY(text_width(r, name, &width, err));
     char *text = take(r, r->n, width, err);
     *out = take(r, r->n, sizeof **out, err);
     if (!text || !*out) return ASSAY_ERR_MEMORY;
@@ -99,8 +111,27 @@ static int read_texts(struct reader *r, const char *name, char ***out, struct as
     H5Tset_size(type, width);
     const int status = read_column(r, name, type, text, err);
     H5Tclose(type);
-    for (uint64_t i = 0; i < r->n; i++) (*out)[i] = text + i * width;
-    return status;
+    ASSAY_TRY(status);
+    for (uint64_t i = 0; i < r->n; i++) {
+        (*out)[i] = text + i * width;
+        const char *fault = assay_h5r_text_fault((*out)[i]);
+        if (fault) return broken(r, name, fault, err);
+    }
+    return ASSAY_OK;
+}
+
+// Names lead to data sets of one group, and to no other.
+static int check_columns(const struct reader *r, struct assay_err *err)
+{
+    for (uint32_t c = 0; c < r->table->n_column; c++) {
+        const char *name = r->table->name[c];
+        const int direction = r->table->direction[c];
+        if (!*name || *name == '.' || strchr(name, '/'))
+            return broken(r, "name", "holds what is no column's name", err);
+        if (direction < -1 || direction > 1)
+            return broken(r, "direction", "holds another number than -1, 0 and 1", err);
+    }
+    return ASSAY_OK;
 }
 
 static int read_columns(struct reader *r, struct assay_err *err)
@@ -115,7 +146,8 @@ static int read_columns(struct reader *r, struct assay_err *err)
     ASSAY_TRY(read_texts(r, "unit", &table->unit, err));
     ASSAY_TRY(read_texts(r, "source", &table->source, err));
     ASSAY_TRY(read_texts(r, "protocol", &table->protocol, err));
-    return read_column(r, "direction", H5T_NATIVE_INT, table->direction, err);
+    ASSAY_TRY(read_column(r, "direction", H5T_NATIVE_INT, table->direction, err));
+    return check_columns(r, err);
 }
 
 static int read_numbers(struct reader *r, const char *name, double **out, struct assay_err *err)
@@ -133,6 +165,18 @@ static int read_column_pair(struct reader *r, uint32_t c, struct assay_err *err)
     return read_numbers(r, error, &r->table->error[c], err);
 }
 
+static int check_rows(const struct reader *r, struct assay_err *err)
+{
+    const struct assay_table *table = r->table;
+    for (uint64_t i = 0; i < table->n_row; i++) {
+        if (i && table->index[i] <= table->index[i - 1])
+            return broken(r, "index", "does not ascend", err);
+        if (table->status[i] < -1 || table->status[i] > ASSAY_VERDICT_FAILED)
+            return broken(r, "status_code", "holds a number that is no status's", err);
+    }
+    return ASSAY_OK;
+}
+
 static int read_rows(struct reader *r, struct assay_err *err)
 {
     struct assay_table *table = r->table;
@@ -145,6 +189,7 @@ static int read_rows(struct reader *r, struct assay_err *err)
     if (!table->index || !table->status || !table->value || !table->error) return ASSAY_ERR_MEMORY;
     ASSAY_TRY(read_column(r, "index", H5T_NATIVE_UINT64, table->index, err));
     ASSAY_TRY(read_column(r, "status_code", H5T_NATIVE_INT32, table->status, err));
+    ASSAY_TRY(check_rows(r, err));
     ASSAY_TRY(read_texts(r, "arch", &table->arch, err));
     for (uint32_t c = 0; c < table->n_column; c++) ASSAY_TRY(read_column_pair(r, c, err));
     return ASSAY_OK;
@@ -182,8 +227,10 @@ static int read_rankings(struct reader *r, struct assay_err *err)
 static int in_group(struct reader *r, const char *path,
                     int (*read)(struct reader *, struct assay_err *), struct assay_err *err)
 {
+    const char *fault = assay_h5r_link_fault(r->file, path);
+    if (fault) return broken(r, path, fault, err);
     r->group = H5Gopen2(r->file, path, H5P_DEFAULT);
-    if (r->group < 0) return broken(r, path, "is missing", err);
+    if (r->group < 0) return broken(r, path, "is no group", err);
     const int status = read(r, err);
     H5Gclose(r->group);
     return status;
@@ -211,20 +258,19 @@ static int open_results(struct reader *r, struct assay_err *err)
     return ASSAY_OK;
 }
 
-// The version of the format, 0 for a file that is not assay's.
-static int format_version(hid_t file)
+static int read_space(struct reader *r, struct assay_err *err)
 {
-    int version = 0;
-    if (H5Aexists(file, "assay_results") <= 0) return 0;
-    const hid_t attr = H5Aopen(file, "assay_results", H5P_DEFAULT);
-    if (H5Aread(attr, H5T_NATIVE_INT, &version) < 0) version = 0;
-    H5Aclose(attr);
-    return version;
+    if (H5Aexists(r->file, "space") <= 0) return ASSAY_OK;
+    r->table->space = take(r, ASSAY_TEXT_MAX, 1, err);
+    if (!r->table->space) return ASSAY_ERR_MEMORY;
+    return assay_h5r_text(r->table->space, ASSAY_TEXT_MAX, r->file, "space", r->name, err);
 }
 
 static int read_file(struct reader *r, struct assay_err *err)
 {
-    const int version = format_version(r->file);
+    int version = 0;
+    if (H5Aexists(r->file, "assay_results") > 0)
+        ASSAY_TRY(assay_h5r_int(&version, r->file, "assay_results", r->name, err));
     if (version == 0)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: an HDF5 file, but not a results.h5 of assay: it has no attribute "
@@ -234,6 +280,7 @@ static int read_file(struct reader *r, struct assay_err *err)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: results of format %d; this program reads format %d", r->name,
                              version, ASSAY_RESULTS_VERSION);
+    ASSAY_TRY(read_space(r, err));
     ASSAY_TRY(in_group(r, "/columns", read_columns, err));
     ASSAY_TRY(in_group(r, "/table", read_rows, err));
     return in_group(r, "/rankings", read_rankings, err);

@@ -7,6 +7,7 @@ usage: test_tables.py ASSAY SOURCE_ROOT
 import csv
 import io
 import math
+import os
 import random
 import re
 import shutil
@@ -165,6 +166,96 @@ class Tables(Results):
         self.fails(2, "rank", self.results, "--top", "0", says=["--top"])
         self.fails(1, "rank", self.truth, says=["truth.csv"])
         self.fails(1, "rank", self.path("none.h5"), says=["none.h5"])
+
+    def forged(self):
+        """(part, edit of the open file, what is said): what no run writes."""
+        def put(name, value, **how):
+            def edit(f):
+                del f[name]
+                f.create_dataset(name, data=value, **how)
+            return edit
+
+        def attribute(name, value, dtype=None):
+            return lambda f: f.attrs.create(name, value, dtype=dtype)
+
+        def link(name, to):
+            def edit(f):
+                del f[name]
+                f[name] = to
+            return edit
+
+        def unfilled(name, n, dtype, **how):
+            def edit(f):
+                del f[name]
+                f.create_dataset(name, (n,), dtype, **how)
+            return edit
+
+        def first(name, value):
+            def edit(f):
+                f[name][0] = value
+            return edit
+
+        def group(f):
+            del f["table/kappa"]
+            f.create_group("table/kappa")
+
+        def bomb(f):
+            unfilled("table/index", 1 << 28, "u8", chunks=(1 << 28,))(f)
+            f["table/index"].id.write_direct_chunk((0,), b"x" * 100)
+
+        with h5py.File(self.results) as f:
+            index = f["table/index"][()]
+        os.mkfifo(self.path("pipe"))
+        not_scalar = "is not a scalar"
+        yield "version array", attribute("assay_results", np.arange(1000)), "attribute assay_results " + not_scalar
+        yield "version text", attribute("assay_results", "1"), "attribute assay_results is not an integer"
+        yield "version real", attribute("assay_results", 1.0), "attribute assay_results is not an integer"
+        yield "space array", attribute("space", ["darts"] * 100), "attribute space " + not_scalar
+        yield "space fixed array", attribute("space", np.array([b"x" * 60] * 900)), "attribute space " + not_scalar
+        yield "space number", attribute("space", 3), "attribute space is not a text"
+        yield "space empty", attribute("space", h5py.Empty("S9")), "attribute space " + not_scalar
+        yield "space long", attribute("space", "x" * 5000), "attribute space is too long a text"
+        yield "space wide", attribute("space", np.bytes_(b"x" * 5000)), "attribute space is too long a text"
+        yield "space control", attribute("space", "\33[2J"), "attribute space holds control characters"
+        for name in ("table", "columns", "rankings", "table/kappa", "table/arch", "rankings/tenas", "table/index"):
+            yield f"external {name}", link(name, h5py.ExternalLink("pipe", "/x")), name.rpartition("/")[2] + " is a link"
+        yield "soft link", link("table/kappa", h5py.SoftLink("/table/flops")), "kappa is a link to something else"
+        yield "set for a group", put("rankings", 3), "rankings is no group"
+        yield "group for a set", group, "kappa is no data set"
+        yield "longer", put("table/kappa", np.zeros(N + 1)), "kappa has another length"
+        yield "shorter", put("table/arch", np.zeros(N - 1, "S9")), "arch has another length"
+        yield "shorter status", put("table/status_code", np.zeros(1, "i4")), "status_code has another length"
+        yield "flat", put("table/kappa", np.zeros((N, 1))), "kappa is not one-dimensional"
+        yield "scalar", put("table/index", 5), "index is not one-dimensional"
+        yield "text for numbers", put("table/kappa", np.zeros(N, "S8")), "kappa holds no numbers"
+        yield "numbers for text", put("table/arch", np.zeros(N)), "arch holds no texts"
+        yield "reals for integers", put("table/index", np.arange(N) + 0.5), "index holds no integers"
+        yield "wide", put("table/arch", np.zeros(N, "S70000")), "arch holds texts of more than"
+        yield "varying", put("table/arch", ["x"] * N), "arch holds no texts of one length"
+        yield "control", put("table/arch", np.array([b"\33]0;x\7"] * N)), "arch holds control characters"
+        yield "unfilled", unfilled("table/index", 1 << 40, "u8"), "index was created, but never filled"
+        yield "unfilled chunks", unfilled("table/index", 1 << 40, "u8", chunks=(1 << 20,)), "never filled"
+        yield "a chunk of 2 GiB", bomb, "index is larger than the file can hold"
+        raw = {"external": [("pipe", 0, 8 * N)]}
+        yield "raw file", unfilled("table/kappa", N, "f8", **raw), "kappa has its values in another file"
+        for status in (4, -2, 2**31 - 1):
+            yield f"status {status}", first("table/status_code", status), "status_code holds a number that is no status"
+        yield "descending", put("table/index", index[::-1]), "index does not ascend"
+        yield "repeated", put("table/index", np.minimum(index, index[-2])), "index does not ascend"
+        yield "direction", first("columns/direction", 2), "direction holds another number"
+        for name in (b"../table/kappa", b"", b".", b"a/b"):
+            yield f"name {name}", first("columns/name", name), "name holds what is no column's name"
+
+    def test_forged_results(self):
+        good = self.path("good.h5")
+        shutil.copy(self.results, good)
+        for part, edit, says in self.forged():
+            shutil.copy(good, self.results)
+            with h5py.File(self.results, "r+") as f:
+                edit(f)
+            for words in (("rank", self.results), ("correlate", self.results, "--truth", self.truth)):
+                with self.subTest(part=part, verb=words[0]):
+                    self.fails(1, *words, says=["results.h5", says])
 
     # ---- correlate
     def test_correlate_agrees_with_the_definitions(self):

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "h5read.h"
+
+#include <string.h>
+
+// ---- attributes --------------------------------------------------------------------------------
+
+static int damaged(const char *file, const char *name, const char *what, struct assay_err *err)
+{
+    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: damaged: attribute %s %s", file, name, what);
+}
+
+static int open_scalar(hid_t *attr, hid_t object, const char *name, H5T_class_t class,
+                       const char *file, struct assay_err *err)
+{
+    *attr = H5Aopen(object, name, H5P_DEFAULT);
+    if (*attr < 0) return damaged(file, name, "cannot be read", err);
+    const hid_t type = H5Aget_type(*attr), space = H5Aget_space(*attr);
+    const bool scalar = H5Sget_simple_extent_type(space) == H5S_SCALAR;
+    const bool right = H5Tget_class(type) == class;
+    if (space >= 0) H5Sclose(space);
+    if (type >= 0) H5Tclose(type);
+    if (scalar && right) return ASSAY_OK;
+    H5Aclose(*attr);
+    if (!scalar) return damaged(file, name, "is not a scalar", err);
+    return damaged(file, name, class == H5T_STRING ? "is not a text" : "is not an integer", err);
+}
+
+int assay_h5r_int(int *value, hid_t object, const char *name, const char *file,
+                  struct assay_err *err)
+{
+    hid_t attr;
+    ASSAY_TRY(open_scalar(&attr, object, name, H5T_INTEGER, file, err));
+    const bool read = H5Aread(attr, H5T_NATIVE_INT, value) >= 0;
+    H5Aclose(attr);
+    return read ? ASSAY_OK : damaged(file, name, "cannot be read", err);
+}
+
+static const char *read_varying(char *text, size_t cap, hid_t attr, hid_t type)
+{
+    char *value = NULL;
+    const char *fault = NULL;
+    if (H5Aread(attr, type, &value) < 0 || !value)
+        fault = "cannot be read";
+    else if (strlen(value) >= cap)
+        fault = "is too long a text";
+    else
+        strcpy(text, value);
+    if (value) H5free_memory(value);
+    return fault;
+}
+
+static const char *read_fixed(char *text, size_t cap, hid_t attr, hid_t type)
+{
+    if (H5Tget_size(type) >= cap) return "is too long a text";
+    memset(text, 0, cap);
+    return H5Aread(attr, type, text) < 0 ? "cannot be read" : NULL;
+}
+
+int assay_h5r_text(char *text, size_t cap, hid_t object, const char *name, const char *file,
+                   struct assay_err *err)
+{
+    hid_t attr;
+    ASSAY_TRY(open_scalar(&attr, object, name, H5T_STRING, file, err));
+    const hid_t type = H5Aget_type(attr);
+    const char *fault = H5Tis_variable_str(type) > 0 ? read_varying(text, cap, attr, type)
+                                                     : read_fixed(text, cap, attr, type);
+    H5Tclose(type);
+    H5Aclose(attr);
+    if (!fault) fault = assay_h5r_text_fault(text);
+    return fault ? damaged(file, name, fault, err) : ASSAY_OK;
+}
+
+// ---- data sets ---------------------------------------------------------------------------------
+
+const char *assay_h5r_link_fault(hid_t group, const char *name)
+{
+    H5L_info_t link;
+    if (H5Lget_info(group, name, &link, H5P_DEFAULT) < 0) return "is missing";
+    return link.type == H5L_TYPE_HARD ? NULL : "is a link to something else";
+}
+
+static bool chunks_stored(hid_t set, hid_t plist, hid_t space, uint64_t n)
+{
+    hsize_t chunk = 0, stored = 0;
+    return H5Pget_chunk(plist, 1, &chunk) == 1 && chunk > 0 &&
+           H5Dget_num_chunks(set, space, &stored) >= 0 && stored >= n / chunk + (n % chunk > 0);
+}
+
+static bool allocated(hid_t set)
+{
+    H5D_space_status_t status;
+    return H5Dget_space_status(set, &status) >= 0 && status == H5D_SPACE_STATUS_ALLOCATED;
+}
+
+// HDF5 reads what was never stored as zeros, however much that is.
+static const char *storage_fault(hid_t set, hid_t space, uint64_t n)
+{
+    const hid_t plist = H5Dget_create_plist(set);
+    const H5D_layout_t layout = H5Pget_layout(plist);
+    const bool outside = layout == H5D_VIRTUAL || H5Pget_external_count(plist) > 0;
+    const bool stored = layout == H5D_CHUNKED ? chunks_stored(set, plist, space, n)
+                                              : n == 0 || layout == H5D_COMPACT || allocated(set);
+    if (plist >= 0) H5Pclose(plist);
+    if (layout < 0 || outside) return "has its values in another file";
+    return stored ? NULL : "was created, but never filled";
+}
+
+// No compression gets further than DEFLATE_MOST, deflate's being 1032.
+static const char *size_fault(hid_t set, uint64_t n)
+{
+    enum { DEFLATE_MOST = 2048 };
+    hsize_t file_bytes = 0;
+    uint64_t bytes = 0;
+    const hid_t type = H5Dget_type(set), file = H5Iget_file_id(set);
+    const uint64_t stored = H5Dget_storage_size(set);
+    const bool known = H5Fget_filesize(file, &file_bytes) >= 0 && type >= 0 &&
+                       !__builtin_mul_overflow(n, H5Tget_size(type), &bytes);
+    if (file >= 0) H5Fclose(file);
+    if (type >= 0) H5Tclose(type);
+    if (known && stored <= file_bytes && bytes / DEFLATE_MOST <= stored) return NULL;
+    return "is larger than the file can hold";
+}
+
+const char *assay_h5r_set_fault(hid_t set, uint64_t *n)
+{
+    const hid_t space = H5Dget_space(set);
+    hsize_t dim = 0;
+    const char *fault = "is not one-dimensional";
+    if (H5Sget_simple_extent_type(space) == H5S_SIMPLE && H5Sget_simple_extent_ndims(space) == 1 &&
+        H5Sget_simple_extent_dims(space, &dim, NULL) == 1)
+        fault = storage_fault(set, space, dim);
+    if (space >= 0) H5Sclose(space);
+    *n = dim;
+    return fault ? fault : size_fault(set, dim);
+}
+
+const char *assay_h5r_type_fault(hid_t set, hid_t memory)
+{
+    const hid_t type = H5Dget_type(set);
+    const H5T_class_t is = H5Tget_class(type), wanted = H5Tget_class(memory);
+    if (type >= 0) H5Tclose(type);
+    if (is == wanted || (wanted == H5T_FLOAT && is == H5T_INTEGER)) return NULL;
+    if (wanted == H5T_STRING) return "holds no texts";
+    return wanted == H5T_FLOAT ? "holds no numbers" : "holds no integers";
+}
+
+size_t assay_h5r_text_width(hid_t set)
+{
+    const hid_t type = H5Dget_type(set);
+    const bool fixed = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0;
+    const size_t width = fixed ? H5Tget_size(type) : 0;
+    if (type >= 0) H5Tclose(type);
+    return width;
+}
+
+const char *assay_h5r_text_fault(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127) return "holds control characters";
+    return NULL;
+}
