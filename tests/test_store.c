@@ -133,11 +133,13 @@ static void second_job_is_refused_with_the_holder(void **state)
 
 static void stale_temporaries_are_removed(void **state)
 {
-    const char *const name[] = {"journal.tmp-123", "results.h5.tmp-99999", "results.h5", "notes"};
-    for (int i = 0; i < 4; i++) scratch_write(scratch_path(state, name[i]), "x", 1);
+    const char *const name[] = {"journal.tmp-123", "results.h5.tmp-0123456789abcdef",
+                                "search.h5.tmp-1", "config.ini.tmp-99999",
+                                "results.h5",      "notes"};
+    for (int i = 0; i < 6; i++) scratch_write(scratch_path(state, name[i]), "x", 1);
     assay_journal_close(open_ok(*state, 0));
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(access(scratch_path(state, name[i]), F_OK), i < 2 ? -1 : 0);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(access(scratch_path(state, name[i]), F_OK), i < 4 ? -1 : 0);
 }
 
 // ---- names that are another's ------------------------------------------------------------------

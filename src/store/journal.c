@@ -195,10 +195,10 @@ static struct assay_journal *journal_new(struct assay_err *err)
 static int prepare_dir(struct assay_journal *journal, const char *dir, const struct assay_log *log,
                        struct assay_err *err)
 {
+    static const char *const name[] = {"journal", "results.h5", "search.h5", "config.ini"};
     ASSAY_TRY(assay_file_make_dir(dir, err));
     ASSAY_TRY(assay_file_lock(&journal->lock, dir, log, err));
-    assay_file_remove_temporaries(dir, "journal", log);
-    assay_file_remove_temporaries(dir, "results.h5", log);
+    for (size_t i = 0; i < ASSAY_LEN(name); i++) assay_file_remove_temporaries(dir, name[i], log);
     return assay_file_path(journal->path, dir, "journal", err);
 }
 
