@@ -99,8 +99,7 @@ static bool check_logits(const struct subject *s, const struct run *r, struct as
     return off <= 1e-10 * scale || complain(r, "forward pass", "logits", off, 1e-10 * scale);
 }
 
-// The gradient of a random functional of the logits is its cotangents times the Jacobian; that of
-// its coefficients is the difference.
+// The gradient of a random functional of the logits is its cotangents times the Jacobian.
 static bool check_gradient(const struct subject *s, const struct run *r, struct assay_exec *x,
                            const double *jac, const double *noise)
 {
@@ -217,36 +216,17 @@ static const struct assay_kern *rung(unsigned i)
     return i == n ? &assay_kern_wide : NULL;
 }
 
-// One run against the first.
-static bool check_run(const struct subject *s, const struct run *r, const double *first,
-                      const double *noise)
-{
-    struct assay_exec *x = bind(s, r, s->theta, true);
-    double *jac = jacobian(s, x, r, 1);
-    bool good = check_logits(s, r, x);
-    good &= check_same(s, r, jac, first, noise);
-    good &= check_gradient(s, r, x, jac, noise);
-    assay_exec_destroy(x);
-    free(jac);
-    return good;
-}
+#define RUNS_MAX 16
 
 // Rounding, every run's own (folding brings a convolution and its BN together, which round
 // otherwise than apart), beside a little of the largest gradient.
-static double *all_noise(const struct subject *s, enum assay_bn bn, const double *first,
-                         bool *noisy)
+static double *all_noise(const struct subject *s, const struct run *run, double *const *jac,
+                         unsigned n, bool *noisy)
 {
     double *noise = numbers(s->g.n_param), scale = 0, most = 0;
-    for (unsigned i = 0; rung(i / 2); i++) {
-        const struct run r = {.kern = rung(i / 2), .folded = i % 2, .bn = bn};
-        struct assay_exec *x = bind(s, &r, s->theta, true);
-        double *jac = jacobian(s, x, &r, 1);
-        measure_noise(s, &r, i, jac, noise);
-        assay_exec_destroy(x);
-        free(jac);
-    }
+    for (unsigned i = 0; i < n; i++) measure_noise(s, &run[i], i, jac[i], noise);
     for (uint32_t p = 0; p < s->g.n_param; p++)
-        scale = fmax(scale, distance(s, &s->g.param[p], first, NULL));
+        scale = fmax(scale, distance(s, &s->g.param[p], jac[0], NULL));
     for (uint32_t p = 0; p < s->g.n_param; p++) {
         most = fmax(most, noise[p]);
         noise[p] = fmax(noise[p], 0x1p-22 * scale);
@@ -256,20 +236,31 @@ static double *all_noise(const struct subject *s, enum assay_bn bn, const double
     return noise;
 }
 
-// Every rung, the literal network and the folded one.
+// Every rung, the literal network and the folded one, against the first of them.
 static bool check_bn(const struct subject *s, enum assay_bn bn, bool *noisy)
 {
-    const struct run first = {.kern = rung(0), .bn = bn};
-    struct assay_exec *x = bind(s, &first, s->theta, true);
-    double *jac = jacobian(s, x, &first, 1), *noise = all_noise(s, bn, jac, noisy);
+    struct run run[RUNS_MAX];
+    struct assay_exec *x[RUNS_MAX];
+    double *jac[RUNS_MAX];
+    unsigned n = 0;
+    for (; rung(n / 2); n++) {
+        ASSAY_ASSERT(n < RUNS_MAX);
+        run[n] = (struct run){.kern = rung(n / 2), .folded = n % 2, .bn = bn};
+        x[n] = bind(s, &run[n], s->theta, true);
+        jac[n] = jacobian(s, x[n], &run[n], 1);
+    }
+    double *noise = all_noise(s, run, jac, n, noisy);
     const bool smooth = !is_singular(s);
     bool good = true;
-    for (unsigned i = 0; rung(i / 2); i++)
-        good &= check_run(s, &(struct run){rung(i / 2), i % 2, bn}, jac, noise);
-    if (smooth) good &= check_differences(s, &first, jac, noise);
-    if (smooth && bn == ASSAY_BN_BATCH) good &= check_mixes(s, &first);
-    assay_exec_destroy(x);
-    free(jac), free(noise);
+    for (unsigned i = 0; i < n; i++) {
+        good &= check_logits(s, &run[i], x[i]);
+        good &= check_same(s, &run[i], jac[i], jac[0], noise);
+        good &= check_gradient(s, &run[i], x[i], jac[i], noise);
+    }
+    if (smooth) good &= check_differences(s, &run[0], jac[0], noise);
+    if (smooth && bn == ASSAY_BN_BATCH) good &= check_mixes(s, &run[0]);
+    for (unsigned i = 0; i < n; i++) assay_exec_destroy(x[i]), free(jac[i]);
+    free(noise);
     return good;
 }
 
