@@ -32,15 +32,28 @@ static void open_folder(struct assay_comm *comm)
         comm->folder[0] = '\0';
 }
 
+// Whether the launcher put every rank on this host. MPI could tell, but too late for its settings.
+static bool on_one_host(void)
+{
+    const char *ranks = getenv("OMPI_COMM_WORLD_SIZE"),
+               *here = getenv("OMPI_COMM_WORLD_LOCAL_SIZE"),
+               *nodes = getenv("SLURM_STEP_NUM_NODES");
+
+    if (ranks) return here && strcmp(ranks, here) == 0;
+    return getenv("PMIX_RANK") ? nodes && strcmp(nodes, "1") == 0 : true;
+}
+
 // Settings of Open MPI that a user would otherwise have to know; what the user set stays. A program
 // started without a launcher needs no daemon; and shared memory between ranks without
 // process_vm_readv, which containers forbid and Open MPI 4 does not notice in time. Where its files
 // of shared memory were given a place, so that nodes on one machine keep theirs apart, those of
-// windows go there, too.
+// windows go there, too. Ranks on one host never talk over TCP, but Open MPI 5 sets it up all the
+// same, and warns on the terminal when an interface of the machine puzzles it.
 static void set_defaults(struct assay_comm *comm)
 {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMIX_RANK")) open_folder(comm);
+    if (on_one_host()) setenv("OMPI_MCA_btl", "self,vader", 0);
     setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
     const char *vader = getenv("OMPI_MCA_btl_vader_backing_directory");
     if (vader) setenv("OMPI_MCA_osc_sm_backing_directory", vader, 0);
