@@ -5,6 +5,7 @@ import ctypes.util
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import struct
@@ -23,6 +24,8 @@ ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",  # the same for Open MPI 5
+    "PRTE_MCA_hwloc_default_binding_policy": "none",
     "OMPI_MCA_btl": "self,vader,tcp",
     "OMPI_MCA_pml": "ob1",
     "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
@@ -86,11 +89,15 @@ class Job:
         environment = {k: v for k, v in os.environ.items() if not LAUNCHER_VARIABLES.match(k)}
         environment.update(ENVIRONMENT, TMPDIR=str(scratch), OMPI_MCA_btl_vader_backing_directory=str(scratch))
         environment.update(extra or {})
+        environment = {name: value for name, value in environment.items() if value is not None}
         command = [str(w) for w in [*wrap, program or ASSAY, *words]]
         if ranks:
             command = ["mpirun", "-n", str(ranks), *command]
-        for i, part in enumerate(parts or ()):  # another command for each rank
-            command = ["mpirun"] * (not i) + command * bool(i) + [":"] * bool(i) + ["-n", "1", *map(str, part)]
+        if parts:
+            # Another command for each rank; of `mpirun A : B` with failing programs Open MPI 5 itself crashes.
+            cases = [f"{i}) exec {shlex.join(map(str, part))};;" for i, part in enumerate(parts)]
+            command = ["mpirun", "-n", str(len(parts)), "sh", "-c",
+                       f"case $OMPI_COMM_WORLD_RANK in {' '.join(cases)} esac"]
         self.launched = bool(ranks or parts)
         self.stderr = tempfile.TemporaryFile("w+", dir=scratch)
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 """The same numbers, bit for bit, for any number of ranks and any division of the work."""
 import collections
 import os
+import re
 import shutil
 import subprocess
 
@@ -146,6 +147,13 @@ class Launching(launch.SweepTest):
                              says=(f"{name}={value}", "srun --mpi=pmix", "mpirun"))
         self.assertFalse((self.scratch / "run").exists())
         self.sweep(config, self.scratch / "run", ranks=1, expect=COMPLETE, extra={"SLURM_NTASKS": "4"})
+
+    def test_only_assay_speaks(self):
+        """Whatever the machine's networks are: Open MPI warns of those that puzzle it unless told to leave them alone."""
+        networks = dict.fromkeys(name for name in launch.ENVIRONMENT if re.match("OMPI_MCA_(btl|pml|oob)", name))
+        for ranks in (0, 1, 2):
+            text = self.sweep(self.config(CHEAP), self.scratch / f"run{ranks}", "--count", 2, ranks=ranks, extra=networks)
+            self.assertEqual([line for line in text.splitlines() if not line.startswith("assay: ")], [])
 
     def test_ranks_of_different_configurations_are_refused(self):
         one, other = self.config(CHEAP, "one.ini"), self.config({**CHEAP, "ntk": {"batch": 7}}, "other.ini")
