@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# From a fresh checkout on Debian 12 to a ranking: installs what is missing, builds into build/,
+# From a fresh checkout on Debian 12 or 13 to a ranking: installs what is missing, builds into build/,
 # sweeps a few hundred architectures on two ranks with generated images. Run it again to resume.
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,8 +13,8 @@ meson compile -C build assay
 
 # Two ranks also where Open MPI would refuse: as root, in a container, on one core.
 [ "$(id -u)" -ne 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-export OMPI_MCA_btl_vader_single_copy_mechanism=none
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none                  # Open MPI 4
+export PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe PRTE_MCA_hwloc_default_binding_policy=none # and 5
 
 run=runs/quickstart
 code=0

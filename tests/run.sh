@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what is missing (Debian 12), configures, builds, and runs every test. The last line reads
+# Installs what is missing (Debian 12 or 13), configures, builds, and runs every test. The last line reads
 # "N passed, N failed, N skipped"; the exit status is not 0 when anything failed. Another build
 # directory or compiler: BUILD=build-clang CC=clang tests/run.sh. Arguments go to `meson test`.
 set -eu

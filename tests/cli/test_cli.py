@@ -22,6 +22,7 @@ NONE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_COMM", "PMI", "SLURM"))}
 ENV.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_btl="self,vader",
            OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
+           PRTE_MCA_rmaps_default_mapping_policy=":oversubscribe", PRTE_MCA_hwloc_default_binding_policy="none",
            OMPI_MCA_btl_vader_single_copy_mechanism="none", OPENBLAS_NUM_THREADS="1")
 # With this no MPI_Init succeeds.
 BROKEN_MPI = dict(ENV, OMPI_MCA_pml="nonesuch", OMPI_MCA_orte_base_help_aggregate="0")
