@@ -39,8 +39,7 @@ static bool on_one_host(void)
                *here = getenv("OMPI_COMM_WORLD_LOCAL_SIZE"),
                *nodes = getenv("SLURM_STEP_NUM_NODES");
 
-    if (ranks) return here && strcmp(ranks, here) == 0;
-    return getenv("PMIX_RANK") ? nodes && strcmp(nodes, "1") == 0 : true;
+    return ranks ? here && strcmp(ranks, here) == 0 : nodes && strcmp(nodes, "1") == 0;
 }
 
 // Settings of Open MPI that a user would otherwise have to know; what the user set stays. A program
@@ -48,12 +47,14 @@ static bool on_one_host(void)
 // process_vm_readv, which containers forbid and Open MPI 4 does not notice in time. Where its files
 // of shared memory were given a place, so that nodes on one machine keep theirs apart, those of
 // windows go there, too. Ranks on one host never talk over TCP, but Open MPI 5 sets it up all the
-// same, and warns on the terminal when an interface of the machine puzzles it.
+// same, and warns on the terminal when an interface of the machine puzzles it; and a program
+// without a launcher talks to itself only, which takes no files of shared memory.
 static void set_defaults(struct assay_comm *comm)
 {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-    if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMIX_RANK")) open_folder(comm);
-    if (on_one_host()) setenv("OMPI_MCA_btl", "self,vader", 0);
+    const bool launched = getenv("OMPI_COMM_WORLD_SIZE") || getenv("PMIX_RANK");
+    if (!launched) open_folder(comm);
+    if (!launched || on_one_host()) setenv("OMPI_MCA_btl", launched ? "self,vader" : "self", 0);
     setenv("OMPI_MCA_btl_vader_single_copy_mechanism", "none", 0);
     const char *vader = getenv("OMPI_MCA_btl_vader_backing_directory");
     if (vader) setenv("OMPI_MCA_osc_sm_backing_directory", vader, 0);

@@ -88,6 +88,8 @@ class Job:
     def __init__(self, words, ranks, scratch, extra=None, wrap=(), parts=None, program=None):
         environment = {k: v for k, v in os.environ.items() if not LAUNCHER_VARIABLES.match(k)}
         environment.update(ENVIRONMENT, TMPDIR=str(scratch), OMPI_MCA_btl_vader_backing_directory=str(scratch))
+        if not ranks and not parts and "mpirun" not in wrap:
+            environment["OMPI_MCA_btl"] = None  # the program's own choice
         environment.update(extra or {})
         environment = {name: value for name, value in environment.items() if value is not None}
         command = [str(w) for w in [*wrap, program or ASSAY, *words]]
