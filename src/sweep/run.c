@@ -322,7 +322,7 @@ int assay_farm_run(const struct assay_job *job, const struct assay_config *confi
                     .log = assay_comm_rank(comm) ? NULL : log,
                     .err = err ? err : &text};
 
-    sweep_signals_catch();
+    sweep_signals_catch(assay_comm_rank(comm) ? NULL : dir);
     assay_la_single_thread();
     *exit_code = ASSAY_EXIT_ERROR;
     const int status = run(&r, exit_code);

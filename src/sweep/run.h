@@ -219,8 +219,9 @@ int sweep_hello(struct assay_comm *comm, const char *identity, const struct assa
 
 // ---- when to stop -------------------------------------------------------------------------------
 // SIGTERM, SIGINT and SIGUSR1 ask for a stop; a second SIGINT ends the process. A file size limit
-// becomes an error of the write.
-void sweep_signals_catch(void);
+// becomes an error of the write. The first signal is answered at once, on standard error, with what
+// becomes of the run in dir; NULL: silently.
+void sweep_signals_catch(const char *dir);
 // The signal caught, or 0.
 int sweep_signal(void);
 // Monotonic times at which to stop, by run.time_limit and SLURM_JOB_END_TIME; infinity: never.

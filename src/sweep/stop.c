@@ -2,10 +2,13 @@
 // When to stop: signals, Slurm's end time, the user's own limit.
 #include "run.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 // Slurm kills at its end time: stop a minute earlier, or a tenth of a short job.
 #define MARGIN_SECONDS 60.0
@@ -14,6 +17,8 @@
 static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
 // A signal handler has no other place to leave its word.
 static volatile sig_atomic_t caught;
+static char words[2 * ASSAY_TEXT_MAX]; // what the first signal is answered with; empty: nothing
+static size_t n_words;
 
 static void on_signal(int number)
 {
@@ -21,13 +26,28 @@ static void on_signal(int number)
         signal(SIGINT, SIG_DFL);
         raise(SIGINT);
     }
+    // Said at once: a launcher may kill the ranks before the candidate in hand is finished.
+    const int was = errno;
+    if (!caught && write(STDERR_FILENO, words, n_words) < 0) n_words = 0;
+    errno = was;
     caught = number;
 }
 
+// On a terminal a progress bar may stand on the line.
+static void prepare_words(const char *dir)
+{
+    snprintf(words, sizeof words,
+             "%sassay: stopping: what is finished stays in %s, and the same command resumes\n",
+             isatty(STDERR_FILENO) ? "\n" : "", dir);
+    n_words = strlen(words);
+}
+
 // They stay until the process ends: leaving together is part of a clean stop.
-void sweep_signals_catch(void)
+void sweep_signals_catch(const char *dir)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+    if (dir) prepare_words(dir);
 
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < ASSAY_LEN(signals); i++) sigaction(signals[i], &action, NULL);

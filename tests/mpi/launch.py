@@ -2,6 +2,7 @@
 """Starts, kills and compares sweeps. Every test of this folder is `test_x.py ASSAY [unittest arguments]`."""
 import ctypes
 import ctypes.util
+import fcntl
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -85,7 +87,7 @@ def alive(pid):
 class Job:
     """One launch: mpirun with its ranks, or the bare program when ranks is 0."""
 
-    def __init__(self, words, ranks, scratch, extra=None, wrap=(), parts=None, program=None):
+    def __init__(self, words, ranks, scratch, extra=None, wrap=(), parts=None, program=None, terminal=None):
         environment = {k: v for k, v in os.environ.items() if not LAUNCHER_VARIABLES.match(k)}
         environment.update(ENVIRONMENT, TMPDIR=str(scratch), OMPI_MCA_btl_vader_backing_directory=str(scratch))
         if not ranks and not parts and "mpirun" not in wrap:
@@ -102,8 +104,11 @@ class Job:
                        f"case $OMPI_COMM_WORLD_RANK in {' '.join(cases)} esac"]
         self.launched = bool(ranks or parts)
         self.stderr = tempfile.TemporaryFile("w+", dir=scratch)
-        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=self.stderr, cwd=scratch)
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": self.stderr}
+        if terminal is not None:  # a terminal's end: the job's own, which Ctrl-C interrupts
+            streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal, "start_new_session": True,
+                       "preexec_fn": lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)}
+        self.process = subprocess.Popen(command, env=environment, cwd=scratch, **streams)
 
     def ranks(self):
         return descendants(self.process.pid) if self.launched else [self.process.pid]

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signals, time limits and Slurm's end time stop a sweep cleanly: exit code 75, and the same command resumes."""
 import os
+import pty
 import signal
 import time
 
 import launch
 from launch import CHEAP, COMPLETE, FAILED_CANDIDATES, STOPPED
 
+# One candidate that takes longer than a launcher waits between SIGTERM and SIGKILL.
+LONG = {"candidates": {"first": 11718, "count": 1}, "network": {"channels": 16, "cells": 5},
+        "ntk": {"batch": 64, "outputs": "all"}, "run": {"metrics": "ntk,cost"}}
 # Candidates of some hundredths of a second, as many as no test waits for.
 SLOW = {**CHEAP, "network": {"image": 16}, "run": {"repeats": 6}}
 
@@ -66,6 +70,27 @@ class Stop(launch.SweepTest):
         code, text = job.wait(30)
         self.assertNotIn(code, (COMPLETE, FAILED_CANDIDATES))
         self.assertRegex(self.resume("--set", "run.time_limit=2"), r"resuming: [1-9]\d* of")
+
+    def test_control_c_on_a_terminal(self):
+        """The launcher takes Ctrl-C and soon kills the ranks, which have said what becomes of the run."""
+        for ranks in (0, 1, 3):
+            with self.subTest(ranks=ranks):
+                screen, near = pty.openpty()
+                directory = self.scratch / f"run{ranks}"
+                job = self.start(self.config(LONG), directory, ranks=ranks, terminal=near)
+                os.close(near)
+                text = ""
+                while "BLAS thread" not in text:
+                    text += os.read(screen, 4096).decode()
+                os.write(screen, b"\x03")
+                try:
+                    while "\n" not in text.partition("assay: stopping: ")[2]:
+                        text += os.read(screen, 4096).decode()
+                except OSError:  # all have left
+                    pass
+                self.assertIn(f"what is finished stays in {directory}, and the same command resumes\r\n", text)
+                job.kill()
+                os.close(screen)
 
     def resume(self, *options):
         return self.sweep(self.config(SLOW), self.directory, *options, expect=STOPPED)
