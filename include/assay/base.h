@@ -86,6 +86,9 @@ struct assay_log {
 void assay_log_line(const struct assay_log *log, enum assay_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+// Columns of the terminal that the stream writes to, as it is now; 0: it is no terminal.
+unsigned assay_terminal_columns(FILE *stream);
+
 // ---- memory -----------------------------------------------------------------------------------
 // An arena hands out 64-byte aligned blocks and takes all of them back at once. It grows by chunks;
 // a reset merges them into one, so the steady state allocates nothing.

@@ -263,7 +263,8 @@ static void show(struct sweep_desk *d)
                                               .total = ledger->task.n,
                                               .failed = ledger->n_failed,
                                               .cost_left = d->roster.queue.cost_left,
-                                              .cost_done = d->roster.queue.cost_done});
+                                              .cost_done = d->roster.queue.cost_done},
+                        assay_clock_wall());
 }
 
 static int run(struct sweep_desk *d)
@@ -311,7 +312,8 @@ int sweep_desk_round(struct sweep_desk *d, struct sweep_ledger *ledger)
     d->ledger = ledger;
     d->published_done = ledger->n_done;
     ASSAY_TRY(open_queue(d));
-    sweep_progress_open(&d->progress, d->farm.log, &(struct sweep_count){.done = ledger->n_done});
+    sweep_progress_open(&d->progress, d->farm.log, &(struct sweep_count){.done = ledger->n_done},
+                        assay_clock_wall());
     const int status = run(d);
     sweep_progress_break(&d->progress);
     if (status < 0) return status;

@@ -2,23 +2,31 @@
 #include "run.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
-#include <unistd.h>
 
-#define BAR_SECONDS  0.2
-#define LINE_SECONDS 60.0
+#define BAR_SECONDS        0.2
+#define FIRST_LINE_SECONDS 5.0   // then twice as long from line to line
+#define MOST_LINE_SECONDS  300.0 // and at most so long
+
+enum { BAR_STEP = 5, BAR_MOST = 30, WORDS_MAX = 160 };
 
 void sweep_progress_open(struct sweep_progress *p, const struct assay_log *log,
-                         const struct sweep_count *count)
+                         const struct sweep_count *count, double now)
 {
-    const double now = assay_clock_wall();
+    const bool goes_on = p->interval > 0;
+    const bool bar =
+        log && log->stream && log->level >= ASSAY_LOG_INFO && assay_terminal_columns(log->stream);
 
     *p = (struct sweep_progress){.log = log,
+                                 .bar = bar,
                                  .start = now,
-                                 .shown = now,
+                                 .shown = goes_on ? p->shown : now,
+                                 .interval = bar       ? BAR_SECONDS
+                                             : goes_on ? p->interval
+                                                       : FIRST_LINE_SECONDS,
                                  .cost_start = count->cost_done,
                                  .done_start = count->done};
-    p->bar = log && log->stream && log->level >= ASSAY_LOG_INFO && isatty(fileno(log->stream));
 }
 
 // "1:02:03"; candidates left are judged by their cost, the dear ones come first.
@@ -39,41 +47,67 @@ static void format_eta(char *text, size_t cap, const struct sweep_progress *p,
         snprintf(text, cap, "%ld:%02ld", s / 60, s % 60);
 }
 
-static void draw_bar(const struct sweep_progress *p, const struct sweep_count *count,
-                     const char *words)
+static void format_words(char *words, const struct sweep_progress *p,
+                         const struct sweep_count *count, double now)
 {
-    char bar[] = "..............................";
-    const uint64_t width = sizeof bar - 1;
-    const uint64_t full = count->total ? width * count->done / count->total : width;
+    const double elapsed = now - p->start;
+    char eta[32];
 
-    memset(bar, '#', (size_t)full);
-    fprintf(p->log->stream, "\r[%s] %s\033[K", bar, words);
+    format_eta(eta, sizeof eta, p, count, elapsed);
+    snprintf(words, WORDS_MAX,
+             "%" PRIu64 " of %" PRIu64 " done (%.1f %%), %s left, %" PRIu64 " failed, %.3g/s",
+             count->done, count->total,
+             count->total ? 100.0 * (double)count->done / (double)count->total : 100.0, eta,
+             count->failed, elapsed > 0 ? (double)(count->done - p->done_start) / elapsed : 0.0);
+}
+
+// Of words that do not fit go whole phrases, from the end; the first is cut where it must be.
+static size_t fit_words(char *words, size_t room)
+{
+    for (char *comma; strlen(words) > room && (comma = strrchr(words, ','));) *comma = '\0';
+    if (strlen(words) > room) words[room] = '\0';
+    return strlen(words);
+}
+
+// The terminal's last column stays free: some go to the next line when it is written.
+static void draw_bar(const struct sweep_progress *p, const struct sweep_count *count, char *words)
+{
+    char bar[BAR_MOST + 1];
+    const unsigned columns = assay_terminal_columns(p->log->stream);
+    const size_t room = columns ? columns - 1 : 0, n = fit_words(words, room);
+    size_t width = n + sizeof "[] " <= room ? room - n - strlen("[] ") : 0;
+
+    if (width > BAR_MOST) width = BAR_MOST;
+    width -= width % BAR_STEP; // words differ a little in length from time to time
+    fputc('\r', p->log->stream);
+    if (width) {
+        const size_t full = count->total ? (size_t)(width * count->done / count->total) : width;
+        memset(bar, '.', width);
+        memset(bar, '#', full);
+        fprintf(p->log->stream, "[%.*s] ", (int)width, bar);
+    }
+    fprintf(p->log->stream, "%s\033[K", words);
     fflush(p->log->stream);
 }
 
-void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *count)
+void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *count, double now)
 {
-    const double now = assay_clock_wall(), elapsed = now - p->start;
-    char eta[32], words[160];
+    char words[WORDS_MAX];
 
-    if (now - p->shown < (p->bar ? BAR_SECONDS : LINE_SECONDS)) return;
+    if (now - p->shown < p->interval) return;
     p->shown = now;
-    format_eta(eta, sizeof eta, p, count, elapsed);
-    snprintf(words, sizeof words,
-             "%" PRIu64 " of %" PRIu64 " done (%.1f %%), %.3g/s, %s left, %" PRIu64 " failed",
-             count->done, count->total,
-             count->total ? 100.0 * (double)count->done / (double)count->total : 100.0,
-             elapsed > 0 ? (double)(count->done - p->done_start) / elapsed : 0.0, eta,
-             count->failed);
-    if (p->bar)
+    format_words(words, p, count, now);
+    if (p->bar) {
         draw_bar(p, count, words);
-    else
+    } else {
         assay_log_line(p->log, ASSAY_LOG_INFO, "%s", words);
+        p->interval = fmin(2 * p->interval, MOST_LINE_SECONDS);
+    }
     p->drawn = p->bar;
 }
 
 void sweep_progress_break(struct sweep_progress *p)
 {
-    if (p->drawn) fputc('\n', p->log->stream);
+    if (p->drawn) fputs("\r\033[K", p->log->stream);
     p->drawn = false;
 }

@@ -234,10 +234,12 @@ void sweep_limit_open(struct sweep_limit *limit, const struct assay_config *conf
 const char *sweep_limit_reached(const struct sweep_limit *limit, double longest);
 
 // ---- progress -----------------------------------------------------------------------------------
+// On a terminal a bar as wide as it is now, elsewhere lines at growing intervals. Times are those
+// of assay_clock_wall.
 struct sweep_progress {
     const struct assay_log *log;
     bool bar, drawn; // bar: on a terminal
-    double start, shown;
+    double start, shown, interval;
     double cost_start;
     uint64_t done_start;
 };
@@ -245,11 +247,12 @@ struct sweep_count {
     uint64_t done, total, failed;
     double cost_left, cost_done; // in units of the evaluator
 };
+// A zeroed struct is a run's first round; the intervals of lines go on from round to round.
 void sweep_progress_open(struct sweep_progress *p, const struct assay_log *log,
-                         const struct sweep_count *count);
-// Redraws the bar, or prints a line when a minute has passed.
-void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *count);
-// Ends the bar's line, before other lines are printed.
+                         const struct sweep_count *count, double now);
+// Redraws the bar, or prints a line, when it is time.
+void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *count, double now);
+// Wipes the bar, before other lines are printed.
 void sweep_progress_break(struct sweep_progress *p);
 
 #endif
