@@ -163,6 +163,12 @@ static inline const char *cli_csv_cell(const struct cli_csv *csv, size_t row, si
     return csv->cell[(row + 1) * csv->n_column + column];
 }
 
+// ---- texts ------------------------------------------------------------------------------------
+// Prints the text and a line end; its first line begins at column `indent` or before. On a terminal
+// it is a paragraph, folded to the width that is left; elsewhere its own line ends hold. All lines
+// but the first begin with `next`, which is `indent` wide.
+void cli_fold(FILE *out, const char *text, size_t indent, const char *next);
+
 // ---- verbs ------------------------------------------------------------------------------------
 extern const struct cli_verb *const cli_verbs[]; // ends with NULL
 // The verb of that name; an unknown one is ERR_USAGE and names the nearest.

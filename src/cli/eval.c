@@ -30,6 +30,7 @@ static void add_header(struct view *v)
 {
     const uint32_t repeats = v->schema->repeats;
     v->table.n_column = 4 + (repeats > 1 ? repeats : 0);
+    v->table.n_key = 1;
     text_table_add(&v->table, "column");
     text_table_add(&v->table, repeats > 1 ? "mean" : "value");
     for (uint32_t r = 0; repeats > 1 && r < repeats; r++) {

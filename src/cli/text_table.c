@@ -48,6 +48,8 @@ void text_table_add_number(struct text_table *t, double value, int digits)
 }
 
 // ---- aligned ------------------------------------------------------------------------------------
+#define SPACE "  " // between columns
+
 static const char *shown(const char *cell)
 {
     return *cell ? cell : "-";
@@ -75,17 +77,72 @@ static int width(const struct text_table *t, size_t c)
     return words || !numbers ? -(int)most : (int)most;
 }
 
+// Cut words are marked so.
+static const char cut_mark[] = "...";
+
+static void print_cell(const char *text, int width, bool last, FILE *stream)
+{
+    const size_t room = (size_t)abs(width);
+    const bool cut = strlen(text) > room;
+    if (cut)
+        fprintf(stream, "%.*s%s", (int)(room - strlen(cut_mark)), text, cut_mark);
+    else // no trailing blanks after a word at the end of a line
+        fprintf(stream, "%*s", last && width < 0 ? 0 : width, text);
+    fputs(last ? "\n" : SPACE, stream);
+}
+
+// The key columns and those from first up to end.
+static void print_part(const struct text_table *t, const int *widths, size_t first, size_t end,
+                       FILE *stream)
+{
+    for (size_t row = 0; row < t->n; row += t->n_column) {
+        for (size_t c = 0; c < t->n_key; c++)
+            print_cell(shown(t->cell[row + c]), widths[c], c + 1 == end, stream);
+        for (size_t c = first; c < end; c++)
+            print_cell(shown(t->cell[row + c]), widths[c], c + 1 == end, stream);
+    }
+}
+
+static size_t width_of(const int *widths, size_t first, size_t end)
+{
+    size_t sum = 0;
+    for (size_t c = first; c < end; c++) sum += (size_t)abs(widths[c]) + strlen(SPACE);
+    return sum;
+}
+
+// Makes the soft column as narrow as the terminal calls for.
+static void cut(const struct text_table *t, int *widths, size_t columns)
+{
+    enum { LEAST = 12 };
+    const size_t all = width_of(widths, 0, t->n_column) - strlen(SPACE);
+    if (!t->soft || all <= columns) return;
+    const size_t now = (size_t)abs(widths[t->soft]), excess = all - columns;
+    const size_t then = now > excess + LEAST ? now - excess : LEAST;
+    if (then < now) widths[t->soft] = -(int)then;
+}
+
+// The end of the part that begins with column first: as many as fit, and one in any case.
+static size_t find_end(const struct text_table *t, const int *widths, size_t first, size_t columns)
+{
+    const size_t key = width_of(widths, 0, t->n_key);
+    size_t end = first + 1;
+    while (end < t->n_column && key + width_of(widths, first, end + 1) - strlen(SPACE) <= columns)
+        end++;
+    return end;
+}
+
 static int print_aligned(const struct text_table *t, FILE *stream)
 {
+    const unsigned terminal = assay_terminal_columns(stream);
+    const size_t columns = terminal ? terminal : SIZE_MAX;
     int *widths = malloc((t->n_column ? t->n_column : 1) * sizeof(*widths));
     if (!widths) return ASSAY_ERR_MEMORY;
     for (size_t c = 0; c < t->n_column; c++) widths[c] = width(t, c);
-    for (size_t i = 0; i < t->n; i++) {
-        const size_t c = i % t->n_column;
-        const bool last = c + 1 == t->n_column;
-        // No trailing blanks after a word at the end of a line.
-        fprintf(stream, "%*s%s", last && widths[c] < 0 ? 0 : widths[c], shown(t->cell[i]),
-                last ? "\n" : "  ");
+    cut(t, widths, columns);
+    for (size_t first = t->n_key, end; first < t->n_column; first = end) {
+        end = find_end(t, widths, first, columns);
+        print_part(t, widths, first, end, stream);
+        if (end < t->n_column) fputc('\n', stream);
     }
     free(widths);
     return 0;

@@ -8,7 +8,9 @@
 struct text_table {
     char **cell; // row after row, the header first
     size_t n, cap, n_column;
-    bool failed; // out of memory
+    size_t n_key; // first columns that stand in every part of a divided table
+    size_t soft;  // a column of words that may be cut; 0: none
+    bool failed;  // out of memory
 };
 
 // A zeroed struct is an empty table.
@@ -18,7 +20,10 @@ void text_table_add(struct text_table *t, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 // Appends a number with so many significant digits, a whole one with all; NaN is an empty cell.
 void text_table_add_number(struct text_table *t, double value, int digits);
-// Numbers are aligned right, words left. Empty cells of an aligned table are printed "-".
+// Numbers are aligned right, words left. Empty cells of an aligned table are printed "-". On a
+// terminal that is narrower the soft column's words are cut ("..."), and when that is not enough
+// the table is divided into parts, one below the other; no number is ever cut. Elsewhere all
+// stands.
 int text_table_print(const struct text_table *t, bool csv, FILE *stream, struct assay_err *err);
 
 #endif

@@ -200,7 +200,7 @@ static void print_footer(const struct correlation *c)
 static int print_columns(const struct correlation *c, const int *column, int n,
                          struct assay_err *err)
 {
-    struct text_table text = {0};
+    struct text_table text = {.n_key = 1};
     int status = 0;
     add_heads(&text, c->csv);
     for (int i = 0; i < n && status >= 0; i++) {

@@ -10,9 +10,12 @@ static int list_spaces(struct assay_err *err)
 {
     for (const struct assay_space_kind *const *kind = assay_space_kinds; *kind; kind++) {
         struct assay_space space;
+        char text[512];
         ASSAY_TRY(assay_space_open(&space, (*kind)->name, err));
-        printf("%-16s %" PRIu64 " architectures: %s\n", (*kind)->name, assay_space_size(&space),
-               (*kind)->help);
+        printf("%-16s ", (*kind)->name);
+        snprintf(text, sizeof text, "%" PRIu64 " architectures: %s", assay_space_size(&space),
+                 (*kind)->help);
+        cli_fold(stdout, text, 17, "                 ");
         assay_space_close(&space);
     }
     return ASSAY_OK;
@@ -20,14 +23,18 @@ static int list_spaces(struct assay_err *err)
 
 static int list_metrics(struct assay_err *err)
 {
+    enum { INDENT = 50 };
     static const char *const better[] = {"smaller is better", "", "larger is better"};
+    char text[512], blank[INDENT + 1];
+    snprintf(blank, sizeof blank, "%*s", INDENT, "");
     (void)err;
     for (const struct assay_metric *const *metric = assay_metrics; *metric; metric++) {
-        printf("%s: %s\n", (*metric)->name, (*metric)->help);
+        snprintf(text, sizeof text, "%s: %s", (*metric)->name, (*metric)->help);
+        cli_fold(stdout, text, 4, "    ");
         for (uint32_t i = 0; i < (*metric)->n_column; i++) {
             const struct assay_column *c = &(*metric)->column[i];
-            printf("  %-20s %-18s %-12s %s\n", c->name, better[1 + c->direction], c->unit,
-                   c->source);
+            printf("  %-21s  %-17s  %-4s  ", c->name, better[1 + c->direction], c->unit);
+            cli_fold(stdout, c->source, INDENT, blank);
         }
     }
     return ASSAY_OK;
@@ -37,9 +44,8 @@ static int list_protocols(struct assay_err *err)
 {
     (void)err;
     for (const struct assay_preset *preset = assay_presets; preset->name; preset++) {
-        printf("%s\n", preset->name);
-        for (const char *at = preset->help; *at; at += strcspn(at, "\n"), at += *at == '\n')
-            printf("  %.*s\n", (int)strcspn(at, "\n"), at);
+        printf("%s\n  ", preset->name);
+        cli_fold(stdout, preset->help, 2, "  ");
         for (const struct assay_preset_value *v = preset->value; v->section; v++)
             printf("    %s.%s = %s%s%s\n", v->section, v->name, v->value, v->space ? "  with " : "",
                    v->space ? v->space : "");
@@ -51,8 +57,10 @@ static int list_methods(struct assay_err *err)
 {
     const char *name, *help;
     (void)err;
-    for (unsigned i = 0; assay_search_method(i, &name, &help); i++)
-        printf("%-10s %s\n", name, help);
+    for (unsigned i = 0; assay_search_method(i, &name, &help); i++) {
+        printf("%-11s ", name);
+        cli_fold(stdout, help, 12, "            ");
+    }
     return ASSAY_OK;
 }
 
@@ -95,7 +103,9 @@ static int list_options(struct assay_err *err)
         if (strcmp(section, opt->section) != 0)
             printf("%s[%s]\n", *section ? "\n" : "", opt->section);
         section = opt->section;
-        printf("# %s\n# (", opt->help);
+        printf("# ");
+        cli_fold(stdout, opt->help, 2, "# ");
+        printf("# (");
         print_domain(opt);
         printf(")\n%s = %s\n", opt->name, opt->def);
     }

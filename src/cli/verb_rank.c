@@ -64,7 +64,8 @@ static void add_row(struct text_table *text, const struct rank_view *v, uint64_t
 static int print_view(const struct rank_view *v, struct assay_err *err)
 {
     const char *const fixed[] = {"rank", "index", "arch", "status"};
-    struct text_table text = {.n_column = ASSAY_LEN(fixed) + (size_t)v->n_column};
+    struct text_table text = {
+        .n_column = ASSAY_LEN(fixed) + (size_t)v->n_column, .n_key = 2, .soft = 2};
     for (size_t i = 0; i < ASSAY_LEN(fixed); i++) text_table_add(&text, "%s", fixed[i]);
     for (int i = 0; i < v->n_column; i++) text_table_add(&text, "%s", v->table->name[v->column[i]]);
     for (uint64_t place = 0; place < v->top; place++) add_row(&text, v, place);

@@ -52,7 +52,8 @@ static int print_found(const struct summary *s)
 {
     static const char *const head[] = {"method", "seed",        "index", "params",
                                        "flops",  "evaluations", "CPU s"};
-    struct text_table t = {.n_column = s->truth ? 9 : 8};
+    const size_t n = s->truth ? 9 : 8;
+    struct text_table t = {.n_column = n, .n_key = 2, .soft = n - 1};
     for (size_t i = 0; i < ASSAY_LEN(head); i++) text_table_add(&t, "%s", head[i]);
     if (s->truth) text_table_add(&t, "accuracy");
     text_table_add(&t, "arch");

@@ -50,36 +50,28 @@ void cli_help(FILE *out)
           out);
 }
 
-// The text in a column of its own, also when it has several lines.
-static void print_column(FILE *out, const char *text, int indent)
-{
-    while (*text) {
-        const size_t n = strcspn(text, "\n");
-        fprintf(out, "%.*s\n", (int)n, text);
-        text += n;
-        if (*text == '\n') text++;
-        if (*text) fprintf(out, "%*s", indent, "");
-    }
-}
-
 static void print_option(FILE *out, const struct cli_option *o)
 {
     enum { COLUMN = 26 };
-    char left[96], letter[8] = "";
+    char left[96], blank[COLUMN + 1], letter[8] = "";
+    snprintf(blank, sizeof blank, "%*s", COLUMN, "");
     if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
     snprintf(left, sizeof left, "  %s--%s%s%s", letter, o->name, o->value ? " " : "",
              o->value ? o->value : "");
     if (strlen(left) + 2 > COLUMN)
-        fprintf(out, "%s\n%*s", left, COLUMN, "");
+        fprintf(out, "%s\n%s", left, blank);
     else
         fprintf(out, "%-*s", COLUMN, left);
-    print_column(out, o->help, COLUMN);
+    cli_fold(out, o->help, COLUMN, blank);
 }
 
 void cli_verb_help(const struct cli_verb *verb, FILE *out)
 {
     fprintf(out, "usage: assay %s %s\n\n%s\n", verb->name, verb->synopsis, verb->help);
-    if (verb->about) fprintf(out, "\n%s", verb->about);
+    if (verb->about) {
+        fputc('\n', out);
+        cli_fold(out, verb->about, 0, "");
+    }
     fputs("\noptions:\n", out);
     for (const struct cli_option *o = verb->option; o && o->name; o++) print_option(out, o);
     print_option(out, &(struct cli_option){.name = "help", .letter = 'h', .help = "this text"});
