@@ -103,6 +103,9 @@ static void options_name_the_nearest_key(UNUSED void **state)
     assert_int_equal(assay_opts_set(table, &o, "tow", "text", "3", "--set", &err),
                      ASSAY_ERR_CONFIG);
     assert_non_null(strstr(err.text, "two.text"));
+    assert_int_equal(assay_opts_set(table, &o, "model", "dropout", "3", "--set", &err),
+                     ASSAY_ERR_CONFIG);
+    assert_null(strstr(err.text, "did you mean"));
 }
 
 // What format writes, set reads back, for every type.

@@ -187,6 +187,8 @@ size_t assay_opts_format(const struct assay_opt *table, const void *object, char
 
 // Edit distance of two words, for "did you mean": smaller is nearer.
 unsigned assay_word_distance(const char *a, const char *b);
+// The largest distance at which a known word may be meant by this one: one slip in three letters.
+unsigned assay_word_near(const char *word);
 
 // ---- clock ------------------------------------------------------------------------------------
 double assay_clock_wall(void);   // seconds, monotonic

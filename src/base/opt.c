@@ -160,15 +160,17 @@ static int refuse_key(const struct assay_opt *table, const char *section, const 
     char given[256], known[256];
     snprintf(given, sizeof given, "%.100s.%.100s", section, name);
     const struct assay_opt *best = NULL;
-    unsigned distance = 0;
+    unsigned distance = assay_word_near(given) + 1;
     for (const struct assay_opt *opt = table; opt->name; opt++) {
         snprintf(known, sizeof known, "%s.%s", opt->section, opt->name);
         const unsigned d = assay_word_distance(given, known);
-        if (best && d >= distance) continue;
+        if (d >= distance) continue;
         best = opt;
         distance = d;
     }
-    if (!best) return assay_err_set(err, ASSAY_ERR_CONFIG, "%s: unknown key %s", origin, given);
+    if (!best)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "%s: unknown key %s (`assay list options` shows all)", origin, given);
     return assay_err_set(err, ASSAY_ERR_CONFIG, "%s: unknown key %s; did you mean %s.%s?", origin,
                          given, best->section, best->name);
 }

@@ -28,3 +28,9 @@ unsigned assay_word_distance(const char *a, const char *b)
     }
     return row[m];
 }
+
+unsigned assay_word_near(const char *word)
+{
+    const size_t n = strnlen(word, WORD_MAX) / 3;
+    return n ? (unsigned)n : 1;
+}

@@ -18,17 +18,17 @@ static int refuse_unknown(const struct cli_verb *verb, const char *word, size_t 
 {
     char given[128];
     snprintf(given, sizeof given, "%.*s", (int)(n < 100 ? n : 100), word);
-    const char *best = "help";
-    unsigned distance = assay_word_distance(given, best);
+    const char *best = NULL;
+    unsigned distance = assay_word_near(given) + 1;
     for (const struct cli_option *o = verb->option; o && o->name; o++) {
         const unsigned d = assay_word_distance(given, o->name);
         if (d >= distance) continue;
         best = o->name;
         distance = d;
     }
-    return assay_err_set(err, ASSAY_ERR_USAGE,
-                         "%s: unknown option --%s; did you mean --%s? (`assay %s --help`)",
-                         verb->name, given, best, verb->name);
+    return assay_err_set(err, ASSAY_ERR_USAGE, "%s: unknown option --%s%s%s%s (`assay help %s`)",
+                         verb->name, given, best ? "; did you mean --" : "", best ? best : "",
+                         best ? "?" : "", verb->name);
 }
 
 static int add_given(struct cli_args *args, const struct cli_option *option, const char *value,
@@ -82,7 +82,7 @@ static int take_short(struct words *w, struct cli_args *args, const char *word)
         ASSAY_TRY(take_value(w, args, o, value, &value));
         return add_given(args, o, value, w->err);
     }
-    return assay_err_set(w->err, ASSAY_ERR_USAGE, "%s: unknown option -%c (`assay %s --help`)",
+    return assay_err_set(w->err, ASSAY_ERR_USAGE, "%s: unknown option -%c (`assay help %s`)",
                          args->verb->name, word[0], args->verb->name);
 }
 

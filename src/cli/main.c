@@ -70,14 +70,35 @@ static int print_version(void)
     return ASSAY_EXIT_COMPLETE;
 }
 
+// assay help [VERB]
+static int help(int argc, char **argv, struct assay_err *err)
+{
+    const struct cli_verb *verb = NULL;
+    if (argc > 1)
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "help: '%.200s' is one word too many: assay help VERB", argv[1]);
+    if (argc == 1) ASSAY_TRY(cli_verb_find(&verb, argv[0], err));
+    if (verb)
+        cli_verb_help(verb, stdout);
+    else
+        cli_help(stdout);
+    return ASSAY_EXIT_COMPLETE;
+}
+
+static bool asks_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
 static int run_words(int argc, char **argv, struct assay_err *err)
 {
-    const char *word = argc > 1 ? argv[1] : "--help";
-    if (strcmp(word, "--version") == 0) return print_version();
-    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
-        cli_help(argc > 1 ? stdout : stderr);
-        return argc > 1 ? ASSAY_EXIT_COMPLETE : ASSAY_EXIT_USAGE;
+    if (argc < 2) {
+        cli_help(stderr);
+        return ASSAY_EXIT_USAGE;
     }
+    const char *word = argv[1];
+    if (strcmp(word, "--version") == 0) return print_version();
+    if (asks_help(word)) return conclude(help(argc - 2, argv + 2, err), err, launched_as_first());
     const struct cli_verb *verb = NULL;
     const int status = cli_verb_find(&verb, word, err);
     if (status < 0) return conclude(status, err, launched_as_first());

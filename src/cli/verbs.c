@@ -23,18 +23,18 @@ const struct cli_verb *const cli_verbs[] = {
 int cli_verb_find(const struct cli_verb **out, const char *name, struct assay_err *err)
 {
     const char *best = NULL;
-    unsigned distance = 0;
+    unsigned distance = assay_word_near(name) + 1;
     for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++) {
         const unsigned d = assay_word_distance(name, (*verb)->name);
         *out = *verb;
         if (d == 0) return ASSAY_OK;
-        if (best && d >= distance) continue;
+        if (d >= distance) continue;
         best = (*verb)->name;
         distance = d;
     }
     return assay_err_set(err, ASSAY_ERR_USAGE,
-                         "unknown verb '%.100s'; did you mean %s? (`assay --help` lists them)",
-                         name, best);
+                         "unknown verb '%.100s'%s%s%s (`assay help` lists them)", name,
+                         best ? "; did you mean " : "", best ? best : "", best ? "?" : "");
 }
 
 void cli_help(FILE *out)
@@ -42,7 +42,7 @@ void cli_help(FILE *out)
     fputs("assay judges neural networks before training them.\n\nusage: assay VERB ...\n\n", out);
     for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++)
         fprintf(out, "  %-10s %s\n", (*verb)->name, (*verb)->help);
-    fputs("\n  assay VERB --help   tells a verb's options, with examples\n"
+    fputs("\n  assay help VERB     tells a verb's options, with examples\n"
           "  assay --version     tells how this program was built\n"
           "\nexit codes: 0 complete, 1 error, 2 wrong command line, 3 complete with failed "
           "candidates,\n"
