@@ -21,5 +21,5 @@ code=0
 mpirun -n 2 build/assay sweep configs/nb201-quickstart.ini -o "$run" </dev/null || code=$?
 # 3: complete, some candidates failed. Anything else but 0 is an error, or a stop to resume.
 [ "$code" -eq 0 ] || [ "$code" -eq 3 ] || exit "$code"
-build/assay rank "$run/results.h5" --top 20
+build/assay rank "$run" --top 20
 exit "$code"

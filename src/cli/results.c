@@ -4,7 +4,43 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+// ---- the file -----------------------------------------------------------------------------------
+static bool exists(const char *dir, const char *file)
+{
+    char path[2 * ASSAY_TEXT_MAX];
+    struct stat st;
+    const int n = snprintf(path, sizeof path, "%s/%s", dir, file);
+    return n >= 0 && (size_t)n < sizeof path && stat(path, &st) == 0;
+}
+
+static int refuse_directory(const char *dir, struct assay_err *err)
+{
+    if (exists(dir, "search.h5"))
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%.400s holds a search, expected results.h5 of a sweep", dir);
+    if (exists(dir, "journal"))
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%.400s has no results.h5 yet; `assay pack %.400s` makes it from the "
+                             "journal",
+                             dir, dir);
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "%.400s is no run directory: it has neither results.h5 nor a journal",
+                         dir);
+}
+
+int results_read(struct assay_table **out, const char *name, struct assay_err *err)
+{
+    char path[2 * ASSAY_TEXT_MAX];
+    struct stat st;
+    if (stat(name, &st) || !S_ISDIR(st.st_mode)) return assay_table_read(out, name, err);
+    if (!exists(name, "results.h5")) return refuse_directory(name, err);
+    snprintf(path, sizeof path, "%s/results.h5", name);
+    return assay_table_read(out, path, err);
+}
+
+// ---- its columns --------------------------------------------------------------------------------
 static int find(char *const *name, uint64_t n, const char *wanted, size_t length)
 {
     for (uint64_t i = 0; i < n; i++)

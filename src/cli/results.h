@@ -5,6 +5,8 @@
 
 #include "assay/store.h"
 
+// Reads the file, or results.h5 of the run directory of that name.
+int results_read(struct assay_table **out, const char *name, struct assay_err *err);
 // Position of the name in the table's columns or rankings, or -1.
 int results_column(const struct assay_table *t, const char *name);
 int results_ranking(const struct assay_table *t, const char *name);

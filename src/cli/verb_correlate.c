@@ -291,7 +291,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     struct truth_options options;
     ASSAY_TRY(read_options(&c, args, &options, err));
     struct assay_table *table;
-    ASSAY_TRY(assay_table_read(&table, args->position[0], err));
+    ASSAY_TRY(results_read(&table, args->position[0], err));
     struct truth truth = {0};
     int status = read_truth(&truth, table, &options, err);
     c.table = table;
@@ -322,7 +322,7 @@ static const struct cli_option options[] = {
 
 const struct cli_verb cli_verb_correlate = {
     .name = "correlate",
-    .synopsis = "RESULTS.h5 --truth FILE.csv",
+    .synopsis = "DIR|RESULTS.h5 --truth FILE.csv",
     .help = "compare the columns of a results file with measured accuracies",
     .about = "For every column: Kendall's tau-b and Spearman's rho with 95 % bootstrap intervals, "
              "Spearman\n"
@@ -333,7 +333,7 @@ const struct cli_verb cli_verb_correlate = {
              "rank sum of kappa and regions. Rows are joined by architecture; other columns are "
              "ignored.\n",
     .examples =
-        "assay correlate runs/nb201/results.h5 --truth accuracy.csv\n"
+        "assay correlate runs/nb201 --truth accuracy.csv\n"
         "assay correlate runs/nb201/results.h5 --truth accuracy.csv --target "
         "valid_accuracy --csv\n"
         "assay correlate runs/nb201/results.h5 --truth nb201.csv --key arch_str --target acc\n",

@@ -100,7 +100,7 @@ static int rank_table(const struct cli_args *args, const struct assay_table *t,
 static int run(const struct cli_args *args, struct assay_err *err)
 {
     struct assay_table *table;
-    ASSAY_TRY(assay_table_read(&table, args->position[0], err));
+    ASSAY_TRY(results_read(&table, args->position[0], err));
     const int status = rank_table(args, table, err);
     assay_table_free(table);
     return status;
@@ -117,12 +117,12 @@ static const struct cli_option options[] = {
 
 const struct cli_verb cli_verb_rank = {
     .name = "rank",
-    .synopsis = "RESULTS.h5",
+    .synopsis = "DIR|RESULTS.h5",
     .help = "print the candidates of a results file, best first",
     .about =
         "Rows are ordered by one of the file's rankings. tenas is rank(kappa) + rank(regions).\n"
         "Candidates that are dead, degenerate, failed or unfinished come last, without a rank.\n",
-    .examples = "assay rank runs/nb201/results.h5 --top 20\n"
+    .examples = "assay rank runs/nb201 --top 20\n"
                 "assay rank runs/nb201/results.h5 --by kappa --columns kappa,regions,flops\n"
                 "assay rank runs/nb201/results.h5 --all --csv > ranking.csv\n",
     .option = options,
