@@ -2,36 +2,53 @@
 // The configuration of a sweep: a file, --set, and the options that choose candidates.
 #include "cli.h"
 
-// Options that stand for a configuration key.
-static const struct {
-    const char *option, *section, *key;
-} short_for[] = {
-    {"first", "candidates", "first"},   {"count", "candidates", "count"},
-    {"sample", "candidates", "sample"}, {"seed", "candidates", "seed"},
-    {"archs", "candidates", "archs"},   {"shard", "candidates", "shard"},
-    {"metrics", "run", "metrics"},      {"members", "run", "members"},
-    {"memory", "run", "memory"},
-};
+#include <string.h>
 
-static int gather_options(struct cli_settings *settings, const struct cli_args *args,
-                          struct assay_err *err)
+static bool is_of(const struct assay_setting *s, const char *name)
 {
-    for (unsigned i = 0; i < ASSAY_LEN(short_for); i++) {
-        if (!cli_flag(args, short_for[i].option)) continue;
-        const char *value = cli_value(args, short_for[i].option);
-        char origin[64];
-        snprintf(origin, sizeof origin, "--%s", short_for[i].option);
-        ASSAY_TRY(cli_settings_add(settings, short_for[i].section, short_for[i].key,
-                                   value ? value : "true", origin, err));
+    return strcmp(s->section, "candidates") == 0 && strcmp(s->name, name) == 0;
+}
+
+static bool has(const struct cli_settings *settings, size_t first, const char *name)
+{
+    for (size_t i = first; i < settings->n; i++)
+        if (is_of(&settings->item[i], name)) return true;
+    return false;
+}
+
+// Removes the setting from the first n, the file's; returns how many are left of them.
+static size_t drop(struct cli_settings *settings, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is_of(&settings->item[i], name)) continue;
+        memmove(&settings->item[i], &settings->item[i + 1],
+                (--settings->n - i) * sizeof *settings->item);
+        return n - 1; // a file gives each key once
     }
-    return ASSAY_OK;
+    return n;
+}
+
+// Candidates are chosen in one way: a range, a sample (of a range), or a list. Another way on the
+// command line stands in place of the file's. The first n_file settings are the file's.
+static void choose_way(struct cli_settings *settings, size_t n_file)
+{
+    const bool list = has(settings, n_file, "archs"), sample = has(settings, n_file, "sample");
+    const bool range = has(settings, n_file, "first") || has(settings, n_file, "count");
+    if (list || range) n_file = drop(settings, n_file, "sample");
+    if (sample || range) n_file = drop(settings, n_file, "archs");
+    if (!list) return;
+    n_file = drop(settings, n_file, "first");
+    drop(settings, n_file, "count");
 }
 
 static int gather(struct cli_settings *settings, const struct cli_args *args, struct assay_err *err)
 {
     ASSAY_TRY(cli_settings_read(settings, args->position[0], err));
+    const size_t n_file = settings->n;
     ASSAY_TRY(cli_settings_set(settings, args, err));
-    return gather_options(settings, args, err);
+    ASSAY_TRY(cli_settings_short(settings, args, err));
+    choose_way(settings, n_file);
+    return ASSAY_OK;
 }
 
 int cli_sweep_config(struct assay_config *config, const struct cli_args *args,

@@ -131,11 +131,18 @@ int cli_settings_read(struct cli_settings *settings, const char *file, struct as
 // Appends every --set of args.
 int cli_settings_set(struct cli_settings *settings, const struct cli_args *args,
                      struct assay_err *err);
+// Appends every option of args that is short for a key.
+int cli_settings_short(struct cli_settings *settings, const struct cli_args *args,
+                       struct assay_err *err);
+// An error of the configuration names its key: ERR_USAGE when the command line set it. Others stay.
+int cli_blame(const struct cli_args *args, int status, struct assay_err *err);
+// An error in what the command line says is ERR_USAGE, whoever found it.
+int cli_usage(int status, struct assay_err *err);
 // The configuration of a verb: defaults, preset, file (may be NULL), then every --set.
 int cli_config(struct assay_config *config, const char *file, const struct cli_args *args,
                struct assay_err *err);
 // The configuration of a sweep: the same with the first positional argument as file, and
-// CLI_OPTIONS_CANDIDATES over all.
+// CLI_OPTIONS_CANDIDATES over all. A choice of candidates on the command line replaces the file's.
 int cli_sweep_config(struct assay_config *config, const struct cli_args *args,
                      struct assay_err *err);
 

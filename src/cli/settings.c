@@ -162,6 +162,69 @@ int cli_settings_set(struct cli_settings *settings, const struct cli_args *args,
     return ASSAY_OK;
 }
 
+// ---- options that are short for a key ---------------------------------------------------------
+static const struct {
+    const char *option, *section, *key;
+} short_for[] = {
+    {"first", "candidates", "first"},   {"count", "candidates", "count"},
+    {"sample", "candidates", "sample"}, {"seed", "candidates", "seed"},
+    {"archs", "candidates", "archs"},   {"shard", "candidates", "shard"},
+    {"metrics", "run", "metrics"},      {"members", "run", "members"},
+    {"memory", "run", "memory"},        {"channels", "network", "channels"},
+    {"cells", "network", "cells"},      {"classes", "network", "classes"},
+    {"image", "network", "image"},
+};
+
+int cli_settings_short(struct cli_settings *settings, const struct cli_args *args,
+                       struct assay_err *err)
+{
+    for (size_t i = 0; i < ASSAY_LEN(short_for); i++) {
+        if (!cli_flag(args, short_for[i].option)) continue;
+        const char *value = cli_value(args, short_for[i].option);
+        char origin[32];
+        snprintf(origin, sizeof origin, "--%s", short_for[i].option);
+        ASSAY_TRY(cli_settings_add(settings, short_for[i].section, short_for[i].key,
+                                   value ? value : "true", origin, err));
+    }
+    return ASSAY_OK;
+}
+
+// ---- whose fault an error is ------------------------------------------------------------------
+// Is "section.key" a word of the text?
+static bool names(const char *text, const char *section, const char *key)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
+    char word[160];
+    const int n = snprintf(word, sizeof word, "%s.%s", section, key);
+    for (const char *at = text; (at = strstr(at, word)); at += n)
+        if (!at[n] || !strchr(letters, at[n])) return true;
+    return false;
+}
+
+static int gather_words(struct cli_settings *settings, const struct cli_args *args)
+{
+    struct assay_err ignored;
+    ASSAY_TRY(cli_settings_set(settings, args, &ignored));
+    return cli_settings_short(settings, args, &ignored);
+}
+
+int cli_blame(const struct cli_args *args, int status, struct assay_err *err)
+{
+    struct cli_settings settings = {0};
+    if (status != ASSAY_ERR_CONFIG) return status;
+    const bool whole = gather_words(&settings, args) >= 0;
+    bool named = !whole; // a word that is no setting at all
+    for (size_t i = 0; i < settings.n; i++)
+        named |= names(err->text, settings.item[i].section, settings.item[i].name);
+    cli_settings_free(&settings);
+    return named ? cli_usage(status, err) : status;
+}
+
+int cli_usage(int status, struct assay_err *err)
+{
+    return status < 0 ? assay_err_set(err, ASSAY_ERR_USAGE, "%s", err->text) : status;
+}
+
 static int config_gather(struct cli_settings *settings, const char *file,
                          const struct cli_args *args, struct assay_err *err)
 {

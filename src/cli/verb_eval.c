@@ -8,22 +8,6 @@
 // ---- what the command line says -----------------------------------------------------------------
 static const char *const foreign_only[] = {"bn", "regions-batch", "network", "dump"};
 
-// Options that stand for a configuration key of the same name.
-static int add_short(struct cli_settings *settings, const struct cli_args *args,
-                     struct assay_err *err)
-{
-    static const char *const section[] = {"network", "network", "network", "network", "run"};
-    static const char *const key[] = {"channels", "cells", "classes", "image", "memory"};
-    for (size_t i = 0; i < ASSAY_LEN(key); i++) {
-        const char *value = cli_value(args, key[i]);
-        if (!value) continue;
-        char origin[32];
-        snprintf(origin, sizeof origin, "--%s", key[i]);
-        ASSAY_TRY(cli_settings_add(settings, section[i], key[i], value, origin, err));
-    }
-    return ASSAY_OK;
-}
-
 // --channels and its like are short for --set network.channels and stand over it.
 static int resolve(struct assay_config *config, const struct cli_args *args, struct assay_err *err)
 {
@@ -31,7 +15,7 @@ static int resolve(struct assay_config *config, const struct cli_args *args, str
     const char *file = cli_value(args, "config");
     int status = file ? cli_settings_read(&settings, file, err) : ASSAY_OK;
     if (status >= 0) status = cli_settings_set(&settings, args, err);
-    if (status >= 0) status = add_short(&settings, args, err);
+    if (status >= 0) status = cli_settings_short(&settings, args, err);
     if (status >= 0)
         status = cli_settings_add(&settings, "space", "name", args->position[0], "SPACE", err);
     if (status >= 0) status = assay_config_resolve(config, settings.item, settings.n, err);
@@ -123,8 +107,9 @@ static int eval_in(const struct cli_args *args, const struct assay_config *confi
     struct eval_subject s = {.space = space};
     const char *mask = cli_value(args, "supernet");
     s.is_supernet = mask;
-    ASSAY_TRY(mask ? assay_space_parse_supernet(space, mask, &s.mask, err)
-                   : parse_arch(space, args->position[1], &s.index, err));
+    const int parsed = mask ? assay_space_parse_supernet(space, mask, &s.mask, err)
+                            : parse_arch(space, args->position[1], &s.index, err);
+    ASSAY_TRY(cli_usage(parsed, err));
     if (!cli_value(args, "weights")) return eval_configured(config, &s, err);
     struct foreign_case c = {
         .config = config, .space = space, .index = s.index, .mask = mask ? &s.mask : NULL};
@@ -137,10 +122,10 @@ static int run(const struct cli_args *args, struct assay_err *err)
     struct assay_space space;
     struct assay_config *config = malloc(sizeof *config);
     if (!config) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
-    int status = resolve(config, args, err);
-    if (status >= 0) status = assay_space_open(&space, args->position[0], err);
+    int status = cli_usage(assay_space_open(&space, args->position[0], err), err);
     if (status >= 0) {
-        status = eval_in(args, config, &space, err);
+        status = resolve(config, args, err);
+        if (status >= 0) status = eval_in(args, config, &space, err);
         assay_space_close(&space);
     }
     free(config);

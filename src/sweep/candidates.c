@@ -75,10 +75,6 @@ static int read_lines(struct list *list, FILE *file, const char *name,
 static int from_file(struct list *list, const struct assay_config *config,
                      const struct assay_space *space, struct assay_err *err)
 {
-    if (config->first || config->count || config->sample)
-        return assay_err_set(
-            err, ASSAY_ERR_CONFIG,
-            "candidates.archs = %.200s excludes candidates.first, count and sample", config->archs);
     FILE *file = fopen(config->archs, "r");
     if (!file)
         return assay_err_set(err, ASSAY_ERR_IO, "candidates.archs = %.400s: %s", config->archs,

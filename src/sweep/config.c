@@ -202,7 +202,8 @@ static int check_data(const struct assay_config *c, struct assay_err *err)
     if (c->protocol.classes == 1 && !wants_true_labels(&c->protocol)) return ASSAY_OK;
     if (c->protocol.classes < need[source].classes)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "network.classes = %" PRIu64 ": %s has %" PRIu64 " classes",
+                             "network.classes = %" PRIu64 ": data.source = %s has %" PRIu64
+                             " classes",
                              c->protocol.classes, need[source].name, need[source].classes);
     return ASSAY_OK;
 }
@@ -220,14 +221,32 @@ static int check_kernel(const struct assay_protocol *p, struct assay_err *err)
                          p->ntk_batch, p->classes, rows, ROWS_MOST);
 }
 
+static int check_space(const char *name, struct assay_err *err)
+{
+    struct assay_space space;
+    if (assay_space_open(&space, name, err) < 0) return assay_err_prefix(err, "space.name");
+    assay_space_close(&space);
+    return ASSAY_OK;
+}
+
+static int check_candidates(const struct assay_config *c, struct assay_err *err)
+{
+    if (!*c->archs || !(c->first || c->count || c->sample)) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "candidates.archs = %.200s excludes candidates.first, count and sample",
+                         c->archs);
+}
+
 static int check(struct assay_config *c, struct assay_err *err)
 {
+    ASSAY_TRY(check_space(c->space, err));
     if (c->protocol.image % 4)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "network.image = %" PRIu64
                              ": expected a multiple of 4 (two stages of stride 2)",
                              c->protocol.image);
     struct sweep_shard shard;
+    ASSAY_TRY(check_candidates(c, err));
     ASSAY_TRY(sweep_shard_parse(&shard, c->shard, err));
     ASSAY_TRY(check_metrics(c->protocol.metrics, err));
     ASSAY_TRY(check_kernel(&c->protocol, err));
@@ -252,7 +271,7 @@ static int apply_name(struct assay_config *c, const char *section,
     return ASSAY_OK;
 }
 
-// The space's own sizes. An unknown space is reported when it is opened.
+// The space's own sizes.
 static void apply_space(struct assay_config *c)
 {
     const struct assay_space_kind *kind = assay_space_find(c->space);
