@@ -113,7 +113,7 @@ static void a_batch_has_no_image_twice(void **state)
     const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
     struct assay_data *data = open_ok(&spec);
     assert_int_equal(assay_data_batch(data, 1, 0, "ntk", IMAGES + 1, x, NULL, &err),
-                     ASSAY_ERR_CONFIG);
+                     ASSAY_ERR_INPUT);
     ASSERT_CONTAINS(err.text, "12 images, and a batch of 13 different ones is asked for");
     assay_data_close(data);
 }
@@ -318,7 +318,7 @@ static void cifar100_takes_the_fine_label(void **state)
     strcpy(spec.split, "test");
     struct assay_data *data = open_ok(&spec);
     struct assay_err err = {0};
-    assert_int_equal(assay_data_batch(data, 1, 0, "nasi", 15, x, label, &err), ASSAY_ERR_CONFIG);
+    assert_int_equal(assay_data_batch(data, 1, 0, "nasi", 15, x, label, &err), ASSAY_ERR_INPUT);
     ASSERT_CONTAINS(err.text, "100 classes, the network only 10");
     assert_int_equal(assay_data_batch(data, 1, 0, "ntk", 15, x, NULL, &err), ASSAY_OK);
     assay_data_close(data);

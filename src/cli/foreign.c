@@ -329,7 +329,7 @@ int foreign_evaluate(struct foreign *f, const struct foreign_case *c, struct ass
     f->protocol = c->config->protocol;
     if (!c->thin && f->protocol.nasi_labels == ASSAY_LABELS_TRUE) {
         return assay_err_set(
-            err, ASSAY_ERR_CONFIG,
+            err, ASSAY_ERR_INPUT,
             "nasi.labels = true: the images of --batch have none, expected random "
             "or none (the trace norm is that of the logits' mean, without labels)");
     }

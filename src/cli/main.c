@@ -40,7 +40,7 @@ static int run_parallel(struct cli_args *args, int status, struct assay_err *err
     const int started = assay_comm_start(&args->comm, args->verb->alone, err);
     if (started < 0) return conclude(started, err, launched_as_first());
     status = assay_comm_agree(args->comm, status, err);
-    if (status >= 0) status = args->verb->run(args, err);
+    if (status >= 0) status = cli_blame(args, args->verb->run(args, err), err);
     const int code = conclude(status, err, assay_comm_rank(args->comm) == 0);
     assay_comm_finish(args->comm);
     return code;
@@ -55,7 +55,7 @@ static int run_verb(const struct cli_verb *verb, int argc, char **argv, struct a
     else if (verb->parallel)
         code = run_parallel(&args, status, err);
     else {
-        if (status >= 0) status = verb->run(&args, err);
+        if (status >= 0) status = cli_blame(&args, verb->run(&args, err), err);
         code = conclude(status, err, launched_as_first());
     }
     cli_args_free(&args);

@@ -93,7 +93,7 @@ static int identify(struct subject *s, const char *word, struct assay_err *err)
 {
     const uint64_t last = assay_space_size(&s->space) - 1;
     if (!is_number(word))
-        ASSAY_TRY(assay_space_parse(&s->space, word, &s->index, err));
+        ASSAY_TRY(cli_usage(assay_space_parse(&s->space, word, &s->index, err), err));
     else if (!s->order)
         ASSAY_TRY(cli_parse_u64(word, "INDEX", 0, last, &s->index, err));
     if (s->order) ASSAY_TRY(look_up(s, word, err));
@@ -127,7 +127,7 @@ static void print_names(const struct subject *s)
 
 static int identify_supernet(struct subject *s, struct assay_err *err)
 {
-    ASSAY_TRY(assay_space_parse_supernet(&s->space, s->supernet, &s->mask, err));
+    ASSAY_TRY(cli_usage(assay_space_parse_supernet(&s->space, s->supernet, &s->mask, err), err));
     ASSAY_ASSERT(assay_space_format_supernet(&s->space, &s->mask, s->text, sizeof s->text) >= 0);
     printf("space       %s\nsupernet    %s\n", s->space.kind->name, s->text);
     return ASSAY_OK;
@@ -191,7 +191,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     if (key && !s.order)
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "--key is a column of --order TABLE.csv, which is missing");
-    ASSAY_TRY(assay_space_open(&s.space, args->position[0], err));
+    ASSAY_TRY(cli_usage(assay_space_open(&s.space, args->position[0], err), err));
     const int status = show(&s, s.supernet ? NULL : args->position[1], err);
     assay_space_close(&s.space);
     return status;

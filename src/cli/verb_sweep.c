@@ -4,11 +4,10 @@
 static int configure(struct assay_config *config, const struct cli_args *args,
                      struct assay_err *err)
 {
-    ASSAY_TRY(cli_sweep_config(config, args, err));
     if (!cli_value(args, "output") || !*cli_value(args, "output"))
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "sweep: -o DIR is missing or empty: where results go");
-    return ASSAY_OK;
+    return cli_sweep_config(config, args, err);
 }
 
 static int run(const struct cli_args *args, struct assay_err *err)

@@ -94,10 +94,10 @@ int assay_data_check_labels(const struct assay_data *data, struct assay_err *err
     for (uint64_t i = 0; i < data->count; i++)
         if (data->label[i] < least) least = data->label[i];
     if (least >= 1 && data->classes == classes + 1)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
+        return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: its labels start at 1 (%u to %u); expected 0 to %u",
                              data->spec.path, least, classes, classes - 1);
-    return assay_err_set(err, ASSAY_ERR_CONFIG,
+    return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%s: its labels have %u classes, the network only %u; expected at "
                          "least as many",
                          data->spec.path, data->classes, classes);
@@ -131,7 +131,7 @@ int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repe
         return label ? deliver_labels(data, &key, NULL, n, label, err) : ASSAY_OK;
     }
     if (n > data->count)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
+        return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: %llu images, and a batch of %u different ones is asked for",
                              data->spec.path, (unsigned long long)data->count, n);
     uint64_t *image = draw_images(data, &key, "data.order", n);

@@ -65,7 +65,7 @@ static int choose_labels(const struct assay_protocol *p, uint64_t seed, uint64_t
         if (p->nasi_labels == ASSAY_LABELS_RANDOM) {
             label[i] = (uint32_t)assay_rng_below(&rng, p->classes);
         } else if (p->nasi_labels == ASSAY_LABELS_TRUE && label[i] >= p->classes) {
-            return assay_err_set(err, ASSAY_ERR_CONFIG,
+            return assay_err_set(err, ASSAY_ERR_INPUT,
                                  "data: label %u of an image, expected labels below "
                                  "network.classes = %llu",
                                  label[i], (unsigned long long)p->classes);
@@ -82,7 +82,7 @@ static int check_batch(const struct assay_data *data, const char *key, uint64_t 
 {
     const unsigned long long count = assay_data_count(data);
     if (assay_data_generated(data) || n <= count) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_CONFIG,
+    return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%llu images, %s = %llu: the images of a batch must be different ones; "
                          "expected at most %llu, or more images",
                          count, key, (unsigned long long)n, count);
@@ -93,7 +93,7 @@ static int check_patches(const struct assay_data *data, uint64_t n, struct assay
 {
     const unsigned long long crops = assay_data_crops(data);
     if (assay_data_generated(data) || n <= crops) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_CONFIG,
+    return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%llu images, regions.batch x regions.batches = %llu: they have only %llu "
                          "different patches; expected at most as many, or more images",
                          (unsigned long long)assay_data_count(data), (unsigned long long)n, crops);
@@ -103,7 +103,7 @@ int assay_check_nasi_batch(const struct assay_protocol *p, const struct assay_da
                            struct assay_err *err)
 {
     if (p->nasi_labels == ASSAY_LABELS_TRUE && !assay_data_labelled(data))
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
+        return assay_err_set(err, ASSAY_ERR_INPUT,
                              "nasi.labels = true: these images have none; expected data.source = "
                              "cifar10, cifar100, or hdf5 with labels, or nasi.labels = random");
     if (p->nasi_labels == ASSAY_LABELS_TRUE || p->classes > 1)
@@ -116,7 +116,7 @@ static int check_data(const struct inputs *in, const struct assay_protocol *p,
                       const struct assay_data *data, struct assay_err *err)
 {
     if (in->labels && !assay_data_labelled(data))
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
+        return assay_err_set(err, ASSAY_ERR_INPUT,
                              "run.metrics: ntk_ridge learns from labels, and these images have "
                              "none; expected data.source = cifar10, cifar100, or hdf5 with labels");
     if (in->n_image) ASSAY_TRY(check_batch(data, "ntk.batch", in->n_image, err));

@@ -342,13 +342,13 @@ class Search(Case):
     def test_refusals(self):
         config = f"{ROOT}/configs/nb201-tenas-search.ini"
         def bad(setting, *says):
-            self.fails(1, "search", config, "-o", self.path("x"), "--set", "data.source=gaussian", "--set", setting,
+            self.fails(2, "search", config, "-o", self.path("x"), "--set", "data.source=gaussian", "--set", setting,
                        says=[setting.split("=")[0], *says])
         bad("search.method=tenaz", "tenaz", "tenas, ")
         bad("search.method=tenas,tenas", "twice")
         bad("search.method=tenas random", "commas")
         bad("search.method=tenas,", "''")
-        self.fails(1, "search", config, "-o", self.path("x"), "--set", "data.source=gaussian", "--set",
+        self.fails(2, "search", config, "-o", self.path("x"), "--set", "data.source=gaussian", "--set",
                    "search.method=tenas,random", "--set", "search.by=nasi_trace", says=["tenas and random do not"])
         bad("search.method=tenas,nasi", "tenas and nasi do not")
         bad("search.steps=0", "1 to 100000")
@@ -357,8 +357,8 @@ class Search(Case):
         bad("search.per_cell=some", "some")
         bad("search.norm=mean", "largest")
         nasi = ("search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set")
-        self.fails(1, *nasi, "search.method=nasi", "--set", "nasi.labels=none", says=["nasi.labels = none", "true or random"])
-        self.fails(1, *nasi, "search.method=nasi-random", "--set", "search.per_cell=true", says=["search.per_cell = true"])
+        self.fails(2, *nasi, "search.method=nasi", "--set", "nasi.labels=none", says=["nasi.labels = none", "true or random"])
+        self.fails(2, *nasi, "search.method=nasi-random", "--set", "search.per_cell=true", says=["search.per_cell = true"])
         self.fails(1, *nasi, "search.method=nasi", "--set", "space.name=null", says=["null has no one-shot network"])
         self.fails(1, *nasi, "search.method=nasi", "--set", "search.cells=1", "--set", "run.memory=1",
                    says=["for the one-shot network", "over the limit of 1 MiB", "run.memory"])
@@ -367,9 +367,9 @@ class Search(Case):
         bad("search.common=perhaps", "perhaps")
         self.fails(2, "search", config, says=["-o DIR"])
         for method in ("random", "evolution"):
-            self.fails(1, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
+            self.fails(2, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
                        f"search.method={method}", "--set", "search.by=kapa", says=["search.by = kapa"])
-        self.fails(1, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
+        self.fails(2, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
                    "search.method=evolution", "--set", "search.tournament=33", says=["tournament = 33", "population = 32"])
         self.fails(1, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
                    "space.name=null", says=["no supernets"])

@@ -57,9 +57,9 @@ class Case(unittest.TestCase):
                  "search": ["search", "c.ini", "-o", "run"]}[verb]
         return self.run_assay(*words, *self.settings(values), **env)
 
-    def refused(self, says, p):
+    def refused(self, says, p, code=1):
         """One line of error, and no run directory."""
-        self.assertEqual((p.returncode, p.stdout), (1, ""), p.stderr)
+        self.assertEqual((p.returncode, p.stdout), (code, ""), p.stderr)
         self.assertRegex(p.stderr, r"\Aassay: [^\n]+\n\Z")
         for text in says:
             self.assertIn(text, p.stderr)
@@ -188,7 +188,7 @@ class Labels(Case):
         self.refused(says, self.verb("sweep", one | {"run.metrics": "ntk_ridge"}))
         for labels in ("true", "random"):
             self.refused(["network.classes = 1: the loss of one class is 0"],
-                         self.verb("search", self.NASI | self.SEARCH | one | {"nasi.labels": labels}))
+                         self.verb("search", self.NASI | self.SEARCH | one | {"nasi.labels": labels}), code=2)
 
     def test_true_labels_are_the_true_ones(self):
         """Labels decide the trace norm: those of the file, not others."""
