@@ -132,7 +132,7 @@ static void wrong_files_are_named(void **state)
 {
     static double x[SIZE];
     const char *path = scratch_path(state, "x.h5");
-    images_fail(state, "/x", "No such file");
+    images_fail(state, "/x", "no such file");
     scratch_write(path, "no HDF5", 7);
     images_fail(state, "/x", "not an HDF5 file (7 bytes");
     const hid_t file = create(state);

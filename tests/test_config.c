@@ -223,7 +223,8 @@ static void one_class_goes_without_labels(UNUSED void **state)
         assert_int_equal(c.data.classes, 1);
         assert_int_equal(assay_config_resolve(&c, s, 4, &err), labelled);
         assert_int_equal(assay_config_resolve(&c, s, 5, &err), labelled);
-        if (labelled < 0) assert_non_null(strstr(err.text, "network.classes = 1: data.source = cifar10"));
+        if (labelled < 0)
+            assert_non_null(strstr(err.text, "network.classes = 1: data.source = cifar10"));
     }
     strcpy(s[2].value, "9");
     assert_int_equal(assay_config_resolve(&c, s, 3, &err), ASSAY_ERR_CONFIG);

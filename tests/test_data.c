@@ -344,7 +344,7 @@ static void wrong_settings_are_named(void **state)
     write_cifar10(state);
     struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
     spec.image = 16;
-    open_fails(&spec, ASSAY_ERR_CONFIG, "image size 16: CIFAR-10 images are 32 x 32");
+    open_fails(&spec, ASSAY_ERR_CONFIG, "network.image = 16: CIFAR-10's images are 32 x 32");
     spec = spec_of(ASSAY_SOURCE_CIFAR10, "/nonexistent/cifar");
     open_fails(&spec, ASSAY_ERR_INPUT, "'/nonexistent/cifar': no such directory");
     spec = spec_of(ASSAY_SOURCE_CIFAR10, "");

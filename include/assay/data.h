@@ -42,6 +42,12 @@ struct assay_data_memory {
 };
 int assay_data_open_in(struct assay_data **out, const struct assay_data_spec *spec,
                        const struct assay_data_memory *memory, struct assay_err *err);
+// The spec names files that are not there: an error of assay_data_open. Where only sizes and times
+// matter there is a stand-in: generated images and labels, which count as having the bytes of the
+// whole of CIFAR (of unknown files: none), with a warning that says so.
+bool assay_data_absent(const struct assay_data_spec *spec);
+int assay_data_stand_in(struct assay_data **out, const struct assay_data_spec *spec,
+                        struct assay_err *err);
 // The images of such a block after it was filled, here or by another process, by the same spec.
 int assay_data_attach(struct assay_data **out, const struct assay_data_spec *spec,
                       const void *block, struct assay_err *err);

@@ -99,6 +99,9 @@ struct assay_images;
 // ranks would. What is over run.memory is an error before the first image is read.
 int assay_images_open(struct assay_images **out, const struct assay_config *config,
                       struct assay_comm *comm, int sharing, struct assay_err *err);
+// Without files, and for this process alone: see assay_data_stand_in.
+int assay_images_stand_in(struct assay_images **out, const struct assay_config *config, int sharing,
+                          struct assay_err *err);
 const struct assay_data *assay_images_data(const struct assay_images *images);
 // What a rank has in memory beside an evaluator, in bytes. Of a run the most that any of its ranks
 // has, so that all judge alike what fits into run.memory.

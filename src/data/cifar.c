@@ -230,17 +230,23 @@ const char *assay_data_cifar_name(const struct assay_data_spec *spec)
 }
 
 // ---- all of it ----------------------------------------------------------------------------------
-static int check_directory(const struct assay_data *data, const struct layout *layout,
+int assay_data_check_cifar(const struct assay_data_spec *spec, struct assay_err *err)
+{
+    if (spec->image == SIDE) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG, "network.image = %u: %s's images are %d x %d",
+                         spec->image, layout_of(spec)->name, SIDE, SIDE);
+}
+
+static int check_directory(const struct assay_data_spec *spec, const struct layout *layout,
                            struct assay_err *err)
 {
     struct stat st;
-    if (data->spec.image != SIDE)
-        return assay_err_set(err, ASSAY_ERR_CONFIG, "image size %u: %s images are %d x %d",
-                             data->spec.image, layout->name, SIDE, SIDE);
-    if (stat(data->spec.path, &st) == 0 && S_ISDIR(st.st_mode)) return ASSAY_OK;
+    ASSAY_TRY(assay_data_check_cifar(spec, err));
+    if (assay_data_absent(spec)) return assay_data_refuse_absent(spec, err);
+    if (stat(spec->path, &st) == 0 && S_ISDIR(st.st_mode)) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "data path '%s': no such directory; expected %s's %s (the binary version)",
-                         data->spec.path, layout->name, layout->directory);
+                         "data.path = '%s': no directory; expected %s's %s (the binary version)",
+                         spec->path, layout->name, layout->directory);
 }
 
 int assay_data_load_cifar(struct assay_data *data, struct assay_err *err)
@@ -248,7 +254,7 @@ int assay_data_load_cifar(struct assay_data *data, struct assay_err *err)
     const struct layout *layout = layout_of(&data->spec);
     size_t n_file;
     uint64_t n;
-    ASSAY_TRY(check_directory(data, layout, err));
+    ASSAY_TRY(check_directory(&data->spec, layout, err));
     data->element = ELEMENT_U8;
     data->classes = layout->limit[layout->label_bytes - 1];
     ASSAY_TRY(find_files(data, &n_file, err));

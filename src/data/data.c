@@ -49,6 +49,7 @@ static int load(struct assay_data *data, struct assay_err *err)
     case ASSAY_SOURCE_CIFAR100:
         return assay_data_load_cifar(data, err);
     case ASSAY_SOURCE_HDF5:
+        if (assay_data_absent(&data->spec)) return assay_data_refuse_absent(&data->spec, err);
         return assay_data_load_hdf5(data, err);
     }
     assay_bug(__FILE__, __LINE__, "data source");
@@ -174,6 +175,16 @@ int assay_data_open(struct assay_data **out, const struct assay_data_spec *spec,
     return assay_data_open_in(out, spec, NULL, err);
 }
 
+int assay_data_stand_in(struct assay_data **out, const struct assay_data_spec *spec,
+                        struct assay_err *err)
+{
+    ASSAY_ASSERT(assay_data_absent(spec));
+    if (spec->source != ASSAY_SOURCE_HDF5) ASSAY_TRY(assay_data_check_cifar(spec, err));
+    ASSAY_TRY(create(out, spec, err));
+    assay_data_stand_for(*out);
+    return ASSAY_OK;
+}
+
 int assay_data_attach(struct assay_data **out, const struct assay_data_spec *spec,
                       const void *block, struct assay_err *err)
 {
@@ -202,7 +213,8 @@ void assay_data_close(struct assay_data *data)
 size_t assay_data_bytes(const struct assay_data *data)
 {
     size_t pixels, all = 0;
-    return data->block && block_bytes(data, data->room, &pixels, &all) ? all : 0;
+    const bool any = data->block || (data->stand_in && data->room);
+    return any && block_bytes(data, data->room, &pixels, &all) ? all : 0;
 }
 
 size_t assay_data_draw_bytes(const struct assay_data *data)
@@ -235,7 +247,7 @@ uint32_t assay_data_channels(const struct assay_data *data)
 
 bool assay_data_labelled(const struct assay_data *data)
 {
-    return data->label != NULL;
+    return data->label || data->stand_in;
 }
 
 struct assay_hash assay_data_digest(const struct assay_data *data)

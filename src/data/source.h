@@ -22,6 +22,7 @@ struct assay_data {
     bool owned;                             // the block
     size_t reading;                         // bytes that reading took beside it
     struct assay_hash digest;
+    bool stand_in;                    // of files that are not there: generated
     uint64_t room;                    // images that have room in it
     uint32_t *label_room;             // (room)
     char warning[ASSAY_DATA_WARNING]; // of what is missing or looks wrong; "" for nothing
@@ -35,6 +36,11 @@ int assay_data_reserve(struct assay_data *data, uint64_t count, struct assay_err
 // it.
 int assay_data_load_cifar(struct assay_data *data, struct assay_err *err);
 int assay_data_load_hdf5(struct assay_data *data, struct assay_err *err);
+// An error if a network of this size cannot take CIFAR's images.
+int assay_data_check_cifar(const struct assay_data_spec *spec, struct assay_err *err);
+// The error of assay_data_absent, and what stands in for such files.
+int assay_data_refuse_absent(const struct assay_data_spec *spec, struct assay_err *err);
+void assay_data_stand_for(struct assay_data *data);
 // Adds a sentence to its warning.
 void assay_data_warn(struct assay_data *data, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

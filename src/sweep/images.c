@@ -185,6 +185,20 @@ int assay_images_open(struct assay_images **out, const struct assay_config *conf
     return status;
 }
 
+int assay_images_stand_in(struct assay_images **out, const struct assay_config *config, int sharing,
+                          struct assay_err *err)
+{
+    struct assay_images *images = calloc(1, sizeof *images);
+
+    *out = images;
+    if (!images) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for images");
+    *images =
+        (struct assay_images){.config = config, .sharing = sharing, .program = program_bytes()};
+    ASSAY_TRY(assay_data_stand_in(&images->data, &config->data, err));
+    weigh(images);
+    return 0;
+}
+
 // ---- what is open -------------------------------------------------------------------------------
 const struct assay_data *assay_images_data(const struct assay_images *images)
 {

@@ -72,6 +72,11 @@ static int print_state(const struct sweep_outline *o, const char *dir, FILE *out
         fprintf(out, "directory: %s, a new run\n", dir);
         return 0;
     }
+    if (o->absent) {
+        fprintf(out, "directory: %s, holds a run; whether of these images only they can tell\n",
+                dir);
+        return 0;
+    }
     ASSAY_TRY(assay_kern_select(&kern, o->config.cpu, err));
     ASSAY_TRY(assay_journal_peek(dir, &identity, &list, &n_list, err));
     const bool same = same_identity(o, identity, assay_kern_name(kern));

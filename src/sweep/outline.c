@@ -27,9 +27,12 @@ static int open_evaluator(struct sweep_outline *o, const struct assay_images *im
 static int open_images(struct sweep_outline *o, int sharing, struct assay_err *err)
 {
     struct assay_images *images;
+    const struct assay_config *config = &o->config;
 
-    ASSAY_TRY(assay_images_open(&images, &o->config, NULL, sharing, err));
-    const int status = open_evaluator(o, images, sharing, err);
+    o->absent = assay_data_absent(&config->data);
+    int status = o->absent ? assay_images_stand_in(&images, config, sharing, err)
+                           : assay_images_open(&images, config, NULL, sharing, err);
+    if (status >= 0) status = open_evaluator(o, images, sharing, err);
     assay_images_close(images);
     return status;
 }

@@ -129,6 +129,7 @@ struct sweep_outline {
     struct assay_evaluator *evaluator;
     char data[ASSAY_DATA_IDENTITY];
     char warning[ASSAY_DATA_WARNING]; // of the images
+    bool absent;                      // they are not there, and others stand in for them
     double opening;                   // seconds that a rank takes before its first candidate
     uint64_t images;                  // bytes of a host's copy
     int sharing;                      // ranks of a host, the fewest on any

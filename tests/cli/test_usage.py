@@ -134,6 +134,41 @@ class Directory(Case):
         self.fails(1, "rank", self.path("search"), says=["holds a search"])
 
 
+class NoImages(Case):
+    """Without the data set a run ends with both ways out; what it would take is told all the same."""
+    def setUp(self):
+        super().setUp()
+        self.config = self.write("c.ini", "[candidates]\nsample = 30\n[data]\nsource = cifar10\npath = cifar\n"
+                                          "[nasi]\nlabels = true\nbatch = 4\n[ntk]\nbatch = 4\n[run]\nmetrics = ntk_ridge,nasi,cost\n")
+
+    def test_a_run_names_both_ways_out(self):
+        for verb in ("sweep", "search"):
+            self.fails(1, verb, self.config, "-o", self.path("run"), cwd=self.dir,
+                       says=["data.path = 'cifar': no such directory", "cifar-10-binary.tar.gz", "data.source=gaussian"])
+        self.fails(1, "eval", "nas-bench-201", "5", "--set", "data.source=hdf5", "--set", f"data.path={self.path('x.h5')}:/x",
+                   says=["x.h5:/x': no such file", "HDF5", "data.source=gaussian"])
+        self.assertFalse(os.path.exists(self.path("run")))
+
+    def test_what_it_would_take(self):
+        dry = ("sweep", self.config, "-o", self.path("run"), "--dry-run")
+        for words in (dry, ("plan", self.config, "--seconds", "0", "--ntasks", "2")):
+            text = self.works(*words, cwd=self.dir)
+            self.assertIn("30 candidates", text)
+            self.assertIn("warning: data.path = 'cifar' is not there: sizes and times are told as if it were\n", text)
+            self.assertIn("images 146.7", text)  # 50,000 of 3,072 bytes and a label of 4
+        text = self.works(*dry, "--set", "data.source=hdf5", "--set", "data.path=no.h5:/x")
+        self.assertIn("warning: data.path = 'no.h5:/x' is not there: sizes and times are told without its images\n", text)
+        self.assertIn("a new run", text)
+        self.assertEqual(run("sweep", self.config, "-o", self.path("run"), "-q", "--set", "data.source=gaussian", "--metrics", "cost").returncode, 0)
+        self.assertIn("holds a run; whether of these images only they can tell", self.works(*dry, cwd=self.dir))
+
+    def test_what_is_damaged_is_an_error(self):
+        os.mkdir(self.path("cifar"))
+        for words in (("sweep", self.config, "-o", self.path("run"), "--dry-run"), ("plan", self.config)):
+            self.fails(1, *words, cwd=self.dir, says=["cifar"])
+            self.fails(2, *words, "--set", "network.image=16", cwd=self.dir, says=["network.image = 16"])
+
+
 class Candidates(Case):
     """Another choice of candidates on the command line stands in place of the file's."""
     FILES = {"sample": "sample = 300\nseed = 1\n", "range": "first = 100\ncount = 50\n",
