@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every command that the help texts, the README and the shipped configurations show, with smaller networks and images.
+
+usage: test_examples.py ASSAY SOURCE_ROOT
+"""
+import configparser
+import csv
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+import h5py
+import numpy
+
+from test_cli import ASSAY, ENV, ROOT, Case
+
+VERBS = ["list", "show", "eval", "sweep", "plan", "pack", "rank", "correlate", "search", "merge"]  # in an order that works
+SMALL = {"data": {"source": "hdf5", "path": "images.h5:/x"}, "network": {"image": "8"}, "ntk": {"batch": "4"},
+         "nasi": {"batch": "4"}, "regions": {"batch": "20", "batches": "1"}, "run": {"repeats": "1"},
+         "search": {"seeds": "0", "steps": "2", "channels": "2", "cells": "1", "samples": "3"}}
+# What needs weights from another program; tests of their own run such commands.
+ELSEWHERE = re.compile(r"--weights g\.h5")
+
+
+def is_command(line):
+    return re.match(r"(mpirun -n \d+ |srun )?assay ", line)
+
+
+def join_lines(text):
+    return re.sub(r"\\\n\s*", "", text)
+
+
+class Examples(Case):
+    def setUp(self):
+        super().setUp()
+        os.makedirs(self.path("bin"))
+        os.makedirs(self.path("configs"))
+        os.symlink(os.path.join(ROOT, "results"), self.path("results"))
+        os.symlink(ASSAY, self.path("bin/assay"))
+        self.write("bin/srun", "#!/bin/sh\nexec \"$@\"\n")
+        os.chmod(self.path("bin/srun"), 0o755)
+        self.env = dict(ENV, PATH=self.path("bin") + ":" + ENV["PATH"])
+        for name in os.listdir(os.path.join(ROOT, "configs")):
+            if name.endswith(".ini"):
+                self.shrink(name)
+        rng = numpy.random.default_rng(1)
+        with h5py.File(self.path("images.h5"), "w") as f:
+            f["x"] = rng.random((80, 3, 8, 8))
+            f["labels"] = numpy.arange(80) % 10
+        self.write_tables()
+
+    def shrink(self, name):
+        """A copy of a shipped configuration that takes no time."""
+        config = configparser.ConfigParser(interpolation=None)
+        config.read(os.path.join(ROOT, "configs", name))
+        for section, keys in SMALL.items():
+            if section in config or section != "search":
+                config[section] = {**(config[section] if section in config else {}), **keys}
+        if "search" not in config:
+            config["candidates"] = {**(config["candidates"] if "candidates" in config else {}), "sample": "20"}
+        with open(self.path(f"configs/{name}"), "w") as f:
+            config.write(f)
+
+    def write_tables(self):
+        rows = list(csv.DictReader(io.StringIO(self.works("rank", "results/nb201-default-cifar10.h5", "--all", "--csv", cwd=ROOT))))
+        for name, arch, target in (("accuracy.csv", "arch", "test_accuracy"), ("nb201.csv", "arch_str", "acc"),
+                                   ("nb201-cifar10.csv", "arch", "accuracy")):
+            with open(self.path(name), "w", newline="") as f:
+                table = csv.writer(f)
+                table.writerow(["index", arch, target, "valid_accuracy"])
+                for i, row in enumerate(rows):
+                    table.writerow([i, row["arch"], 90 - i % 37, 80 + i % 7])
+
+    def example(self, command):
+        with self.subTest(command=command):
+            p = subprocess.run(["sh", "-c", command], cwd=self.dir, env=self.env, text=True, capture_output=True, timeout=300,
+                               stdin=subprocess.DEVNULL)
+            self.assertIn(p.returncode, (0, 3), p.stderr)  # 3: of random networks some are degenerate
+            self.assertNotIn("warning: stopped", p.stderr)
+
+    def commands(self, text):
+        found = [line.strip() for line in join_lines(text).splitlines() if is_command(line.strip())]
+        return [line for line in found if not ELSEWHERE.search(line)]
+
+    def test_help(self):
+        number = 0
+        for verb in VERBS:
+            if verb == "merge":
+                for i in (1, 2, 3):
+                    self.example(f"assay sweep configs/nb201-quickstart.ini -o runs/part{i} --shard {i}/3")
+            text = self.works("help", verb).split("\nexamples:\n")[1]
+            self.assertEqual([line for line in join_lines(text).splitlines() if not is_command(line.strip())], [])
+            for command in self.commands(text):
+                if verb == "search":  # each with a directory that no other has
+                    command = re.sub(r"-o runs/\w+", f"-o runs/search{number}", command)
+                if command.startswith("assay merge") and "nb201" in command:
+                    shutil.rmtree(self.path("runs/nb201"))
+                self.example(command)
+                number += 1
+        self.assertGreater(number, 25)
+
+    def test_readme_and_configurations(self):
+        with open(os.path.join(ROOT, "README.md")) as f:
+            blocks = re.findall(r"(?ms)^```\n(.*?)^```", f.read())
+        commands = self.commands("\n".join(block.replace("$ ", "") for block in blocks))
+        self.assertGreater(len(commands), 7)
+        for name in sorted(os.listdir(self.path("configs"))):
+            with open(os.path.join(ROOT, "configs", name)) as f:
+                own = self.commands(re.sub(r"(?m)^# *", "", f.read()))
+            self.assertGreater(len(own), 0, name)
+            commands += [command.replace("runs/", f"runs/of-{name}-") for command in own]
+        for command in dict.fromkeys(commands):
+            self.example(command)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
