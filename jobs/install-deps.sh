@@ -14,6 +14,15 @@ assay_missing() {
     done
 }
 
+# assay_refuse WHY PACKAGE...
+assay_refuse() {
+    why=$1
+    shift
+    echo "$why; run this as root, then start again:" >&2
+    echo "    apt-get update && apt-get install -y --no-install-recommends" "$@" >&2
+    return 1
+}
+
 # assay_install PACKAGE...: does nothing, and needs no rights, when nothing is missing
 assay_install() {
     if ! command -v dpkg-query >/dev/null; then
@@ -24,8 +33,12 @@ assay_install() {
     [ -z "$missing" ] && return 0
     echo "installing:" $missing
     as_root=
-    [ "$(id -u)" -eq 0 ] || as_root=sudo
-    $as_root apt-get update -qq </dev/null &&
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root=sudo
+        command -v sudo >/dev/null || { assay_refuse "there is no sudo here to install them" $missing; return; }
+    fi
+    { $as_root apt-get update -qq </dev/null &&
         $as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get install -y -qq --no-install-recommends $missing </dev/null
+            apt-get install -y -qq --no-install-recommends $missing </dev/null; } ||
+        assay_refuse "they could not be installed" $missing
 }

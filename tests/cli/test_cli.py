@@ -306,6 +306,34 @@ class Config(Case):
             self.assertEqual(p.stderr.count("assay: "), 1, p.stderr)
 
 
+class Install(Case):
+    """A user who is not root on a Debian that lacks packages."""
+    def script(self, name, *tools):
+        os.mkdir(self.path("bin"))
+        for tool, does in (("id", "echo 1000"), ("dpkg-query", "exit 1"), *tools):
+            os.chmod(self.write(f"bin/{tool}", f"#!/bin/sh\n{does}\n"), 0o755)
+        for tool in ("dirname", "grep", "env"):
+            os.symlink(shutil.which(tool), self.path(f"bin/{tool}"))
+        return subprocess.run(["/bin/sh", os.path.join(ROOT, name)], env={"PATH": self.path("bin")}, text=True, timeout=60,
+                              capture_output=True, stdin=subprocess.DEVNULL)
+
+    def refused(self, p, why):
+        self.assertEqual(p.returncode, 1)
+        self.assertRegex(p.stderr, rf"\A{why}; run this as root, then start again:\n"
+                                   r"    apt-get update && apt-get install -y --no-install-recommends gcc .*\n\Z")
+
+    def test_no_sudo(self):
+        self.refused(self.script("jobs/quickstart.sh"), "there is no sudo here to install them")
+
+    def test_tests_without_sudo(self):
+        p = self.script("tests/run.sh")
+        self.refused(p, "there is no sudo here to install them")
+        self.assertIn("python3-h5py", p.stderr)
+
+    def test_a_sudo_that_refuses(self):
+        self.refused(self.script("jobs/quickstart.sh", ("sudo", "exit 1")), "they could not be installed")
+
+
 class Output(Case):
     COMMANDS = [("--help",), ("--version",), ("list", "options"), ("show", "nas-bench-201", "1"),
                 ("rank", "--help")]
