@@ -32,12 +32,16 @@ struct assay_err {
     char text[1024];
 };
 
-// Writes the formatted text and returns code (negative). err may be NULL.
+// Writes the formatted text, with control characters as assay_text_show shows them, and returns
+// code (negative). err may be NULL.
 int assay_err_set(struct assay_err *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 // Puts "prefix: " in front of the text already there; returns err's code.
 int assay_err_prefix(struct assay_err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+// Puts lines behind it, each with "\n" in front.
+void assay_err_lines(struct assay_err *err, const char *lines);
 
 // The only control-flow macro: passes a negative status up.
 #define ASSAY_TRY(expr)                                                                            \
@@ -67,6 +71,25 @@ struct assay_column {
     int direction;                    // +1 larger is better, -1 smaller is better, 0 neither
 };
 
+// ---- texts that somebody else wrote ------------------------------------------------------------
+// What is wrong with a text, to stand behind its name, or NULL: control characters (also C1, line
+// separators and what turns the direction of writing), or bytes that are not UTF-8's.
+const char *assay_text_fault(const char *text);
+// Copies it, with \x1b in place of each such byte, up to a character that does not fit. lines: line
+// ends stay.
+void assay_text_show(char *out, size_t cap, const char *text, bool lines);
+// Opens a file to read it and waits for nobody: a directory or block device, or with `regular` any
+// other kind than a regular file is ERR_INPUT, which says what was expected. who opens the error
+// text. Reading from a pipe waits for those who write to it.
+int assay_file_open(int *fd, const char *file, const char *who, bool regular, const char *expected,
+                    struct assay_err *err);
+// The whole of a text file or pipe, malloc'd, without a byte order mark, its last line ended.
+// ERR_INPUT: a zero byte (with its line), UTF-16, an empty pipe, more than ASSAY_TEXT_FILE_MAX
+// bytes.
+#define ASSAY_TEXT_FILE_MAX (1 << 30)
+int assay_text_read(char **text, const char *file, const char *who, const char *expected,
+                    struct assay_err *err);
+
 // ---- log --------------------------------------------------------------------------------------
 enum assay_log_level {
     ASSAY_LOG_QUIET,
@@ -82,7 +105,8 @@ struct assay_log {
     int rank; // printed in front of each line when >= 0
 };
 
-// One line, flushed; log may be NULL (nothing printed).
+// One line, flushed; control characters as assay_text_show shows them. log may be NULL (nothing
+// printed).
 void assay_log_line(const struct assay_log *log, enum assay_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -119,6 +143,8 @@ void assay_arena_finish(struct assay_arena *arena);
 
 // Bytes that the system counts as this process's, in memory, now; 0: it does not say.
 uint64_t assay_resident(void);
+// Bytes that it can have at most: those of the machine or container, or its own limit.
+uint64_t assay_memory_most(void);
 
 // ---- hash -------------------------------------------------------------------------------------
 struct assay_hash {

@@ -13,7 +13,7 @@ int assay_err_set(struct assay_err *err, int code, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    memcpy(err->text, text, sizeof text);
+    assay_text_show(err->text, sizeof err->text, text, false);
     err->code = code;
     return code;
 }
@@ -21,12 +21,22 @@ int assay_err_set(struct assay_err *err, int code, const char *fmt, ...)
 int assay_err_prefix(struct assay_err *err, const char *fmt, ...)
 {
     if (!err) return ASSAY_ERR_INPUT;
-    char prefix[512];
+    char prefix[512], text[sizeof err->text];
     va_list args;
     va_start(args, fmt);
     vsnprintf(prefix, sizeof prefix, fmt, args);
     va_end(args);
-    return assay_err_set(err, err->code, "%s: %s", prefix, err->text);
+    memcpy(text, err->text, sizeof text);
+    assay_err_set(err, err->code, "%s: ", prefix);
+    // What stands there has been through this once, and its lines stay.
+    assay_err_lines(err, text);
+    return err->code;
+}
+
+void assay_err_lines(struct assay_err *err, const char *lines)
+{
+    const size_t n = err ? strlen(err->text) : 0;
+    if (err) assay_text_show(err->text + n, sizeof err->text - n, lines, true);
 }
 
 void assay_bug(const char *file, int line, const char *what)
