@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 // Where the reader is: cells are cut out of the text in place.
 struct cursor {
@@ -20,67 +16,6 @@ struct cursor {
 static int csv_fail(const struct cursor *c, size_t line, const char *what)
 {
     return assay_err_set(c->err, ASSAY_ERR_INPUT, "%s:%zu: %s", c->csv->file, line, what);
-}
-
-// ---- the file -----------------------------------------------------------------------------------
-// A pipe is opened without waiting for a program that writes to it, and then waited for.
-static int open_file(const char *file, FILE **stream, struct assay_err *err)
-{
-    struct stat st;
-    const int fd = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0) return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", file, strerror(errno));
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-        close(fd);
-        return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: a directory, expected a comma-separated table", file);
-    }
-    *stream = fcntl(fd, F_SETFL, 0) < 0 ? NULL : fdopen(fd, "r");
-    if (*stream) return ASSAY_OK;
-    assay_err_set(err, ASSAY_ERR_IO, "%s: %s", file, strerror(errno));
-    close(fd);
-    return ASSAY_ERR_IO;
-}
-
-static int grow_text(char **text, size_t *cap, struct assay_err *err)
-{
-    *cap = *cap ? 2 * *cap : 1 << 16;
-    char *more = realloc(*text, *cap);
-    if (!more) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a table of text");
-    *text = more;
-    return ASSAY_OK;
-}
-
-// Text has no zero bytes, UTF-16 has one in every line's end.
-static int check_bytes(const struct cli_csv *csv, size_t n, struct assay_err *err)
-{
-    const char *zero = memchr(csv->text, 0, n);
-    size_t line = 1;
-    if (!zero) return ASSAY_OK;
-    const bool marked =
-        memcmp(csv->text, "\xFF\xFE", 2) == 0 || memcmp(csv->text, "\xFE\xFF", 2) == 0;
-    if (marked)
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: UTF-16 text, expected UTF-8", csv->file);
-    for (const char *at = csv->text; at < zero; at++) line += *at == '\n';
-    return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "%s:%zu: a zero byte: not a text file, or not in UTF-8", csv->file, line);
-}
-
-// The whole stream, with a final newline and zero.
-static int slurp(FILE *stream, struct cli_csv *csv, struct assay_err *err)
-{
-    size_t n = 0, cap = 0;
-    for (;;) {
-        if (n + 2 >= cap) ASSAY_TRY(grow_text(&csv->text, &cap, err));
-        const size_t got = fread(csv->text + n, 1, cap - n - 2, stream);
-        if (got == 0) break;
-        n += got;
-        ASSAY_TRY(check_bytes(csv, n, err)); // at once: a device may have no end
-    }
-    if (ferror(stream))
-        return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", csv->file, strerror(errno));
-    if (n == 0 || csv->text[n - 1] != '\n') csv->text[n++] = '\n';
-    csv->text[n] = 0;
-    return ASSAY_OK;
 }
 
 // ---- cells --------------------------------------------------------------------------------------
@@ -211,16 +146,10 @@ static int read_rows(struct cursor *c)
 
 int cli_csv_read(struct cli_csv *csv, const char *file, struct assay_err *err)
 {
-    FILE *stream = NULL;
     *csv = (struct cli_csv){.file = file};
-    ASSAY_TRY(open_file(file, &stream, err));
-    int status = slurp(stream, csv, err);
-    fclose(stream);
-    if (status >= 0) {
-        struct cursor c = {.csv = csv, .at = csv->text, .line = 1, .err = err};
-        if (strncmp(c.at, "\xEF\xBB\xBF", 3) == 0) c.at += 3; // the mark spreadsheets put first
-        status = read_rows(&c);
-    }
+    ASSAY_TRY(assay_text_read(&csv->text, file, file, "a comma-separated table", err));
+    const int status =
+        read_rows(&(struct cursor){.csv = csv, .at = csv->text, .line = 1, .err = err});
     if (status < 0) cli_csv_free(csv);
     return status;
 }
@@ -240,8 +169,6 @@ static int no_column(const struct cli_csv *csv, const char *name, const char *op
     char known[512] = "", other[64] = "";
     for (size_t i = 0, n = 0; i < csv->n_column && n < sizeof known; i++)
         n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", i ? ", " : "", csv->cell[i]);
-    for (char *at = known; *at; at++)
-        if (strchr("\r\n", *at)) *at = ' ';
     if (option) snprintf(other, sizeof other, " (%.30s names another)", option);
     return assay_err_set(err, ASSAY_ERR_INPUT, "%s: no column '%.100s'%s; it has: %s", csv->file,
                          name, other, known);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
 
-#include <errno.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +48,7 @@ int cli_settings_add(struct cli_settings *settings, const char *section, const c
 // ---- INI files --------------------------------------------------------------------------------
 // The library calls next_line and then, for a "key = value" line, on_pair; the first error ends it.
 struct ini_file {
-    FILE *stream;
+    const char *at; // what is left of its text
     const char *name;
     unsigned line;
     struct cli_settings *settings;
@@ -68,12 +67,9 @@ static int ini_fail(struct ini_file *f, int code, const char *what)
 static void check_line(struct ini_file *f, const char *text, size_t room)
 {
     const size_t n = strlen(text), blank = strspn(text, " \t"), body = strspn(text, " \t\r\n");
-    const bool whole = (n > 0 && text[n - 1] == '\n') || feof(f->stream);
     char what[64];
     snprintf(what, sizeof what, "the line is longer than %zu characters", room - 1);
-    if (!whole && n < room)
-        ini_fail(f, ASSAY_ERR_CONFIG, "a zero byte: not a text file");
-    else if (!whole && getc(f->stream) != EOF)
+    if (text[n - 1] != '\n')
         ini_fail(f, ASSAY_ERR_CONFIG, what);
     else if (body < n && blank > 0 && !strchr(";#", text[blank]))
         ini_fail(f, ASSAY_ERR_CONFIG, "a key or section must start at the beginning of its line");
@@ -82,7 +78,10 @@ static void check_line(struct ini_file *f, const char *text, size_t room)
 static char *next_line(char *text, int size, void *user)
 {
     struct ini_file *f = user;
-    if (f->status < 0 || !fgets(text, size, f->stream)) return NULL;
+    if (f->status < 0 || !*f->at) return NULL;
+    const size_t n = strcspn(f->at, "\n") + 1;
+    snprintf(text, (size_t)size, "%.*s", (int)(n < (size_t)size ? n : (size_t)size), f->at);
+    f->at += n;
     f->line++;
     check_line(f, text, (size_t)size - 1);
     return f->status < 0 ? NULL : text;
@@ -119,8 +118,6 @@ static int ini_read(struct ini_file *f)
         return ini_fail(f, ASSAY_ERR_CONFIG, "expected [section], key = value, or a comment");
     }
     if (f->status < 0) return f->status;
-    if (ferror(f->stream))
-        return assay_err_set(f->err, ASSAY_ERR_IO, "%s: %s", f->name, strerror(errno));
     if (bad < 0) return assay_err_set(f->err, ASSAY_ERR_MEMORY, "%s: out of memory", f->name);
     return ASSAY_OK;
 }
@@ -128,11 +125,11 @@ static int ini_read(struct ini_file *f)
 int cli_settings_read(struct cli_settings *settings, const char *file, struct assay_err *err)
 {
     struct ini_file f = {.name = file, .settings = settings, .first = settings->n, .err = err};
-    f.stream = fopen(file, "r");
-    if (!f.stream)
-        return assay_err_set(err, ASSAY_ERR_IO, "configuration file %s: %s", file, strerror(errno));
+    char *text;
+    ASSAY_TRY(assay_text_read(&text, file, file, "a configuration file", err));
+    f.at = text;
     const int status = ini_read(&f);
-    fclose(f.stream);
+    free(text);
     return status;
 }
 

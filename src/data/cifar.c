@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { SIDE = 32, PIXELS = CHANNELS * SIDE * SIDE };
 
@@ -74,23 +75,27 @@ static int take_record(struct assay_data *data, const unsigned char *record, uin
     return ASSAY_OK;
 }
 
+static int open_stream(struct batch_file *file, int fd, const struct layout *layout,
+                       struct assay_err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", file->name, strerror(errno));
+    ASSAY_TRY(check_size(file->name, (uint64_t)st.st_size, layout, err));
+    file->n = (uint64_t)st.st_size / (layout->label_bytes + PIXELS);
+    file->stream = fdopen(fd, "rb");
+    if (file->stream) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", file->name, strerror(errno));
+}
+
 static int open_file(const struct assay_data *data, const struct layout *layout, const char *name,
                      struct batch_file *file, struct assay_err *err)
 {
-    struct stat st;
+    int fd;
     snprintf(file->name, sizeof file->name, "%s/%s", data->spec.path, name);
-    file->stream = fopen(file->name, "rb");
-    if (!file->stream)
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s", file->name, strerror(errno));
-    int status = ASSAY_OK;
-    if (fstat(fileno(file->stream), &st) != 0 || !S_ISREG(st.st_mode))
-        status = assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a regular file", file->name);
-    else
-        status = check_size(file->name, (uint64_t)st.st_size, layout, err);
-    if (status < 0)
-        fclose(file->stream);
-    else
-        file->n = (uint64_t)st.st_size / (layout->label_bytes + PIXELS);
+    ASSAY_TRY(assay_file_open(&fd, file->name, file->name, true, "a file of images", err));
+    const int status = open_stream(file, fd, layout, err);
+    if (status < 0) close(fd);
     return status;
 }
 

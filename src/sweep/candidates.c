@@ -2,7 +2,6 @@
 // Which candidates a configuration names: a range, a sample of it, or a file.
 #include "run.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,45 +47,35 @@ static char *strip(char *line)
     return line;
 }
 
-static int read_lines(struct list *list, FILE *file, const char *name,
+static int read_lines(struct list *list, char *rest, const char *name,
                       const struct assay_space *space, struct assay_err *err)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    int status = 0;
+    uint64_t number = 1, index;
 
-    for (uint64_t number = 1; !status && getline(&line, &cap, file) >= 0; number++) {
-        uint64_t index = 0;
+    for (char *line; (line = strsep(&rest, "\n")); number++) {
         const char *text = strip(line);
         if (!*text) continue;
-        status = assay_space_parse(space, text, &index, err);
-        if (status)
-            assay_err_prefix(err, "%s:%" PRIu64, name, number);
-        else
-            status = append(list, index, err);
+        if (assay_space_parse(space, text, &index, err) < 0)
+            return assay_err_prefix(err, "%s:%" PRIu64, name, number);
+        ASSAY_TRY(append(list, index, err));
     }
-    free(line);
-    if (!status && ferror(file))
-        status =
-            assay_err_set(err, ASSAY_ERR_IO, "candidates.archs = %s: %s", name, strerror(errno));
-    return status;
+    return 0;
 }
 
 static int from_file(struct list *list, const struct assay_config *config,
                      const struct assay_space *space, struct assay_err *err)
 {
-    FILE *file = fopen(config->archs, "r");
-    if (!file)
-        return assay_err_set(err, ASSAY_ERR_IO, "candidates.archs = %.400s: %s", config->archs,
-                             strerror(errno));
-    int status = read_lines(list, file, config->archs, space, err);
-    fclose(file);
-    if (!status && !list->n)
-        status = assay_err_set(err, ASSAY_ERR_INPUT,
-                               "candidates.archs = %.400s: no architecture in the file, expected "
-                               "one per line",
-                               config->archs);
-    return status ? status : check_number(config, list->n, err);
+    char *text, who[ASSAY_TEXT_MAX + 32];
+
+    snprintf(who, sizeof who, "candidates.archs = %.400s", config->archs);
+    ASSAY_TRY(assay_text_read(&text, config->archs, who, "one architecture per line", err));
+    const int status = read_lines(list, text, config->archs, space, err);
+    free(text);
+    ASSAY_TRY(status);
+    if (!list->n)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: no architecture in the file, expected one per line", who);
+    return check_number(config, list->n, err);
 }
 
 // ---- a range, or a sample of it -----------------------------------------------------------------
