@@ -37,11 +37,13 @@ static struct lines split(const char *text)
     return lines;
 }
 
-// common[i * (b.n + 1) + j]: length of the longest common subsequence of a[i..] and b[j..].
+// common[i * (b.n + 1) + j]: length of the longest common subsequence of a[i..] and b[j..]; NULL
+// for lines by the thousand, which no run has.
 static uint32_t *common_lengths(struct lines a, struct lines b)
 {
+    enum { MOST = 1 << 22 };
     const size_t width = b.n + 1;
-    uint32_t *common = calloc((a.n + 1) * width, sizeof *common);
+    uint32_t *common = a.n < MOST / width ? calloc((a.n + 1) * width, sizeof *common) : NULL;
     for (size_t i = common ? a.n : 0; i-- > 0;) {
         for (size_t j = b.n; j-- > 0;) {
             const uint32_t down = common[(i + 1) * width + j], right = common[i * width + j + 1];

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { VERSION = 1, BYTE_ORDER_MARK = 0x01020304 };
+// An identity is a configuration, its columns and some words: a few KiB.
+enum { VERSION = 1, BYTE_ORDER_MARK = 0x01020304, IDENTITY_MOST = 1 << 16 };
 static const char magic[8] = "assayjnl";
 
 // In the file it is followed by the identity, the extra block and the checksum of all before it.
@@ -53,10 +54,11 @@ static int check_preamble(const struct preamble *p, const char *path, struct ass
     return ASSAY_OK;
 }
 
-// Bytes of the whole header, or 0 when the file is too short to hold it.
+// Bytes of the whole header, or 0 when the file is too short to hold it, or it no header.
 static uint64_t header_bytes(const struct preamble *p, uint64_t file_bytes)
 {
     uint64_t n = sizeof *p + sizeof(uint64_t);
+    if (p->n_identity > IDENTITY_MOST) return 0;
     if (__builtin_add_overflow(n, p->n_identity, &n)) return 0;
     if (__builtin_add_overflow(n, p->n_extra, &n)) return 0;
     return n <= file_bytes ? n : 0;

@@ -150,10 +150,12 @@ static int check_identity(const struct assay_journal *journal, const struct assa
     if (strcmp(header->identity, identity) != 0) {
         char diff[700];
         assay_diff_lines(header->identity, identity, diff, sizeof diff);
-        return assay_err_set(err, ASSAY_ERR_STATE,
-                             "%.200s belongs to another configuration (- its own, + now); use "
-                             "another directory or restore the setting:%s",
-                             journal->path, diff);
+        assay_err_set(err, ASSAY_ERR_STATE,
+                      "%.200s belongs to another configuration (- its own, + now); use another "
+                      "directory or restore the setting:",
+                      journal->path);
+        assay_err_lines(err, diff);
+        return ASSAY_ERR_STATE;
     }
     if (header->n_extra != n_extra || (n_extra && memcmp(header->extra, extra, n_extra) != 0))
         return assay_err_set(err, ASSAY_ERR_STATE,
@@ -163,18 +165,20 @@ static int check_identity(const struct assay_journal *journal, const struct assa
     return ASSAY_OK;
 }
 
-// Opens DIR/journal with these flags and reads its header, which the caller frees.
-static int open_file(struct assay_journal *journal, const char *dir, int flags,
+// Opens DIR/journal and reads its header, which the caller frees.
+static int open_file(struct assay_journal *journal, const char *dir, bool writes,
                      struct assay_header *header, struct assay_err *err)
 {
+    const int flags = writes ? O_RDWR | O_NOFOLLOW : O_RDONLY;
     struct stat st;
     ASSAY_TRY(assay_file_path(journal->path, dir, "journal", err));
-    // A pipe would keep open(2) waiting.
-    if (stat(journal->path, &st) == 0 && !S_ISREG(st.st_mode))
-        return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: not a regular file; expected the journal of a run",
-                             journal->path);
-    journal->fd = open(journal->path, flags | O_CLOEXEC);
+    // A pipe would keep open(2) waiting, and what a link leads to is not ours to write to.
+    const bool there = (writes ? lstat : stat)(journal->path, &st) == 0;
+    if (there && !S_ISREG(st.st_mode))
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s; expected the journal of a run",
+                             journal->path,
+                             S_ISLNK(st.st_mode) ? "a symbolic link" : "not a regular file");
+    journal->fd = open(journal->path, flags | O_NONBLOCK | O_CLOEXEC);
     if (journal->fd < 0)
         return assay_err_set(err, errno == ENOENT ? ASSAY_ERR_INPUT : ASSAY_ERR_IO,
                              "cannot open %s: %s%s", journal->path, strerror(errno),
@@ -214,7 +218,7 @@ int assay_journal_open(struct assay_journal **out, const char *dir,
     if (status >= 0 && access(journal->path, F_OK) != 0 && errno == ENOENT)
         status =
             assay_header_create(dir, assay_record_bytes(schema), identity, extra, n_extra, err);
-    if (status >= 0) status = open_file(journal, dir, O_RDWR, &header, err);
+    if (status >= 0) status = open_file(journal, dir, true, &header, err);
     if (status >= 0) status = check_identity(journal, &header, identity, extra, n_extra, err);
     if (status >= 0) status = check_record_bytes(journal, &header, schema, err);
     if (status >= 0) status = scan(journal, true, log, err);
@@ -235,7 +239,7 @@ int assay_journal_open_read(struct assay_journal **out, const char *dir,
     struct assay_header header = {0};
     struct assay_journal *journal = journal_new(err);
     if (!journal) return ASSAY_ERR_MEMORY;
-    int status = open_file(journal, dir, O_RDONLY, &header, err);
+    int status = open_file(journal, dir, false, &header, err);
     if (status >= 0) status = check_record_bytes(journal, &header, schema, err);
     if (status >= 0) status = scan(journal, false, NULL, err);
     assay_header_free(&header);
@@ -253,7 +257,7 @@ int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n
 {
     struct assay_header header = {0};
     struct assay_journal journal = {.fd = -1};
-    const int status = open_file(&journal, dir, O_RDONLY, &header, err);
+    const int status = open_file(&journal, dir, false, &header, err);
     if (journal.fd >= 0) close(journal.fd);
     if (status < 0) return status;
     *identity = header.identity;

@@ -63,7 +63,9 @@ int assay_record_check(const void *bytes, struct assay_err *err)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "the verdict %" PRId32 " on candidate %" PRIu64 ": expected %d to %d",
                              verdict, index, ASSAY_VERDICT_OK, ASSAY_VERDICT_FAILED);
-    if (memchr(from + 24, 0, ASSAY_REASON_MAX)) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_INPUT, "the reason of candidate %" PRIu64 " has no end",
-                         index);
+    const char *fault = "has no end";
+    if (memchr(from + 24, 0, ASSAY_REASON_MAX)) fault = assay_text_fault(from + 24);
+    if (!fault) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "the reason of candidate %" PRIu64 " %s", index,
+                         fault);
 }

@@ -14,6 +14,8 @@ struct merge {
     uint64_t n_shard;           // 0: no directory so far is a shard
     const char **shard;         // (n_shard + 1) where each is, NULL: nowhere
     void *packed;               // a record
+    bool has_config;
+    struct assay_config config; // of the first directory
     const struct assay_log *log;
     struct assay_err *err;
 };
@@ -34,11 +36,13 @@ static int check_identity(const struct merge *m, const struct sweep_archive *a, 
     const bool same = strcmp(mine, m->whole.identity) == 0;
     assay_diff_lines(m->whole.identity, mine, diff, sizeof diff);
     free(mine);
-    if (!same)
-        return assay_err_set(m->err, ASSAY_ERR_STATE,
-                             "%.200s belongs to another configuration than %.200s (- that, + "
-                             "this):%s",
-                             from, first, diff);
+    if (!same) {
+        assay_err_set(m->err, ASSAY_ERR_STATE,
+                      "%.200s belongs to another configuration than %.200s (- that, + this):", from,
+                      first);
+        assay_err_lines(m->err, diff);
+        return ASSAY_ERR_STATE;
+    }
     if (a->n_list != m->whole.n_list || memcmp(a->list, m->whole.list, a->n_list) != 0)
         return assay_err_set(m->err, ASSAY_ERR_STATE,
                              "%.200s belongs to another list of candidates than %.200s", from,
@@ -222,29 +226,25 @@ static int publish(struct merge *m)
     return status;
 }
 
-// The configuration with its circumstances, such as where the data lie, which an identity lacks.
-static int write_config(const struct merge *m, const char *first)
+// The configuration with its circumstances, such as where the data lie, which an identity lacks; it
+// stands in results.h5 in any case.
+static int read_config(struct merge *m, const char *first)
 {
-    char path[2 * ASSAY_TEXT_MAX], *text = NULL;
-    size_t cap = 0;
-    struct assay_config config = {0};
+    char path[2 * ASSAY_TEXT_MAX], *text;
 
     snprintf(path, sizeof path, "%s/config.ini", first);
-    FILE *in = fopen(path, "r");
-    if (!in) return 0; // the identity stands in results.h5 in any case
-    int status = 0;
-    if (getdelim(&text, &cap, '\0', in) > 0) {
-        status = sweep_config_parse(&config, text, m->err);
-        *config.shard = '\0';
-        if (status >= 0) status = sweep_config_write(&config, m->dir, m->err);
-    }
-    fclose(in);
+    if (access(path, F_OK) != 0) return 0;
+    ASSAY_TRY(assay_text_read(&text, path, path, "the configuration of a run", m->err));
+    const int status = sweep_config_parse(&m->config, text, m->err);
     free(text);
-    return status;
+    if (status < 0) return assay_err_prefix(m->err, "%s", path);
+    *m->config.shard = '\0';
+    m->has_config = true;
+    return 0;
 }
 
 // The directory is locked as long as its journal is open.
-static int write_run(struct merge *m, const char *first)
+static int write_run(struct merge *m)
 {
     struct sweep_archive *w = &m->whole;
     struct sweep_ledger held = {0};
@@ -255,7 +255,7 @@ static int write_run(struct merge *m, const char *first)
     int status = sweep_ledger_open(&held, &w->schema, w->ledger.task, m->err);
     if (status >= 0) status = sweep_ledger_load(&held, w->journal, n, false, m->err);
     if (status >= 0) status = append(m, w->journal, &held);
-    if (status >= 0) status = write_config(m, first);
+    if (status >= 0 && m->has_config) status = sweep_config_write(&m->config, m->dir, m->err);
     if (status >= 0) status = publish(m);
     sweep_ledger_free(&held);
     return status;
@@ -267,7 +267,8 @@ static int merge(struct merge *m, const char *const *from, size_t n, bool partia
 
     ASSAY_TRY(take_all(m, from, n));
     ASSAY_TRY(check_missing(m, partial));
-    ASSAY_TRY(write_run(m, from[0]));
+    ASSAY_TRY(read_config(m, from[0]));
+    ASSAY_TRY(write_run(m));
     assay_log_line(m->log, ASSAY_LOG_INFO,
                    "%s/results.h5: %" PRIu64 " rows, %" PRIu64 " of %" PRIu64
                    " evaluations done, %" PRIu64 " failed, merged from %zu director%s",
