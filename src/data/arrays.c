@@ -11,7 +11,7 @@ static int read_array(struct assay_array *array, hid_t set, const char *who, str
     struct assay_h5_shape shape;
     struct assay_h5_type type;
     assay_h5_type(&type, set);
-    if (!type.is_integer && (!type.is_float || type.bits > 64))
+    if ((!type.is_integer && (!type.is_float || type.bits > 64)) || type.wide)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: %s; expected integers or floating point, of at most 64 bits", who,
                              type.words);
@@ -44,7 +44,7 @@ static int append(struct assay_arrays *arrays, hid_t parent, const char *name, c
     const hid_t set = H5Oopen(parent, name, H5P_DEFAULT);
     int status;
     if (set < 0)
-        status = assay_err_set(err, ASSAY_ERR_INPUT, "%s: the link leads nowhere", who);
+        status = assay_h5_no_object(parent, name, who, "the link leads nowhere", err);
     else if (H5Iget_type(set) != H5I_DATASET)
         status = assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a data set", who);
     else
@@ -88,8 +88,7 @@ static int append_place(struct assay_arrays *arrays, hid_t file, const char *pat
 {
     const hid_t object = H5Oopen(file, path, H5P_DEFAULT);
     if (object < 0)
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: no such data set or group in the file",
-                             where);
+        return assay_h5_no_object(file, path, where, "no such data set or group in the file", err);
     int status;
     if (H5Iget_type(object) == H5I_GROUP) {
         status = append_group(arrays, object, where, err);

@@ -36,12 +36,14 @@ void assay_h5_reason(char *text, size_t cap)
     snprintf(text, cap, "%s", deepest);
 }
 
-// Locking fails on Lustre, GPFS and NFS; HDF5 reads the variable when it starts.
+// Locking fails on Lustre, GPFS and NFS; HDF5 reads the variable when it starts. External links
+// would have HDF5 open whatever they name, such as a pipe, and wait for it.
 static void h5_start(void)
 {
     setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    H5Lunregister(H5L_TYPE_EXTERNAL);
 }
 
 int assay_h5_open(hid_t *file, const char *name, struct assay_err *err)
@@ -64,6 +66,32 @@ int assay_h5_open(hid_t *file, const char *name, struct assay_err *err)
     assay_h5_reason(why, sizeof why);
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%s: unreadable, truncated or damaged HDF5 file (%s)", name, why);
+}
+
+// The first part of the path that is an external link, with all before it; "" when none is.
+static void find_external(hid_t parent, const char *path, char part[ASSAY_TEXT_MAX])
+{
+    H5L_info_t link;
+    size_t n = 0;
+    while (path[n]) {
+        n += strspn(path + n, "/");
+        n += strcspn(path + n, "/");
+        snprintf(part, ASSAY_TEXT_MAX, "%.*s", (int)n, path);
+        if (H5Lget_info(parent, part, &link, H5P_DEFAULT) < 0) break;
+        if (link.type == H5L_TYPE_EXTERNAL) return;
+    }
+    part[0] = 0;
+}
+
+int assay_h5_no_object(hid_t parent, const char *path, const char *who, const char *what,
+                       struct assay_err *err)
+{
+    char part[ASSAY_TEXT_MAX];
+    find_external(parent, path, part);
+    if (!*part) return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s", who, what);
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "%s: '%s' is a link into another file; expected values of this file", who,
+                         part);
 }
 
 int assay_h5_shape(struct assay_h5_shape *shape, hid_t set, const char *who, struct assay_err *err)
@@ -95,7 +123,6 @@ void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t 
 
 int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err)
 {
-    ASSAY_TRY(assay_h5_whole(set, who, err));
     if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) >= 0) return ASSAY_OK;
     char why[256];
     assay_h5_reason(why, sizeof why);
@@ -107,6 +134,7 @@ int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape
 {
     size_t bytes;
     void *value = NULL;
+    ASSAY_TRY(assay_h5_whole(set, who, err));
     if (!__builtin_mul_overflow(shape->size, H5Tget_size(type), &bytes)) value = malloc(bytes);
     if (!value)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %llu values", who,
@@ -151,6 +179,7 @@ void assay_h5_type(struct assay_h5_type *type, hid_t set)
     }
     if (type->is_float || type->is_integer) {
         type->bits = (unsigned)H5Tget_precision(id);
+        type->wide = H5Tget_size(id) > sizeof(double);
         snprintf(type->words, sizeof type->words, "%u-bit %s", type->bits, kind);
     } else {
         snprintf(type->words, sizeof type->words, "%s", kind_words(class));

@@ -17,6 +17,11 @@ int assay_h5_open(hid_t *file, const char *name, struct assay_err *err);
 // Why the last HDF5 call failed: the deepest message of its error stack.
 void assay_h5_reason(char *text, size_t cap);
 
+// The error that an object cannot be opened: why in words, unless a link leads into another file,
+// which is never followed.
+int assay_h5_no_object(hid_t parent, const char *path, const char *who, const char *what,
+                       struct assay_err *err);
+
 // Dimensions of a data set; a scalar has none and size 1.
 struct assay_h5_shape {
     unsigned ndim;
@@ -26,7 +31,8 @@ struct assay_h5_shape {
 int assay_h5_shape(struct assay_h5_shape *shape, hid_t set, const char *who, struct assay_err *err);
 // "(72,3,32,32)"
 void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t cap);
-// An error unless all values are stored somewhere: not those of a data set that was created and not
+// An error unless all values are stored somewhere, which is to be known before there is memory for
+// them: not those of a data set that was created and not
 // (or in part) written, of missing or short external files, or of a virtual data set whose sources
 // are missing, not whole, or do not cover it. Values that are stored and equal the fill value are
 // whole, so is a chunk that was written in part.
@@ -34,11 +40,12 @@ int assay_h5_whole(hid_t set, const char *who, struct assay_err *err);
 // malloc'd values of a data set that must be whole, converted to the memory type.
 int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape *shape,
                   const char *who, struct assay_err *err);
-// The same into memory that is large enough.
+// The same, of a data set that was found whole, into memory that is large enough.
 int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err);
 // What the stored values are.
 struct assay_h5_type {
     bool is_float, is_integer, is_signed;
+    bool wide;      // more bytes each than float64 has, whatever they are for
     unsigned bits;  // of a number
     char words[48]; // "64-bit signed integers", "text"
 };

@@ -24,11 +24,29 @@ struct subject {
 static int check(hid_t set, const char *who, unsigned depth, struct assay_err *err);
 
 // ---- contiguous and chunked ---------------------------------------------------------------------
+// A forged file asks for more than it holds; no compression that HDF5 has by itself gets further.
+static int check_size(const struct subject *s, uint64_t values, struct assay_err *err)
+{
+    enum { DEFLATE_MOST = 2048, SMALL = 1 << 26 };
+    uint64_t bytes;
+    hsize_t file_bytes = 0;
+    const hid_t type = H5Dget_type(s->set), file = H5Iget_file_id(s->set);
+    const bool fits = !__builtin_mul_overflow(values, H5Tget_size(type), &bytes) &&
+                      H5Fget_filesize(file, &file_bytes) >= 0 &&
+                      (bytes <= SMALL || bytes / DEFLATE_MOST <= file_bytes);
+    H5Fclose(file);
+    H5Tclose(type);
+    if (fits) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "%s: larger than its file of %llu bytes can hold; it is damaged", s->who,
+                         (unsigned long long)file_bytes);
+}
+
 static int check_contiguous(const struct subject *s, struct assay_err *err)
 {
     H5D_space_status_t status;
     if (H5Dget_space_status(s->set, &status) >= 0 && status == H5D_SPACE_STATUS_ALLOCATED)
-        return ASSAY_OK;
+        return check_size(s, s->shape.size, err);
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%s: created, but its values were never written" FILL, s->who);
 }
@@ -36,16 +54,18 @@ static int check_contiguous(const struct subject *s, struct assay_err *err)
 static int check_chunks(const struct subject *s, struct assay_err *err)
 {
     hsize_t chunk[H5S_MAX_RANK], stored = 0;
-    uint64_t total = 1;
+    uint64_t total = 1, values = 1; // of a chunk, which HDF5 unpacks whole
     const hid_t space = H5Dget_space(s->set);
-    const bool good = H5Pget_chunk(s->plist, H5S_MAX_RANK, chunk) == (int)s->shape.ndim &&
-                      H5Dget_num_chunks(s->set, space, &stored) >= 0;
+    bool good = H5Pget_chunk(s->plist, H5S_MAX_RANK, chunk) == (int)s->shape.ndim &&
+                H5Dget_num_chunks(s->set, space, &stored) >= 0;
     H5Sclose(space);
+    for (unsigned i = 0; i < s->shape.ndim && good; i++) {
+        good = chunk[i] > 0 && !__builtin_mul_overflow(values, chunk[i], &values);
+        if (good) total *= s->shape.dim[i] / chunk[i] + (s->shape.dim[i] % chunk[i] > 0);
+    }
     if (!good)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: its chunks cannot be counted", s->who);
-    for (unsigned i = 0; i < s->shape.ndim; i++)
-        total *= s->shape.dim[i] / chunk[i] + (s->shape.dim[i] % chunk[i] > 0);
-    if (stored >= total) return ASSAY_OK;
+    if (stored >= total) return check_size(s, values > s->shape.size ? values : s->shape.size, err);
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%s: %llu of its %llu chunks were never written" FILL, s->who,
                          (unsigned long long)(total - stored), (unsigned long long)total);
@@ -100,8 +120,14 @@ static int check_segment(const struct subject *s, unsigned i, uint64_t *left, st
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: its values are in the external file '%s': %s", s->who, path,
                              strerror(errno));
-    const uint64_t here = size < *left ? size : *left, end = (uint64_t)offset + here;
+    const uint64_t here = size < *left ? size : *left;
+    uint64_t end;
     *left -= here;
+    if (offset < 0 || __builtin_add_overflow((uint64_t)offset, here, &end)) end = UINT64_MAX;
+    if (!S_ISREG(st.st_mode))
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: its values are in the external file '%s': not a regular file",
+                             s->who, path);
     if ((uint64_t)st.st_size >= end) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%s: its values are in the external file '%s', of %llu bytes; expected at "

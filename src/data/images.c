@@ -31,9 +31,9 @@ static int choose_element(struct assay_data *data, hid_t set, const char *where,
 {
     struct assay_h5_type type;
     assay_h5_type(&type, set);
-    if (type.is_float && type.bits <= 64)
+    if (type.is_float && type.bits <= 64 && !type.wide)
         data->element = type.bits <= 32 ? ELEMENT_F32 : ELEMENT_F64;
-    else if (type.is_integer && type.bits == 8 && !type.is_signed)
+    else if (type.is_integer && type.bits == 8 && !type.is_signed && !type.wide)
         data->element = ELEMENT_U8;
     else
         return assay_err_set(err, ASSAY_ERR_INPUT,
@@ -93,6 +93,7 @@ static int read_pixels(struct assay_data *data, hid_t set, const char *where, st
     ASSAY_TRY(assay_h5_shape(&shape, set, where, err));
     ASSAY_TRY(check_shape(data, &shape, where, err));
     ASSAY_TRY(choose_element(data, set, where, err));
+    ASSAY_TRY(assay_h5_whole(set, where, err));
     data->reading = assay_h5_unpacking(set);
     ASSAY_TRY(assay_data_reserve(data, shape.dim[0], err));
     ASSAY_TRY(assay_h5_read_into(data->pixel, set, type[data->element], where, err));
@@ -139,7 +140,7 @@ static int check_labels(const struct assay_data *data, hid_t set,
 {
     struct assay_h5_type type;
     assay_h5_type(&type, set);
-    if (!type.is_integer)
+    if (!type.is_integer || type.wide)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s; expected integers from 0", who,
                              type.words);
     if (shape->ndim == 1 && shape->dim[0] == data->count) return ASSAY_OK;
@@ -172,7 +173,7 @@ static int load_labels(struct assay_data *data, const struct place *p, struct as
     if (exists == 0) return ASSAY_OK;
     snprintf(who, sizeof who, "%s, its labels %s", p->where, path);
     const hid_t set = exists < 0 ? H5I_INVALID_HID : H5Dopen2(p->file, path, H5P_DEFAULT);
-    if (set < 0) return assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a readable data set", who);
+    if (set < 0) return assay_h5_no_object(p->file, path, who, "not a readable data set", err);
     const int status = read_labels(data, set, who, err);
     H5Dclose(set);
     return status;
@@ -182,7 +183,7 @@ static int load_place(struct assay_data *data, const struct place *p, struct ass
 {
     const hid_t set = H5Dopen2(p->file, p->path, H5P_DEFAULT);
     if (set < 0)
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: no such data set in the file", p->where);
+        return assay_h5_no_object(p->file, p->path, p->where, "no such data set in the file", err);
     const int status = read_pixels(data, set, p->where, err);
     H5Dclose(set);
     return status < 0 ? status : load_labels(data, p, err);

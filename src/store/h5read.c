@@ -67,7 +67,7 @@ int assay_h5r_text(char *text, size_t cap, hid_t object, const char *name, const
                                                      : read_fixed(text, cap, attr, type);
     H5Tclose(type);
     H5Aclose(attr);
-    if (!fault) fault = assay_h5r_text_fault(text);
+    if (!fault) fault = assay_text_fault(text);
     return fault ? damaged(file, name, fault, err) : ASSAY_OK;
 }
 
@@ -106,6 +106,16 @@ static const char *storage_fault(hid_t set, hid_t space, uint64_t n)
     return stored ? NULL : "was created, but never filled";
 }
 
+// Values that are read at once: all, or those of a chunk, of which HDF5 unpacks whole ones.
+static uint64_t values_read(hid_t set, uint64_t n)
+{
+    hsize_t chunk = 0;
+    const hid_t plist = H5Dget_create_plist(set);
+    if (H5Pget_layout(plist) == H5D_CHUNKED) H5Pget_chunk(plist, 1, &chunk);
+    if (plist >= 0) H5Pclose(plist);
+    return chunk > n ? chunk : n;
+}
+
 // No compression gets further than DEFLATE_MOST, deflate's being 1032.
 static const char *size_fault(hid_t set, uint64_t n)
 {
@@ -115,7 +125,7 @@ static const char *size_fault(hid_t set, uint64_t n)
     const hid_t type = H5Dget_type(set), file = H5Iget_file_id(set);
     const uint64_t stored = H5Dget_storage_size(set);
     const bool known = H5Fget_filesize(file, &file_bytes) >= 0 && type >= 0 &&
-                       !__builtin_mul_overflow(n, H5Tget_size(type), &bytes);
+                       !__builtin_mul_overflow(values_read(set, n), H5Tget_size(type), &bytes);
     if (file >= 0) H5Fclose(file);
     if (type >= 0) H5Tclose(type);
     if (known && stored <= file_bytes && bytes / DEFLATE_MOST <= stored) return NULL;
@@ -152,11 +162,4 @@ size_t assay_h5r_text_width(hid_t set)
     const size_t width = fixed ? H5Tget_size(type) : 0;
     if (type >= 0) H5Tclose(type);
     return width;
-}
-
-const char *assay_h5r_text_fault(const char *text)
-{
-    for (const char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127) return "holds control characters";
-    return NULL;
 }

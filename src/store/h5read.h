@@ -23,8 +23,6 @@ const char *assay_h5r_link_fault(hid_t group, const char *name);
 const char *assay_h5r_set_fault(hid_t set, uint64_t *n);
 // Values that are not numbers, integers or texts like those of the memory's type.
 const char *assay_h5r_type_fault(hid_t set, hid_t memory);
-// A text for the terminal that holds control characters.
-const char *assay_h5r_text_fault(const char *text);
 
 // Bytes of each text of a data set; 0: it holds none, or of variable length.
 size_t assay_h5r_text_width(hid_t set);

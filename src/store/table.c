@@ -114,7 +114,7 @@ static int read_texts(struct reader *r, const char *name, char ***out, struct as
     ASSAY_TRY(status);
     for (uint64_t i = 0; i < r->n; i++) {
         (*out)[i] = text + i * width;
-        const char *fault = assay_h5r_text_fault((*out)[i]);
+        const char *fault = assay_text_fault((*out)[i]);
         if (fault) return broken(r, name, fault, err);
     }
     return ASSAY_OK;
