@@ -15,6 +15,7 @@ int sweep_ledger_open(struct sweep_ledger *ledger, const struct assay_schema *sc
 
     *ledger =
         (struct sweep_ledger){.schema = schema, .task = task, .bytes = assay_record_bytes(schema)};
+    ASSAY_TRY(sweep_memory_room(n, (double)sizeof *ledger->record + 8.0 * (double)width, err));
     ledger->record = calloc(n + 1, sizeof *ledger->record);
     ledger->done = calloc(n + 1, sizeof *ledger->done);
     ledger->number = calloc((n + 1) * width + 1, sizeof *ledger->number);

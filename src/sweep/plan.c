@@ -112,6 +112,9 @@ static int count_list(const struct span *span, size_t n, uint64_t size, uint64_t
     return *total <= SWEEP_CANDIDATES_MAX ? 0 : bad_list(err);
 }
 
+// What a candidate takes at least: in the plan, as a record without values, and as a row.
+enum { CANDIDATE = 3 * sizeof(uint64_t) + sizeof(struct assay_record) + sizeof(struct assay_row) };
+
 int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool members,
                       const struct assay_space *space, struct assay_err *err)
 {
@@ -123,6 +126,7 @@ int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool
     memcpy(span, bytes, n);
     n /= sizeof *span;
     int status = count_list(span, n, assay_space_size(space), &total, err);
+    if (!status) status = sweep_memory_room(total, CANDIDATE, err);
     uint64_t *index = status ? NULL : malloc((total ? total : 1) * sizeof *index);
     if (!status && !index)
         status = assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");

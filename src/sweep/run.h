@@ -81,6 +81,8 @@ uint64_t sweep_memory_fixed(const struct sweep_memory *most);
 // ERR_MEMORY, with the numbers and what would help, when it is over run.memory.
 int sweep_memory_check(const struct sweep_memory *most, const struct assay_config *config,
                        const struct assay_space *space, struct assay_err *err);
+// ERR_MEMORY unless n candidates of so many bytes can be had at all: a file may name any number.
+int sweep_memory_room(uint64_t n, double bytes, struct assay_err *err);
 
 // Rows of a candidate's kernel.
 uint32_t sweep_kernel_rows(const struct assay_protocol *p);
