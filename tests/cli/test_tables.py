@@ -203,6 +203,10 @@ class Tables(Results):
             unfilled("table/index", 1 << 28, "u8", chunks=(1 << 28,))(f)
             f["table/index"].id.write_direct_chunk((0,), b"x" * 100)
 
+        def cut_short(f):
+            unfilled("table/index", N, "u8", **huge)(f)
+            f["table/index"].id.write_direct_chunk((0,), b"x" * 100)
+
         with h5py.File(self.results) as f:
             index = f["table/index"][()]
         os.mkfifo(self.path("pipe"))
@@ -233,9 +237,15 @@ class Tables(Results):
         yield "wide", put("table/arch", np.zeros(N, "S70000")), "arch holds texts of more than"
         yield "varying", put("table/arch", ["x"] * N), "arch holds no texts of one length"
         yield "control", put("table/arch", np.array([b"\33]0;x\7"] * N)), "arch holds control characters"
+        for text in ("\x9b2J", "\u202eh5", "\u2028"):
+            yield f"control {text!r}", put("table/arch", np.array([text.encode()] * N)), "arch holds control characters"
+        yield "no UTF-8", put("table/arch", np.array([b"\xff"] * N)), "arch is not in UTF-8"
         yield "unfilled", unfilled("table/index", 1 << 40, "u8"), "index was created, but never filled"
         yield "unfilled chunks", unfilled("table/index", 1 << 40, "u8", chunks=(1 << 20,)), "never filled"
         yield "a chunk of 2 GiB", bomb, "index is larger than the file can hold"
+        huge = {"maxshape": (None,), "chunks": (1 << 28,)}
+        yield "a few values of a chunk of 2 GiB", unfilled("table/index", N, "u8", **huge), "index was created, but never filled"
+        yield "a chunk cut short", cut_short, "index is larger than the file can hold"
         raw = {"external": [("pipe", 0, 8 * N)]}
         yield "raw file", unfilled("table/kappa", N, "f8", **raw), "kappa has its values in another file"
         for status in (4, -2, 2**31 - 1):
