@@ -23,7 +23,8 @@ static int refuse(const char *name, struct assay_err *err)
 }
 
 // Open MPI's mpirun speaks for itself whatever allocation it runs in; next any launcher's process
-// manager; last Slurm, whose SLURM_NTASKS is inherited by everything inside a job.
+// manager; last Slurm, whose SLURM_NTASKS is inherited by everything inside a job: only a step is
+// as many processes, a batch script is one.
 int comm_check_singleton(struct assay_err *err)
 {
     static const struct {
@@ -37,5 +38,5 @@ int comm_check_singleton(struct assay_err *err)
         if (number(told[i].name) > told[i].alone) return refuse(told[i].name, err);
     if (getenv("SLURM_STEP_NUM_TASKS"))
         return number("SLURM_STEP_NUM_TASKS") > 1 ? refuse("SLURM_STEP_NUM_TASKS", err) : 0;
-    return number("SLURM_NTASKS") > 1 ? refuse("SLURM_NTASKS", err) : 0;
+    return getenv("SLURM_STEP_ID") && number("SLURM_NTASKS") > 1 ? refuse("SLURM_NTASKS", err) : 0;
 }

@@ -143,10 +143,15 @@ class Launching(launch.SweepTest):
         for name, value in {"SLURM_NTASKS": "4", "PMI_SIZE": "2", "OMPI_COMM_WORLD_SIZE": "3", "PMIX_SIZE": "2",
                             "SLURM_STEP_NUM_TASKS": "2"}.items():
             with self.subTest(variable=name):
-                self.refused(config, self.scratch / "run", ranks=0, extra={name: value},
+                self.refused(config, self.scratch / "run", ranks=0, extra={name: value, "SLURM_STEP_ID": "0"},
                              says=(f"{name}={value}", "srun --mpi=pmix", "mpirun"))
         self.assertFalse((self.scratch / "run").exists())
-        self.sweep(config, self.scratch / "run", ranks=1, expect=COMPLETE, extra={"SLURM_NTASKS": "4"})
+        self.sweep(config, self.scratch / "run", ranks=1, expect=COMPLETE,
+                   extra={"SLURM_NTASKS": "4", "SLURM_STEP_ID": "0"})
+
+    def test_a_batch_script_of_several_tasks_is_one_process(self):
+        self.sweep(self.config({"run": {"metrics": "null"}}), self.scratch / "run", ranks=0, expect=COMPLETE,
+                   extra={"SLURM_JOB_ID": "7", "SLURM_NTASKS": "4", "SLURM_PROCID": "0"})
 
     def test_only_assay_speaks(self):
         """Whatever the machine's networks are: Open MPI warns of those that puzzle it unless told to leave them alone."""
