@@ -78,7 +78,14 @@ static void unwritable_places_are_named(void **state)
 {
     scratch_write(scratch_path(state, "file"), "", 0);
     open_fails(scratch_path(state, "file/run"), identity, ASSAY_ERR_IO,
-               "cannot create the directory");
+               "/file is a file, expected a directory");
+    open_fails(scratch_path(state, "file"), identity, ASSAY_ERR_IO,
+               "/file is a file, expected a directory");
+    assert_int_equal(symlink("/nonexistent/purged", scratch_path(state, "link")), 0);
+    open_fails(scratch_path(state, "link"), identity, ASSAY_ERR_IO,
+               "/link: it is a link, and its target /nonexistent/purged does not exist");
+    assert_int_equal(symlink("round", scratch_path(state, "round")), 0);
+    open_fails(scratch_path(state, "round"), identity, ASSAY_ERR_IO, "/round: it is a link, and");
     open_fails("/proc/assay", identity, ASSAY_ERR_IO, "cannot create the directory /proc/assay");
 }
 

@@ -24,6 +24,26 @@ static bool is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+// What stands where the directory should be, or why there is none.
+static int no_dir(const char *path, int why, struct assay_err *err)
+{
+    char target[ASSAY_PATH_MAX];
+    struct stat st;
+    const int lost = stat(path, &st) == 0 ? 0 : errno;
+    if (!lost)
+        return assay_err_set(err, ASSAY_ERR_IO, "%s is %s, expected a directory", path,
+                             S_ISREG(st.st_mode) ? "a file" : "no directory");
+    const ssize_t n = readlink(path, target, sizeof target - 1);
+    if (n < 0)
+        return assay_err_set(err, ASSAY_ERR_IO, "cannot create the directory %s: %s", path,
+                             strerror(why));
+    target[n] = 0;
+    return assay_err_set(err, ASSAY_ERR_IO,
+                         "cannot create the directory %s: it is a link, and its target %.500s %s%s",
+                         path, target, lost == ENOENT ? "does not exist" : "cannot be reached: ",
+                         lost == ENOENT ? "" : strerror(lost));
+}
+
 int assay_file_make_dir(const char *dir, struct assay_err *err)
 {
     char path[ASSAY_PATH_MAX];
@@ -31,9 +51,7 @@ int assay_file_make_dir(const char *dir, struct assay_err *err)
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         const int why = mkdir(path, 0777) == 0 ? 0 : errno;
-        if (why && !is_dir(path))
-            return assay_err_set(err, ASSAY_ERR_IO, "cannot create the directory %s: %s", path,
-                                 strerror(why));
+        if (why && !is_dir(path)) return no_dir(path, why, err);
         *slash = '/';
     }
     return ASSAY_OK;
