@@ -3,9 +3,11 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 // This process's rank by the launcher's account, NULL without a launcher: of errors that all ranks
 // find before MPI runs, one tells them.
@@ -105,12 +107,19 @@ static int run_words(int argc, char **argv, struct assay_err *err)
     return run_verb(verb, argc - 2, argv + 2, err);
 }
 
-// What was printed must have arrived: a full disk or a closed pipe is an error.
+// Who reads the other end of a pipe has seen enough (`| head`) and closed it.
+static bool reader_left(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) > 0 && out.revents & POLLERR;
+}
+
+// What was printed must have arrived: a full disk is an error.
 static int close_stdout(int code)
 {
     const bool bad = ferror(stdout);
     errno = 0;
-    if (fflush(stdout) == 0 && !bad) return code;
+    if ((fflush(stdout) == 0 && !bad) || reader_left()) return code;
     fprintf(stderr, "assay: standard output: %s\n", errno ? strerror(errno) : "write error");
     return code ? code : ASSAY_EXIT_ERROR;
 }
