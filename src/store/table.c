@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assay/store.h"
+#include "file.h"
 #include "h5read.h"
 #include "h5write.h"
 
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct reader {
     struct assay_table *table;
@@ -238,6 +240,20 @@ static int in_group(struct reader *r, const char *path,
 
 // ---- the file ----------------------------------------------------------------------------------
 
+// HDF5's reason; a journal beside the file has all that it held.
+static int unreadable(const char *file, struct assay_err *err)
+{
+    char why[256], dir[ASSAY_PATH_MAX], journal[ASSAY_PATH_MAX], cure[ASSAY_PATH_MAX + 64] = "";
+    const char *slash = strrchr(file, '/');
+    assay_h5r_reason(why, sizeof why);
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - file) + (slash == file) : 1,
+             slash ? file : ".");
+    if (assay_file_path(journal, dir, "journal", NULL) >= 0 && access(journal, R_OK) == 0)
+        snprintf(cure, sizeof cure, "; `assay pack %s` writes it anew from the journal", dir);
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "%s: unreadable, truncated or damaged HDF5 file (%s)%s", file, why, cure);
+}
+
 static int open_results(struct reader *r, struct assay_err *err)
 {
     struct stat st;
@@ -252,10 +268,7 @@ static int open_results(struct reader *r, struct assay_err *err)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: not an HDF5 file; expected a results.h5",
                              r->name);
     r->file = H5Fopen(r->name, H5F_ACC_RDONLY, H5P_DEFAULT);
-    if (r->file < 0)
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: unreadable, truncated or damaged HDF5 file",
-                             r->name);
-    return ASSAY_OK;
+    return r->file < 0 ? unreadable(r->name, err) : ASSAY_OK;
 }
 
 static int read_space(struct reader *r, struct assay_err *err)

@@ -11,6 +11,7 @@ import os
 import random
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -166,6 +167,18 @@ class Tables(Results):
         self.fails(2, "rank", self.results, "--top", "0", says=["--top"])
         self.fails(1, "rank", self.truth, says=["truth.csv"])
         self.fails(1, "rank", self.path("none.h5"), says=["none.h5"])
+
+    def test_a_file_that_another_program_left_open(self):
+        code = "import h5py, os, sys; f = h5py.File(sys.argv[1], 'r+'); os._exit(0)"
+        subprocess.run([sys.executable, "-c", code, self.results], check=True, timeout=60)
+        p = self.fails(1, "rank", self.results, says=["already open for write"])
+        self.assertNotIn("assay pack", p.stderr)
+        journal = shutil.copy(f"{self.run_dir}/journal", self.dir)
+        for file in (self.results, "results.h5"):
+            self.fails(1, "rank", file, cwd=self.dir, says=[
+                "already open for write", f"`assay pack {os.path.dirname(file) or '.'}` writes it anew"])
+        self.assertEqual(run("pack", os.path.dirname(journal)).returncode, 0)
+        self.works("rank", self.results)
 
     def forged(self):
         """(part, edit of the open file, what is said): what no run writes."""
