@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // base: status codes, error text, log, arena, counter-based random numbers, hash, option tables,
-// clock.
+// text files, clock.
 #ifndef ASSAY_BASE_H
 #define ASSAY_BASE_H
 
@@ -89,6 +89,9 @@ int assay_file_open(int *fd, const char *file, const char *who, bool regular, co
 #define ASSAY_TEXT_FILE_MAX (1 << 30)
 int assay_text_read(char **text, const char *file, const char *who, const char *expected,
                     struct assay_err *err);
+// Takes the next line off such a text, ended in place; NULL: there is none. LF, CR LF and CR alone
+// end one.
+char *assay_text_line(char **rest);
 
 // ---- log --------------------------------------------------------------------------------------
 enum assay_log_level {

@@ -181,3 +181,13 @@ int assay_text_read(char **text, const char *file, const char *who, const char *
     if (strncmp(*text, mark, 3) == 0) memmove(*text, *text + 3, n - 2);
     return ASSAY_OK;
 }
+
+char *assay_text_line(char **rest)
+{
+    char *line = *rest, *end = line + strcspn(line, "\r\n");
+    const bool pair = end[0] == '\r' && end[1] == '\n';
+    if (!*line) return NULL;
+    *rest = end + (pair ? 2 : *end ? 1 : 0);
+    *end = 0;
+    return line;
+}

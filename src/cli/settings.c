@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
 
-#include <ini.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,89 +45,92 @@ int cli_settings_add(struct cli_settings *settings, const char *section, const c
 }
 
 // ---- INI files --------------------------------------------------------------------------------
-// The library calls next_line and then, for a "key = value" line, on_pair; the first error ends it.
 struct ini_file {
-    const char *at; // what is left of its text
     const char *name;
-    unsigned line;
+    size_t line;
+    char section[64];
     struct cli_settings *settings;
     size_t first; // this file's first setting
     struct assay_err *err;
-    int status;
 };
 
-static int ini_fail(struct ini_file *f, int code, const char *what)
+static int ini_fail(const struct ini_file *f, const char *what)
 {
-    return f->status = assay_err_set(f->err, code, "%s:%u: %s", f->name, f->line, what);
+    return assay_err_set(f->err, ASSAY_ERR_CONFIG, "%s:%zu: %s", f->name, f->line, what);
 }
 
-// The library would treat an indented line as the continuation of the value above, and would cut a
-// long line in two.
-static void check_line(struct ini_file *f, const char *text, size_t room)
+// Without the white space around.
+static char *trim(char *text)
 {
-    const size_t n = strlen(text), blank = strspn(text, " \t"), body = strspn(text, " \t\r\n");
-    char what[64];
-    snprintf(what, sizeof what, "the line is longer than %zu characters", room - 1);
-    if (text[n - 1] != '\n')
-        ini_fail(f, ASSAY_ERR_CONFIG, what);
-    else if (body < n && blank > 0 && !strchr(";#", text[blank]))
-        ini_fail(f, ASSAY_ERR_CONFIG, "a key or section must start at the beginning of its line");
+    text += strspn(text, " \t");
+    size_t n = strlen(text);
+    while (n > 0 && strchr(" \t", text[n - 1])) n--;
+    text[n] = 0;
+    return text;
 }
 
-static char *next_line(char *text, int size, void *user)
+// A ';' behind white space begins a comment.
+static void cut_comment(char *text)
 {
-    struct ini_file *f = user;
-    if (f->status < 0 || !*f->at) return NULL;
-    const size_t n = strcspn(f->at, "\n") + 1;
-    snprintf(text, (size_t)size, "%.*s", (int)(n < (size_t)size ? n : (size_t)size), f->at);
-    f->at += n;
-    f->line++;
-    check_line(f, text, (size_t)size - 1);
-    return f->status < 0 ? NULL : text;
+    for (char *at = text; (at = strchr(at, ';')); at++) {
+        if (at == text || !strchr(" \t", at[-1])) continue;
+        *at = 0;
+        return;
+    }
 }
 
 // A key given twice in one file is a slip whose first value would be lost silently.
-static int take_pair(struct ini_file *f, const char *section, const char *name, const char *value)
+static int take_pair(struct ini_file *f, const char *name, const char *value)
 {
     char origin[256];
-    snprintf(origin, sizeof origin, "%.200s:%u", f->name, f->line);
-    if (!*section) return ini_fail(f, ASSAY_ERR_CONFIG, "a key stands before the first [section]");
+    snprintf(origin, sizeof origin, "%.200s:%zu", f->name, f->line);
+    if (!*f->section) return ini_fail(f, "a key stands before the first [section]");
     for (size_t i = f->first; i < f->settings->n; i++) {
         const struct assay_setting *old = &f->settings->item[i];
-        if (strcmp(old->section, section) == 0 && strcmp(old->name, name) == 0)
+        if (strcmp(old->section, f->section) == 0 && strcmp(old->name, name) == 0)
             return assay_err_set(f->err, ASSAY_ERR_CONFIG, "%s: %s.%s is given twice, first at %s",
-                                 origin, section, name, old->origin);
+                                 origin, f->section, name, old->origin);
     }
-    return cli_settings_add(f->settings, section, name, value, origin, f->err);
+    return cli_settings_add(f->settings, f->section, name, value, origin, f->err);
 }
 
-static int on_pair(void *user, const char *section, const char *name, const char *value)
+static int take_section(struct ini_file *f, char *name)
 {
-    struct ini_file *f = user;
-    if (f->status >= 0) f->status = take_pair(f, section, name, value);
-    return 1;
-}
-
-static int ini_read(struct ini_file *f)
-{
-    const int bad = ini_parse_stream(next_line, f, on_pair, f);
-    // The library goes on after a line it does not understand.
-    if (bad > 0 && (f->status >= 0 || (unsigned)bad < f->line)) {
-        f->line = (unsigned)bad;
-        return ini_fail(f, ASSAY_ERR_CONFIG, "expected [section], key = value, or a comment");
-    }
-    if (f->status < 0) return f->status;
-    if (bad < 0) return assay_err_set(f->err, ASSAY_ERR_MEMORY, "%s: out of memory", f->name);
+    const size_t n = strcspn(name, "]");
+    if (!name[n] || name[n + 1]) return ini_fail(f, "expected [section]");
+    name[n] = 0;
+    if (n == 0 || n >= sizeof f->section)
+        return ini_fail(f, n ? "no section has so long a name" : "a section without a name");
+    strcpy(f->section, name);
     return ASSAY_OK;
+}
+
+// Elsewhere an indented line continues the value above; here no value has several lines.
+static int take_line(struct ini_file *f, char *text)
+{
+    const bool indented = strspn(text, " \t") > 0;
+    cut_comment(text);
+    text = trim(text);
+    if (!*text || strchr(";#", *text)) return ASSAY_OK;
+    if (indented) return ini_fail(f, "a key or section must start at the beginning of its line");
+    if (*text == '[') return take_section(f, text + 1);
+    char *value = text + strcspn(text, "=:");
+    if (!*value || value == text)
+        return ini_fail(f, "expected [section], key = value, or a comment");
+    *value++ = 0;
+    return take_pair(f, trim(text), trim(value));
 }
 
 int cli_settings_read(struct cli_settings *settings, const char *file, struct assay_err *err)
 {
     struct ini_file f = {.name = file, .settings = settings, .first = settings->n, .err = err};
-    char *text;
+    char *text, *line;
+    int status = ASSAY_OK;
     ASSAY_TRY(assay_text_read(&text, file, file, "a configuration file", err));
-    f.at = text;
-    const int status = ini_read(&f);
+    for (char *rest = text; status >= 0 && (line = assay_text_line(&rest)) != NULL;) {
+        f.line++;
+        status = take_line(&f, line);
+    }
     free(text);
     return status;
 }

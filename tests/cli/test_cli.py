@@ -266,8 +266,12 @@ class Config(Case):
             "batch = 8\n": ":1: a key stands before the first [section]",
             "[ntk]\nbatch = 8\n[run]\nseed = 1\n[ntk]\nbatch = 9\n": ":6: ntk.batch is given twice",
             "[data]\npath = x\n  y\n": ":3: a key or section must start",
-            "[data]\npath = " + 300 * "x" + "\n": ":2: the line is longer than",
-            "# " + 300 * "x" + "\n": ":1: the line is longer than",
+            "[data]\npath = " + 1100 * "x" + "\n": ":2: value 'xxxxxxxx",
+            "[" + 64 * "x" + "]\nbatch = 8\n": ":1: no section has so long a name",
+            "[ntk] batch = 8\n": ":1: expected [section]",
+            "[]\nbatch = 8\n": ":1: a section without a name",
+            "[ntk]\n= 8\n": ":2: expected [section], key = value",
+            "[ntk]\rbatch = 1\r": ":2: ntk.batch = '1'",
             "[data]\npath = x\0y\n": ":2: a zero byte",
             "[run]\nmetrics = ntk,kapa\n": "kapa",
             "[network]\nimage = 30\n": "multiple of 4",
@@ -282,6 +286,17 @@ class Config(Case):
                 file = self.write("c.ini", text)
                 says = [file + says] if says[0] == ":" else [says]
                 self.fails(1, *self.dry(file), says=says)
+
+    def test_files_as_editors_write_them(self):
+        path = "/scratch/" + 400 * "a" + ".h5"
+        plain = f"[data]\npath = {path}:/x\n# {500 * 'c'}\n[ntk]\nbatch = 9\n"
+        want = unmeasured(self.works(*self.dry(self.write("c.ini", plain))))
+        self.assertIn(f"path = {path}:/x\n", want)
+        for text in (plain.replace("\n", "\r\n"), plain.replace("\n", "\r"), "\ufeff" + plain, plain[:-1],
+                     plain.replace(" = ", ":"), plain.replace(" = ", "\t=\t").replace("9", "9 \t; nine"),
+                     plain.replace("\n", "   \n\n;\n   # indented\n")):
+            with self.subTest(text=text):
+                self.assertEqual(unmeasured(self.works(*self.dry(self.write("d.ini", text)))), want)
 
     def test_bad_set(self):
         file = self.write("c.ini", "")
