@@ -62,6 +62,48 @@ static int match(const struct assay_arrays *arrays, const struct assay_graph *g,
     return ASSAY_OK;
 }
 
+// The first array whose name is this parameter's behind a prefix ("module."), or NULL.
+static const struct assay_array *find_prefixed(const struct assay_arrays *arrays, const char *param)
+{
+    for (size_t i = 0; i < arrays->n; i++) {
+        const char *name = arrays->item[i].name;
+        const size_t n = strlen(name), tail = strlen(param);
+        if (n > tail && name[n - tail - 1] == '.' && strcmp(name + n - tail, param) == 0)
+            return &arrays->item[i];
+    }
+    return NULL;
+}
+
+// Wrappers of a network (DataParallel, torch.compile) put their own name before those of all its
+// weights; it is taken off.
+static int strip_prefix(struct assay_arrays *arrays, const struct assay_graph *g, const char *where,
+                        struct assay_err *err)
+{
+    char prefix[sizeof arrays->item->name];
+    const char *param = NULL;
+    const struct assay_array *seen = NULL;
+    for (uint32_t i = 0; i < g->n_param && !seen; i++) {
+        param = assay_graph_param_name(g, i);
+        if (find_array(arrays, param)) return ASSAY_OK;
+        seen = find_prefixed(arrays, param);
+    }
+    if (!seen) return ASSAY_OK;
+    const size_t n = strlen(seen->name) - strlen(param);
+    snprintf(prefix, sizeof prefix, "%.*s", (int)n, seen->name);
+    for (size_t i = 0; i < arrays->n; i++) {
+        if (strncmp(arrays->item[i].name, prefix, n) == 0) continue;
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: weight '%s%s' where '%s' is expected; '%s' could be taken off if "
+                             "every name began with it, but '%s' does not",
+                             where, prefix, param, param, prefix, arrays->item[i].name);
+    }
+    for (size_t i = 0; i < arrays->n; i++) {
+        char *name = arrays->item[i].name;
+        memmove(name, name + n, strlen(name + n) + 1);
+    }
+    return ASSAY_OK;
+}
+
 // Running statistics of a state_dict take no part in train mode.
 static bool is_buffer(const struct assay_graph *g, const char *name)
 {
@@ -103,6 +145,7 @@ static int load_weights(struct foreign *f, const char *where, const uint32_t *so
                         struct assay_err *err)
 {
     const struct assay_array *array;
+    ASSAY_TRY(strip_prefix(&f->weights, &f->literal, where, err));
     for (uint32_t i = 0; i < f->literal.n_param; i++) {
         ASSAY_TRY(match(&f->weights, &f->literal, i, where, &array, err));
     }

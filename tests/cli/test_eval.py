@@ -112,6 +112,23 @@ class Foreign(Case):
         self.assertFalse(os.path.islink(self.path("out.h5")))
         self.assertEqual(len(os.listdir(self.dir)), 5)
 
+    def test_a_prefix_of_all_names_is_no_part_of_them(self):
+        plain, weights = self.dump(), self.weights
+        for prefix in ("module.", "_orig_mod.", "model.net.0."):
+            self.weights = {prefix + k: v for k, v in weights.items()}
+            self.weights[prefix + "stem.1.running_mean"] = np.zeros(C)
+            self.assertTrue((self.dump()["gram"] == plain["gram"]).all())
+        self.weights["n_averaged"] = np.zeros(1)
+        self.fails(1, ["in.h5:/weights: weight 'model.net.0.stem.0.weight' where 'stem.0.weight' is expected",
+                       "'n_averaged' does not"], self.foreign())
+        self.weights = {"module." + k: v for k, v in weights.items() if k != "stem.0.weight"}
+        self.fails(1, ["no weight 'stem.0.weight'"], self.foreign())
+        self.weights.pop("module.classifier.bias")
+        self.weights["module.stem.0.weight"] = weights["stem.0.weight"]
+        self.fails(1, ["no weight 'classifier.bias'"], self.foreign())
+        self.weights = {"module" + k: v for k, v in weights.items()}
+        self.fails(1, ["no weight 'stem.0.weight'"], self.foreign())
+
     def test_prints_without_dump(self):
         p = self.foreign()
         self.assertEqual((p.returncode, p.stderr), (0, ""))
