@@ -219,18 +219,27 @@ static void wrong_genotypes_are_refused(UNUSED void **state)
     } wrong[] = {
         {"", "found the end at character 1, expected Genotype("},
         {"|none~0|", "found '|' at character 1"},
-        {"Genotype[", "found '[' at character 9, expected '('"},
-        {"Genotype(reduce=", "found 'reduce' at character 10, expected normal="},
-        {"Genotype(normal=[('none', 0)", "found 'none' at character 20, expected one of skip_"},
-        {"Genotype(normal=[('sep_conv_7x7', 0)", "found 'sep_conv_7x7' at character 20"},
+        {"Genotype[", "found '[' at character 9, expected nothing after"},
+        {"Genotype(", "found the end at character 10, expected a value"},
+        {"Genotype(reduce=[])", "found 'Genotype' at character 1, expected a normal and a reduce"},
+        {"Genotype(normal=[('none', 0)", "found the end at character 29, expected ',' or ']'"},
+        {"Genotype(normal=[('none', 0)], reduce=[])",
+         "found 'none' at character 20, expected one of skip_"},
+        {"Genotype(normal=[('sep_conv_7x7', 0)], reduce=[])",
+         "found 'sep_conv_7x7' at character 20"},
         {"Genotype(normal=[('sep_conv_3x3\", 0)", "expected the closing quote"},
-        {"Genotype(normal=[(sep_conv_3x3, 0)", "found 'sep_conv_3x3' at character 19, expected an"},
-        {"Genotype(normal=[('sep_conv_3x3', 2)", "found '2' at character 35, expected a state from "
-                                                 "0 to 1, which node 2 can read"},
-        {"Genotype(normal=[('sep_conv_3x3', 0),]", "found ']' at character 38, expected '('"},
-        {"Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 0)",
+        {"Genotype(normal=[('sep\\'conv', 0)]", "found '\\' at character 23, expected the closing"},
+        {"Genotype(normal=[(sep_conv_3x3, 0)], reduce=[])",
+         "found 'sep_conv_3x3' at character 19, expected an operation in quotes"},
+        {"Genotype(normal=[('sep_conv_3x3', 2)], reduce=[])",
+         "found '2' at character 35, expected a state from 0 to 1, which node 2 can read"},
+        {"Genotype(normal=[('sep_conv_3x3', 0),], reduce=[])",
+         "found '[' at character 17, expected 8"},
+        {"Genotype(normal=[('sep_conv_3x3', 0, 0.3),], reduce=[])", "found '.' at character 39"},
+        {"Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 0)], reduce=[])",
          "found '(' at character 39, expected an edge from another state"},
-        {"Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), ('skip_connect', 12)",
+        {"Genotype(normal=[('sep_conv_3x3', 0), ('skip_connect', 1), ('skip_connect', "
+         "12)],reduce=1)",
          "found '12' at character 77, expected a state from 0 to 2"},
     };
     for (size_t i = 0; i < ASSAY_LEN(wrong); i++) {
@@ -253,7 +262,7 @@ static void torn_genotypes_are_refused(UNUSED void **state)
         assert_int_equal(assay_space_parse(&darts, text, &index, &err), ASSAY_ERR_INPUT);
     }
     assert_int_equal(assay_space_parse(&darts, DARTS_V2 "x", &index, &err), ASSAY_ERR_INPUT);
-    assert_non_null(strstr(err.text, "nothing after the genotype"));
+    assert_non_null(strstr(err.text, "nothing after the architecture"));
     strcpy(text, DARTS_V2);
     replace(text, "[2, 3, 4, 5]", "[2, 3, 5, 4]");
     assert_int_equal(assay_space_parse(&darts, text, &index, &err), ASSAY_ERR_INPUT);

@@ -191,7 +191,7 @@ static void test_parser_is_strict(void **state)
         const char *text, *message;
     } wrong[] = {
         {"", "found the end at character 1, expected '|' before the first edge into a node"},
-        {"  \n", "found the end at character 4, expected '|'"},
+        {"  \n", "found the end at character 1 of its line 2, expected '|'"},
         {"none~0|", "found 'none' at character 1, expected '|' before"},
         {"|none~0", "found the end at character 8, expected '|' after an edge"},
         {"|none", "found the end at character 6, expected '~'"},
@@ -236,9 +236,9 @@ static void test_overlong_text_is_refused(void **state)
     (void)state;
     memset(text, ' ', sizeof text - 1);
     assert_int_equal(assay_space_parse(&nb201, text, &index, &err), ASSAY_ERR_INPUT);
-    assert_non_null(strstr(err.text, "1024 or more characters"));
+    assert_non_null(strstr(err.text, "8192 or more characters"));
     memcpy(text, "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|", 47);
-    text[ASSAY_ARCH_MAX - 1] = '\0';
+    text[ASSAY_ARCH_TEXT_MAX - 1] = '\0';
     assert_int_equal(parse(text), 0);
 }
 

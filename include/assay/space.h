@@ -5,7 +5,8 @@
 
 #include "assay/graph.h"
 
-#define ASSAY_ARCH_MAX 1024
+#define ASSAY_ARCH_MAX      1024 // bytes of an architecture's text, as it is written
+#define ASSAY_ARCH_TEXT_MAX 8192 // as it is read
 
 // What stands around the cells of darts. TENAS: stem of one convolution, BN and ReLU before the
 // classifier. CIFAR and IMAGENET are DARTS's evaluation networks, without that BN and ReLU;
@@ -83,6 +84,7 @@ struct assay_oneshot_kind {
 
 // ---- spaces -------------------------------------------------------------------------------------
 // A descriptor; instances are opened because some spaces hold a table of classes.
+struct space_text; // of this room: the text, and where in it the reader is
 struct assay_space_kind {
     const char *name, *help;
     struct assay_net search, full; // the sizes TE-NAS searches at, and the benchmark trains at
@@ -94,7 +96,7 @@ struct assay_space_kind {
                  struct assay_err *err);
     // Text and index are checked by assay_space_format and assay_space_parse.
     int (*format)(uint64_t index, char *text, size_t cap);
-    int (*parse)(const char *text, uint64_t *index, struct assay_err *err);
+    int (*parse)(struct space_text *text, uint64_t *index);
     // The smallest index whose network is the same function at initialisation.
     uint64_t (*canonical)(const void *state, uint64_t index);
     const struct assay_supernet_kind *supernet; // NULL: the space has none
@@ -120,9 +122,10 @@ int assay_space_build(const struct assay_space *space, uint64_t index, const str
 // The architecture in the space's own notation; negative if index >= size or text is too small
 // (ASSAY_ARCH_MAX always suffices).
 int assay_space_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
-// Tolerant of white space and of the order of edges within a node, strict about everything else:
-// the error says what was found, at which character (from 1), and what was expected. *index is
-// written only on success.
+// Reads the space's own notation and those in which other programs print the same: see README. What
+// stands around it in their files and logs ("NAME =", quotes, white space, comments) is no part of
+// it, nor is the order of edges within a node. Strict about everything else: the error says what
+// was found, at which character (from 1), and what was expected. *index is written only on success.
 int assay_space_parse(const struct assay_space *space, const char *text, uint64_t *index,
                       struct assay_err *err);
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index);

@@ -45,9 +45,10 @@ uint32_t assay_darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, u
                                bool affine, const char *name);
 extern const struct assay_oneshot_kind assay_darts_oneshot;
 
-// "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=...)"; read also
-// with double quotes, other white space, trailing commas, and range(2, 6).
+// "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=...)". Read also
+// as a dictionary, with pairs in lists of two, any order of the members or none of their names, and
+// in NASLib's and NAS-Bench-301's own notations.
 int assay_darts_format(uint64_t index, char *text, size_t cap);
-int assay_darts_parse(const char *text, uint64_t *index, struct assay_err *err);
+int assay_darts_parse(struct space_text *t, uint64_t *index);
 
 #endif

@@ -2,9 +2,9 @@
 // A handful of trivial networks, input - convolution - global average pool - linear: the cheapest
 // work a sweep can be given. The first has no convolution but zeros, and is dead.
 #include "inside.h"
+#include "text.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static const char *const arch[] = {"none", "conv_1x1", "conv_3x3", "conv_5x5", "conv_7x7"};
 
@@ -33,21 +33,15 @@ static int format(uint64_t index, char *text, size_t cap)
     return len >= 0 && (size_t)len < cap ? ASSAY_OK : ASSAY_ERR_INPUT;
 }
 
-static int parse(const char *text, uint64_t *index, struct assay_err *err)
+static int parse(struct space_text *t, uint64_t *index)
 {
-    static const char blank[] = " \t\r\n\v\f";
-    const char *word = text + strspn(text, blank);
-    const size_t len = strcspn(word, blank);
-    for (uint64_t i = 0; i < ASSAY_LEN(arch); i++) {
-        if (strlen(arch[i]) != len || memcmp(word, arch[i], len) != 0) continue;
-        if (word[len + strspn(word + len, blank)] != '\0') break;
-        *index = i;
-        return ASSAY_OK;
-    }
-    return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "architecture '%.64s', expected none, conv_1x1, conv_3x3, conv_5x5 or "
-                         "conv_7x7",
-                         text);
+    static const char expected[] = "none, conv_1x1, conv_3x3, conv_5x5 or conv_7x7";
+    uint32_t number;
+    ASSAY_TRY(space_text_name(t, arch, 0, ASSAY_LEN(arch), expected, &number));
+    space_text_skip_blank(t);
+    if (*t->at) return space_text_fail(t, "nothing after the architecture");
+    *index = number;
+    return ASSAY_OK;
 }
 
 static uint64_t canonical(const void *state, uint64_t index)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inside.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -77,12 +78,17 @@ int assay_space_format(const struct assay_space *space, uint64_t index, char *te
 int assay_space_parse(const struct assay_space *space, const char *text, uint64_t *index,
                       struct assay_err *err)
 {
-    const size_t len = strnlen(text, ASSAY_ARCH_MAX);
-    if (len == ASSAY_ARCH_MAX)
+    char copy[ASSAY_ARCH_TEXT_MAX];
+    const size_t len = strnlen(text, sizeof copy);
+    if (len == sizeof copy)
         return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "architecture of %d or more characters, expected fewer: '%.40s...'",
-                             ASSAY_ARCH_MAX, text);
-    return space->kind->parse(text, index, err);
+                             "architecture of %zu or more characters, expected fewer: '%.40s...'",
+                             sizeof copy, text);
+    memcpy(copy, text, len + 1);
+    struct space_text t = {.what = "architecture", .text = copy, .err = err};
+    t.at = space_text_unwrap(copy);
+    space_text_skip_blank(&t);
+    return space->kind->parse(&t, index);
 }
 
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index)

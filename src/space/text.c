@@ -18,7 +18,24 @@ size_t space_text_word(const struct space_text *t)
 
 void space_text_skip_blank(struct space_text *t)
 {
-    while (isspace((unsigned char)*t->at)) t->at++;
+    for (;; t->at += strcspn(t->at, "\r\n")) {
+        while (isspace((unsigned char)*t->at)) t->at++;
+        if (*t->at != '#') return;
+    }
+}
+
+// "at character 3", of a text of several lines "at character 3 of its line 2".
+static void say_where(const struct space_text *t, char *where, size_t cap)
+{
+    const char *begin = t->text;
+    size_t line = 1;
+    for (const char *c = t->text; c < t->at; c++) {
+        if (*c != '\n') continue;
+        begin = c + 1;
+        line++;
+    }
+    const int n = snprintf(where, cap, "at character %td", t->at - begin + 1);
+    if (line > 1) snprintf(where + n, cap - (size_t)n, " of its line %zu", line);
 }
 
 int space_text_fail(const struct space_text *t, const char *expected)
@@ -32,8 +49,10 @@ int space_text_fail(const struct space_text *t, const char *expected)
         n += (size_t)snprintf(found + n, sizeof found - n, isprint(c) ? "%c" : "\\x%02x", c);
     }
     if (*t->at) snprintf(found + n, sizeof found - n, "'");
-    return assay_err_set(t->err, ASSAY_ERR_INPUT, "%s: found %s at character %td, expected %s",
-                         t->what, found, t->at - t->text + 1, expected);
+    char where[80];
+    say_where(t, where, sizeof where);
+    return assay_err_set(t->err, ASSAY_ERR_INPUT, "%s: found %s %s, expected %s", t->what, found,
+                         where, expected);
 }
 
 int space_text_expect(struct space_text *t, char c, const char *expected)
@@ -56,4 +75,46 @@ int space_text_name(struct space_text *t, const char *const *name, uint32_t firs
         return ASSAY_OK;
     }
     return space_text_fail(t, expected);
+}
+
+// ---- what stands around a value -----------------------------------------------------------------
+static char *skip_blank(char *text)
+{
+    while (isspace((unsigned char)*text)) text++;
+    return text;
+}
+
+static void trim_end(char *text)
+{
+    size_t n = strlen(text);
+    while (n > 0 && isspace((unsigned char)text[n - 1])) n--;
+    text[n] = 0;
+}
+
+// Behind "'key':", or behind the last '=' or ':' before the first bracket, quote or bar.
+static char *skip_label(char *text)
+{
+    const char *quoted = strchr("'\"", *text) ? strchr(text + 1, *text) : NULL;
+    char *behind = quoted ? skip_blank(text + (quoted - text) + 1) : NULL;
+    if (behind && *behind && strchr(":=", *behind)) return skip_blank(behind + 1);
+    char *value = text;
+    for (size_t i = 0; text[i] && !strchr("([{'\"|", text[i]); i++)
+        if (strchr(":=", text[i])) value = text + i + 1;
+    return skip_blank(value);
+}
+
+char *space_text_unwrap(char *text)
+{
+    text = skip_blank(text);
+    trim_end(text);
+    size_t n = strlen(text);
+    if (n > 1 && strchr(",;", text[n - 1])) text[n - 1] = 0;
+    trim_end(text);
+    text = skip_label(text);
+    char *inner = text + (*text && strchr("bBuU", *text) && text[1] && strchr("'\"", text[1]));
+    n = strlen(inner);
+    if (n < 2 || !strchr("'\"", *inner) || strchr(inner + 1, *inner) != inner + n - 1) return text;
+    inner[n - 1] = 0;
+    trim_end(inner);
+    return skip_blank(inner + 1);
 }

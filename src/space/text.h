@@ -14,13 +14,19 @@ struct space_text {
 bool space_text_is_word(char c); // letters, digits and _
 // Length of the word at the position, 0 when there is none.
 size_t space_text_word(const struct space_text *t);
+// White space, and what stands behind a '#'.
 void space_text_skip_blank(struct space_text *t);
 // "WHAT: found X at character N, expected ...": X is the word at the position, made printable.
+// Where the text has several lines, also which of them.
 int space_text_fail(const struct space_text *t, const char *expected);
 // Reads the character c, and white space around it.
 int space_text_expect(struct space_text *t, char c, const char *expected);
 // Reads one of the names [first, n) and gives its number; fails with `expected`.
 int space_text_name(struct space_text *t, const char *const *name, uint32_t first, uint32_t n,
                     const char *expected, uint32_t *number);
+
+// Takes off, in place, what programs and logs put around a value: white space; "NAME =", "arch:" or
+// "'arch':" before it; quotes; a comma or semicolon behind it. Returns where the value begins.
+char *space_text_unwrap(char *text);
 
 #endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Values as Python and JSON write them: numbers, texts, names, lists and tuples, dictionaries,
+// calls.
+#ifndef ASSAY_SPACE_LITERAL_H
+#define ASSAY_SPACE_LITERAL_H
+
+#include "text.h"
+
+enum literal_kind {
+    LITERAL_NUMBER, // a natural one
+    LITERAL_TEXT,   // in quotes
+    LITERAL_NAME,
+    LITERAL_LIST, // or tuple
+    LITERAL_DICT,
+    LITERAL_CALL
+};
+
+// What a value says is a piece of the text it was read from.
+struct literal {
+    enum literal_kind kind;
+    const char *at;  // where it stands; of a text: behind the quote; of a name: its last part
+    size_t length;   // of a text, name, or call's name
+    const char *key; // of a dictionary's member, or a call's keyword; NULL: it has none
+    size_t key_length;
+    uint32_t number, n;           // n: members
+    struct literal *first, *last; // members
+    struct literal *next;         // member of the same value
+};
+
+#define LITERALS_MAX 512
+struct literals {
+    uint32_t n;
+    struct literal item[LITERALS_MAX];
+};
+
+// Reads one value and all of the text. What Python would compute is computed: lists are joined by
+// '+', range(2, 6) is a list, and list(x), tuple(x), array(x), int64(x) and str_(x) are x, under
+// any module's name; dict(a=1) is a dictionary. pool keeps the value.
+int literal_read(struct space_text *t, struct literals *pool, const struct literal **value);
+// Whether its text, name or call's name is this; whether its key is.
+bool literal_is(const struct literal *value, const char *word);
+bool literal_has_key(const struct literal *value, const char *key);
+// Fail as space_text_fail, at this value or its key.
+int literal_fail(struct space_text *t, const struct literal *value, const char *expected);
+int literal_fail_key(struct space_text *t, const struct literal *value, const char *expected);
+// The number of a text among names [first, n); fails with `expected` at anything else.
+int literal_choice(struct space_text *t, const struct literal *value, const char *const *name,
+                   uint32_t first, uint32_t n, const char *expected, uint32_t *number);
+// A number below `end`.
+int literal_number(struct space_text *t, const struct literal *value, uint32_t end,
+                   const char *expected, uint8_t *number);
+
+#endif
