@@ -267,8 +267,10 @@ static void test_out_of_memory_is_reported(void **state)
     graph.failed = true;
     assert_int_equal(assay_graph_relu(&graph, 0), 1); // the existing one
     assert_int_equal(assay_graph_gap(&graph, 0), 0);
+    assert_int_equal(assay_graph_shape(&graph, UINT32_MAX).c, 1); // nothing is read
     assert_int_equal(assay_graph_finish(&graph, &err), ASSAY_ERR_MEMORY);
     assert_non_null(strstr(err.text, "out of memory"));
+    assert_int_equal(graph.n_node, 0);
 }
 
 // ---- hash and print -----------------------------------------------------------------------------

@@ -69,7 +69,7 @@ struct assay_graph {
     // After finish: NTK parameters (names containing "weight") have offsets [0, n_weight), biases
     // and BN betas [n_weight, n_theta).
     uint64_t n_weight, n_theta;
-    bool failed;                    // an append ran out of memory; assay_graph_finish reports it
+    bool failed; // an append ran out of memory: all that follow do nothing, and finish reports it
     uint32_t *scratch, cap_scratch; // private to assay_graph_fold
 };
 
@@ -80,7 +80,8 @@ void assay_graph_free(struct assay_graph *g);
 // Builders append one node and return its index. `name` is the PyTorch module name ("stem.0");
 // parameter names append ".weight" / ".bias". Output shapes follow PyTorch's rules (no ceil_mode);
 // one that does not work out is reported by assay_graph_finish. assay_graph_relu returns the
-// existing node when x already has one.
+// existing node when x already has one. Until then who builds reads the graph by assay_graph_shape
+// alone: an append that failed has made no node.
 uint32_t assay_graph_input(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w);
 uint32_t assay_graph_zero(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w);
 uint32_t assay_graph_conv(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
@@ -100,8 +101,14 @@ uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop);
 uint32_t assay_graph_gap(struct assay_graph *g, uint32_t x);
 uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const char *name);
 
+// The shape (c,h,w) of a node's output; (1,1,1) once an append has failed.
+struct assay_shape {
+    uint32_t c, h, w;
+};
+struct assay_shape assay_graph_shape(const struct assay_graph *g, uint32_t x);
+
 // Ends the literal network: lays out parameter offsets (weights first, in order of appearance) and
-// validates. The last node appended is the output.
+// validates. The last node appended is the output. A graph that ran out of memory is empty then.
 int assay_graph_finish(struct assay_graph *g, struct assay_err *err);
 // Checks order, arity, shapes, attributes and parameters; the error names the node.
 int assay_graph_validate(const struct assay_graph *g, struct assay_err *err);

@@ -47,10 +47,11 @@ bool assay_graph_reserve(struct assay_graph *g, uint64_t node, uint64_t in, uint
                          uint64_t text)
 {
     const uint64_t n_in = g->n_in + in;
-    uint32_t cap_in = g->cap_in;
+    uint32_t cap_in = g->cap_in, cap_coef = g->cap_in;
     g->node = assay_graph_grow(g, g->node, &g->cap_node, g->n_node + node, sizeof *g->node);
     g->in = assay_graph_grow(g, g->in, &cap_in, n_in, sizeof *g->in);
-    g->coef = assay_graph_grow(g, g->coef, &g->cap_in, n_in, sizeof *g->coef);
+    g->coef = assay_graph_grow(g, g->coef, &cap_coef, n_in, sizeof *g->coef);
+    g->cap_in = cap_in < cap_coef ? cap_in : cap_coef; // one of the two may have failed
     g->param = assay_graph_grow(g, g->param, &g->cap_param, g->n_param + param, sizeof *g->param);
     g->text = assay_graph_grow(g, g->text, &g->cap_text, g->n_text + text, 1);
     return !g->failed;
@@ -95,6 +96,14 @@ static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_
     g->node[g->n_node] = n;
     for (uint32_t k = 0; k < n_param; k++) append_param(g, g->n_node, name);
     return g->n_node++;
+}
+
+struct assay_shape assay_graph_shape(const struct assay_graph *g, uint32_t x)
+{
+    if (g->failed) return (struct assay_shape){1, 1, 1};
+    ASSAY_ASSERT(x < g->n_node);
+    const struct assay_node *n = &g->node[x];
+    return (struct assay_shape){n->c, n->h, n->w};
 }
 
 uint32_t assay_graph_input(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w)

@@ -25,9 +25,10 @@ void assay_graph_layout(struct assay_graph *g)
 
 int assay_graph_finish(struct assay_graph *g, struct assay_err *err)
 {
-    if (g->failed)
-        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for a network of %u nodes",
-                             g->n_node);
+    if (g->failed) {
+        assay_graph_reset(g);
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for a network");
+    }
     assay_graph_layout(g);
     return assay_graph_validate(g, err);
 }

@@ -51,7 +51,7 @@ uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kerne
                                uint32_t dilation, bool affine, const char *prefix)
 {
     char name[NAME_BYTES];
-    const uint32_t c = g->node[x].c;
+    const uint32_t c = assay_graph_shape(g, x).c;
     x = assay_graph_relu(g, x);
     x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2 * dilation, dilation, c,
                          module(name, prefix, "op.1"));
@@ -64,7 +64,7 @@ uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kerne
 // first row and column.
 static uint32_t shifted(struct assay_graph *g, uint32_t x, uint32_t c, const char *name)
 {
-    if (g->node[x].h % 2 == 0)
+    if (assay_graph_shape(g, x).h % 2 == 0)
         return assay_graph_conv(g, assay_graph_slice(g, x, 1), c, 1, 2, 0, 1, 1, name);
     return assay_graph_slice(g, assay_graph_conv(g, x, c, 1, 2, 1, 1, 1, name), 1);
 }
@@ -100,6 +100,7 @@ uint32_t space_mix(struct assay_graph *g, const struct assay_oneshot *shot, uint
 {
     double coef[ASSAY_ONESHOT_OPTIONS] = {0};
     uint32_t mix = 0;
+    if (g->failed) return 0; // there are fewer mixes than were appended
     for (uint32_t i = 0; i < g->n_node; i++) mix += g->node[i].mix;
     ASSAY_ASSERT(n <= ASSAY_ONESHOT_OPTIONS && shot->option[mix] < n);
     coef[shot->option[mix]] = 1;

@@ -34,7 +34,7 @@ uint32_t assay_darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, u
 {
     switch (op) {
     case DARTS_SKIP:
-        return stride == 1 ? x : assay_space_reduce(g, x, g->node[x].c, affine, name);
+        return stride == 1 ? x : assay_space_reduce(g, x, assay_graph_shape(g, x).c, affine, name);
     case DARTS_SEP_3X3:
         return sep_conv(g, x, 3, stride, affine, name);
     case DARTS_SEP_5X5:
@@ -89,7 +89,7 @@ static void add_cell(struct stack *s, bool reduce)
     uint32_t state[2 + DARTS_NODES];
     if (reduce) s->c *= 2;
     preprocess(s, state);
-    const uint32_t h = s->g->node[state[1]].h, size = reduce ? (h + 1) / 2 : h;
+    const uint32_t h = assay_graph_shape(s->g, state[1]).h, size = reduce ? (h + 1) / 2 : h;
     for (uint32_t i = 0, e = 0; i < DARTS_NODES; i++) {
         struct space_sum sum = {.n = 0};
         for (; e < DARTS_EDGES && edge_to[e] == i; e++)

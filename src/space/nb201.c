@@ -35,16 +35,16 @@ static uint64_t size(void)
 static uint32_t operation(struct assay_graph *g, uint8_t op, uint32_t x, bool affine,
                           const char *name)
 {
-    const uint32_t c = g->node[x].c, h = g->node[x].h, w = g->node[x].w;
+    const struct assay_shape s = assay_graph_shape(g, x);
     switch (op) {
     case NB201_NONE:
-        return assay_graph_zero(g, c, h, w);
+        return assay_graph_zero(g, s.c, s.h, s.w);
     case NB201_SKIP:
         return x;
     case NB201_AVG_POOL:
         return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, 1, 1);
     default:
-        return assay_space_relu_conv_bn(g, x, c, op == NB201_CONV_1X1 ? 1 : 3, 1, affine, name);
+        return assay_space_relu_conv_bn(g, x, s.c, op == NB201_CONV_1X1 ? 1 : 3, 1, affine, name);
     }
 }
 
@@ -89,13 +89,13 @@ static void mixed_edge(struct assay_graph *g, uint16_t alive, uint32_t k, uint32
 static uint32_t mixed_cell(struct assay_graph *g, const struct assay_supernet *mask, uint32_t x,
                            uint32_t number)
 {
-    const uint32_t c = g->node[x].c, h = g->node[x].h;
+    const struct assay_shape s = assay_graph_shape(g, x);
     uint32_t node[4] = {x};
     for (uint32_t to = 1, k = 0; to < 4; to++) {
         struct space_sum sum = {.n = 0};
         for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++)
             mixed_edge(g, mask->alive[0][k], k, node[assay_nb201_from[k]], number, &sum);
-        node[to] = space_sum_end(g, &sum, c, h);
+        node[to] = space_sum_end(g, &sum, s.c, s.h);
     }
     return node[3];
 }

@@ -29,7 +29,7 @@ static uint32_t conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t 
 static uint32_t separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t dilation,
                           const char *depthwise, const char *pointwise, const char *bn)
 {
-    const uint32_t c = g->node[x].c;
+    const uint32_t c = assay_graph_shape(g, x).c;
     const uint32_t y = assay_graph_conv(g, assay_graph_relu(g, x), c, kernel, 1,
                                         kernel / 2 * dilation, dilation, c, depthwise);
     return assay_graph_bn(g, conv(g, y, c, 1, 1, pointwise), true, bn);
