@@ -368,7 +368,7 @@ int main(int argc, char **argv)
     struct report r = {.json = argc > 1 && strcmp(argv[1], "--json") == 0};
     struct assay_err err;
     r.n_prefix = argc - 1 - r.json, r.prefix = argv + 1 + r.json;
-    assay_la_single_thread();
+    stop_on(assay_la_start(&err), &err);
     stop_on(assay_kern_select(&r.kern, "auto", &err), &err);
     stop_on(assay_space_open(&r.nb201, "nas-bench-201", &err), &err);
     stop_on(assay_space_open(&r.darts, "darts", &err), &err);

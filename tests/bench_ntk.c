@@ -73,7 +73,7 @@ int main(int argc, char **argv)
         else
             stop_on(assay_err_set(&err, ASSAY_ERR_USAGE, "unknown option %s", argv[i]), &err);
     }
-    assay_la_single_thread();
+    stop_on(assay_la_start(&err), &err);
     stop_on(assay_space_open(&space, "nas-bench-201", &err), &err);
     if (!o.json)
         printf("%-8s %9s %9s %9s %9s %9s %9s %7s\n", "cell", "seconds", "forward", "backward",

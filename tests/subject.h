@@ -75,7 +75,7 @@ static inline int setup(void **state)
     const struct assay_kern *kern;
     uint64_t index;
     assert_non_null(f);
-    assay_la_single_thread();
+    assert_int_equal(assay_la_start(&err), ASSAY_OK);
     assert_int_equal(assay_kern_select(&kern, "auto", &err), ASSAY_OK);
     assert_int_equal(assay_exec_create(&f->exec, kern, &err), ASSAY_OK);
     assert_int_equal(assay_space_open(&f->space, "nas-bench-201", &err), ASSAY_OK);

@@ -20,8 +20,10 @@ int assay_la_ridge(uint32_t n, uint32_t t, double *a, double shift, uint32_t m, 
                    double *out, struct assay_err *err);
 // Bytes that the library itself takes for a product or a factorisation of order n.
 size_t assay_la_buffers(uint32_t n);
-// Pins the library to one thread.
-void assay_la_single_thread(void);
+// Has the library take what memory it keeps, and pins it to one thread. Before the first product:
+// where there is too little address space, OpenBLAS would try again for ever. Once for the process,
+// later calls do nothing.
+int assay_la_start(struct assay_err *err);
 // How many threads it uses; 0: it does not say.
 int assay_la_threads(void);
 // The library that was really loaded: OpenBLAS's own description, or the file name of another BLAS.

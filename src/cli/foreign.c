@@ -378,7 +378,7 @@ int foreign_evaluate(struct foreign *f, const struct foreign_case *c, struct ass
     }
     f->protocol.nasi_labels = ASSAY_LABELS_NONE;
     f->protocol.region_batch = c->region_batch;
-    assay_la_single_thread();
+    ASSAY_TRY(assay_la_start(err));
     ASSAY_TRY(read_batch(f, c, err));
     f->n = (uint32_t)f->batch.item[0].shape[0];
     ASSAY_TRY(assay_arrays_read(&f->weights, c->weights, err));

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#define _GNU_SOURCE // dladdr
+#define _GNU_SOURCE // dladdr, MAP_ANONYMOUS
 #include "assay/la.h"
 
 #include <cblas.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <math.h>
+#include <string.h>
+#include <sys/mman.h>
 
 // Debian's OpenBLAS carries LAPACK but no header for it.
 void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
@@ -103,9 +106,34 @@ size_t assay_la_buffers(uint32_t n)
     return panel < all ? panel : all;
 }
 
-void assay_la_single_thread(void)
+// OpenBLAS asks this, its own function, how many threads to start when it is loaded. None: each
+// would take a buffer at once, and without the address space for it never end, not even at exit.
+int openblas_num_threads_env(void);
+int openblas_num_threads_env(void)
 {
+    return 1;
+}
+
+int assay_la_start(struct assay_err *err)
+{
+    // Of every build of OpenBLAS for x86; it takes pages only as far as a product needs them.
+    const size_t bytes = ((size_t)128 << 20) + ((size_t)1 << 16);
+    static bool started;
+    const double jac[2] = {1, 1};
+    double theta;
+
+    if (started) return ASSAY_OK;
     if (openblas_set_num_threads) openblas_set_num_threads(1);
+    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return assay_err_set(err, ASSAY_ERR_MEMORY,
+                             "no address space for the %.0f MiB that BLAS wants (ulimit -v, "
+                             "vm.overcommit_memory): %s",
+                             (double)bytes / 0x1p20, strerror(errno));
+    munmap(room, bytes);
+    assay_la_gram(1, 2, jac, 2, &theta);
+    started = true;
+    return ASSAY_OK;
 }
 
 int assay_la_threads(void)

@@ -348,8 +348,8 @@ int assay_evaluator_create(struct assay_evaluator **out, const struct assay_conf
     assay_graph_init(&e->literal);
     assay_graph_init(&e->net);
     assay_graph_init(&e->thin);
-    assay_la_single_thread();
-    const int status = start(e, data, err);
+    int status = assay_la_start(err);
+    if (status >= 0) status = start(e, data, err);
     if (status < 0) {
         assay_evaluator_destroy(e);
         return status;

@@ -42,8 +42,9 @@ static int agree_on_rung(struct run *r)
 {
     const struct assay_kern *kern = NULL;
     int rung = 0;
-    const int status = assay_kern_select(&kern, r->config.cpu, r->err);
+    int status = assay_la_start(r->err);
 
+    if (status >= 0) status = assay_kern_select(&kern, r->config.cpu, r->err);
     ASSAY_TRY(assay_comm_agree(r->comm, status, r->err));
     while (assay_kern_rung((unsigned)rung) != kern) rung++;
     kern = assay_kern_rung((unsigned)assay_comm_min(r->comm, rung));
@@ -323,7 +324,6 @@ int assay_farm_run(const struct assay_job *job, const struct assay_config *confi
                     .err = err ? err : &text};
 
     sweep_signals_catch(assay_comm_rank(comm) ? NULL : dir);
-    assay_la_single_thread();
     *exit_code = ASSAY_EXIT_ERROR;
     const int status = run(&r, exit_code);
     close_run(&r);

@@ -189,7 +189,7 @@ int main(int argc, char **argv)
     struct kernel k = {.images = argc > 1 ? (uint32_t)atoi(argv[1]) : 1000};
     struct assay_err err = {0};
 
-    assay_la_single_thread();
+    require(assay_la_start(&err), &err);
     require(assay_comm_start(&k.comm, false, &err), &err);
     require(assay_pla_create(&k.pla, k.comm, &err), &err);
     const int size = assay_pla_size(k.pla);

@@ -150,7 +150,7 @@ int main(void)
     struct assay_pla *pla = NULL;
     struct assay_err err = {0};
 
-    assay_la_single_thread();
+    require(assay_la_start(&err) == 0, err.text, 0);
     require(assay_comm_start(&comm, false, &err) == 0, err.text, 0);
     require(assay_pla_create(&pla, comm, &err) == 0, err.text, 0);
     check_rows();
