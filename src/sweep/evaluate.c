@@ -203,7 +203,8 @@ static int measure(struct assay_subject *s, const struct assay_metric *metric, d
     char reason[ASSAY_METRIC_REASON] = "";
     const int verdict =
         metric->measure(s, out, metric->spectrum ? spectrum : NULL, reason, &failure);
-    if (verdict == ASSAY_ERR_MPI) return assay_err_set(err, verdict, "%s", failure.text);
+    if (verdict == ASSAY_ERR_MPI || verdict == ASSAY_ERR_MEMORY) // the system's failure
+        return assay_err_set(err, verdict, "%s: %s", metric->name, failure.text);
     if (verdict < 0) {
         fill_nan(metric->n_column, out);
         judge(record, ASSAY_VERDICT_FAILED, metric->name, failure.text);
@@ -259,11 +260,12 @@ static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assa
 
     bool dead = false;
     uint64_t most = 0;
-    const int ready = set_up(e, index, mask, &dead, &most, record, err);
-    const int fits = assay_pla_agree(e->pla, ready, err);
+    const int ready = set_up(e, index, mask, &dead, &most, record, err),
+              fits = assay_pla_agree(e->pla, ready, err);
     ASSAY_TRY(fits);
     for (uint32_t r = first; fits && r < end; r++) {
-        ASSAY_TRY(evaluate_repeat(e, r, dead, most, record, err));
+        const int status = evaluate_repeat(e, r, dead, most, record, err);
+        if (status < 0) return e->pla ? ASSAY_ERR_MPI : status; // a team's others wait for this one
     }
     record->seconds = assay_clock_thread() - start;
     return ASSAY_OK;
