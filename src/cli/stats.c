@@ -295,10 +295,12 @@ double stats_top_best(uint32_t n, const double *truth, uint32_t k)
     return best;
 }
 
-double stats_ndcg(uint32_t n, const double *truth, uint32_t k)
+int stats_ndcg(uint32_t n, const double *truth, uint32_t k, double *out)
 {
-    double *ideal = malloc((n ? n : 1) * sizeof(*ideal));
-    if (!ideal || n == 0) return free(ideal), NAN;
+    *out = NAN;
+    if (n == 0) return 0;
+    double *ideal = malloc(n * sizeof(*ideal));
+    if (!ideal) return ASSAY_ERR_MEMORY;
     memcpy(ideal, truth, n * sizeof(*ideal));
     qsort(ideal, n, sizeof(*ideal), by_double);
     const double low = ideal[0];
@@ -308,5 +310,6 @@ double stats_ndcg(uint32_t n, const double *truth, uint32_t k)
         most += (ideal[n - 1 - i] - low) / log2(2.0 + i);
     }
     free(ideal);
-    return most > 0 ? gain / most : NAN;
+    if (most > 0) *out = gain / most;
+    return 0;
 }

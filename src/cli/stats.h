@@ -30,7 +30,7 @@ int stats_correlate(uint32_t n, const double *x, const double *y, const double *
 // What the first k of a ranking hold. truth[i] is the true value of the i-th best.
 double stats_top_best(uint32_t n, const double *truth, uint32_t k);
 // Normalised discounted cumulative gain: gain (truth - min)/(max - min), discount log2(1 + place).
-// NaN when all are equal or out of memory.
-double stats_ndcg(uint32_t n, const double *truth, uint32_t k);
+// *out is NaN when all are equal. Returns ERR_MEMORY when there is none left.
+int stats_ndcg(uint32_t n, const double *truth, uint32_t k, double *out);
 
 #endif

@@ -58,7 +58,7 @@ static void gather(const struct correlation *c, int column, struct row_result *r
 }
 
 // Accuracies from best to worst by the file's own ranking, invalid candidates last.
-static void measure_top(const struct correlation *c, int column, struct row_result *r)
+static int measure_top(const struct correlation *c, int column, struct row_result *r)
 {
     const int ranking = results_ranking(c->table, c->table->name[column]);
     uint32_t n = 0;
@@ -73,7 +73,7 @@ static void measure_top(const struct correlation *c, int column, struct row_resu
         r->best[i] = stats_top_best(n, c->y, tops[i]);
         r->regret[i] = best - r->best[i];
     }
-    r->ndcg = stats_ndcg(n, c->y, NDCG_TOP);
+    return stats_ndcg(n, c->y, NDCG_TOP, &r->ndcg);
 }
 
 static int measure(const struct correlation *c, int column, struct row_result *r,
@@ -81,11 +81,10 @@ static int measure(const struct correlation *c, int column, struct row_result *r
 {
     *r = (struct row_result){0};
     gather(c, column, r);
-    const int status = stats_correlate(r->n, c->x, c->y, c->flops ? c->z : NULL,
-                                       (uint32_t)c->resamples, c->seed, &r->rank);
-    if (status < 0) return assay_err_set(err, status, "out of memory");
-    measure_top(c, column, r);
-    return 0;
+    int status = stats_correlate(r->n, c->x, c->y, c->flops ? c->z : NULL, (uint32_t)c->resamples,
+                                 c->seed, &r->rank);
+    if (status >= 0) status = measure_top(c, column, r);
+    return status < 0 ? assay_err_set(err, status, "out of memory") : 0;
 }
 
 // ---- printing -----------------------------------------------------------------------------------
