@@ -98,16 +98,16 @@ int assay_pla_rank(const struct assay_pla *pla)
 const char *assay_pla_name(void)
 {
     static char text[PATH_MAX + 64];
+    char whole[PATH_MAX];
     Dl_info library = {0};
     const void *routine = dlsym(RTLD_NEXT, "pdsyev_");
     const bool found = routine && dladdr(routine, &library) != 0;
-    char *path = found ? realpath(library.dli_fname, NULL) : NULL;
+    const char *path = found ? realpath(library.dli_fname, whole) : NULL;
 
     snprintf(text, sizeof text, "%s (built with " ASSAY_SCALAPACK ")",
              path    ? path
              : found ? library.dli_fname
                      : "in the program itself");
-    free(path);
     return text;
 }
 

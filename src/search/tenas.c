@@ -262,7 +262,10 @@ static void log_round(const struct tenas *t, const struct search_round *round, u
     FILE *out = open_memstream(&text, &bytes);
     if (!out) return;
     log_pruned(t, out);
-    fclose(out);
+    if (fclose(out) != 0) {
+        free(text);
+        return;
+    }
     const struct assay_schema *s = t->c->schema;
     assay_log_line(t->c->log, ASSAY_LOG_INFO,
                    "seed %llu round %llu: kappa %.4g, regions %.5g; pruned%s; %u of %u left; "

@@ -28,6 +28,16 @@ void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDE
     assay_data_describe(data, text + n, ASSAY_DATA_IDENTITY - (size_t)n);
 }
 
+// Of a stream of memory: its text, or NULL when there was not enough for all of it.
+static char *end_text(FILE *out, char *const *text)
+{
+    const bool bad = ferror(out);
+
+    if (fclose(out) == 0 && !bad) return *text;
+    free(*text);
+    return NULL;
+}
+
 // The version, the columns, the kernel rung, the arithmetic and the data stand in comments: they
 // tell journals apart, not configurations.
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
@@ -42,8 +52,7 @@ char *assay_identity_text(const char *settings, const struct assay_schema *schem
     fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);
     for (uint32_t i = 0; i < schema->n_column; i++) fprintf(out, " %s", schema->column[i].name);
     fprintf(out, "\n%s# data: %s\n", arithmetic, data);
-    fclose(out);
-    return text;
+    return end_text(out, &text);
 }
 
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
@@ -131,10 +140,13 @@ char *sweep_command_text(void)
     FILE *out = in ? open_memstream(&text, &bytes) : NULL;
     for (int i = 0; out && getdelim(&word, &cap, '\0', in) > 0; i++)
         fprintf(out, "%s%s", i ? " " : "", word);
-    if (out) fclose(out);
+    const bool whole = out && feof(in);
+    if (out) text = end_text(out, &text);
     if (in) fclose(in);
     free(word);
-    return text;
+    if (whole) return text;
+    free(text);
+    return NULL;
 }
 
 uint64_t sweep_build_id(void)

@@ -2,6 +2,7 @@
 // The shards of a sweep become one run directory.
 #include "run.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,7 +234,7 @@ static int read_config(struct merge *m, const char *first)
     char path[2 * ASSAY_TEXT_MAX], *text;
 
     snprintf(path, sizeof path, "%s/config.ini", first);
-    if (access(path, F_OK) != 0) return 0;
+    if (access(path, F_OK) != 0 && errno == ENOENT) return 0;
     ASSAY_TRY(assay_text_read(&text, path, path, "the configuration of a run", m->err));
     const int status = sweep_config_parse(&m->config, text, m->err);
     free(text);
