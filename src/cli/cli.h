@@ -136,7 +136,7 @@ int cli_settings_short(struct cli_settings *settings, const struct cli_args *arg
                        struct assay_err *err);
 // An error of the configuration names its key: ERR_USAGE when the command line set it. Others stay.
 int cli_blame(const struct cli_args *args, int status, struct assay_err *err);
-// An error in what the command line says is ERR_USAGE, whoever found it.
+// A wrong value that the command line says is ERR_USAGE, whoever found it; other errors stay.
 int cli_usage(int status, struct assay_err *err);
 // The configuration of a verb: defaults, preset, file (may be NULL), then every --set.
 int cli_config(struct assay_config *config, const char *file, const struct cli_args *args,

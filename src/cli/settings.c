@@ -207,10 +207,19 @@ static int gather_words(struct cli_settings *settings, const struct cli_args *ar
     return cli_settings_short(settings, args, &ignored);
 }
 
+// A value in the file may be wrong though the command line stands over it.
+static bool is_of_file(const struct cli_args *args, const char *text)
+{
+    const char *config = cli_value(args, "config");
+    const char *file = config || args->n_position == 0 ? config : args->position[0];
+    const size_t n = file ? strlen(file) : 0;
+    return n && strncmp(text, file, n) == 0 && text[n] == ':';
+}
+
 int cli_blame(const struct cli_args *args, int status, struct assay_err *err)
 {
     struct cli_settings settings = {0};
-    if (status != ASSAY_ERR_CONFIG) return status;
+    if (status != ASSAY_ERR_CONFIG || is_of_file(args, err->text)) return status;
     const bool whole = gather_words(&settings, args) >= 0;
     bool named = !whole; // a word that is no setting at all
     for (size_t i = 0; i < settings.n; i++)
@@ -221,7 +230,8 @@ int cli_blame(const struct cli_args *args, int status, struct assay_err *err)
 
 int cli_usage(int status, struct assay_err *err)
 {
-    return status < 0 ? assay_err_set(err, ASSAY_ERR_USAGE, "%s", err->text) : status;
+    const bool wrong = status == ASSAY_ERR_CONFIG || status == ASSAY_ERR_INPUT;
+    return wrong ? assay_err_set(err, ASSAY_ERR_USAGE, "%s", err->text) : status;
 }
 
 static int config_gather(struct cli_settings *settings, const char *file,

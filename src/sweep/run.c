@@ -326,6 +326,7 @@ int assay_farm_run(const struct assay_job *job, const struct assay_config *confi
     sweep_signals_catch(assay_comm_rank(comm) ? NULL : dir);
     *exit_code = ASSAY_EXIT_ERROR;
     const int status = run(&r, exit_code);
+    sweep_signals_hush();
     close_run(&r);
     return status;
 }

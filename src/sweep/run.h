@@ -225,6 +225,9 @@ int sweep_hello(struct assay_comm *comm, const char *identity, const struct assa
 // becomes an error of the write. The first signal is answered at once, on standard error, with what
 // becomes of the run in dir; NULL: silently.
 void sweep_signals_catch(const char *dir);
+// The run is over, and a signal no longer answered: launchers end the other ranks of a job when the
+// first has left with an error.
+void sweep_signals_hush(void);
 // The signal caught, or 0.
 int sweep_signal(void);
 // Monotonic times at which to stop, by run.time_limit and SLURM_JOB_END_TIME; infinity: never.

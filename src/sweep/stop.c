@@ -18,7 +18,7 @@ static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
 // A signal handler has no other place to leave its word.
 static volatile sig_atomic_t caught;
 static char words[2 * ASSAY_TEXT_MAX]; // what the first signal is answered with; empty: nothing
-static size_t n_words;
+static volatile sig_atomic_t n_words;
 
 static void on_signal(int number)
 {
@@ -28,7 +28,7 @@ static void on_signal(int number)
     }
     // Said at once: a launcher may kill the ranks before the candidate in hand is finished.
     const int was = errno;
-    if (!caught && write(STDERR_FILENO, words, n_words) < 0) n_words = 0;
+    if (!caught && write(STDERR_FILENO, words, (size_t)n_words) < 0) n_words = 0;
     errno = was;
     caught = number;
 }
@@ -39,7 +39,7 @@ static void prepare_words(const char *dir)
     snprintf(words, sizeof words,
              "%sassay: stopping: what is finished stays in %s, and the same command resumes\n",
              isatty(STDERR_FILENO) ? "\n" : "", dir);
-    n_words = strlen(words);
+    n_words = (sig_atomic_t)strlen(words);
 }
 
 // They stay until the process ends: leaving together is part of a clean stop.
@@ -52,6 +52,11 @@ void sweep_signals_catch(const char *dir)
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < ASSAY_LEN(signals); i++) sigaction(signals[i], &action, NULL);
     signal(SIGXFSZ, SIG_IGN);
+}
+
+void sweep_signals_hush(void)
+{
+    n_words = 0;
 }
 
 int sweep_signal(void)

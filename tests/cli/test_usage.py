@@ -60,7 +60,7 @@ ALSO = {"nonsense": "unknown verb 'nonsense'", "sweep": "too few words", "sweep 
 # What is wrong with files, machines or the system is no wrong command line.
 FILES = {"sweep none.ini -o run": "none.ini", "plan none.ini": "none.ini", "rank none.h5": "none.h5", "rank bad.ini": "bad.ini",
          f"correlate {RESULTS} --truth none.csv": "none.csv", "eval nas-bench-201 5 -c bad.ini": "bad.ini:2",
-         "sweep bad.ini -o run": "bad.ini:2: ntk.batch", "plan bad.ini": "bad.ini:2", f"sweep {QUICK} -o run --archs none": "none",
+         "sweep bad.ini -o run": "bad.ini:2: ntk.batch", "sweep bad.ini -o run --set ntk.batch=8": "bad.ini:2: ntk.batch", "plan bad.ini": "bad.ini:2", f"sweep {QUICK} -o run --archs none": "none",
          f"sweep {QUICK} -o run --archs bad.ini": "bad.ini:1", "show nas-bench-201 5 --order none.csv": "none.csv",
          "pack none": "none", "merge none -o run": "none", "sweep far.ini -o run": "candidates.first",
          "sweep metric.ini -o run": "kapa", "sweep both.ini -o run": "candidates.archs",

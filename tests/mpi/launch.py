@@ -41,7 +41,7 @@ ENVIRONMENT = {
 }
 OWN_FAULT = re.compile(r"^ +#[12] 0x\w+ in .*/src/\w+/\w+\.c:.*|.*runtime error: .*|.*ERROR: AddressSanitizer.*", re.M)
 LAUNCHER_VARIABLES = re.compile(r"^(OMPI_COMM|PMI|SLURM|MPI_)")
-COMPLETE, ERROR, FAILED_CANDIDATES, STOPPED = 0, 1, 3, 75
+COMPLETE, ERROR, USAGE, FAILED_CANDIDATES, STOPPED = 0, 1, 2, 3, 75
 # A cheap network whose sweep is nevertheless not trivial.
 CHEAP = {
     "network": {"image": 8},
@@ -241,9 +241,9 @@ class SweepTest(unittest.TestCase):
         self.assertIn(code, expect if isinstance(expect, tuple) else (expect,), text)
         return text
 
-    def refused(self, *words, says, **keywords):
-        """A sweep that ends with exit code 1 and a text that holds every part of `says`."""
-        text = self.sweep(*words, expect=ERROR, **keywords)
+    def refused(self, *words, says, expect=ERROR, **keywords):
+        """A sweep that ends with an error and a text that holds every part of `says`."""
+        text = self.sweep(*words, expect=expect, **keywords)
         for part in says:
             self.assertIn(part, text)
         return text

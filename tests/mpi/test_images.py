@@ -70,7 +70,7 @@ class Images(launch.SweepTest):
         text = self.refused(self.images, self.scratch / "run", says=(f"label {IMAGES - 1} is -1",))
         self.assertEqual(text.count("assay: "), 1)
         self.assertFalse((self.scratch / "run").exists())
-        self.refused(self.images, self.scratch / "run", "--set", "data.path=none.h5:/x", says=("none.h5: No such file",))
+        self.refused(self.images, self.scratch / "run", "--set", "data.path=none.h5:/x", says=("none.h5:/x': no such file",))
 
     def test_no_place_for_shared_memory(self):
         says = ("no room for the 24.", "No such file or directory", "OMPI_MCA_osc_sm_backing_directory")

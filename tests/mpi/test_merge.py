@@ -158,7 +158,7 @@ class Merge(launch.SweepTest):
         for text in ("0/4", "5/4", "1", "1/", "/4", "a/b", "1/4/2", "01/4", "1 /4", "-1/4", "1/0", "1/10000000"):
             with self.subTest(shard=text):
                 self.refused(self.cheap, self.scratch / "run", f"--shard={text}",
-                             says=("candidates.shard", "expected I/N"))
+                             says=("candidates.shard", "expected I/N"), expect=launch.USAGE)
         self.assertFalse((self.scratch / "run").exists())
 
 

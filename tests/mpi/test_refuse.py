@@ -182,10 +182,11 @@ class Refuse(launch.SweepTest):
                 archs.write_text(text)
                 self.refused(self.cheap, self.directory, "--archs", archs, says=says)
         self.refused(self.cheap, self.directory, "--archs", self.scratch / "none", says=("none", "No such file"))
-        self.refused(self.cheap, self.directory, "--archs", archs, "--sample", 3, says=("candidates.archs", "sample"))
-        self.refused(self.cheap, self.directory, "--first", 15625, says=("candidates.first", "15624"))
-        self.refused(self.cheap, self.directory, "--first", 15000, "--count", 626, says=("candidates.count", "625"))
-        self.refused(self.cheap, self.directory, "--sample", 15626, says=("candidates.sample", "15625"))
+        self.refused(self.cheap, self.directory, "--archs", archs, "--sample", 3, says=("candidates.archs", "sample"),
+                     expect=launch.USAGE)
+        self.refused(self.cheap, self.directory, "--first", 15625, says=("candidates.first", "15624"), expect=launch.USAGE)
+        self.refused(self.cheap, self.directory, "--first", 15000, "--count", 626, says=("candidates.count", "625"), expect=launch.USAGE)
+        self.refused(self.cheap, self.directory, "--sample", 15626, says=("candidates.sample", "15625"), expect=launch.USAGE)
 
     def test_one_rank_alone_misses_the_data(self):
         """Failures are agreed on: no rank waits for one that has left. One rank of a host reads."""

@@ -85,15 +85,17 @@ class Teams(launch.SweepTest):
 
     def test_refused(self):
         config = self.config(CHEAP)
-        self.refused(config, self.scratch / "a", "--set", "run.team=3", says=["run.team = 3", "2 ranks that evaluate"])
-        self.refused(config, self.scratch / "b", "--set", "run.team=2", ranks=0, says=["run.team = 2", "1 rank that evaluates"])
+        self.refused(config, self.scratch / "a", "--set", "run.team=3", says=["run.team = 3", "2 ranks that evaluate"],
+                     expect=launch.USAGE)
+        self.refused(config, self.scratch / "b", "--set", "run.team=2", ranks=0, says=["run.team = 2", "1 rank that evaluates"],
+                     expect=launch.USAGE)
         self.refused(config, self.scratch / "c", "--set", "ntk.batch=65536", "--set", "ntk.outputs=all", "--set",
-                     "network.classes=100", says=["a kernel of 6553600 rows"])
+                     "network.classes=100", says=["a kernel of 6553600 rows"], expect=launch.USAGE)
         self.refused(config, self.scratch / "d", "--set", "run.metrics=ntk_ridge", says=["learns from labels"])
         for team in (0, 2):
             search = subprocess.run([launch.ASSAY, "search", config, "-o", self.scratch / "e", "--set", f"run.team={team}"],
                                     capture_output=True, text=True, env=os.environ | launch.ENVIRONMENT)
-            self.assertEqual(search.returncode, 1, search.stderr)
+            self.assertEqual(search.returncode, launch.USAGE, search.stderr)
             self.assertIn(f"run.team = {team}", search.stderr)
 
     def test_chosen_by_memory_and_by_idle_ranks(self):
