@@ -41,6 +41,7 @@ ENVIRONMENT = {
 }
 OWN_FAULT = re.compile(r"^ +#[12] 0x\w+ in .*/src/\w+/\w+\.c:.*|.*runtime error: .*|.*ERROR: AddressSanitizer.*", re.M)
 LAUNCHER_VARIABLES = re.compile(r"^(OMPI_COMM|PMI|SLURM|MPI_)")
+HANG = 120  # seconds, of a loaded machine
 COMPLETE, ERROR, USAGE, FAILED_CANDIDATES, STOPPED = 0, 1, 2, 3, 75
 # A cheap network whose sweep is nevertheless not trivial.
 CHEAP = {
@@ -113,7 +114,7 @@ class Job:
     def ranks(self):
         return descendants(self.process.pid) if self.launched else [self.process.pid]
 
-    def wait(self, timeout=120):
+    def wait(self, timeout=HANG):
         """Exit code and all of standard error."""
         try:
             code = self.process.wait(timeout)
@@ -125,6 +126,14 @@ class Job:
         if fault:
             raise AssertionError(f"{fault[0]} in\n{text}")
         return code, text
+
+    def await_event(self, happened):
+        """Returns once it is true of the running job; how long that takes is the machine's affair."""
+        end = time.monotonic() + HANG
+        while not happened():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"ended or hung before; standard error:\n{self.text()}")
+            time.sleep(0.005)
 
     def text(self):
         """Standard error so far; the job shares the file's position, so this must not move it."""
@@ -235,7 +244,7 @@ class SweepTest(unittest.TestCase):
         self.jobs.append(job)
         return job
 
-    def sweep(self, config, directory, *options, ranks=None, expect=(COMPLETE, FAILED_CANDIDATES), timeout=120,
+    def sweep(self, config, directory, *options, ranks=None, expect=(COMPLETE, FAILED_CANDIDATES), timeout=HANG,
               **keywords):
         code, text = self.start(config, directory, *options, ranks=ranks, **keywords).wait(timeout)
         self.assertIn(code, expect if isinstance(expect, tuple) else (expect,), text)

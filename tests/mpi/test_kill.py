@@ -42,7 +42,7 @@ class Kill(launch.SweepTest):
                 time.sleep(0.002)
             start = time.monotonic()
         aimed = moment > 0.7
-        end = start + (2 if aimed else random.uniform(0, 0.5 if moment <= 0.2 else self.undisturbed / 8))
+        end = start + (60 if aimed else random.uniform(0, 0.5 if moment <= 0.2 else self.undisturbed / 8))
         while time.monotonic() < end and job.process.poll() is None:
             if aimed and any(n.startswith("results.h5") and n != "results.h5" for n in os.listdir(directory)):
                 self.aimed += 1
@@ -96,9 +96,7 @@ class Kill(launch.SweepTest):
         config = self.config(SETTINGS)
         directory = self.scratch / "run"
         job = self.start(config, directory, "--sample", SAMPLE, ranks=3)
-        while not (directory / "results.h5").exists():
-            time.sleep(0.01)
-            self.assertIsNone(job.process.poll(), job.text())
+        job.await_event((directory / "results.h5").exists)
         os.kill(max(job.ranks()), 9)
         code, _ = job.wait()
         self.assertNotIn(code, (COMPLETE, FAILED_CANDIDATES))

@@ -6,7 +6,6 @@ import pathlib
 import re
 import struct
 import subprocess
-import time
 
 import launch
 from launch import CHEAP, COMPLETE, ERROR, FAILED_CANDIDATES, STOPPED
@@ -94,9 +93,7 @@ class Refuse(launch.SweepTest):
     def test_two_jobs_in_one_directory(self):
         slow = self.config({**CHEAP, "network": {"image": 16}})
         job = self.start(slow, self.directory)
-        while not (self.directory / "config.ini").exists():
-            self.assertIsNone(job.process.poll(), job.text())
-            time.sleep(0.02)
+        job.await_event((self.directory / "config.ini").exists)
         for ranks in (0, 2):
             self.refused(slow, self.directory, ranks=ranks, says=(str(self.directory), "process"))
         self.assertIsNone(job.process.poll(), job.text())

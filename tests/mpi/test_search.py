@@ -76,7 +76,9 @@ class Search(launch.SweepTest):
         directory, kills, span = self.scratch / "run", 0, undisturbed / 3
         for _ in range(6):
             job = self.start(config, directory, ranks=random.choice((0, 2, 3)))
-            time.sleep(random.uniform(0.3, 0.3 + span))
+            while "BLAS thread" not in job.text() and job.process.poll() is None:
+                time.sleep(0.005)
+            time.sleep(random.uniform(0, span))
             if job.process.poll() is not None:
                 if kills:
                     break
@@ -105,7 +107,7 @@ class Search(launch.SweepTest):
         text = self.sweep(config, directory, "--set", "run.time_limit=0.4", expect=STOPPED)
         self.assertIn("stopped by run.time_limit", text)
         job = self.start(config, directory, ranks=0)
-        time.sleep(0.6)
+        job.await_event(lambda: "evaluations are known" in job.text())
         job.process.send_signal(launch.signal.SIGTERM)
         code, text = job.wait()
         self.assertEqual(code, STOPPED, text)

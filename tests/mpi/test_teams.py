@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import h5py
 import numpy
@@ -130,13 +129,10 @@ class Teams(launch.SweepTest):
             self.assertGreater(seconds, 0.2)
 
     def begin(self, ranks):
-        journal, end = self.scratch / "run/journal", time.monotonic() + 60
+        journal = self.scratch / "run/journal"
         enough = 8000 + (os.path.getsize(journal) if journal.exists() else 0)
         job = self.start(self.config(LONG), self.scratch / "run", ranks=ranks)
-        while not journal.exists() or os.path.getsize(journal) < enough:
-            self.assertIsNone(job.process.poll(), job.text())
-            self.assertLess(time.monotonic(), end, "nothing was journalled")
-            time.sleep(0.01)
+        job.await_event(lambda: journal.exists() and os.path.getsize(journal) >= enough)
         return job
 
     def test_a_signal_on_any_rank_stops(self):
