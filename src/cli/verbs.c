@@ -43,11 +43,12 @@ void cli_help(FILE *out)
     for (const struct cli_verb *const *verb = cli_verbs; *verb; verb++)
         fprintf(out, "  %-10s %s\n", (*verb)->name, (*verb)->help);
     fputs("\n  assay help VERB     tells a verb's options, with examples\n"
-          "  assay --version     tells how this program was built\n"
-          "\nexit codes: 0 complete, 1 error, 2 wrong command line, 3 complete with failed "
-          "candidates,\n"
-          "75 stopped early, the same command resumes\n",
+          "  assay --version     tells how this program was built\n\n",
           out);
+    cli_fold(out,
+             "exit codes: 0 complete, 1 error, 2 wrong command line, 3 complete with failed "
+             "candidates,\n75 stopped early, the same command resumes",
+             0, "");
 }
 
 static void print_option(FILE *out, const struct cli_option *o)

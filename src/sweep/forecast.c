@@ -124,17 +124,29 @@ static void print_times(const struct forecast *f, const char *replay)
             t->total / 3600, t->total, t->longest);
 }
 
+// The words at the end of a line of the table; below it where the terminal has no room beside it.
+static void print_limit(const struct forecast *f, const char *words)
+{
+    enum { BEFORE = 78 };
+    const int columns = (int)assay_terminal_columns(f->out);
+
+    if (columns && BEFORE + (int)strlen(words) > columns && *words)
+        fprintf(f->out, "\n%*s\n", columns, words);
+    else
+        fprintf(f->out, "%s%s\n", *words ? "  " : "", words);
+}
+
 static void print_row(const struct forecast *f, int ranks, const struct sweep_sim *sim)
 {
     char wall[32];
 
-    fprintf(f->out, "%6d  %11s  %9.1f %%  %5.1f %%  %7.1f %%  %10.3g  %6.2f %%  %s\n", ranks,
+    fprintf(f->out, "%6d  %11s  %9.1f %%  %5.1f %%  %7.1f %%  %10.3g  %6.2f %%", ranks,
             clock_text(wall, sizeof wall, ceil(f->outline.opening + sim->wall)),
             100 * sim->efficiency, 100 * sim->tail, 100 * sim->waiting,
-            (double)sim->messages / fmax(sim->wall, 1e-9), 100 * sim->load,
-            sim->efficiency > 0.99
-                ? ""
-                : sweep_sim_limit(sim, sweep_teams_make(&f->outline.config, ranks).hands));
+            (double)sim->messages / fmax(sim->wall, 1e-9), 100 * sim->load);
+    print_limit(f, sim->efficiency > 0.99
+                       ? ""
+                       : sweep_sim_limit(sim, sweep_teams_make(&f->outline.config, ranks).hands));
 }
 
 // ---- ranks --------------------------------------------------------------------------------------
@@ -163,8 +175,9 @@ static int choose(struct forecast *f, int ranks)
     struct sweep_sim sim;
     char text[32], tasks[48] = "";
 
-    fprintf(f->out, "\n%6s  %11s  %11s  %7s  %9s  %10s  %8s  %s\n", "ranks", "wall time",
-            "efficiency", "tail", "waiting", "messages/s", "rank 0", "what limits it");
+    fprintf(f->out, "\n%6s  %11s  %11s  %7s  %9s  %10s  %8s", "ranks", "wall time", "efficiency",
+            "tail", "waiting", "messages/s", "rank 0");
+    print_limit(f, "what limits it");
     if (ranks) {
         ASSAY_TRY(simulate(f, ranks, &sim));
         print_row(f, ranks, &sim);

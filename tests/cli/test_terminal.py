@@ -108,6 +108,21 @@ class Terminal(Case):
             self.assertEqual([line for line in text.splitlines() if len(line) > 80 or line.endswith(" ")], [])
             self.assertEqual(text.split(), self.works(verb, "--help").split("\nexamples:\n")[0].split())
 
+    def test_general_help(self):
+        text = self.screen(80, "help")
+        self.assertEqual([line for line in text.splitlines() if len(line) > 80], [])
+        self.assertEqual(text.split(), self.works("help").split())
+
+    def test_plan(self):
+        words = ("plan", self.write("c.ini", CHEAP), "--seconds", "0")
+        table = self.screen(80, *words).split("\n\n")[1].splitlines()
+        self.assertLessEqual(max(map(len, table)), 80)
+        self.assertEqual(table[0].split()[0], "ranks")
+        self.assertEqual(table[1], f"{'what limits it':>80}")
+        self.assertTrue(any(re.match(r" {40,}[a-z][a-z0 ]+\Z", line) for line in table[2:]))
+        wide = self.screen(120, *words).split("\n\n")[1].splitlines()
+        self.assertRegex(wide[0], "rank 0  what limits it$")
+
     def test_progress(self):
         config = self.write("c.ini", CHEAP)
         for columns in (80, 40):
