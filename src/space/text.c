@@ -94,7 +94,7 @@ static void trim_end(char *text)
 // Behind "'key':", or behind the last '=' or ':' before the first bracket, quote or bar.
 static char *skip_label(char *text)
 {
-    const char *quoted = strchr("'\"", *text) ? strchr(text + 1, *text) : NULL;
+    const char *quoted = *text && strchr("'\"", *text) ? strchr(text + 1, *text) : NULL;
     char *behind = quoted ? skip_blank(text + (quoted - text) + 1) : NULL;
     if (behind && *behind && strchr(":=", *behind)) return skip_blank(behind + 1);
     char *value = text;
