@@ -219,6 +219,30 @@ unsigned assay_word_distance(const char *a, const char *b);
 // The largest distance at which a known word may be meant by this one: one slip in three letters.
 unsigned assay_word_near(const char *word);
 
+// ---- comma-separated tables -------------------------------------------------------------------
+// The whole file in memory: a header line, then at least one row, all of equally many cells. Cells
+// may be quoted, also around line ends (RFC 4180); blanks and line ends around their text are taken
+// off. Lines without any text are no rows.
+struct assay_csv {
+    const char *file; // borrowed, for error texts
+    char *text;       // what the cells point into
+    char **cell;      // (n_row + 1, n_column), the header first
+    size_t *line;     // (n_row + 1) where each row stands in the file, from 1
+    size_t n_row, n_column;
+};
+// A row of another length, an empty file, an unclosed quote, another separator, other line ends
+// than LF and CR LF, and text that is not UTF-8's (zero bytes) are errors naming file and line.
+int assay_csv_read(struct assay_csv *csv, const char *file, struct assay_err *err);
+void assay_csv_free(struct assay_csv *csv);
+// The one column of that name. An error when there are two, and when there is none: it lists those
+// there are, and names the option that takes another (NULL: none does).
+int assay_csv_column(const struct assay_csv *csv, const char *name, const char *option,
+                     size_t *column, struct assay_err *err);
+static inline const char *assay_csv_cell(const struct assay_csv *csv, size_t row, size_t column)
+{
+    return csv->cell[(row + 1) * csv->n_column + column];
+}
+
 // ---- clock ------------------------------------------------------------------------------------
 double assay_clock_wall(void);   // seconds, monotonic
 double assay_clock_thread(void); // CPU seconds of this thread

@@ -146,30 +146,6 @@ int cli_config(struct assay_config *config, const char *file, const struct cli_a
 int cli_sweep_config(struct assay_config *config, const struct cli_args *args,
                      struct assay_err *err);
 
-// ---- comma-separated tables -------------------------------------------------------------------
-// The whole file in memory: a header line, then at least one row, all of equally many cells. Cells
-// may be quoted, also around line ends (RFC 4180); blanks and line ends around their text are taken
-// off. Lines without any text are no rows.
-struct cli_csv {
-    const char *file; // borrowed, for error texts
-    char *text;       // what the cells point into
-    char **cell;      // (n_row + 1, n_column), the header first
-    size_t *line;     // (n_row + 1) where each row stands in the file, from 1
-    size_t n_row, n_column;
-};
-// A row of another length, an empty file, an unclosed quote, another separator, other line ends
-// than LF and CR LF, and text that is not UTF-8's (zero bytes) are errors naming file and line.
-int cli_csv_read(struct cli_csv *csv, const char *file, struct assay_err *err);
-void cli_csv_free(struct cli_csv *csv);
-// The one column of that name. An error when there are two, and when there is none: it lists those
-// there are, and names the option that takes another (NULL: none does).
-int cli_csv_column(const struct cli_csv *csv, const char *name, const char *option, size_t *column,
-                   struct assay_err *err);
-static inline const char *cli_csv_cell(const struct cli_csv *csv, size_t row, size_t column)
-{
-    return csv->cell[(row + 1) * csv->n_column + column];
-}
-
 // ---- texts ------------------------------------------------------------------------------------
 // Prints the text and a line end; its first line begins at column `indent` or before. On a terminal
 // it is a paragraph, folded to the width that is left; elsewhere its own line ends hold. All lines

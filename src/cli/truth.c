@@ -40,10 +40,10 @@ static bool read_number(const char *cell, double *value)
     return end != cell && cell[strspn(cell, "+-.0123456789eE")] == 0 && !*end && !errno;
 }
 
-static int read_accuracy(const struct cli_csv *csv, size_t row, size_t column, double *value,
+static int read_accuracy(const struct assay_csv *csv, size_t row, size_t column, double *value,
                          struct assay_err *err)
 {
-    const char *cell = cli_csv_cell(csv, row, column);
+    const char *cell = assay_csv_cell(csv, row, column);
     *value = NAN;
     if (is_missing(cell) || read_number(cell, value)) return 0;
     return assay_err_set(
@@ -59,13 +59,13 @@ static void leave_out(struct truth *truth, size_t line)
     if (truth->n_left_out++ == 0) truth->first_left_out = line;
 }
 
-static int read_rows(struct truth *truth, const struct cli_csv *csv, const size_t column[2],
+static int read_rows(struct truth *truth, const struct assay_csv *csv, const size_t column[2],
                      const struct assay_space *space, struct assay_err *err)
 {
     for (size_t i = 0; i < csv->n_row; i++) {
         struct truth_row row = {.line = csv->line[i + 1]};
         ASSAY_TRY(read_accuracy(csv, i, column[1], &row.value, err));
-        if (assay_space_parse(space, cli_csv_cell(csv, i, column[0]), &row.index, err) < 0)
+        if (assay_space_parse(space, assay_csv_cell(csv, i, column[0]), &row.index, err) < 0)
             return assay_err_prefix(err, "%s:%zu", csv->file, row.line);
         if (isnan(row.value))
             leave_out(truth, row.line);
@@ -97,12 +97,12 @@ static int sort(struct truth *truth, const char *file, struct assay_err *err)
     return 0;
 }
 
-static int read_csv(struct truth *truth, const struct cli_csv *csv, const struct assay_space *space,
-                    struct assay_err *err)
+static int read_csv(struct truth *truth, const struct assay_csv *csv,
+                    const struct assay_space *space, struct assay_err *err)
 {
     size_t column[2];
-    ASSAY_TRY(cli_csv_column(csv, truth->options.key, "--key", &column[0], err));
-    ASSAY_TRY(cli_csv_column(csv, truth->options.target, "--target", &column[1], err));
+    ASSAY_TRY(assay_csv_column(csv, truth->options.key, "--key", &column[0], err));
+    ASSAY_TRY(assay_csv_column(csv, truth->options.target, "--target", &column[1], err));
     truth->row = malloc(csv->n_row * sizeof *truth->row);
     if (!truth->row)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %zu accuracies", csv->n_row);
@@ -113,11 +113,11 @@ static int read_csv(struct truth *truth, const struct cli_csv *csv, const struct
 int truth_read(struct truth *truth, const struct truth_options *options,
                const struct assay_space *space, struct assay_err *err)
 {
-    struct cli_csv csv;
+    struct assay_csv csv;
     *truth = (struct truth){.options = *options};
-    ASSAY_TRY(cli_csv_read(&csv, options->file, err));
+    ASSAY_TRY(assay_csv_read(&csv, options->file, err));
     const int status = read_csv(truth, &csv, space, err);
-    cli_csv_free(&csv);
+    assay_csv_free(&csv);
     if (status < 0) truth_free(truth);
     return status;
 }

@@ -24,7 +24,7 @@ static bool is_number(const char *word)
 
 // ---- a benchmark's own order ------------------------------------------------------------------
 struct order {
-    struct cli_csv csv;
+    struct assay_csv csv;
     size_t index, arch; // columns
 };
 
@@ -32,7 +32,7 @@ static int order_parse(const struct order *order, const struct assay_space *spac
                        uint64_t *index, struct assay_err *err)
 {
     const int status =
-        assay_space_parse(space, cli_csv_cell(&order->csv, row, order->arch), index, err);
+        assay_space_parse(space, assay_csv_cell(&order->csv, row, order->arch), index, err);
     return status < 0 ? assay_err_prefix(err, "%s:%zu", order->csv.file, order->csv.line[row + 1])
                       : status;
 }
@@ -42,7 +42,7 @@ static int order_matches(const struct order *order, const struct subject *s, con
                          size_t row, struct assay_err *err)
 {
     uint64_t index;
-    if (is_number(word)) return !strcmp(cli_csv_cell(&order->csv, row, order->index), word);
+    if (is_number(word)) return !strcmp(assay_csv_cell(&order->csv, row, order->index), word);
     ASSAY_TRY(order_parse(order, &s->space, row, &index, err));
     return index == s->index;
 }
@@ -51,7 +51,7 @@ static int order_matches(const struct order *order, const struct subject *s, con
 static int order_row(const struct order *order, const struct subject *s, const char *word,
                      size_t *row, struct assay_err *err)
 {
-    const struct cli_csv *csv = &order->csv;
+    const struct assay_csv *csv = &order->csv;
     *row = csv->n_row;
     for (size_t i = 0; i < csv->n_row; i++) {
         const int matches = order_matches(order, s, word, i, err);
@@ -70,20 +70,20 @@ static int order_find(struct subject *s, struct order *order, const char *word,
                       struct assay_err *err)
 {
     size_t row;
-    ASSAY_TRY(cli_csv_column(&order->csv, "index", NULL, &order->index, err));
-    ASSAY_TRY(cli_csv_column(&order->csv, s->key, "--key", &order->arch, err));
+    ASSAY_TRY(assay_csv_column(&order->csv, "index", NULL, &order->index, err));
+    ASSAY_TRY(assay_csv_column(&order->csv, s->key, "--key", &order->arch, err));
     ASSAY_TRY(order_row(order, s, word, &row, err));
     snprintf(s->order_index, sizeof s->order_index, "%s",
-             cli_csv_cell(&order->csv, row, order->index));
+             assay_csv_cell(&order->csv, row, order->index));
     return order_parse(order, &s->space, row, &s->index, err);
 }
 
 static int look_up(struct subject *s, const char *word, struct assay_err *err)
 {
     struct order order;
-    ASSAY_TRY(cli_csv_read(&order.csv, s->order, err));
+    ASSAY_TRY(assay_csv_read(&order.csv, s->order, err));
     const int status = order_find(s, &order, word, err);
-    cli_csv_free(&order.csv);
+    assay_csv_free(&order.csv);
     return status;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli.h"
+#include "assay/base.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 // Where the reader is: cells are cut out of the text in place.
 struct cursor {
-    struct cli_csv *csv;
+    struct assay_csv *csv;
     char *at;
     size_t line; // of at
     size_t n_cell, cap_cell;
@@ -99,7 +99,7 @@ static int read_row(struct cursor *c, size_t *n)
 
 static int end_row(struct cursor *c, size_t first_line, size_t n)
 {
-    struct cli_csv *csv = c->csv;
+    struct assay_csv *csv = c->csv;
     const size_t row = csv->n_column ? ++csv->n_row : 0;
     size_t *line = realloc(csv->line, (row + 1) * sizeof *line);
     if (!line) return assay_err_set(c->err, ASSAY_ERR_MEMORY, "no memory for %zu rows", row);
@@ -130,7 +130,7 @@ static int check_separator(const struct cursor *c)
 
 static int read_rows(struct cursor *c)
 {
-    const struct cli_csv *csv = c->csv;
+    const struct assay_csv *csv = c->csv;
     while (*c->at) {
         const size_t first_line = c->line;
         size_t n;
@@ -144,26 +144,26 @@ static int read_rows(struct cursor *c)
                                        : "empty, expected a header line");
 }
 
-int cli_csv_read(struct cli_csv *csv, const char *file, struct assay_err *err)
+int assay_csv_read(struct assay_csv *csv, const char *file, struct assay_err *err)
 {
-    *csv = (struct cli_csv){.file = file};
+    *csv = (struct assay_csv){.file = file};
     ASSAY_TRY(assay_text_read(&csv->text, file, file, "a comma-separated table", err));
     const int status =
         read_rows(&(struct cursor){.csv = csv, .at = csv->text, .line = 1, .err = err});
-    if (status < 0) cli_csv_free(csv);
+    if (status < 0) assay_csv_free(csv);
     return status;
 }
 
-void cli_csv_free(struct cli_csv *csv)
+void assay_csv_free(struct assay_csv *csv)
 {
     free(csv->cell);
     free(csv->line);
     free(csv->text);
-    *csv = (struct cli_csv){0};
+    *csv = (struct assay_csv){0};
 }
 
 // ---- columns ------------------------------------------------------------------------------------
-static int no_column(const struct cli_csv *csv, const char *name, const char *option,
+static int no_column(const struct assay_csv *csv, const char *name, const char *option,
                      struct assay_err *err)
 {
     char known[512] = "", other[64] = "";
@@ -174,8 +174,8 @@ static int no_column(const struct cli_csv *csv, const char *name, const char *op
                          name, other, known);
 }
 
-int cli_csv_column(const struct cli_csv *csv, const char *name, const char *option, size_t *column,
-                   struct assay_err *err)
+int assay_csv_column(const struct assay_csv *csv, const char *name, const char *option,
+                     size_t *column, struct assay_err *err)
 {
     size_t n = 0;
     for (size_t i = 0; i < csv->n_column; i++) {
