@@ -130,6 +130,28 @@ int assay_space_parse(const struct assay_space *space, const char *text, uint64_
                       struct assay_err *err);
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index);
 
+// ---- a benchmark's own order --------------------------------------------------------------------
+// How a table with a column "index", such as a benchmark's own, numbers architectures.
+struct assay_order_row {
+    uint64_t number, index; // in the table; of the architecture
+    size_t line;            // of the file
+};
+struct assay_order {
+    const char *file;            // borrowed
+    struct assay_order_row *row; // (n) ascending by number, which are distinct
+    size_t n;
+};
+// key: its column of architectures, NULL: "arch". Errors name file and line, and --key where there
+// is no such column.
+int assay_order_read(struct assay_order *order, const struct assay_space *space, const char *file,
+                     const char *key, struct assay_err *err);
+void assay_order_free(struct assay_order *order);
+// The row of a number, or the one row of an architecture; an error when there is none or another.
+int assay_order_number(const struct assay_order *order, uint64_t number,
+                       const struct assay_order_row **row, struct assay_err *err);
+int assay_order_architecture(const struct assay_order *order, uint64_t index,
+                             const struct assay_order_row **row, struct assay_err *err);
+
 // ---- supernets of a space -----------------------------------------------------------------------
 // All but the first two are for spaces that have supernets.
 // Errors if the space has no supernets or the mask has operations that the space has not. *g is

@@ -30,8 +30,9 @@ struct assay_config {
     struct assay_protocol protocol;
     struct assay_data_spec data;
     char space[ASSAY_TEXT_MAX];
-    char archs[ASSAY_TEXT_MAX];                 // [candidates] file with one architecture per line
-    uint64_t first, count, sample, sample_seed; // count 0: to the end; sample 0: all
+    char archs[ASSAY_TEXT_MAX]; // [candidates] file with one architecture or number per line
+    char order[ASSAY_TEXT_MAX], key[ASSAY_TEXT_MAX]; // table that numbers them, its column
+    uint64_t first, count, sample, sample_seed;      // count 0: to the end; sample 0: all
     char shard[48];           // "I/N": part I of N of these candidates; "": all of them
     bool members;             // [run] evaluate every member of a class, not one for all
     uint64_t memory;          // [run] MiB per rank, 0: no limit

@@ -41,12 +41,27 @@ static void choose_way(struct cli_settings *settings, size_t n_file)
     drop(settings, n_file, "count");
 }
 
+// The table to count by; elsewhere than in sweeps these options are no settings.
+static int gather_order(struct cli_settings *settings, const struct cli_args *args,
+                        struct assay_err *err)
+{
+    static const char *const options[] = {"order", "key"};
+    for (size_t i = 0; i < ASSAY_LEN(options); i++) {
+        const char *value = cli_value(args, options[i]);
+        if (value)
+            ASSAY_TRY(cli_settings_add(settings, "candidates", options[i], value,
+                                       i ? "--key" : "--order", err));
+    }
+    return ASSAY_OK;
+}
+
 static int gather(struct cli_settings *settings, const struct cli_args *args, struct assay_err *err)
 {
     ASSAY_TRY(cli_settings_read(settings, args->position[0], err));
     const size_t n_file = settings->n;
     ASSAY_TRY(cli_settings_set(settings, args, err));
     ASSAY_TRY(cli_settings_short(settings, args, err));
+    ASSAY_TRY(gather_order(settings, args, err));
     choose_way(settings, n_file);
     return ASSAY_OK;
 }
@@ -63,6 +78,10 @@ int cli_sweep_config(struct assay_config *config, const struct cli_args *args,
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "%s: --seed is the seed of --sample, which is not given (weights "
                              "and batches: --set run.seed=S)",
+                             args->verb->name);
+    if (cli_flag(args, "key") && !*config->order)
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "%s: --key is a column of --order TABLE.csv, which is missing",
                              args->verb->name);
     return ASSAY_OK;
 }

@@ -32,7 +32,12 @@ struct cli_option {
         {.name = "seed", .value = "S", .help = "seed of that sample"},                             \
         {.name = "archs",                                                                          \
          .value = "FILE",                                                                          \
-         .help = "candidates from a file, one architecture per line"},                             \
+         .help = "candidates from a file, one architecture or index per line"},                    \
+        {.name = "order",                                                                          \
+         .value = "TABLE.csv",                                                                     \
+         .help = "candidates are this table's, which has columns index and arch;\n"                \
+                 "--first, --count and indices in FILE count as it does"},                         \
+        {.name = "key", .value = "NAME", .help = "that table's column of architectures (arch)"},   \
         {.name = "shard",                                                                          \
          .value = "I/N",                                                                           \
          .help = "only part I of N of the candidates, each with a directory of\n"                  \
@@ -57,6 +62,15 @@ struct cli_option {
         {.name = "target", .value = "NAME", .help = "its column of accuracies (test_accuracy)"},   \
     {                                                                                              \
         .name = "key", .value = "NAME", .help = "its column of architectures (arch)"               \
+    }
+// For verbs that take an architecture; see cli_architecture.
+#define CLI_OPTIONS_ORDER                                                                          \
+    {.name = "order",                                                                              \
+     .value = "TABLE.csv",                                                                         \
+     .help = "numbers count as in this table, which has columns index and\n"                       \
+             "arch: a benchmark's own order"},                                                     \
+    {                                                                                              \
+        .name = "key", .value = "NAME", .help = "that table's column of architectures (arch)"      \
     }
 // For verbs that take a supernet in place of an architecture; see cli_check_supernet.
 #define CLI_OPTION_SUPERNET                                                                        \
@@ -117,6 +131,17 @@ int cli_parse_u64(const char *word, const char *what, uint64_t min, uint64_t max
                   struct assay_err *err);
 // ERR_USAGE unless exactly one of the second positional argument and --supernet is given.
 int cli_check_supernet(const struct cli_args *args, struct assay_err *err);
+
+// An architecture given by its text, or by its number: the space's own, or that of --order.
+struct cli_architecture {
+    uint64_t index;
+    const char *order; // the table, or NULL
+    uint64_t number;   // there
+};
+int cli_architecture(struct cli_architecture *a, const struct cli_args *args,
+                     const struct assay_space *space, const char *word, struct assay_err *err);
+// ERR_USAGE for --key without --order, and for --order with --supernet.
+int cli_check_order(const struct cli_args *args, struct assay_err *err);
 
 // ---- configuration ----------------------------------------------------------------------------
 struct cli_settings {

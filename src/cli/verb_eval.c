@@ -23,16 +23,6 @@ static int resolve(struct assay_config *config, const struct cli_args *args, str
     return status;
 }
 
-// An index or the architecture's text.
-static int parse_arch(const struct assay_space *space, const char *word, uint64_t *index,
-                      struct assay_err *err)
-{
-    if (word[0] && word[strspn(word, "0123456789")] == '\0') {
-        return cli_parse_u64(word, "ARCH", 0, assay_space_size(space) - 1, index, err);
-    }
-    return assay_space_parse(space, word, index, err);
-}
-
 static int parse_choice(const struct cli_args *args, const char *option, const char *first,
                         const char *second, int *out, struct assay_err *err)
 {
@@ -85,6 +75,7 @@ static int check_combination(const struct cli_args *args, struct assay_err *err)
 {
     const bool weights = cli_value(args, "weights"), batch = cli_value(args, "batch");
     ASSAY_TRY(cli_check_supernet(args, err));
+    ASSAY_TRY(cli_check_order(args, err));
     if (weights != batch) {
         return assay_err_set(err, ASSAY_ERR_USAGE, "--%s needs --%s as well",
                              weights ? "weights" : "batch", weights ? "batch" : "weights");
@@ -106,10 +97,12 @@ static int eval_in(const struct cli_args *args, const struct assay_config *confi
 {
     struct eval_subject s = {.space = space};
     const char *mask = cli_value(args, "supernet");
+    struct cli_architecture arch = {0};
     s.is_supernet = mask;
     const int parsed = mask ? assay_space_parse_supernet(space, mask, &s.mask, err)
-                            : parse_arch(space, args->position[1], &s.index, err);
-    ASSAY_TRY(cli_usage(parsed, err));
+                            : cli_architecture(&arch, args, space, args->position[1], err);
+    ASSAY_TRY(mask ? cli_usage(parsed, err) : parsed);
+    s.index = arch.index;
     if (!cli_value(args, "weights")) return eval_configured(config, &s, err);
     struct foreign_case c = {
         .config = config, .space = space, .index = s.index, .mask = mask ? &s.mask : NULL};
@@ -136,6 +129,7 @@ static const struct cli_option options[] = {
     {.name = "config", .letter = 'c', .value = "FILE", .help = "configuration (INI)"},
     CLI_OPTION_SET,
     CLI_OPTION_SUPERNET,
+    CLI_OPTIONS_ORDER,
     {.name = "channels", .value = "C", .help = "short for --set network.channels=C"},
     {.name = "cells", .value = "N", .help = "short for --set network.cells=N"},
     {.name = "classes", .value = "K", .help = "short for --set network.classes=K"},

@@ -2,102 +2,20 @@
 #include "cli.h"
 
 #include <inttypes.h>
-#include <string.h>
 
-// A candidate, and where another table lists it; or a supernet.
+// An architecture, or a supernet.
 struct subject {
     struct assay_space space;
     const char *supernet; // its text as given, or NULL
     struct assay_supernet mask;
-    uint64_t index;
+    struct cli_architecture arch;
     char text[ASSAY_ARCH_MAX];
-    const char *order;    // file, or NULL
-    const char *key;      // its column of architectures
-    char order_index[32]; // its index there
 };
 
-static bool is_number(const char *word)
+static int identify(struct subject *s, const struct cli_args *args, struct assay_err *err)
 {
-    const size_t n = strlen(word);
-    return n > 0 && strspn(word, "0123456789") == n;
-}
-
-// ---- a benchmark's own order ------------------------------------------------------------------
-struct order {
-    struct assay_csv csv;
-    size_t index, arch; // columns
-};
-
-static int order_parse(const struct order *order, const struct assay_space *space, size_t row,
-                       uint64_t *index, struct assay_err *err)
-{
-    const int status =
-        assay_space_parse(space, assay_csv_cell(&order->csv, row, order->arch), index, err);
-    return status < 0 ? assay_err_prefix(err, "%s:%zu", order->csv.file, order->csv.line[row + 1])
-                      : status;
-}
-
-// 1: the row's index is word, or its architecture s->index.
-static int order_matches(const struct order *order, const struct subject *s, const char *word,
-                         size_t row, struct assay_err *err)
-{
-    uint64_t index;
-    if (is_number(word)) return !strcmp(assay_csv_cell(&order->csv, row, order->index), word);
-    ASSAY_TRY(order_parse(order, &s->space, row, &index, err));
-    return index == s->index;
-}
-
-// The one row that matches.
-static int order_row(const struct order *order, const struct subject *s, const char *word,
-                     size_t *row, struct assay_err *err)
-{
-    const struct assay_csv *csv = &order->csv;
-    *row = csv->n_row;
-    for (size_t i = 0; i < csv->n_row; i++) {
-        const int matches = order_matches(order, s, word, i, err);
-        ASSAY_TRY(matches);
-        if (matches && *row < csv->n_row)
-            return assay_err_set(err, ASSAY_ERR_INPUT, "%s:%zu: %.200s stands on line %zu already",
-                                 csv->file, csv->line[i + 1], word, csv->line[*row + 1]);
-        if (matches) *row = i;
-    }
-    if (*row < csv->n_row) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: none of its %zu rows is %.200s", csv->file,
-                         csv->n_row, word);
-}
-
-static int order_find(struct subject *s, struct order *order, const char *word,
-                      struct assay_err *err)
-{
-    size_t row;
-    ASSAY_TRY(assay_csv_column(&order->csv, "index", NULL, &order->index, err));
-    ASSAY_TRY(assay_csv_column(&order->csv, s->key, "--key", &order->arch, err));
-    ASSAY_TRY(order_row(order, s, word, &row, err));
-    snprintf(s->order_index, sizeof s->order_index, "%s",
-             assay_csv_cell(&order->csv, row, order->index));
-    return order_parse(order, &s->space, row, &s->index, err);
-}
-
-static int look_up(struct subject *s, const char *word, struct assay_err *err)
-{
-    struct order order;
-    ASSAY_TRY(assay_csv_read(&order.csv, s->order, err));
-    const int status = order_find(s, &order, word, err);
-    assay_csv_free(&order.csv);
-    return status;
-}
-
-// ---- the candidate ----------------------------------------------------------------------------
-
-static int identify(struct subject *s, const char *word, struct assay_err *err)
-{
-    const uint64_t last = assay_space_size(&s->space) - 1;
-    if (!is_number(word))
-        ASSAY_TRY(cli_usage(assay_space_parse(&s->space, word, &s->index, err), err));
-    else if (!s->order)
-        ASSAY_TRY(cli_parse_u64(word, "INDEX", 0, last, &s->index, err));
-    if (s->order) ASSAY_TRY(look_up(s, word, err));
-    ASSAY_ASSERT(assay_space_format(&s->space, s->index, s->text, sizeof s->text) >= 0);
+    ASSAY_TRY(cli_architecture(&s->arch, args, &s->space, args->position[1], err));
+    ASSAY_ASSERT(assay_space_format(&s->space, s->arch.index, s->text, sizeof s->text) >= 0);
     return ASSAY_OK;
 }
 
@@ -115,11 +33,11 @@ static void print_members(const struct subject *s, uint64_t class)
 
 static void print_names(const struct subject *s)
 {
-    const uint64_t class = assay_space_canonical(&s->space, s->index);
+    const uint64_t class = assay_space_canonical(&s->space, s->arch.index);
     char text[ASSAY_ARCH_MAX];
     assay_space_format(&s->space, class, text, sizeof text);
-    printf("space       %s\nindex       %" PRIu64 "\n", s->space.kind->name, s->index);
-    if (s->order) printf("its index   %s in %s\n", s->order_index, s->order);
+    printf("space       %s\nindex       %" PRIu64 "\n", s->space.kind->name, s->arch.index);
+    if (s->arch.order) printf("its index   %" PRIu64 " in %s\n", s->arch.number, s->arch.order);
     printf("arch        %s\n", s->text);
     printf("class       %" PRIu64 " %s\n", class, text);
     print_members(s, class);
@@ -137,7 +55,7 @@ static int build(const struct subject *s, struct assay_graph *g, const struct as
                  struct assay_err *err)
 {
     return s->supernet ? assay_space_build_supernet(&s->space, &s->mask, net, g, err)
-                       : assay_space_build(&s->space, s->index, net, g, err);
+                       : assay_space_build(&s->space, s->arch.index, net, g, err);
 }
 
 // Builds the literal network in g and prints what it costs.
@@ -166,10 +84,10 @@ static int print_networks(const struct subject *s, struct assay_graph *g,
     return ASSAY_OK;
 }
 
-static int show(struct subject *s, const char *word, struct assay_err *err)
+static int show(struct subject *s, const struct cli_args *args, struct assay_err *err)
 {
     struct assay_graph g, folded;
-    ASSAY_TRY(s->supernet ? identify_supernet(s, err) : identify(s, word, err));
+    ASSAY_TRY(s->supernet ? identify_supernet(s, err) : identify(s, args, err));
     if (!s->supernet) print_names(s);
     assay_graph_init(&g);
     assay_graph_init(&folded);
@@ -181,29 +99,18 @@ static int show(struct subject *s, const char *word, struct assay_err *err)
 
 static int run(const struct cli_args *args, struct assay_err *err)
 {
-    const char *key = cli_value(args, "key");
-    struct subject s = {.order = cli_value(args, "order"),
-                        .key = key ? key : "arch",
-                        .supernet = cli_value(args, "supernet")};
+    struct subject s = {.supernet = cli_value(args, "supernet")};
     ASSAY_TRY(cli_check_supernet(args, err));
-    if (s.supernet && s.order)
-        return assay_err_set(err, ASSAY_ERR_USAGE, "--order: no table lists a supernet");
-    if (key && !s.order)
-        return assay_err_set(err, ASSAY_ERR_USAGE,
-                             "--key is a column of --order TABLE.csv, which is missing");
+    ASSAY_TRY(cli_check_order(args, err));
     ASSAY_TRY(cli_usage(assay_space_open(&s.space, args->position[0], err), err));
-    const int status = show(&s, s.supernet ? NULL : args->position[1], err);
+    const int status = show(&s, args, err);
     assay_space_close(&s.space);
     return status;
 }
 
 static const struct cli_option options[] = {
     CLI_OPTION_SUPERNET,
-    {.name = "order",
-     .value = "TABLE.csv",
-     .help = "INDEX counts as in this table, which has columns index\n"
-             "and arch: a benchmark's own order"},
-    {.name = "key", .value = "NAME", .help = "that table's column of architectures (arch)"},
+    CLI_OPTIONS_ORDER,
     {.name = NULL},
 };
 

@@ -80,10 +80,12 @@ int assay_space_parse(const struct assay_space *space, const char *text, uint64_
 {
     char copy[ASSAY_ARCH_TEXT_MAX];
     const size_t len = strnlen(text, sizeof copy);
-    if (len == sizeof copy)
+    if (len == sizeof copy) {
+        const int n = (int)strcspn(text, "\r\n");
         return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "architecture of %zu or more characters, expected fewer: '%.40s...'",
-                             sizeof copy, text);
+                             "architecture of %zu or more characters, expected fewer: '%.*s...'",
+                             sizeof copy, n < 40 ? n : 40, text);
+    }
     memcpy(copy, text, len + 1);
     struct space_text t = {.what = "architecture", .text = copy, .err = err};
     t.at = space_text_unwrap(copy);

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which candidates a configuration names: a range, a sample of it, or a file.
+// Which candidates a configuration names: a range, a sample of it, or a file; in the order of the
+// space, or of a table.
 #include "run.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct list {
     uint64_t *index, n, cap;
+};
+
+// Whose numbers count: the space's, or those of the table candidates.order.
+struct source {
+    const struct assay_space *space;
+    const struct assay_order *order; // or NULL
+    const char *name;                // for error texts
 };
 
 static int append(struct list *list, uint64_t index, struct assay_err *err)
@@ -36,40 +45,108 @@ static int check_number(const struct assay_config *config, uint64_t n, struct as
 }
 
 // ---- a file -------------------------------------------------------------------------------------
-// Without the comment and the white space around.
-static char *strip(char *line)
+// An architecture may have several lines, as in Python: they end where its brackets are closed.
+struct entries {
+    const char *name; // of the file, for error texts
+    char *rest;       // of its text
+    char *text;       // an entry, without comments
+    size_t n, cap, line, first_line;
+};
+
+// Takes off the comment and the white space before it; false: nothing is left.
+static bool strip(char *line)
 {
-    line[strcspn(line, "#")] = '\0';
-    line += strspn(line, " \t\r\n");
-    size_t n = strlen(line);
-    while (n && strchr(" \t\r\n", line[n - 1])) n--;
+    size_t n = strcspn(line, "#");
+    while (n && strchr(" \t", line[n - 1])) n--;
     line[n] = '\0';
-    return line;
+    return n > 0;
 }
 
-static int read_lines(struct list *list, char *rest, const char *name,
-                      const struct assay_space *space, struct assay_err *err)
+static int add_line(struct entries *e, const char *line, struct assay_err *err)
 {
-    uint64_t number = 1, index;
-
-    for (char *line; (line = strsep(&rest, "\n")); number++) {
-        const char *text = strip(line);
-        if (!*text) continue;
-        if (assay_space_parse(space, text, &index, err) < 0)
-            return assay_err_prefix(err, "%s:%" PRIu64, name, number);
-        ASSAY_TRY(append(list, index, err));
+    const size_t n = strlen(line);
+    if (e->n + n + 2 > e->cap) {
+        const size_t cap = 2 * (e->n + n + 2);
+        char *more = realloc(e->text, cap);
+        if (!more) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %zu bytes", cap);
+        e->text = more;
+        e->cap = cap;
     }
+    if (e->n) e->text[e->n++] = '\n';
+    memcpy(e->text + e->n, line, n + 1);
+    e->n += n;
     return 0;
 }
 
+// Whether a bracket outside of quotes is not closed yet.
+static bool is_open(const char *text)
+{
+    int depth = 0;
+    for (; *text; text++) {
+        const char *end = strchr("'\"", *text) ? strchr(text + 1, *text) : NULL;
+        if (end) text = end;
+        if (strchr("([{", *text)) depth++;
+        if (strchr(")]}", *text)) depth--;
+    }
+    return depth > 0;
+}
+
+// 1: the next entry.
+static int next_entry(struct entries *e, struct assay_err *err)
+{
+    e->n = 0;
+    for (char *line; (line = assay_text_line(&e->rest)) != NULL;) {
+        e->line++;
+        if (!strip(line) && !e->n) continue;
+        if (!e->n) e->first_line = e->line;
+        ASSAY_TRY(add_line(e, line, err));
+        if (!is_open(e->text) || e->n > ASSAY_ARCH_TEXT_MAX) return 1;
+    }
+    return e->n > 0;
+}
+
+// A number is the space's own, or the table's.
+static int parse_entry(const struct source *source, const char *text, uint64_t *index,
+                       struct assay_err *err)
+{
+    const uint64_t size = assay_space_size(source->space);
+    const struct assay_order_row *row;
+    const char *word = text + strspn(text, " \t");
+    if (word[strspn(word, "0123456789")]) return assay_space_parse(source->space, text, index, err);
+    errno = 0;
+    *index = strtoull(word, NULL, 10);
+    if (errno || (!source->order && *index >= size))
+        return assay_err_set(err, ASSAY_ERR_INPUT, "index %.40s, expected 0 to %" PRIu64, word,
+                             source->order ? UINT64_MAX : size - 1);
+    if (!source->order) return 0;
+    ASSAY_TRY(assay_order_number(source->order, *index, &row, err));
+    *index = row->index;
+    return 0;
+}
+
+static int read_entries(struct list *list, struct entries *e, const struct source *source,
+                        struct assay_err *err)
+{
+    int more;
+    while ((more = next_entry(e, err)) > 0) {
+        uint64_t index;
+        if (parse_entry(source, e->text, &index, err) < 0)
+            return assay_err_prefix(err, "%s:%zu", e->name, e->first_line);
+        ASSAY_TRY(append(list, index, err));
+    }
+    return more;
+}
+
 static int from_file(struct list *list, const struct assay_config *config,
-                     const struct assay_space *space, struct assay_err *err)
+                     const struct source *source, struct assay_err *err)
 {
     char *text, who[ASSAY_TEXT_MAX + 32];
 
     snprintf(who, sizeof who, "candidates.archs = %.400s", config->archs);
     ASSAY_TRY(assay_text_read(&text, config->archs, who, "one architecture per line", err));
-    const int status = read_lines(list, text, config->archs, space, err);
+    struct entries e = {.name = config->archs, .rest = text};
+    const int status = read_entries(list, &e, source, err);
+    free(e.text);
     free(text);
     ASSAY_TRY(status);
     if (!list->n)
@@ -91,8 +168,8 @@ static bool add_to_set(uint64_t *slot, uint64_t mask, uint64_t x)
 }
 
 // n of `count` without replacement, uniform over the subsets (R. Floyd, CACM 30(9), 1987).
-static int sample(struct list *list, const struct assay_config *config, uint64_t count,
-                  struct assay_err *err)
+static int sample(struct list *list, const struct assay_config *config, uint64_t first,
+                  uint64_t count, struct assay_err *err)
 {
     struct assay_rng rng;
     uint64_t mask = 15;
@@ -108,27 +185,54 @@ static int sample(struct list *list, const struct assay_config *config, uint64_t
         const uint64_t x = assay_rng_below(&rng, i + 1);
         const bool fresh = add_to_set(slot, mask, x);
         if (!fresh) add_to_set(slot, mask, i);
-        status = append(list, config->first + (fresh ? x : i), err);
+        status = append(list, first + (fresh ? x : i), err);
     }
     free(slot);
     return status;
 }
 
-// How many candidates there are from candidates.first on.
-static int find_count(const struct assay_config *config, uint64_t size, uint64_t *count,
-                      struct assay_err *err)
+// What there is to choose from: the space, or a table's rows in the order of their numbers.
+static uint64_t source_size(const struct source *source)
 {
-    if (config->first >= size)
+    return source->order ? source->order->n : assay_space_size(source->space);
+}
+
+static uint64_t source_last(const struct source *source)
+{
+    const uint64_t last = source_size(source) - 1;
+    return source->order ? source->order->row[last].number : last;
+}
+
+// The place of candidates.first, which a table lists unless it is 0.
+static int find_first(const struct assay_config *config, const struct source *source,
+                      uint64_t *first, struct assay_err *err)
+{
+    const struct assay_order_row *row;
+    *first = config->first;
+    if (config->first > source_last(source))
         return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "candidates.first = %" PRIu64 ": %s has the candidates 0 to %" PRIu64,
-                             config->first, config->space, size - 1);
-    const uint64_t rest = size - config->first;
+                             "candidates.first = %" PRIu64 ": %s has the candidates %" PRIu64
+                             " to %" PRIu64,
+                             config->first, source->name,
+                             source->order ? source->order->row[0].number : 0, source_last(source));
+    if (!source->order || !config->first) return 0;
+    if (assay_order_number(source->order, config->first, &row, err) < 0)
+        return assay_err_prefix(err, "candidates.first");
+    *first = (uint64_t)(row - source->order->row);
+    return 0;
+}
+
+// How many candidates there are from there on.
+static int find_count(const struct assay_config *config, const struct source *source,
+                      uint64_t first, uint64_t *count, struct assay_err *err)
+{
+    const uint64_t rest = source_size(source) - first;
     *count = config->count ? config->count : rest;
     if (*count > rest)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "candidates.count = %" PRIu64 ": %s has %" PRIu64
                              " candidates from %" PRIu64 " on",
-                             config->count, config->space, rest, config->first);
+                             config->count, source->name, rest, config->first);
     if (config->sample > *count)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "candidates.sample = %" PRIu64 ": there are %" PRIu64
@@ -138,23 +242,44 @@ static int find_count(const struct assay_config *config, uint64_t size, uint64_t
 }
 
 static int from_range(struct list *list, const struct assay_config *config,
-                      const struct assay_space *space, struct assay_err *err)
+                      const struct source *source, struct assay_err *err)
 {
-    uint64_t count = 0;
+    uint64_t first = 0, count = 0;
 
-    ASSAY_TRY(find_count(config, assay_space_size(space), &count, err));
+    ASSAY_TRY(find_first(config, source, &first, err));
+    ASSAY_TRY(find_count(config, source, first, &count, err));
     ASSAY_TRY(check_number(config, config->sample ? config->sample : count, err));
-    if (config->sample) return sample(list, config, count, err);
-    for (uint64_t i = 0; i < count; i++) ASSAY_TRY(append(list, config->first + i, err));
+    if (config->sample)
+        ASSAY_TRY(sample(list, config, first, count, err));
+    else
+        for (uint64_t i = 0; i < count; i++) ASSAY_TRY(append(list, first + i, err));
+    for (uint64_t i = 0; source->order && i < list->n; i++)
+        list->index[i] = source->order->row[list->index[i]].index;
     return 0;
+}
+
+// ---- all of them --------------------------------------------------------------------------------
+static int list_candidates(struct list *list, const struct assay_config *config,
+                           const struct assay_space *space, struct assay_err *err)
+{
+    struct assay_order order = {0};
+    struct source source = {.space = space, .name = config->space};
+    if (*config->order) {
+        ASSAY_TRY(assay_order_read(&order, space, config->order, config->key, err));
+        source.order = &order;
+        source.name = config->order;
+    }
+    const int status = *config->archs ? from_file(list, config, &source, err)
+                                      : from_range(list, config, &source, err);
+    assay_order_free(&order);
+    return status;
 }
 
 int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
                     const struct assay_space *space, struct assay_err *err)
 {
     struct list list = {0};
-    const int status = *config->archs ? from_file(&list, config, space, err)
-                                      : from_range(&list, config, space, err);
+    const int status = list_candidates(&list, config, space, err);
 
     if (status) {
         free(list.index);

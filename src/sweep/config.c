@@ -31,8 +31,12 @@ const struct assay_opt assay_config_opts[] = {
      ANY_U64, FIELD(sample), .def = "0"},
     {"candidates", "seed", "seed of the sample",
      ANY_U64, FIELD(sample_seed), .def = "0"},
-    {"candidates", "archs", "file with one architecture per line, in place of first and count",
+    {"candidates", "archs", "file with one architecture or index per line, in place of first and count",
      TEXT, FIELD(archs), .def = ""},
+    {"candidates", "order", "table with columns index and arch: candidates are its own, and indices count as it does",
+     TEXT, FIELD(order), .def = ""},
+    {"candidates", "key", "that table's column of architectures",
+     TEXT, FIELD(key), .def = "arch"},
     {"candidates", "shard", "I/N: only part I of N of them, for `assay merge`; empty: all",
      TEXT, FIELD(shard), .def = "", .max = sizeof(((struct assay_config *)NULL)->shard)},
 
@@ -369,12 +373,19 @@ struct assay_net assay_config_cost_net(const struct assay_config *config)
 
 // ---- identity ---------------------------------------------------------------------------------
 
+static bool is_order(const struct assay_opt *opt)
+{
+    return strcmp(opt->section, "candidates") == 0 &&
+           (strcmp(opt->name, "order") == 0 || strcmp(opt->name, "key") == 0);
+}
+
 static bool determines_numbers(const struct assay_config *config, const struct assay_opt *opt,
                                bool search)
 {
     if (strcmp(opt->section, search ? "candidates" : "search") == 0) return false;
     if (search && strcmp(opt->section, "run") == 0 && strcmp(opt->name, "seed") == 0) return false;
     if (strcmp(opt->name, "shard") == 0 && !*config->shard) return false;
+    if (is_order(opt) && !*config->order) return false;
     static const char *const how[] = {"memory", "cpu", "checkpoint", "time_limit",
                                       "coordinator_works"};
     if (strcmp(opt->section, "data") == 0 && strcmp(opt->name, "path") == 0) return false;

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// An architecture on the command line, by its text or by a number.
+#include "cli.h"
+
+#include <string.h>
+
+static bool is_number(const char *word)
+{
+    const size_t n = strlen(word);
+    return n > 0 && strspn(word, "0123456789") == n;
+}
+
+static int find_row(const struct assay_order *order, const struct assay_space *space,
+                    const char *word, const struct assay_order_row **row, struct assay_err *err)
+{
+    uint64_t index, number;
+    if (is_number(word)) {
+        ASSAY_TRY(cli_parse_u64(word, "INDEX", 0, UINT64_MAX, &number, err));
+        return assay_order_number(order, number, row, err);
+    }
+    ASSAY_TRY(cli_usage(assay_space_parse(space, word, &index, err), err));
+    return assay_order_architecture(order, index, row, err);
+}
+
+static int look_up(struct cli_architecture *a, const struct assay_space *space, const char *key,
+                   const char *word, struct assay_err *err)
+{
+    struct assay_order order;
+    const struct assay_order_row *row;
+    ASSAY_TRY(assay_order_read(&order, space, a->order, key, err));
+    const int status = find_row(&order, space, word, &row, err);
+    if (status >= 0) {
+        a->index = row->index;
+        a->number = row->number;
+    }
+    assay_order_free(&order);
+    return status;
+}
+
+int cli_architecture(struct cli_architecture *a, const struct cli_args *args,
+                     const struct assay_space *space, const char *word, struct assay_err *err)
+{
+    *a = (struct cli_architecture){.order = cli_value(args, "order")};
+    if (a->order) return look_up(a, space, cli_value(args, "key"), word, err);
+    if (!is_number(word)) return cli_usage(assay_space_parse(space, word, &a->index, err), err);
+    return cli_parse_u64(word, "INDEX", 0, assay_space_size(space) - 1, &a->index, err);
+}
+
+int cli_check_order(const struct cli_args *args, struct assay_err *err)
+{
+    const bool order = cli_value(args, "order");
+    if (order && cli_value(args, "supernet"))
+        return assay_err_set(err, ASSAY_ERR_USAGE, "--order: no table lists a supernet");
+    if (cli_value(args, "key") && !order)
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "--key is a column of --order TABLE.csv, which is missing");
+    return ASSAY_OK;
+}
