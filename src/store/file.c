@@ -39,9 +39,15 @@ static int no_dir(const char *path, int why, struct assay_err *err)
                              strerror(why));
     target[n] = 0;
     return assay_err_set(err, ASSAY_ERR_IO,
-                         "cannot create the directory %s: it is a link, and its target %.500s %s%s",
-                         path, target, lost == ENOENT ? "does not exist" : "cannot be reached: ",
+                         "%s is a link, and its target %.500s %s%s; expected a directory", path,
+                         target, lost == ENOENT ? "does not exist" : "cannot be reached: ",
                          lost == ENOENT ? "" : strerror(lost));
+}
+
+int assay_file_check_dir(const char *dir, struct assay_err *err)
+{
+    struct stat st;
+    return is_dir(dir) || lstat(dir, &st) != 0 ? ASSAY_OK : no_dir(dir, 0, err);
 }
 
 int assay_file_make_dir(const char *dir, struct assay_err *err)

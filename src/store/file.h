@@ -11,6 +11,8 @@
 int assay_file_path(char *path, const char *dir, const char *name, struct assay_err *err);
 // Creates dir and its parents where missing.
 int assay_file_make_dir(const char *dir, struct assay_err *err);
+// An error, which says what it is, when something else than a directory stands there.
+int assay_file_check_dir(const char *dir, struct assay_err *err);
 // Writes n bytes at offset `at`, with one pwrite(2) unless the system takes fewer. False: see
 // errno.
 bool assay_file_write_at(int fd, const void *bytes, size_t n, uint64_t at);

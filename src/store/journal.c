@@ -172,6 +172,7 @@ static int open_file(struct assay_journal *journal, const char *dir, bool writes
     const int flags = writes ? O_RDWR | O_NOFOLLOW : O_RDONLY;
     struct stat st;
     ASSAY_TRY(assay_file_path(journal->path, dir, "journal", err));
+    if (*dir) ASSAY_TRY(assay_file_check_dir(dir, err));
     // A pipe would keep open(2) waiting, and what a link leads to is not ours to write to.
     const bool there = (writes ? lstat : stat)(journal->path, &st) == 0;
     if (there && !S_ISREG(st.st_mode))

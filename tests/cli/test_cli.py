@@ -370,6 +370,9 @@ class Output(Case):
 
     def test_pack_of_nothing(self):
         self.fails(1, "pack", self.path("none"), says=[self.path("none")])
+        self.fails(1, "pack", self.write("file", ""), says=["file is a file, expected a directory"])
+        os.symlink("/nonexistent/purged", self.path("link"))
+        self.fails(1, "merge", self.path("link"), "-o", self.path("m"), says=["its target /nonexistent/purged does not"])
         self.assertFalse(os.path.exists(self.path("none")))
 
 
