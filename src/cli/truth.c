@@ -25,7 +25,7 @@ int truth_options(struct truth_options *options, const struct cli_args *args, st
 // What tables hold where nothing was measured.
 static bool is_missing(const char *cell)
 {
-    static const char *const word[] = {"", "nan", "-nan", "na", "n/a", "null", "none"};
+    static const char *const word[] = {"", "nan", "-nan", "na", "n/a", "<na>", "null", "none"};
     for (size_t i = 0; i < ASSAY_LEN(word); i++)
         if (strcasecmp(cell, word[i]) == 0) return true;
     return false;

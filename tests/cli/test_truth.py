@@ -51,7 +51,7 @@ class Truth(test_tables.Results):
     def test_rows_without_an_accuracy_are_left_out_and_counted(self):
         rows = self.rows_of()
         fewer = self.read("arch,test_accuracy\n" + "\n".join(rows[:1] + rows[4:]))
-        for gap in ("", "nan", "NaN", "-nan", "NA", "n/a", "null", "None", '""'):
+        for gap in ("", "nan", "NaN", "-nan", "NA", "n/a", "<NA>", "null", "None", '""'):
             with self.subTest(gap):
                 holes = [r if i in (0, 4, 5, 6, 7) else r.split(",")[0] + "," + gap for i, r in enumerate(rows)]
                 text, note = self.read("arch,test_accuracy\n\n" + "\n".join(holes))
