@@ -301,6 +301,7 @@ static void wrong_genotypes_are_refused(UNUSED void **state)
         {"Genotype(normal=3 + [])", "found '+' at character 19, expected '+' between lists only"},
         {"Genotype(normal=range(1, 2000000))",
          "found 'range' at character 17, expected range(FIRST"},
+        {"dict(normal=1, 2)", "found '2' at character 16, expected a keyword in dict()"},
         {"{normal: 1}", "found 'normal' at character 2, expected a key in quotes"},
         {"{'normal' 1}", "found '1' at character 11, expected ':' after a key"},
         {"\n\nGenotype(normal=\n [('none', 0)], reduce=[])",

@@ -144,12 +144,20 @@ static int read_range(struct reader *r, struct literal *call)
     return ASSAY_OK;
 }
 
+static int make_dict(struct reader *r, struct literal *call)
+{
+    for (const struct literal *m = call->first; m; m = m->next)
+        if (!m->key) return literal_fail(r->t, m, "a keyword in dict()");
+    call->kind = LITERAL_DICT;
+    return ASSAY_OK;
+}
+
 static int compute(struct reader *r, struct literal **value)
 {
     static const char *const same[] = {"list", "tuple", "array", "int64", "str_"};
     struct literal *call = *value;
     if (literal_is(call, "range")) return read_range(r, call);
-    if (literal_is(call, "dict")) call->kind = LITERAL_DICT;
+    if (literal_is(call, "dict")) return make_dict(r, call);
     for (size_t i = 0; i < ASSAY_LEN(same); i++)
         if (literal_is(call, same[i]) && call->n == 1 && !call->first->key) *value = call->last;
     return ASSAY_OK;
