@@ -78,6 +78,8 @@ const char *assay_text_fault(const char *text);
 // Copies it, with \x1b in place of each such byte, up to a character that does not fit. lines: line
 // ends stay.
 void assay_text_show(char *out, size_t cap, const char *text, bool lines);
+// Prints a line of at most 4095 bytes, shown so.
+void assay_print_line(FILE *stream, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // Opens a file to read it and waits for nobody: a directory or block device, or with `regular` any
 // other kind than a regular file is ERR_INPUT, which says what was expected. who opens the error
 // text. Reading from a pipe waits for those who write to it.

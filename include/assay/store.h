@@ -33,7 +33,8 @@ void assay_record_pack(const struct assay_schema *schema, const struct assay_rec
 // value and spectrum of *record point into caller's arrays of the schema's sizes.
 void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
                          struct assay_record *record);
-// ERR_INPUT unless a packed record's verdict is one and its reason ends: a file may say anything.
+// ERR_INPUT unless a packed record's verdict is one, its seconds are a time, and its reason is a
+// text that ends: a file may say anything.
 int assay_record_check(const void *bytes, struct assay_err *err);
 
 // ---- journal -----------------------------------------------------------------------------------
@@ -66,6 +67,7 @@ int assay_journal_sync(struct assay_journal *journal, struct assay_err *err);
 // Copies packed record i (0 <= i < number held), which has been checked, to bytes.
 int assay_journal_read(struct assay_journal *journal, uint64_t i, void *bytes,
                        struct assay_err *err);
+const char *assay_journal_path(const struct assay_journal *journal);
 void assay_journal_close(struct assay_journal *journal);
 // Reads the identity and extra block of DIR/journal without opening it for writing (for `pack`);
 // both malloc'd.

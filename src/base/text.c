@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -72,6 +73,17 @@ void assay_text_show(char *out, size_t cap, const char *text, bool lines)
         used += more;
     }
     out[used] = 0;
+}
+
+void assay_print_line(FILE *stream, const char *fmt, ...)
+{
+    char text[4096], shown[4096];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    assay_text_show(shown, sizeof shown, text, false);
+    fprintf(stream, "%s\n", shown);
 }
 
 // ---- files --------------------------------------------------------------------------------------

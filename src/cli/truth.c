@@ -145,7 +145,8 @@ double truth_of(const struct truth *truth, uint64_t index)
 void truth_print_left_out(const struct truth *truth, const char *prefix, FILE *stream)
 {
     if (!truth->n_left_out) return;
-    fprintf(stream, "%s%s: %zu of %zu rows have no %s and are left out, the first on line %zu\n",
-            prefix, truth->options.file, truth->n_left_out, truth->n + truth->n_left_out,
-            truth->options.target, truth->first_left_out);
+    assay_print_line(stream,
+                     "%s%s: %zu of %zu rows have no %s and are left out, the first on line %zu",
+                     prefix, truth->options.file, truth->n_left_out, truth->n + truth->n_left_out,
+                     truth->options.target, truth->first_left_out);
 }

@@ -185,8 +185,9 @@ static void print_footer(const struct correlation *c)
 {
     const struct truth *truth = c->truth;
     results_print_counts(c->table, stdout);
-    printf("\n%s: %zu architectures with %s, %" PRIu64 " of them among the results\n",
-           truth->options.file, truth->n, truth->options.target, c->n_both);
+    printf("\n");
+    assay_print_line(stdout, "%s: %zu architectures with %s, %" PRIu64 " of them among the results",
+                     truth->options.file, truth->n, truth->options.target, c->n_both);
     truth_print_left_out(truth, "", stdout);
     printf("correlations over %s; top k with invalid candidates last; signs are those of the raw "
            "column\n",

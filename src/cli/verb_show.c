@@ -37,7 +37,8 @@ static void print_names(const struct subject *s)
     char text[ASSAY_ARCH_MAX];
     assay_space_format(&s->space, class, text, sizeof text);
     printf("space       %s\nindex       %" PRIu64 "\n", s->space.kind->name, s->arch.index);
-    if (s->arch.order) printf("its index   %" PRIu64 " in %s\n", s->arch.number, s->arch.order);
+    if (s->arch.order)
+        assay_print_line(stdout, "its index   %" PRIu64 " in %s", s->arch.number, s->arch.order);
     printf("arch        %s\n", s->text);
     printf("class       %" PRIu64 " %s\n", class, text);
     print_members(s, class);

@@ -5,8 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Many names may lead to one data set: more of its copies are asked for than memory can hold.
+static int check_memory(const struct assay_arrays *arrays, uint64_t size, const char *who,
+                        struct assay_err *err)
+{
+    double values = (double)size;
+    for (size_t i = 0; i < arrays->n; i++) values += (double)arrays->item[i].size;
+    if (values * sizeof(double) <= (double)assay_memory_most()) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %.0f values", who, values);
+}
+
 // Copies the shape and reads the values; who names the data set in errors.
-static int read_array(struct assay_array *array, hid_t set, const char *who, struct assay_err *err)
+static int read_array(const struct assay_arrays *arrays, struct assay_array *array, hid_t set,
+                      const char *who, struct assay_err *err)
 {
     struct assay_h5_shape shape;
     struct assay_h5_type type;
@@ -19,6 +30,7 @@ static int read_array(struct assay_array *array, hid_t set, const char *who, str
     if (shape.ndim > ASSAY_ARRAY_DIMS)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %u dimensions; expected at most %d", who,
                              shape.ndim, ASSAY_ARRAY_DIMS);
+    ASSAY_TRY(check_memory(arrays, shape.size, who, err));
     void *value;
     ASSAY_TRY(assay_h5_read(&value, set, H5T_NATIVE_DOUBLE, &shape, who, err));
     array->ndim = shape.ndim;
@@ -48,7 +60,7 @@ static int append(struct assay_arrays *arrays, hid_t parent, const char *name, c
     else if (H5Iget_type(set) != H5I_DATASET)
         status = assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a data set", who);
     else
-        status = read_array(&array, set, who, err);
+        status = read_array(arrays, &array, set, who, err);
     if (set >= 0) H5Oclose(set);
     if (status < 0) return status;
     arrays->item[arrays->n++] = array;

@@ -100,7 +100,9 @@ int assay_data_reserve(struct assay_data *data, uint64_t count, struct assay_err
     if (!block_bytes(data, count, &pixels, &all))
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %llu images are more than memory can hold",
                              data->spec.path, (unsigned long long)count);
-    if (data->memory) {
+    if (all > assay_memory_most()) {
+        block = NULL; // the system would promise it, and end the program when it is used
+    } else if (data->memory) {
         ASSAY_TRY(data->memory->take(data->memory->self, all, &block, err));
     } else {
         block = malloc(all);

@@ -267,6 +267,11 @@ int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n
     return ASSAY_OK;
 }
 
+const char *assay_journal_path(const struct assay_journal *journal)
+{
+    return journal->path;
+}
+
 void assay_journal_close(struct assay_journal *journal)
 {
     if (!journal) return;

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define SECONDS_MOST 1e15 // longer than any evaluation
+
 // index, verdict, rank, seconds, reason; then the values and the spectrum.
 enum { FIXED = 8 + 4 + 4 + 8 + ASSAY_REASON_MAX };
 
@@ -57,8 +59,14 @@ int assay_record_check(const void *bytes, struct assay_err *err)
     const char *from = bytes;
     uint64_t index;
     int32_t verdict;
+    double seconds;
     memcpy(&index, from, 8);
     memcpy(&verdict, from + 8, 4);
+    memcpy(&seconds, from + 16, 8);
+    if (!(seconds >= 0 && seconds < SECONDS_MOST))
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "candidate %" PRIu64 " took %g seconds: expected a time", index,
+                             seconds);
     if (verdict < ASSAY_VERDICT_OK || verdict > ASSAY_VERDICT_FAILED)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "the verdict %" PRId32 " on candidate %" PRIu64 ": expected %d to %d",

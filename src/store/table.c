@@ -16,6 +16,7 @@ struct reader {
     hid_t file, group;
     uint64_t n;       // length of the group's data sets
     const char *name; // of the file
+    uint64_t budget;  // bytes its values may still take
 };
 
 // The table is the first member, so that freeing it finds the arena.
@@ -34,8 +35,13 @@ static void *take(struct reader *r, uint64_t n, size_t size, struct assay_err *e
 {
     size_t bytes;
     void *block = NULL;
-    if (!__builtin_mul_overflow(n, size, &bytes)) block = assay_arena_zalloc(&r->arena, bytes);
-    if (!block) assay_err_set(err, ASSAY_ERR_MEMORY, "%s: out of memory", r->name);
+    if (__builtin_mul_overflow(n, size, &bytes) || bytes > r->budget)
+        assay_err_set(err, ASSAY_ERR_MEMORY, "%s: its values need more memory than there is",
+                      r->name);
+    else if (!(block = assay_arena_zalloc(&r->arena, bytes)))
+        assay_err_set(err, ASSAY_ERR_MEMORY, "%s: out of memory", r->name);
+    else
+        r->budget -= bytes;
     return block;
 }
 
@@ -303,7 +309,8 @@ int assay_table_read(struct assay_table **out, const char *file, struct assay_er
 {
     struct owned *owned = calloc(1, sizeof *owned);
     if (!owned) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
-    struct reader r = {.table = &owned->table, .name = file};
+    // Many names may lead to one data set.
+    struct reader r = {.table = &owned->table, .name = file, .budget = assay_memory_most()};
     int status = open_results(&r, err);
     if (status >= 0) {
         status = read_file(&r, err);

@@ -114,9 +114,9 @@ static void print_times(const struct forecast *f, const char *replay)
     const struct sweep_calibration *t = &f->times;
 
     if (replay)
-        fprintf(f->out,
-                "times: of %" PRIu64 " candidates as %s recorded them, others by their cost\n",
-                t->n_measured, replay);
+        assay_print_line(
+            f->out, "times: of %" PRIu64 " candidates as %s recorded them, others by their cost",
+            t->n_measured, replay);
     else
         fprintf(f->out, "times: %" PRIu64 " candidates measured in %.1f s, others by their cost\n",
                 t->n_measured, t->spent);

@@ -143,7 +143,7 @@ int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal
         if (status < 0) break;
         if (others && find(&ledger->task, number_of(ledger, packed)) == ledger->task.n) continue;
         status = sweep_ledger_enter(ledger, packed, &task, err);
-        if (status < 0) assay_err_prefix(err, "journal");
+        if (status < 0) assay_err_prefix(err, "%s", assay_journal_path(journal));
     }
     free(packed);
     return status < 0 ? status : 0;

@@ -53,8 +53,8 @@ static int print_done(const struct sweep_outline *o, const char *dir, FILE *out,
                                          sweep_plan_tasks(&o->plan), dir, err);
 
     if (status >= 0)
-        fprintf(out, "directory: %s, would resume: %" PRIu64 " of %" PRIu64 " done\n", dir,
-                ledger.n_done, o->plan.n_task);
+        assay_print_line(out, "directory: %s, would resume: %" PRIu64 " of %" PRIu64 " done", dir,
+                         ledger.n_done, o->plan.n_task);
     sweep_ledger_free(&ledger);
     return status;
 }
@@ -69,7 +69,7 @@ static int print_state(const struct sweep_outline *o, const char *dir, FILE *out
 
     snprintf(path, sizeof path, "%s/journal", dir);
     if (access(path, F_OK)) {
-        fprintf(out, "directory: %s, a new run\n", dir);
+        assay_print_line(out, "directory: %s, a new run", dir);
         return 0;
     }
     if (o->absent) {
@@ -86,10 +86,10 @@ static int print_state(const struct sweep_outline *o, const char *dir, FILE *out
     free(list);
     if (same) return print_done(o, dir, out, err);
     if (arithmetic)
-        fprintf(out, "directory: %s, holds a run of another configuration and would be refused\n",
-                dir);
+        assay_print_line(
+            out, "directory: %s, holds a run of another configuration and would be refused", dir);
     else
-        fprintf(out, "directory: %s, would be refused: %s\n", dir, other.text);
+        assay_print_line(out, "directory: %s, would be refused: %s", dir, other.text);
     return 0;
 }
 
@@ -151,7 +151,9 @@ static int dry_run(struct sweep_outline *o, const struct assay_config *config, c
     assay_columns_free(&counted);
     char *text = sweep_config_text(config);
     if (!text) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a configuration");
-    fprintf(out, "\n%s", text);
+    fprintf(out, "\n");
+    char *rest = text;
+    while (rest && *rest) assay_print_line(out, "%s", strsep(&rest, "\n"));
     free(text);
     return 0;
 }

@@ -126,17 +126,27 @@ class Forged(Case):
                 self.assertIn(p.returncode, (1, 2))
                 self.assertRegex(p.stderr, r"\Aassay: [ -~]+\n\Z")
         self.refused("rank", evil, says=[SHOWN])
+        with open(evil, "w", errors="surrogateescape") as f:
+            f.write("arch,test_accuracy,index\n" + "".join(f"conv_{k}x{k},{k},\33[7m{k}\n" for k in (1, 3, 5)))
+        for words in (["show", "null", "conv_3x3", "--order", evil], ["correlate", results, "--truth", evil],
+                      ["sweep", self.config, "-o", evil + "2", "--dry-run"],
+                      ["sweep", self.config, "-o", evil + "2", "--dry-run", "--set", "data.path=\u202ex"]):
+            with self.subTest(words):
+                self.assertRegex(self.works(*words, errors="surrogateescape"), r"\A[ -~τρ\n]+\Z")
         with open(self.path("archs"), "w", errors="surrogateescape") as f:
             f.write(line)
         self.refused("sweep", self.config, "-o", self.path("out"), "--archs", self.path("archs"), says=["archs:1:", r"\x1b"])
 
-    def test_a_journal_that_repaints(self):
+    def test_a_forged_journal(self):
         run_dir = self.sweep("run")
         journal = launch.pathlib.Path(run_dir, "journal")
         good = journal.read_bytes()
         cases = {
             "reason": ({"edit_record": lambda r: r[:24] + b"\33]0;x\7".ljust(120, b"\0") + r[144:]}, "holds control characters"),
             "no UTF-8": ({"edit_record": lambda r: r[:24] + b"\xff".ljust(120, b"\0") + r[144:]}, "is not in UTF-8"),
+            "never": ({"edit_record": lambda r: r[:16] + launch.struct.pack("d", float("nan")) + r[24:]}, "took nan seconds"),
+            "backwards": ({"edit_record": lambda r: r[:16] + launch.struct.pack("d", -1) + r[24:]}, "took -1 seconds"),
+            "no task": ({"edit_record": lambda r: launch.struct.pack("Q", 5) + r[8:]}, "which is none of this run's tasks"),
             "setting": ({"edit_identity": lambda i: i.replace(b"[run]\n", b"[run]\ncpu = \33[2J\n")}, r"run.cpu = '\x1b[2J'"),
             "key": ({"edit_identity": lambda i: i.replace(b"[run]\n", b"[run]\n\33[2J = 2\n")}, r"\x1b[2J"),
             "section": ({"edit_identity": lambda i: b"[\33[2J]\nx = 1\n" + i}, r"\x1b[2J"),
