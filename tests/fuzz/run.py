@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a harness on seeds that the program makes: for so many seconds, or a few inputs for 0. What it found stays in the
+working directory.
+
+usage: run.py ASSAY HARNESS NAME SECONDS [CORPUS]
+"""
+import os
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+
+LIMITS = ["-timeout=20", "-rss_limit_mb=4096", "-malloc_limit_mb=1100", "-max_len=4096", "-print_final_stats=1"]
+
+
+def ask(assay, *words):
+    return subprocess.run([assay, *map(str, words)], check=True, capture_output=True, text=True).stdout
+
+
+def texts(assay, space, indices):
+    for index in indices:
+        yield re.search(r"^arch +(.+)$", ask(assay, "show", space, index), re.M)[1]
+
+
+def seeds(assay, name):
+    """The first inputs: what the program itself prints, or bytes that leave a right file as it is."""
+    spaces = [("nas-bench-201", (0, 7388, 15624)), ("darts", (0, 10**18)), ("null", (0, 4))]
+    if name == "arch":
+        for i, (space, indices) in enumerate(spaces):
+            for text in texts(assay, space, indices):
+                yield bytes([2 * i]) + text.encode()
+        for mask in ("full", "full+none", "1234,3,0134,-,13,2"):
+            yield b"\1" + mask.encode()
+    elif name == "genotype":
+        for text in texts(assay, *spaces[1]):
+            yield text.encode()
+    elif name == "ini":
+        options = ask(assay, "list", "options")
+        yield from (part.encode() for part in [options, *re.split(r"\n(?=\[)", options)])
+    elif name == "csv":
+        rows = "".join(f'{space},"{text}",{90 + index % 9}.5\n' for space, indices in spaces[:1]
+                       for index, text in zip(indices, texts(assay, space, indices)))
+        yield bytes([20]) + f"a,arch,test_accuracy\r\n{rows}".encode()
+    else:
+        yield from (bytes(range(start, start + 200)) for start in (0, 50))
+        yield b"".join(struct.pack("<BBQ", kind, 1, 2) for kind in range(0, 250, 10))
+        yield bytes(300)
+
+
+def main():
+    assay, harness, name, seconds, *corpus = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as scratch:
+        first = pathlib.Path(scratch, "seeds")
+        first.mkdir()
+        for i, seed in enumerate(seeds(os.path.abspath(assay), name)):
+            (first / str(i)).write_bytes(seed)
+        found = pathlib.Path(corpus[0] if corpus else scratch + "/corpus")
+        found.mkdir(exist_ok=True)
+        end = [f"-max_total_time={seconds}"] if int(seconds) else ["-runs=300", "-seed=1"]
+        p = subprocess.run([harness, *LIMITS, *end, f"-artifact_prefix=fuzz-{name}-", found, first],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    lines = p.stdout.splitlines()
+    print("\n".join(lines[-60:] if p.returncode else [x for x in lines if "DONE" in x or "number_of_executed" in x]))
+    return p.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
