@@ -30,6 +30,7 @@ static int read_array(const struct assay_arrays *arrays, struct assay_array *arr
     if (shape.ndim > ASSAY_ARRAY_DIMS)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %u dimensions; expected at most %d", who,
                              shape.ndim, ASSAY_ARRAY_DIMS);
+    ASSAY_TRY(assay_h5_whole(set, who, err));
     ASSAY_TRY(check_memory(arrays, shape.size, who, err));
     void *value;
     ASSAY_TRY(assay_h5_read(&value, set, H5T_NATIVE_DOUBLE, &shape, who, err));

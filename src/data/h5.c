@@ -134,7 +134,6 @@ int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape
 {
     size_t bytes;
     void *value = NULL;
-    ASSAY_TRY(assay_h5_whole(set, who, err));
     if (!__builtin_mul_overflow(shape->size, H5Tget_size(type), &bytes)) value = malloc(bytes);
     if (!value)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %llu values", who,

@@ -32,15 +32,15 @@ int assay_h5_shape(struct assay_h5_shape *shape, hid_t set, const char *who, str
 // "(72,3,32,32)"
 void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t cap);
 // An error unless all values are stored somewhere, which is to be known before there is memory for
-// them: not those of a data set that was created and not
-// (or in part) written, of missing or short external files, or of a virtual data set whose sources
-// are missing, not whole, or do not cover it. Values that are stored and equal the fill value are
-// whole, so is a chunk that was written in part.
+// them: not those of a data set that was created and not (or in part) written, of missing or short
+// external files, or of a virtual data set whose sources are missing, not whole, or do not cover
+// it. Values that are stored and equal the fill value are whole, so is a chunk that was written in
+// part.
 int assay_h5_whole(hid_t set, const char *who, struct assay_err *err);
-// malloc'd values of a data set that must be whole, converted to the memory type.
+// malloc'd values of a data set that was found whole, converted to the memory type.
 int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape *shape,
                   const char *who, struct assay_err *err);
-// The same, of a data set that was found whole, into memory that is large enough.
+// The same into memory that is large enough.
 int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err);
 // What the stored values are.
 struct assay_h5_type {

@@ -155,6 +155,7 @@ static int read_labels(struct assay_data *data, hid_t set, const char *who, stru
     struct assay_h5_shape shape;
     ASSAY_TRY(assay_h5_shape(&shape, set, who, err));
     ASSAY_TRY(check_labels(data, set, &shape, who, err));
+    ASSAY_TRY(assay_h5_whole(set, who, err));
     void *value;
     ASSAY_TRY(assay_h5_read(&value, set, H5T_NATIVE_INT64, &shape, who, err));
     const int status = take_labels(data, value, who, err);
