@@ -284,7 +284,7 @@ int assay_sweep_pack(const char *dir, const struct assay_log *log, struct assay_
 int assay_sweep_merge(const char *const *from, size_t n, const char *dir, bool partial,
                       const struct assay_log *log, int *exit_code, struct assay_err *err);
 // The build as "name: value", one a line: what --version prints and results.h5 records. Returns the
-// length it needs (snprintf's rule).
+// length it needs (snprintf's rule), 0 when HDF5 finds no memory to tell its version.
 size_t assay_build_describe(char *text, size_t cap);
 
 #endif

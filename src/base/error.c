@@ -43,6 +43,7 @@ void assay_bug(const char *file, int line, const char *what)
 {
     fflush(NULL);
     fprintf(stderr, "assay: bug at %s:%d: assertion failed: %s\n", file, line, what);
+    assay_guard_end(); // ours, not a library's
     abort();
 }
 

@@ -94,10 +94,12 @@ static int write_temporary(const struct foreign *f, const struct foreign_case *c
                            const char *temporary, struct assay_err *err)
 {
     errno = 0;
+    assay_guard_begin("HDF5");
     const hid_t out = H5Fcreate(temporary, H5F_ACC_EXCL, H5P_DEFAULT, H5P_DEFAULT);
+    const bool put = out >= 0 && put_results(out, f, c), good = out >= 0 && H5Fclose(out) >= 0;
+    assay_guard_end();
     if (out < 0) return io_error(file, err);
-    const bool good = put_results(out, f, c);
-    if (H5Fclose(out) >= 0 && good && sync_file(temporary) == 0) return ASSAY_OK;
+    if (put && good && sync_file(temporary) == 0) return ASSAY_OK;
     const int status = io_error(file, err);
     unlink(temporary);
     return status;

@@ -120,9 +120,13 @@ int assay_arrays_read(struct assay_arrays *arrays, const char *where, struct ass
     hid_t file;
     *arrays = (struct assay_arrays){0};
     ASSAY_TRY(assay_h5_split(&place, where, err));
-    ASSAY_TRY(assay_h5_open(&file, place.file, err));
-    const int status = append_place(arrays, file, place.path, where, err);
-    H5Fclose(file);
+    assay_guard_begin("HDF5");
+    int status = assay_h5_open(&file, place.file, err);
+    if (status >= 0) {
+        status = append_place(arrays, file, place.path, where, err);
+        H5Fclose(file);
+    }
+    assay_guard_end();
     if (status < 0) assay_arrays_free(arrays);
     return status;
 }

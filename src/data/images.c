@@ -195,8 +195,12 @@ int assay_data_load_hdf5(struct assay_data *data, struct assay_err *err)
     struct assay_h5_place place;
     struct place p = {.path = place.path, .where = data->spec.path};
     ASSAY_TRY(assay_h5_split(&place, p.where, err));
-    ASSAY_TRY(assay_h5_open(&p.file, place.file, err));
-    const int status = load_place(data, &p, err);
-    H5Fclose(p.file);
+    assay_guard_begin("HDF5");
+    int status = assay_h5_open(&p.file, place.file, err);
+    if (status >= 0) {
+        status = load_place(data, &p, err);
+        H5Fclose(p.file);
+    }
+    assay_guard_end();
     return status;
 }

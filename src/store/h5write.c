@@ -8,6 +8,7 @@ enum { MEMORY_STEP = 1 << 20, CHUNK_VALUES = 1 << 15, DEFLATE_LEVEL = 1 };
 void assay_h5_start(void)
 {
     setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
+    H5dont_atexit(); // every file is closed by then; after an error it may crash there
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5Lunregister(H5L_TYPE_EXTERNAL);
@@ -64,6 +65,7 @@ void assay_h5w_start(struct assay_h5w *w)
                                          .udata_copy = borrow,
                                          .udata_free = give_back,
                                          .udata = w};
+    assay_guard_begin("HDF5");
     assay_h5_start();
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
     *w = (struct assay_h5w){0};
@@ -86,6 +88,7 @@ void *assay_h5w_finish(struct assay_h5w *w, size_t *n)
     const ssize_t size = H5Fget_file_image(w->file, NULL, 0);
     assay_h5w_check(w, size > 0);
     if (w->file >= 0) assay_h5w_check(w, H5Fclose(w->file) >= 0);
+    assay_guard_end();
     if (w->failed) {
         free(w->image);
         w->image = NULL;

@@ -311,11 +311,13 @@ int assay_table_read(struct assay_table **out, const char *file, struct assay_er
     if (!owned) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
     // Many names may lead to one data set.
     struct reader r = {.table = &owned->table, .name = file, .budget = assay_memory_most()};
+    assay_guard_begin("HDF5");
     int status = open_results(&r, err);
     if (status >= 0) {
         status = read_file(&r, err);
         H5Fclose(r.file);
     }
+    assay_guard_end();
     owned->arena = r.arena;
     if (status < 0)
         assay_table_free(&owned->table);

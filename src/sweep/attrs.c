@@ -28,10 +28,10 @@ static int add(struct attrs *a, const char *name, char *text, bool run)
 
 static char *build_text(void)
 {
-    const size_t n = assay_build_describe(NULL, 0) + 1;
-    char *text = malloc(n);
+    const size_t n = assay_build_describe(NULL, 0);
+    char *text = n ? malloc(n + 1) : NULL;
 
-    if (text) assay_build_describe(text, n);
+    if (text) assay_build_describe(text, n + 1);
     return text;
 }
 

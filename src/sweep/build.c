@@ -18,7 +18,11 @@ size_t assay_build_describe(char *text, size_t cap)
     const struct assay_kern *kern = NULL;
     unsigned major = 0, minor = 0, release = 0;
 
-    H5get_libversion(&major, &minor, &release);
+    assay_guard_begin("HDF5");
+    H5dont_atexit(); // as in every place that may be its first
+    const bool answers = H5get_libversion(&major, &minor, &release) >= 0;
+    assay_guard_end();
+    if (!answers) return 0;
     const bool known = assay_kern_select(&kern, "auto", NULL) >= 0;
     const int n =
         snprintf(text, cap,
