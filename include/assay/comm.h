@@ -77,6 +77,8 @@ int assay_shared_publish(struct assay_shared *shared, struct assay_err *err);
 void assay_shared_free(struct assay_shared *shared);
 
 // ---- messages ---------------------------------------------------------------------------------
+// Every error of these is ERR_MPI, one of memory too: another rank waits for the message, so the
+// job must end.
 enum assay_tag { ASSAY_TAG_HELLO = 1, ASSAY_TAG_TASK, ASSAY_TAG_DONE };
 
 struct assay_mail {

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static struct assay_comm world;
+
 int comm_check(int rc, const char *what, struct assay_err *err)
 {
     char text[MPI_MAX_ERROR_STRING] = "";
@@ -75,10 +77,9 @@ static int open_world(struct assay_comm *comm, bool alone, struct assay_err *err
 
 int assay_comm_start(struct assay_comm **out, bool alone, struct assay_err *err)
 {
-    struct assay_comm *comm = calloc(1, sizeof *comm);
+    struct assay_comm *comm = &world; // no memory that a rank could lack before MPI can say so
     int provided = 0;
 
-    if (!comm) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the communicator");
     set_defaults(comm);
     int status = comm_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided),
                             "MPI_Init_thread", err);
@@ -88,7 +89,6 @@ int assay_comm_start(struct assay_comm **out, bool alone, struct assay_err *err)
     }
     if (status) {
         if (comm->folder[0]) rmdir(comm->folder);
-        free(comm);
         return status;
     }
     *out = comm;
@@ -98,16 +98,14 @@ int assay_comm_start(struct assay_comm **out, bool alone, struct assay_err *err)
 void assay_comm_finish(struct assay_comm *comm)
 {
     if (!comm) return;
-    char folder[sizeof comm->folder];
-
-    memcpy(folder, comm->folder, sizeof folder);
     assay_comm_free(comm);
     MPI_Finalize();
-    if (folder[0]) rmdir(folder);
+    if (comm->folder[0]) rmdir(comm->folder);
 }
 
 void assay_comm_abort(struct assay_comm *comm, int exit_code)
 {
+    assay_guard_end(); // it is our own will
     MPI_Abort(comm ? comm->mpi : MPI_COMM_WORLD, exit_code);
     abort();
 }
@@ -234,7 +232,7 @@ void assay_comm_free(struct assay_comm *comm)
     if (!comm) return;
     comm_drop_letters(comm);
     MPI_Comm_free(&comm->mpi);
-    free(comm);
+    if (comm != &world) free(comm);
 }
 
 int assay_comm_fortran(const struct assay_comm *comm)

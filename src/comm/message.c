@@ -30,7 +30,7 @@ int assay_comm_post(struct assay_comm *comm, int to, enum assay_tag tag, const v
     ASSAY_TRY(reap(comm, err));
     struct letter *letter = malloc(sizeof *letter + n);
     if (!letter)
-        return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a message of %zu bytes", n);
+        return assay_err_set(err, ASSAY_ERR_MPI, "no memory for a message of %zu bytes", n);
     if (n) memcpy(letter->bytes, bytes, n);
     const int status = comm_check(
         MPI_Isend(letter->bytes, (int)n, MPI_BYTE, to, (int)tag, comm->mpi, &letter->request),

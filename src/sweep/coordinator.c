@@ -136,7 +136,7 @@ static int receive(struct sweep_desk *d, const struct assay_mail *mail)
     char *letter = malloc(mail->n + 1);
 
     if (!letter)
-        return assay_err_set(d->err, ASSAY_ERR_MEMORY, "no memory for a message of %zu bytes",
+        return assay_err_set(d->err, ASSAY_ERR_MPI, "no memory for a message of %zu bytes",
                              mail->n);
     int status = assay_comm_take(d->farm.comm, mail, letter, d->err);
     if (!status) status = read_done(d, mail, letter);
@@ -327,6 +327,7 @@ int sweep_desk_end(struct sweep_desk *d, int status)
 
     if (status == ASSAY_ERR_MPI) return status;
     int ended = end_workers(d);
+    if (ended == ASSAY_ERR_MPI) return ended;
     if (ended >= 0) ended = flush(d);
     if (status >= 0) return ended < 0 ? ended : status;
     *d->err = first;

@@ -289,7 +289,8 @@ static int run(struct run *r, int *exit_code)
 {
     ASSAY_TRY(open_run(r));
     const int status = do_role(r);
-    if (status == ASSAY_ERR_MPI) {
+    // Rank 0 waits for a worker that could not go on, and the others for a rank 0 that could not.
+    if (status == ASSAY_ERR_MPI || (status < 0 && !r->desk)) {
         const struct assay_log log = {.stream = stderr, .level = ASSAY_LOG_ERROR, .rank = -1};
         assay_log_line(&log, ASSAY_LOG_ERROR, "rank %d: %s; what is in the journal is safe",
                        assay_comm_rank(r->comm), r->err->text);

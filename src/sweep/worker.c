@@ -57,12 +57,13 @@ static int send_done(struct sweep_worker *w, uint32_t flag)
 }
 
 // The system failed, not a candidate: rank 0 is told and will end the job.
-static int send_error(struct sweep_worker *w, struct assay_err *error)
+static int send_error(struct sweep_worker *w, int status, struct assay_err *error)
 {
     struct sweep_failure failure = {.done = {.flag = SWEEP_DONE_ERROR}};
 
     assay_err_prefix(error, "rank %d on %s", assay_comm_rank(w->comm), assay_comm_host(w->comm));
     failure.error = *error;
+    failure.error.code = status;
     w->broken = true;
     w->next = w->end = 0;
     return assay_comm_post(w->comm, 0, ASSAY_TAG_DONE, &failure, sizeof failure, w->err);
@@ -83,7 +84,7 @@ static int evaluate_next(struct sweep_worker *w)
     const int status = sweep_bench_evaluate(
         &w->bench, item_at(w, w->next), record_at(w, w->n_record), &w->repeat[w->n_record], &error);
 
-    if (status < 0) return send_error(w, &error);
+    if (status < 0) return send_error(w, status, &error);
     w->next++;
     w->n_record++;
     w->seconds += assay_clock_wall() - start;
@@ -156,7 +157,9 @@ int sweep_worker_open(struct sweep_worker **out, struct assay_comm *comm, struct
 {
     *out = NULL;
     const int status = make_worker(out, comm, team, job, err);
-    if (status < 0) sweep_worker_close(*out);
+    if (status >= 0) return status;
+    sweep_worker_close(*out);
+    *out = NULL;
     return status;
 }
 
