@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // comm: the only room that sees MPI messages: ranks, teams, tags, agreement.
 //
-// Point-to-point messages are plain bytes under one of three tags. Sending never blocks, so a rank
+// Point-to-point messages are plain bytes under one of two tags. Sending never blocks, so a rank
 // deep in a computation delays nobody's sending; the receiver asks when it suits it.
 #ifndef ASSAY_COMM_H
 #define ASSAY_COMM_H
@@ -16,6 +16,9 @@ struct assay_comm;
 // script without a launcher (there N tasks were paid for, and one process would use one); `mpirun
 // -n 1` or `srun -n 1` says that one is meant.
 int assay_comm_start(struct assay_comm **out, bool alone, struct assay_err *err);
+// Whether a launcher started this very process, not one above it, as one of several ranks: the
+// others may wait for it in assay_comm_start.
+bool assay_comm_launched(void);
 // Collective: waits for all ranks. comm may be NULL.
 void assay_comm_finish(struct assay_comm *comm);
 // Ends the whole job at once with this exit code.
@@ -79,7 +82,7 @@ void assay_shared_free(struct assay_shared *shared);
 // ---- messages ---------------------------------------------------------------------------------
 // Every error of these is ERR_MPI, one of memory too: another rank waits for the message, so the
 // job must end.
-enum assay_tag { ASSAY_TAG_HELLO = 1, ASSAY_TAG_TASK, ASSAY_TAG_DONE };
+enum assay_tag { ASSAY_TAG_TASK = 1, ASSAY_TAG_DONE };
 
 struct assay_mail {
     int from;

@@ -223,6 +223,13 @@ struct assay_job {
     double (*cost)(void *self, const void *task);
     int (*publish)(void *self, struct assay_err *err);
 };
+// Collective, the first of a process: ERR_MPI on all ranks unless all run the same build of the
+// program for the same words ("sweep"), the error naming the difference.
+int assay_meet(struct assay_comm *comm, const char *words, struct assay_err *err);
+// Collective, before anything that a configuration steers: ERR_MPI on all ranks unless all have the
+// same, but for the places of files and the kernel rung; the error names the key.
+int assay_config_meet(struct assay_comm *comm, const struct assay_config *config,
+                      struct assay_err *err);
 // Collective. Does the job in dir, or resumes it: what DIR/journal holds is not computed again.
 // Rank 0 hands out tasks, alone writes files, and evaluates too while it is alone or the ranks are
 // few (run.coordinator_works). With run.team, teams evaluate instead of ranks; what is left of the

@@ -34,29 +34,59 @@ static int conclude(int status, const struct assay_err *err, bool tells)
     return status == ASSAY_ERR_USAGE ? ASSAY_EXIT_USAGE : ASSAY_EXIT_ERROR;
 }
 
-// Under a launcher MPI starts before the status is looked at: a rank that ended with an error at
-// once would have the launcher end rank 0 before it has spoken.
-static int run_parallel(struct cli_args *args, int status, struct assay_err *err)
+// ---- the ranks ----------------------------------------------------------------------------------
+// The first words that decide what the ranks do together.
+static void describe(int argc, char **argv, char *words, size_t cap)
 {
-    if (status < 0 && !launcher_rank()) return conclude(status, err, true);
-    const int started = assay_comm_start(&args->comm, args->verb->alone, err);
-    if (started < 0) return conclude(started, err, launched_as_first());
-    status = assay_comm_agree(args->comm, status, err);
-    if (status >= 0) status = cli_blame(args, args->verb->run(args, err), err);
-    const int code = conclude(status, err, assay_comm_rank(args->comm) == 0);
-    assay_comm_finish(args->comm);
-    return code;
+    size_t n = (size_t)snprintf(words, cap, "%.60s", argc > 1 ? argv[1] : "--help");
+    for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (!strcmp(argv[i], "--dry-run") || !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            n += (size_t)snprintf(words + n, n < cap ? cap - n : 0, " %s", argv[i]);
 }
 
-static int run_verb(const struct cli_verb *verb, int argc, char **argv, struct assay_err *err)
+// *comm is the caller's, also after an error.
+static int start(struct assay_comm **comm, bool alone, int argc, char **argv, struct assay_err *err)
+{
+    char words[100];
+    describe(argc, argv, words, sizeof words);
+    ASSAY_TRY(assay_comm_start(comm, alone, err));
+    return assay_meet(*comm, words, err);
+}
+
+// Ranks that a launcher started meet before their words are looked at: one that ended with an error
+// at once would have the launcher end rank 0 before it has spoken, and one whose words need no MPI
+// would leave the others waiting.
+static int join(int argc, char **argv, struct assay_comm **comm, struct assay_err *err)
+{
+    const struct cli_verb *verb = NULL;
+    const bool found = argc > 1 && cli_verb_find(&verb, argv[1], NULL) >= 0;
+    const bool parallel = found && verb->parallel;
+    if (parallel ? !launcher_rank() : !assay_comm_launched()) return 0;
+    return start(comm, !parallel || verb->alone, argc, argv, err);
+}
+
+static int run_parallel(struct cli_args *args, int status, struct assay_err *err)
+{
+    if (!args->comm) return conclude(status, err, launched_as_first());
+    status = assay_comm_agree(args->comm, status, err);
+    if (status >= 0) status = cli_blame(args, args->verb->run(args, err), err);
+    status = assay_comm_agree(args->comm, status, err);
+    return conclude(status, err, assay_comm_rank(args->comm) == 0);
+}
+
+// ---- the words ----------------------------------------------------------------------------------
+static int run_verb(const struct cli_verb *verb, int argc, char **argv, struct assay_comm **comm,
+                    struct assay_err *err)
 {
     struct cli_args args;
-    int status = cli_args_parse(&args, verb, argc, argv, err), code = ASSAY_EXIT_COMPLETE;
+    int status = cli_args_parse(&args, verb, argc - 2, argv + 2, err), code = ASSAY_EXIT_COMPLETE;
     if (args.help)
         cli_verb_help(verb, stdout);
-    else if (verb->parallel)
+    else if (verb->parallel) {
+        if (status >= 0 && !*comm) status = start(comm, verb->alone, argc, argv, err);
+        args.comm = *comm;
         code = run_parallel(&args, status, err);
-    else {
+    } else {
         if (status >= 0) status = cli_blame(&args, verb->run(&args, err), err);
         code = conclude(status, err, launched_as_first());
     }
@@ -67,9 +97,9 @@ static int run_verb(const struct cli_verb *verb, int argc, char **argv, struct a
 static int print_version(void)
 {
     char text[4096];
-    assay_build_describe(text, sizeof text);
-    fputs(text, stdout);
-    return ASSAY_EXIT_COMPLETE;
+    const bool known = assay_build_describe(text, sizeof text) > 0;
+    fputs(known ? text : "assay: no memory to tell the version\n", known ? stdout : stderr);
+    return known ? ASSAY_EXIT_COMPLETE : ASSAY_EXIT_ERROR;
 }
 
 // assay help [VERB]
@@ -92,7 +122,7 @@ static bool asks_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
 }
 
-static int run_words(int argc, char **argv, struct assay_err *err)
+static int run_words(int argc, char **argv, struct assay_comm **comm, struct assay_err *err)
 {
     if (argc < 2) {
         cli_help(stderr);
@@ -104,7 +134,7 @@ static int run_words(int argc, char **argv, struct assay_err *err)
     const struct cli_verb *verb = NULL;
     const int status = cli_verb_find(&verb, word, err);
     if (status < 0) return conclude(status, err, launched_as_first());
-    return run_verb(verb, argc - 2, argv + 2, err);
+    return run_verb(verb, argc, argv, comm, err);
 }
 
 // Who reads the other end of a pipe has seen enough (`| head`) and closed it.
@@ -126,7 +156,13 @@ static int close_stdout(int code)
 
 int main(int argc, char **argv)
 {
+    struct assay_comm *comm = NULL;
     struct assay_err err = {0};
     signal(SIGPIPE, SIG_IGN);
-    return close_stdout(run_words(argc, argv, &err));
+    const int met = join(argc, argv, &comm, &err);
+    int code = met < 0 ? conclude(met, &err, comm ? !assay_comm_rank(comm) : launched_as_first())
+                       : run_words(argc, argv, &comm, &err);
+    code = close_stdout(code);
+    assay_comm_finish(comm);
+    return code;
 }

@@ -2,6 +2,8 @@
 #include "comm.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 // The number in an environment variable, 0 when it is not set.
 static long number(const char *name)
@@ -39,4 +41,26 @@ int comm_check_singleton(struct assay_err *err)
     if (getenv("SLURM_STEP_NUM_TASKS"))
         return number("SLURM_STEP_NUM_TASKS") > 1 ? refuse("SLURM_STEP_NUM_TASKS", err) : 0;
     return getenv("SLURM_STEP_ID") && number("SLURM_NTASKS") > 1 ? refuse("SLURM_NTASKS", err) : 0;
+}
+
+// Whether the process above had this variable when it started; true when that cannot be known.
+static bool inherited(const char *name)
+{
+    char path[64], *word = NULL;
+    size_t cap = 0, n = strlen(name);
+    bool found = false;
+
+    snprintf(path, sizeof path, "/proc/%ld/environ", (long)getppid());
+    FILE *in = fopen(path, "r");
+    while (in && !found && getdelim(&word, &cap, '\0', in) > 0)
+        found = strncmp(word, name, n) == 0 && word[n] == '=';
+    if (in) fclose(in);
+    free(word);
+    return found || !in;
+}
+
+bool assay_comm_launched(void)
+{
+    if (number("OMPI_COMM_WORLD_SIZE") > 1) return !inherited("OMPI_COMM_WORLD_SIZE");
+    return getenv("PMIX_RANK") && number("SLURM_STEP_NUM_TASKS") > 1 && !inherited("PMIX_RANK");
 }

@@ -356,6 +356,7 @@ int assay_search_run(const struct assay_config *config, const char *dir, struct 
                                   .cost = cost,
                                   .publish = publish};
     *found = (struct assay_found_list){0};
+    ASSAY_TRY(assay_config_meet(comm, config, err));
     if (config->team != 1)
         return assay_err_set(
             err, ASSAY_ERR_CONFIG,

@@ -1,75 +1,126 @@
 // SPDX-License-Identifier: Apache-2.0
-// HELLO: before the first task every rank shows that it is the same program doing the same run.
+// Every rank shows that it is the same program doing the same: before anything else the command and
+// the configuration, which steer what the ranks do together, and before the first task what is only
+// known then. All of it is collective, and takes no memory that one of them could lack.
 #include "run.h"
 
 #include "assay/la.h"
 
 #include <string.h>
 
-struct hello {
-    uint64_t build, identity;
-    char blas[256], host[128];
+// ---- the command ------------------------------------------------------------------------------
+struct command {
+    uint64_t build;
+    char words[128], host[128];
 };
 
-static struct hello make_hello(const struct assay_comm *comm, const char *identity)
+static int compare_commands(const struct command *mine, const struct command *first, int rank,
+                            struct assay_err *err)
 {
-    struct hello hello = {.build = sweep_build_id(),
-                          .identity = assay_hash64(identity, strlen(identity), 0)};
-
-    snprintf(hello.blas, sizeof hello.blas, "%s", assay_la_name());
-    snprintf(hello.host, sizeof hello.host, "%s", assay_comm_host(comm));
-    return hello;
-}
-
-static int compare(const struct hello *mine, const struct hello *other, int rank,
-                   const struct assay_log *log, struct assay_err *err)
-{
-    if (mine->build != other->build)
+    if (mine->build != first->build)
         return assay_err_set(
             err, ASSAY_ERR_MPI,
             "rank %d on %s runs another build of assay than rank 0 on %s: start the "
             "same program file on every node",
-            rank, other->host, mine->host);
-    if (mine->identity != other->identity)
+            rank, mine->host, first->host);
+    if (strcmp(mine->words, first->words) != 0)
         return assay_err_set(err, ASSAY_ERR_MPI,
-                             "rank %d on %s resolved another configuration than rank 0 on %s: does "
-                             "every node see the same configuration file?",
-                             rank, other->host, mine->host);
-    if (strcmp(mine->blas, other->blas) != 0)
-        assay_log_line(log, ASSAY_LOG_WARN,
-                       "rank %d on %s uses BLAS '%s', rank 0 '%s': last digits may depend on the "
-                       "rank; OPENBLAS_CORETYPE makes them alike",
-                       rank, other->host, other->blas, mine->blas);
+                             "rank %d on %s runs `assay %s`, rank 0 on %s `assay %s`: expected the "
+                             "same command on every rank",
+                             rank, mine->host, mine->words, first->host, first->words);
     return 0;
 }
 
-static int collect(struct assay_comm *comm, const struct hello *mine, const struct assay_log *log,
-                   struct assay_err *err)
+int assay_meet(struct assay_comm *comm, const char *words, struct assay_err *err)
 {
-    int status = 0;
+    struct command mine = {.build = sweep_build_id()}, first;
 
-    for (int seen = 1; seen < assay_comm_size(comm);) {
-        struct assay_mail mail;
-        struct hello other;
-        const int found = assay_comm_poll(comm, 1.0, &mail, err);
-        if (found < 0) return found;
-        if (!found) continue;
-        ASSAY_ASSERT(mail.tag == ASSAY_TAG_HELLO);
-        if (mail.n != sizeof other)
-            return assay_err_set(err, ASSAY_ERR_MPI,
-                                 "rank %d runs another version of assay than rank 0", mail.from);
-        ASSAY_TRY(assay_comm_take(comm, &mail, &other, err));
-        if (!status) status = compare(mine, &other, mail.from, log, err);
-        seen++;
+    snprintf(mine.words, sizeof mine.words, "%s", words);
+    snprintf(mine.host, sizeof mine.host, "%s", assay_comm_host(comm));
+    first = mine;
+    ASSAY_TRY(assay_comm_share(comm, 0, &first, sizeof first, err));
+    return assay_comm_agree(comm, compare_commands(&mine, &first, assay_comm_rank(comm), err), err);
+}
+
+// ---- the configuration ------------------------------------------------------------------------
+// Where files lie may differ from node to node, and of the kernels all take those that each has.
+static bool may_differ(const struct assay_config *config, const struct assay_opt *opt)
+{
+    const void *field = (const char *)config + opt->offset;
+
+    return field == config->data.path || field == config->archs || field == config->cpu;
+}
+
+static int compare_configs(const struct assay_config *mine, const struct assay_config *first,
+                           const struct assay_comm *comm, struct assay_err *err)
+{
+    for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++) {
+        char here[ASSAY_TEXT_MAX], there[ASSAY_TEXT_MAX];
+        assay_opts_value(opt, mine, here, sizeof here);
+        assay_opts_value(opt, first, there, sizeof there);
+        if (may_differ(mine, opt) || strcmp(here, there) == 0) continue;
+        return assay_err_set(err, ASSAY_ERR_MPI,
+                             "rank %d on %s resolved another configuration than rank 0: %s.%s = "
+                             "%.200s, not %.200s; does every node see the same configuration file?",
+                             assay_comm_rank(comm), assay_comm_host(comm), opt->section, opt->name,
+                             here, there);
     }
-    return status;
+    return 0;
+}
+
+int assay_config_meet(struct assay_comm *comm, const struct assay_config *config,
+                      struct assay_err *err)
+{
+    struct assay_config first = *config;
+
+    ASSAY_TRY(assay_comm_share(comm, 0, &first, sizeof first, err));
+    return assay_comm_agree(comm, compare_configs(config, &first, comm, err), err);
+}
+
+// ---- what is known once data and kernels are open -----------------------------------------------
+struct hello {
+    uint64_t identity;
+    char blas[256], host[128];
+};
+
+static int check_identity(const struct hello *mine, const struct hello *first, int rank,
+                          struct assay_err *err)
+{
+    if (mine->identity == first->identity) return 0;
+    return assay_err_set(err, ASSAY_ERR_MPI,
+                         "rank %d on %s has other data, or computes otherwise, than rank 0 on %s: "
+                         "does every node see the same files?",
+                         rank, mine->host, first->host);
+}
+
+// One rank is enough to tell.
+static int compare_blas(struct assay_comm *comm, const struct hello *mine,
+                        const struct hello *first, const struct assay_log *log,
+                        struct assay_err *err)
+{
+    const bool same = strcmp(mine->blas, first->blas) == 0;
+    const int other = assay_comm_min(comm, same ? assay_comm_size(comm) : assay_comm_rank(comm));
+    struct hello its = *mine;
+
+    if (other == assay_comm_size(comm)) return 0;
+    ASSAY_TRY(assay_comm_share(comm, other, &its, sizeof its, err));
+    assay_log_line(log, ASSAY_LOG_WARN,
+                   "rank %d on %s uses BLAS '%s', rank 0 '%s': last digits may depend on the "
+                   "rank; OPENBLAS_CORETYPE makes them alike",
+                   other, its.host, its.blas, first->blas);
+    return 0;
 }
 
 int sweep_hello(struct assay_comm *comm, const char *identity, const struct assay_log *log,
                 struct assay_err *err)
 {
-    const struct hello hello = make_hello(comm, identity);
+    struct hello mine = {.identity = assay_hash64(identity, strlen(identity), 0)};
 
-    if (assay_comm_rank(comm) == 0) return collect(comm, &hello, log, err);
-    return assay_comm_post(comm, 0, ASSAY_TAG_HELLO, &hello, sizeof hello, err);
+    snprintf(mine.blas, sizeof mine.blas, "%s", assay_la_name());
+    snprintf(mine.host, sizeof mine.host, "%s", assay_comm_host(comm));
+    struct hello first = mine;
+    ASSAY_TRY(assay_comm_share(comm, 0, &first, sizeof first, err));
+    const int status = check_identity(&mine, &first, assay_comm_rank(comm), err);
+    ASSAY_TRY(assay_comm_agree(comm, status, err));
+    return compare_blas(comm, &mine, &first, log, err);
 }

@@ -274,8 +274,7 @@ static int open_run(struct run *r)
     ASSAY_TRY(assay_comm_agree(r->comm, job->open(job->self, &r->config, r->pla, r->err), r->err));
     const int opened = open_role(r);
     ASSAY_TRY(assay_comm_agree(r->comm, opened, r->err));
-    const int met = sweep_hello(r->comm, job->identity(job->self), r->log, r->err);
-    return assay_comm_agree(r->comm, met, r->err);
+    return sweep_hello(r->comm, job->identity(job->self), r->log, r->err);
 }
 
 static int do_role(struct run *r)

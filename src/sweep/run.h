@@ -215,8 +215,7 @@ char *sweep_command_text(void);
 uint64_t sweep_build_id(void);
 // The commit that was built, "-dirty" if files differed from it; "unknown" outside a repository.
 extern const char sweep_commit[];
-// Every rank shows rank 0 that it is the same program with the same identity; another is an error
-// on rank 0, which agreement then brings to all.
+// Collective: ERR_MPI on all ranks unless all have the same identity. Another BLAS is a warning.
 int sweep_hello(struct assay_comm *comm, const char *identity, const struct assay_log *log,
                 struct assay_err *err);
 

@@ -173,7 +173,8 @@ int assay_sweep_run(const struct assay_config *config, const char *dir, struct a
                                   .publish = publish};
 
     struct assay_config chosen = *config;
-    int status = sweep_team_choose(&chosen, dir, comm, err);
+    int status = assay_config_meet(comm, config, err);
+    if (status >= 0) status = sweep_team_choose(&chosen, dir, comm, err);
     if (status >= 0) status = assay_farm_run(&job, &chosen, dir, comm, log, exit_code, err);
     close_sweep(&s);
     return status;
