@@ -207,6 +207,8 @@ int sweep_arithmetic_text(char text[SWEEP_ARITHMETIC], const char *rung, struct 
 int sweep_arithmetic_check(const char *identity, const char *dir, struct assay_err *err);
 // The configuration of an identity.
 int sweep_config_parse(struct assay_config *config, const char *text, struct assay_err *err);
+// What spans several keys; the list of metrics is put into their order.
+int sweep_config_check(struct assay_config *config, struct assay_err *err);
 // Writes DIR/config.ini atomically.
 int sweep_config_write(const struct assay_config *config, const char *dir, struct assay_err *err);
 // malloc'd command line of this process, words separated by blanks; NULL when it is not known.

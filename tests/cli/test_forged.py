@@ -127,7 +127,7 @@ class Forged(Case):
                 self.assertRegex(p.stderr, r"\Aassay: [ -~]+\n\Z")
         self.refused("rank", evil, says=[SHOWN])
         with open(evil, "w", errors="surrogateescape") as f:
-            f.write("arch,test_accuracy,index\n" + "".join(f"conv_{k}x{k},{k},\33[7m{k}\n" for k in (1, 3, 5)))
+            f.write("arch,test_accuracy,index\n" + "".join(f"conv_{k}x{k},{k},{k}\n" for k in (1, 3, 5)))
         for words in (["show", "null", "conv_3x3", "--order", evil], ["correlate", results, "--truth", evil],
                       ["sweep", self.config, "-o", evil + "2", "--dry-run"],
                       ["sweep", self.config, "-o", evil + "2", "--dry-run", "--set", "data.path=\u202ex"]):

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""rank and correlate on made-up values, against the definitions computed here; the README's lists.
+"""rank and correlate on made-up values, against the definitions computed here.
 
 usage: test_tables.py ASSAY SOURCE_ROOT
 """
@@ -370,34 +370,6 @@ class Tables(Results):
         self.fails(2, "correlate", self.results, "--truth", self.truth, "--invalid", "first", says=["first"])
         self.fails(2, "correlate", self.results, "--truth", self.truth, "--columns", "kapa", says=["'kapa'"])
         self.fails(1, "correlate", self.results, "--truth", self.path("none.csv"), says=["none.csv"])
-
-
-class Readme(Case):
-    """What the README lists is what the program has."""
-    maxDiff = None
-
-    def setUp(self):
-        super().setUp()
-        with open(f"{ROOT}/README.md", encoding="utf-8") as f:
-            self.text = f.read()
-
-    def test_keys_and_defaults(self):
-        section, keys = None, {}
-        for line in self.works("list", "options").splitlines():
-            if line.startswith("["):
-                section = line.strip("[]")
-            elif line and line[0] != "#":
-                key, value = line.split("=", 1)
-                keys[f"{section}.{key.strip()}"] = value.strip().replace(",", ", ")
-        told = dict(re.findall(r"^\| `(\w+\.\w+)` \| (.*?) ?\| ", self.text, re.M))
-        self.assertEqual(told, keys)
-
-    def test_columns_and_protocols(self):
-        for name in re.findall(r"^  (\w+) ", self.works("list", "metrics"), re.M):
-            if not name.startswith("frozen_") and name != "null":
-                self.assertTrue(f"`{name}`" in self.text, name)
-        for name in re.findall(r"^([\w-]+)$", self.works("list", "protocols"), re.M):
-            self.assertTrue(f"\n| `{name}` |" in self.text, name)
 
 
 if __name__ == "__main__":
