@@ -54,8 +54,8 @@ void assay_err_lines(struct assay_err *err, const char *lines);
 void assay_bug(const char *file, int line, const char *what) __attribute__((noreturn));
 #define ASSAY_ASSERT(cond) ((cond) ? (void)0 : assay_bug(__FILE__, __LINE__, #cond))
 
-// HDF5 crashes, or calls exit, in many places where it finds no memory. Between begin and end (which
-// do not nest) that is told on stderr, in the library's name, and the exit code is 1.
+// HDF5 crashes, or calls exit, in many places where it finds no memory. Between begin and end
+// (which do not nest) that is told on stderr, in the library's name, and the exit code is 1.
 void assay_guard_begin(const char *library);
 void assay_guard_end(void);
 
