@@ -22,7 +22,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 SHARED = {"kern/table.h": {"exec"}, "comm/comm.h": {"sweep"}}
 # Outside header -> the rooms it may appear in, or the dependency a room's row must list.
 ONLY_ROOM = {"mpi.h": "comm", "cblas.h": "la", "lapacke.h": "la", "lapack.h": "la"}
-ONLY_LIB = {"hdf5.h": "hdf5", "hdf5_hl.h": "hdf5", "xxhash.h": "xxhash"}
+ONLY_LIB = {"hdf5.h": "hdf5", "hdf5_hl.h": "hdf5", "zlib.h": "zlib", "xxhash.h": "xxhash"}
 
 
 def read_rooms(root):

@@ -3,6 +3,8 @@
 // that is gone) HDF5 reads as fill values, mostly zeros, and without an error.
 #include "h5.h"
 
+#include "assay/h5.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +67,12 @@ static int check_chunks(const struct subject *s, struct assay_err *err)
     }
     if (!good)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: its chunks cannot be counted", s->who);
-    if (stored >= total) return check_size(s, values > s->shape.size ? values : s->shape.size, err);
+    if (stored >= total) {
+        ASSAY_TRY(check_size(s, values > s->shape.size ? values : s->shape.size, err));
+        const char *fault = assay_h5_chunks_fault(s->set);
+        if (!fault) return ASSAY_OK;
+        return assay_err_set(err, ASSAY_ERR_INPUT, "%s %s: damaged", s->who, fault);
+    }
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%s: %llu of its %llu chunks were never written" FILL, s->who,
                          (unsigned long long)(total - stored), (unsigned long long)total);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "h5read.h"
 
+#include "assay/h5.h"
+
 #include <string.h>
 
 static herr_t take_description(unsigned depth, const H5E_error2_t *e, void *text)
@@ -156,7 +158,8 @@ const char *assay_h5r_set_fault(hid_t set, uint64_t *n)
         fault = storage_fault(set, space, dim);
     if (space >= 0) H5Sclose(space);
     *n = dim;
-    return fault ? fault : size_fault(set, dim);
+    if (!fault) fault = size_fault(set, dim);
+    return fault ? fault : assay_h5_chunks_fault(set);
 }
 
 const char *assay_h5r_type_fault(hid_t set, hid_t memory)

@@ -9,6 +9,7 @@ import re
 import resource
 import sys
 import unittest
+import zlib
 
 import h5py
 import numpy as np
@@ -258,6 +259,29 @@ class Arrays(Case):
                 f["w/a"].id.write_direct_chunk((0,), b"x" * 100)
             return edit
 
+        def short(chunks, **how):
+            """Chunks of which only the first values are there, once they are unpacked."""
+            values = np.random.default_rng(1).bytes(4000)
+
+            def edit(f):
+                del f["x"], f["w/a"]
+                for name, shape, first in (("x", (1200, 3, 8, 8), (0,) * 4), ("w/a", (1 << 18,), (0,))):
+                    f.create_dataset(name, shape, "f4", chunks=shape, **how)
+                    f[name].id.write_direct_chunk(first, chunks(values))
+            return edit
+
+        checksum = lambda x: x + bytes(4)  # noqa: E731
+        self.both("has a chunk of another size", short(zlib.compress, compression="gzip"))
+        self.both("has a chunk of another size", short(zlib.compress, compression="gzip", shuffle=True))
+        self.both("has a chunk of another size", short(lambda x: checksum(zlib.compress(x)), compression="gzip", fletcher32=True))
+        self.both("has a chunk of another size", short(checksum, fletcher32=True))
+        self.both("has a chunk of another size", short(bytes, shuffle=True))
+        self.both("has a chunk that was cut short", short(lambda _: b"x", fletcher32=True, shuffle=True))
+        self.both("has a chunk of another size", short(bytes))
+        self.both("has a chunk of another size", short(lambda _: zlib.compress(bytes(9 << 20)), compression="gzip"))
+        self.both("a filter that cannot be checked", lambda f: (f.pop("x"), f.pop("w/a"), f.create_dataset(
+            "x", data=np.ones((4, 3, 8, 8), "f4"), chunks=(4, 3, 8, 8), scaleoffset=3), f.create_dataset(
+                "w/a", data=np.ones(30), chunks=(30,), scaleoffset=3)))
         self.both("never written", sets())
         self.both("never written", sets(x={"chunks": (1 << 20, 3, 8, 8)}, a={"chunks": (1 << 20,)}))
         self.both("larger than its file", chunk("gzip"))

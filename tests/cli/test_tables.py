@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zlib
 
 import h5py
 import numpy as np
@@ -220,6 +221,10 @@ class Tables(Results):
             unfilled("table/index", N, "u8", **huge)(f)
             f["table/index"].id.write_direct_chunk((0,), b"x" * 100)
 
+        def few_values(f):
+            unfilled("table/kappa", N, "f8", chunks=(N,), compression="gzip")(f)
+            f["table/kappa"].id.write_direct_chunk((0,), zlib.compress(b"few"))
+
         with h5py.File(self.results) as f:
             index = f["table/index"][()]
         os.mkfifo(self.path("pipe"))
@@ -258,6 +263,7 @@ class Tables(Results):
         yield "a chunk of 2 GiB", bomb, "index is larger than the file can hold"
         huge = {"maxshape": (None,), "chunks": (1 << 28,)}
         yield "a few values of a chunk of 2 GiB", unfilled("table/index", N, "u8", **huge), "index was created, but never filled"
+        yield "a chunk of a few values", few_values, "kappa has a chunk of another size"
         yield "a chunk cut short", cut_short, "index is larger than the file can hold"
         raw = {"external": [("pipe", 0, 8 * N)]}
         yield "raw file", unfilled("table/kappa", N, "f8", **raw), "kappa has its values in another file"

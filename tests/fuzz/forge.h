@@ -217,6 +217,17 @@ static inline void put_link(struct input *in, hid_t file, const char *name, cons
     // 7: missing
 }
 
+// The library's own count wraps around.
+static inline uint64_t count_values(hid_t space)
+{
+    hsize_t dim[H5S_MAX_RANK];
+    const int ndim = H5Sget_simple_extent_dims(space, dim, NULL);
+    uint64_t n = H5Sget_simple_extent_type(space) != H5S_NULL;
+    for (int i = 0; i < ndim; i++)
+        if (__builtin_mul_overflow(n, dim[i], &n)) return UINT64_MAX;
+    return n;
+}
+
 // Single values of what is there, as far as they fit.
 static inline void poke(struct input *in, hid_t file, const char *name)
 {
@@ -224,12 +235,12 @@ static inline void poke(struct input *in, hid_t file, const char *name)
     if (set < 0) return;
     const hid_t type = H5Dget_type(set), space = H5Dget_space(set);
     const size_t size = H5Tget_size(type);
-    const hssize_t n = H5Sget_simple_extent_npoints(space);
+    const uint64_t n = count_values(space);
     if (n > 0 && n < 4096 && size < 4096 && is_flat(type)) {
-        unsigned char *value = calloc((size_t)n, size);
+        unsigned char *value = calloc(n, size);
         if (!value) abort();
         H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value);
-        take(in, value + take_byte(in) % (size_t)n * size, size < 16 ? size : 16);
+        take(in, value + take_byte(in) % n * size, size < 16 ? size : 16);
         H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value);
         free(value);
     }

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// h5: what HDF5 does not look at itself before it reads a file that may be forged.
+#ifndef ASSAY_H5_H
+#define ASSAY_H5_H
+
+#include "assay/base.h"
+
+#include <hdf5.h>
+
+// What is wrong with the chunks of a data set that has all of them, to stand behind its name, or
+// NULL: one that is not as large as the data set says once it is unpacked. HDF5 reads on behind its
+// end. Of the filters that HDF5 has by itself those it can check are deflate, shuffle and
+// fletcher32, and the others are a fault; plug-ins are their owner's.
+const char *assay_h5_chunks_fault(hid_t set);
+
+#endif
