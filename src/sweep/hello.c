@@ -33,8 +33,9 @@ static int compare_commands(const struct command *mine, const struct command *fi
 
 int assay_meet(struct assay_comm *comm, const char *words, struct assay_err *err)
 {
-    struct command mine = {.build = sweep_build_id()}, first;
+    struct command mine = {0}, first;
 
+    ASSAY_TRY(assay_comm_agree(comm, sweep_build_id(&mine.build, err), err));
     snprintf(mine.words, sizeof mine.words, "%s", words);
     snprintf(mine.host, sizeof mine.host, "%s", assay_comm_host(comm));
     first = mine;

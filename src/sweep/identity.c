@@ -2,6 +2,7 @@
 // What a run is, as texts: its configuration, its identity in the journal, its program.
 #include "run.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -149,20 +150,21 @@ char *sweep_command_text(void)
     return NULL;
 }
 
-uint64_t sweep_build_id(void)
+int sweep_build_id(uint64_t *id, struct assay_err *err)
 {
     const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    uint64_t id = 0;
+    struct stat st = {0};
 
-    if (fd < 0) return 0;
-    if (!fstat(fd, &st) && st.st_size > 0) {
-        void *bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (bytes != MAP_FAILED) {
-            id = assay_hash64(bytes, (size_t)st.st_size, 0);
-            munmap(bytes, (size_t)st.st_size);
-        }
-    }
-    close(fd);
-    return id;
+    *id = 0;
+    if (fd < 0 && errno == ENOENT) return 0; // no /proc: none tells its build
+    void *bytes = MAP_FAILED;
+    if (fd >= 0 && fstat(fd, &st) == 0)
+        bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    const int why = errno;
+    if (fd >= 0) close(fd);
+    if (bytes == MAP_FAILED)
+        return assay_err_set(err, ASSAY_ERR_IO, "cannot read the program file: %s", strerror(why));
+    *id = assay_hash64(bytes, (size_t)st.st_size, 0);
+    munmap(bytes, (size_t)st.st_size);
+    return 0;
 }

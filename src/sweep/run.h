@@ -213,8 +213,8 @@ int sweep_config_check(struct assay_config *config, struct assay_err *err);
 int sweep_config_write(const struct assay_config *config, const char *dir, struct assay_err *err);
 // malloc'd command line of this process, words separated by blanks; NULL when it is not known.
 char *sweep_command_text(void);
-// Hash of the program file, the same on all ranks of one build.
-uint64_t sweep_build_id(void);
+// Hash of the program file, the same on all ranks of one build; 0 where the system has no /proc.
+int sweep_build_id(uint64_t *id, struct assay_err *err);
 // The commit that was built, "-dirty" if files differed from it; "unknown" outside a repository.
 extern const char sweep_commit[];
 // Collective: ERR_MPI on all ranks unless all have the same identity. Another BLAS is a warning.
