@@ -90,6 +90,13 @@ static int damaged(const char *path, struct assay_err *err)
         path);
 }
 
+// After assay_file_read_at.
+static int not_read(const char *path, struct assay_err *err)
+{
+    if (!errno) return damaged(path, err); // it ended early
+    return assay_err_set(err, ASSAY_ERR_IO, "cannot read %s: %s", path, strerror(errno));
+}
+
 int assay_header_read(struct assay_header *header, int fd, const char *path, struct assay_err *err)
 {
     struct preamble p;
@@ -97,8 +104,8 @@ int assay_header_read(struct assay_header *header, int fd, const char *path, str
     *header = (struct assay_header){0};
     if (fstat(fd, &st) != 0)
         return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", path, strerror(errno));
-    if ((size_t)st.st_size < sizeof p || !assay_file_read_at(fd, &p, sizeof p, 0))
-        return damaged(path, err);
+    if ((size_t)st.st_size < sizeof p) return damaged(path, err);
+    if (!assay_file_read_at(fd, &p, sizeof p, 0)) return not_read(path, err);
     ASSAY_TRY(check_preamble(&p, path, err));
     header->bytes = header_bytes(&p, (uint64_t)st.st_size);
     if (!header->bytes) return damaged(path, err);
@@ -112,6 +119,8 @@ int assay_header_read(struct assay_header *header, int fd, const char *path, str
         if (header->checksum == assay_hash64(bytes, n, 0) &&
             !memchr(bytes + sizeof p, 0, p.n_identity))
             status = take_blocks(header, &p, bytes, err);
+    } else {
+        status = not_read(path, err);
     }
     free(bytes);
     return status;

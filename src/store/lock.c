@@ -76,6 +76,9 @@ static int judge(int lock, int why, const char *dir, const char *path, struct as
     char host[256];
     long pid;
     if (why == EWOULDBLOCK) return refuse(lock, dir, err);
+    errno = 0;
+    if (!read_holder(lock, host, &pid) && errno)
+        return assay_err_set(err, ASSAY_ERR_IO, "cannot read %s: %s", path, strerror(errno));
     if (!read_holder(lock, host, &pid)) return not_ours(path, "a file of another kind", err);
     if (!why) name_holder(lock);
     return ASSAY_OK;
