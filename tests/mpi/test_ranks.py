@@ -165,6 +165,42 @@ class Launching(launch.SweepTest):
         parts = [[launch.ASSAY, "sweep", c, "-o", self.scratch / "run"] for c in (one, other)]
         self.refused(one, self.scratch / "run", parts=parts, says=("rank 1", "another configuration"))
 
+    def test_ranks_of_different_commands_are_refused(self):
+        """By all of them, whatever comes first of it, before anything is written."""
+        config, directory = self.config(CHEAP), self.scratch / "run"
+        sweep = ["sweep", config, "-o", directory]
+        others = {
+            "run.team = 2, not 1": [*sweep, "--set", "run.team=2"],
+            "run.memory = 5000, not 0": [*sweep, "--memory", "5000"],
+            "run.coordinator_works = no, not auto": [*sweep, "--set", "run.coordinator_works=no"],
+            "`assay sweep --dry-run`": [*sweep, "--dry-run"],
+            "`assay search`": ["search", config, "-o", directory],
+            "`assay plan`": ["plan", config],
+            "`assay list`": ["list", "spaces"],
+            "`assay sweep --help`": ["sweep", "--help"],
+            "`assay --version`": ["--version"],
+            "`assay nonesuch`": ["nonesuch"],
+        }
+        for says, other in others.items():
+            with self.subTest(other=says):
+                parts = [[launch.ASSAY, *sweep], [launch.ASSAY, *other]]
+                self.refused(config, directory, parts=parts, says=("rank 1", says))
+        with self.subTest("the other way round"):
+            parts = [[launch.ASSAY, "list", "spaces"], [launch.ASSAY, *sweep]]
+            self.refused(config, directory, parts=parts, says=("rank 1", "`assay sweep`", "`assay list`"))
+        self.assertFalse(directory.exists())
+
+    def test_a_wrapper_may_call_the_program(self):
+        """On one rank even, when the verb is not a parallel one."""
+        config, directory = self.config({"run": {"metrics": "null"}}), self.scratch / "run"
+        assay, sweep = launch.ASSAY, launch.shlex.join(map(str, ("sweep", config, "-o", directory)))
+        script = f"[ $OMPI_COMM_WORLD_RANK = 0 ] && {assay} list spaces; {assay} {sweep}; code=$?; exit $code"
+        job = launch.Job(["-c", script], 2, self.scratch, program="sh")
+        self.jobs.append(job)
+        code, text = job.wait()
+        self.assertEqual(code, COMPLETE, text)
+        self.assertIn("2 ranks on 1 host", text)
+
     def test_ranks_of_different_builds_are_refused(self):
         config = self.config(CHEAP)
         copy = self.scratch / "assay"
