@@ -42,6 +42,8 @@ static void describe(int argc, char **argv, char *words, size_t cap)
     for (int i = 2; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (!strcmp(argv[i], "--dry-run") || !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
             n += (size_t)snprintf(words + n, n < cap ? cap - n : 0, " %s", argv[i]);
+    for (char *c = words; *c; c++)
+        if (*c < ' ' || *c > '~') *c = '?'; // they may reach a terminal
 }
 
 // *comm is the caller's, also after an error.
