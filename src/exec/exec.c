@@ -81,7 +81,7 @@ int assay_exec_bind(struct assay_exec *x, const struct assay_graph *g, uint32_t 
     const size_t most = memory_limit ? memory_limit - assay_arena_held(&x->meta) : 0;
     if (!assay_arena_reserve(&x->memory, all_bytes(x), most)) {
         return assay_err_set(err, ASSAY_ERR_MEMORY,
-                             "exec: the system has no %.1f MiB for a batch of %u",
+                             "exec: no memory for %.1f MiB for a batch of %u",
                              (double)need / 0x1p20, n);
     }
     x->base = assay_arena_alloc(&x->memory, all_bytes(x));

@@ -60,12 +60,11 @@ static int open_lock(int *fd, const char *path, struct assay_err *err)
 {
     struct stat st;
     *fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    const bool known = *fd >= 0 && fstat(*fd, &st) == 0;
     const int why = errno;
-    if (*fd >= 0) {
-        if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) return ASSAY_OK;
-        close(*fd);
-        return not_ours(path, "no regular file", err);
-    }
+    if (known && S_ISREG(st.st_mode)) return ASSAY_OK;
+    if (*fd >= 0) close(*fd);
+    if (known) return not_ours(path, "no regular file", err);
     if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) return not_ours(path, "a symbolic link", err);
     return assay_err_set(err, ASSAY_ERR_IO, "cannot create %s: %s", path, strerror(why));
 }
@@ -77,9 +76,10 @@ static int judge(int lock, int why, const char *dir, const char *path, struct as
     long pid;
     if (why == EWOULDBLOCK) return refuse(lock, dir, err);
     errno = 0;
-    if (!read_holder(lock, host, &pid) && errno)
+    if (!read_holder(lock, host, &pid)) {
+        if (!errno) return not_ours(path, "a file of another kind", err);
         return assay_err_set(err, ASSAY_ERR_IO, "cannot read %s: %s", path, strerror(errno));
-    if (!read_holder(lock, host, &pid)) return not_ours(path, "a file of another kind", err);
+    }
     if (!why) name_holder(lock);
     return ASSAY_OK;
 }

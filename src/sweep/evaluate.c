@@ -188,7 +188,7 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
     }
     const uint64_t others = beside + m.total - m.exec - assay_arena_footprint(scratch);
     if (!assay_arena_reserve(&e->arena, scratch, limit ? limit - others - m.exec : 0)) {
-        return assay_err_set(err, ASSAY_ERR_MEMORY, "the system has no %.1f MiB of scratch",
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %.1f MiB of scratch",
                              (double)m.scratch / 0x1p20);
     }
     *most = limit ? limit - others - assay_arena_held(&e->arena) : 0;
