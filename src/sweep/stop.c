@@ -3,6 +3,7 @@
 #include "run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -19,6 +20,16 @@ static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
 static volatile sig_atomic_t caught;
 static char words[2 * ASSAY_TEXT_MAX]; // what the first signal is answered with; empty: nothing
 static volatile sig_atomic_t n_words;
+static volatile sig_atomic_t dropped; // standard error reaches nobody once the launcher ends ranks
+
+// The ranks still have the terminal that Ctrl-C was pressed on.
+static void say_on_terminal(void)
+{
+    const int terminal = open("/dev/tty", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (terminal < 0) return;
+    if (write(terminal, "\n", 1) < 0 || write(terminal, words, (size_t)n_words) < 0) dropped = 0;
+    close(terminal);
+}
 
 static void on_signal(int number)
 {
@@ -29,6 +40,7 @@ static void on_signal(int number)
     // Said at once: a launcher may kill the ranks before the candidate in hand is finished.
     const int was = errno;
     if (!caught && write(STDERR_FILENO, words, (size_t)n_words) < 0) n_words = 0;
+    if (!caught && number == SIGTERM && dropped && n_words) say_on_terminal();
     errno = was;
     caught = number;
 }
@@ -40,6 +52,9 @@ static void prepare_words(const char *dir)
              "%sassay: stopping: what is finished stays in %s, and the same command resumes\n",
              isatty(STDERR_FILENO) ? "\n" : "", dir);
     n_words = (sig_atomic_t)strlen(words);
+    // Open MPI 5's mpirun, which PRTE is, forwards nothing any more when it sends SIGTERM.
+    dropped = getenv("PRTE_LAUNCHED") && !isatty(STDERR_FILENO);
+    if (dropped) signal(SIGTTOU, SIG_IGN); // or writing to the terminal could stop the rank
 }
 
 // They stay until the process ends: leaving together is part of a clean stop.
