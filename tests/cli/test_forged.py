@@ -236,6 +236,18 @@ class Arrays(Case):
         self.both("not a regular file", external)
         self.both("no such HDF5 file", virtual)
 
+    def test_wide_numbers(self):
+        def wide(f):
+            del f["x"], f["w/a"]
+            kind = h5py.h5t.IEEE_F64LE.copy()
+            kind.set_size(300 << 20)
+            for name, shape in ((b"x", (4, 3, 8, 8)), (b"w/a", (3,))):
+                try:
+                    h5py.h5d.create(f.id, name, kind, h5py.h5s.create_simple(shape))
+                except ValueError as why:
+                    self.skipTest(f"this HDF5 makes no such file: {why}")
+        self.both("in.h5", wide)
+
     def test_sizes(self):
         def sets(**how):
             def edit(f):
@@ -243,13 +255,6 @@ class Arrays(Case):
                 f.create_dataset("x", **{"shape": (1 << 34, 3, 8, 8), "dtype": "f4", **how.get("x", {})})
                 f.create_dataset("w/a", **{"shape": (1 << 40,), "dtype": "f4", **how.get("a", {})})
             return edit
-
-        def wide(f):
-            del f["x"], f["w/a"]
-            kind = h5py.h5t.IEEE_F64LE.copy()
-            kind.set_size(300 << 20)
-            for name, shape in ((b"x", (4, 3, 8, 8)), (b"w/a", (3,))):
-                h5py.h5d.create(f.id, name, kind, h5py.h5s.create_simple(shape))
 
         def chunk(compression):
             def edit(f):
@@ -286,7 +291,6 @@ class Arrays(Case):
         self.both("never written", sets(x={"chunks": (1 << 20, 3, 8, 8)}, a={"chunks": (1 << 20,)}))
         self.both("larger than its file", chunk("gzip"))
         self.both("larger than its file", chunk(None))
-        self.both("in.h5", wide)
 
 
 if __name__ == "__main__":
