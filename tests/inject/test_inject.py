@@ -40,13 +40,13 @@ WRITING = {"write": errno.ENOSPC, "rename": errno.EACCES, "sync": errno.EIO, "op
 
 
 class Run:
-    def __init__(self, command, scratch, environment):
+    def __init__(self, command, scratch, environment, hangs=HANGS):
         start = time.monotonic()
         process = subprocess.Popen([str(c) for c in command], env=environment, cwd=scratch, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.hung = False
         try:
-            out, err = process.communicate(timeout=HANGS)
+            out, err = process.communicate(timeout=hangs)
         except subprocess.TimeoutExpired:
             self.hung = True
             for pid in [*launch.descendants(process.pid), process.pid]:
@@ -264,8 +264,13 @@ class OneRank(Prepared):
         self.environment["OPENBLAS_NUM_THREADS"] = "4"
         codes = collections.Counter()
         for mib in range(90, 900, 20 if ALL else 90):
+            limited = ["prlimit", f"--as={mib << 20}", ASSAY]
+            if Run([*limited, "--version"], self.scratch, self.environment, hangs=20).hung:
+                with self.subTest(mib=mib):  # OpenBLAS 0.3.29 asks for memory for ever while it is loaded
+                    self.skipTest(f"the libraries do not load in {mib} MiB")
+                continue
             for words in (("eval", "nas-bench-201", 7388, "-c", self.sweep), ("sweep", self.sweep, "-o", self.directory)):
-                run = Run(["prlimit", f"--as={mib << 20}", ASSAY, *words], self.scratch, self.environment)
+                run = Run([*limited, *words], self.scratch, self.environment)
                 with self.subTest(mib=mib, verb=words[0]):
                     self.assertFalse(run.hung, run.err)
                     self.assertTrue(run.code == 0 or run.err)
