@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The slower gates: no warning from gcc or clang, a few forged inputs of each fuzzer, and the tests under the address
-# and undefined-behaviour sanitizers (of those that start MPI jobs one, or all with `tests/checks.sh all`, which adds Valgrind).
+# The slower gates: no warning from gcc or clang, and the tests under the address and undefined-behaviour sanitizers (of
+# those that start MPI jobs one, or all with `tests/checks.sh all`, which adds the fuzzers, a few inputs each, and Valgrind).
 # Names each gate with its verdict; not 0 when one failed.
 set -u
 cd "$(dirname "$0")/.."
@@ -52,7 +52,7 @@ valgrind_tests() {
 gate "gcc without warnings" build "$gcc" gcc -Dwerror=true
 # clang warns of the same whether it optimises or not, and takes minutes longer when it does.
 gate "clang without warnings" build build-clang clang -Dwerror=true -Doptimization=0
-gate "fuzzers" meson test -C build-clang --print-errorlogs --suite fuzz
 gate "sanitizers" sanitized_tests
+[ "${1:-}" != all ] || gate "fuzzers" meson test -C build-clang --print-errorlogs --suite fuzz
 [ "${1:-}" != all ] || gate "valgrind" valgrind_tests
 exit "$failed"

@@ -30,7 +30,7 @@ BROKEN_MPI = dict(ENV, OMPI_MCA_pml="nonesuch", OMPI_MCA_orte_base_help_aggregat
 
 def run(*words, env=ENV, **more):
     more.setdefault("stdout", subprocess.PIPE)
-    return subprocess.run([ASSAY, *words], stderr=subprocess.PIPE, env=env, text=True, timeout=120,
+    return subprocess.run([ASSAY, *words], stderr=subprocess.PIPE, env=env, text=True, timeout=600,
                           stdin=subprocess.DEVNULL, **more)
 
 
@@ -315,7 +315,7 @@ class Config(Case):
         if not mpirun:
             self.skipTest("no mpirun")
         for words in (self.dry(self.path("none.ini")), self.dry("c.ini", "--nonsense")):
-            p = subprocess.run([mpirun, "-n", "3", ASSAY, *words], env=ENV, text=True, timeout=120,
+            p = subprocess.run([mpirun, "-n", "3", ASSAY, *words], env=ENV, text=True, timeout=600,
                                capture_output=True, stdin=subprocess.DEVNULL)
             self.assertNotEqual(p.returncode, 0)
             self.assertEqual(p.stderr.count("assay: "), 1, p.stderr)
