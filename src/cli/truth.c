@@ -129,17 +129,16 @@ void truth_free(struct truth *truth)
 }
 
 // ---- what it tells ------------------------------------------------------------------------------
+static int compare_index(const void *index, const void *row)
+{
+    const uint64_t x = *(const uint64_t *)index, y = ((const struct truth_row *)row)->index;
+    return (x > y) - (x < y);
+}
+
 double truth_of(const struct truth *truth, uint64_t index)
 {
-    size_t first = 0, last = truth->n;
-    while (first < last) {
-        const size_t middle = first + (last - first) / 2;
-        if (truth->row[middle].index < index)
-            first = middle + 1;
-        else
-            last = middle;
-    }
-    return first < truth->n && truth->row[first].index == index ? truth->row[first].value : NAN;
+    const struct truth_row *row = bsearch(&index, truth->row, truth->n, sizeof *row, compare_index);
+    return row ? row->value : NAN;
 }
 
 void truth_print_left_out(const struct truth *truth, const char *prefix, FILE *stream)

@@ -82,19 +82,17 @@ void assay_order_free(struct assay_order *order)
     *order = (struct assay_order){0};
 }
 
+static int compare_number(const void *number, const void *row)
+{
+    const uint64_t x = *(const uint64_t *)number, y = ((const struct assay_order_row *)row)->number;
+    return (x > y) - (x < y);
+}
+
 int assay_order_number(const struct assay_order *order, uint64_t number,
                        const struct assay_order_row **row, struct assay_err *err)
 {
-    size_t first = 0, last = order->n;
-    while (first < last) {
-        const size_t middle = first + (last - first) / 2;
-        if (order->row[middle].number < number)
-            first = middle + 1;
-        else
-            last = middle;
-    }
-    *row = &order->row[first];
-    if (first < order->n && (*row)->number == number) return ASSAY_OK;
+    *row = bsearch(&number, order->row, order->n, sizeof *order->row, compare_number);
+    if (*row) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_INPUT, "%s: none of its %zu rows has the index %" PRIu64,
                          order->file, order->n, number);
 }
