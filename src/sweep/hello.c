@@ -44,12 +44,12 @@ int assay_meet(struct assay_comm *comm, const char *words, struct assay_err *err
 }
 
 // ---- the configuration ------------------------------------------------------------------------
-// Where files lie may differ from node to node, and of the kernels all take those that each has.
+// Where images lie may differ from node to node, and of the kernels all take those that each has.
 static bool may_differ(const struct assay_config *config, const struct assay_opt *opt)
 {
     const void *field = (const char *)config + opt->offset;
 
-    return field == config->data.path || field == config->archs || field == config->cpu;
+    return field == config->data.path || field == config->cpu;
 }
 
 static int compare_configs(const struct assay_config *mine, const struct assay_config *first,

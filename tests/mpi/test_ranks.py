@@ -170,6 +170,7 @@ class Launching(launch.SweepTest):
         config, directory = self.config(CHEAP), self.scratch / "run"
         sweep = ["sweep", config, "-o", directory]
         others = {
+            "candidates.archs = ": [*sweep, "--archs", self.scratch / "archs"],
             "run.team = 2, not 1": [*sweep, "--set", "run.team=2"],
             "run.memory = 5000, not 0": [*sweep, "--memory", "5000"],
             "run.coordinator_works = no, not auto": [*sweep, "--set", "run.coordinator_works=no"],
