@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// h5: what HDF5 does not look at itself before it reads a file that may be forged.
+// h5: what HDF5 is told before its first call, why a call failed, and what it does not look at
+// itself before it reads a file that may be forged.
 #ifndef ASSAY_H5_H
 #define ASSAY_H5_H
 
 #include "assay/base.h"
 
 #include <hdf5.h>
+
+// Before the first call in every place that may be the first; again it does nothing new.
+void assay_h5_start(void);
+// Why the last call failed: the deepest message of HDF5's error stack.
+void assay_h5_reason(char *text, size_t cap);
 
 // What is wrong with the chunks of a data set that has all of them, to stand behind its name, or
 // NULL: one that is not as large as the data set says once it is unpacked. HDF5 reads on behind its

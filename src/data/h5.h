@@ -3,9 +3,7 @@
 #ifndef ASSAY_DATA_H5_H
 #define ASSAY_DATA_H5_H
 
-#include "assay/base.h"
-
-#include <hdf5.h>
+#include "assay/h5.h"
 
 // "file.h5:/path" taken apart.
 struct assay_h5_place {
@@ -14,8 +12,6 @@ struct assay_h5_place {
 
 int assay_h5_split(struct assay_h5_place *place, const char *where, struct assay_err *err);
 int assay_h5_open(hid_t *file, const char *name, struct assay_err *err);
-// Why the last HDF5 call failed: the deepest message of its error stack.
-void assay_h5_reason(char *text, size_t cap);
 
 // The error that an object cannot be opened: why in words, unless a link leads into another file,
 // which is never followed.

@@ -5,20 +5,6 @@
 
 #include <string.h>
 
-static herr_t take_description(unsigned depth, const H5E_error2_t *e, void *text)
-{
-    (void)depth;
-    if (e->desc && *e->desc) *(const char **)text = e->desc;
-    return 0;
-}
-
-void assay_h5r_reason(char *text, size_t cap)
-{
-    const char *deepest = "no reason given";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, take_description, &deepest);
-    snprintf(text, cap, "%s", deepest);
-}
-
 // ---- attributes --------------------------------------------------------------------------------
 
 static int damaged(const char *file, const char *name, const char *what, struct assay_err *err)

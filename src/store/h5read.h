@@ -8,8 +8,6 @@
 
 #include <hdf5.h>
 
-// Why the call before failed, in HDF5's words.
-void assay_h5r_reason(char *text, size_t cap);
 // Reads an attribute that is one integer, or one text that fits cap; ERR_INPUT naming file and
 // attribute when it is anything else.
 int assay_h5r_int(int *value, hid_t object, const char *name, const char *file,

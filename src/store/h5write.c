@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "h5write.h"
 
+#include "assay/h5.h"
+
 #include <stdlib.h>
 
 enum { MEMORY_STEP = 1 << 20, CHUNK_VALUES = 1 << 15, DEFLATE_LEVEL = 1 };
-
-void assay_h5_start(void)
-{
-    setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
-    H5dont_atexit(); // every file is closed by then; after an error it may crash there
-    H5open();
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    H5Lunregister(H5L_TYPE_EXTERNAL);
-}
 
 void assay_h5w_check(struct assay_h5w *w, bool ok)
 {

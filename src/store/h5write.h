@@ -38,8 +38,4 @@ void assay_h5w_text_attr(struct assay_h5w *w, hid_t object, const char *name, co
 void assay_h5w_int_attr(struct assay_h5w *w, hid_t object, const char *name, int value);
 void assay_h5w_check(struct assay_h5w *w, bool ok);
 
-// What every user of HDF5 does first: no locking (it fails on Lustre, GPFS and NFS), no printing,
-// and no links into other files, which may be anything that can be opened.
-void assay_h5_start(void);
-
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "assay/h5.h"
 #include "assay/store.h"
 #include "file.h"
 #include "h5read.h"
@@ -251,7 +252,7 @@ static int unreadable(const char *file, struct assay_err *err)
 {
     char why[256], dir[ASSAY_PATH_MAX], journal[ASSAY_PATH_MAX], cure[ASSAY_PATH_MAX + 64] = "";
     const char *slash = strrchr(file, '/');
-    assay_h5r_reason(why, sizeof why);
+    assay_h5_reason(why, sizeof why);
     snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - file) + (slash == file) : 1,
              slash ? file : ".");
     if (assay_file_path(journal, dir, "journal", NULL) >= 0 && access(journal, R_OK) == 0)
