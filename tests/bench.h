@@ -93,6 +93,7 @@ static inline void build_cell(const struct assay_space *space, uint64_t index,
 struct bench {
     const struct assay_kern *kern;
     struct assay_exec *exec;
+    struct assay_plan *plan;
     uint32_t n, rows; // images, rows of the Jacobian that are computed
     uint64_t p;
     double *theta, *input, *jac, *gram, *values, *work, *ones;
@@ -105,8 +106,9 @@ static inline void open_bench(struct bench *b, const struct assay_kern *kern,
     const struct assay_node *in = &g->node[0];
     const uint32_t classes = g->node[g->n_node - 1].c;
     *b = (struct bench){.kern = kern, .n = n, .rows = rows, .p = g->n_weight};
-    stop_on(assay_exec_create(&b->exec, kern, &err), &err);
-    stop_on(assay_exec_bind(b->exec, g, n, true, 0, &err), &err);
+    stop_on(assay_exec_create(&b->exec, &err), &err);
+    stop_on(assay_plan_make(&b->plan, kern, g, n, true, &err), &err);
+    stop_on(assay_exec_bind(b->exec, b->plan, 0, &err), &err);
     b->theta = allocate(g->n_theta * sizeof(double));
     b->input = normals("images", (size_t)n * in->c * in->h * in->w);
     b->jac = allocate(rows * b->p * sizeof(double));
@@ -121,6 +123,7 @@ static inline void open_bench(struct bench *b, const struct assay_kern *kern,
 static inline void close_bench(struct bench *b)
 {
     assay_exec_destroy(b->exec);
+    assay_plan_free(b->plan);
     free(b->theta), free(b->input), free(b->jac), free(b->gram);
     free(b->values), free(b->work), free(b->ones);
 }
@@ -174,7 +177,7 @@ static inline struct figure measure_ntk(const struct assay_kern *kern, const str
                              .backward = median(t[2], runs),
                              .algebra = median(t[3], runs),
                              .peak = median(t[4], runs),
-                             .flops = assay_exec_flops(b.exec, batch)};
+                             .flops = assay_plan_flops(b.plan, batch)};
     close_bench(&b);
     return f;
 }

@@ -145,7 +145,7 @@ static void large_row(struct report *r)
     if (!wanted(r, "ntk of peak C=16 N=5")) return;
     build_cell(&r->nb201, index_of("333333"), &large, &g);
     open_bench(&b, r->kern, &g, BATCH, ROWS);
-    const double flops = assay_exec_flops(b.exec, ROWS) - assay_exec_flops(b.exec, 0);
+    const double flops = assay_plan_flops(b.plan, ROWS) - assay_plan_flops(b.plan, 0);
     time_forward(&b);
     b.rows = 1;
     time_rows(&b); // the sums that all rows share
@@ -246,7 +246,7 @@ static struct marginal measure_layer(const struct assay_kern *kern, const struct
     m.seconds = (median(t[1], RUNS) - median(t[0], RUNS)) / (DEEP - SHALLOW);
     for (int k = 0; k < 2; k++) {
         const double flops =
-            assay_exec_flops(b[k].exec, kern->cots) - assay_exec_flops(b[k].exec, 0);
+            assay_plan_flops(b[k].plan, kern->cots) - assay_plan_flops(b[k].plan, 0);
         m.flops += (k ? flops : -flops) / (DEEP - SHALLOW);
         close_bench(&b[k]);
         assay_graph_free(&g[k]);

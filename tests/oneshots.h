@@ -18,6 +18,7 @@ struct bench {
     uint32_t mixes;
     struct assay_graph g; // folded
     struct assay_exec *exec;
+    struct assay_plan *plan;
     double *theta, *images;
     uint32_t label[BATCH];
 };
@@ -72,14 +73,16 @@ static void set_up(struct bench *b, unsigned variant, unsigned draw, const struc
     for (size_t i = 0; i < b->g.n_theta; i++) b->theta[i] += 0.1 * assay_rng_normal(&rng);
     for (size_t i = 0; i < pixels; i++) b->images[i] = assay_rng_normal(&rng);
     for (uint32_t i = 0; i < BATCH; i++) b->label[i] = (uint32_t)assay_rng_below(&rng, CLASSES);
-    assert_int_equal(assay_exec_create(&b->exec, kern, &err), 0);
-    assert_int_equal(assay_exec_bind(b->exec, &b->g, BATCH, true, 0, &err), 0);
+    assert_int_equal(assay_exec_create(&b->exec, &err), 0);
+    assert_int_equal(assay_plan_make(&b->plan, kern, &b->g, BATCH, true, &err), 0);
+    assert_int_equal(assay_exec_bind(b->exec, b->plan, 0, &err), 0);
     assay_exec_forward(b->exec, b->theta, b->images);
 }
 
 static void tear_down(struct bench *b)
 {
     assay_exec_destroy(b->exec);
+    assay_plan_free(b->plan);
     assay_graph_free(&b->g);
     free(b->theta);
     free(b->images);

@@ -28,6 +28,7 @@ struct fixture {
     struct assay_space space;
     struct assay_graph literal, net, thin;
     struct assay_exec *exec;
+    struct assay_plans *plans;
     struct assay_arena arena;
     double *theta_net, *theta_thin, *images, *patches;
     uint32_t label[N];
@@ -53,6 +54,7 @@ static inline void build(struct fixture *f, uint64_t index, bool thin, struct as
                                   .image = IMAGE,
                                   .thin = thin};
     struct assay_err err = {0};
+    assay_plans_clear(f->plans); // of the graph that was there
     assay_graph_init(folded);
     assert_int_equal(assay_space_build(&f->space, index, &net, &f->literal, &err), ASSAY_OK);
     assert_int_equal(assay_graph_fold(&f->literal, true, folded, NULL, &err), ASSAY_OK);
@@ -77,7 +79,8 @@ static inline int setup(void **state)
     assert_non_null(f);
     assert_int_equal(assay_la_start(&err), ASSAY_OK);
     assert_int_equal(assay_kern_select(&kern, "auto", &err), ASSAY_OK);
-    assert_int_equal(assay_exec_create(&f->exec, kern, &err), ASSAY_OK);
+    assert_int_equal(assay_exec_create(&f->exec, &err), ASSAY_OK);
+    assert_int_equal(assay_plans_create(&f->plans, kern, &err), ASSAY_OK);
     assert_int_equal(assay_space_open(&f->space, "nas-bench-201", &err), ASSAY_OK);
     assert_int_equal(assay_space_parse(&f->space, ARCH, &index, &err), ASSAY_OK);
     assay_graph_init(&f->literal);
@@ -95,6 +98,7 @@ static inline int setup(void **state)
                                         .net = &f->net,
                                         .thin = &f->thin,
                                         .exec = f->exec,
+                                        .plans = f->plans,
                                         .theta_net = f->theta_net,
                                         .theta_thin = f->theta_thin,
                                         .n_image = N,
@@ -115,6 +119,7 @@ static inline int teardown(void **state)
 {
     struct fixture *f = *state;
     assay_exec_destroy(f->exec);
+    assay_plans_destroy(f->plans);
     assay_space_close(&f->space);
     assay_graph_free(&f->literal);
     assay_graph_free(&f->net);
@@ -172,8 +177,10 @@ static inline void assert_close(double a, double b, double relative)
 static inline void bind(struct fixture *f)
 {
     struct assay_err err = {0};
+    const struct assay_plan *plan;
     restart(f);
-    assert_int_equal(assay_exec_bind(f->exec, &f->net, N, true, 0, &err), ASSAY_OK);
+    assert_int_equal(assay_plans_get(f->plans, &f->net, N, true, &plan, &err), ASSAY_OK);
+    assert_int_equal(assay_exec_bind(f->exec, plan, 0, &err), ASSAY_OK);
     assay_exec_forward(f->exec, f->theta_net, f->images);
 }
 

@@ -35,9 +35,9 @@ static void count_passes(struct fixture *f, const struct assay_kern *rung)
     struct assay_err err = {0};
     counting = *(counted = rung);
     counting.gap_f32 = count_gap;
-    assay_exec_destroy(f->exec);
-    assert_int_equal(assay_exec_create(&f->exec, &counting, &err), ASSAY_OK);
-    f->subject.exec = f->exec;
+    assay_plans_destroy(f->plans);
+    assert_int_equal(assay_plans_create(&f->plans, &counting, &err), ASSAY_OK);
+    f->subject.plans = f->plans;
 }
 
 // The squared norm of each row of the whole Jacobian, added in their order.
@@ -50,7 +50,9 @@ static double sum_of_rows(struct fixture *f, uint32_t classes)
     assert_non_null(jac);
     assert_non_null(cot);
     for (size_t k = 0; k < classes; k++) cot[k * classes + k] = 1.0;
-    assert_int_equal(assay_exec_bind(f->exec, &f->net, f->subject.n_image, true, 0, &err), 0);
+    const struct assay_plan *plan;
+    assert_int_equal(assay_plans_get(f->plans, &f->net, f->subject.n_image, true, &plan, &err), 0);
+    assert_int_equal(assay_exec_bind(f->exec, plan, 0, &err), 0);
     assay_exec_forward(f->exec, f->theta_net, f->images);
     assay_exec_jacobian(f->exec, ASSAY_BN_FROZEN, cot, classes, 0, rows, p, jac, p);
     for (size_t i = 0; i < rows; i++) trace += assay_metric_sumsq(p, jac + i * p);

@@ -10,6 +10,7 @@
 
 #include "assay/exec.h"
 #include "assay/space.h"
+#include "exec/bound.h"
 #include "exec_nets.h"
 #include "forward.h"
 #include "rung_wide.h"
@@ -29,6 +30,7 @@ static const struct assay_kern *rung(unsigned i)
 struct bench {
     struct assay_graph g;
     struct assay_exec *exec;
+    struct assay_plan *plan;
     double *theta, *input;
     size_t n_input;
 };
@@ -51,14 +53,16 @@ static void set_up(struct bench *b, builder *net, const struct assay_kern *kern)
     b->input = calloc(b->n_input, sizeof(double));
     draw("theta", b->g.n_theta, 0.7, b->theta);
     draw("input", b->n_input, 1, b->input);
-    assert_int_equal(assay_exec_create(&b->exec, kern, &err), 0);
-    assert_int_equal(assay_exec_bind(b->exec, &b->g, BATCH, true, 0, &err), 0);
+    assert_int_equal(assay_exec_create(&b->exec, &err), 0);
+    assert_int_equal(assay_plan_make(&b->plan, kern, &b->g, BATCH, true, &err), 0);
+    assert_int_equal(assay_exec_bind(b->exec, b->plan, 0, &err), 0);
     assay_exec_forward(b->exec, b->theta, b->input);
 }
 
 static void tear_down(struct bench *b)
 {
     assay_exec_destroy(b->exec);
+    assay_plan_free(b->plan);
     assay_graph_free(&b->g);
     free(b->theta);
     free(b->input);
@@ -195,17 +199,16 @@ static void linear_network(void **state)
     (void)state;
     struct assay_graph g;
     struct assay_err err;
-    struct assay_exec *exec;
+    struct bound x;
     assay_graph_init(&g);
     assay_graph_linear(&g, assay_graph_input(&g, 7, 1, 1), CLASSES, "classifier");
     assert_int_equal(assay_graph_finish(&g, &err), 0);
     double theta[7 * CLASSES + CLASSES], input[BATCH * 7], jac[BATCH * 7 * CLASSES];
     draw("theta", ASSAY_LEN(theta), 1, theta);
     draw("input", ASSAY_LEN(input), 1, input);
-    assert_int_equal(assay_exec_create(&exec, rung(0), &err), 0);
-    assert_int_equal(assay_exec_bind(exec, &g, BATCH, true, 0, &err), 0);
-    assay_exec_forward(exec, theta, input);
-    assay_exec_jacobian(exec, ASSAY_BN_BATCH, ones, 1, 0, BATCH, g.n_weight, jac, g.n_weight);
+    assert_int_equal(bound_create(&x, rung(0), &g, BATCH, true, &err), 0);
+    assay_exec_forward(x.exec, theta, input);
+    assay_exec_jacobian(x.exec, ASSAY_BN_BATCH, ones, 1, 0, BATCH, g.n_weight, jac, g.n_weight);
     for (uint32_t a = 0; a < BATCH; a++) {
         for (uint32_t c = 0; c < BATCH; c++) {
             double gram = 0, expect = 0;
@@ -216,7 +219,7 @@ static void linear_network(void **state)
             assert_true(fabs(gram - expect) < 1e-5);
         }
     }
-    assay_exec_destroy(exec);
+    bound_destroy(&x);
     assay_graph_free(&g);
 }
 
@@ -275,8 +278,8 @@ static void strips_agree(void **state)
     compare_rungs(net_large_even);
 }
 
-// A rebound executor gives bit for bit what a fresh one gives, and after a first round allocates
-// nothing.
+// A rebound executor gives bit for bit what a fresh one gives, also by plans in the memory of
+// others, and after a first round nothing is allocated.
 static void rebinding_is_stateless(void **state)
 {
     (void)state;
@@ -284,7 +287,9 @@ static void rebinding_is_stateless(void **state)
     struct bench fresh[ASSAY_LEN(nets)];
     for (size_t i = 0; i < ASSAY_LEN(nets); i++) set_up(&fresh[i], nets[i], rung(0));
     struct assay_exec *exec;
-    assert_int_equal(assay_exec_create(&exec, rung(0), &err), 0);
+    struct assay_plans *plans;
+    assert_int_equal(assay_exec_create(&exec, &err), 0);
+    assert_int_equal(assay_plans_create(&plans, rung(0), &err), 0);
     size_t in_use = 0;
     double *jac[ASSAY_LEN(nets)], *again = calloc(1 << 16, sizeof(double));
     for (size_t i = 0; i < ASSAY_LEN(nets); i++)
@@ -292,7 +297,10 @@ static void rebinding_is_stateless(void **state)
     for (int round = 0; round < 4; round++) {
         for (size_t i = 0; i < ASSAY_LEN(nets); i++) {
             const struct bench *b = &fresh[i];
-            assert_int_equal(assay_exec_bind(exec, &b->g, BATCH, true, 0, &err), 0);
+            const struct assay_plan *plan;
+            if (i % 2) assay_plans_clear(plans);
+            assert_int_equal(assay_plans_get(plans, &b->g, BATCH, true, &plan, &err), 0);
+            assert_int_equal(assay_exec_bind(exec, plan, 0, &err), 0);
             assay_exec_forward(exec, b->theta, b->input);
             assay_exec_jacobian(exec, ASSAY_BN_BATCH, ones, 1, 0, BATCH, b->g.n_theta, again,
                                 b->g.n_theta);
@@ -304,6 +312,7 @@ static void rebinding_is_stateless(void **state)
     for (size_t i = 0; i < ASSAY_LEN(nets); i++) free(jac[i]), tear_down(&fresh[i]);
     free(again);
     assay_exec_destroy(exec);
+    assay_plans_destroy(plans);
 }
 
 static void limits_and_refusals(void **state)
@@ -314,17 +323,17 @@ static void limits_and_refusals(void **state)
     struct assay_graph g;
     assay_graph_init(&g);
     net_stride(&g);
-    assert_int_equal(assay_exec_create(&exec, rung(0), &err), 0);
-    assert_int_equal(assay_exec_bind(exec, &g, BATCH, true, 1000, &err), ASSAY_ERR_MEMORY);
-    assert_non_null(strstr(err.text, "limit"));
+    assert_int_equal(assay_exec_create(&exec, &err), 0);
     for (int backward = 0; backward < 2; backward++) {
-        uint64_t bytes;
-        assert_int_equal(assay_exec_predict(exec, &g, BATCH, backward, &bytes, &err), 0);
+        struct assay_plan *plan;
+        assert_int_equal(assay_plan_make(&plan, rung(0), &g, BATCH, backward, &err), 0);
+        const uint64_t bytes = assay_plan_bytes(plan);
         assert_true(bytes > 1000);
-        assert_int_equal(assay_exec_bind(exec, &g, BATCH, backward, bytes - 1, &err),
-                         ASSAY_ERR_MEMORY);
-        assert_int_equal(assay_exec_bind(exec, &g, BATCH, backward, bytes, &err), 0);
-        assert_int_equal(assay_exec_bytes(exec), bytes);
+        assert_int_equal(assay_exec_bind(exec, plan, 1000, &err), ASSAY_ERR_MEMORY);
+        assert_non_null(strstr(err.text, "limit"));
+        assert_int_equal(assay_exec_bind(exec, plan, bytes - 1, &err), ASSAY_ERR_MEMORY);
+        assert_int_equal(assay_exec_bind(exec, plan, bytes, &err), 0);
+        assay_plan_free(plan);
     }
     const struct assay_kern *kern;
     assert_int_equal(assay_kern_select(&kern, "cray-1", &err), ASSAY_ERR_CONFIG);
@@ -353,13 +362,12 @@ static void chains_need_one_gradient(void **state)
     for (unsigned i = 0; rung(i); i++) {
         for (uint32_t k = 0; k < 3; k++) {
             struct assay_graph g;
-            struct assay_exec *exec;
+            struct assay_plan *plan;
             assay_graph_init(&g);
             chain(&g, k + 1);
-            assert_int_equal(assay_exec_create(&exec, rung(i), &err), 0);
-            assert_int_equal(assay_exec_bind(exec, &g, 64, true, 0, &err), 0);
-            bytes[k] = assay_exec_bytes(exec);
-            assay_exec_destroy(exec);
+            assert_int_equal(assay_plan_make(&plan, rung(i), &g, 64, true, &err), 0);
+            bytes[k] = assay_plan_bytes(plan);
+            assay_plan_free(plan);
             assay_graph_free(&g);
         }
         assert_int_equal(bytes[1] - bytes[0], bytes[2] - bytes[1]);

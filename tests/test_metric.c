@@ -116,24 +116,56 @@ static void a_memory_limit_fails_with_its_numbers(void **state)
     f->subject.memory_limit = 0;
 }
 
-// What is predicted is what the arena hands out, exactly, and what the largest plan takes: its own
-// small arrays may shrink by a chunk when they are laid out again.
+// How many of the metrics fail for want of memory within a limit of the executor; no other failure.
+static uint32_t starved(struct fixture *f, const struct assay_metric *const *metric, uint32_t n,
+                        uint64_t limit)
+{
+    uint32_t failed = 0;
+    restart(f);
+    f->subject.memory_limit = limit;
+    for (uint32_t i = 0; i < n; i++) {
+        struct assay_err err = {0};
+        double out[16], spectrum[N];
+        char reason[ASSAY_METRIC_REASON];
+        if (!metric[i]->measure) continue;
+        const int verdict = metric[i]->measure(&f->subject, out, spectrum, reason, &err);
+        assert_true(verdict >= 0 || verdict == ASSAY_ERR_MEMORY);
+        failed += verdict < 0;
+    }
+    f->subject.memory_limit = 0;
+    return failed;
+}
+
+// What is predicted is what the arena hands out and what the executor and the plans take, to the
+// byte; and all plans are made by then.
 static void assert_need(struct fixture *f, const struct assay_metric *const *metric, uint32_t n)
 {
     struct assay_err err = {0};
     struct assay_need need;
-    double out[16], spectrum[N];
-    char reason[ASSAY_METRIC_REASON];
     restart(f);
+    assay_plans_clear(f->plans);
     assert_int_equal(assay_subject_need(&f->subject, metric, n, &need, &err), ASSAY_OK);
-    uint64_t exec = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        if (!metric[i]->measure) continue;
-        assert_true(metric[i]->measure(&f->subject, out, spectrum, reason, &err) >= 0);
-        if (metric[i]->needs && assay_exec_bytes(f->exec) > exec) exec = assay_exec_bytes(f->exec);
+    const uint32_t made = assay_plans_made(f->plans);
+    assert_int_equal(starved(f, metric, n, need.exec), 0);
+    assert_int_equal(assay_plans_made(f->plans), made);
+    if (need.exec == 0) return;
+    assert_int_equal(need.scratch, f->arena.used);
+    assert_true(starved(f, metric, n, need.exec - 1) > 0);
+}
+
+// One for each shape, whoever asks, and however often.
+static void three_plans_serve_all(void **state)
+{
+    struct fixture *f = *state;
+    uint32_t n = 0;
+    while (assay_metrics[n]) n++;
+    f->subject.n_nasi = N - 1;
+    f->subject.nasi_images = f->images + PIXELS;
+    f->subject.n_patch = (uint32_t)f->protocol.region_batch;
+    for (int repeat = 0; repeat < 3; repeat++) {
+        assert_int_equal(starved(f, assay_metrics, n, 0), 0);
+        assert_int_equal(assay_plans_made(f->plans), 3);
     }
-    assert_true(need.exec >= exec && need.exec - exec <= 1 << 18);
-    if (exec) assert_int_equal(need.scratch, f->arena.used);
 }
 
 static void memory_is_predicted(void **state)
@@ -243,6 +275,7 @@ int main(void)
         LAW(nan_weights_never_give_a_number),
         LAW(a_memory_limit_fails_with_its_numbers),
         LAW(memory_is_predicted),
+        LAW(three_plans_serve_all),
         LAW(the_order_of_metrics_decides_nothing),
         cmocka_unit_test(every_plug_in_is_complete),
         cmocka_unit_test(a_list_of_metrics_is_a_set),

@@ -1,39 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
-// exec: plan a graph into memory; run it forward; pull cotangents back.
+// exec: plan a graph; give the plan memory; run it forward; pull cotangents back.
 //
-// One executor serves one rank and is bound to one graph after another; its memory is kept between
-// them. The forward pass is float64 (one ReLU sign flip moves the NTK by 1e-3); the backward pass
-// runs in the element type of its kernel table, several cotangents x several images per vector.
+// A plan says what is computed of one graph and batch size, in which order, and where it lies; it
+// is never changed, holds no buffer, and knows what it will take before anything is allocated. One
+// executor serves one rank and is bound to one plan after another; its memory is kept between them.
+// The forward pass is float64 (one ReLU sign flip moves the NTK by 1e-3); the backward pass runs in
+// the element type of its kernel table, several cotangents x several images per vector.
 #ifndef ASSAY_EXEC_H
 #define ASSAY_EXEC_H
 
 #include "assay/graph.h"
 #include "assay/kern.h"
 
-struct assay_exec;
-
 // How BN is differentiated. BATCH: by the batch's own mean and variance, every output depends on
 // every image (TE-NAS). FROZEN: batch statistics held constant, samples decouple. They are
 // different kernels.
 enum assay_bn { ASSAY_BN_BATCH, ASSAY_BN_FROZEN };
 
-// kern is borrowed.
-int assay_exec_create(struct assay_exec **out, const struct assay_kern *kern,
-                      struct assay_err *err);
+// ---- plans --------------------------------------------------------------------------------------
+struct assay_plan;
+
+// Of folded graph g for batches of n images. kern and g are borrowed while the plan lives. backward
+// = false leaves out everything only gradients need.
+int assay_plan_make(struct assay_plan **out, const struct assay_kern *kern,
+                    const struct assay_graph *g, uint32_t n, bool backward, struct assay_err *err);
+void assay_plan_free(struct assay_plan *plan);
+// Bytes of the plan itself, and those that an executor bound to it takes from the system.
+uint64_t assay_plan_size(const struct assay_plan *plan);
+uint64_t assay_plan_bytes(const struct assay_plan *plan);
+// Multiply-add FLOPs (2 per multiply-add) of the convolutions and linear layers in one coupled NTK
+// pass over `rows` cotangents.
+double assay_plan_flops(const struct assay_plan *plan, uint64_t rows);
+
+// The plans of a candidate: each is made once, whoever asks for it, and all metrics and repeats
+// share it.
+struct assay_plans;
+int assay_plans_create(struct assay_plans **out, const struct assay_kern *kern,
+                       struct assay_err *err);
+void assay_plans_destroy(struct assay_plans *plans);
+// As assay_plan_make, of a graph that stays what it is until the next clear. *out is the set's.
+int assay_plans_get(struct assay_plans *plans, const struct assay_graph *g, uint32_t n,
+                    bool backward, const struct assay_plan **out, struct assay_err *err);
+// Drops all plans, for another candidate; their memory is kept for its own.
+void assay_plans_clear(struct assay_plans *plans);
+// Bytes of the plans themselves; how many were made since the last clear.
+uint64_t assay_plans_size(const struct assay_plans *plans);
+uint32_t assay_plans_made(const struct assay_plans *plans);
+// The rows that one pass with frozen BN by any of the plans gives: `cots` cotangents of each of
+// `images` images, of which the first is a multiple of `images`. Fewer of them cost as much.
+void assay_plans_tile(const struct assay_plans *plans, uint32_t *images, uint32_t *cots);
+
+// ---- the executor -------------------------------------------------------------------------------
+struct assay_exec;
+
+int assay_exec_create(struct assay_exec **out, struct assay_err *err);
 void assay_exec_destroy(struct assay_exec *x);
 
-// Plans folded graph g (borrowed until the next bind) for batches of n images. backward = false
-// leaves out everything only gradients need. An error if the plan needs more than memory_limit
+// Gives a plan (borrowed until the next bind) memory. An error if it needs more than memory_limit
 // bytes (0: no limit); no buffers are allocated then.
-int assay_exec_bind(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
-                    uint64_t memory_limit, struct assay_err *err);
-// The bytes that would need: plans the same without buffers, and leaves the executor unbound.
-int assay_exec_predict(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
-                       uint64_t *bytes, struct assay_err *err);
-// Bytes the bound plan takes from the system; and multiply-add FLOPs (2 per multiply-add) of the
-// convolutions and linear layers in one coupled NTK pass over `rows` cotangents.
-uint64_t assay_exec_bytes(const struct assay_exec *x);
-double assay_exec_flops(const struct assay_exec *x, uint64_t rows);
+int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_t memory_limit,
+                    struct assay_err *err);
 
 // theta: g->n_theta parameters at their offsets; input: (n,c,h,w). Both are copied.
 void assay_exec_forward(struct assay_exec *x, const double *theta, const double *input);
@@ -51,9 +77,6 @@ void assay_exec_signs(const struct assay_exec *x, uint64_t *out);
 void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
                          uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
                          double *jac, size_t ld);
-// The rows that one pass with frozen BN gives: `cots` cotangents of each of `images` images, of
-// which the first is a multiple of `images`. Fewer of them cost as much.
-void assay_exec_tile(const struct assay_exec *x, uint32_t *images, uint32_t *cots);
 // Gradient (n_theta) of a scalar whose derivative with respect to the logits is cot (n, classes).
 void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad);
 

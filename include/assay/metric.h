@@ -41,6 +41,7 @@ struct assay_subject {
     const struct assay_protocol *protocol;
     const struct assay_graph *net, *thin; // folded; thin may be NULL if no metric needs it
     struct assay_exec *exec;
+    struct assay_plans *plans; // of these networks, and of no others
     const double *theta_net, *theta_thin;
     uint32_t n_image, n_nasi, n_patch;
     const double *images;        // (n_image,c,h,w)
@@ -48,7 +49,7 @@ struct assay_subject {
     const double *nasi_images;   // (n_nasi,c,h,w); may be `images` itself
     const uint32_t *nasi_label;  // (n_nasi), already true or random per protocol
     const double *patches; // (n_patch,c,h,w): BN batches of region_batch, the last may be short
-    uint64_t memory_limit; // bytes of the executor, 0: none
+    uint64_t memory_limit; // bytes of the executor and of plans, 0: none
     const struct assay_pla *pla; // the team's grid; NULL: alone
     int team;                    // ranks in the team, at least 1
     struct assay_arena *arena;   // scratch of this repeat
@@ -132,9 +133,8 @@ int assay_metrics_parse(const char *list, const struct assay_metric *chosen[ASSA
                         uint32_t *n, struct assay_err *err);
 
 // What one repeat of these metrics takes from the system, known before any of it is allocated:
-// bytes of the executor, of the subject's arena, weights not counted, and of buffers of the
-// libraries of linear algebra. No parameter or input is
-// read; the executor is unbound afterwards.
+// bytes of the executor and of the plans, which are made, of the subject's arena, weights not
+// counted, and of buffers of the libraries of linear algebra. No parameter or input is read.
 struct assay_need {
     uint64_t exec, scratch, buffers;
 };

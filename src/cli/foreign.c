@@ -347,6 +347,7 @@ static int measure_all(struct foreign *f, const struct foreign_case *c, struct a
                               .net = f->graph,
                               .thin = f->graph,
                               .exec = f->exec,
+                              .plans = f->plans,
                               .theta_net = f->theta,
                               .theta_thin = f->theta,
                               .n_image = f->n,
@@ -384,13 +385,15 @@ int foreign_evaluate(struct foreign *f, const struct foreign_case *c, struct ass
     ASSAY_TRY(assay_arrays_read(&f->weights, c->weights, err));
     ASSAY_TRY(build(f, c, err));
     ASSAY_TRY(assay_kern_select(&kern, c->config->cpu, err));
-    ASSAY_TRY(assay_exec_create(&f->exec, kern, err));
+    ASSAY_TRY(assay_exec_create(&f->exec, err));
+    ASSAY_TRY(assay_plans_create(&f->plans, kern, err));
     return measure_all(f, c, err);
 }
 
 void foreign_finish(struct foreign *f)
 {
-    if (f->exec) assay_exec_destroy(f->exec);
+    assay_exec_destroy(f->exec);
+    assay_plans_destroy(f->plans);
     assay_arrays_free(&f->weights);
     assay_arrays_free(&f->batch);
     assay_graph_free(&f->literal);

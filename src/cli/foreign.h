@@ -29,6 +29,7 @@ struct foreign {
     struct assay_graph literal, folded;
     const struct assay_graph *graph; // the one that is executed: thin networks literally
     struct assay_exec *exec;
+    struct assay_plans *plans;
     struct assay_arena arena;
     double *theta; // of graph
     // Results, borrowed from the arena.

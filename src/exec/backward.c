@@ -2,17 +2,17 @@
 // The backward pass: one sweep over the batch per level, group by group.
 #include <string.h>
 
-#include "exec/plan.h"
+#include "exec/run.h"
 
 // ---- weight gradients -------------------------------------------------------------------------
 // dy: the gradient of all rows of the product's unit.
 static void outer_span(const struct assay_exec *x, const struct product *p, const float *dy,
                        const struct span *s, struct assay_ahead *ahead)
 {
-    const struct unit *u = &x->unit[p->unit];
-    const uint32_t src = p->column[0].src, halo = x->slot[src].halo, lanes = x->kern->lanes,
-                   co = u->co / u->groups;
-    const struct assay_node *in = &x->graph->node[src];
+    const struct unit *u = &x->plan->unit[p->unit];
+    const uint32_t src = p->column[0].src, halo = x->plan->slot[src].halo,
+                   lanes = x->plan->kern->lanes, co = u->co / u->groups;
+    const struct assay_node *in = &x->plan->graph->node[src];
     const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
     const ptrdiff_t group_end = (ptrdiff_t)(in->c * plane) - s->y0 * row,
                     rows_end = (s->y1 - s->y0) * row;
@@ -34,17 +34,18 @@ static void outer_span(const struct assay_exec *x, const struct product *p, cons
     for (uint32_t k = 0; k < u->groups; k++) {
         const uint32_t end = u->g.c_off + (k + 1) * co;
         if (end <= s->c0 || end > s->c1) continue;
-        x->kern->outer_f32(&c, dy + k * co * c.dy_c + s->y0 * c.dy_y,
-                           a + k * (u->ci / u->groups) * plane,
-                           AT(x, float, p->acc) + (size_t)k * co * p->q * lanes);
+        x->plan->kern->outer_f32(&c, dy + k * co * c.dy_c + s->y0 * c.dy_y,
+                                 a + k * (u->ci / u->groups) * plane,
+                                 AT(x, float, p->acc) + (size_t)k * co * p->q * lanes);
     }
 }
 
 void assay_exec_outer(const struct assay_exec *x, const struct product *p, const float *dy,
                       uint32_t group)
 {
-    const struct span all = {
-        .group = group, .c1 = UINT32_MAX, .y1 = x->unit[p->unit].oh}; // dy is not the tensor's
+    const struct span all = {.group = group,
+                             .c1 = UINT32_MAX,
+                             .y1 = x->plan->unit[p->unit].oh}; // dy is not the tensor's
     outer_span(x, p, dy, &all, NULL);
 }
 
@@ -52,8 +53,8 @@ void assay_exec_read(const struct assay_exec *x, const struct tensor *t, const s
                      struct assay_ahead *ahead)
 {
     for (uint32_t i = 0; i < t->n_product; i++) {
-        const struct product *p = &x->product[t->first_product + i];
-        outer_span(x, p, assay_exec_ref(x, &x->unit[p->unit].g, s->group), s, ahead);
+        const struct product *p = &x->plan->product[t->first_product + i];
+        outer_span(x, p, assay_exec_ref(x, &x->plan->unit[p->unit].g, s->group), s, ahead);
     }
 }
 
@@ -67,31 +68,33 @@ static void end_group(const struct assay_exec *x, const struct tensor *t, uint32
         pass->frozen || (group + 1) % every == 0 || group + 1 == pass->first_group + pass->n_group;
     if (pass->coef) assay_exec_run_probes(x, t, group, flush);
     for (uint32_t i = 0; i < t->n_unit; i++) {
-        const struct unit *u = &x->unit[x->reader[t->first_unit + i]];
+        const struct unit *u = &x->plan->unit[x->plan->reader[t->first_unit + i]];
         float *acc = AT(x, float, u->xdot_acc);
         if (u->conv != NONE) continue;
-        x->kern->sum_f32(u->co, u->oh * u->ow, assay_exec_ref(x, &u->g, group),
-                         assay_exec_xhat(x, u->bn, group), acc);
-        if (flush) x->kern->flush_f32(u->co, acc, AT(x, double, u->xdot_sum), u->co, !pass->frozen);
+        x->plan->kern->sum_f32(u->co, u->oh * u->ow, assay_exec_ref(x, &u->g, group),
+                               assay_exec_xhat(x, u->bn, group), acc);
+        if (flush)
+            x->plan->kern->flush_f32(u->co, acc, AT(x, double, u->xdot_sum), u->co, !pass->frozen);
     }
     if (!flush) return;
     if (t->needs_sum)
-        x->kern->flush_f32(t->c, AT(x, float, t->acc), AT(x, double, t->sum), t->c, !pass->frozen);
+        x->plan->kern->flush_f32(t->c, AT(x, float, t->acc), AT(x, double, t->sum), t->c,
+                                 !pass->frozen);
     for (uint32_t i = 0; i < t->n_product; i++) {
-        const struct product *p = &x->product[t->first_product + i];
-        const uint32_t co = x->unit[p->unit].co;
+        const struct product *p = &x->plan->product[t->first_product + i];
+        const uint32_t co = x->plan->unit[p->unit].co;
         const size_t n = (size_t)co * p->q;
         float *acc = AT(x, float, p->acc);
-        x->kern->window_f32(co, p->windows, p->q, AT(x, float, p->lift), acc);
-        x->kern->flush_f32(n, acc, AT(x, double, p->sum), n, !pass->frozen);
+        x->plan->kern->window_f32(co, p->windows, p->q, AT(x, float, p->lift), acc);
+        x->plan->kern->flush_f32(n, acc, AT(x, double, p->sum), n, !pass->frozen);
     }
 }
 
 static void pool_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                           float *dx, bool accumulate)
 {
-    const struct assay_node *n = &x->graph->node[j->user],
-                            *in = &x->graph->node[x->graph->in[n->in]];
+    const struct assay_node *n = &x->plan->graph->node[j->user],
+                            *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
     const struct assay_pool p = {.c = n->c,
                                  .h = in->h,
                                  .w = in->w,
@@ -101,27 +104,27 @@ static void pool_backward(const struct assay_exec *x, const struct job *j, uint3
                                  .stride = n->stride,
                                  .pad = n->pad,
                                  .scale = j->from.scale,
-                                 .inv = AT(x, double, x->slot[j->user].inv)};
+                                 .inv = AT(x, double, x->plan->slot[j->user].inv)};
     const float *dy = assay_exec_ref(x, &j->from, group);
     if (n->op == ASSAY_OP_MAX_POOL)
-        x->kern->maxpool_f32(&p, dy, assay_exec_xhat(x, j->user, group), dx, accumulate);
+        x->plan->kern->maxpool_f32(&p, dy, assay_exec_xhat(x, j->user, group), dx, accumulate);
     else
-        x->kern->pool_f32(&p, dy, AT(x, float, x->scratch), dx, accumulate);
+        x->plan->kern->pool_f32(&p, dy, AT(x, float, x->plan->scratch), dx, accumulate);
 }
 
 // Rows go back to where they were cut; the dropped ones get nothing.
 static void slice_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                            float *dx, bool accumulate)
 {
-    const struct assay_node *n = &x->graph->node[j->user],
-                            *in = &x->graph->node[x->graph->in[n->in]];
-    const size_t lanes = x->kern->lanes;
+    const struct assay_node *n = &x->plan->graph->node[j->user],
+                            *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
+    const size_t lanes = x->plan->kern->lanes;
     const float *dy = assay_exec_ref(x, &j->from, group);
     if (!accumulate) memset(dx, 0, assay_exec_pixels(in) * lanes * sizeof *dx);
     for (uint32_t c = 0; c < n->c; c++) {
         for (uint32_t y = 0; y < n->h; y++, dy += n->w * lanes) {
             float *to = dx + (((size_t)c * in->h + y + n->pad) * in->w + n->pad) * lanes;
-            x->kern->axpy_f32(n->w, j->from.scale, dy, to, true);
+            x->plan->kern->axpy_f32(n->w, j->from.scale, dy, to, true);
         }
     }
 }
@@ -129,8 +132,8 @@ static void slice_backward(const struct assay_exec *x, const struct job *j, uint
 static void relu_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                           float *dx, bool accumulate)
 {
-    const struct assay_node *n = &x->graph->node[j->user];
-    const ptrdiff_t lanes = x->kern->lanes, halo = x->slot[j->user].halo,
+    const struct assay_node *n = &x->plan->graph->node[j->user];
+    const ptrdiff_t lanes = x->plan->kern->lanes, halo = x->plan->slot[j->user].halo,
                     row = assay_exec_act_row(n, (uint32_t)halo);
     const struct assay_planes p = {.c = n->c,
                                    .h = n->h,
@@ -141,29 +144,30 @@ static void relu_backward(const struct assay_exec *x, const struct job *j, uint3
                                    .dst_y = n->w * lanes,
                                    .act_c = assay_exec_act_plane(n, (uint32_t)halo),
                                    .act_y = row};
-    x->kern->relu_f32(&p, assay_exec_ref(x, &j->from, group), j->from.scale,
-                      assay_exec_act(x, j->user, group) + halo * (row + ASSAY_IMAGES), dx,
-                      accumulate);
+    x->plan->kern->relu_f32(&p, assay_exec_ref(x, &j->from, group), j->from.scale,
+                            assay_exec_act(x, j->user, group) + halo * (row + ASSAY_IMAGES), dx,
+                            accumulate);
 }
 
 // A BN that is not behind a convolution of its own.
 static void lone_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                              bool frozen, float *dx, bool accumulate)
 {
-    const struct unit *u = &x->unit[j->unit];
-    float *to = accumulate ? AT(x, float, x->scratch) : dx;
-    assay_exec_bn_backward(x, j, group, frozen,
-                           &(struct patch){.c = u->co,
-                                           .y1 = u->oh,
-                                           .dst = to,
-                                           .plane = (ptrdiff_t)u->oh * u->ow * x->kern->lanes});
-    if (accumulate) x->kern->axpy_f32((size_t)u->co * u->oh * u->ow, 1, to, dx, true);
+    const struct unit *u = &x->plan->unit[j->unit];
+    float *to = accumulate ? AT(x, float, x->plan->scratch) : dx;
+    assay_exec_bn_backward(
+        x, j, group, frozen,
+        &(struct patch){.c = u->co,
+                        .y1 = u->oh,
+                        .dst = to,
+                        .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
+    if (accumulate) x->plan->kern->axpy_f32((size_t)u->co * u->oh * u->ow, 1, to, dx, true);
 }
 
 static void run_job(const struct assay_exec *x, const struct job *j, uint32_t group, bool frozen,
                     bool accumulate)
 {
-    const struct tensor *t = &x->tensor[j->tensor];
+    const struct tensor *t = &x->plan->tensor[j->tensor];
     float *dx = assay_exec_gradient_at(x, t, group);
     switch ((enum assay_op)j->op) {
     case ASSAY_OP_BN:
@@ -180,8 +184,8 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
         slice_backward(x, j, group, dx, accumulate);
         break;
     case ASSAY_OP_GAP:
-        x->kern->gap_f32(t->c, t->hw, assay_exec_ref(x, &j->from, group), j->from.scale, dx,
-                         accumulate);
+        x->plan->kern->gap_f32(t->c, t->hw, assay_exec_ref(x, &j->from, group), j->from.scale, dx,
+                               accumulate);
         break;
     default:
         ASSAY_ASSERT(!"an operation with an input");
@@ -190,20 +194,20 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
 
 static void clear_level(const struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
-    const size_t rows = pass->frozen ? x->kern->lanes : x->kern->cots;
-    for (uint32_t i = 0; i < x->n_tensor; i++) {
-        const struct tensor *t = &x->tensor[i];
+    const size_t rows = pass->frozen ? x->plan->kern->lanes : x->plan->kern->cots;
+    for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
+        const struct tensor *t = &x->plan->tensor[i];
         if (t->level != level) continue;
         if (t->needs_sum) memset(AT(x, double, t->sum), 0, t->c * rows * sizeof(double));
         if (pass->coef) assay_exec_clear_probes(x, t);
         for (uint32_t k = 0; k < t->n_unit; k++) {
-            const struct unit *u = &x->unit[x->reader[t->first_unit + k]];
+            const struct unit *u = &x->plan->unit[x->plan->reader[t->first_unit + k]];
             if (u->conv == NONE)
                 memset(AT(x, double, u->xdot_sum), 0, u->co * rows * sizeof(double));
         }
         for (uint32_t k = 0; k < t->n_product; k++) {
-            const struct product *p = &x->product[t->first_product + k];
-            const size_t n = (size_t)x->unit[p->unit].co * p->q;
+            const struct product *p = &x->plan->product[t->first_product + k];
+            const size_t n = (size_t)x->plan->unit[p->unit].co * p->q;
             memset(AT(x, double, p->sum), 0, n * rows * sizeof(double));
         }
     }
@@ -213,13 +217,17 @@ static void clear_level(const struct assay_exec *x, const struct pass *pass, uin
 static void add_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                          bool accumulate)
 {
-    const struct tensor *t = &x->tensor[j->tensor];
+    const struct tensor *t = &x->plan->tensor[j->tensor];
     struct assay_addend add[MAX_ADDENDS];
     for (uint32_t i = 0; i < j->n_add; i++)
         add[i] = (struct assay_addend){assay_exec_ref(x, &j[i].from, group), j[i].from.scale};
-    const struct assay_corr c = {
-        .co = 1, .h = 1, .w = t->c * t->hw, .out_x = x->kern->lanes, .n_add = j->n_add, .add = add};
-    x->kern->corr_f32(&c, assay_exec_gradient_at(x, t, group), accumulate);
+    const struct assay_corr c = {.co = 1,
+                                 .h = 1,
+                                 .w = t->c * t->hw,
+                                 .out_x = x->plan->kern->lanes,
+                                 .n_add = j->n_add,
+                                 .add = add};
+    x->plan->kern->corr_f32(&c, assay_exec_gradient_at(x, t, group), accumulate);
 }
 
 // The gradient of one group, and the sums that need it.
@@ -228,7 +236,7 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
 {
     bool read = false;
     for (uint32_t k = 0, n; k < t->n_job; k += n) {
-        const struct job *j = &x->job[t->first_job + k];
+        const struct job *j = &x->plan->job[t->first_job + k];
         n = j->n_conv + j->n_add ? j->n_conv + j->n_add : 1;
         if (j->n_conv) {
             read = k + n == t->n_job;
@@ -239,11 +247,11 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
             run_job(x, j, group, pass->frozen, k > 0);
         }
     }
-    const struct span all = {.group = group, .c1 = t->c, .y1 = x->graph->node[t->node].h};
+    const struct span all = {.group = group, .c1 = t->c, .y1 = x->plan->graph->node[t->node].h};
     if (!read) {
         float *acc = AT(x, float, t->acc);
         if (t->needs_sum)
-            x->kern->sum_f32(t->c, t->hw, assay_exec_gradient_at(x, t, group), NULL, acc);
+            x->plan->kern->sum_f32(t->c, t->hw, assay_exec_gradient_at(x, t, group), NULL, acc);
         assay_exec_read(x, t, &all, NULL);
     }
     end_group(x, t, group, pass);
@@ -252,8 +260,8 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
 static void sweep_level(const struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
     for (uint32_t g = pass->first_group; g < pass->first_group + pass->n_group; g++) {
-        for (uint32_t i = 0; i < x->n_tensor; i++) {
-            const struct tensor *t = &x->tensor[x->order[i]];
+        for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
+            const struct tensor *t = &x->plan->tensor[x->plan->order[i]];
             if (t->level == level) make_group(x, t, g, pass);
         }
     }
@@ -261,7 +269,7 @@ static void sweep_level(const struct assay_exec *x, const struct pass *pass, uin
 
 void assay_exec_backward(struct assay_exec *x, const struct pass *pass)
 {
-    for (uint32_t level = 0; level < x->n_level; level++) {
+    for (uint32_t level = 0; level < x->plan->n_level; level++) {
         clear_level(x, pass, level);
         sweep_level(x, pass, level);
         assay_exec_finish_level(x, pass, level);

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The public face of the executor: binding a graph and driving passes over it.
+// The public face of the executor: binding a plan and driving passes over it.
 #include <stdlib.h>
 #include <string.h>
 
-#include "exec/plan.h"
+#include "exec/run.h"
 
-int assay_exec_create(struct assay_exec **out, const struct assay_kern *kern, struct assay_err *err)
+int assay_exec_create(struct assay_exec **out, struct assay_err *err)
 {
     struct assay_exec *x = calloc(1, sizeof *x);
     if (!x) return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory");
-    x->kern = kern;
     *out = x;
     return ASSAY_OK;
 }
@@ -17,132 +16,75 @@ int assay_exec_create(struct assay_exec **out, const struct assay_kern *kern, st
 void assay_exec_destroy(struct assay_exec *x)
 {
     if (!x) return;
-    assay_arena_finish(&x->meta);
     assay_arena_finish(&x->memory);
     free(x);
 }
 
-static void count_signs(struct assay_exec *x)
+int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_t memory_limit,
+                    struct assay_err *err)
 {
-    x->sign_bits = 0;
-    for (uint32_t i = 0; i < x->graph->n_node; i++) {
-        if (x->graph->node[i].op != ASSAY_OP_RELU) continue;
-        x->slot[i].sign_bit = x->sign_bits;
-        x->sign_bits += (uint32_t)assay_exec_pixels(&x->graph->node[i]);
-    }
-}
-
-static int plan(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
-                struct assay_err *err)
-{
-    assay_arena_reset(&x->meta);
-    x->graph = g, x->n = n, x->backward = backward;
-    x->groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES;
-    x->n_tensor = x->n_job = x->n_probe = x->n_level = 0;
-    ASSAY_TRY(assay_exec_plan_users(x, err));
-    ASSAY_TRY(assay_exec_plan_units(x, err));
-    if (backward) ASSAY_TRY(assay_exec_plan_tensors(x, err));
-    ASSAY_TRY(assay_exec_layout(x, err));
-    count_signs(x);
-    return ASSAY_OK;
-}
-
-// Sign patterns lie behind the buffers.
-static size_t all_bytes(const struct assay_exec *x)
-{
-    const size_t signs = x->n * assay_exec_sign_words(x) * sizeof *x->signs;
-    return x->backward ? x->bytes : x->bytes + assay_arena_block(signs);
-}
-
-uint64_t assay_exec_bytes(const struct assay_exec *x)
-{
-    return assay_arena_held(&x->meta) + assay_arena_footprint(all_bytes(x));
-}
-
-int assay_exec_predict(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
-                       uint64_t *bytes, struct assay_err *err)
-{
-    ASSAY_TRY(plan(x, g, n, backward, err));
-    *bytes = assay_exec_bytes(x);
-    return ASSAY_OK;
-}
-
-int assay_exec_bind(struct assay_exec *x, const struct assay_graph *g, uint32_t n, bool backward,
-                    uint64_t memory_limit, struct assay_err *err)
-{
-    ASSAY_TRY(plan(x, g, n, backward, err));
-    const uint64_t need = assay_exec_bytes(x);
+    const uint64_t need = assay_plan_bytes(plan);
+    x->plan = NULL;
     if (memory_limit && need > memory_limit) {
         return assay_err_set(
             err, ASSAY_ERR_MEMORY,
             "this network needs %.1f MiB for a batch of %u, over the limit of %.1f MiB",
-            (double)need / 0x1p20, n, (double)memory_limit / 0x1p20);
+            (double)need / 0x1p20, plan->n, (double)memory_limit / 0x1p20);
     }
-    const size_t most = memory_limit ? memory_limit - assay_arena_held(&x->meta) : 0;
-    if (!assay_arena_reserve(&x->memory, all_bytes(x), most)) {
+    if (!assay_arena_reserve(&x->memory, plan->bytes, memory_limit)) {
         return assay_err_set(err, ASSAY_ERR_MEMORY,
                              "exec: no memory for %.1f MiB for a batch of %u",
-                             (double)need / 0x1p20, n);
+                             (double)need / 0x1p20, plan->n);
     }
-    x->base = assay_arena_alloc(&x->memory, all_bytes(x));
-    x->signs = backward ? NULL : (uint64_t *)(x->base + x->bytes);
+    x->base = assay_arena_alloc(&x->memory, plan->bytes);
+    x->plan = plan;
     assay_exec_fill(x);
     return ASSAY_OK;
 }
 
-double assay_exec_flops(const struct assay_exec *x, uint64_t rows)
-{
-    double forward = 0, backward = 0;
-    for (uint32_t i = 0; i < x->n_unit; i++) {
-        const struct unit *u = &x->unit[i];
-        if (u->conv == NONE) continue;
-        const double mac = (double)u->co * u->q * u->oh * u->ow;
-        forward += mac;
-        backward += u->live ? mac * (u->wants_dx ? 2 : 1) : 0;
-    }
-    return 2 * x->n * (forward + backward * (double)rows);
-}
-
 const double *assay_exec_logits(const struct assay_exec *x)
 {
-    return AT(x, double, x->logits);
+    return AT(x, double, x->plan->logits);
 }
 
 size_t assay_exec_sign_words(const struct assay_exec *x)
 {
-    return (x->sign_bits + 63) / 64;
+    return assay_plan_sign_words(x->plan);
 }
 
 void assay_exec_signs(const struct assay_exec *x, uint64_t *out)
 {
-    ASSAY_ASSERT(x->signs);
-    memcpy(out, x->signs, x->n * assay_exec_sign_words(x) * sizeof *out);
+    ASSAY_ASSERT(x->plan->signs);
+    memcpy(out, AT(x, uint64_t, x->plan->signs),
+           x->plan->n * assay_exec_sign_words(x) * sizeof *out);
 }
 
 // ---- passes -----------------------------------------------------------------------------------
 static uint32_t classes(const struct assay_exec *x)
 {
-    return x->graph->node[x->graph->n_node - 1].c;
+    return x->plan->graph->node[x->plan->graph->n_node - 1].c;
 }
 
 static float *cotangent(const struct assay_exec *x, uint32_t n, uint32_t k, uint32_t t)
 {
-    const uint32_t lanes = x->kern->lanes;
-    return AT(x, float, x->cotangent) + ((size_t)(n / ASSAY_IMAGES) * classes(x) + k) * lanes +
-           t * ASSAY_IMAGES + n % ASSAY_IMAGES;
+    const uint32_t lanes = x->plan->kern->lanes;
+    return AT(x, float, x->plan->cotangent) +
+           ((size_t)(n / ASSAY_IMAGES) * classes(x) + k) * lanes + t * ASSAY_IMAGES +
+           n % ASSAY_IMAGES;
 }
 
 static void clear_cotangents(const struct assay_exec *x, uint32_t first_group, uint32_t n_group)
 {
-    const size_t group = (size_t)classes(x) * x->kern->lanes;
-    memset(AT(x, float, x->cotangent) + first_group * group, 0, n_group * group * sizeof(float));
+    const size_t group = (size_t)classes(x) * x->plan->kern->lanes;
+    memset(AT(x, float, x->plan->cotangent) + first_group * group, 0,
+           n_group * group * sizeof(float));
 }
 
 static void batch_pass(struct assay_exec *x, struct pass *pass)
 {
     if (!x->sums_ready) assay_exec_batch_sums(x);
     x->sums_ready = true;
-    pass->frozen = false, pass->first_group = 0, pass->n_group = x->groups;
+    pass->frozen = false, pass->first_group = 0, pass->n_group = x->plan->groups;
     assay_exec_backward(x, pass);
 }
 
@@ -150,10 +92,10 @@ static void batch_pass(struct assay_exec *x, struct pass *pass)
 static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t t_count, uint64_t first,
                          uint64_t count, uint64_t columns, double *jac, size_t ld)
 {
-    const uint32_t cots = x->kern->cots, k_count = classes(x);
+    const uint32_t cots = x->plan->kern->cots, k_count = classes(x);
     double *out[ASSAY_MAX_LANES];
     for (uint64_t row = 0; row < count; row += cots) {
-        clear_cotangents(x, 0, x->groups);
+        clear_cotangents(x, 0, x->plan->groups);
         for (uint32_t t = 0; t < cots; t++) {
             const uint64_t r = first + row + t;
             out[t] = row + t < count ? jac + (row + t) * ld : NULL;
@@ -181,11 +123,11 @@ static bool set_lanes(struct assay_exec *x, const struct rows *rows, uint32_t g,
 {
     const uint32_t k_count = classes(x);
     bool any = false;
-    for (uint32_t l = 0; l < x->kern->lanes; l++) {
+    for (uint32_t l = 0; l < x->plan->kern->lanes; l++) {
         const uint32_t t = l / ASSAY_IMAGES, n = g * ASSAY_IMAGES + l % ASSAY_IMAGES;
         const uint64_t r = (uint64_t)n * rows->t_count + t0 + t;
         out[l] = NULL;
-        if (t0 + t >= rows->t_count || n >= x->n || r < rows->first ||
+        if (t0 + t >= rows->t_count || n >= x->plan->n || r < rows->first ||
             r >= rows->first + rows->count)
             continue;
         if (!any) clear_cotangents(x, g, 1);
@@ -203,7 +145,7 @@ static void frozen_rows(struct assay_exec *x, const struct rows *rows, uint64_t 
     const uint32_t begin = (uint32_t)(rows->first / rows->t_count),
                    end = (uint32_t)((rows->first + rows->count - 1) / rows->t_count + 1);
     for (uint32_t g = begin / ASSAY_IMAGES; g * ASSAY_IMAGES < end; g++) {
-        for (uint32_t t0 = 0; t0 < rows->t_count; t0 += x->kern->cots) {
+        for (uint32_t t0 = 0; t0 < rows->t_count; t0 += x->plan->kern->cots) {
             if (!set_lanes(x, rows, g, t0, out)) continue;
             assay_exec_backward(x, &(struct pass){.frozen = true,
                                                   .first_group = g,
@@ -214,17 +156,11 @@ static void frozen_rows(struct assay_exec *x, const struct rows *rows, uint64_t 
     }
 }
 
-void assay_exec_tile(const struct assay_exec *x, uint32_t *images, uint32_t *cots)
-{
-    *images = ASSAY_IMAGES;
-    *cots = x->kern->cots;
-}
-
 void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
                          uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
                          double *jac, size_t ld)
 {
-    ASSAY_ASSERT(x->backward && first + count <= (uint64_t)x->n * t_count);
+    ASSAY_ASSERT(x->plan->backward && first + count <= (uint64_t)x->plan->n * t_count);
     if (count == 0) return;
     for (uint64_t i = 0; i < count; i++) memset(jac + i * ld, 0, columns * sizeof *jac);
     if (bn == ASSAY_BN_BATCH)
@@ -235,7 +171,7 @@ void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *c
 
 static void add_lanes(const struct assay_exec *x, const double *rows, double *grad)
 {
-    const uint64_t p = x->graph->n_theta;
+    const uint64_t p = x->plan->graph->n_theta;
     for (uint32_t l = 0; l < ASSAY_IMAGES; l++) {
         for (uint64_t i = 0; i < p; i++) grad[i] += rows[l * p + i];
     }
@@ -244,13 +180,13 @@ static void add_lanes(const struct assay_exec *x, const double *rows, double *gr
 static void frozen_gradient(struct assay_exec *x, double *rows, double *grad)
 {
     double *out[ASSAY_MAX_LANES] = {NULL};
-    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) out[l] = rows + l * x->graph->n_theta;
-    for (uint32_t g = 0; g < x->groups; g++) {
-        memset(rows, 0, ASSAY_IMAGES * x->graph->n_theta * sizeof *rows);
+    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) out[l] = rows + l * x->plan->graph->n_theta;
+    for (uint32_t g = 0; g < x->plan->groups; g++) {
+        memset(rows, 0, ASSAY_IMAGES * x->plan->graph->n_theta * sizeof *rows);
         assay_exec_backward(x, &(struct pass){.frozen = true,
                                               .first_group = g,
                                               .n_group = 1,
-                                              .columns = x->graph->n_theta,
+                                              .columns = x->plan->graph->n_theta,
                                               .out = out});
         add_lanes(x, rows, grad);
     }
@@ -258,10 +194,10 @@ static void frozen_gradient(struct assay_exec *x, double *rows, double *grad)
 
 static void begin_gradient(struct assay_exec *x, const double *cot, double *grad)
 {
-    ASSAY_ASSERT(x->backward);
-    memset(grad, 0, x->graph->n_theta * sizeof *grad);
-    clear_cotangents(x, 0, x->groups);
-    for (uint32_t n = 0; n < x->n; n++) {
+    ASSAY_ASSERT(x->plan->backward);
+    memset(grad, 0, x->plan->graph->n_theta * sizeof *grad);
+    clear_cotangents(x, 0, x->plan->groups);
+    for (uint32_t n = 0; n < x->plan->n; n++) {
         for (uint32_t k = 0; k < classes(x); k++)
             *cotangent(x, n, k, 0) = (float)cot[(size_t)n * classes(x) + k];
     }
@@ -271,17 +207,17 @@ void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *c
 {
     begin_gradient(x, cot, grad);
     if (bn == ASSAY_BN_FROZEN) {
-        frozen_gradient(x, AT(x, double, x->lane_rows), grad);
+        frozen_gradient(x, AT(x, double, x->plan->lane_rows), grad);
         return;
     }
     double *out[ASSAY_MAX_LANES] = {grad};
-    batch_pass(x, &(struct pass){.columns = x->graph->n_theta, .out = out});
+    batch_pass(x, &(struct pass){.columns = x->plan->graph->n_theta, .out = out});
 }
 
 void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *grad, double *coef)
 {
     double *out[ASSAY_MAX_LANES] = {grad};
     begin_gradient(x, cot, grad);
-    memset(coef, 0, x->graph->n_in * sizeof *coef);
-    batch_pass(x, &(struct pass){.columns = x->graph->n_theta, .out = out, .coef = coef});
+    memset(coef, 0, x->plan->graph->n_in * sizeof *coef);
+    batch_pass(x, &(struct pass){.columns = x->plan->graph->n_theta, .out = out, .coef = coef});
 }

@@ -2,30 +2,31 @@
 // Constant contents of a plan's buffers, and the packing of parameters.
 #include <string.h>
 
-#include "exec/plan.h"
+#include "exec/run.h"
 
 static void fill_valid(struct assay_exec *x)
 {
-    const uint32_t tail = x->n - (x->groups - 1) * ASSAY_IMAGES;
+    const uint32_t tail = x->plan->n - (x->plan->groups - 1) * ASSAY_IMAGES;
     for (uint32_t i = 0; i < ASSAY_IMAGES; i++) {
-        AT(x, double, x->valid)[i] = 1;
-        AT(x, double, x->valid_last)[i] = i < tail ? 1 : 0;
+        AT(x, double, x->plan->valid)[i] = 1;
+        AT(x, double, x->plan->valid_last)[i] = i < tail ? 1 : 0;
     }
 }
 
 static void fill_constants(struct assay_exec *x)
 {
-    const size_t c = (x->zeros - x->ones) / sizeof(double);
+    const size_t c = (x->plan->zeros - x->plan->ones) / sizeof(double);
     for (size_t i = 0; i < c; i++) {
-        AT(x, double, x->ones)[i] = 1;
-        AT(x, double, x->zeros)[i] = 0;
+        AT(x, double, x->plan->ones)[i] = 1;
+        AT(x, double, x->plan->zeros)[i] = 0;
     }
 }
 
 static void fill_pool(struct assay_exec *x, uint32_t node)
 {
-    const struct assay_node *n = &x->graph->node[node], *in = &x->graph->node[x->graph->in[n->in]];
-    double *inv = AT(x, double, x->slot[node].inv);
+    const struct assay_node *n = &x->plan->graph->node[node],
+                            *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
+    double *inv = AT(x, double, x->plan->slot[node].inv);
     for (uint32_t i = 0; i < n->h * n->w; i++) {
         uint32_t rows = 0, cols = 0;
         for (uint32_t k = 0; k < n->kernel; k++) {
@@ -49,9 +50,9 @@ static void fill_forward(struct assay_exec *x, const struct unit *u)
 static void fill_product(struct assay_exec *x, const struct product *p)
 {
     ptrdiff_t *off = AT(x, ptrdiff_t, p->off);
-    const size_t first = x->slot[p->column[0].src].act;
+    const size_t first = x->plan->slot[p->column[0].src].act;
     for (uint32_t k = 0; k < p->q; k++) {
-        const ptrdiff_t bytes = (ptrdiff_t)(x->slot[p->column[k].src].act - first);
+        const ptrdiff_t bytes = (ptrdiff_t)(x->plan->slot[p->column[k].src].act - first);
         off[k] = bytes / (ptrdiff_t)sizeof(float) + p->column[k].at;
     }
 }
@@ -81,7 +82,7 @@ static void fill_transpose(struct assay_exec *x, const struct unit *u)
         const uint32_t n = parity_taps(u, p, tap, dy, dx);
         for (uint32_t t = 0; t < n; t++) {
             off[t] = ((dy[t] + (int)u->halo) * (int)(u->ow + 2 * u->halo) + dx[t] + (int)u->halo) *
-                     (int)x->kern->lanes;
+                     (int)x->plan->kern->lanes;
         }
     }
 }
@@ -89,40 +90,42 @@ static void fill_transpose(struct assay_exec *x, const struct unit *u)
 // Accumulators are zero between passes: a flush leaves them so.
 static void clear_accumulators(struct assay_exec *x)
 {
-    const size_t lane = x->kern->lanes * sizeof(float);
-    for (uint32_t i = 0; i < x->n_unit; i++) {
-        const struct unit *u = &x->unit[i];
+    const size_t lane = x->plan->kern->lanes * sizeof(float);
+    for (uint32_t i = 0; i < x->plan->n_unit; i++) {
+        const struct unit *u = &x->plan->unit[i];
         if (u->g.tensor == NONE) continue;
         if (u->conv == NONE) memset(AT(x, float, u->xdot_acc), 0, u->co * lane);
     }
-    for (uint32_t i = 0; i < x->n_product; i++) {
-        const struct product *p = &x->product[i];
-        memset(AT(x, float, p->acc), 0, (size_t)x->unit[p->unit].co * p->q * lane);
-        memset(AT(x, float, p->lift), 0, assay_exec_lift_bytes(x, p));
+    for (uint32_t i = 0; i < x->plan->n_product; i++) {
+        const struct product *p = &x->plan->product[i];
+        memset(AT(x, float, p->acc), 0, (size_t)x->plan->unit[p->unit].co * p->q * lane);
+        memset(AT(x, float, p->lift), 0, assay_exec_lift_bytes(x->plan, p));
     }
-    for (uint32_t i = 0; i < x->n_tensor; i++) {
-        if (x->tensor[i].needs_sum)
-            memset(AT(x, float, x->tensor[i].acc), 0, x->tensor[i].c * lane);
+    for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
+        if (x->plan->tensor[i].needs_sum)
+            memset(AT(x, float, x->plan->tensor[i].acc), 0, x->plan->tensor[i].c * lane);
     }
-    for (uint32_t i = 0; i < x->n_probe; i++)
-        memset(AT(x, float, x->probe[i].acc), 0, x->graph->node[x->probe[i].node].c * lane);
+    for (uint32_t i = 0; i < x->plan->n_probe; i++)
+        memset(AT(x, float, x->plan->probe[i].acc), 0,
+               x->plan->graph->node[x->plan->probe[i].node].c * lane);
 }
 
 void assay_exec_fill(struct assay_exec *x)
 {
-    memset(x->base + x->zero_begin, 0, x->zero_end - x->zero_begin);
+    memset(x->base + x->plan->zero_begin, 0, x->plan->zero_end - x->plan->zero_begin);
     fill_valid(x);
     fill_constants(x);
-    if (x->backward) clear_accumulators(x);
-    for (uint32_t i = 0; i < x->graph->n_node; i++) {
-        if (x->graph->node[i].op == ASSAY_OP_AVG_POOL) fill_pool(x, i);
+    if (x->plan->backward) clear_accumulators(x);
+    for (uint32_t i = 0; i < x->plan->graph->n_node; i++) {
+        if (x->plan->graph->node[i].op == ASSAY_OP_AVG_POOL) fill_pool(x, i);
     }
-    for (uint32_t i = 0; x->backward && i < x->n_product; i++) fill_product(x, &x->product[i]);
-    for (uint32_t i = 0; i < x->n_unit; i++) {
-        const struct unit *u = &x->unit[i];
+    for (uint32_t i = 0; x->plan->backward && i < x->plan->n_product; i++)
+        fill_product(x, &x->plan->product[i]);
+    for (uint32_t i = 0; i < x->plan->n_unit; i++) {
+        const struct unit *u = &x->plan->unit[i];
         if (u->conv == NONE) continue;
         fill_forward(x, u);
-        if (!x->backward || !u->live) continue;
+        if (!x->plan->backward || !u->live) continue;
         // With a BN, finishing its level sets these.
         for (uint32_t c = 0; c < u->co; c++) AT(x, float, u->k1)[c] = u->g.scale;
         if (u->wants_dx) fill_transpose(x, u);
@@ -137,7 +140,7 @@ static void pack_forward(struct assay_exec *x, const struct unit *u, uint32_t gr
     const uint32_t co = u->co / u->groups;
     double *out = AT(x, double, u->weight64) + (size_t)group * co * u->q;
     for (uint32_t o = 0; o < co;) {
-        const uint32_t n = assay_kern_tile(x->kern, co - o);
+        const uint32_t n = assay_kern_tile(x->plan->kern, co - o);
         for (uint32_t q = 0; q < u->q; q++) {
             for (uint32_t j = 0; j < n; j++) *out++ = w[(size_t)(o + j) * u->q + q];
         }
@@ -155,7 +158,7 @@ static void pack_transpose(struct assay_exec *x, const struct unit *u, const str
     const uint32_t taps = parity_taps(u, p, tap, dy, dx);
     float *out = AT(x, float, p->weight) + (size_t)group * ci * co * taps;
     for (uint32_t i = 0; i < ci;) {
-        const uint32_t n = assay_kern_tile(x->kern, ci - i);
+        const uint32_t n = assay_kern_tile(x->plan->kern, ci - i);
         for (uint32_t o = 0; o < co; o++) {
             for (uint32_t t = 0; t < taps; t++) {
                 for (uint32_t j = 0; j < n; j++)
@@ -170,11 +173,11 @@ static void pack_transpose(struct assay_exec *x, const struct unit *u, const str
 // 2, g2).
 static void pack_lifted(struct assay_exec *x, const struct unit *u, uint32_t group, const double *w)
 {
-    const uint32_t ci = u->ci / u->groups, co = u->co / u->groups, most = x->kern->lift_co;
+    const uint32_t ci = u->ci / u->groups, co = u->co / u->groups, most = x->plan->kern->lift_co;
     const struct parity *p = &u->parity[0];
     float *out = AT(x, float, p->weight) + group * assay_exec_packed(u, p);
     for (uint32_t i = 0, end = 0, n; i < ci; i += n) {
-        if (i == end) end += assay_kern_tile(x->kern, ci - i);
+        if (i == end) end += assay_kern_tile(x->plan->kern, ci - i);
         n = assay_share(end - i, most);
         for (uint32_t k = 0; k < co * ASSAY_LIFTED_TAPS * n; k++) {
             const uint32_t o = k / (ASSAY_LIFTED_TAPS * n), row = 2 - k / (4 * n) % 3,
@@ -189,21 +192,21 @@ static void pack_lifted(struct assay_exec *x, const struct unit *u, uint32_t gro
 
 void assay_exec_pack(struct assay_exec *x, const double *theta)
 {
-    memcpy(AT(x, double, x->theta), theta, x->graph->n_theta * sizeof *theta);
-    for (uint32_t i = 0; i < x->n_unit; i++) {
-        const struct unit *u = &x->unit[i];
+    memcpy(AT(x, double, x->plan->theta), theta, x->plan->graph->n_theta * sizeof *theta);
+    for (uint32_t i = 0; i < x->plan->n_unit; i++) {
+        const struct unit *u = &x->plan->unit[i];
         if (u->conv == NONE) continue;
-        const double *w = theta + x->graph->param[u->p_weight].offset;
+        const double *w = theta + x->plan->graph->param[u->p_weight].offset;
         for (uint32_t g = 0; g < u->groups; g++) {
             const double *wg = w + (size_t)g * (u->co / u->groups) * u->q;
             pack_forward(x, u, g, wg);
-            if (!x->backward || !u->wants_dx) continue;
+            if (!x->plan->backward || !u->wants_dx) continue;
             for (uint32_t p = 0; p < u->n_parity && !u->lifted; p++)
                 pack_transpose(x, u, &u->parity[p], g, wg);
             if (u->lifted) pack_lifted(x, u, g, wg);
         }
         double *bias = AT(x, double, u->bias64);
         for (uint32_t c = 0; c < u->co; c++)
-            bias[c] = u->p_bias == NONE ? 0 : theta[x->graph->param[u->p_bias].offset + c];
+            bias[c] = u->p_bias == NONE ? 0 : theta[x->plan->graph->param[u->p_bias].offset + c];
     }
 }

@@ -3,7 +3,7 @@
 // Jacobian.
 #include <string.h>
 
-#include "exec/plan.h"
+#include "exec/run.h"
 
 // ---- cotangent-independent sums ---------------------------------------------------------------
 // One row of activations, summed over the outputs of a row for each horizontal tap.
@@ -23,8 +23,8 @@ static void add_row_sums(const struct unit *u, const float *row, double sum[MAX_
 static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint32_t group,
                          double *sum)
 {
-    const struct assay_node *in = &x->graph->node[u->src];
-    const uint32_t halo = x->slot[u->src].halo;
+    const struct assay_node *in = &x->plan->graph->node[u->src];
+    const uint32_t halo = x->plan->slot[u->src].halo;
     const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
     const float *first = assay_exec_act(x, u->src, group) + (halo - u->pad) * (row + ASSAY_IMAGES);
     for (uint32_t c = 0; c < u->ci; c++, sum += assay_exec_taps(u)) {
@@ -45,11 +45,11 @@ static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint3
 // A product of one unit's columns alone, in the room of the one it belongs to.
 static struct product own_product(const struct assay_exec *x, uint32_t unit)
 {
-    const struct unit *u = &x->unit[unit];
-    struct product own = x->product[u->product];
+    const struct unit *u = &x->plan->unit[unit];
+    struct product own = x->plan->product[u->product];
     const ptrdiff_t *off = AT(x, ptrdiff_t, own.off);
-    for (uint32_t q = 0; q < u->q; q++) AT(x, ptrdiff_t, x->own_off)[q] = off[u->col[q]];
-    own.unit = unit, own.q = u->q, own.off = x->own_off;
+    for (uint32_t q = 0; q < u->q; q++) AT(x, ptrdiff_t, x->plan->own_off)[q] = off[u->col[q]];
+    own.unit = unit, own.q = u->q, own.off = x->plan->own_off;
     own.run = u->kernel > 1 ? u->kernel : 3;
     own.windows = u->kernel == 3 && u->col[0] < 9 * own.windows ? u->ci : 0;
     return own;
@@ -58,26 +58,26 @@ static struct product own_product(const struct assay_exec *x, uint32_t unit)
 // K2[o, q] = sum of xhat (x) a, by the weight-gradient kernel itself.
 static void add_xhat_outer(const struct assay_exec *x, const struct product *p, uint32_t group)
 {
-    const struct unit *u = &x->unit[p->unit];
-    const size_t pixels = assay_exec_pixels(&x->graph->node[u->bn]), n = (size_t)u->co * p->q;
-    float *dy = AT(x, float, x->spread);
-    x->kern->spread_f32(pixels, assay_exec_xhat(x, u->bn, group), dy);
+    const struct unit *u = &x->plan->unit[p->unit];
+    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[u->bn]), n = (size_t)u->co * p->q;
+    float *dy = AT(x, float, x->plan->spread);
+    x->plan->kern->spread_f32(pixels, assay_exec_xhat(x, u->bn, group), dy);
     assay_exec_outer(x, p, dy, group);
-    x->kern->window_f32(u->co, p->windows, p->q, AT(x, float, p->lift), AT(x, float, p->acc));
-    x->kern->flush_f32(n, AT(x, float, p->acc), AT(x, double, p->sum), n, true);
+    x->plan->kern->window_f32(u->co, p->windows, p->q, AT(x, float, p->lift), AT(x, float, p->acc));
+    x->plan->kern->flush_f32(n, AT(x, float, p->acc), AT(x, double, p->sum), n, true);
 }
 
 void assay_exec_batch_sums(struct assay_exec *x)
 {
-    for (uint32_t i = 0; i < x->n_unit; i++) {
-        const struct unit *u = &x->unit[i];
+    for (uint32_t i = 0; i < x->plan->n_unit; i++) {
+        const struct unit *u = &x->plan->unit[i];
         if (u->conv == NONE || u->bn == NONE || !u->live) continue;
         const struct product p = own_product(x, i);
         const size_t n = (size_t)u->co * u->q;
         double *sum = AT(x, double, p.sum), *k1 = AT(x, double, u->a_sum);
-        memset(sum, 0, n * x->kern->cots * sizeof *sum);
+        memset(sum, 0, n * x->plan->kern->cots * sizeof *sum);
         memset(k1, 0, (size_t)u->ci * assay_exec_taps(u) * sizeof *k1);
-        for (uint32_t g = 0; g < x->groups; g++) {
+        for (uint32_t g = 0; g < x->plan->groups; g++) {
             add_tap_sums(x, u, g, k1);
             add_xhat_outer(x, &p, g);
         }
@@ -99,20 +99,22 @@ struct row {
 static const double *raw_row(const struct assay_exec *x, const struct unit *u, const struct row *r,
                              uint32_t c)
 {
-    return r->raw + (size_t)c * x->product[u->product].q;
+    return r->raw + (size_t)c * x->plan->product[u->product].q;
 }
 
 static double *param_out(const struct assay_exec *x, const struct row *r, uint32_t param)
 {
-    if (!r->out || param == NONE || x->graph->param[param].offset >= r->pass->columns) return NULL;
-    return r->out + x->graph->param[param].offset;
+    if (!r->out || param == NONE || x->plan->graph->param[param].offset >= r->pass->columns)
+        return NULL;
+    return r->out + x->plan->graph->param[param].offset;
 }
 
 // BN backward of channel c: dz = k1 dy + k0 + k2 xhat with dy in units of the referenced tensor.
 static void set_bn_constants(const struct assay_exec *x, const struct unit *u, const struct row *r,
                              uint32_t c, double slope, double m1, double m2)
 {
-    const uint32_t lanes = x->kern->lanes, tail = x->n - (x->groups - 1) * ASSAY_IMAGES;
+    const uint32_t lanes = x->plan->kern->lanes,
+                   tail = x->plan->n - (x->plan->groups - 1) * ASSAY_IMAGES;
     const size_t at = (size_t)c * lanes + r->index * ASSAY_IMAGES;
     float *k0 = AT(x, float, u->k0) + at, *last = AT(x, float, u->k0_last) + at,
           *k2 = AT(x, float, u->k2) + at;
@@ -127,8 +129,8 @@ static void set_bn_constants(const struct assay_exec *x, const struct unit *u, c
 static double weight_dot(const struct assay_exec *x, const struct unit *u, const struct row *r,
                          uint32_t c)
 {
-    const double *w =
-        AT(x, double, x->theta) + x->graph->param[u->p_weight].offset + (size_t)c * u->q;
+    const double *w = AT(x, double, x->plan->theta) + x->plan->graph->param[u->p_weight].offset +
+                      (size_t)c * u->q;
     const double *raw = raw_row(x, u, r, c);
     double s = 0;
     for (uint32_t q = 0; q < u->q; q++) s += w[q] * raw[u->col[q]];
@@ -158,10 +160,11 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
     double slope = 1, m1 = 0, m2 = 0;
     if (u->bn != NONE) {
         const double mean = AT(x, double, u->mean)[c], rstd = AT(x, double, u->rstd)[c];
-        const double gamma = u->p_gamma == NONE
-                                 ? 1
-                                 : AT(x, double, x->theta)[x->graph->param[u->p_gamma].offset + c];
-        const double s = r->scale * r->s[c], count = (double)x->n * u->oh * u->ow;
+        const double gamma =
+            u->p_gamma == NONE
+                ? 1
+                : AT(x, double, x->plan->theta)[x->plan->graph->param[u->p_gamma].offset + c];
+        const double s = r->scale * r->s[c], count = (double)x->plan->n * u->oh * u->ow;
         const double xdot =
             r->scale *
             (u->conv == NONE ? r->xdot[c] : (weight_dot(x, u, r, c) - mean * r->s[c]) * rstd);
@@ -180,13 +183,13 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
 static void finish_unit(const struct assay_exec *x, const struct pass *pass, const struct tensor *t,
                         const struct unit *u)
 {
-    const uint32_t rows = pass->frozen ? x->kern->lanes : x->kern->cots;
+    const uint32_t rows = pass->frozen ? x->plan->kern->lanes : x->plan->kern->cots;
     for (uint32_t i = 0; i < rows; i++) {
         struct row r = {.pass = pass, .index = i, .out = pass->out[i], .scale = u->g.scale};
         if (t->needs_sum) r.s = AT(x, double, t->sum) + (size_t)i * t->c + u->g.c_off;
         if (u->conv != NONE)
-            r.raw = AT(x, double, x->product[u->product].sum) +
-                    (size_t)i * u->co * x->product[u->product].q;
+            r.raw = AT(x, double, x->plan->product[u->product].sum) +
+                    (size_t)i * u->co * x->plan->product[u->product].q;
         else
             r.xdot = AT(x, double, u->xdot_sum) + (size_t)i * u->co;
         for (uint32_t c = 0; c < u->co; c++) channel_row(x, u, &r, c);
@@ -195,11 +198,11 @@ static void finish_unit(const struct assay_exec *x, const struct pass *pass, con
 
 void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
-    for (uint32_t i = 0; i < x->n_tensor; i++) {
-        const struct tensor *t = &x->tensor[i];
+    for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
+        const struct tensor *t = &x->plan->tensor[i];
         if (t->level != level) continue;
         for (uint32_t k = 0; k < t->n_unit; k++)
-            finish_unit(x, pass, t, &x->unit[x->reader[t->first_unit + k]]);
+            finish_unit(x, pass, t, &x->plan->unit[x->plan->reader[t->first_unit + k]]);
         if (pass->coef) assay_exec_finish_probes(x, t, pass->coef);
     }
 }

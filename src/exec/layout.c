@@ -3,27 +3,27 @@
 // the forward values and the gradient tensors use in turn.
 #include "exec/plan.h"
 
-static size_t place(struct assay_exec *x, size_t bytes)
+static size_t place(struct assay_plan *plan, size_t bytes)
 {
-    const size_t at = x->bytes;
-    x->bytes += assay_exec_align(bytes);
+    const size_t at = plan->bytes;
+    plan->bytes += assay_exec_align(bytes);
     return at;
 }
 
-static size_t place_f(struct assay_exec *x, size_t n)
+static size_t place_f(struct assay_plan *plan, size_t n)
 {
-    return place(x, n * sizeof(float));
+    return place(plan, n * sizeof(float));
 }
 
-static size_t place_d(struct assay_exec *x, size_t n)
+static size_t place_d(struct assay_plan *plan, size_t n)
 {
-    return place(x, n * sizeof(double));
+    return place(plan, n * sizeof(double));
 }
 
 // ---- constants and results --------------------------------------------------------------------
-static void place_common(struct assay_exec *x)
+static void place_common(struct assay_plan *plan)
 {
-    const struct assay_graph *g = x->graph;
+    const struct assay_graph *g = plan->graph;
     uint32_t c = 1;
     size_t plane = 1, row = 1;
     for (uint32_t i = 0; i < g->n_node; i++) {
@@ -32,34 +32,37 @@ static void place_common(struct assay_exec *x)
         if (g->node[i].w > row) row = g->node[i].w;
     }
     const uint32_t classes = g->node[g->n_node - 1].c;
-    x->theta = place_d(x, g->n_theta);
-    x->logits = place_d(x, (size_t)x->groups * ASSAY_IMAGES * classes);
-    x->valid = place_d(x, ASSAY_IMAGES);
-    x->valid_last = place_d(x, ASSAY_IMAGES);
-    x->ones = place_d(x, c);
-    x->zeros = place_d(x, c);
-    x->bn_sq = place_d(x, c);
-    if (!x->backward) return;
+    plan->theta = place_d(plan, g->n_theta);
+    plan->logits = place_d(plan, (size_t)plan->groups * ASSAY_IMAGES * classes);
+    plan->valid = place_d(plan, ASSAY_IMAGES);
+    plan->valid_last = place_d(plan, ASSAY_IMAGES);
+    plan->ones = place_d(plan, c);
+    plan->zeros = place_d(plan, c);
+    plan->bn_sq = place_d(plan, c);
+    if (!plan->backward) {
+        plan->signs = place(plan, plan->n * assay_plan_sign_words(plan) * sizeof(uint64_t));
+        return;
+    }
     // A plane, four rows and the margins of a pooling window.
-    x->scratch = place_f(x, (plane + 4 * row + 2 * UINT8_MAX) * x->kern->lanes);
-    x->spread = place_f(x, plane * x->kern->lanes);
-    x->lane_rows = place_d(x, ASSAY_IMAGES * g->n_theta);
-    x->cotangent = place_f(x, (size_t)x->groups * classes * x->kern->lanes);
+    plan->scratch = place_f(plan, (plane + 4 * row + 2 * UINT8_MAX) * plan->kern->lanes);
+    plan->spread = place_f(plan, plane * plan->kern->lanes);
+    plan->lane_rows = place_d(plan, ASSAY_IMAGES * g->n_theta);
+    plan->cotangent = place_f(plan, (size_t)plan->groups * classes * plan->kern->lanes);
 }
 
-static bool is_lifted(const struct assay_exec *x, const struct unit *u)
+static bool is_lifted(const struct assay_plan *plan, const struct unit *u)
 {
-    const uint32_t px = x->kern->lift_px;
+    const uint32_t px = plan->kern->lift_px;
     return px > 0 && u->ow % px == 0 && u->kernel == 3 && u->stride == 1 && u->dilation == 1 &&
            u->pad == 1 && u->ci > u->groups;
 }
 
-static void place_parities(struct assay_exec *x, struct unit *u)
+static void place_parities(struct assay_plan *plan, struct unit *u)
 {
     const uint32_t s = u->stride;
     uint32_t halo = 0;
     u->n_parity = s * s;
-    u->lifted = is_lifted(x, u);
+    u->lifted = is_lifted(plan, u);
     for (uint32_t i = 0; i < u->n_parity; i++) {
         struct parity *p = &u->parity[i];
         p->ry = i / s, p->rx = i % s, p->taps = 0;
@@ -74,8 +77,8 @@ static void place_parities(struct assay_exec *x, struct unit *u)
                 p->taps++;
             }
         }
-        p->off = place(x, (p->taps + 1) * sizeof(int32_t));
-        p->weight = place_f(x, u->groups * assay_exec_packed(u, p) + 1);
+        p->off = place(plan, (p->taps + 1) * sizeof(int32_t));
+        p->weight = place_f(plan, u->groups * assay_exec_packed(u, p) + 1);
     }
     // Rows: a strip is read as far from its ends as the taps reach. Columns: dz of all is there,
     // and is read up to (x + pad) / s for x in [0, w).
@@ -84,89 +87,90 @@ static void place_parities(struct assay_exec *x, struct unit *u)
     u->halo = halo;
 }
 
-static void place_unit(struct assay_exec *x, struct unit *u)
+static void place_unit(struct assay_plan *plan, struct unit *u)
 {
-    const uint32_t lanes = x->kern->lanes, taps = u->conv != NONE ? assay_exec_taps(u) : 0;
+    const uint32_t lanes = plan->kern->lanes, taps = u->conv != NONE ? assay_exec_taps(u) : 0;
     const size_t weights = (size_t)u->co * u->q;
-    u->mean = place_d(x, u->co);
-    u->rstd = place_d(x, u->co);
+    u->mean = place_d(plan, u->co);
+    u->rstd = place_d(plan, u->co);
     if (u->conv != NONE) {
-        u->taps_off = place(x, taps * sizeof(int32_t));
-        u->weight64 = place_d(x, weights);
-        u->bias64 = place_d(x, u->co);
+        u->taps_off = place(plan, taps * sizeof(int32_t));
+        u->weight64 = place_d(plan, weights);
+        u->bias64 = place_d(plan, u->co);
     }
-    if (!x->backward || !u->live) return;
-    u->k0 = place_f(x, (size_t)u->co * lanes);
-    u->k0_last = place_f(x, (size_t)u->co * lanes);
-    u->k1 = place_f(x, u->co);
-    u->k2 = place_f(x, (size_t)u->co * lanes);
+    if (!plan->backward || !u->live) return;
+    u->k0 = place_f(plan, (size_t)u->co * lanes);
+    u->k0_last = place_f(plan, (size_t)u->co * lanes);
+    u->k1 = place_f(plan, u->co);
+    u->k2 = place_f(plan, (size_t)u->co * lanes);
     if (u->conv == NONE) return;
-    u->a_sum = place_d(x, (size_t)u->ci * taps);
-    u->xa_sum = place_d(x, weights);
-    if (u->wants_dx) place_parities(x, u);
+    u->a_sum = place_d(plan, (size_t)u->ci * taps);
+    u->xa_sum = place_d(plan, weights);
+    if (u->wants_dx) place_parities(plan, u);
 }
 
 // What one level accumulates: floats, or their totals in double.
-static void place_level(struct assay_exec *x, uint32_t level, bool total)
+static void place_level(struct assay_plan *plan, uint32_t level, bool total)
 {
-    const size_t lanes = x->kern->lanes, size = total ? sizeof(double) : sizeof(float);
-    for (uint32_t i = 0; i < x->n_tensor; i++) {
-        struct tensor *t = &x->tensor[i];
+    const size_t lanes = plan->kern->lanes, size = total ? sizeof(double) : sizeof(float);
+    for (uint32_t i = 0; i < plan->n_tensor; i++) {
+        struct tensor *t = &plan->tensor[i];
         if (t->level != level) continue;
-        if (t->needs_sum) *(total ? &t->sum : &t->acc) = place(x, t->c * lanes * size);
+        if (t->needs_sum) *(total ? &t->sum : &t->acc) = place(plan, t->c * lanes * size);
         for (uint32_t k = 0; k < t->n_probe; k++) {
-            struct probe *p = &x->probe[t->first_probe + k];
-            const uint32_t c = x->graph->node[p->node].c;
-            *(total ? &p->sum : &p->acc) = place(x, c * lanes * size);
+            struct probe *p = &plan->probe[t->first_probe + k];
+            const uint32_t c = plan->graph->node[p->node].c;
+            *(total ? &p->sum : &p->acc) = place(plan, c * lanes * size);
         }
         for (uint32_t k = 0; k < t->n_unit; k++) {
-            struct unit *u = &x->unit[x->reader[t->first_unit + k]];
+            struct unit *u = &plan->unit[plan->reader[t->first_unit + k]];
             if (u->conv == NONE)
-                *(total ? &u->xdot_sum : &u->xdot_acc) = place(x, u->co * lanes * size);
+                *(total ? &u->xdot_sum : &u->xdot_acc) = place(plan, u->co * lanes * size);
         }
         for (uint32_t k = 0; k < t->n_product; k++) {
-            struct product *p = &x->product[t->first_product + k];
-            const size_t n = (size_t)x->unit[p->unit].co * p->q;
-            *(total ? &p->sum : &p->acc) = place(x, n * lanes * size);
-            if (!total) p->lift = place(x, assay_exec_lift_bytes(x, p));
+            struct product *p = &plan->product[t->first_product + k];
+            const size_t n = (size_t)plan->unit[p->unit].co * p->q;
+            *(total ? &p->sum : &p->acc) = place(plan, n * lanes * size);
+            if (!total) p->lift = place(plan, assay_exec_lift_bytes(plan, p));
         }
     }
 }
 
 // Levels are done one after another and share the room; float accumulators have a range of their
 // own because they are zero between levels.
-static void place_sums(struct assay_exec *x)
+static void place_sums(struct assay_plan *plan)
 {
     for (int total = 0; total < 2; total++) {
-        const size_t begin = x->bytes;
+        const size_t begin = plan->bytes;
         size_t end = begin;
-        for (uint32_t level = 0; level < x->n_level; level++) {
-            x->bytes = begin;
-            place_level(x, level, total);
-            if (x->bytes > end) end = x->bytes;
+        for (uint32_t level = 0; level < plan->n_level; level++) {
+            plan->bytes = begin;
+            place_level(plan, level, total);
+            if (plan->bytes > end) end = plan->bytes;
         }
-        x->bytes = end;
+        plan->bytes = end;
     }
 }
 
 // ---- saved activations and scratch with halos, all in one zeroed range
 // ----------------------------
-static bool saves_act(const struct assay_exec *x, uint32_t node)
+static bool saves_act(const struct assay_plan *plan, uint32_t node)
 {
-    if (!x->backward) return false;
-    if (x->graph->node[node].op == ASSAY_OP_RELU) return x->slot[node].live;
-    for (uint32_t u = 0; u < x->n_unit; u++) {
-        if (x->unit[u].conv != NONE && x->unit[u].live && x->unit[u].src == node) return true;
+    if (!plan->backward) return false;
+    if (plan->graph->node[node].op == ASSAY_OP_RELU) return plan->slot[node].live;
+    for (uint32_t u = 0; u < plan->n_unit; u++) {
+        if (plan->unit[u].conv != NONE && plan->unit[u].live && plan->unit[u].src == node)
+            return true;
     }
     return false;
 }
 
 // Scratch of one shape is shared by all units of that shape; another shape would leave stale halos.
-static void place_scratch(struct assay_exec *x, uint32_t i)
+static void place_scratch(struct assay_plan *plan, uint32_t i)
 {
-    struct unit *u = &x->unit[i];
+    struct unit *u = &plan->unit[i];
     for (uint32_t j = 0; j < i; j++) {
-        const struct unit *v = &x->unit[j];
+        const struct unit *v = &plan->unit[j];
         if (v->conv == NONE) continue;
         if (v->pad64 && v->ci == u->ci && v->h == u->h && v->w == u->w && v->pad == u->pad)
             u->pad64 = v->pad64;
@@ -174,59 +178,60 @@ static void place_scratch(struct assay_exec *x, uint32_t i)
     }
     if (u->pad > 0 && !u->pad64) {
         u->pad64 =
-            place_d(x, (size_t)u->ci * (u->h + 2 * u->pad) * (u->w + 2 * u->pad) * ASSAY_IMAGES);
+            place_d(plan, (size_t)u->ci * (u->h + 2 * u->pad) * (u->w + 2 * u->pad) * ASSAY_IMAGES);
     }
-    if (x->backward && u->wants_dx && !u->dz) {
-        u->dz = place_f(x, assay_exec_dz(u) * x->kern->lanes);
+    if (plan->backward && u->wants_dx && !u->dz) {
+        u->dz = place_f(plan, assay_exec_dz(u) * plan->kern->lanes);
     }
 }
 
-static void place_kept(struct assay_exec *x, uint32_t i)
+static void place_kept(struct assay_plan *plan, uint32_t i)
 {
-    const struct assay_node *n = &x->graph->node[i];
-    struct slot *s = &x->slot[i];
-    const size_t pixels = x->groups * assay_exec_pixels(n);
-    if (n->op == ASSAY_OP_AVG_POOL) s->inv = place_d(x, (size_t)n->h * n->w);
-    if (!x->backward) return;
+    const struct assay_node *n = &plan->graph->node[i];
+    struct slot *s = &plan->slot[i];
+    const size_t pixels = plan->groups * assay_exec_pixels(n);
+    if (n->op == ASSAY_OP_AVG_POOL) s->inv = place_d(plan, (size_t)n->h * n->w);
+    if (!plan->backward) return;
     const bool bn_kept = s->kept && n->op == ASSAY_OP_BN && !n->affine;
     if (n->op == ASSAY_OP_MAX_POOL || (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
-        s->xhat = place_f(x, pixels * ASSAY_IMAGES);
-    if (s->kept) s->keep = bn_kept ? s->xhat : place_f(x, pixels * ASSAY_IMAGES);
-    if (x->mixes && n->op == ASSAY_OP_RELU) s->gate = place(x, pixels);
+        s->xhat = place_f(plan, pixels * ASSAY_IMAGES);
+    if (s->kept) s->keep = bn_kept ? s->xhat : place_f(plan, pixels * ASSAY_IMAGES);
+    if (plan->mixes && n->op == ASSAY_OP_RELU) s->gate = place(plan, pixels);
 }
 
-static void place_saved(struct assay_exec *x)
+static void place_saved(struct assay_plan *plan)
 {
-    const struct assay_graph *g = x->graph;
-    x->zero_begin = x->bytes;
+    const struct assay_graph *g = plan->graph;
+    plan->zero_begin = plan->bytes;
     for (uint32_t i = 0; i < g->n_node; i++) {
-        struct slot *s = &x->slot[i];
+        struct slot *s = &plan->slot[i];
         const struct assay_node *n = &g->node[i];
-        if (!saves_act(x, i)) continue;
-        s->act = place_f(x, (size_t)x->groups * n->c * (size_t)assay_exec_act_plane(n, s->halo));
+        if (!saves_act(plan, i)) continue;
+        s->act =
+            place_f(plan, (size_t)plan->groups * n->c * (size_t)assay_exec_act_plane(n, s->halo));
     }
-    for (uint32_t i = 0; i < x->n_unit; i++) {
-        if (x->unit[i].conv != NONE) place_scratch(x, i);
+    for (uint32_t i = 0; i < plan->n_unit; i++) {
+        if (plan->unit[i].conv != NONE) place_scratch(plan, i);
     }
-    x->zero_end = x->bytes;
-    for (uint32_t i = 0; i < g->n_node; i++) place_kept(x, i);
+    plan->zero_end = plan->bytes;
+    for (uint32_t i = 0; i < g->n_node; i++) place_kept(plan, i);
 }
 
-int assay_exec_layout(struct assay_exec *x, struct assay_err *err)
+int assay_plan_layout(struct assay_plan *plan, struct assay_err *err)
 {
-    x->bytes = 64; // offset 0 means "none"
-    place_common(x);
-    for (uint32_t i = 0; i < x->n_unit; i++) place_unit(x, &x->unit[i]);
+    plan->bytes = 64; // offset 0 means "none"
+    place_common(plan);
+    for (uint32_t i = 0; i < plan->n_unit; i++) place_unit(plan, &plan->unit[i]);
     uint32_t q = 0;
-    for (uint32_t i = 0; x->backward && i < x->n_product; i++) {
-        x->product[i].off = place(x, x->product[i].q * sizeof(ptrdiff_t));
-        if (x->product[i].q > q) q = x->product[i].q;
+    for (uint32_t i = 0; plan->backward && i < plan->n_product; i++) {
+        plan->product[i].off = place(plan, plan->product[i].q * sizeof(ptrdiff_t));
+        if (plan->product[i].q > q) q = plan->product[i].q;
     }
-    x->own_off = place(x, q * sizeof(ptrdiff_t));
-    if (x->backward) {
-        assay_exec_join_jobs(x);
-        place_sums(x);
+    plan->own_off = place(plan, q * sizeof(ptrdiff_t));
+    if (plan->backward) {
+        assay_plan_join(plan);
+        place_sums(plan);
     }
-    place_saved(x);
-    return assay_exec_place_region(x, err);
+    place_saved(plan);
+    return assay_plan_region(plan, err);
 }

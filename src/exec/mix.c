@@ -2,34 +2,35 @@
 // Mixes: derivatives with respect to coefficients, and forward passes on one piece of the network.
 #include <string.h>
 
-#include "exec/plan.h"
+#include "exec/run.h"
 
 // ---- plan -------------------------------------------------------------------------------------
-static void add_probes(struct assay_exec *x, uint32_t mix)
+static void add_probes(struct assay_plan *plan, uint32_t mix)
 {
-    const struct assay_node *n = &x->graph->node[mix];
+    const struct assay_node *n = &plan->graph->node[mix];
     for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
-        const uint32_t in = x->graph->in[k];
-        if (x->graph->node[in].op == ASSAY_OP_ZERO) continue;
-        x->slot[in].kept = true;
-        x->probe[x->n_probe++] = (struct probe){.edge = k, .node = in, .g = x->slot[mix].g};
+        const uint32_t in = plan->graph->in[k];
+        if (plan->graph->node[in].op == ASSAY_OP_ZERO) continue;
+        plan->slot[in].kept = true;
+        plan->probe[plan->n_probe++] =
+            (struct probe){.edge = k, .node = in, .g = plan->slot[mix].g};
     }
 }
 
-int assay_exec_plan_probes(struct assay_exec *x, struct assay_err *err)
+int assay_plan_probes(struct assay_plan *plan, struct assay_err *err)
 {
-    const struct assay_graph *g = x->graph;
-    x->n_probe = 0;
-    x->probe = assay_arena_alloc(&x->meta, (g->n_in + 1) * sizeof *x->probe);
-    if (!x->probe)
+    const struct assay_graph *g = plan->graph;
+    plan->n_probe = 0;
+    plan->probe = assay_arena_alloc(&plan->meta, (g->n_in + 1) * sizeof *plan->probe);
+    if (!plan->probe)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
-    for (uint32_t t = 0; t < x->n_tensor; t++) {
-        x->tensor[t].first_probe = x->n_probe;
-        for (uint32_t i = 0; x->mixes && i < g->n_node; i++) {
-            const struct slot *s = &x->slot[i];
-            if (g->node[i].mix && s->needs_grad && s->g.tensor == t) add_probes(x, i);
+    for (uint32_t t = 0; t < plan->n_tensor; t++) {
+        plan->tensor[t].first_probe = plan->n_probe;
+        for (uint32_t i = 0; plan->mixes && i < g->n_node; i++) {
+            const struct slot *s = &plan->slot[i];
+            if (g->node[i].mix && s->needs_grad && s->g.tensor == t) add_probes(plan, i);
         }
-        x->tensor[t].n_probe = x->n_probe - x->tensor[t].first_probe;
+        plan->tensor[t].n_probe = plan->n_probe - plan->tensor[t].first_probe;
     }
     return ASSAY_OK;
 }
@@ -37,13 +38,14 @@ int assay_exec_plan_probes(struct assay_exec *x, struct assay_err *err)
 // ---- forward ----------------------------------------------------------------------------------
 static uint8_t *gates(const struct assay_exec *x, uint32_t node, uint32_t group)
 {
-    return AT(x, uint8_t, x->slot[node].gate) + group * assay_exec_pixels(&x->graph->node[node]);
+    return AT(x, uint8_t, x->plan->slot[node].gate) +
+           group * assay_exec_pixels(&x->plan->graph->node[node]);
 }
 
 static void keep_gates(struct assay_exec *x, uint32_t node)
 {
-    const size_t pixels = assay_exec_pixels(&x->graph->node[node]);
-    for (uint32_t g = 0; g < x->groups; g++) {
+    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
+    for (uint32_t g = 0; g < x->plan->groups; g++) {
         const double *v = assay_exec_value(x, node, g);
         uint8_t *gate = gates(x, node, g);
         for (size_t p = 0; p < pixels; p++, v += ASSAY_IMAGES)
@@ -53,22 +55,22 @@ static void keep_gates(struct assay_exec *x, uint32_t node)
 
 void assay_exec_keep(struct assay_exec *x, uint32_t node)
 {
-    const struct slot *s = &x->slot[node];
-    const size_t pixels = assay_exec_pixels(&x->graph->node[node]);
+    const struct slot *s = &x->plan->slot[node];
+    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
     if (s->gate && !x->held) keep_gates(x, node);
     if (!s->keep || s->keep == s->xhat) return;
     const struct assay_planes p = {.c = 1, .h = 1, .w = (uint32_t)pixels};
-    for (uint32_t g = 0; g < x->groups; g++) {
-        x->kern->save_f32(&p, assay_exec_value(x, node, g),
-                          AT(x, float, s->keep) + g * pixels * ASSAY_IMAGES);
+    for (uint32_t g = 0; g < x->plan->groups; g++) {
+        x->plan->kern->save_f32(&p, assay_exec_value(x, node, g),
+                                AT(x, float, s->keep) + g * pixels * ASSAY_IMAGES);
     }
 }
 
 void assay_exec_held_relu(struct assay_exec *x, uint32_t node)
 {
-    const size_t pixels = assay_exec_pixels(&x->graph->node[node]);
-    const uint32_t src = x->graph->in[x->graph->node[node].in];
-    for (uint32_t g = 0; g < x->groups; g++) {
+    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
+    const uint32_t src = x->plan->graph->in[x->plan->graph->node[node].in];
+    for (uint32_t g = 0; g < x->plan->groups; g++) {
         const double *in = assay_exec_value(x, src, g);
         double *out = assay_exec_value(x, node, g);
         const uint8_t *gate = gates(x, node, g);
@@ -79,10 +81,11 @@ void assay_exec_held_relu(struct assay_exec *x, uint32_t node)
 
 void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node)
 {
-    const struct assay_node *n = &x->graph->node[node], *in = &x->graph->node[x->graph->in[n->in]];
+    const struct assay_node *n = &x->plan->graph->node[node],
+                            *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
     const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES;
-    for (uint32_t g = 0; g < x->groups; g++) {
-        const double *src = assay_exec_value(x, x->graph->in[n->in], g);
+    for (uint32_t g = 0; g < x->plan->groups; g++) {
+        const double *src = assay_exec_value(x, x->plan->graph->in[n->in], g);
         const float *arg = assay_exec_xhat(x, node, g);
         double *out = assay_exec_value(x, node, g);
         for (size_t i = 0; i < n->c * plane; i++) {
@@ -98,9 +101,9 @@ void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node)
 void assay_exec_clear_probes(const struct assay_exec *x, const struct tensor *t)
 {
     for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
-        const struct probe *p = &x->probe[i];
-        const size_t c = x->graph->node[p->node].c;
-        memset(AT(x, double, p->sum), 0, c * x->kern->cots * sizeof(double));
+        const struct probe *p = &x->plan->probe[i];
+        const size_t c = x->plan->graph->node[p->node].c;
+        memset(AT(x, double, p->sum), 0, c * x->plan->kern->cots * sizeof(double));
     }
 }
 
@@ -108,23 +111,23 @@ void assay_exec_run_probes(const struct assay_exec *x, const struct tensor *t, u
                            bool flush)
 {
     for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
-        const struct probe *p = &x->probe[i];
-        const struct assay_node *n = &x->graph->node[p->node];
+        const struct probe *p = &x->plan->probe[i];
+        const struct assay_node *n = &x->plan->graph->node[p->node];
         const float *v =
-            AT(x, float, x->slot[p->node].keep) + group * assay_exec_pixels(n) * ASSAY_IMAGES;
+            AT(x, float, x->plan->slot[p->node].keep) + group * assay_exec_pixels(n) * ASSAY_IMAGES;
         float *acc = AT(x, float, p->acc);
-        x->kern->sum_f32(n->c, n->h * n->w, assay_exec_ref(x, &p->g, group), v, acc);
-        if (flush) x->kern->flush_f32(n->c, acc, AT(x, double, p->sum), n->c, true);
+        x->plan->kern->sum_f32(n->c, n->h * n->w, assay_exec_ref(x, &p->g, group), v, acc);
+        if (flush) x->plan->kern->flush_f32(n->c, acc, AT(x, double, p->sum), n->c, true);
     }
 }
 
 void assay_exec_finish_probes(const struct assay_exec *x, const struct tensor *t, double *coef)
 {
     for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
-        const struct probe *p = &x->probe[i];
+        const struct probe *p = &x->plan->probe[i];
         const double *sum = AT(x, double, p->sum);
         double total = 0;
-        for (uint32_t c = 0; c < x->graph->node[p->node].c; c++) total += sum[c];
+        for (uint32_t c = 0; c < x->plan->graph->node[p->node].c; c++) total += sum[c];
         coef[p->edge] = (double)p->g.scale * total;
     }
 }

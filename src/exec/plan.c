@@ -12,110 +12,111 @@ static int no_memory(struct assay_err *err)
 }
 
 // Whether the user of an edge has a gradient for the node that it reads.
-static bool pulls(const struct assay_exec *x, uint32_t edge)
+static bool pulls(const struct assay_plan *plan, uint32_t edge)
 {
-    const uint32_t user = x->user[edge];
-    return x->slot[user].live && !(x->graph->node[user].mix && x->graph->coef[edge] == 0);
+    const uint32_t user = plan->user[edge];
+    return plan->slot[user].live && !(plan->graph->node[user].mix && plan->graph->coef[edge] == 0);
 }
 
-static void mark_live(struct assay_exec *x)
+static void mark_live(struct assay_plan *plan)
 {
-    const struct assay_graph *g = x->graph;
-    x->slot[g->n_node - 1].live = true;
-    x->mixes = false;
+    const struct assay_graph *g = plan->graph;
+    plan->slot[g->n_node - 1].live = true;
+    plan->mixes = false;
     for (uint32_t i = g->n_node; i-- > 0;) {
         const struct assay_node *n = &g->node[i];
-        x->mixes |= n->mix;
-        for (uint32_t k = n->in; k < n->in + n->n_in; k++) x->slot[g->in[k]].live |= pulls(x, k);
+        plan->mixes |= n->mix;
+        for (uint32_t k = n->in; k < n->in + n->n_in; k++)
+            plan->slot[g->in[k]].live |= pulls(plan, k);
     }
 }
 
 // The edges, grouped by the node that they read.
-static void index_edges(struct assay_exec *x)
+static void index_edges(struct assay_plan *plan)
 {
-    const struct assay_graph *g = x->graph;
+    const struct assay_graph *g = plan->graph;
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
         for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
-            x->user[k] = i;
-            x->edge_first[g->in[k] + 2]++;
+            plan->user[k] = i;
+            plan->edge_first[g->in[k] + 2]++;
         }
     }
-    for (uint32_t i = 0; i < g->n_node; i++) x->edge_first[i + 2] += x->edge_first[i + 1];
-    for (uint32_t k = 0; k < g->n_in; k++) x->edge[x->edge_first[g->in[k] + 1]++] = k;
+    for (uint32_t i = 0; i < g->n_node; i++) plan->edge_first[i + 2] += plan->edge_first[i + 1];
+    for (uint32_t k = 0; k < g->n_in; k++) plan->edge[plan->edge_first[g->in[k] + 1]++] = k;
 }
 
-int assay_exec_plan_users(struct assay_exec *x, struct assay_err *err)
+int assay_plan_users(struct assay_plan *plan, struct assay_err *err)
 {
-    const struct assay_graph *g = x->graph;
-    x->slot = assay_arena_zalloc(&x->meta, g->n_node * sizeof *x->slot);
-    x->edge_first = assay_arena_zalloc(&x->meta, (g->n_node + 2) * sizeof *x->edge_first);
-    x->edge = assay_arena_alloc(&x->meta, (g->n_in + 1) * sizeof *x->edge);
-    x->user = assay_arena_alloc(&x->meta, (g->n_in + 1) * sizeof *x->user);
-    if (!x->slot || !x->edge_first || !x->edge || !x->user) return no_memory(err);
-    index_edges(x);
-    mark_live(x);
+    const struct assay_graph *g = plan->graph;
+    plan->slot = assay_arena_zalloc(&plan->meta, g->n_node * sizeof *plan->slot);
+    plan->edge_first = assay_arena_zalloc(&plan->meta, (g->n_node + 2) * sizeof *plan->edge_first);
+    plan->edge = assay_arena_alloc(&plan->meta, (g->n_in + 1) * sizeof *plan->edge);
+    plan->user = assay_arena_alloc(&plan->meta, (g->n_in + 1) * sizeof *plan->user);
+    if (!plan->slot || !plan->edge_first || !plan->edge || !plan->user) return no_memory(err);
+    index_edges(plan);
+    mark_live(plan);
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
-        struct slot *s = &x->slot[i];
+        struct slot *s = &plan->slot[i];
         s->unit = NONE;
         s->needs_grad = n->n_param > 0 || n->mix;
         for (uint32_t j = 0; j < n->n_in; j++)
-            s->needs_grad |= x->slot[g->in[n->in + j]].needs_grad;
+            s->needs_grad |= plan->slot[g->in[n->in + j]].needs_grad;
         s->needs_grad &= s->live;
     }
     return ASSAY_OK;
 }
 
 // The edges that read a node.
-static uint32_t edges(const struct assay_exec *x, uint32_t node, const uint32_t **list)
+static uint32_t edges(const struct assay_plan *plan, uint32_t node, const uint32_t **list)
 {
-    *list = x->edge + x->edge_first[node];
-    return x->edge_first[node + 1] - x->edge_first[node];
+    *list = plan->edge + plan->edge_first[node];
+    return plan->edge_first[node + 1] - plan->edge_first[node];
 }
 
 // The edge that pulls back all of a node's gradient, if there is one only, else NONE.
-static uint32_t sole_pull(const struct assay_exec *x, uint32_t node)
+static uint32_t sole_pull(const struct assay_plan *plan, uint32_t node)
 {
     const uint32_t *list;
-    const uint32_t n = edges(x, node, &list);
+    const uint32_t n = edges(plan, node, &list);
     uint32_t found = NONE;
     for (uint32_t i = 0; i < n; i++) {
-        if (!pulls(x, list[i])) continue;
+        if (!pulls(plan, list[i])) continue;
         if (found != NONE) return NONE;
         found = list[i];
     }
     return found;
 }
 
-static bool is_op(const struct assay_exec *x, uint32_t node, enum assay_op op)
+static bool is_op(const struct assay_plan *plan, uint32_t node, enum assay_op op)
 {
-    return x->graph->node[node].op == op;
+    return plan->graph->node[node].op == op;
 }
 
 // The node that reads a node, if it alone does and once only, else NONE.
-static uint32_t sole_user(const struct assay_exec *x, uint32_t node)
+static uint32_t sole_user(const struct assay_plan *plan, uint32_t node)
 {
     const uint32_t *list;
-    return edges(x, node, &list) == 1 ? x->user[list[0]] : NONE;
+    return edges(plan, node, &list) == 1 ? plan->user[list[0]] : NONE;
 }
 
-static bool conv_users_only(const struct assay_exec *x, uint32_t node)
+static bool conv_users_only(const struct assay_plan *plan, uint32_t node)
 {
     const uint32_t *list;
-    const uint32_t n = edges(x, node, &list);
+    const uint32_t n = edges(plan, node, &list);
     for (uint32_t i = 0; i < n; i++) {
-        if (!is_op(x, x->user[list[i]], ASSAY_OP_CONV)) return false;
+        if (!is_op(plan, plan->user[list[i]], ASSAY_OP_CONV)) return false;
     }
     return n > 0;
 }
 
 // ---- units ------------------------------------------------------------------------------------
-static void take_params(const struct assay_exec *x, uint32_t node, struct unit *u)
+static void take_params(const struct assay_plan *plan, uint32_t node, struct unit *u)
 {
-    const struct assay_node *n = &x->graph->node[node];
+    const struct assay_node *n = &plan->graph->node[node];
     for (uint32_t i = n->param; i < n->param + n->n_param; i++) {
-        switch ((enum assay_role)x->graph->param[i].role) {
+        switch ((enum assay_role)plan->graph->param[i].role) {
         case ASSAY_CONV_WEIGHT:
         case ASSAY_LINEAR_WEIGHT:
             u->p_weight = i;
@@ -133,9 +134,9 @@ static void take_params(const struct assay_exec *x, uint32_t node, struct unit *
     }
 }
 
-static void set_geometry(const struct assay_exec *x, struct unit *u)
+static void set_geometry(const struct assay_plan *plan, struct unit *u)
 {
-    const struct assay_node *n = &x->graph->node[u->conv], *in = &x->graph->node[u->src];
+    const struct assay_node *n = &plan->graph->node[u->conv], *in = &plan->graph->node[u->src];
     const bool linear = n->op == ASSAY_OP_LINEAR; // a 1x1 convolution of 1x1 maps
     u->ci = in->c, u->co = n->c;
     u->groups = linear ? 1 : n->groups;
@@ -143,8 +144,8 @@ static void set_geometry(const struct assay_exec *x, struct unit *u)
     u->pad = linear ? 0 : n->pad, u->dilation = linear ? 1 : n->dilation;
     u->h = in->h, u->w = in->w, u->oh = n->h, u->ow = n->w;
     u->q = u->ci / u->groups * assay_exec_taps(u);
-    u->wants_dx = u->live && x->slot[u->src].needs_grad;
-    struct slot *s = &x->slot[u->src];
+    u->wants_dx = u->live && plan->slot[u->src].needs_grad;
+    struct slot *s = &plan->slot[u->src];
     if (u->live && u->pad > s->halo) s->halo = u->pad;
 }
 
@@ -159,180 +160,181 @@ static int check_unit(const struct unit *u, struct assay_err *err)
     return ASSAY_OK;
 }
 
-static int add_unit(struct assay_exec *x, uint32_t node, struct assay_err *err)
+static int add_unit(struct assay_plan *plan, uint32_t node, struct assay_err *err)
 {
-    const struct assay_node *n = &x->graph->node[node];
-    const uint32_t src = x->graph->in[n->in];
-    if (n->op == ASSAY_OP_BN && x->slot[src].unit != NONE && x->slot[src].fused) {
-        struct unit *u = &x->unit[x->slot[src].unit];
+    const struct assay_node *n = &plan->graph->node[node];
+    const uint32_t src = plan->graph->in[n->in];
+    if (n->op == ASSAY_OP_BN && plan->slot[src].unit != NONE && plan->slot[src].fused) {
+        struct unit *u = &plan->unit[plan->slot[src].unit];
         u->bn = node;
-        x->slot[node].unit = x->slot[src].unit;
-        take_params(x, node, u);
+        plan->slot[node].unit = plan->slot[src].unit;
+        take_params(plan, node, u);
         return ASSAY_OK;
     }
-    struct unit *u = &x->unit[x->n_unit];
+    struct unit *u = &plan->unit[plan->n_unit];
     memset(u, 0, sizeof *u);
     u->conv = u->bn = u->p_weight = u->p_gamma = u->p_beta = u->p_bias = NONE;
     u->src = src;
-    u->live = x->slot[node].live;
-    x->slot[node].unit = x->n_unit++;
-    take_params(x, node, u);
+    u->live = plan->slot[node].live;
+    plan->slot[node].unit = plan->n_unit++;
+    take_params(plan, node, u);
     if (n->op == ASSAY_OP_BN) {
         u->bn = node, u->co = n->c, u->oh = n->h, u->ow = n->w;
-        u->wants_dx = u->live && x->slot[src].needs_grad;
+        u->wants_dx = u->live && plan->slot[src].needs_grad;
         return ASSAY_OK;
     }
     u->conv = node;
-    set_geometry(x, u);
-    const uint32_t user = sole_user(x, node);
+    set_geometry(plan, u);
+    const uint32_t user = sole_user(plan, node);
     // A bias between them would count in none of the unit's sums.
-    x->slot[node].fused = n->op == ASSAY_OP_CONV && user != NONE && is_op(x, user, ASSAY_OP_BN);
+    plan->slot[node].fused =
+        n->op == ASSAY_OP_CONV && user != NONE && is_op(plan, user, ASSAY_OP_BN);
     return check_unit(u, err);
 }
 
-int assay_exec_plan_units(struct assay_exec *x, struct assay_err *err)
+int assay_plan_units(struct assay_plan *plan, struct assay_err *err)
 {
-    const struct assay_graph *g = x->graph;
-    x->unit = assay_arena_alloc(&x->meta, (g->n_node + 1) * sizeof *x->unit);
-    if (!x->unit) return no_memory(err);
-    x->n_unit = 0;
+    const struct assay_graph *g = plan->graph;
+    plan->unit = assay_arena_alloc(&plan->meta, (g->n_node + 1) * sizeof *plan->unit);
+    if (!plan->unit) return no_memory(err);
+    plan->n_unit = 0;
     for (uint32_t i = 0; i < g->n_node; i++) {
         const enum assay_op op = (enum assay_op)g->node[i].op;
         if (op == ASSAY_OP_CONV || op == ASSAY_OP_LINEAR || op == ASSAY_OP_BN)
-            ASSAY_TRY(add_unit(x, i, err));
-        if (op == ASSAY_OP_RELU) x->slot[i].fused = conv_users_only(x, i);
+            ASSAY_TRY(add_unit(plan, i, err));
+        if (op == ASSAY_OP_RELU) plan->slot[i].fused = conv_users_only(plan, i);
     }
     return ASSAY_OK;
 }
 
 // ---- gradient tensors -------------------------------------------------------------------------
-static uint32_t level_of(const struct assay_exec *x, uint32_t tensor)
+static uint32_t level_of(const struct assay_plan *plan, uint32_t tensor)
 {
-    return x->tensor[tensor].level;
+    return plan->tensor[tensor].level;
 }
 
 // The gradient that user `u` of a tensor reads, and the level at which it can be read.
-static struct ref gradient_read(const struct assay_exec *x, uint32_t u, uint32_t *level)
+static struct ref gradient_read(const struct assay_plan *plan, uint32_t u, uint32_t *level)
 {
-    const struct slot *s = &x->slot[u];
-    const struct unit *unit = s->unit != NONE ? &x->unit[s->unit] : NULL;
-    const struct ref g = unit && unit->bn != NONE ? x->slot[unit->bn].g : s->g;
-    *level = level_of(x, g.tensor) + (unit && unit->bn != NONE ? 1 : 0);
+    const struct slot *s = &plan->slot[u];
+    const struct unit *unit = s->unit != NONE ? &plan->unit[s->unit] : NULL;
+    const struct ref g = unit && unit->bn != NONE ? plan->slot[unit->bn].g : s->g;
+    *level = level_of(plan, g.tensor) + (unit && unit->bn != NONE ? 1 : 0);
     return g;
 }
 
 // What an edge into an add or a concatenation pulls back of that node's gradient.
-static struct ref part_of(const struct assay_exec *x, uint32_t edge, struct ref gradient)
+static struct ref part_of(const struct assay_plan *plan, uint32_t edge, struct ref gradient)
 {
-    const struct assay_node *n = &x->graph->node[x->user[edge]];
-    if (n->op == ASSAY_OP_ADD) gradient.scale *= (float)x->graph->coef[edge];
+    const struct assay_node *n = &plan->graph->node[plan->user[edge]];
+    if (n->op == ASSAY_OP_ADD) gradient.scale *= (float)plan->graph->coef[edge];
     for (uint32_t k = n->in; n->op == ASSAY_OP_CONCAT && k < edge; k++)
-        gradient.c_off += x->graph->node[x->graph->in[k]].c;
+        gradient.c_off += plan->graph->node[plan->graph->in[k]].c;
     return gradient;
 }
 
-static void add_job(struct assay_exec *x, struct tensor *t, uint32_t edge, uint32_t mask)
+static void add_job(struct assay_plan *plan, struct tensor *t, uint32_t edge, uint32_t mask)
 {
-    const uint32_t user = x->user[edge];
+    const uint32_t user = plan->user[edge];
     uint32_t level;
-    const struct ref from = gradient_read(x, user, &level);
-    x->job[x->n_job++] = (struct job){.op = x->graph->node[user].op,
-                                      .user = user,
-                                      .unit = x->slot[user].unit,
-                                      .mask = mask,
-                                      .from = part_of(x, edge, from),
-                                      .tensor = (uint32_t)(t - x->tensor)};
+    const struct ref from = gradient_read(plan, user, &level);
+    plan->job[plan->n_job++] = (struct job){.op = plan->graph->node[user].op,
+                                            .user = user,
+                                            .unit = plan->slot[user].unit,
+                                            .mask = mask,
+                                            .from = part_of(plan, edge, from),
+                                            .tensor = (uint32_t)(t - plan->tensor)};
     t->n_job++;
     if (level > t->level) t->level = level;
 }
 
 // The gradient of a node that one edge alone pulls back, into an add or a concatenation, is a part
 // of that node's gradient.
-static bool refer(struct assay_exec *x, uint32_t node)
+static bool refer(struct assay_plan *plan, uint32_t node)
 {
-    const uint32_t edge = sole_pull(x, node), user = edge == NONE ? NONE : x->user[edge];
-    if (edge == NONE || (!is_op(x, user, ASSAY_OP_ADD) && !is_op(x, user, ASSAY_OP_CONCAT)))
+    const uint32_t edge = sole_pull(plan, node), user = edge == NONE ? NONE : plan->user[edge];
+    if (edge == NONE || (!is_op(plan, user, ASSAY_OP_ADD) && !is_op(plan, user, ASSAY_OP_CONCAT)))
         return false;
-    x->slot[node].g = part_of(x, edge, x->slot[user].g);
+    plan->slot[node].g = part_of(plan, edge, plan->slot[user].g);
     return true;
 }
 
-static void own_tensor(struct assay_exec *x, uint32_t node)
+static void own_tensor(struct assay_plan *plan, uint32_t node)
 {
-    const struct assay_node *n = &x->graph->node[node];
-    struct tensor *t = &x->tensor[x->n_tensor];
-    *t = (struct tensor){.node = node, .c = n->c, .hw = n->h * n->w, .first_job = x->n_job};
-    x->slot[node].g = (struct ref){.tensor = x->n_tensor++, .scale = 1};
+    const struct assay_node *n = &plan->graph->node[node];
+    struct tensor *t = &plan->tensor[plan->n_tensor];
+    *t = (struct tensor){.node = node, .c = n->c, .hw = n->h * n->w, .first_job = plan->n_job};
+    plan->slot[node].g = (struct ref){.tensor = plan->n_tensor++, .scale = 1};
     const uint32_t *list;
-    const uint32_t n_edge = edges(x, node, &list);
+    const uint32_t n_edge = edges(plan, node, &list);
     for (uint32_t i = 0; i < n_edge; i++) {
-        const uint32_t user = x->user[list[i]];
-        if (!pulls(x, list[i])) continue;
-        if (!is_op(x, user, ASSAY_OP_RELU) || !x->slot[user].fused) {
-            add_job(x, t, list[i], NONE);
+        const uint32_t user = plan->user[list[i]];
+        if (!pulls(plan, list[i])) continue;
+        if (!is_op(plan, user, ASSAY_OP_RELU) || !plan->slot[user].fused) {
+            add_job(plan, t, list[i], NONE);
             continue;
         }
         const uint32_t *conv;
-        const uint32_t n_conv = edges(x, user, &conv);
+        const uint32_t n_conv = edges(plan, user, &conv);
         for (uint32_t k = 0; k < n_conv; k++) {
-            if (pulls(x, conv[k])) add_job(x, t, conv[k], user);
+            if (pulls(plan, conv[k])) add_job(plan, t, conv[k], user);
         }
     }
     t->last_level = t->level;
 }
 
 // Levels at which each tensor is read, and the weight gradients that read it.
-static int index_readers(struct assay_exec *x, struct assay_err *err)
+static int index_readers(struct assay_plan *plan, struct assay_err *err)
 {
-    x->reader = assay_arena_alloc(&x->meta, (x->n_unit + 1) * sizeof *x->reader);
-    x->order = assay_arena_alloc(&x->meta, (x->n_tensor + 1) * sizeof *x->order);
-    if (!x->reader || !x->order) return no_memory(err);
-    for (uint32_t i = 0; i < x->n_job; i++) {
-        struct tensor *from = &x->tensor[x->job[i].from.tensor];
-        const uint32_t level = x->tensor[x->job[i].tensor].level;
+    plan->reader = assay_arena_alloc(&plan->meta, (plan->n_unit + 1) * sizeof *plan->reader);
+    plan->order = assay_arena_alloc(&plan->meta, (plan->n_tensor + 1) * sizeof *plan->order);
+    if (!plan->reader || !plan->order) return no_memory(err);
+    for (uint32_t i = 0; i < plan->n_job; i++) {
+        struct tensor *from = &plan->tensor[plan->job[i].from.tensor];
+        const uint32_t level = plan->tensor[plan->job[i].tensor].level;
         if (level > from->last_level) from->last_level = level;
     }
     uint32_t n = 0;
-    for (uint32_t t = 0; t < x->n_tensor; t++) {
-        x->tensor[t].first_unit = n;
-        for (uint32_t u = 0; u < x->n_unit; u++) {
-            if (x->unit[u].g.tensor != t) continue;
-            x->reader[n++] = u;
-            x->tensor[t].needs_sum |= x->unit[u].bn != NONE || x->unit[u].p_bias != NONE;
+    for (uint32_t t = 0; t < plan->n_tensor; t++) {
+        plan->tensor[t].first_unit = n;
+        for (uint32_t u = 0; u < plan->n_unit; u++) {
+            if (plan->unit[u].g.tensor != t) continue;
+            plan->reader[n++] = u;
+            plan->tensor[t].needs_sum |= plan->unit[u].bn != NONE || plan->unit[u].p_bias != NONE;
         }
-        x->tensor[t].n_unit = n - x->tensor[t].first_unit;
-        x->tensor[t].whole = x->tensor[t].last_level > x->tensor[t].level;
+        plan->tensor[t].n_unit = n - plan->tensor[t].first_unit;
+        plan->tensor[t].whole = plan->tensor[t].last_level > plan->tensor[t].level;
     }
     n = 0;
-    x->n_level = 0;
-    for (uint32_t level = 0; n < x->n_tensor; level++, x->n_level++) {
-        for (uint32_t t = 0; t < x->n_tensor; t++) {
-            if (x->tensor[t].level != level) continue;
-            x->tensor[t].position = n;
-            x->order[n++] = t;
+    plan->n_level = 0;
+    for (uint32_t level = 0; n < plan->n_tensor; level++, plan->n_level++) {
+        for (uint32_t t = 0; t < plan->n_tensor; t++) {
+            if (plan->tensor[t].level != level) continue;
+            plan->tensor[t].position = n;
+            plan->order[n++] = t;
         }
     }
     return ASSAY_OK;
 }
 
-int assay_exec_plan_tensors(struct assay_exec *x, struct assay_err *err)
+int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err)
 {
-    const struct assay_graph *g = x->graph;
-    x->n_tensor = x->n_job = 0;
-    x->tensor = assay_arena_alloc(&x->meta, (g->n_node + 1) * sizeof *x->tensor);
-    x->job = assay_arena_alloc(&x->meta, (g->n_in + g->n_node + 1) * sizeof *x->job);
-    if (!x->tensor || !x->job) return no_memory(err);
+    const struct assay_graph *g = plan->graph;
+    plan->n_tensor = plan->n_job = 0;
+    plan->tensor = assay_arena_alloc(&plan->meta, (g->n_node + 1) * sizeof *plan->tensor);
+    plan->job = assay_arena_alloc(&plan->meta, (g->n_in + g->n_node + 1) * sizeof *plan->job);
+    if (!plan->tensor || !plan->job) return no_memory(err);
     for (uint32_t i = g->n_node; i-- > 0;) {
-        struct slot *s = &x->slot[i];
+        struct slot *s = &plan->slot[i];
         if (!s->needs_grad || s->fused) continue;
-        if (!refer(x, i)) own_tensor(x, i);
+        if (!refer(plan, i)) own_tensor(plan, i);
     }
-    for (uint32_t u = 0; u < x->n_unit; u++) {
-        const uint32_t out = x->unit[u].bn != NONE ? x->unit[u].bn : x->unit[u].conv;
-        x->unit[u].g = x->slot[out].g;
-        if (!x->slot[out].needs_grad) x->unit[u].g.tensor = NONE;
+    for (uint32_t u = 0; u < plan->n_unit; u++) {
+        const uint32_t out = plan->unit[u].bn != NONE ? plan->unit[u].bn : plan->unit[u].conv;
+        plan->unit[u].g = plan->slot[out].g;
+        if (!plan->slot[out].needs_grad) plan->unit[u].g.tensor = NONE;
     }
-    ASSAY_TRY(index_readers(x, err));
-    ASSAY_TRY(assay_exec_plan_products(x, err));
-    return assay_exec_plan_probes(x, err);
+    ASSAY_TRY(index_readers(plan, err));
+    ASSAY_TRY(assay_plan_products(plan, err));
+    return assay_plan_probes(plan, err);
 }

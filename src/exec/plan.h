@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plan of one graph, private to exec.
+// What a plan holds, private to exec: what is computed of a graph, in which order, and where. It
+// has no buffer: places are offsets into the memory that an executor gives it.
 //
 // Backward: only BN couples the images of a batch, so everything between two BNs runs group by
 // group. The plan gives every stored gradient (`tensor`) a level = number of BNs between it and the
@@ -135,15 +136,13 @@ struct slot {
     uint32_t sign_bit; // relu: first bit of its sign pattern
 };
 
-struct assay_exec {
+struct assay_plan {
     const struct assay_kern *kern;
     const struct assay_graph *graph;
     uint32_t n, groups;
-    bool backward, sums_ready;       // sums_ready: K1 and K2 belong to the last forward
-    bool mixes, held;                // has mixes; the forward pass keeps to the last one's piece
-    struct assay_arena meta, memory; // plan arrays; buffers
-    unsigned char *base;
-    size_t bytes;
+    bool backward, mixes;
+    struct assay_arena meta; // holds the arrays below
+    size_t bytes;            // of all buffers
     struct slot *slot;
     uint32_t *edge_first, *edge; // CSR: the edges (indices into graph->in) that read a node
     uint32_t *user;              // (graph->n_in) the node that an edge leads into
@@ -156,19 +155,13 @@ struct assay_exec {
     uint32_t *order;     // tensors by level, then descending node
     uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_level;
     uint32_t sign_bits; // ReLU units of one image
-    uint64_t *signs;    // (n, words) of the last forward, NULL when backward
     size_t logits, theta, valid, valid_last, zeros, ones, bn_sq, scratch, spread, cotangent,
         own_off;
+    size_t signs;                // uint64_t (n, words) of the last forward, 0 when backward
     size_t lane_rows;            // frozen gradient: double (images, n_theta)
     size_t zero_begin, zero_end; // buffers whose halos must be zero
 };
 
-#define AT(x, type, offset) ((type *)((x)->base + (offset)))
-
-static inline const struct assay_node *assay_exec_node(const struct assay_exec *x, uint32_t i)
-{
-    return &x->graph->node[i];
-}
 static inline size_t assay_exec_align(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
@@ -178,19 +171,13 @@ static inline size_t assay_exec_pixels(const struct assay_node *n)
 {
     return (size_t)n->c * n->h * n->w;
 }
-static inline size_t assay_exec_lift_bytes(const struct assay_exec *x, const struct product *p)
+static inline size_t assay_exec_lift_bytes(const struct assay_plan *plan, const struct product *p)
 {
-    return (size_t)x->unit[p->unit].co * p->windows * 16 * x->kern->lanes * sizeof(float);
+    return (size_t)plan->unit[p->unit].co * p->windows * 16 * plan->kern->lanes * sizeof(float);
 }
 static inline uint32_t assay_exec_taps(const struct unit *u)
 {
     return u->kernel * u->kernel;
-}
-// k0 of a group: lanes past the batch get nothing in the last one.
-static inline const float *assay_exec_k0(const struct assay_exec *x, const struct unit *u,
-                                         uint32_t group)
-{
-    return AT(x, float, group + 1 == x->groups ? u->k0_last : u->k0);
 }
 // Vectors of a channel of a unit's padded scratch: (strip + 2 halo, ow + 2 halo), and a few more
 // lest channels lie a multiple of eight apart: the tiles of all channels would compete for a few
@@ -224,107 +211,23 @@ static inline ptrdiff_t assay_exec_act_plane(const struct assay_node *n, uint32_
 {
     return assay_exec_act_row(n, halo) * (ptrdiff_t)(n->h + 2 * halo);
 }
-static inline float *assay_exec_act(const struct assay_exec *x, uint32_t node, uint32_t group)
+static inline size_t assay_plan_sign_words(const struct assay_plan *plan)
 {
-    const struct assay_node *n = assay_exec_node(x, node);
-    const struct slot *s = &x->slot[node];
-    return AT(x, float, s->act) + group * assay_exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
+    return (plan->sign_bits + 63) / 64;
 }
 
-static inline float *assay_exec_xhat(const struct assay_exec *x, uint32_t node, uint32_t group)
-{
-    const size_t pixels = assay_exec_pixels(assay_exec_node(x, node));
-    return AT(x, float, x->slot[node].xhat) + group * pixels * ASSAY_IMAGES;
-}
-
-static inline double *assay_exec_value(const struct assay_exec *x, uint32_t node, uint32_t group)
-{
-    return AT(x, double, x->slot[node].value) +
-           group * assay_exec_pixels(&x->graph->node[node]) * ASSAY_IMAGES;
-}
-// One group of a gradient.
-static inline float *assay_exec_gradient_at(const struct assay_exec *x, const struct tensor *t,
-                                            uint32_t group)
-{
-    return AT(x, float, t->at) + (t->whole ? group * t->group : 0);
-}
-static inline const float *assay_exec_ref(const struct assay_exec *x, const struct ref *r,
-                                          uint32_t group)
-{
-    const struct tensor *t = &x->tensor[r->tensor];
-    return assay_exec_gradient_at(x, t, group) + (size_t)r->c_off * t->hw * x->kern->lanes;
-}
-
-// Which steps a bind takes, in order; each allocates its arrays from x->meta and returns a negative
-// status on failure.
-int assay_exec_plan_users(struct assay_exec *x, struct assay_err *err);
-int assay_exec_plan_units(struct assay_exec *x, struct assay_err *err);
-int assay_exec_plan_tensors(struct assay_exec *x, struct assay_err *err);
-int assay_exec_plan_products(struct assay_exec *x, struct assay_err *err);
-int assay_exec_plan_probes(struct assay_exec *x, struct assay_err *err);
-// Offsets of every buffer; x->bytes is then known.
-int assay_exec_layout(struct assay_exec *x, struct assay_err *err);
+// The steps of making a plan, in order; each allocates its arrays from plan->meta and returns a
+// negative status on failure.
+int assay_plan_users(struct assay_plan *plan, struct assay_err *err);
+int assay_plan_units(struct assay_plan *plan, struct assay_err *err);
+int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err);
+int assay_plan_products(struct assay_plan *plan, struct assay_err *err);
+int assay_plan_probes(struct assay_plan *plan, struct assay_err *err);
+// Offsets of every buffer; plan->bytes is then known.
+int assay_plan_layout(struct assay_plan *plan, struct assay_err *err);
 // Those of values and gradients, which come last.
-int assay_exec_place_region(struct assay_exec *x, struct assay_err *err);
+int assay_plan_region(struct assay_plan *plan, struct assay_err *err);
 // Sorts the jobs of every tensor and says which are made together; halos must be known.
-void assay_exec_join_jobs(struct assay_exec *x);
-// Constant contents after allocation: offset tables, valid lanes, pooling weights.
-void assay_exec_fill(struct assay_exec *x);
-// Packs the parameters for the kernels.
-void assay_exec_pack(struct assay_exec *x, const double *theta);
-// Cotangent-independent sums K1, K2 of the fused units, after the forward pass.
-void assay_exec_batch_sums(struct assay_exec *x);
-// raw of one product and group: acc += dy (x) a, dy (co, oh, ow, lanes).
-void assay_exec_outer(const struct assay_exec *x, const struct product *p, const float *dy,
-                      uint32_t group);
-
-// Rows [y0, y1) and channels [c0, c0 + c) of a unit's BN backward: k1 dy + k0 + k2 xhat; without BN
-// scale * dy. dst: (c, ., w + 2 halo) from row y0 on, `plane` floats a channel.
-struct patch {
-    uint32_t c0, c, y0, y1;
-    float *dst;
-    ptrdiff_t plane;
-    uint32_t halo;
-};
-void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                            bool frozen, const struct patch *d);
-// The jobs of one pass; `last`: nothing is added to the tensor afterwards, S is summed and it is
-// read.
-void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                              bool frozen, bool accumulate, bool last);
-// Rows [y0, y1) and channels [c0, c1) of one group of a tensor.
-struct span {
-    uint32_t group, c0, c1, y0, y1;
-};
-// Weight gradients that need a span while it is in cache. Spans come in the order of their
-// channels, when all earlier ones are made: a channel group of a product waits for its last
-// channel. ahead: fetched meanwhile, or NULL.
-void assay_exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
-                     struct assay_ahead *ahead);
-
-// What one backward pass computes: `rows` results, each row's gradient to out[row] (NULL: dropped),
-// first `columns`.
-struct pass {
-    bool frozen;
-    uint32_t first_group, n_group;
-    uint64_t columns;
-    double *const *out; // cots entries (batch BN), lanes entries (frozen)
-    double *coef;       // batch BN: derivatives with respect to coefficients of mixes, or NULL
-};
-// Cotangents of the logits must be in x->cotangent (groups, classes, lanes).
-void assay_exec_backward(struct assay_exec *x, const struct pass *pass);
-// Ends a level: BN constants and rows of the Jacobian from the sums.
-void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level);
-
-// ---- mixes ------------------------------------------------------------------------------------
-// What the backward pass and held forward passes need of a node's value.
-void assay_exec_keep(struct assay_exec *x, uint32_t node);
-void assay_exec_held_relu(struct assay_exec *x, uint32_t node);
-void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node);
-// Scalar products of the probes of a tensor: to zero; of one group; to the derivatives.
-void assay_exec_clear_probes(const struct assay_exec *x, const struct tensor *t);
-void assay_exec_run_probes(const struct assay_exec *x, const struct tensor *t, uint32_t group,
-                           bool flush);
-void assay_exec_finish_probes(const struct assay_exec *x, const struct tensor *t, double *coef);
+void assay_plan_join(struct assay_plan *plan);
 
 #endif

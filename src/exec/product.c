@@ -6,13 +6,13 @@
 
 #define WINDOW_PAIRS 1024 // of output and input channels, whose windows are worth kern/window.h
 
-static bool alike(const struct assay_exec *x, const struct unit *u, const struct unit *v)
+static bool alike(const struct assay_plan *plan, const struct unit *u, const struct unit *v)
 {
-    const struct assay_node *a = &x->graph->node[u->src], *b = &x->graph->node[v->src];
+    const struct assay_node *a = &plan->graph->node[u->src], *b = &plan->graph->node[v->src];
     return v->conv != NONE && u->g.tensor == v->g.tensor && u->g.c_off == v->g.c_off &&
            u->co == v->co && u->groups == 1 && v->groups == 1 && u->stride == v->stride &&
            a->c == b->c && a->h == b->h && a->w == b->w &&
-           x->slot[u->src].halo == x->slot[v->src].halo;
+           plan->slot[u->src].halo == plan->slot[v->src].halo;
 }
 
 // Columns in sequence at equal distances.
@@ -21,10 +21,10 @@ static uint32_t run_of(const struct unit *u)
     return u->kernel > 1 ? u->kernel : u->ci % 3 == 0 ? 3 : 1;
 }
 
-static struct column column_of(const struct assay_exec *x, const struct unit *u, uint32_t q)
+static struct column column_of(const struct assay_plan *plan, const struct unit *u, uint32_t q)
 {
-    const struct assay_node *in = &x->graph->node[u->src];
-    const uint32_t halo = x->slot[u->src].halo, taps = assay_exec_taps(u), tap = q % taps;
+    const struct assay_node *in = &plan->graph->node[u->src];
+    const uint32_t halo = plan->slot[u->src].halo, taps = assay_exec_taps(u), tap = q % taps;
     const ptrdiff_t y = tap / u->kernel * u->dilation + halo - u->pad;
     const ptrdiff_t c = tap % u->kernel * u->dilation + halo - u->pad;
     return (struct column){.src = u->src,
@@ -33,32 +33,32 @@ static struct column column_of(const struct assay_exec *x, const struct unit *u,
 }
 
 // Finds column q of u among the product's, or returns its number of columns.
-static uint32_t find(const struct assay_exec *x, const struct product *p, const struct unit *u,
+static uint32_t find(const struct assay_plan *plan, const struct product *p, const struct unit *u,
                      uint32_t q)
 {
-    const struct column c = column_of(x, u, q);
+    const struct column c = column_of(plan, u, q);
     uint32_t i = 0;
     while (i < p->q && (p->column[i].src != c.src || p->column[i].at != c.at)) i++;
     return i;
 }
 
-static void add_columns(const struct assay_exec *x, struct product *p, struct unit *u)
+static void add_columns(const struct assay_plan *plan, struct product *p, struct unit *u)
 {
     bool found = p->q > 0;
     for (uint32_t q = 0; q < u->q && found; q++) {
-        u->col[q] = find(x, p, u, q);
+        u->col[q] = find(plan, p, u, q);
         found = u->col[q] < p->q;
     }
     for (uint32_t q = 0; q < u->q && !found; q++) {
         u->col[q] = p->q;
-        p->column[p->q++] = column_of(x, u, q);
+        p->column[p->q++] = column_of(plan, u, q);
     }
 }
 
 // Do the nine columns from this one on make a 3x3 window?
-static bool is_window(const struct assay_exec *x, const struct column *c)
+static bool is_window(const struct assay_plan *plan, const struct column *c)
 {
-    const ptrdiff_t row = assay_exec_act_row(&x->graph->node[c->src], x->slot[c->src].halo);
+    const ptrdiff_t row = assay_exec_act_row(&plan->graph->node[c->src], plan->slot[c->src].halo);
     bool is = true;
     for (int k = 1; k < 9; k++)
         is &= c[k].src == c->src && c[k].at == c->at + k / 3 * row + k % 3 * ASSAY_IMAGES;
@@ -66,52 +66,52 @@ static bool is_window(const struct assay_exec *x, const struct column *c)
 }
 
 // The product of unit first and all that are alike, larger kernels first.
-static int make(struct assay_exec *x, const struct tensor *t, struct unit *first)
+static int make(struct assay_plan *plan, const struct tensor *t, struct unit *first)
 {
-    struct product *p = &x->product[x->n_product];
+    struct product *p = &plan->product[plan->n_product];
     uint32_t q = 0, members = 0;
-    *p = (struct product){.unit = (uint32_t)(first - x->unit), .run = run_of(first)};
+    *p = (struct product){.unit = (uint32_t)(first - plan->unit), .run = run_of(first)};
     for (uint32_t i = 0; i < t->n_unit; i++) {
-        struct unit *u = &x->unit[x->reader[t->first_unit + i]];
-        if (u->product != NONE || (u != first && !alike(x, first, u))) continue;
-        u->product = x->n_product;
-        u->col = assay_arena_alloc(&x->meta, u->q * sizeof *u->col);
+        struct unit *u = &plan->unit[plan->reader[t->first_unit + i]];
+        if (u->product != NONE || (u != first && !alike(plan, first, u))) continue;
+        u->product = plan->n_product;
+        u->col = assay_arena_alloc(&plan->meta, u->q * sizeof *u->col);
         if (!u->col) return -1;
         q += u->q, members++;
         if (run_of(u) != p->run || u->dilation != first->dilation) p->run = 1;
     }
     if (members == 1 && first->kernel == 1) p->run = 3; // the channels of one input
-    p->column = assay_arena_alloc(&x->meta, q * sizeof *p->column);
+    p->column = assay_arena_alloc(&plan->meta, q * sizeof *p->column);
     if (!p->column) return -1;
     for (uint32_t kernel = MAX_KERNEL; kernel > 0; kernel--) {
         for (uint32_t i = 0; i < t->n_unit; i++) {
-            struct unit *u = &x->unit[x->reader[t->first_unit + i]];
-            if (u->product == x->n_product && u->kernel == kernel) add_columns(x, p, u);
+            struct unit *u = &plan->unit[plan->reader[t->first_unit + i]];
+            if (u->product == plan->n_product && u->kernel == kernel) add_columns(plan, p, u);
         }
     }
     // One output channel's sums would wait for themselves, those of many do not stay in cache.
     const bool good = first->stride == 1 && first->groups == 1 && first->co > 1 &&
                       first->co * first->ci <= WINDOW_PAIRS;
-    while (good && 9 * (p->windows + 1) <= p->q && is_window(x, &p->column[9 * p->windows]))
+    while (good && 9 * (p->windows + 1) <= p->q && is_window(plan, &p->column[9 * p->windows]))
         p->windows++;
-    x->n_product++;
+    plan->n_product++;
     return 0;
 }
 
-int assay_exec_plan_products(struct assay_exec *x, struct assay_err *err)
+int assay_plan_products(struct assay_plan *plan, struct assay_err *err)
 {
-    x->n_product = 0;
-    x->product = assay_arena_alloc(&x->meta, (x->n_unit + 1) * sizeof *x->product);
-    bool made = x->product;
-    for (uint32_t i = 0; i < x->n_unit; i++) x->unit[i].product = NONE;
-    for (uint32_t i = 0; i < x->n_tensor && made; i++) {
-        struct tensor *t = &x->tensor[i];
-        t->first_product = x->n_product;
+    plan->n_product = 0;
+    plan->product = assay_arena_alloc(&plan->meta, (plan->n_unit + 1) * sizeof *plan->product);
+    bool made = plan->product;
+    for (uint32_t i = 0; i < plan->n_unit; i++) plan->unit[i].product = NONE;
+    for (uint32_t i = 0; i < plan->n_tensor && made; i++) {
+        struct tensor *t = &plan->tensor[i];
+        t->first_product = plan->n_product;
         for (uint32_t k = 0; k < t->n_unit && made; k++) {
-            struct unit *u = &x->unit[x->reader[t->first_unit + k]];
-            if (u->conv != NONE && u->product == NONE) made = make(x, t, u) == 0;
+            struct unit *u = &plan->unit[plan->reader[t->first_unit + k]];
+            if (u->conv != NONE && u->product == NONE) made = make(plan, t, u) == 0;
         }
-        t->n_product = x->n_product - t->first_product;
+        t->n_product = plan->n_product - t->first_product;
     }
     if (made) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");

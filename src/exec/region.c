@@ -37,64 +37,67 @@ static size_t pack_blocks(struct block *b, uint32_t n)
 
 // ---- forward values ---------------------------------------------------------------------------
 // BN overwrites its input when nobody else reads it.
-static void choose_buffers(struct assay_exec *x)
+static void choose_buffers(struct assay_plan *plan)
 {
-    const struct assay_graph *g = x->graph;
+    const struct assay_graph *g = plan->graph;
     for (uint32_t i = 0; i < g->n_node; i++) {
-        x->slot[i].value_of = i;
-        x->slot[i].last_use = i;
+        plan->slot[i].value_of = i;
+        plan->slot[i].last_use = i;
     }
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
         if (n->op == ASSAY_OP_BN &&
-            x->edge_first[g->in[n->in] + 1] - x->edge_first[g->in[n->in]] == 1)
-            x->slot[i].value_of = x->slot[g->in[n->in]].value_of;
+            plan->edge_first[g->in[n->in] + 1] - plan->edge_first[g->in[n->in]] == 1)
+            plan->slot[i].value_of = plan->slot[g->in[n->in]].value_of;
         for (uint32_t j = 0; j < n->n_in; j++)
-            x->slot[x->slot[g->in[n->in + j]].value_of].last_use = i;
+            plan->slot[plan->slot[g->in[n->in + j]].value_of].last_use = i;
     }
 }
 
-static size_t pack_values(struct assay_exec *x, struct block *b)
+static size_t pack_values(struct assay_plan *plan, struct block *b)
 {
-    const struct assay_graph *g = x->graph;
+    const struct assay_graph *g = plan->graph;
     uint32_t k = 0;
     for (uint32_t i = 0; i < g->n_node; i++) {
-        if (x->slot[i].value_of != i) continue;
+        if (plan->slot[i].value_of != i) continue;
         b[k++] =
             (struct block){.start = i,
-                           .end = x->slot[i].last_use,
-                           .bytes = assay_exec_align(x->groups * assay_exec_pixels(&g->node[i]) *
+                           .end = plan->slot[i].last_use,
+                           .bytes = assay_exec_align(plan->groups * assay_exec_pixels(&g->node[i]) *
                                                      ASSAY_IMAGES * sizeof(double)),
                            .over = NONE};
     }
     const size_t total = pack_blocks(b, k);
     k = 0;
     for (uint32_t i = 0; i < g->n_node; i++) {
-        if (x->slot[i].value_of == i) x->slot[i].value = x->bytes + b[k++].at;
+        if (plan->slot[i].value_of == i) plan->slot[i].value = plan->bytes + b[k++].at;
     }
-    for (uint32_t i = 0; i < g->n_node; i++) x->slot[i].value = x->slot[x->slot[i].value_of].value;
+    for (uint32_t i = 0; i < g->n_node; i++)
+        plan->slot[i].value = plan->slot[plan->slot[i].value_of].value;
     return total;
 }
 
 // ---- gradients --------------------------------------------------------------------------------
-static uint32_t level_at(const struct assay_exec *x, uint32_t position)
+static uint32_t level_at(const struct assay_plan *plan, uint32_t position)
 {
-    return x->tensor[x->order[position]].level;
+    return plan->tensor[plan->order[position]].level;
 }
 
 // Time is counted in tensors, in the order of the sweep. A whole tensor lives through its levels;
 // one that holds a single group only until its last reader of the same group has run, so that
 // chains of layers without BN pass through the same few buffers, which stay in cache.
-static void tensor_times(const struct assay_exec *x, struct block *b)
+static void tensor_times(const struct assay_plan *plan, struct block *b)
 {
-    for (uint32_t i = 0; i < x->n_tensor; i++) {
-        const struct tensor *t = &x->tensor[x->order[i]];
+    for (uint32_t i = 0; i < plan->n_tensor; i++) {
+        const struct tensor *t = &plan->tensor[plan->order[i]];
         b[i] = (struct block){.start = i, .end = i};
-        while (t->whole && b[i].start > 0 && level_at(x, b[i].start - 1) == t->level) b[i].start--;
-        while (t->whole && b[i].end + 1 < x->n_tensor && level_at(x, b[i].end + 1) <= t->last_level)
+        while (t->whole && b[i].start > 0 && level_at(plan, b[i].start - 1) == t->level)
+            b[i].start--;
+        while (t->whole && b[i].end + 1 < plan->n_tensor &&
+               level_at(plan, b[i].end + 1) <= t->last_level)
             b[i].end++;
         for (uint32_t k = 0; k < t->n_job; k++) {
-            const uint32_t from = x->tensor[x->job[t->first_job + k].from.tensor].position;
+            const uint32_t from = plan->tensor[plan->job[t->first_job + k].from.tensor].position;
             if (b[from].end < i) b[from].end = i;
         }
     }
@@ -102,14 +105,14 @@ static void tensor_times(const struct assay_exec *x, struct block *b)
 
 // Whether a pass may write its gradient over the one behind its convolutions: what it has yet to
 // read of that lies in other rows, pixels or channels than those it writes.
-static bool writes_over(const struct assay_exec *x, const struct job *pass)
+static bool writes_over(const struct assay_plan *plan, const struct job *pass)
 {
-    const struct unit *u = &x->unit[pass->unit];
+    const struct unit *u = &plan->unit[pass->unit];
     uint32_t halo = 0;
     if (u->stride != 1) return false;
-    if (u->direct) return u->ci <= x->kern->co_tile;
+    if (u->direct) return u->ci <= plan->kern->co_tile;
     for (uint32_t i = 0; i < pass->n_conv; i++) {
-        const struct unit *v = &x->unit[pass[i].unit];
+        const struct unit *v = &plan->unit[pass[i].unit];
         if (v->groups > 1 && v->co != v->ci) return false; // reads other channels than it writes
         halo |= v->halo;
     }
@@ -117,12 +120,13 @@ static bool writes_over(const struct assay_exec *x, const struct job *pass)
 }
 
 // Whether only a pass, and what comes before its tensor, reads `from`.
-static bool reads_last(const struct assay_exec *x, const struct job *pass, uint32_t from)
+static bool reads_last(const struct assay_plan *plan, const struct job *pass, uint32_t from)
 {
-    const uint32_t made = x->tensor[pass->tensor].position;
-    for (const struct job *j = x->job; j < x->job + x->n_job; j++) {
+    const uint32_t made = plan->tensor[pass->tensor].position;
+    for (const struct job *j = plan->job; j < plan->job + plan->n_job; j++) {
         const bool here = j >= pass && j < pass + pass->n_conv + pass->n_add;
-        if (j->from.tensor == from && !here && x->tensor[j->tensor].position >= made) return false;
+        if (j->from.tensor == from && !here && plan->tensor[j->tensor].position >= made)
+            return false;
     }
     return true;
 }
@@ -130,50 +134,53 @@ static bool reads_last(const struct assay_exec *x, const struct job *pass, uint3
 // The position of the tensor in whose place t is made: one behind convolutions that t's first pass
 // is the last to read; or NONE. A gradient that is written where one was read is in cache already,
 // and takes no room.
-static uint32_t find_place(const struct assay_exec *x, const struct tensor *t)
+static uint32_t find_place(const struct assay_plan *plan, const struct tensor *t)
 {
-    const struct job *pass = &x->job[t->first_job];
-    if (!t->whole || t->n_job == 0 || pass->n_conv == 0 || !writes_over(x, pass)) return NONE;
+    const struct job *pass = &plan->job[t->first_job];
+    if (!t->whole || t->n_job == 0 || pass->n_conv == 0 || !writes_over(plan, pass)) return NONE;
     for (uint32_t i = 0; i < pass->n_conv; i++) {
-        const struct tensor *from = &x->tensor[pass[i].from.tensor];
-        const bool cotangents = from == x->tensor; // which outlive the region
+        const struct tensor *from = &plan->tensor[pass[i].from.tensor];
+        const bool cotangents = from == plan->tensor; // which outlive the region
         const bool alike = from->whole && from->c == t->c && from->hw == t->hw;
-        const bool past = from->last_level == t->level && reads_last(x, pass, pass[i].from.tensor);
+        const bool past =
+            from->last_level == t->level && reads_last(plan, pass, pass[i].from.tensor);
         if (alike && past && !cotangents) return from->position;
     }
     return NONE;
 }
 
-static size_t pack_tensors(struct assay_exec *x, struct block *b)
+static size_t pack_tensors(struct assay_plan *plan, struct block *b)
 {
-    tensor_times(x, b);
-    for (uint32_t i = 0; i < x->n_tensor; i++) {
-        struct tensor *t = &x->tensor[x->order[i]];
-        t->group = (size_t)t->c * t->hw * x->kern->lanes;
-        b[i].bytes = assay_exec_align(t->group * sizeof(float) * (t->whole ? x->groups : 1));
-        b[i].over = find_place(x, t);
+    tensor_times(plan, b);
+    for (uint32_t i = 0; i < plan->n_tensor; i++) {
+        struct tensor *t = &plan->tensor[plan->order[i]];
+        t->group = (size_t)t->c * t->hw * plan->kern->lanes;
+        b[i].bytes = assay_exec_align(t->group * sizeof(float) * (t->whole ? plan->groups : 1));
+        b[i].over = find_place(plan, t);
         t->in_place = b[i].over != NONE;
     }
-    for (uint32_t i = x->n_tensor; i-- > 0;) {
+    for (uint32_t i = plan->n_tensor; i-- > 0;) {
         if (b[i].over != NONE && b[b[i].over].end < b[i].end) b[b[i].over].end = b[i].end;
     }
-    const size_t total = pack_blocks(b, x->n_tensor);
-    for (uint32_t i = 0; i < x->n_tensor; i++) x->tensor[x->order[i]].at = x->bytes + b[i].at;
+    const size_t total = pack_blocks(b, plan->n_tensor);
+    for (uint32_t i = 0; i < plan->n_tensor; i++)
+        plan->tensor[plan->order[i]].at = plan->bytes + b[i].at;
     return total;
 }
 
-int assay_exec_place_region(struct assay_exec *x, struct assay_err *err)
+int assay_plan_region(struct assay_plan *plan, struct assay_err *err)
 {
-    struct block *b = assay_arena_alloc(&x->meta, (x->graph->n_node + 1) * sizeof *b);
+    struct block *b = assay_arena_alloc(&plan->meta, (plan->graph->n_node + 1) * sizeof *b);
     if (!b)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
-    choose_buffers(x);
-    const size_t values = pack_values(x, b), tensors = x->backward ? pack_tensors(x, b) : 0;
-    if (x->backward) {
+    choose_buffers(plan);
+    const size_t values = pack_values(plan, b),
+                 tensors = plan->backward ? pack_tensors(plan, b) : 0;
+    if (plan->backward) {
         // The cotangents of the logits are the first tensor, and outlive the region.
-        x->tensor[0].at = x->cotangent;
-        x->tensor[0].whole = true;
+        plan->tensor[0].at = plan->cotangent;
+        plan->tensor[0].whole = true;
     }
-    x->bytes += values > tensors ? values : tensors;
+    plan->bytes += values > tensors ? values : tensors;
     return ASSAY_OK;
 }

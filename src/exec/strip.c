@@ -3,13 +3,13 @@
 // that read one node, strip by strip of its rows, while the next strip's memory is fetched.
 #include <string.h>
 
-#include "exec/plan.h"
+#include "exec/run.h"
 
 void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                             bool frozen, const struct patch *d)
 {
-    const struct unit *u = &x->unit[j->unit];
-    const ptrdiff_t lanes = x->kern->lanes, plane = (ptrdiff_t)u->oh * u->ow;
+    const struct unit *u = &x->plan->unit[j->unit];
+    const ptrdiff_t lanes = x->plan->kern->lanes, plane = (ptrdiff_t)u->oh * u->ow;
     const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * d->halo) * lanes;
     const ptrdiff_t at = d->c0 * plane + d->y0 * u->ow; // of dy and xhat
     const struct assay_planes p = {.c = d->c,
@@ -22,10 +22,11 @@ void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uin
                                    .act_c = plane * ASSAY_IMAGES,
                                    .act_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
     const bool coupled = u->bn != NONE && !frozen;
-    x->kern->affine_f32(&p, assay_exec_ref(x, &j->from, group) + at * lanes,
-                        coupled ? assay_exec_xhat(x, u->bn, group) + at * ASSAY_IMAGES : NULL,
-                        assay_exec_k0(x, u, group) + d->c0 * lanes, AT(x, float, u->k1) + d->c0,
-                        AT(x, float, u->k2) + d->c0 * lanes, d->dst + d->halo * lanes);
+    x->plan->kern->affine_f32(&p, assay_exec_ref(x, &j->from, group) + at * lanes,
+                              coupled ? assay_exec_xhat(x, u->bn, group) + at * ASSAY_IMAGES : NULL,
+                              assay_exec_k0(x, u, group) + d->c0 * lanes,
+                              AT(x, float, u->k1) + d->c0, AT(x, float, u->k2) + d->c0 * lanes,
+                              d->dst + d->halo * lanes);
 }
 
 // A strip of the rows of dx: those of all stride parities from grid row `first`, `rows` of them.
@@ -38,13 +39,13 @@ struct strip {
 // The part of dz that a strip reads, zero outside of the image.
 static void fill_strip(const struct assay_exec *x, const struct job *j, const struct strip *s)
 {
-    const struct unit *u = &x->unit[j->unit];
+    const struct unit *u = &x->plan->unit[j->unit];
     const uint32_t h = s->rows + 2 * u->halo, co = u->co / u->groups;
     const uint32_t top = s->first < u->halo ? u->halo - s->first : 0; // rows before the image
     const uint32_t y0 = s->first + top - u->halo;
     const uint32_t y1 = y0 + h - top < u->oh ? y0 + h - top : u->oh;
-    const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * u->halo) * x->kern->lanes;
-    const ptrdiff_t plane = (ptrdiff_t)assay_exec_dz_plane(u) * x->kern->lanes;
+    const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * u->halo) * x->plan->kern->lanes;
+    const ptrdiff_t plane = (ptrdiff_t)assay_exec_dz_plane(u) * x->plan->kern->lanes;
     float *dz = AT(x, float, u->dz);
     assay_exec_bn_backward(x, j, s->group, s->frozen,
                            &(struct patch){.c0 = s->k * co,
@@ -65,7 +66,7 @@ static void fill_strip(const struct assay_exec *x, const struct job *j, const st
 static void direct_part(const struct assay_exec *x, const struct job *j, const struct strip *s,
                         const struct parity *p, struct assay_part *part, struct assay_bn_part *bn)
 {
-    const struct unit *u = &x->unit[j->unit];
+    const struct unit *u = &x->plan->unit[j->unit];
     const ptrdiff_t plane = (ptrdiff_t)u->oh * u->ow, at = (ptrdiff_t)s->first * u->ow;
     *bn = (struct assay_bn_part){.xhat = assay_exec_xhat(x, u->bn, s->group) + at * ASSAY_IMAGES,
                                  .k0 = assay_exec_k0(x, u, s->group),
@@ -73,13 +74,14 @@ static void direct_part(const struct assay_exec *x, const struct job *j, const s
                                  .k2 = AT(x, float, u->k2),
                                  .xhat_c = plane * ASSAY_IMAGES,
                                  .xhat_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
-    *part = (struct assay_part){.ci = u->co,
-                                .taps = 1,
-                                .in = assay_exec_ref(x, &j->from, s->group) + at * x->kern->lanes,
-                                .weight = AT(x, float, p->weight),
-                                .in_c = plane * x->kern->lanes,
-                                .in_y = (ptrdiff_t)u->ow * x->kern->lanes,
-                                .bn = bn};
+    *part =
+        (struct assay_part){.ci = u->co,
+                            .taps = 1,
+                            .in = assay_exec_ref(x, &j->from, s->group) + at * x->plan->kern->lanes,
+                            .weight = AT(x, float, p->weight),
+                            .in_c = plane * x->plan->kern->lanes,
+                            .in_y = (ptrdiff_t)u->ow * x->plan->kern->lanes,
+                            .bn = bn};
 }
 
 // The taps of a transposed kernel's row where kern has a loop for them, else 0.
@@ -93,10 +95,10 @@ static uint32_t row_taps(const struct unit *u)
 static void pull_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
                        uint32_t parity, struct assay_corr *c, float *dx, bool accumulate)
 {
-    const struct unit *u = &x->unit[j->unit];
+    const struct unit *u = &x->plan->unit[j->unit];
     const struct parity *grid = &u->parity[parity];
-    const ptrdiff_t lanes = x->kern->lanes;
-    const uint32_t halo = x->slot[u->src].halo;
+    const ptrdiff_t lanes = x->plan->kern->lanes;
+    const uint32_t halo = x->plan->slot[u->src].halo;
     const ptrdiff_t y = (ptrdiff_t)s->first * u->stride + grid->ry;
     const ptrdiff_t at = s->k * c->co * c->out_c + (y * u->w + grid->rx) * lanes;
     struct assay_part part[MAX_PARTS];
@@ -106,7 +108,7 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
     c->h = grid->h - s->first < s->rows ? grid->h - s->first : s->rows;
     c->w = grid->w, c->n_part = 0, c->part = part, c->n_add = j->n_add, c->add = add;
     for (uint32_t i = 0; i < j->n_conv; i++) {
-        const struct unit *v = &x->unit[j[i].unit];
+        const struct unit *v = &x->plan->unit[j[i].unit];
         const struct parity *p = &v->parity[parity];
         const ptrdiff_t row = (ptrdiff_t)(v->ow + 2 * v->halo) * lanes;
         if (p->taps == 0) continue;
@@ -134,7 +136,7 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
                   (halo + y) * (c->mask_y / u->stride) +
                   (ptrdiff_t)(halo + grid->rx) * ASSAY_IMAGES;
     }
-    x->kern->corr_f32(c, dx + at, accumulate);
+    x->plan->kern->corr_f32(c, dx + at, accumulate);
 }
 
 // Rows [y0, y1) of c planes of h x w vectors of `lanes` floats.
@@ -156,18 +158,21 @@ static void want_rows(struct assay_ahead *a, const float *at, uint32_t c, ptrdif
 static void want_inputs(const struct assay_exec *x, const struct tensor *t, const struct span *s,
                         struct assay_ahead *a)
 {
-    const uint32_t *reader = x->reader + t->first_unit;
+    const uint32_t *reader = x->plan->reader + t->first_unit;
     for (uint32_t i = 0, k; i < t->n_unit; i++) {
-        const struct unit *u = &x->unit[reader[i]];
+        const struct unit *u = &x->plan->unit[reader[i]];
         if (u->conv == NONE) continue;
-        for (k = 0; x->unit[reader[k]].conv == NONE || x->unit[reader[k]].src != u->src;) k++;
+        for (k = 0;
+             x->plan->unit[reader[k]].conv == NONE || x->plan->unit[reader[k]].src != u->src;)
+            k++;
         if (k < i) continue; // wanted already
         const uint32_t co = u->co / u->groups, ci = u->ci / u->groups, off = u->g.c_off;
         const uint32_t first = s->c0 > off ? (s->c0 - off) / co : 0;
         const uint32_t end = s->c1 > off ? (s->c1 - off) / co : 0;
         const uint32_t groups = (end < u->groups ? end : u->groups) - first;
         if (end <= first || first >= u->groups) continue;
-        const ptrdiff_t pad = 2 * (ptrdiff_t)x->slot[u->src].halo, w = u->w + pad, h = u->h + pad;
+        const ptrdiff_t pad = 2 * (ptrdiff_t)x->plan->slot[u->src].halo, w = u->w + pad,
+                        h = u->h + pad;
         const ptrdiff_t past = (ptrdiff_t)s->y1 * u->stride + pad;
         want_rows(a, assay_exec_act(x, u->src, s->group) + first * ci * h * w * ASSAY_IMAGES,
                   groups * ci, h, w, (ptrdiff_t)s->y0 * u->stride, past < h ? past : h,
@@ -180,22 +185,22 @@ _Static_assert(2 * MAX_PARTS + 2 <= ASSAY_AHEAD_MAX, "all but what is wanted las
 static void want_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
                        struct assay_ahead *a)
 {
-    const ptrdiff_t lanes = x->kern->lanes;
-    const struct tensor *t = &x->tensor[j->tensor];
+    const ptrdiff_t lanes = x->plan->kern->lanes;
+    const struct tensor *t = &x->plan->tensor[j->tensor];
     for (uint32_t i = 0; i < j->n_conv; i++) {
-        const struct unit *u = &x->unit[j[i].unit];
+        const struct unit *u = &x->plan->unit[j[i].unit];
         const uint32_t from = j[i].from.tensor, co = u->co / u->groups;
         const ptrdiff_t plane = (ptrdiff_t)u->oh * u->ow, end = s->first + s->rows + u->halo;
         const ptrdiff_t y0 = s->first ? s->first + u->halo : 0, y1 = end < u->oh ? end : u->oh;
         const bool again = i > 0 && from == j[i - 1].from.tensor;
-        if (x->tensor[from].whole && !again)
+        if (x->plan->tensor[from].whole && !again)
             want_rows(a, assay_exec_ref(x, &j[i].from, s->group) + s->k * co * plane * lanes, co,
                       u->oh, u->ow, y0, y1, lanes);
         if (u->bn != NONE && !s->frozen)
             want_rows(a, assay_exec_xhat(x, u->bn, s->group) + s->k * co * plane * ASSAY_IMAGES, co,
                       u->oh, u->ow, y0, y1, ASSAY_IMAGES);
     }
-    const struct unit *u = &x->unit[j->unit];
+    const struct unit *u = &x->plan->unit[j->unit];
     const uint32_t ci = u->ci / u->groups, first = s->first * u->stride,
                    end = first + s->rows * u->stride;
     const struct span made = {.group = s->group,
@@ -203,8 +208,9 @@ static void want_strip(const struct assay_exec *x, const struct job *j, const st
                               .c1 = (s->k + 1) * ci,
                               .y0 = first,
                               .y1 = end < u->h ? end : u->h};
-    if (x->slot[u->src].act) {
-        const ptrdiff_t pad = 2 * (ptrdiff_t)x->slot[u->src].halo, w = u->w + pad, h = u->h + pad;
+    if (x->plan->slot[u->src].act) {
+        const ptrdiff_t pad = 2 * (ptrdiff_t)x->plan->slot[u->src].halo, w = u->w + pad,
+                        h = u->h + pad;
         want_rows(a, assay_exec_act(x, u->src, s->group) + made.c0 * h * w * ASSAY_IMAGES, ci, h, w,
                   first, end + pad < h ? end + pad : h, ASSAY_IMAGES);
     }
@@ -218,26 +224,26 @@ static void want_strip(const struct assay_exec *x, const struct job *j, const st
 static void want_next(const struct assay_exec *x, const struct job *j, const struct strip *s,
                       uint32_t rows, struct assay_ahead *a)
 {
-    const uint32_t strip = x->unit[j->unit].strip;
+    const uint32_t strip = x->plan->unit[j->unit].strip;
     struct strip next = *s;
     a->n = a->now = 0, a->left = 0;
     next.first += strip;
     if (next.first >= rows) next.first = 0, next.k++;
-    if (next.k == x->unit[j->unit].groups) next.k = 0, next.group++;
+    if (next.k == x->plan->unit[j->unit].groups) next.k = 0, next.group++;
     next.rows = rows - next.first < strip ? rows - next.first : strip;
-    if (next.group < x->groups) want_strip(x, j, &next, a);
+    if (next.group < x->plan->groups) want_strip(x, j, &next, a);
     if (a->n > 0) a->at = a->range[0].at, a->left = a->range[0].lines;
 }
 
 void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                               bool frozen, bool accumulate, bool last)
 {
-    const struct tensor *t = &x->tensor[j->tensor];
+    const struct tensor *t = &x->plan->tensor[j->tensor];
     float *dx = assay_exec_gradient_at(x, t, group);
-    const struct unit *u = &x->unit[j->unit];
-    const struct assay_node *in = &x->graph->node[u->src];
-    const ptrdiff_t lanes = x->kern->lanes, stride = u->stride;
-    const uint32_t halo = x->slot[u->src].halo, rows = u->parity[0].h;
+    const struct unit *u = &x->plan->unit[j->unit];
+    const struct assay_node *in = &x->plan->graph->node[u->src];
+    const ptrdiff_t lanes = x->plan->kern->lanes, stride = u->stride;
+    const uint32_t halo = x->plan->slot[u->src].halo, rows = u->parity[0].h;
     struct assay_corr c = {.co = u->ci / u->groups,
                            .in_x = lanes,
                            .out_c = (ptrdiff_t)u->h * u->w * lanes,
@@ -255,7 +261,7 @@ void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, u
         for (s.first = 0; s.first < rows; s.first += u->strip) {
             s.rows = rows - s.first < u->strip ? rows - s.first : u->strip;
             for (uint32_t i = 0; i < j->n_conv; i++) {
-                if (!x->unit[j[i].unit].direct || frozen) fill_strip(x, &j[i], &s);
+                if (!x->plan->unit[j[i].unit].direct || frozen) fill_strip(x, &j[i], &s);
             }
             want_next(x, j, &s, rows, &ahead);
             for (uint32_t p = 0; p < u->n_parity; p++) pull_strip(x, j, &s, p, &c, dx, accumulate);

@@ -24,6 +24,15 @@ int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct ass
     return ASSAY_OK;
 }
 
+int assay_memo_bind(struct assay_subject *s, const struct assay_graph *g, uint32_t n, bool backward,
+                    struct assay_err *err)
+{
+    const struct assay_plan *plan;
+    ASSAY_TRY(assay_plans_get(s->plans, g, n, backward, &plan, err));
+    const uint64_t plans = assay_plans_size(s->plans), limit = s->memory_limit;
+    return assay_exec_bind(s->exec, plan, limit > plans ? limit - plans : limit > 0, err);
+}
+
 int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err *err)
 {
     struct assay_memo *memo;
@@ -32,7 +41,7 @@ int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err
     if (memo->pass == pass) return ASSAY_OK;
     const uint32_t n = pass == PASS_IMAGES ? s->n_image : s->n_nasi;
     memo->pass = PASS_NONE;
-    ASSAY_TRY(assay_exec_bind(s->exec, s->net, n, true, s->memory_limit, err));
+    ASSAY_TRY(assay_memo_bind(s, s->net, n, true, err));
     assay_exec_forward(s->exec, s->theta_net, pass == PASS_IMAGES ? s->images : s->nasi_images);
     memo->pass = pass;
     return ASSAY_OK;

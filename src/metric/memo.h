@@ -21,6 +21,9 @@ struct assay_memo {
 
 // Allocates the memo on first use.
 int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct assay_err *err);
+// Binds the executor to a network, for a batch of n.
+int assay_memo_bind(struct assay_subject *s, const struct assay_graph *g, uint32_t n, bool backward,
+                    struct assay_err *err);
 // Makes `pass` (IMAGES or NASI) the executor's forward pass.
 int assay_memo_forward(struct assay_subject *s, enum pass pass, struct assay_err *err);
 // The Jacobian buffer: as many rows of jac_ld >= n_theta as a rank of the team has at most.

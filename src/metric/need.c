@@ -26,23 +26,30 @@ static size_t shared_scratch(const struct assay_subject *s, unsigned needs)
     return bytes;
 }
 
-// One executor is bound to one shape after another.
-static int executor(const struct assay_subject *s, unsigned needs, uint64_t *most,
+// Makes the plan, and keeps the most that an executor takes for any.
+static int plan(const struct assay_subject *s, const struct assay_graph *g, uint32_t n,
+                bool backward, uint64_t *most, struct assay_err *err)
+{
+    const struct assay_plan *made;
+    if (n == 0) return ASSAY_OK;
+    ASSAY_TRY(assay_plans_get(s->plans, g, n, backward, &made, err));
+    *most = larger(*most, assay_plan_bytes(made));
+    return ASSAY_OK;
+}
+
+// One executor is bound to one plan after another; the plans stay.
+static int executor(const struct assay_subject *s, unsigned needs, uint64_t *bytes,
                     struct assay_err *err)
 {
-    const uint32_t batch = (uint32_t)s->protocol->region_batch;
-    uint64_t bytes = 0;
-    *most = 0;
-    if (needs & ASSAY_NEEDS_NET) {
-        const uint32_t n = (uint32_t)larger(needs & ASSAY_NEEDS_IMAGES ? s->n_image : 0,
-                                            needs & ASSAY_NEEDS_NASI ? s->n_nasi : 0);
-        if (n) ASSAY_TRY(assay_exec_predict(s->exec, s->net, n, true, most, err));
-    }
+    const uint32_t batch = (uint32_t)s->protocol->region_batch, n_patch = s->n_patch;
+    uint64_t most = 0;
+    if (needs & ASSAY_NEEDS_IMAGES) ASSAY_TRY(plan(s, s->net, s->n_image, true, &most, err));
+    if (needs & ASSAY_NEEDS_NASI) ASSAY_TRY(plan(s, s->net, s->n_nasi, true, &most, err));
     if (needs & ASSAY_NEEDS_PATCHES) {
-        const uint32_t n = s->n_patch < batch ? s->n_patch : batch;
-        ASSAY_TRY(assay_exec_predict(s->exec, s->thin, n, false, &bytes, err));
-        *most = larger(*most, bytes);
+        if (n_patch >= batch) ASSAY_TRY(plan(s, s->thin, batch, false, &most, err));
+        ASSAY_TRY(plan(s, s->thin, n_patch % batch, false, &most, err)); // the last may be short
     }
+    *bytes = most ? most + assay_plans_size(s->plans) : 0;
     return ASSAY_OK;
 }
 

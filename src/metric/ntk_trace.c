@@ -34,7 +34,7 @@ static uint32_t classes_of(const struct assay_subject *s)
 static struct tile largest_tile(const struct assay_subject *s)
 {
     struct tile tile = {0};
-    assay_exec_tile(s->exec, &tile.images, &tile.classes);
+    assay_plans_tile(s->plans, &tile.images, &tile.classes);
     tile.images = smaller(tile.images, s->n_image);
     tile.classes = smaller(tile.classes, classes_of(s));
     return tile;

@@ -79,9 +79,7 @@ int assay_subject_signs(struct assay_subject *s, const uint64_t **signs, size_t 
     for (uint32_t first = 0; !memo->signs && first < s->n_patch; first += bound) {
         const uint32_t n = s->n_patch - first < batch ? s->n_patch - first : batch;
         memo->pass = PASS_NONE;
-        if (n != bound) {
-            ASSAY_TRY(assay_exec_bind(s->exec, s->thin, n, false, s->memory_limit, err));
-        }
+        if (n != bound) ASSAY_TRY(assay_memo_bind(s, s->thin, n, false, err));
         bound = n;
         if (!block) ASSAY_TRY(sign_block(s, &block, err));
         assay_exec_forward(s->exec, s->theta_thin, s->patches + first * image);

@@ -16,8 +16,9 @@ struct bench {
     uint8_t *option;                   // (n_mix)
     struct assay_graph literal, graph; // of the last step
     struct assay_exec *exec;
-    uint64_t seed, all; // of theta; parameters of the one-shot network
-    bool drawn;         // theta is that network's
+    struct assay_plans *plans; // of graph, one
+    uint64_t seed, all;        // of theta; parameters of the one-shot network
+    bool drawn;                // theta is that network's
     double *theta, *images, *scratch, *dw;
     uint32_t *label;
     struct assay_schema schema;
@@ -59,7 +60,8 @@ static void close_bench(void *state)
 {
     struct bench *b = state;
     if (!b) return;
-    if (b->exec) assay_exec_destroy(b->exec);
+    assay_exec_destroy(b->exec);
+    assay_plans_destroy(b->plans);
     assay_graph_free(&b->literal);
     assay_graph_free(&b->graph);
     free(b->sample);
@@ -141,6 +143,7 @@ static int build(struct bench *b, const struct search_task *task, struct assay_e
         b->option[m] = b->sample[cell].option[b->kind->choice(&b->net, m)];
     }
     assay_graph_reset(&b->literal);
+    assay_plans_clear(b->plans);
     ASSAY_TRY(b->kind->build(&shot, &b->net, &b->literal, err));
     if (task->what == NASI_TRACE) take_options(b);
     return assay_graph_fold(&b->literal, false, &b->graph, NULL, err);
@@ -175,10 +178,11 @@ static int check_memory(struct bench *b, struct assay_err *err)
 {
     const uint64_t limit = b->c->config->memory << 20;
     const struct assay_held *held = &b->c->held;
-    uint64_t exec;
+    const struct assay_plan *plan;
     if (!limit) return 0;
     b->all = b->graph.n_theta;
-    ASSAY_TRY(assay_exec_predict(b->exec, &b->graph, b->n_image, true, &exec, err));
+    ASSAY_TRY(assay_plans_get(b->plans, &b->graph, b->n_image, true, &plan, err));
+    const uint64_t exec = assay_plan_size(plan) + assay_plan_bytes(plan);
     const uint64_t own = held_bytes(b), all = assay_held_evaluating(held) + own + exec;
     if (all <= limit) return 0;
     return assay_err_set(err, ASSAY_ERR_MEMORY,
@@ -203,13 +207,16 @@ static void draw_weights(struct bench *b, uint64_t seed)
 static int bind(struct bench *b, struct assay_err *err)
 {
     const uint64_t limit = b->c->config->memory << 20;
-    const uint64_t held = held_bytes(b) + assay_held_evaluating(&b->c->held);
+    const struct assay_plan *plan;
+    ASSAY_TRY(assay_plans_get(b->plans, &b->graph, b->n_image, true, &plan, err));
+    const uint64_t held =
+        held_bytes(b) + assay_held_evaluating(&b->c->held) + assay_plan_size(plan);
     if (limit && held >= limit)
         return assay_err_set(err, ASSAY_ERR_MEMORY,
                              "the program, images and weights need %.1f MiB, over the limit of "
                              "%llu MiB (run.memory)",
                              (double)held / 0x1p20, (unsigned long long)(limit >> 20));
-    return assay_exec_bind(b->exec, &b->graph, b->n_image, true, limit ? limit - held : 0, err);
+    return assay_exec_bind(b->exec, plan, limit ? limit - held : 0, err);
 }
 
 static void fail(struct assay_record *record, enum assay_verdict verdict, const char *reason)
@@ -273,7 +280,8 @@ static int open_network(struct bench *b, struct assay_err *err)
     b->option = malloc(b->n_mix);
     if (!b->sample || !b->option) return no_memory(err);
     ASSAY_TRY(assay_kern_select(&kern, config->cpu, err));
-    ASSAY_TRY(assay_exec_create(&b->exec, kern, err));
+    ASSAY_TRY(assay_exec_create(&b->exec, err));
+    ASSAY_TRY(assay_plans_create(&b->plans, kern, err));
     ASSAY_TRY(build(b, &(struct search_task){.what = NASI_DERIVATIVE}, err));
     ASSAY_TRY(check_memory(b, err));
     return make_room(b, err);

@@ -99,20 +99,24 @@ static void add_network(struct assay_exec *exec, const struct assay_graph *g, do
     }
 }
 
-static int add_width(struct assay_exec *exec, uint32_t c, uint64_t *hash, struct assay_err *err)
+static int add_width(struct assay_exec *exec, const struct assay_kern *kern, uint32_t c,
+                     uint64_t *hash, struct assay_err *err)
 {
     struct assay_graph g;
+    struct assay_plan *plan = NULL;
     double *work = NULL;
 
     assay_graph_init(&g);
     int status = build(&g, c, err);
-    if (status >= 0) status = assay_exec_bind(exec, &g, BATCH, true, 0, err);
+    if (status >= 0) status = assay_plan_make(&plan, kern, &g, BATCH, true, err);
+    if (status >= 0) status = assay_exec_bind(exec, plan, 0, err);
     if (status >= 0) {
         work = malloc((BATCH * (INPUT + CLASSES + g.n_theta) + g.n_theta) * sizeof *work);
         if (!work) status = assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a fingerprint");
     }
     if (work) add_network(exec, &g, work, hash);
     free(work);
+    assay_plan_free(plan);
     assay_graph_free(&g);
     return status;
 }
@@ -123,10 +127,10 @@ int sweep_fingerprint(uint64_t *hash, const struct assay_kern *kern, struct assa
     struct assay_exec *exec;
 
     *hash = 0;
-    ASSAY_TRY(assay_exec_create(&exec, kern, err));
+    ASSAY_TRY(assay_exec_create(&exec, err));
     int status = 0;
     for (size_t i = 0; i < ASSAY_LEN(widths) && status >= 0; i++)
-        status = add_width(exec, widths[i], hash, err);
+        status = add_width(exec, kern, widths[i], hash, err);
     assay_exec_destroy(exec);
     return status;
 }

@@ -13,6 +13,7 @@ struct assay_evaluator {
     const struct assay_config *config; // borrowed
     const struct assay_space *space;   // borrowed
     struct assay_exec *exec;
+    struct assay_plans *plans; // of net and thin
     struct assay_graph literal, net, thin;
     struct assay_columns columns;
     struct assay_schema schema;
@@ -41,6 +42,7 @@ static int build_any(struct assay_evaluator *e, uint64_t index, const struct ass
                      bool *dead, struct assay_err *err)
 {
     *dead = false;
+    assay_plans_clear(e->plans);
     if (e->needs & ASSAY_NEEDS_NET) {
         ASSAY_TRY(build_folded(e, index, mask, false, &e->net, err));
         *dead |= assay_graph_is_dead(&e->net);
@@ -122,6 +124,7 @@ static struct assay_subject make_subject(struct assay_evaluator *e, uint64_t rep
                                   .net = &e->net,
                                   .thin = &e->thin,
                                   .exec = e->exec,
+                                  .plans = e->plans,
                                   .n_image = e->inputs.n_image,
                                   .n_nasi = e->inputs.n_nasi,
                                   .n_patch = e->inputs.n_patch,
@@ -290,29 +293,27 @@ int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supern
 }
 
 // ---- the evaluator ------------------------------------------------------------------------------
+static int check_input(const struct assay_graph *g, const char *network, const char *what,
+                       uint32_t channels, uint32_t side, struct assay_err *err)
+{
+    const struct assay_node *in = &g->node[0];
+    if (in->c == channels && in->h == side && in->w == side) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "data: %s are (%u,%u,%u), the %s expects (%u,%u,%u)", what, channels, side,
+                         side, network, in->c, in->h, in->w);
+}
+
 // The shapes of all candidates of a space are alike: candidate 0 stands for them.
 static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
                        struct assay_err *err)
 {
     bool dead;
     ASSAY_TRY(build_networks(e, 0, &dead, err));
-    const uint32_t image = e->config->data.image, channels = assay_data_channels(data);
-    if (e->needs & ASSAY_NEEDS_NET) {
-        const struct assay_node *in = &e->net.node[0];
-        if (in->c != channels || in->h != image || in->w != image) {
-            return assay_err_set(err, ASSAY_ERR_CONFIG,
-                                 "data: images are (%u,%u,%u), the network expects (%u,%u,%u)",
-                                 channels, image, image, in->c, in->h, in->w);
-        }
-    }
-    if (e->needs & ASSAY_NEEDS_THIN) {
-        const struct assay_node *in = &e->thin.node[0];
-        if (in->c != 1 || in->h != 3 || in->w != 3) {
-            return assay_err_set(err, ASSAY_ERR_CONFIG,
-                                 "data: patches are (1,3,3), the thin network expects (%u,%u,%u)",
-                                 in->c, in->h, in->w);
-        }
-    }
+    if (e->needs & ASSAY_NEEDS_NET)
+        ASSAY_TRY(check_input(&e->net, "network", "images", assay_data_channels(data),
+                              e->config->data.image, err));
+    if (e->needs & ASSAY_NEEDS_THIN)
+        ASSAY_TRY(check_input(&e->thin, "thin network", "patches", 1, 3, err));
     return ASSAY_OK;
 }
 
@@ -330,7 +331,8 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
         .spectrum_len = e->columns.spectrum ? sweep_kernel_rows(&config->protocol) : 0,
     };
     ASSAY_TRY(assay_kern_select(&kern, config->cpu, err));
-    ASSAY_TRY(assay_exec_create(&e->exec, kern, err));
+    ASSAY_TRY(assay_exec_create(&e->exec, err));
+    ASSAY_TRY(assay_plans_create(&e->plans, kern, err));
     ASSAY_TRY(check_shape(e, data, err));
     e->draw.seed = config->protocol.seed;
     return inputs_draw(&e->inputs, config, e->needs, data, assay_held_drawing(&e->held), err);
@@ -371,7 +373,8 @@ int assay_evaluator_draw(struct assay_evaluator *e, const struct assay_draw *dra
 void assay_evaluator_destroy(struct assay_evaluator *e)
 {
     if (!e) return;
-    if (e->exec) assay_exec_destroy(e->exec);
+    assay_exec_destroy(e->exec);
+    assay_plans_destroy(e->plans);
     assay_graph_free(&e->literal);
     assay_graph_free(&e->net);
     assay_graph_free(&e->thin);

@@ -9,6 +9,7 @@
 #include "../forward.h"
 #include "../rung_wide.h"
 #include "assay/exec.h"
+#include "bound.h"
 #include "random_net.h"
 
 #define NEAR        1e-11 // gates closer than this to their threshold are decided by rounding
@@ -139,22 +140,21 @@ struct run {
     enum assay_bn bn;
 };
 
-static struct assay_exec *bind(const struct subject *s, const struct run *r, const double *theta,
-                               bool backward)
+static struct bound bind(const struct subject *s, const struct run *r, const double *theta,
+                         bool backward)
 {
     struct assay_err err = {0};
-    struct assay_exec *x;
+    struct bound x;
     const struct assay_graph *g = r->folded ? &s->folded : &s->g;
     double *own = numbers(g->n_theta);
     for (uint32_t i = 0; i < g->n_param; i++)
         memcpy(own + g->param[i].offset, theta + s->g.param[r->folded ? s->source[i] : i].offset,
                g->param[i].size * sizeof *own);
-    if (assay_exec_create(&x, r->kern, &err) < 0 ||
-        assay_exec_bind(x, g, s->recipe->batch, backward, 0, &err) < 0) {
+    if (bound_create(&x, r->kern, g, s->recipe->batch, backward, &err) < 0) {
         printf("cannot bind: %s\n", err.text);
         exit(1);
     }
-    assay_exec_forward(x, own, s->images);
+    assay_exec_forward(x.exec, own, s->images);
     free(own);
     return x;
 }
@@ -219,11 +219,11 @@ static void measure_noise(const struct subject *s, const struct run *r, unsigned
 {
     double *theta = numbers(s->g.n_theta);
     move_theta(s, draw, theta);
-    struct assay_exec *x = bind(s, r, theta, true);
-    double *other = jacobian(s, x, r, noise_scale[draw % NOISE_DRAWS]);
+    struct bound x = bind(s, r, theta, true);
+    double *other = jacobian(s, x.exec, r, noise_scale[draw % NOISE_DRAWS]);
     for (uint32_t p = 0; p < s->g.n_param; p++)
         noise[p] = fmax(noise[p], distance(s, &s->g.param[p], jac, other));
-    assay_exec_destroy(x);
+    bound_destroy(&x);
     free(other), free(theta);
 }
 

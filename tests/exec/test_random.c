@@ -131,11 +131,11 @@ static bool check_gradient(const struct subject *s, const struct run *r, struct 
 // The signs of the literal network's ReLUs, in its own order.
 static bool check_signs(const struct subject *s, const struct run *r)
 {
-    struct assay_exec *x = bind(s, r, s->theta, false);
-    const size_t words = assay_exec_sign_words(x);
+    struct bound x = bind(s, r, s->theta, false);
+    const size_t words = assay_exec_sign_words(x.exec);
     uint64_t *sign = calloc(s->recipe->batch * words + 1, sizeof *sign);
-    bool good = check_logits(s, r, x);
-    assay_exec_signs(x, sign);
+    bool good = check_logits(s, r, x.exec);
+    assay_exec_signs(x.exec, sign);
     for (uint32_t n = 0; n < s->recipe->batch; n++) {
         size_t bit = 0;
         for (uint32_t i = 0; i < s->g.n_node; i++) {
@@ -149,7 +149,7 @@ static bool check_signs(const struct subject *s, const struct run *r)
         }
     }
     free(sign);
-    assay_exec_destroy(x);
+    bound_destroy(&x);
     return good;
 }
 
@@ -157,12 +157,12 @@ static bool check_signs(const struct subject *s, const struct run *r)
 static void mix_gradient(const struct subject *s, const struct run *r, const double *theta,
                          const double *cot, double scale, double *coef)
 {
-    struct assay_exec *x = bind(s, r, theta, true);
+    struct bound x = bind(s, r, theta, true);
     double *grad = numbers(s->g.n_theta), *scaled = numbers(s->rows);
     for (uint64_t i = 0; i < s->rows; i++) scaled[i] = scale * cot[i];
-    assay_exec_mix_gradient(x, scaled, grad, coef);
+    assay_exec_mix_gradient(x.exec, scaled, grad, coef);
     for (uint32_t k = 0; k < s->g.n_in; k++) coef[k] /= scale;
-    assay_exec_destroy(x);
+    bound_destroy(&x);
     free(grad), free(scaled);
 }
 
@@ -240,26 +240,26 @@ static double *all_noise(const struct subject *s, const struct run *run, double 
 static bool check_bn(const struct subject *s, enum assay_bn bn, bool *noisy)
 {
     struct run run[RUNS_MAX];
-    struct assay_exec *x[RUNS_MAX];
+    struct bound x[RUNS_MAX];
     double *jac[RUNS_MAX];
     unsigned n = 0;
     for (; rung(n / 2); n++) {
         ASSAY_ASSERT(n < RUNS_MAX);
         run[n] = (struct run){.kern = rung(n / 2), .folded = n % 2, .bn = bn};
         x[n] = bind(s, &run[n], s->theta, true);
-        jac[n] = jacobian(s, x[n], &run[n], 1);
+        jac[n] = jacobian(s, x[n].exec, &run[n], 1);
     }
     double *noise = all_noise(s, run, jac, n, noisy);
     const bool smooth = !is_singular(s);
     bool good = true;
     for (unsigned i = 0; i < n; i++) {
-        good &= check_logits(s, &run[i], x[i]);
+        good &= check_logits(s, &run[i], x[i].exec);
         good &= check_same(s, &run[i], jac[i], jac[0], noise);
-        good &= check_gradient(s, &run[i], x[i], jac[i], noise);
+        good &= check_gradient(s, &run[i], x[i].exec, jac[i], noise);
     }
     if (smooth) good &= check_differences(s, &run[0], jac[0], noise);
     if (smooth && bn == ASSAY_BN_BATCH) good &= check_mixes(s, &run[0]);
-    for (unsigned i = 0; i < n; i++) assay_exec_destroy(x[i]), free(jac[i]);
+    for (unsigned i = 0; i < n; i++) bound_destroy(&x[i]), free(jac[i]);
     free(noise);
     return good;
 }

@@ -21,6 +21,7 @@ struct kernel {
     struct assay_pla *pla;
     struct assay_graph net;
     struct assay_exec *exec;
+    struct assay_plan *plan;
     uint32_t images, n;
     uint64_t p;
     struct assay_run_of_rows rows;
@@ -59,7 +60,8 @@ static void build(struct kernel *k, uint32_t channels)
     require(assay_space_build(&space, index, &size, &literal, &err), &err);
     require(assay_graph_fold(&literal, true, &k->net, NULL, &err), &err);
     require(assay_kern_select(&kern, "auto", &err), &err);
-    require(assay_exec_create(&k->exec, kern, &err), &err);
+    require(assay_exec_create(&k->exec, &err), &err);
+    require(assay_plan_make(&k->plan, kern, &k->net, k->images, true, &err), &err);
     assay_graph_free(&literal);
     assay_space_close(&space);
 }
@@ -74,7 +76,7 @@ static void forward(struct kernel *k)
     assay_rng_init(&rng, 1, 0, "bench", "images");
     for (size_t i = 0; i < values; i++) input[i] = assay_rng_normal(&rng);
     assay_init_params(&k->net, ASSAY_INIT_KAIMING_FAN_OUT, 1, 0, theta);
-    require(assay_exec_bind(k->exec, &k->net, k->images, true, 0, &err), &err);
+    require(assay_exec_bind(k->exec, k->plan, 0, &err), &err);
     assay_exec_forward(k->exec, theta, input);
     free(theta), free(input);
 }
@@ -206,6 +208,7 @@ int main(int argc, char **argv)
     report(&k);
     assay_pla_destroy(k.pla);
     assay_exec_destroy(k.exec);
+    assay_plan_free(k.plan);
     assay_graph_free(&k.net);
     free(k.jac), free(k.gram), free(k.copy), free(k.work), free(k.value);
     assay_comm_finish(k.comm);

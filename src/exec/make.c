@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plans from outside: making them, what they take, and a candidate's set of them.
+#include <stdlib.h>
+
+#include "exec/plan.h"
+
+static void number_signs(struct assay_plan *plan)
+{
+    plan->sign_bits = 0;
+    for (uint32_t i = 0; i < plan->graph->n_node; i++) {
+        if (plan->graph->node[i].op != ASSAY_OP_RELU) continue;
+        plan->slot[i].sign_bit = plan->sign_bits;
+        plan->sign_bits += (uint32_t)assay_exec_pixels(&plan->graph->node[i]);
+    }
+}
+
+// Into a plan that is empty, or that nobody uses any more.
+static int make(struct assay_plan *plan, const struct assay_kern *kern, const struct assay_graph *g,
+                uint32_t n, bool backward, struct assay_err *err)
+{
+    struct assay_arena meta = plan->meta;
+    assay_arena_reset(&meta);
+    *plan = (struct assay_plan){.kern = kern,
+                                .graph = g,
+                                .n = n,
+                                .groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES,
+                                .backward = backward,
+                                .meta = meta};
+    ASSAY_TRY(assay_plan_users(plan, err));
+    ASSAY_TRY(assay_plan_units(plan, err));
+    if (backward) ASSAY_TRY(assay_plan_tensors(plan, err));
+    number_signs(plan);
+    return assay_plan_layout(plan, err);
+}
+
+static int no_memory(struct assay_err *err)
+{
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory for a plan");
+}
+
+int assay_plan_make(struct assay_plan **out, const struct assay_kern *kern,
+                    const struct assay_graph *g, uint32_t n, bool backward, struct assay_err *err)
+{
+    struct assay_plan *plan = calloc(1, sizeof *plan);
+    if (!plan) return no_memory(err);
+    const int status = make(plan, kern, g, n, backward, err);
+    if (status < 0)
+        assay_plan_free(plan);
+    else
+        *out = plan;
+    return status;
+}
+
+void assay_plan_free(struct assay_plan *plan)
+{
+    if (!plan) return;
+    assay_arena_finish(&plan->meta);
+    free(plan);
+}
+
+uint64_t assay_plan_size(const struct assay_plan *plan)
+{
+    return sizeof *plan + assay_arena_held(&plan->meta);
+}
+
+uint64_t assay_plan_bytes(const struct assay_plan *plan)
+{
+    return assay_arena_footprint(plan->bytes);
+}
+
+double assay_plan_flops(const struct assay_plan *plan, uint64_t rows)
+{
+    double forward = 0, backward = 0;
+    for (uint32_t i = 0; i < plan->n_unit; i++) {
+        const struct unit *u = &plan->unit[i];
+        if (u->conv == NONE) continue;
+        const double mac = (double)u->co * u->q * u->oh * u->ow;
+        forward += mac;
+        backward += u->live ? mac * (u->wants_dx ? 2 : 1) : 0;
+    }
+    return 2 * plan->n * (forward + backward * (double)rows);
+}
+
+// ---- a candidate's plans ------------------------------------------------------------------------
+struct assay_plans {
+    const struct assay_kern *kern;
+    struct assay_plan **plan; // (cap), NULL or a plan; the first n are in use
+    uint32_t n, cap;
+};
+
+int assay_plans_create(struct assay_plans **out, const struct assay_kern *kern,
+                       struct assay_err *err)
+{
+    struct assay_plans *plans = calloc(1, sizeof *plans);
+    if (!plans) return no_memory(err);
+    plans->kern = kern;
+    *out = plans;
+    return ASSAY_OK;
+}
+
+void assay_plans_destroy(struct assay_plans *plans)
+{
+    if (!plans) return;
+    for (uint32_t i = 0; i < plans->cap; i++) assay_plan_free(plans->plan[i]);
+    free(plans->plan);
+    free(plans);
+}
+
+// Room for one more, and a plan in it that nobody uses.
+static int reserve(struct assay_plans *plans, struct assay_err *err)
+{
+    if (plans->n == plans->cap) {
+        const uint32_t cap = plans->cap ? 2 * plans->cap : 4;
+        struct assay_plan **grown = realloc(plans->plan, cap * sizeof *grown);
+        if (!grown) return no_memory(err);
+        for (uint32_t i = plans->cap; i < cap; i++) grown[i] = NULL;
+        plans->plan = grown;
+        plans->cap = cap;
+    }
+    struct assay_plan **next = &plans->plan[plans->n];
+    if (!*next) *next = calloc(1, sizeof **next);
+    return *next ? ASSAY_OK : no_memory(err);
+}
+
+int assay_plans_get(struct assay_plans *plans, const struct assay_graph *g, uint32_t n,
+                    bool backward, const struct assay_plan **out, struct assay_err *err)
+{
+    for (uint32_t i = 0; i < plans->n; i++) {
+        *out = plans->plan[i];
+        if ((*out)->graph == g && (*out)->n == n && (*out)->backward == backward) return ASSAY_OK;
+    }
+    ASSAY_TRY(reserve(plans, err));
+    ASSAY_TRY(make(plans->plan[plans->n], plans->kern, g, n, backward, err));
+    *out = plans->plan[plans->n++];
+    return ASSAY_OK;
+}
+
+void assay_plans_clear(struct assay_plans *plans)
+{
+    plans->n = 0;
+}
+
+uint64_t assay_plans_size(const struct assay_plans *plans)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < plans->n; i++) bytes += assay_plan_size(plans->plan[i]);
+    return bytes;
+}
+
+uint32_t assay_plans_made(const struct assay_plans *plans)
+{
+    return plans->n;
+}
+
+void assay_plans_tile(const struct assay_plans *plans, uint32_t *images, uint32_t *cots)
+{
+    *images = ASSAY_IMAGES;
+    *cots = plans->kern->cots;
+}

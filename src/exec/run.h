@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan with memory, private to exec: its buffers, and the steps of forward and backward passes.
+#ifndef ASSAY_EXEC_RUN_H
+#define ASSAY_EXEC_RUN_H
+
+#include "exec/plan.h"
+
+struct assay_exec {
+    const struct assay_plan *plan;
+    struct assay_arena memory;
+    unsigned char *base; // of the plan's offsets
+    bool sums_ready;     // K1 and K2 belong to the last forward
+    bool held;           // the forward pass keeps to the last one's piece
+};
+
+#define AT(x, type, offset) ((type *)((x)->base + (offset)))
+
+// k0 of a group: lanes past the batch get nothing in the last one.
+static inline const float *assay_exec_k0(const struct assay_exec *x, const struct unit *u,
+                                         uint32_t group)
+{
+    return AT(x, float, group + 1 == x->plan->groups ? u->k0_last : u->k0);
+}
+static inline float *assay_exec_act(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    const struct assay_node *n = &x->plan->graph->node[node];
+    const struct slot *s = &x->plan->slot[node];
+    return AT(x, float, s->act) + group * assay_exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
+}
+
+static inline float *assay_exec_xhat(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
+    return AT(x, float, x->plan->slot[node].xhat) + group * pixels * ASSAY_IMAGES;
+}
+
+static inline double *assay_exec_value(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    return AT(x, double, x->plan->slot[node].value) +
+           group * assay_exec_pixels(&x->plan->graph->node[node]) * ASSAY_IMAGES;
+}
+// One group of a gradient.
+static inline float *assay_exec_gradient_at(const struct assay_exec *x, const struct tensor *t,
+                                            uint32_t group)
+{
+    return AT(x, float, t->at) + (t->whole ? group * t->group : 0);
+}
+static inline const float *assay_exec_ref(const struct assay_exec *x, const struct ref *r,
+                                          uint32_t group)
+{
+    const struct tensor *t = &x->plan->tensor[r->tensor];
+    return assay_exec_gradient_at(x, t, group) + (size_t)r->c_off * t->hw * x->plan->kern->lanes;
+}
+
+// Constant contents after allocation: offset tables, valid lanes, pooling weights.
+void assay_exec_fill(struct assay_exec *x);
+// Packs the parameters for the kernels.
+void assay_exec_pack(struct assay_exec *x, const double *theta);
+// Cotangent-independent sums K1, K2 of the fused units, after the forward pass.
+void assay_exec_batch_sums(struct assay_exec *x);
+// raw of one product and group: acc += dy (x) a, dy (co, oh, ow, lanes).
+void assay_exec_outer(const struct assay_exec *x, const struct product *p, const float *dy,
+                      uint32_t group);
+
+// Rows [y0, y1) and channels [c0, c0 + c) of a unit's BN backward: k1 dy + k0 + k2 xhat; without BN
+// scale * dy. dst: (c, ., w + 2 halo) from row y0 on, `plane` floats a channel.
+struct patch {
+    uint32_t c0, c, y0, y1;
+    float *dst;
+    ptrdiff_t plane;
+    uint32_t halo;
+};
+void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                            bool frozen, const struct patch *d);
+// The jobs of one pass; `last`: nothing is added to the tensor afterwards, S is summed and it is
+// read.
+void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                              bool frozen, bool accumulate, bool last);
+// Rows [y0, y1) and channels [c0, c1) of one group of a tensor.
+struct span {
+    uint32_t group, c0, c1, y0, y1;
+};
+// Weight gradients that need a span while it is in cache. Spans come in the order of their
+// channels, when all earlier ones are made: a channel group of a product waits for its last
+// channel. ahead: fetched meanwhile, or NULL.
+void assay_exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
+                     struct assay_ahead *ahead);
+
+// What one backward pass computes: `rows` results, each row's gradient to out[row] (NULL: dropped),
+// first `columns`.
+struct pass {
+    bool frozen;
+    uint32_t first_group, n_group;
+    uint64_t columns;
+    double *const *out; // cots entries (batch BN), lanes entries (frozen)
+    double *coef;       // batch BN: derivatives with respect to coefficients of mixes, or NULL
+};
+// Cotangents of the logits must be in x->cotangent (groups, classes, lanes).
+void assay_exec_backward(struct assay_exec *x, const struct pass *pass);
+// Ends a level: BN constants and rows of the Jacobian from the sums.
+void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level);
+
+// ---- mixes ------------------------------------------------------------------------------------
+// What the backward pass and held forward passes need of a node's value.
+void assay_exec_keep(struct assay_exec *x, uint32_t node);
+void assay_exec_held_relu(struct assay_exec *x, uint32_t node);
+void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node);
+// Scalar products of the probes of a tensor: to zero; of one group; to the derivatives.
+void assay_exec_clear_probes(const struct assay_exec *x, const struct tensor *t);
+void assay_exec_run_probes(const struct assay_exec *x, const struct tensor *t, uint32_t group,
+                           bool flush);
+void assay_exec_finish_probes(const struct assay_exec *x, const struct tensor *t, double *coef);
+
+#endif

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// An executor bound to a plan of its own.
+#ifndef TESTS_EXEC_BOUND_H
+#define TESTS_EXEC_BOUND_H
+
+#include "assay/exec.h"
+
+struct bound {
+    struct assay_exec *exec;
+    struct assay_plan *plan;
+};
+
+static inline int bound_create(struct bound *b, const struct assay_kern *kern,
+                               const struct assay_graph *g, uint32_t n, bool backward,
+                               struct assay_err *err)
+{
+    *b = (struct bound){0};
+    ASSAY_TRY(assay_exec_create(&b->exec, err));
+    ASSAY_TRY(assay_plan_make(&b->plan, kern, g, n, backward, err));
+    return assay_exec_bind(b->exec, b->plan, 0, err);
+}
+
+static inline void bound_destroy(struct bound *b)
+{
+    assay_exec_destroy(b->exec);
+    assay_plan_free(b->plan);
+}
+
+#endif
