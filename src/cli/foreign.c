@@ -372,10 +372,8 @@ int foreign_evaluate(struct foreign *f, const struct foreign_case *c, struct ass
     assay_graph_init(&f->folded);
     f->protocol = c->config->protocol;
     if (!c->thin && f->protocol.nasi_labels == ASSAY_LABELS_TRUE) {
-        return assay_err_set(
-            err, ASSAY_ERR_INPUT,
-            "nasi.labels = true: the images of --batch have none, expected random "
-            "or none (the trace norm is that of the logits' mean, without labels)");
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "nasi.labels = true: --batch has none, expected random or none");
     }
     f->protocol.nasi_labels = ASSAY_LABELS_NONE;
     f->protocol.region_batch = c->region_batch;

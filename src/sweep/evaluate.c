@@ -38,8 +38,8 @@ static int build_folded(struct assay_evaluator *e, uint64_t index,
 
 // Builds what the metrics need, of an architecture or of a supernet; *dead: one of the networks
 // does not depend on its input.
-static int build_any(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
-                     bool *dead, struct assay_err *err)
+static int build_networks(struct assay_evaluator *e, uint64_t index,
+                          const struct assay_supernet *mask, bool *dead, struct assay_err *err)
 {
     *dead = false;
     assay_plans_clear(e->plans);
@@ -52,12 +52,6 @@ static int build_any(struct assay_evaluator *e, uint64_t index, const struct ass
         *dead |= assay_graph_is_dead(&e->thin);
     }
     return ASSAY_OK;
-}
-
-static int build_networks(struct assay_evaluator *e, uint64_t index, bool *dead,
-                          struct assay_err *err)
-{
-    return build_any(e, index, NULL, dead, err);
 }
 
 // Weights of one repeat, for what the metrics need. The thin network draws from its own seed: the
@@ -165,7 +159,7 @@ int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct ass
 {
     bool dead;
     size_t scratch;
-    ASSAY_TRY(build_networks(e, index, &dead, err));
+    ASSAY_TRY(build_networks(e, index, NULL, &dead, err));
     const int team = e->config->team ? (int)e->config->team : 1;
     return need_memory(e, team, dead, memory, &scratch, err);
 }
@@ -242,7 +236,7 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
 static int set_up(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
                   bool *dead, uint64_t *most, struct assay_record *record, struct assay_err *err)
 {
-    ASSAY_TRY(build_any(e, index, mask, dead, err));
+    ASSAY_TRY(build_networks(e, index, mask, dead, err));
     if (*dead)
         judge(record, ASSAY_VERDICT_DEAD, "network", "the output does not depend on the input");
     return make_room(e, *dead, most, record, err);
@@ -308,7 +302,7 @@ static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
                        struct assay_err *err)
 {
     bool dead;
-    ASSAY_TRY(build_networks(e, 0, &dead, err));
+    ASSAY_TRY(build_networks(e, 0, NULL, &dead, err));
     if (e->needs & ASSAY_NEEDS_NET)
         ASSAY_TRY(check_input(&e->net, "network", "images", assay_data_channels(data),
                               e->config->data.image, err));
@@ -392,7 +386,7 @@ const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
 {
     bool dead;
-    if (build_networks(e, index, &dead, NULL) < 0 || dead) return 1.0;
+    if (build_networks(e, index, NULL, &dead, NULL) < 0 || dead) return 1.0;
     const double net = e->needs & ASSAY_NEEDS_NET ? assay_graph_cost(&e->net).work : 0;
     const double thin = e->needs & ASSAY_NEEDS_THIN ? assay_graph_cost(&e->thin).work : 0;
     // A coupled kernel is a backward pass of all images for each row; the thin network runs forward
