@@ -107,7 +107,7 @@ static inline void open_bench(struct bench *b, const struct assay_kern *kern,
     const uint32_t classes = g->node[g->n_node - 1].c;
     *b = (struct bench){.kern = kern, .n = n, .rows = rows, .p = g->n_weight};
     stop_on(assay_exec_create(&b->exec, &err), &err);
-    stop_on(assay_plan_make(&b->plan, kern, g, n, true, &err), &err);
+    stop_on(assay_plan_make(&b->plan, kern, g, n, &assay_want_gradients, &err), &err);
     stop_on(assay_exec_bind(b->exec, b->plan, 0, &err), &err);
     b->theta = allocate(g->n_theta * sizeof(double));
     b->input = normals("images", (size_t)n * in->c * in->h * in->w);

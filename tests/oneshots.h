@@ -74,7 +74,7 @@ static void set_up(struct bench *b, unsigned variant, unsigned draw, const struc
     for (size_t i = 0; i < pixels; i++) b->images[i] = assay_rng_normal(&rng);
     for (uint32_t i = 0; i < BATCH; i++) b->label[i] = (uint32_t)assay_rng_below(&rng, CLASSES);
     assert_int_equal(assay_exec_create(&b->exec, &err), 0);
-    assert_int_equal(assay_plan_make(&b->plan, kern, &b->g, BATCH, true, &err), 0);
+    assert_int_equal(assay_plan_make(&b->plan, kern, &b->g, BATCH, &assay_want_gradients, &err), 0);
     assert_int_equal(assay_exec_bind(b->exec, b->plan, 0, &err), 0);
     assay_exec_forward(b->exec, b->theta, b->images);
 }

@@ -179,7 +179,8 @@ static inline void bind(struct fixture *f)
     struct assay_err err = {0};
     const struct assay_plan *plan;
     restart(f);
-    assert_int_equal(assay_plans_get(f->plans, &f->net, N, true, &plan, &err), ASSAY_OK);
+    assert_int_equal(assay_plans_get(f->plans, &f->net, N, &assay_want_gradients, &plan, &err),
+                     ASSAY_OK);
     assert_int_equal(assay_exec_bind(f->exec, plan, 0, &err), ASSAY_OK);
     assay_exec_forward(f->exec, f->theta_net, f->images);
 }

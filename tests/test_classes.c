@@ -51,7 +51,9 @@ static double sum_of_rows(struct fixture *f, uint32_t classes)
     assert_non_null(cot);
     for (size_t k = 0; k < classes; k++) cot[k * classes + k] = 1.0;
     const struct assay_plan *plan;
-    assert_int_equal(assay_plans_get(f->plans, &f->net, f->subject.n_image, true, &plan, &err), 0);
+    assert_int_equal(
+        assay_plans_get(f->plans, &f->net, f->subject.n_image, &assay_want_gradients, &plan, &err),
+        0);
     assert_int_equal(assay_exec_bind(f->exec, plan, 0, &err), 0);
     assay_exec_forward(f->exec, f->theta_net, f->images);
     assay_exec_jacobian(f->exec, ASSAY_BN_FROZEN, cot, classes, 0, rows, p, jac, p);

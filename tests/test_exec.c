@@ -54,7 +54,7 @@ static void set_up(struct bench *b, builder *net, const struct assay_kern *kern)
     draw("theta", b->g.n_theta, 0.7, b->theta);
     draw("input", b->n_input, 1, b->input);
     assert_int_equal(assay_exec_create(&b->exec, &err), 0);
-    assert_int_equal(assay_plan_make(&b->plan, kern, &b->g, BATCH, true, &err), 0);
+    assert_int_equal(assay_plan_make(&b->plan, kern, &b->g, BATCH, &assay_want_gradients, &err), 0);
     assert_int_equal(assay_exec_bind(b->exec, b->plan, 0, &err), 0);
     assay_exec_forward(b->exec, b->theta, b->input);
 }
@@ -206,7 +206,7 @@ static void linear_network(void **state)
     double theta[7 * CLASSES + CLASSES], input[BATCH * 7], jac[BATCH * 7 * CLASSES];
     draw("theta", ASSAY_LEN(theta), 1, theta);
     draw("input", ASSAY_LEN(input), 1, input);
-    assert_int_equal(bound_create(&x, rung(0), &g, BATCH, true, &err), 0);
+    assert_int_equal(bound_create(&x, rung(0), &g, BATCH, &assay_want_gradients, &err), 0);
     assay_exec_forward(x.exec, theta, input);
     assay_exec_jacobian(x.exec, ASSAY_BN_BATCH, ones, 1, 0, BATCH, g.n_weight, jac, g.n_weight);
     for (uint32_t a = 0; a < BATCH; a++) {
@@ -299,7 +299,8 @@ static void rebinding_is_stateless(void **state)
             const struct bench *b = &fresh[i];
             const struct assay_plan *plan;
             if (i % 2) assay_plans_clear(plans);
-            assert_int_equal(assay_plans_get(plans, &b->g, BATCH, true, &plan, &err), 0);
+            assert_int_equal(
+                assay_plans_get(plans, &b->g, BATCH, &assay_want_gradients, &plan, &err), 0);
             assert_int_equal(assay_exec_bind(exec, plan, 0, &err), 0);
             assay_exec_forward(exec, b->theta, b->input);
             assay_exec_jacobian(exec, ASSAY_BN_BATCH, ones, 1, 0, BATCH, b->g.n_theta, again,
@@ -326,7 +327,10 @@ static void limits_and_refusals(void **state)
     assert_int_equal(assay_exec_create(&exec, &err), 0);
     for (int backward = 0; backward < 2; backward++) {
         struct assay_plan *plan;
-        assert_int_equal(assay_plan_make(&plan, rung(0), &g, BATCH, backward, &err), 0);
+        assert_int_equal(assay_plan_make(&plan, rung(0), &g, BATCH,
+                                         backward ? &assay_want_gradients : &assay_want_logits,
+                                         &err),
+                         0);
         const uint64_t bytes = assay_plan_bytes(plan);
         assert_true(bytes > 1000);
         assert_int_equal(assay_exec_bind(exec, plan, 1000, &err), ASSAY_ERR_MEMORY);
@@ -365,7 +369,8 @@ static void chains_need_one_gradient(void **state)
             struct assay_plan *plan;
             assay_graph_init(&g);
             chain(&g, k + 1);
-            assert_int_equal(assay_plan_make(&plan, rung(i), &g, 64, true, &err), 0);
+            assert_int_equal(assay_plan_make(&plan, rung(i), &g, 64, &assay_want_gradients, &err),
+                             0);
             bytes[k] = assay_plan_bytes(plan);
             assay_plan_free(plan);
             assay_graph_free(&g);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// exec: plan a graph; give the plan memory; run it forward; pull cotangents back.
+// exec: plan a graph; give the plan memory; run it forward; pull cotangents back; let others look.
 //
 // A plan says what is computed of one graph and batch size, in which order, and where it lies; it
 // is never changed, holds no buffer, and knows what it will take before anything is allocated. One
@@ -20,10 +20,21 @@ enum assay_bn { ASSAY_BN_BATCH, ASSAY_BN_FROZEN };
 // ---- plans --------------------------------------------------------------------------------------
 struct assay_plan;
 
-// Of folded graph g for batches of n images. kern and g are borrowed while the plan lives. backward
-// = false leaves out everything only gradients need.
+// What is wanted of a node beside the logits: its gradient, its value kept until then.
+enum assay_tap { ASSAY_TAP_GRADIENT = 1, ASSAY_TAP_KEPT = 2 };
+// What is wanted of a plan.
+struct assay_want {
+    bool backward;      // gradients of weights; without it everything only they need is left out
+    const uint8_t *tap; // (g->n_node) enum assay_tap, only with backward; NULL: none
+};
+extern const struct assay_want assay_want_logits, assay_want_gradients; // no taps
+
+// Of folded graph g for batches of n images. kern and g are borrowed while the plan lives. Taps
+// change no bit of any other number, but for the gradient of a ReLU that only convolutions read:
+// what reaches it is then summed before it is masked.
 int assay_plan_make(struct assay_plan **out, const struct assay_kern *kern,
-                    const struct assay_graph *g, uint32_t n, bool backward, struct assay_err *err);
+                    const struct assay_graph *g, uint32_t n, const struct assay_want *want,
+                    struct assay_err *err);
 void assay_plan_free(struct assay_plan *plan);
 // Bytes of the plan itself, and those that an executor bound to it takes from the system.
 uint64_t assay_plan_size(const struct assay_plan *plan);
@@ -40,7 +51,8 @@ int assay_plans_create(struct assay_plans **out, const struct assay_kern *kern,
 void assay_plans_destroy(struct assay_plans *plans);
 // As assay_plan_make, of a graph that stays what it is until the next clear. *out is the set's.
 int assay_plans_get(struct assay_plans *plans, const struct assay_graph *g, uint32_t n,
-                    bool backward, const struct assay_plan **out, struct assay_err *err);
+                    const struct assay_want *want, const struct assay_plan **out,
+                    struct assay_err *err);
 // Drops all plans, for another candidate; their memory is kept for its own.
 void assay_plans_clear(struct assay_plans *plans);
 // Bytes of the plans themselves; how many were made since the last clear.
@@ -66,11 +78,6 @@ void assay_exec_forward(struct assay_exec *x, const double *theta, const double 
 // (n, classes), valid until the next forward.
 const double *assay_exec_logits(const struct assay_exec *x);
 
-// Sign patterns of the last forward: one bit per ReLU unit (input > 0), assay_exec_sign_words()
-// 64-bit words per image, unused bits zero; out is (n, words).
-size_t assay_exec_sign_words(const struct assay_exec *x);
-void assay_exec_signs(const struct assay_exec *x, uint64_t *out);
-
 // Rows of the Jacobian of s_{n,t} = sum_k cot[t,k] logit_k(x_n): row n*t_count + t, rows [first,
 // first + count), to jac (count, ld), the first `columns` entries of the flat parameter vector
 // (g->n_weight or g->n_theta).
@@ -93,6 +100,42 @@ void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *gr
 // A piece is smooth in theta, so that a finite difference on it is the derivative that automatic
 // differentiation finds, which ignores that theta decides the piece. Only with mixes and backward.
 void assay_exec_forward_held(struct assay_exec *x, const double *theta, const double *input);
+
+// ---- taps ---------------------------------------------------------------------------------------
+// A few images of one node, which lies in cache: number p of image first + i is at [p * stride +
+// i].
+struct assay_block {
+    uint32_t node, first, count; // images [first, first + count) of the batch
+    uint32_t c, pixels;          // numbers of an image: c channels of `pixels`
+    uint32_t stride;
+};
+// Who looks on. Blocks of a node come in the order of its images, and nodes of a forward pass in
+// their own. What a block points to is valid during the call only.
+struct assay_taps {
+    void *self; // the first argument
+    // Of every node of a forward pass, or NULL.
+    void (*value)(void *self, const struct assay_block *b, const double *value);
+    // Of the nodes planned with ASSAY_TAP_GRADIENT that the output depends on, in
+    // assay_exec_gradient: the derivative of its scalar with respect to the node's value, and the
+    // value as float32 where it is kept, else NULL. Or NULL.
+    void (*gradient)(void *self, const struct assay_block *b, const float *gradient,
+                     const float *kept);
+};
+// From now on, until the next bind; NULL: nobody. Borrowed.
+void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps);
+
+// A tap of its own: sign patterns, one bit per ReLU unit (input > 0) of an image, node by node,
+// channel, row, column; unused bits of the last word are zero.
+struct assay_signs {
+    const struct assay_graph *graph;
+    uint64_t *row; // (n, words)
+    size_t words, bit, next;
+};
+// 64-bit words per image.
+size_t assay_sign_words(const struct assay_graph *g);
+// Of the next forward passes of g, each of which overwrites the last one's rows.
+struct assay_taps assay_signs_tap(struct assay_signs *signs, const struct assay_graph *g,
+                                  uint64_t *row);
 
 // ---- initialisation ---------------------------------------------------------------------------
 // PYTORCH: Conv and Linear uniform +-1/sqrt(fan_in), bias too. KAIMING_*: normal with std

@@ -38,6 +38,7 @@ int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_
     }
     x->base = assay_arena_alloc(&x->memory, plan->bytes);
     x->plan = plan;
+    x->taps = NULL;
     assay_exec_fill(x);
     return ASSAY_OK;
 }
@@ -45,18 +46,6 @@ int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_
 const double *assay_exec_logits(const struct assay_exec *x)
 {
     return AT(x, double, x->plan->logits);
-}
-
-size_t assay_exec_sign_words(const struct assay_exec *x)
-{
-    return assay_plan_sign_words(x->plan);
-}
-
-void assay_exec_signs(const struct assay_exec *x, uint64_t *out)
-{
-    ASSAY_ASSERT(x->plan->signs);
-    memcpy(out, AT(x, uint64_t, x->plan->signs),
-           x->plan->n * assay_exec_sign_words(x) * sizeof *out);
 }
 
 // ---- passes -----------------------------------------------------------------------------------
@@ -187,7 +176,8 @@ static void frozen_gradient(struct assay_exec *x, double *rows, double *grad)
                                               .first_group = g,
                                               .n_group = 1,
                                               .columns = x->plan->graph->n_theta,
-                                              .out = out});
+                                              .out = out,
+                                              .show = true});
         add_lanes(x, rows, grad);
     }
 }
@@ -211,7 +201,7 @@ void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *c
         return;
     }
     double *out[ASSAY_MAX_LANES] = {grad};
-    batch_pass(x, &(struct pass){.columns = x->plan->graph->n_theta, .out = out});
+    batch_pass(x, &(struct pass){.columns = x->plan->graph->n_theta, .out = out, .show = true});
 }
 
 void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *grad, double *coef)

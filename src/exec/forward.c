@@ -282,31 +282,14 @@ static void run_node(struct assay_exec *x, uint32_t i, const double *input)
     }
 }
 
-// One bit per ReLU unit: node by node, channel, row, column.
-static void collect_signs(struct assay_exec *x, uint32_t node)
-{
-    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]),
-                 words = assay_exec_sign_words(x);
-    for (uint32_t n = 0; n < x->plan->n; n++) {
-        const double *v = assay_exec_value(x, node, n / ASSAY_IMAGES) + n % ASSAY_IMAGES;
-        uint64_t *out = AT(x, uint64_t, x->plan->signs) + n * words;
-        for (size_t p = 0; p < pixels; p++) {
-            const size_t bit = x->plan->slot[node].sign_bit + p;
-            out[bit / 64] |= (uint64_t)(v[p * ASSAY_IMAGES] > 0) << bit % 64;
-        }
-    }
-}
-
 static void forward(struct assay_exec *x, const double *theta, const double *input)
 {
     assay_exec_pack(x, theta);
-    uint64_t *signs = x->plan->signs ? AT(x, uint64_t, x->plan->signs) : NULL;
-    if (signs) memset(signs, 0, x->plan->n * assay_exec_sign_words(x) * sizeof *signs);
     for (uint32_t i = 0; i < x->plan->graph->n_node; i++) {
         run_node(x, i, input);
         if (x->plan->slot[i].act) save_activation(x, i);
         assay_exec_keep(x, i);
-        if (signs && x->plan->graph->node[i].op == ASSAY_OP_RELU) collect_signs(x, i);
+        if (x->taps && x->taps->value) assay_exec_show_value(x, i);
     }
     const struct assay_node *out = &x->plan->graph->node[x->plan->graph->n_node - 1];
     double *logits = AT(x, double, x->plan->logits);

@@ -39,10 +39,7 @@ static void place_common(struct assay_plan *plan)
     plan->ones = place_d(plan, c);
     plan->zeros = place_d(plan, c);
     plan->bn_sq = place_d(plan, c);
-    if (!plan->backward) {
-        plan->signs = place(plan, plan->n * assay_plan_sign_words(plan) * sizeof(uint64_t));
-        return;
-    }
+    if (!plan->backward) return;
     // A plane, four rows and the margins of a pooling window.
     plan->scratch = place_f(plan, (plane + 4 * row + 2 * UINT8_MAX) * plan->kern->lanes);
     plan->spread = place_f(plan, plane * plan->kern->lanes);

@@ -4,19 +4,12 @@
 
 #include "exec/plan.h"
 
-static void number_signs(struct assay_plan *plan)
-{
-    plan->sign_bits = 0;
-    for (uint32_t i = 0; i < plan->graph->n_node; i++) {
-        if (plan->graph->node[i].op != ASSAY_OP_RELU) continue;
-        plan->slot[i].sign_bit = plan->sign_bits;
-        plan->sign_bits += (uint32_t)assay_exec_pixels(&plan->graph->node[i]);
-    }
-}
+const struct assay_want assay_want_logits = {.backward = false};
+const struct assay_want assay_want_gradients = {.backward = true};
 
 // Into a plan that is empty, or that nobody uses any more.
 static int make(struct assay_plan *plan, const struct assay_kern *kern, const struct assay_graph *g,
-                uint32_t n, bool backward, struct assay_err *err)
+                uint32_t n, const struct assay_want *want, struct assay_err *err)
 {
     struct assay_arena meta = plan->meta;
     assay_arena_reset(&meta);
@@ -24,12 +17,12 @@ static int make(struct assay_plan *plan, const struct assay_kern *kern, const st
                                 .graph = g,
                                 .n = n,
                                 .groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES,
-                                .backward = backward,
+                                .backward = want->backward,
                                 .meta = meta};
-    ASSAY_TRY(assay_plan_users(plan, err));
+    ASSAY_ASSERT(want->backward || !want->tap);
+    ASSAY_TRY(assay_plan_users(plan, want->tap, err));
     ASSAY_TRY(assay_plan_units(plan, err));
-    if (backward) ASSAY_TRY(assay_plan_tensors(plan, err));
-    number_signs(plan);
+    if (want->backward) ASSAY_TRY(assay_plan_tensors(plan, err));
     return assay_plan_layout(plan, err);
 }
 
@@ -39,11 +32,12 @@ static int no_memory(struct assay_err *err)
 }
 
 int assay_plan_make(struct assay_plan **out, const struct assay_kern *kern,
-                    const struct assay_graph *g, uint32_t n, bool backward, struct assay_err *err)
+                    const struct assay_graph *g, uint32_t n, const struct assay_want *want,
+                    struct assay_err *err)
 {
     struct assay_plan *plan = calloc(1, sizeof *plan);
     if (!plan) return no_memory(err);
-    const int status = make(plan, kern, g, n, backward, err);
+    const int status = make(plan, kern, g, n, want, err);
     if (status < 0)
         assay_plan_free(plan);
     else
@@ -122,15 +116,25 @@ static int reserve(struct assay_plans *plans, struct assay_err *err)
     return *next ? ASSAY_OK : no_memory(err);
 }
 
+static bool is_wanted(const struct assay_plan *plan, const struct assay_graph *g, uint32_t n,
+                      const struct assay_want *want)
+{
+    bool same = plan->graph == g && plan->n == n && plan->backward == want->backward;
+    for (uint32_t i = 0; same && i < g->n_node; i++)
+        same = plan->slot[i].tap == (want->tap ? want->tap[i] : 0);
+    return same;
+}
+
 int assay_plans_get(struct assay_plans *plans, const struct assay_graph *g, uint32_t n,
-                    bool backward, const struct assay_plan **out, struct assay_err *err)
+                    const struct assay_want *want, const struct assay_plan **out,
+                    struct assay_err *err)
 {
     for (uint32_t i = 0; i < plans->n; i++) {
         *out = plans->plan[i];
-        if ((*out)->graph == g && (*out)->n == n && (*out)->backward == backward) return ASSAY_OK;
+        if (is_wanted(*out, g, n, want)) return ASSAY_OK;
     }
     ASSAY_TRY(reserve(plans, err));
-    ASSAY_TRY(make(plans->plan[plans->n], plans->kern, g, n, backward, err));
+    ASSAY_TRY(make(plans->plan[plans->n], plans->kern, g, n, want, err));
     *out = plans->plan[plans->n++];
     return ASSAY_OK;
 }

@@ -46,7 +46,7 @@ static void index_edges(struct assay_plan *plan)
     for (uint32_t k = 0; k < g->n_in; k++) plan->edge[plan->edge_first[g->in[k] + 1]++] = k;
 }
 
-int assay_plan_users(struct assay_plan *plan, struct assay_err *err)
+int assay_plan_users(struct assay_plan *plan, const uint8_t *tap, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
     plan->slot = assay_arena_zalloc(&plan->meta, g->n_node * sizeof *plan->slot);
@@ -60,7 +60,8 @@ int assay_plan_users(struct assay_plan *plan, struct assay_err *err)
         const struct assay_node *n = &g->node[i];
         struct slot *s = &plan->slot[i];
         s->unit = NONE;
-        s->needs_grad = n->n_param > 0 || n->mix;
+        if (tap) s->tap = tap[i];
+        s->needs_grad = n->n_param > 0 || n->mix || s->tap & ASSAY_TAP_GRADIENT;
         for (uint32_t j = 0; j < n->n_in; j++)
             s->needs_grad |= plan->slot[g->in[n->in + j]].needs_grad;
         s->needs_grad &= s->live;
@@ -202,7 +203,9 @@ int assay_plan_units(struct assay_plan *plan, struct assay_err *err)
         const enum assay_op op = (enum assay_op)g->node[i].op;
         if (op == ASSAY_OP_CONV || op == ASSAY_OP_LINEAR || op == ASSAY_OP_BN)
             ASSAY_TRY(add_unit(plan, i, err));
-        if (op == ASSAY_OP_RELU) plan->slot[i].fused = conv_users_only(plan, i);
+        if (op == ASSAY_OP_RELU)
+            plan->slot[i].fused =
+                conv_users_only(plan, i) && !(plan->slot[i].tap & ASSAY_TAP_GRADIENT);
     }
     return ASSAY_OK;
 }
@@ -314,6 +317,9 @@ static int index_readers(struct assay_plan *plan, struct assay_err *err)
             plan->order[n++] = t;
         }
     }
+    for (uint32_t i = 0; i < plan->n_tapped; i++) {
+        if (plan->tapped[i].level >= plan->n_level) plan->n_level = plan->tapped[i].level + 1;
+    }
     return ASSAY_OK;
 }
 
@@ -334,6 +340,7 @@ int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err)
         plan->unit[u].g = plan->slot[out].g;
         if (!plan->slot[out].needs_grad) plan->unit[u].g.tensor = NONE;
     }
+    ASSAY_TRY(assay_plan_tapped(plan, err));
     ASSAY_TRY(index_readers(plan, err));
     ASSAY_TRY(assay_plan_products(plan, err));
     return assay_plan_probes(plan, err);

@@ -115,8 +115,15 @@ struct unit {
     uint32_t p_weight, p_gamma, p_beta, p_bias; // parameter indices or NONE
 };
 
+// A node whose gradient is tapped.
+struct tapped {
+    uint32_t node, level; // of the sweep that shows it
+    uint32_t unit; // whose convolution it is when the gradient is the BN's behind it, else NONE
+};
+
 // What a node keeps.
 struct slot {
+    uint8_t tap;     // enum assay_tap
     uint32_t unit;   // the unit it belongs to, or NONE
     bool live;       // the output depends on it through coefficients that are not 0
     bool needs_grad; // only of live nodes
@@ -126,14 +133,13 @@ struct slot {
     uint32_t halo;     // of the saved activation
     size_t act;        // float (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
     size_t xhat;       // float (groups, c, h, w, images); of a max-pool the winning taps
-    bool kept;         // a probe wants its value
+    bool kept;         // a probe or a tap wants its value
     size_t keep;       // float (groups, c, h, w, images); of a BN without affine its xhat
     size_t gate;       // relu, with mixes: byte (groups, c, h, w), bit i: passed in image i
     size_t value;      // double (groups, c, h, w, images)
     size_t inv;        // pooling: double (oh, ow)
     uint32_t value_of; // node whose buffer the value lives in (BN in place), usually itself
     uint32_t last_use;
-    uint32_t sign_bit; // relu: first bit of its sign pattern
 };
 
 struct assay_plan {
@@ -153,11 +159,10 @@ struct assay_plan {
     struct probe *probe; // grouped by the tensor they read
     uint32_t *reader;    // units grouped by the tensor they read
     uint32_t *order;     // tensors by level, then descending node
-    uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_level;
-    uint32_t sign_bits; // ReLU units of one image
+    struct tapped *tapped;
+    uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_tapped, n_level;
     size_t logits, theta, valid, valid_last, zeros, ones, bn_sq, scratch, spread, cotangent,
         own_off;
-    size_t signs;                // uint64_t (n, words) of the last forward, 0 when backward
     size_t lane_rows;            // frozen gradient: double (images, n_theta)
     size_t zero_begin, zero_end; // buffers whose halos must be zero
 };
@@ -211,18 +216,15 @@ static inline ptrdiff_t assay_exec_act_plane(const struct assay_node *n, uint32_
 {
     return assay_exec_act_row(n, halo) * (ptrdiff_t)(n->h + 2 * halo);
 }
-static inline size_t assay_plan_sign_words(const struct assay_plan *plan)
-{
-    return (plan->sign_bits + 63) / 64;
-}
 
 // The steps of making a plan, in order; each allocates its arrays from plan->meta and returns a
 // negative status on failure.
-int assay_plan_users(struct assay_plan *plan, struct assay_err *err);
+int assay_plan_users(struct assay_plan *plan, const uint8_t *tap, struct assay_err *err);
 int assay_plan_units(struct assay_plan *plan, struct assay_err *err);
 int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err);
 int assay_plan_products(struct assay_plan *plan, struct assay_err *err);
 int assay_plan_probes(struct assay_plan *plan, struct assay_err *err);
+int assay_plan_tapped(struct assay_plan *plan, struct assay_err *err);
 // Offsets of every buffer; plan->bytes is then known.
 int assay_plan_layout(struct assay_plan *plan, struct assay_err *err);
 // Those of values and gradients, which come last.

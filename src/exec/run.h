@@ -8,9 +8,10 @@
 struct assay_exec {
     const struct assay_plan *plan;
     struct assay_arena memory;
-    unsigned char *base; // of the plan's offsets
-    bool sums_ready;     // K1 and K2 belong to the last forward
-    bool held;           // the forward pass keeps to the last one's piece
+    const struct assay_taps *taps; // NULL: nobody looks on
+    unsigned char *base;           // of the plan's offsets
+    bool sums_ready;               // K1 and K2 belong to the last forward
+    bool held;                     // the forward pass keeps to the last one's piece
 };
 
 #define AT(x, type, offset) ((type *)((x)->base + (offset)))
@@ -94,11 +95,21 @@ struct pass {
     uint64_t columns;
     double *const *out; // cots entries (batch BN), lanes entries (frozen)
     double *coef;       // batch BN: derivatives with respect to coefficients of mixes, or NULL
+    bool show;          // tapped gradients are shown
 };
 // Cotangents of the logits must be in x->cotangent (groups, classes, lanes).
 void assay_exec_backward(struct assay_exec *x, const struct pass *pass);
 // Ends a level: BN constants and rows of the Jacobian from the sums.
 void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level);
+
+// ---- taps -------------------------------------------------------------------------------------
+// Shows a node's values to who looks on.
+void assay_exec_show_value(struct assay_exec *x, uint32_t node);
+// The gradients of one group of a level: of convolutions with a BN behind them before its tensors
+// are made, of all others when their tensor is made.
+void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level,
+                           uint32_t group);
+void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group);
 
 // ---- mixes ------------------------------------------------------------------------------------
 // What the backward pass and held forward passes need of a node's value.

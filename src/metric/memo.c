@@ -28,7 +28,8 @@ int assay_memo_bind(struct assay_subject *s, const struct assay_graph *g, uint32
                     struct assay_err *err)
 {
     const struct assay_plan *plan;
-    ASSAY_TRY(assay_plans_get(s->plans, g, n, backward, &plan, err));
+    ASSAY_TRY(
+        assay_plans_get(s->plans, g, n, &(struct assay_want){.backward = backward}, &plan, err));
     const uint64_t plans = assay_plans_size(s->plans), limit = s->memory_limit;
     return assay_exec_bind(s->exec, plan, limit > plans ? limit - plans : limit > 0, err);
 }

@@ -32,7 +32,8 @@ static int plan(const struct assay_subject *s, const struct assay_graph *g, uint
 {
     const struct assay_plan *made;
     if (n == 0) return ASSAY_OK;
-    ASSAY_TRY(assay_plans_get(s->plans, g, n, backward, &made, err));
+    ASSAY_TRY(
+        assay_plans_get(s->plans, g, n, &(struct assay_want){.backward = backward}, &made, err));
     *most = larger(*most, assay_plan_bytes(made));
     return ASSAY_OK;
 }

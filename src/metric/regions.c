@@ -55,10 +55,10 @@ static size_t scratch(const struct assay_subject *s)
     return assay_arena_block(assay_distinct_slots(s->n_patch) * sizeof(uint32_t));
 }
 
-// (n_patch, words): the shape is known once the first batch is bound.
+// (n_patch, words).
 static int sign_block(struct assay_subject *s, uint64_t **block, struct assay_err *err)
 {
-    const size_t words = assay_exec_sign_words(s->exec);
+    const size_t words = assay_sign_words(s->thin);
     void *memory;
     ASSAY_TRY(assay_memo_alloc(s, (s->n_patch * words + 1) * sizeof **block, &memory, err));
     s->memo->words = words;
@@ -82,8 +82,11 @@ int assay_subject_signs(struct assay_subject *s, const uint64_t **signs, size_t 
         if (n != bound) ASSAY_TRY(assay_memo_bind(s, s->thin, n, false, err));
         bound = n;
         if (!block) ASSAY_TRY(sign_block(s, &block, err));
+        struct assay_signs tap;
+        const struct assay_taps taps = assay_signs_tap(&tap, s->thin, block + first * memo->words);
+        assay_exec_set_taps(s->exec, &taps);
         assay_exec_forward(s->exec, s->theta_thin, s->patches + first * image);
-        assay_exec_signs(s->exec, block + first * memo->words);
+        assay_exec_set_taps(s->exec, NULL);
     }
     memo->signs = block;
     *signs = block;

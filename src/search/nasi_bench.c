@@ -181,7 +181,7 @@ static int check_memory(struct bench *b, struct assay_err *err)
     const struct assay_plan *plan;
     if (!limit) return 0;
     b->all = b->graph.n_theta;
-    ASSAY_TRY(assay_plans_get(b->plans, &b->graph, b->n_image, true, &plan, err));
+    ASSAY_TRY(assay_plans_get(b->plans, &b->graph, b->n_image, &assay_want_gradients, &plan, err));
     const uint64_t exec = assay_plan_size(plan) + assay_plan_bytes(plan);
     const uint64_t own = held_bytes(b), all = assay_held_evaluating(held) + own + exec;
     if (all <= limit) return 0;
@@ -208,7 +208,7 @@ static int bind(struct bench *b, struct assay_err *err)
 {
     const uint64_t limit = b->c->config->memory << 20;
     const struct assay_plan *plan;
-    ASSAY_TRY(assay_plans_get(b->plans, &b->graph, b->n_image, true, &plan, err));
+    ASSAY_TRY(assay_plans_get(b->plans, &b->graph, b->n_image, &assay_want_gradients, &plan, err));
     const uint64_t held =
         held_bytes(b) + assay_held_evaluating(&b->c->held) + assay_plan_size(plan);
     if (limit && held >= limit)

@@ -108,7 +108,7 @@ static int add_width(struct assay_exec *exec, const struct assay_kern *kern, uin
 
     assay_graph_init(&g);
     int status = build(&g, c, err);
-    if (status >= 0) status = assay_plan_make(&plan, kern, &g, BATCH, true, err);
+    if (status >= 0) status = assay_plan_make(&plan, kern, &g, BATCH, &assay_want_gradients, err);
     if (status >= 0) status = assay_exec_bind(exec, plan, 0, err);
     if (status >= 0) {
         work = malloc((BATCH * (INPUT + CLASSES + g.n_theta) + g.n_theta) * sizeof *work);

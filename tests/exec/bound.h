@@ -8,15 +8,16 @@
 struct bound {
     struct assay_exec *exec;
     struct assay_plan *plan;
+    const struct assay_graph *graph;
 };
 
 static inline int bound_create(struct bound *b, const struct assay_kern *kern,
-                               const struct assay_graph *g, uint32_t n, bool backward,
-                               struct assay_err *err)
+                               const struct assay_graph *g, uint32_t n,
+                               const struct assay_want *want, struct assay_err *err)
 {
-    *b = (struct bound){0};
+    *b = (struct bound){.graph = g};
     ASSAY_TRY(assay_exec_create(&b->exec, err));
-    ASSAY_TRY(assay_plan_make(&b->plan, kern, g, n, backward, err));
+    ASSAY_TRY(assay_plan_make(&b->plan, kern, g, n, want, err));
     return assay_exec_bind(b->exec, b->plan, 0, err);
 }
 

@@ -383,7 +383,7 @@ static bool simplify(struct recipe *r, uint32_t k)
 }
 
 // The smallest recipe found by such steps for which fails() is true.
-static struct recipe shrink(struct recipe r, bool (*fails)(const struct recipe *))
+static inline struct recipe shrink(struct recipe r, bool (*fails)(const struct recipe *))
 {
     for (uint32_t k = 0, left = 3000; left > 0; left--) {
         struct recipe next = r;

@@ -138,7 +138,19 @@ struct run {
     const struct assay_kern *kern;
     bool folded;
     enum assay_bn bn;
+    const uint8_t *tap; // of the executed graph's nodes
 };
+
+// The parameters of the graph that is executed.
+static double *own_theta(const struct subject *s, const struct run *r, const double *theta)
+{
+    const struct assay_graph *g = r->folded ? &s->folded : &s->g;
+    double *own = numbers(g->n_theta);
+    for (uint32_t i = 0; i < g->n_param; i++)
+        memcpy(own + g->param[i].offset, theta + s->g.param[r->folded ? s->source[i] : i].offset,
+               g->param[i].size * sizeof *own);
+    return own;
+}
 
 static struct bound bind(const struct subject *s, const struct run *r, const double *theta,
                          bool backward)
@@ -146,11 +158,9 @@ static struct bound bind(const struct subject *s, const struct run *r, const dou
     struct assay_err err = {0};
     struct bound x;
     const struct assay_graph *g = r->folded ? &s->folded : &s->g;
-    double *own = numbers(g->n_theta);
-    for (uint32_t i = 0; i < g->n_param; i++)
-        memcpy(own + g->param[i].offset, theta + s->g.param[r->folded ? s->source[i] : i].offset,
-               g->param[i].size * sizeof *own);
-    if (bound_create(&x, r->kern, g, s->recipe->batch, backward, &err) < 0) {
+    const struct assay_want want = {.backward = backward, .tap = r->tap};
+    double *own = own_theta(s, r, theta);
+    if (bound_create(&x, r->kern, g, s->recipe->batch, &want, &err) < 0) {
         printf("cannot bind: %s\n", err.text);
         exit(1);
     }
@@ -214,8 +224,8 @@ static void move_theta(const struct subject *s, uint64_t draw, double *theta)
 }
 
 // Raises the rounding of every parameter tensor's part of a Jacobian to what shows in a draw.
-static void measure_noise(const struct subject *s, const struct run *r, unsigned draw,
-                          const double *jac, double *noise)
+static inline void measure_noise(const struct subject *s, const struct run *r, unsigned draw,
+                                 const double *jac, double *noise)
 {
     double *theta = numbers(s->g.n_theta);
     move_theta(s, draw, theta);
@@ -228,38 +238,47 @@ static void measure_noise(const struct subject *s, const struct run *r, unsigned
 }
 
 // ---- central differences ------------------------------------------------------------------------
-// (f(v + h) - f(v - h)) / 2h of all logits along a direction of n numbers, on the piece.
-static void difference(const struct subject *s, bool frozen, double *v, const double *way,
-                       uint64_t n, double h, double *out)
+// What is moved along a direction: n numbers of v, or the value of a node (v is NULL).
+struct way {
+    double *v;
+    uint32_t node;
+    const double *way;
+    uint64_t n;
+};
+
+// (f(+h) - f(-h)) / 2h of all logits along a way, on the piece.
+static void difference(const struct subject *s, bool frozen, const struct way *w, double h,
+                       double *out)
 {
-    double *keep = numbers(n);
-    memcpy(keep, v, n * sizeof *v);
+    double *keep = numbers(w->n);
+    if (w->v) memcpy(keep, w->v, w->n * sizeof *keep);
     memset(out, 0, s->rows * sizeof *out);
     for (int sign = -1; sign <= 1; sign += 2) {
-        for (uint64_t i = 0; i < n; i++) v[i] = keep[i] + sign * h * way[i];
+        const struct bump bump = {.node = w->node, .h = sign * h, .way = w->way};
+        for (uint64_t i = 0; w->v && i < w->n; i++) w->v[i] = keep[i] + sign * h * w->way[i];
         struct tensor *value = forward_values(&s->g, &(struct pass){.n = s->recipe->batch,
                                                                     .theta = s->theta,
                                                                     .input = s->images,
                                                                     .held = s->value,
-                                                                    .frozen = frozen});
+                                                                    .frozen = frozen,
+                                                                    .bump = w->v ? NULL : &bump});
         for (uint64_t r = 0; r < s->rows; r++)
             out[r] += sign * value[s->g.n_node - 1].v[r] / (2 * h);
         free_values(&s->g, value);
     }
-    memcpy(v, keep, n * sizeof *v);
+    if (w->v) memcpy(w->v, keep, w->n * sizeof *keep);
     free(keep);
 }
 
 // Extrapolated from two steps; returns how far they are apart. Where that is much (a BN of almost
 // nothing bends at once), shorter ones are tried; the best are taken.
-static double derivative(const struct subject *s, bool frozen, double *v, const double *way,
-                         uint64_t n, double *out)
+static double along(const struct subject *s, bool frozen, const struct way *w, double *out)
 {
     double *full = numbers(s->rows), *half = numbers(s->rows), best = INFINITY, bent = 0;
     for (double h = 2e-4; h > 1e-9 && best > 1e-7; h /= 10) {
         double apart = 0, most = 1e-9;
-        difference(s, frozen, v, way, n, h, full);
-        difference(s, frozen, v, way, n, h / 2, half);
+        difference(s, frozen, w, h, full);
+        difference(s, frozen, w, h / 2, half);
         for (uint64_t r = 0; r < s->rows; r++) {
             apart = fmax(apart, fabs(full[r] - half[r]));
             most = fmax(most, fabs(half[r]));
@@ -270,6 +289,18 @@ static double derivative(const struct subject *s, bool frozen, double *v, const 
     }
     free(full), free(half);
     return bent;
+}
+
+static inline double derivative(const struct subject *s, bool frozen, double *v, const double *way,
+                                uint64_t n, double *out)
+{
+    return along(s, frozen, &(struct way){.v = v, .way = way, .n = n}, out);
+}
+
+static inline double node_derivative(const struct subject *s, bool frozen, uint32_t node,
+                                     const double *way, double *out)
+{
+    return along(s, frozen, &(struct way){.node = node, .way = way}, out);
 }
 
 #endif

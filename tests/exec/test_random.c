@@ -132,10 +132,15 @@ static bool check_gradient(const struct subject *s, const struct run *r, struct 
 static bool check_signs(const struct subject *s, const struct run *r)
 {
     struct bound x = bind(s, r, s->theta, false);
-    const size_t words = assay_exec_sign_words(x.exec);
+    const size_t words = assay_sign_words(x.graph);
     uint64_t *sign = calloc(s->recipe->batch * words + 1, sizeof *sign);
+    struct assay_signs signs;
+    const struct assay_taps taps = assay_signs_tap(&signs, x.graph, sign);
+    double *own = own_theta(s, r, s->theta);
+    assay_exec_set_taps(x.exec, &taps);
+    assay_exec_forward(x.exec, own, s->images);
+    free(own);
     bool good = check_logits(s, r, x.exec);
-    assay_exec_signs(x.exec, sign);
     for (uint32_t n = 0; n < s->recipe->batch; n++) {
         size_t bit = 0;
         for (uint32_t i = 0; i < s->g.n_node; i++) {

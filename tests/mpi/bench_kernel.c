@@ -61,7 +61,7 @@ static void build(struct kernel *k, uint32_t channels)
     require(assay_graph_fold(&literal, true, &k->net, NULL, &err), &err);
     require(assay_kern_select(&kern, "auto", &err), &err);
     require(assay_exec_create(&k->exec, &err), &err);
-    require(assay_plan_make(&k->plan, kern, &k->net, k->images, true, &err), &err);
+    require(assay_plan_make(&k->plan, kern, &k->net, k->images, &assay_want_gradients, &err), &err);
     assay_graph_free(&literal);
     assay_space_close(&space);
 }

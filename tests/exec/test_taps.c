@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// What taps show of random networks: values against the reference's, gradients at every node
+// against central differences of the float64 forward pass on its piece, on every kernel rung, with
+// batch and frozen BN. That someone looks on changes no bit of the gradient.
+//
+//   test_taps [NETWORKS [SEED]]
+#include "random_subject.h"
+
+#define TOLERANCE 4e-6 // of a node's largest gradient, beside
+#define NOISE     12.0 // so many times the rounding that was measured
+
+// ---- what is shown ------------------------------------------------------------------------------
+struct shown {
+    const struct subject *s;
+    const struct assay_graph *g;
+    double **value, **gradient, **kept; // (node) each (n, c, pixels), NULL: not shown
+    bool twice;                         // something was shown more than once
+};
+
+static void take(struct shown *shown, double **to, const struct assay_block *b, uint32_t i,
+                 uint32_t p, double v)
+{
+    const size_t units = (size_t)b->c * b->pixels;
+    if (!to[b->node]) {
+        to[b->node] = numbers(units * shown->s->recipe->batch);
+        for (size_t k = 0; k < units * shown->s->recipe->batch; k++) to[b->node][k] = NAN;
+    }
+    double *at = &to[b->node][(b->first + i) * units + p];
+    shown->twice |= !isnan(*at) && to != shown->value;
+    *at = v;
+}
+
+static void take_value(void *self, const struct assay_block *b, const double *value)
+{
+    struct shown *shown = self;
+    for (uint32_t i = 0; i < b->count; i++) {
+        for (uint32_t p = 0; p < b->c * b->pixels; p++)
+            take(shown, shown->value, b, i, p, value[p * b->stride + i]);
+    }
+}
+
+static void take_gradient(void *self, const struct assay_block *b, const float *gradient,
+                          const float *kept)
+{
+    struct shown *shown = self;
+    for (uint32_t i = 0; i < b->count; i++) {
+        for (uint32_t p = 0; p < b->c * b->pixels; p++) {
+            take(shown, shown->gradient, b, i, p, gradient[p * b->stride + i]);
+            if (kept) take(shown, shown->kept, b, i, p, kept[p * b->stride + i]);
+        }
+    }
+}
+
+static struct shown nothing(const struct subject *s, const struct run *r)
+{
+    const struct assay_graph *g = r->folded ? &s->folded : &s->g;
+    double **all = calloc(3 * (size_t)g->n_node, sizeof *all);
+    ASSAY_ASSERT(all);
+    return (struct shown){.s = s,
+                          .g = g,
+                          .value = all,
+                          .gradient = all + g->n_node,
+                          .kept = all + 2 * (size_t)g->n_node};
+}
+
+static void forget(struct shown *shown)
+{
+    for (size_t i = 0; i < 3 * (size_t)shown->g->n_node; i++) free(shown->value[i]);
+    free(shown->value);
+}
+
+// The gradient of a functional of the logits, and what taps show meanwhile.
+static double *look(const struct subject *s, const struct run *r, const double *theta,
+                    const double *cot, struct shown *shown)
+{
+    struct bound x = bind(s, r, theta, true);
+    double *grad = numbers(x.graph->n_theta), *own = own_theta(s, r, theta);
+    const struct assay_taps taps = {.self = shown, .value = take_value, .gradient = take_gradient};
+    if (shown) {
+        *shown = nothing(s, r);
+        assay_exec_set_taps(x.exec, &taps);
+        assay_exec_forward(x.exec, own, s->images);
+    }
+    assay_exec_gradient(x.exec, r->bn, cot, grad);
+    bound_destroy(&x);
+    free(own);
+    return grad;
+}
+
+// ---- verdict ------------------------------------------------------------------------------------
+static struct {
+    uint32_t networks, skipped, compared, op[ASSAY_OP_COUNT];
+} seen;
+
+static bool complain(const struct run *r, const char *what, uint32_t node, double is,
+                     double allowed)
+{
+    printf("  %s of node %u: off by %.3g, allowed %.3g (%s, %s network, %s BN)\n", what, node, is,
+           allowed, assay_kern_name(r->kern), r->folded ? "folded" : "literal",
+           r->bn == ASSAY_BN_BATCH ? "batch" : "frozen");
+    return false;
+}
+
+static size_t size_of(const struct subject *s, const struct assay_graph *g, uint32_t node)
+{
+    const struct assay_node *n = &g->node[node];
+    return (size_t)s->recipe->batch * n->c * n->h * n->w;
+}
+
+static bool check_values(const struct subject *s, const struct run *r, const struct shown *shown)
+{
+    bool good = !shown->twice || complain(r, "one gradient too many", 0, 1, 0);
+    for (uint32_t i = 0; i < s->g.n_node; i++) {
+        double off = 0, kept = 0, most = 1;
+        for (size_t k = 0; k < size_of(s, &s->g, i); k++) {
+            const double want = s->value[i].v[k];
+            off = fmax(off, fabs(shown->value[i][k] - want));
+            most = fmax(most, fabs(want));
+            if (shown->kept[i] && !(fabs(shown->kept[i][k] - want) <= kept))
+                kept = fabs(shown->kept[i][k] - want);
+        }
+        if (!(off <= 1e-10 * most)) good = complain(r, "value", i, off, 1e-10 * most);
+        if (!(kept <= 2e-7 * most)) good = complain(r, "kept value", i, kept, 2e-7 * most);
+    }
+    return good;
+}
+
+static bool check_differences(const struct subject *s, const struct run *r, const double *cot,
+                              const struct shown *shown, const struct shown *moved)
+{
+    struct assay_rng rng;
+    double *want = numbers(s->rows), norm = 0;
+    bool good = true;
+    assay_rng_init(&rng, s->recipe->seed, 3, "test", "way");
+    for (uint64_t i = 0; i < s->rows; i++) norm += fabs(cot[i]);
+    for (uint32_t node = 0; node < s->g.n_node; node++) {
+        const size_t size = size_of(s, &s->g, node);
+        double *way = numbers(size), length = 0, is = 0, most = 0, noise = 0, sum = 0;
+        for (size_t k = 0; k < size; k++) {
+            way[k] = assay_rng_normal(&rng), length += way[k] * way[k];
+            if (!shown->gradient[node]) continue;
+            is += way[k] * shown->gradient[node][k];
+            most += pow(shown->gradient[node][k], 2);
+            noise += pow(shown->gradient[node][k] - moved->gradient[node][k], 2);
+        }
+        const double apart = node_derivative(s, r->bn == ASSAY_BN_FROZEN, node, way, want);
+        for (uint64_t i = 0; i < s->rows; i++) sum += cot[i] * want[i];
+        const double allowed = sqrt(length) * (TOLERANCE * sqrt(most) + NOISE * sqrt(noise)) +
+                               10 * norm * apart + 1e-6 * norm;
+        if (!(fabs(is - sum) <= allowed))
+            good = complain(r, "gradient", node, fabs(is - sum), allowed);
+        seen.compared++, seen.op[s->g.node[node].op] += shown->gradient[node] != NULL;
+        free(way);
+    }
+    free(want);
+    return good;
+}
+
+static bool check_bits(const struct subject *s, struct run r, const double *cot)
+{
+    const struct assay_graph *g = r.folded ? &s->folded : &s->g;
+    uint8_t *tap = calloc(g->n_node, 1);
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        if (g->node[i].op != ASSAY_OP_RELU) tap[i] = ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT;
+    }
+    struct shown shown;
+    double *plain = look(s, &r, s->theta, cot, NULL);
+    r.tap = tap;
+    double *tapped = look(s, &r, s->theta, cot, &shown);
+    const bool same = memcmp(plain, tapped, g->n_theta * sizeof *plain) == 0;
+    forget(&shown);
+    free(plain), free(tapped), free(tap);
+    return same || complain(&r, "bits", 0, 1, 0);
+}
+
+static bool check_rung(const struct subject *s, const struct assay_kern *kern, enum assay_bn bn,
+                       const double *cot)
+{
+    uint8_t *tap = malloc(s->g.n_node);
+    memset(tap, ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT, s->g.n_node);
+    const struct run r = {.kern = kern, .bn = bn, .tap = tap};
+    double *theta = numbers(s->g.n_theta);
+    struct shown shown, moved;
+    move_theta(s, 0, theta);
+    free(look(s, &r, s->theta, cot, &shown));
+    free(look(s, &r, theta, cot, &moved));
+    bool good = check_values(s, &r, &shown);
+    good &= is_singular(s) || check_differences(s, &r, cot, &shown, &moved);
+    for (int folded = 0; folded < 2; folded++)
+        good &= check_bits(s, (struct run){.kern = kern, .bn = bn, .folded = folded}, cot);
+    forget(&shown), forget(&moved);
+    free(theta), free(tap);
+    return good;
+}
+
+static bool check(const struct recipe *recipe)
+{
+    struct subject s;
+    struct assay_rng rng;
+    bool good = true;
+    set_up(&s, recipe);
+    double *cot = numbers(s.rows);
+    assay_rng_init(&rng, recipe->seed, 0, "test", "cotangent");
+    for (uint64_t i = 0; i < s.rows; i++) cot[i] = assay_rng_normal(&rng);
+    const bool ambiguous = is_ambiguous(&s);
+    seen.networks++, seen.skipped += ambiguous;
+    for (unsigned k = 0; !ambiguous && k < 2; k++) {
+        const enum assay_bn bn = k ? ASSAY_BN_FROZEN : ASSAY_BN_BATCH;
+        for (unsigned i = 0; assay_kern_rung(i); i++) {
+            if (assay_kern_runnable(assay_kern_rung(i)))
+                good &= check_rung(&s, assay_kern_rung(i), bn, cot);
+        }
+        good &= check_rung(&s, &assay_kern_wide, bn, cot);
+    }
+    if (!good) assay_graph_print(&s.g, stdout);
+    free(cot);
+    tear_down(&s);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    const uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 30,
+                   seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    uint32_t wrong = 0;
+    for (uint64_t i = 0; i < n && wrong < 5; i++) {
+        const struct recipe r = draw_recipe(seed, i);
+        if (check(&r)) continue;
+        printf("network %llu of seed %llu is wrong\n", (unsigned long long)i,
+               (unsigned long long)seed);
+        wrong++;
+    }
+    bool covered = seen.skipped * 5 <= seen.networks;
+    printf("gradients shown, by operation:");
+    for (uint32_t i = 0; i < ASSAY_OP_COUNT; i++) {
+        printf(" %s %u", assay_op_name((enum assay_op)i), seen.op[i]);
+        covered &= seen.op[i] > 0 || i == ASSAY_OP_ZERO;
+    }
+    printf("\n%u networks, %u skipped, %u nodes: %s\n", seen.networks, seen.skipped, seen.compared,
+           wrong     ? "WRONG"
+           : covered ? "all right"
+                     : "NOT COVERED");
+    return wrong || !covered;
+}
