@@ -206,6 +206,13 @@ struct assay_opt {
     const char *choices; // of ENUM, and of TEXT that allows only these: "first|second|third"
 };
 
+// A table of options, and the size of the struct that its rows fill: what a room, a metric, a space
+// or a search method brings. Both are static.
+struct assay_options {
+    const struct assay_opt *opt; // ends with a NULL name
+    size_t size;
+};
+
 // Sets every field to its default. The table ends with a NULL name.
 void assay_opts_defaults(const struct assay_opt *table, void *object);
 // Sets one field; origin ("file.ini:12", "--set") opens the error text, which names the key, the
