@@ -7,7 +7,7 @@
 // Usage: bench_engine [--json] [PREFIX...]: only the figures whose names begin so
 #include "bench.h"
 
-#include "assay/sweep.h"
+#include "vocabulary.h"
 #include "kern/table.h"
 
 enum goal { AT_MOST, AT_LEAST, NO_GOAL };
@@ -340,8 +340,8 @@ static void memory_row(struct report *r, const char *name, const char *const *se
         struct assay_setting *s = &setting[i];
         ASSAY_ASSERT(sscanf(set[i], "%63[^.].%63[^=]=%127s", s->section, s->name, s->value) == 3);
     }
-    stop_on(assay_config_resolve(&config, setting, n, &err), &err);
-    stop_on(assay_data_open(&data, &config.data, &err), &err);
+    stop_on(assay_config_resolve(&config, vocabulary(), setting, n, &err), &err);
+    stop_on(assay_data_open(&data, assay_config_data(&config), &err), &err);
     stop_on(assay_evaluator_create(&e, &config, &r->nb201, data, NULL, NULL, &err), &err);
     for (uint64_t i = 0; i < assay_space_size(&r->nb201); i++) {
         stop_on(assay_evaluator_memory(e, i, &m, &err), &err);

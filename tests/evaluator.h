@@ -9,7 +9,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "assay/sweep.h"
+#include "vocabulary.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -124,9 +124,9 @@ static inline int try_open(struct bench *b, const char *const *extra, struct ass
                          3);
     }
     *b = (struct bench){0};
-    ASSAY_TRY(assay_config_resolve(&b->config, all, n, err));
-    ASSAY_TRY(assay_space_open(&b->space, b->config.space, err));
-    ASSAY_TRY(assay_data_open(&b->data, &b->config.data, err));
+    ASSAY_TRY(assay_config_resolve(&b->config, vocabulary(), all, n, err));
+    ASSAY_TRY(assay_space_open(&b->space, assay_config_evaluation(&b->config)->space, err));
+    ASSAY_TRY(assay_data_open(&b->data, assay_config_data(&b->config), err));
     return assay_evaluator_create(&b->e, &b->config, &b->space, b->data, NULL, NULL, err);
 }
 

@@ -6,9 +6,10 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "assay/sweep.h"
+#include "vocabulary.h"
 
 #define UNUSED __attribute__((unused))
 #define SET(s, n, v)                                                                               \
@@ -19,12 +20,12 @@
 static void resolve(struct assay_config *config, const struct assay_setting *setting, size_t n)
 {
     struct assay_err err = {0};
-    if (assay_config_resolve(config, setting, n, &err) < 0) fail_msg("%s", err.text);
+    if (assay_config_resolve(config, vocabulary(), setting, n, &err) < 0) fail_msg("%s", err.text);
 }
 
 static const struct assay_opt *find(const char *section, const char *name)
 {
-    const struct assay_opt *opt = assay_opts_find(assay_config_opts, section, name);
+    const struct assay_opt *opt = assay_opts_find(vocabulary()->key, section, name);
     assert_non_null(opt);
     return opt;
 }
@@ -33,7 +34,7 @@ static const struct assay_opt *find(const char *section, const char *name)
 
 static void keys_are_unique_and_explained(UNUSED void **state)
 {
-    for (const struct assay_opt *a = assay_config_opts; a->name; a++) {
+    for (const struct assay_opt *a = vocabulary()->key; a->name; a++) {
         assert_true(strlen(a->help) > 0);
         assert_non_null(a->def);
         assert_ptr_equal(find(a->section, a->name), a);
@@ -58,11 +59,11 @@ static void enums_agree_with_their_choices(UNUSED void **state)
         {"nasi", "labels", "none", ASSAY_LABELS_NONE},
     };
     for (unsigned i = 0; i < ASSAY_LEN(choice); i++) {
-        struct assay_config c = {0};
+        unsigned char block[ASSAY_CONFIG_BYTES];
         char value[ASSAY_TEXT_MAX];
         const struct assay_opt *opt = find(choice[i].section, choice[i].name);
-        memcpy((char *)&c + opt->offset, &choice[i].index, sizeof(int));
-        assay_opts_value(opt, &c, value, sizeof value);
+        memcpy(block + opt->offset, &choice[i].index, sizeof(int));
+        assay_opts_value(opt, block, value, sizeof value);
         assert_string_equal(value, choice[i].value);
     }
 }
@@ -76,11 +77,11 @@ static void presets_are_what_they_say(UNUSED void **state)
         strcpy(name.value, preset->name);
         struct assay_config c;
         resolve(&c, &name, 1);
-        assert_int_equal(c.protocol.name, n);
-        for (const struct assay_preset_value *v = preset->value; v->section; v++) {
+        assert_int_equal(assay_config_protocol(&c)->name, n);
+        for (const struct assay_config_value *v = preset->value; v->section; v++) {
             char value[ASSAY_TEXT_MAX];
-            if (v->space && strcmp(v->space, c.space) != 0) continue;
-            assay_opts_value(find(v->section, v->name), &c, value, sizeof value);
+            if (v->where && strcmp(v->where, assay_config_evaluation(&c)->space) != 0) continue;
+            assay_opts_value(find(v->section, v->name), c.block, value, sizeof value);
             assert_string_equal(value, v->value);
         }
     }
@@ -93,17 +94,21 @@ static void presets_hold_the_published_protocols(UNUSED void **state)
 {
     struct assay_config code, paper;
     resolve(&code, &(struct assay_setting)SET("protocol", "name", "tenas-code"), 1);
-    assert_int_equal(code.protocol.ntk_batch, 72);
-    assert_int_equal(code.protocol.ntk_init, ASSAY_INIT_PYTORCH);
-    assert_int_equal(code.protocol.region_batch * code.protocol.region_batches, 3000);
-    assert_false(code.protocol.redraw);
-    assert_int_equal(code.protocol.repeats, 3);
+    assert_int_equal(assay_config_protocol(&code)->ntk_batch, 72);
+    assert_int_equal(assay_config_protocol(&code)->ntk_init, ASSAY_INIT_PYTORCH);
+    assert_int_equal(assay_config_protocol(&code)->region_batch *
+                         assay_config_protocol(&code)->region_batches,
+                     3000);
+    assert_false(assay_config_protocol(&code)->redraw);
+    assert_int_equal(assay_config_protocol(&code)->repeats, 3);
     resolve(&paper, &(struct assay_setting)SET("protocol", "name", "tenas-paper"), 1);
-    assert_int_equal(paper.protocol.ntk_batch, 32);
-    assert_int_equal(paper.protocol.ntk_init, ASSAY_INIT_KAIMING_FAN_OUT);
-    assert_int_equal(paper.protocol.region_init, ASSAY_INIT_KAIMING_FAN_IN);
-    assert_int_equal(paper.protocol.region_batch * paper.protocol.region_batches, 5000);
-    assert_true(paper.protocol.redraw);
+    assert_int_equal(assay_config_protocol(&paper)->ntk_batch, 32);
+    assert_int_equal(assay_config_protocol(&paper)->ntk_init, ASSAY_INIT_KAIMING_FAN_OUT);
+    assert_int_equal(assay_config_protocol(&paper)->region_init, ASSAY_INIT_KAIMING_FAN_IN);
+    assert_int_equal(assay_config_protocol(&paper)->region_batch *
+                         assay_config_protocol(&paper)->region_batches,
+                     5000);
+    assert_true(assay_config_protocol(&paper)->redraw);
 }
 
 // A space brings its own sizes; what is set stands over them.
@@ -114,15 +119,15 @@ static void spaces_have_their_own_sizes(UNUSED void **state)
                                       SET("cost", "macro", "imagenet")};
     struct assay_config c;
     resolve(&c, s, 2);
-    assert_string_equal(assay_presets[c.protocol.name].name, "tenas-code");
-    assert_int_equal(c.protocol.ntk_batch, 14);
+    assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, "tenas-code");
+    assert_int_equal(assay_config_protocol(&c)->ntk_batch, 14);
     const struct assay_net net = assay_config_net(&c, false), cost = assay_config_cost_net(&c);
     assert_true(net.channels == 1 && net.cells == 2 && net.stem == 1 && !net.thin);
     assert_true(cost.channels == 36 && cost.cells == 20 && cost.stem == 3);
     assert_true(net.macro == ASSAY_MACRO_TENAS && cost.macro == ASSAY_MACRO_CIFAR);
     assert_true(assay_config_net(&c, true).thin);
     resolve(&c, s, ASSAY_LEN(s));
-    assert_string_equal(assay_presets[c.protocol.name].name, "custom");
+    assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, "custom");
     assert_int_equal(assay_config_net(&c, false).cells, 3);
     assert_int_equal(assay_config_cost_net(&c).macro, ASSAY_MACRO_IMAGENET);
     resolve(&c, NULL, 0);
@@ -143,14 +148,15 @@ static void later_settings_win_and_presets_stand_below(UNUSED void **state)
     };
     struct assay_config c;
     resolve(&c, s, ASSAY_LEN(s));
-    assert_int_equal(c.protocol.ntk_batch, 16);                        // not the preset's 32
-    assert_int_equal(c.protocol.region_batches, 5);                    // the last preset's
-    assert_int_equal(c.protocol.ntk_init, ASSAY_INIT_KAIMING_FAN_OUT); // not the first's
-    assert_string_equal(assay_presets[c.protocol.name].name, "custom");
+    assert_int_equal(assay_config_protocol(&c)->ntk_batch, 16);     // not the preset's 32
+    assert_int_equal(assay_config_protocol(&c)->region_batches, 5); // the last preset's
+    assert_int_equal(assay_config_protocol(&c)->ntk_init,
+                     ASSAY_INIT_KAIMING_FAN_OUT); // not the first's
+    assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, "custom");
     resolve(&c, s, 2);
-    assert_string_equal(assay_presets[c.protocol.name].name, "custom");
+    assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, "custom");
     resolve(&c, s + 1, 1);
-    assert_string_equal(assay_presets[c.protocol.name].name, "tenas-code");
+    assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, "tenas-code");
 }
 
 static void data_learns_sizes_from_the_network(UNUSED void **state)
@@ -159,8 +165,8 @@ static void data_learns_sizes_from_the_network(UNUSED void **state)
                                       SET("network", "classes", "7")};
     struct assay_config c;
     resolve(&c, s, ASSAY_LEN(s));
-    assert_int_equal(c.data.image, 16);
-    assert_int_equal(c.data.classes, 7);
+    assert_int_equal(assay_config_data(&c)->image, 16);
+    assert_int_equal(assay_config_data(&c)->classes, 7);
 }
 
 static void metrics_are_a_set(UNUSED void **state)
@@ -168,8 +174,8 @@ static void metrics_are_a_set(UNUSED void **state)
     struct assay_config a, b;
     resolve(&a, &(struct assay_setting)SET("run", "metrics", "regions, ntk"), 1);
     resolve(&b, &(struct assay_setting)SET("run", "metrics", "ntk,regions,ntk"), 1);
-    assert_string_equal(a.protocol.metrics, "ntk,regions");
-    assert_string_equal(b.protocol.metrics, "ntk,regions");
+    assert_string_equal(assay_config_protocol(&a)->metrics, "ntk,regions");
+    assert_string_equal(assay_config_protocol(&b)->metrics, "ntk,regions");
 }
 
 static void impossible_configurations_are_refused(UNUSED void **state)
@@ -190,7 +196,8 @@ static void impossible_configurations_are_refused(UNUSED void **state)
         struct assay_config c, before;
         memset(&c, 0x5a, sizeof c);
         before = c;
-        assert_int_equal(assay_config_resolve(&c, &bad[i].setting, 1, &err), ASSAY_ERR_CONFIG);
+        assert_int_equal(assay_config_resolve(&c, vocabulary(), &bad[i].setting, 1, &err),
+                         ASSAY_ERR_CONFIG);
         assert_memory_equal(&c, &before, sizeof c);
         if (!strstr(err.text, bad[i].text)) fail_msg("'%s' lacks '%s'", err.text, bad[i].text);
     }
@@ -202,7 +209,7 @@ static void cifar100_needs_its_classes(UNUSED void **state)
                                       SET("network", "classes", "100")};
     struct assay_err err = {0};
     struct assay_config c;
-    assert_int_equal(assay_config_resolve(&c, s, 2, &err), ASSAY_ERR_CONFIG);
+    assert_int_equal(assay_config_resolve(&c, vocabulary(), s, 2, &err), ASSAY_ERR_CONFIG);
     assert_non_null(strstr(err.text, "network.classes = 10"));
     resolve(&c, s, 3);
 }
@@ -220,14 +227,14 @@ static void one_class_goes_without_labels(UNUSED void **state)
         strcpy(s[0].value, source[i]);
         const int labelled = i < 2 ? ASSAY_OK : ASSAY_ERR_CONFIG;
         resolve(&c, s, 3);
-        assert_int_equal(c.data.classes, 1);
-        assert_int_equal(assay_config_resolve(&c, s, 4, &err), labelled);
-        assert_int_equal(assay_config_resolve(&c, s, 5, &err), labelled);
+        assert_int_equal(assay_config_data(&c)->classes, 1);
+        assert_int_equal(assay_config_resolve(&c, vocabulary(), s, 4, &err), labelled);
+        assert_int_equal(assay_config_resolve(&c, vocabulary(), s, 5, &err), labelled);
         if (labelled < 0)
             assert_non_null(strstr(err.text, "network.classes = 1: data.source = cifar10"));
     }
     strcpy(s[2].value, "9");
-    assert_int_equal(assay_config_resolve(&c, s, 3, &err), ASSAY_ERR_CONFIG);
+    assert_int_equal(assay_config_resolve(&c, vocabulary(), s, 3, &err), ASSAY_ERR_CONFIG);
 }
 
 // ---- identity ---------------------------------------------------------------------------------
@@ -244,17 +251,20 @@ static void identity_leaves_out_how_and_keeps_what(UNUSED void **state)
         {SET("run", "repeats", "2"), false},      {SET("run", "metrics", "ntk"), false},
         {SET("run", "members", "true"), false},   {SET("data", "augment", "no"), false},
         {SET("network", "channels", "4"), false}, {SET("candidates", "first", "3"), false},
-        {SET("nasi", "labels", "none"), false},
+        {SET("nasi", "labels", "none"), false},   {SET("candidates", "shard", "1/2"), false},
+        {SET("candidates", "key", "x"), true},    {SET("candidates", "order", "t.csv"), false},
     };
     struct assay_config c;
-    char plain[8192], text[8192];
     resolve(&c, NULL, 0);
-    assert_true(assay_config_identity(&c, false, plain, sizeof plain) < sizeof plain);
+    char *plain = assay_config_identity(&c, "sweep");
+    assert_non_null(plain);
     for (unsigned i = 0; i < ASSAY_LEN(change); i++) {
         resolve(&c, &change[i].setting, 1);
-        assay_config_identity(&c, false, text, sizeof text);
+        char *text = assay_config_identity(&c, "sweep");
         assert_int_equal(strcmp(text, plain) == 0, change[i].same);
+        free(text);
     }
+    free(plain);
 }
 
 // What is written resolves to the same configuration.
@@ -267,17 +277,17 @@ static void resolved_configuration_resolves_to_itself(UNUSED void **state)
     struct assay_config c, back;
     size_t n = 0;
     resolve(&c, s, ASSAY_LEN(s));
-    for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++, n++) {
+    for (const struct assay_opt *opt = vocabulary()->key; opt->name; opt++, n++) {
         again[n] = (struct assay_setting){.origin = "again"};
         snprintf(again[n].section, sizeof again[n].section, "%s", opt->section);
         snprintf(again[n].name, sizeof again[n].name, "%s", opt->name);
-        assay_opts_value(opt, &c, again[n].value, sizeof again[n].value);
+        assay_opts_value(opt, c.block, again[n].value, sizeof again[n].value);
     }
     resolve(&back, again, n);
-    for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++) {
+    for (const struct assay_opt *opt = vocabulary()->key; opt->name; opt++) {
         char value[2][ASSAY_TEXT_MAX];
-        assay_opts_value(opt, &c, value[0], sizeof value[0]);
-        assay_opts_value(opt, &back, value[1], sizeof value[1]);
+        assay_opts_value(opt, c.block, value[0], sizeof value[0]);
+        assay_opts_value(opt, back.block, value[1], sizeof value[1]);
         assert_string_equal(value[0], value[1]);
     }
 }

@@ -24,15 +24,16 @@ struct object {
     char word[16];
 };
 
+#define FIELD(member) .offset = offsetof(struct object, member)
 static const struct assay_opt table[] = {
-    {"one", "number", "", ASSAY_OPT_U64, offsetof(struct object, number), "4", 2, 64, NULL},
-    {"one", "real", "", ASSAY_OPT_F64, offsetof(struct object, real), "0.1", -1, 1, NULL},
-    {"one", "flag", "", ASSAY_OPT_BOOL, offsetof(struct object, flag), "true", 0, 0, NULL},
-    {"two", "choice", "", ASSAY_OPT_ENUM, offsetof(struct object, choice), "b", 0, 0, "a|b|cc"},
-    {"two", "text", "", ASSAY_OPT_TEXT, offsetof(struct object, text), "", 0, 0, NULL},
-    {"two", "short", "", ASSAY_OPT_TEXT, offsetof(struct object, shortish), "abc", 0, 8, NULL},
-    {"two", "word", "", ASSAY_OPT_TEXT, offsetof(struct object, word), "train", 0, 16,
-     "train|test"},
+    {"one", "number", "", ASSAY_KEY_U64(2, 64), FIELD(number), .def = "4"},
+    {"one", "real", "", ASSAY_KEY_F64(-1, 1), FIELD(real), .def = "0.1"},
+    {"one", "flag", "", ASSAY_KEY_BOOL, FIELD(flag), .def = "true"},
+    {"two", "choice", "", ASSAY_KEY_CHOICE("a|b|cc"), FIELD(choice), .def = "b"},
+    {"two", "text", "", ASSAY_KEY_TEXT, FIELD(text), .def = ""},
+    {"two", "short", "", ASSAY_KEY_TEXT, FIELD(shortish), .def = "abc", .max = 8},
+    {"two", "word", "", ASSAY_KEY_TEXT, FIELD(word), .def = "train", .max = 16,
+     .choices = "train|test"},
     {.name = NULL},
 };
 

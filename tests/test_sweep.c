@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "sweep/farm.h"
+#include "vocabulary.h"
 
 static int open_space(void **state)
 {
@@ -40,7 +41,7 @@ static struct assay_config resolve(const char *const (*word)[2], size_t n)
         strcpy(setting[i].name, word[i][0]);
         strcpy(setting[i].value, word[i][1]);
     }
-    assert_int_equal(assay_config_resolve(&config, setting, n, &err), 0);
+    assert_int_equal(assay_config_resolve(&config, vocabulary(), setting, n, &err), 0);
     return config;
 }
 
@@ -75,7 +76,8 @@ static void test_whole_space(void **state)
     assert_int_equal(plan.n_task, 5044);
     check_plan(&plan, *state, false);
     sweep_plan_free(&plan);
-    config.members = true;
+    ((struct assay_evaluation *)assay_config_edit(&config, &assay_evaluation_options))->members =
+        true;
     plan = make(&config, *state);
     assert_int_equal(plan.n_task, 15625);
     check_plan(&plan, *state, true);
@@ -291,7 +293,8 @@ static void test_calibration(void **state)
     double sum = 0;
 
     (void)state;
-    strcpy(config.protocol.metrics, "null");
+    strcpy(((struct assay_protocol *)assay_config_edit(&config, &assay_protocol_options))->metrics,
+           "null");
     assert_int_equal(sweep_outline_open(&outline, &config, 1, &err), 0);
     assert_int_equal(sweep_calibrate(&times, &outline, 0, NULL, &err), 0);
     assert_int_equal(times.n_measured, 8);
@@ -317,7 +320,7 @@ static void test_identity_round_trip(void **state)
     (void)state;
     char *text = sweep_identity_text(&config, &schema, "baseline", "7");
     assert_non_null(strstr(text, "# columns: null\n"));
-    assert_int_equal(sweep_config_parse(&again, text, &err), 0);
+    assert_int_equal(assay_config_parse(&again, vocabulary(), text, &err), 0);
     char *other = sweep_identity_text(&again, &schema, "baseline", "7");
     assert_string_equal(text, other);
     free(other);
@@ -325,8 +328,8 @@ static void test_identity_round_trip(void **state)
     assert_string_not_equal(text, other);
     free(other);
     free(text);
-    assert_true(sweep_config_parse(&again, "[run]\nno setting\n", &err) < 0);
-    assert_true(sweep_config_parse(&again, "[run]\nunknown = 1\n", &err) < 0);
+    assert_true(assay_config_parse(&again, vocabulary(), "[run]\nno setting\n", &err) < 0);
+    assert_true(assay_config_parse(&again, vocabulary(), "[run]\nunknown = 1\n", &err) < 0);
 }
 
 int main(void)

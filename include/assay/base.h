@@ -196,6 +196,12 @@ enum assay_opt_type {
 };
 #define ASSAY_TEXT_MAX 1024
 
+enum assay_opt_role {
+    ASSAY_OPT_NUMBERS,      // determines numbers
+    ASSAY_OPT_CIRCUMSTANCE, // determines none: how, where or how long they are computed
+    ASSAY_OPT_LOCAL         // a circumstance that may also differ between the ranks of a run
+};
+
 struct assay_opt {
     const char *section, *name, *help;
     enum assay_opt_type
@@ -204,13 +210,24 @@ struct assay_opt {
     const char *def;     // default, as a user would write it
     double min, max;     // of numbers, inclusive; of TEXT, max > 0 is the field's size in bytes
     const char *choices; // of ENUM, and of TEXT that allows only these: "first|second|third"
+    // What a key does to the identity of a run, which tells all that determines its numbers.
+    enum assay_opt_role role;
+    const char *job;  // the only kind of job whose numbers it determines; NULL: those of every job
+    const char *with; // it is left out while this key of its section has its default; NULL: never
 };
 
-// A table of options, and the size of the struct that its rows fill: what a room, a metric, a space
-// or a search method brings. Both are static.
+// What a row says of its field, for designated initialisers.
+#define ASSAY_KEY_U64(lo, hi)  .type = ASSAY_OPT_U64, .min = (lo), .max = (hi)
+#define ASSAY_KEY_ANY_U64      ASSAY_KEY_U64(0, 0x1p64)
+#define ASSAY_KEY_F64(lo, hi)  .type = ASSAY_OPT_F64, .min = (lo), .max = (hi)
+#define ASSAY_KEY_CHOICE(list) .type = ASSAY_OPT_ENUM, .choices = (list)
+#define ASSAY_KEY_BOOL         .type = ASSAY_OPT_BOOL
+#define ASSAY_KEY_TEXT         .type = ASSAY_OPT_TEXT
+
+// A table, and the struct that it fills: what a room, a metric, a space or a search method brings.
 struct assay_options {
-    const struct assay_opt *opt; // ends with a NULL name
-    size_t size;
+    const struct assay_opt *opt; // rows of one or more sections, the last with a NULL name
+    size_t size;                 // bytes of the struct, into which the rows' offsets point
 };
 
 // Sets every field to its default. The table ends with a NULL name.

@@ -25,6 +25,7 @@ struct assay_data_spec {
     uint32_t image;            // height = width delivered
     uint32_t classes;          // of generated labels
 };
+extern const struct assay_options assay_data_options; // [data]; image and classes are no keys
 
 struct assay_data; // read-only after open, owned by the caller
 

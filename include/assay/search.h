@@ -9,6 +9,27 @@
 
 #include "assay/sweep.h"
 
+// [search] What a search is told beside the protocol.
+struct assay_search_spec {
+    char method[ASSAY_TEXT_MAX], seeds[ASSAY_TEXT_MAX];
+    uint64_t prune; // operations pruned from every edge in a round; 0: the space's own
+    bool common;    // all candidates of a round share weights and batches
+    char by[ASSAY_TEXT_MAX];
+    uint64_t samples, population, tournament, children;
+    uint64_t steps;                 // nasi: T
+    double mu, nu, nu_adaptive;     // nasi: the penalty's weight and bounds
+    int norm;                       // nasi: what divides a step: the largest norm so far, its own
+    bool none;                      // nasi: `none` is an option
+    bool per_cell, affine;          // nasi: samples per cell; BNs of the one-shot network
+    uint64_t channels, cells, stem; // nasi: of the one-shot network, 0: the space's own
+};
+extern const struct assay_options assay_search_options; // struct assay_search_spec
+void assay_search_vocabulary(struct assay_vocabulary *v);
+static inline const struct assay_search_spec *assay_config_search(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_search_options);
+}
+
 // What one method's search with one seed found.
 struct assay_found {
     const char *method; // static

@@ -4,75 +4,78 @@
 #define ASSAY_SWEEP_H
 
 #include "assay/comm.h"
+#include "assay/config.h"
 #include "assay/data.h"
 #include "assay/metric.h"
 #include "assay/space.h"
 #include "assay/store.h"
 
-// [search] What a search is told beside the protocol (room search).
-struct assay_search_spec {
-    char method[ASSAY_TEXT_MAX], seeds[ASSAY_TEXT_MAX];
-    uint64_t prune; // operations pruned from every edge in a round; 0: the space's own
-    bool common;    // all candidates of a round share weights and batches
-    char by[ASSAY_TEXT_MAX];
-    uint64_t samples, population, tournament, children;
-    uint64_t steps;                 // nasi: T
-    double mu, nu, nu_adaptive;     // nasi: the penalty's weight and bounds
-    int norm;                       // nasi: what divides a step: the largest norm so far, its own
-    bool none;                      // nasi: `none` is an option
-    bool per_cell, affine;          // nasi: samples per cell; BNs of the one-shot network
-    uint64_t channels, cells, stem; // nasi: of the one-shot network, 0: the space's own
+// ---- options ------------------------------------------------------------------------------------
+// What an evaluation is told beside the protocol ([network], [ntk], ..., [run]) and the data.
+struct assay_evaluation {
+    char space[ASSAY_TEXT_MAX]; // [space]
+    bool members;               // [run] evaluate every member of a class, not one for all
+    uint64_t memory;            // [run] MiB per rank, 0: no limit
+    uint64_t team;              // [run] ranks that evaluate a candidate together, 0: not chosen yet
+    char cpu[ASSAY_TEXT_MAX];   // [run] kernel rung
 };
-
-// Everything a run is told. One options table describes all of it; "protocol.name" presets are
-// applied before the file's and the command line's own values.
-struct assay_config {
-    struct assay_protocol protocol;
-    struct assay_data_spec data;
-    char space[ASSAY_TEXT_MAX];
-    char archs[ASSAY_TEXT_MAX]; // [candidates] file with one architecture or number per line
-    char order[ASSAY_TEXT_MAX], key[ASSAY_TEXT_MAX]; // table that numbers them, its column
-    uint64_t first, count, sample, sample_seed;      // count 0: to the end; sample 0: all
-    char shard[48];           // "I/N": part I of N of these candidates; "": all of them
-    bool members;             // [run] evaluate every member of a class, not one for all
-    uint64_t memory;          // [run] MiB per rank, 0: no limit
-    uint64_t team;            // [run] ranks that evaluate a candidate together, 0: not chosen yet
-    char cpu[ASSAY_TEXT_MAX]; // [run] kernel rung
-    double checkpoint;        // [run] seconds between results.h5 checkpoints
-    double time_limit;        // [run] seconds until a clean stop, 0: Slurm's end time or none
-    int coordinator_works;    // [run] does rank 0 evaluate too: auto (up to 8 ranks), yes, no
-    struct assay_search_spec search;
-};
-extern const struct assay_opt assay_config_opts[];
+extern const struct assay_options assay_protocol_options;   // struct assay_protocol
+extern const struct assay_options assay_evaluation_options; // struct assay_evaluation
+// Adds these and the data's, the presets, the sizes of spaces, and what spans their keys: the list
+// of metrics is put into registry order, and the data get the network's image size and classes.
+void assay_evaluate_vocabulary(struct assay_vocabulary *v);
+static inline const struct assay_protocol *assay_config_protocol(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_protocol_options);
+}
+static inline const struct assay_data_spec *assay_config_data(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_data_options);
+}
+static inline const struct assay_evaluation *
+assay_config_evaluation(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_evaluation_options);
+}
 
 // A named protocol: values of keys, not a code path. "custom" has none; a resolved configuration
 // that overrides a value of its preset, repeats excepted, is named so.
-struct assay_preset_value {
-    const char *section, *name, *value;
-    const char *space; // counts in this search space only; NULL: in all
-};
 struct assay_preset {
     const char *name, *help;
-    const struct assay_preset_value *value; // ends with a NULL section
+    const struct assay_config_value *value; // ends with a NULL section
 };
 extern const struct assay_preset assay_presets[]; // ends with a NULL name; indexed by protocol.name
 
-// A setting from the command line or a file, in order of increasing precedence.
-struct assay_setting {
-    char section[64], name[64], value[ASSAY_TEXT_MAX], origin[256];
-};
-// Defaults, then the sizes of the space named by the last space.name, then the preset named by the
-// last protocol.name, then the settings in order; then checks that span fields.
-int assay_config_resolve(struct assay_config *config, const struct assay_setting *setting, size_t n,
-                         struct assay_err *err);
-// The part of the resolved configuration that determines the numbers of a sweep or a search (no
-// cpu, memory or checkpoint settings; no path of the data, whose digest the journal's identity
-// holds beside this).
-size_t assay_config_identity(const struct assay_config *config, bool search, char *text,
-                             size_t cap);
 // The networks that are evaluated, and the one whose cost is counted.
 struct assay_net assay_config_net(const struct assay_config *config, bool thin);
 struct assay_net assay_config_cost_net(const struct assay_config *config);
+
+// [candidates] Which architectures of the space a sweep evaluates.
+struct assay_candidates {
+    char archs[ASSAY_TEXT_MAX]; // file with one architecture or number per line
+    char order[ASSAY_TEXT_MAX], key[ASSAY_TEXT_MAX]; // table that numbers them, its column
+    uint64_t first, count, sample, seed;             // count 0: to the end; sample 0: all
+    char shard[48]; // "I/N": part I of N of these candidates; "": all of them
+};
+// [run] How the farm does its work.
+struct assay_run_spec {
+    double checkpoint;     // seconds between results.h5 checkpoints
+    double time_limit;     // seconds until a clean stop, 0: Slurm's end time or none
+    int coordinator_works; // does rank 0 evaluate too: auto (up to 8 ranks), yes, no
+};
+extern const struct assay_options assay_candidates_options; // struct assay_candidates
+extern const struct assay_options assay_run_options;        // struct assay_run_spec
+// Adds these to what assay_evaluate_vocabulary adds.
+void assay_sweep_vocabulary(struct assay_vocabulary *v);
+static inline const struct assay_candidates *
+assay_config_candidates(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_candidates_options);
+}
+static inline const struct assay_run_spec *assay_config_run(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_run_options);
+}
 
 // ---- columns ------------------------------------------------------------------------------------
 // What the configured metrics fill, in registry order: either the columns measured per candidate
@@ -247,7 +250,8 @@ int assay_farm_run(const struct assay_job *job, const struct assay_config *confi
 // journal ever mixes two; tests/test_arithmetic.c notices most changes. Beside it stands a
 // fingerprint, a hash of numbers computed at the start, because compilers round differently too.
 #define ASSAY_ARITHMETIC 1
-// The journal's identity: these settings (assay_config_identity), the columns, the kernel rung, the
+// The journal's identity: these settings
+// (assay_config_identity), the columns, the kernel rung, the
 // arithmetic and the data (assay_data_identity); malloc'd, NULL when out of memory.
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
                           const char *data);
@@ -281,15 +285,17 @@ int assay_sweep_forecast(const struct assay_config *config, const struct assay_f
                          FILE *out, struct assay_err *err);
 // Rewrites DIR/results.h5 from DIR/journal alone, without data or architecture file; the run may be
 // unfinished or even still running.
-int assay_sweep_pack(const char *dir, const struct assay_log *log, struct assay_err *err);
+int assay_sweep_pack(const struct assay_vocabulary *vocabulary, const char *dir,
+                     const struct assay_log *log, struct assay_err *err);
 // Joins what shards of one sweep have done into the run directory dir, whose results.h5 is that of
 // an unsharded sweep; dir may hold a part of it already. ERR_STATE and nothing written: directories
 // of other configurations (the lines that differ are shown), of other divisions, or whose records
 // of a candidate differ in a bit (a failed one gives way). What is missing is named, and is
 // ERR_STATE too unless partial. *exit_code: COMPLETE, FAILED_CANDIDATES, or STOPPED: a sweep in
 // dir, not sharded, would go on from there.
-int assay_sweep_merge(const char *const *from, size_t n, const char *dir, bool partial,
-                      const struct assay_log *log, int *exit_code, struct assay_err *err);
+int assay_sweep_merge(const struct assay_vocabulary *vocabulary, const char *const *from, size_t n,
+                      const char *dir, bool partial, const struct assay_log *log, int *exit_code,
+                      struct assay_err *err);
 // The build as "name: value", one a line: what --version prints and results.h5 records. Returns the
 // length it needs (snprintf's rule), 0 when HDF5 finds no memory to tell its version.
 size_t assay_build_describe(char *text, size_t cap);

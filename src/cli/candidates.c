@@ -71,15 +71,17 @@ int cli_sweep_config(struct assay_config *config, const struct cli_args *args,
 {
     struct cli_settings settings = {0};
     int status = gather(&settings, args, err);
-    if (status >= 0) status = assay_config_resolve(config, settings.item, settings.n, err);
+    if (status >= 0)
+        status = assay_config_resolve(config, cli_vocabulary(), settings.item, settings.n, err);
     cli_settings_free(&settings);
     ASSAY_TRY(status);
-    if (cli_flag(args, "seed") && config->sample == 0)
+    const struct assay_candidates *given = assay_config_candidates(config);
+    if (cli_flag(args, "seed") && given->sample == 0)
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "%s: --seed is the seed of --sample, which is not given (weights "
                              "and batches: --set run.seed=S)",
                              args->verb->name);
-    if (cli_flag(args, "key") && !*config->order)
+    if (cli_flag(args, "key") && !*given->order)
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "%s: --key is a column of --order TABLE.csv, which is missing",
                              args->verb->name);

@@ -7,6 +7,7 @@
 #define ASSAY_CLI_CLI_H
 
 #include "assay/base.h"
+#include "assay/search.h"
 #include "assay/sweep.h"
 
 // One option. The table ends with a NULL name. --help and -h exist everywhere by themselves.
@@ -163,6 +164,8 @@ int cli_settings_short(struct cli_settings *settings, const struct cli_args *arg
 int cli_blame(const struct cli_args *args, int status, struct assay_err *err);
 // A wrong value that the command line says is ERR_USAGE, whoever found it; other errors stay.
 int cli_usage(int status, struct assay_err *err);
+// All keys there are: what the rooms bring, in the order of texts. Made on first use.
+const struct assay_vocabulary *cli_vocabulary(void);
 // The configuration of a verb: defaults, preset, file (may be NULL), then every --set.
 int cli_config(struct assay_config *config, const char *file, const struct cli_args *args,
                struct assay_err *err);

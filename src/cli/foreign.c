@@ -264,18 +264,18 @@ static int check_memory(const struct assay_subject *s, const struct foreign_case
         find_metric(c->bn == ASSAY_BN_FROZEN ? "ntk_frozen" : "ntk"), find_metric("ntk_trace"),
         find_metric("nasi")};
     const struct assay_metric *const thin[] = {find_metric("regions")};
-    const uint64_t limit = c->config->memory << 20;
+    const uint64_t mib = assay_config_evaluation(c->config)->memory;
     struct assay_need need;
     const uint64_t held = assay_resident();
-    if (!limit) return ASSAY_OK;
+    if (!mib) return ASSAY_OK;
     ASSAY_TRY(assay_subject_need(s, c->thin ? thin : net, c->thin ? 1 : 3, &need, err));
     const uint64_t more = need.exec + need.scratch + need.buffers;
-    if (held + more <= limit) return ASSAY_OK;
-    return assay_err_set(
-        err, ASSAY_ERR_MEMORY,
-        "%s: a batch of %u needs %.1f MiB beside %.1f for the program and what "
-        "it read, over the limit of %" PRIu64 " MiB (run.memory, --memory); fewer images need less",
-        c->batch, s->n_image, (double)more / 0x1p20, (double)held / 0x1p20, c->config->memory);
+    if (held + more <= mib << 20) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_MEMORY,
+                         "%s: a batch of %u needs %.1f MiB beside %.1f for the program and what "
+                         "it read, over the limit of %" PRIu64
+                         " MiB (run.memory, --memory); fewer images need less",
+                         c->batch, s->n_image, (double)more / 0x1p20, (double)held / 0x1p20, mib);
 }
 
 static int measure_net(struct foreign *f, const struct foreign_case *c, struct assay_subject *s,
@@ -370,7 +370,7 @@ int foreign_evaluate(struct foreign *f, const struct foreign_case *c, struct ass
     const struct assay_kern *kern;
     assay_graph_init(&f->literal);
     assay_graph_init(&f->folded);
-    f->protocol = c->config->protocol;
+    f->protocol = *assay_config_protocol(c->config);
     if (!c->thin && f->protocol.nasi_labels == ASSAY_LABELS_TRUE) {
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "nasi.labels = true: --batch has none, expected random or none");
@@ -382,7 +382,7 @@ int foreign_evaluate(struct foreign *f, const struct foreign_case *c, struct ass
     f->n = (uint32_t)f->batch.item[0].shape[0];
     ASSAY_TRY(assay_arrays_read(&f->weights, c->weights, err));
     ASSAY_TRY(build(f, c, err));
-    ASSAY_TRY(assay_kern_select(&kern, c->config->cpu, err));
+    ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(c->config)->cpu, err));
     ASSAY_TRY(assay_exec_create(&f->exec, err));
     ASSAY_TRY(assay_plans_create(&f->plans, kern, err));
     return measure_all(f, c, err);

@@ -246,7 +246,8 @@ int cli_config(struct assay_config *config, const char *file, const struct cli_a
 {
     struct cli_settings settings = {0};
     int status = config_gather(&settings, file, args, err);
-    if (status >= 0) status = assay_config_resolve(config, settings.item, settings.n, err);
+    if (status >= 0)
+        status = assay_config_resolve(config, cli_vocabulary(), settings.item, settings.n, err);
     cli_settings_free(&settings);
     return status;
 }

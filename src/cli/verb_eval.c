@@ -18,7 +18,8 @@ static int resolve(struct assay_config *config, const struct cli_args *args, str
     if (status >= 0) status = cli_settings_short(&settings, args, err);
     if (status >= 0)
         status = cli_settings_add(&settings, "space", "name", args->position[0], "SPACE", err);
-    if (status >= 0) status = assay_config_resolve(config, settings.item, settings.n, err);
+    if (status >= 0)
+        status = assay_config_resolve(config, cli_vocabulary(), settings.item, settings.n, err);
     cli_settings_free(&settings);
     return status;
 }

@@ -46,9 +46,9 @@ static int list_protocols(struct assay_err *err)
     for (const struct assay_preset *preset = assay_presets; preset->name; preset++) {
         printf("%s\n  ", preset->name);
         cli_fold(stdout, preset->help, 2, "  ");
-        for (const struct assay_preset_value *v = preset->value; v->section; v++)
-            printf("    %s.%s = %s%s%s\n", v->section, v->name, v->value, v->space ? "  with " : "",
-                   v->space ? v->space : "");
+        for (const struct assay_config_value *v = preset->value; v->section; v++)
+            printf("    %s.%s = %s%s%s\n", v->section, v->name, v->value, v->where ? "  with " : "",
+                   v->where ? v->where : "");
     }
     return ASSAY_OK;
 }
@@ -99,7 +99,7 @@ static int list_options(struct assay_err *err)
 {
     const char *section = "";
     (void)err;
-    for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++) {
+    for (const struct assay_opt *opt = cli_vocabulary()->key; opt->name; opt++) {
         if (strcmp(section, opt->section) != 0)
             printf("%s[%s]\n", *section ? "\n" : "", opt->section);
         section = opt->section;

@@ -11,8 +11,8 @@ static int run(const struct cli_args *args, struct assay_err *err)
     if (!dir || !*dir)
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "merge: -o DIR is missing or empty: where the whole sweep goes");
-    ASSAY_TRY(assay_sweep_merge(args->position, args->n_position, dir, cli_flag(args, "partial"),
-                                &log, &code, err));
+    ASSAY_TRY(assay_sweep_merge(cli_vocabulary(), args->position, args->n_position, dir,
+                                cli_flag(args, "partial"), &log, &code, err));
     return code;
 }
 

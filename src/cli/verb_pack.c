@@ -4,7 +4,7 @@
 static int run(const struct cli_args *args, struct assay_err *err)
 {
     const struct assay_log log = {.stream = stderr, .level = ASSAY_LOG_INFO, .rank = -1};
-    ASSAY_TRY(assay_sweep_pack(args->position[0], &log, err));
+    ASSAY_TRY(assay_sweep_pack(cli_vocabulary(), args->position[0], &log, err));
     return ASSAY_EXIT_COMPLETE;
 }
 

@@ -124,7 +124,7 @@ static void print_method(const struct summary *s, size_t first, size_t n)
 
 static int summarise(struct summary *s)
 {
-    ASSAY_TRY(assay_space_open(&s->space, s->config->space, s->err));
+    ASSAY_TRY(assay_space_open(&s->space, assay_config_evaluation(s->config)->space, s->err));
     ASSAY_TRY(print_found(s));
     for (size_t i = 0, n; i < s->found->n; i += n) {
         for (n = 1; i + n < s->found->n; n++)
@@ -211,7 +211,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     ASSAY_TRY(assay_comm_agree(args->comm, read_words(args, &config, &options, err), err));
     int status = 0;
     if (options.file && assay_comm_rank(args->comm) == 0)
-        status = read_truth(&truth, &options, config.space, err);
+        status = read_truth(&truth, &options, assay_config_evaluation(&config)->space, err);
     status = assay_comm_agree(args->comm, status, err);
     if (status >= 0) status = search(args, &config, options.file ? &truth : NULL, err);
     truth_free(&truth);

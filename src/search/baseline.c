@@ -24,12 +24,12 @@ static const struct assay_metric *metric_of(const char *column, const struct ass
 int baseline_configure(struct assay_config *config, const struct assay_space *space,
                        struct assay_err *err)
 {
-    const struct assay_search_spec *s = &config->search;
+    const struct assay_search_spec *s = assay_config_search(config);
     const struct assay_column *column;
     const struct assay_metric *m = metric_of(s->by, &column);
     ASSAY_TRY(search_need_supernet(space, err));
     if (!strcmp(s->by, RANK_SUM)) {
-        strcpy(config->protocol.metrics, "ntk,regions");
+        search_set_metrics(config, "ntk,regions");
         return 0;
     }
     if (!m || !column->direction)
@@ -37,7 +37,7 @@ int baseline_configure(struct assay_config *config, const struct assay_space *sp
                              "search.by = %.100s: expected " RANK_SUM " or a column that is better "
                              "when smaller or larger (`assay list metrics`)",
                              s->by);
-    snprintf(config->protocol.metrics, sizeof config->protocol.metrics, "%s", m->name);
+    search_set_metrics(config, m->name);
     return 0;
 }
 
@@ -84,7 +84,7 @@ static int tenas_cost(const struct search_context *c, uint64_t *architectures,
 {
     enum { DRAWS = 64 };
     const struct assay_supernet_kind *k = c->space->kind->supernet;
-    const uint64_t prune = c->config->search.prune;
+    const uint64_t prune = assay_config_search(c->config)->prune;
     struct search_task task = {.index = UINT64_MAX};
     struct assay_rng rng;
     double search = 0, one = 0;
@@ -108,11 +108,11 @@ static int tenas_cost(const struct search_context *c, uint64_t *architectures,
 int baseline_open(struct baseline *b, const struct search_context *c, const char *method,
                   uint64_t seed, struct assay_err *err)
 {
+    const struct assay_search_spec *s = assay_config_search(c->config);
     const struct assay_column *column = NULL;
-    const struct assay_metric *m = metric_of(c->config->search.by, &column);
-    *b = (struct baseline){
-        .c = c, .method = method, .seed = seed, .samples = c->config->search.samples};
-    b->by = search_column(c->schema, c->config->search.by);
+    const struct assay_metric *m = metric_of(s->by, &column);
+    *b = (struct baseline){.c = c, .method = method, .seed = seed, .samples = s->samples};
+    b->by = search_column(c->schema, s->by);
     b->by_kappa = search_column(c->schema, "kappa");
     b->by_regions = search_column(c->schema, "regions");
     b->direction = m ? column->direction : -1;
@@ -185,7 +185,8 @@ static int count_one(const struct baseline *b, uint64_t index, double *value, st
     if (status >= 0) assay_columns_count(&b->counted, &g, out);
     assay_graph_free(&g);
     for (uint32_t i = 0; i < b->counted.n_column; i++)
-        if (!strcmp(b->counted.column[i].name, b->c->config->search.by)) *value = out[i];
+        if (!strcmp(b->counted.column[i].name, assay_config_search(b->c->config)->by))
+            *value = out[i];
     return status;
 }
 
@@ -291,7 +292,7 @@ static int check_sum(const struct baseline *b, struct assay_err *err)
 
 static int none_is_ok(const struct baseline *b, const char *column, struct assay_err *err)
 {
-    const struct assay_protocol *p = &b->c->config->protocol;
+    const struct assay_protocol *p = assay_config_protocol(b->c->config);
     char why[256] = "";
     if (!strncmp(p->metrics, "ntk", 3))
         snprintf(why, sizeof why, "; " SEARCH_SINGULAR, (unsigned long long)p->ntk_batch);
@@ -304,7 +305,7 @@ static int none_is_ok(const struct baseline *b, const char *column, struct assay
 
 static int check_decided(const struct baseline *b, struct assay_err *err)
 {
-    const char *by = b->c->config->search.by;
+    const char *by = assay_config_search(b->c->config)->by;
     const bool sum = is_rank_sum(b);
     const size_t ok = count_scored(b);
     double value = 0;

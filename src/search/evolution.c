@@ -13,7 +13,7 @@ struct evolution {
 static int configure(struct assay_config *config, const struct assay_space *space,
                      struct assay_err *err)
 {
-    const struct assay_search_spec *s = &config->search;
+    const struct assay_search_spec *s = assay_config_search(config);
     ASSAY_TRY(baseline_configure(config, space, err));
     if (s->children <= s->population && s->tournament <= s->population) return 0;
     return assay_err_set(err, ASSAY_ERR_CONFIG,
@@ -76,7 +76,7 @@ static uint64_t mutate(struct evolution *e, uint64_t index)
 // The best of a tournament among the living, who are the youngest.
 static uint64_t parent_of(struct evolution *e, size_t born)
 {
-    const struct assay_search_spec *s = &e->b.c->config->search;
+    const struct assay_search_spec *s = assay_config_search(e->b.c->config);
     const size_t living = born < s->population ? born : s->population, oldest = born - living;
     size_t best = oldest + assay_rng_below(&e->rng, living);
     for (uint64_t i = 1; i < s->tournament; i++) {
@@ -90,7 +90,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
 {
     struct evolution *e = state;
     struct baseline *b = &e->b;
-    const struct assay_search_spec *s = &b->c->config->search;
+    const struct assay_search_spec *s = assay_config_search(b->c->config);
     if (round->n_record) ASSAY_TRY(baseline_take(b, round));
     const size_t born = b->n;
     const uint64_t wanted = born ? s->children : s->population;

@@ -27,6 +27,12 @@ uint32_t search_column(const struct assay_schema *schema, const char *name)
     return i;
 }
 
+void search_set_metrics(struct assay_config *config, const char *metrics)
+{
+    struct assay_protocol *p = assay_config_edit(config, &assay_protocol_options);
+    snprintf(p->metrics, sizeof p->metrics, "%s", metrics);
+}
+
 double search_mean(const struct assay_schema *schema, const struct assay_record *record,
                    uint32_t column)
 {

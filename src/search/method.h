@@ -75,6 +75,8 @@ extern const struct search_method search_tenas, search_random, search_evolution,
 // ---- helpers ------------------------------------------------------------------------------------
 // Number of the schema's column of this name, or n_column.
 uint32_t search_column(const struct assay_schema *schema, const char *name);
+// The metrics that a search evaluates, whatever the configuration says.
+void search_set_metrics(struct assay_config *config, const char *metrics);
 // Mean over the repeats, NaN when one is.
 double search_mean(const struct assay_schema *schema, const struct assay_record *record,
                    uint32_t column);

@@ -28,19 +28,20 @@ struct nasi {
 static int configure(struct assay_config *config, const struct assay_space *space,
                      struct assay_err *err)
 {
+    const struct assay_protocol *p = assay_config_protocol(config);
     if (!space->kind->oneshot)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "search space %s has no one-shot network: NASI cannot search it",
                              space->kind->name);
-    if (config->protocol.nasi_labels == ASSAY_LABELS_NONE)
+    if (p->nasi_labels == ASSAY_LABELS_NONE)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "nasi.labels = none: the search needs labels, expected true or "
                              "random");
-    if (config->protocol.classes == 1)
+    if (p->classes == 1)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "network.classes = 1: the loss of one class is 0 for every network, "
                              "and NASI has nothing to go by; expected at least 2");
-    strcpy(config->protocol.metrics, "nasi");
+    search_set_metrics(config, "nasi");
     return 0;
 }
 
@@ -48,7 +49,7 @@ static int configure(struct assay_config *config, const struct assay_space *spac
 static int configure_random(struct assay_config *config, const struct assay_space *space,
                             struct assay_err *err)
 {
-    if (config->search.per_cell)
+    if (assay_config_search(config)->per_cell)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "search.per_cell = true: nasi-random finds a step's architecture, and "
                              "there are many in it; expected false");
@@ -68,7 +69,7 @@ static int ask(struct nasi *n, struct search_round *round)
 static uint64_t sampled(const struct nasi *n, uint64_t step)
 {
     struct nasi_sample sample;
-    nasi_draw(n->kind, n->c->config->search.none, n->seed, step, 0, &sample);
+    nasi_draw(n->kind, assay_config_search(n->c->config)->none, n->seed, step, 0, &sample);
     return n->kind->index(sample.option);
 }
 
@@ -94,7 +95,7 @@ static void book_step(const struct nasi *n, uint64_t step, const struct assay_re
                        "of G, the derivative of T - mu max(0, T - nu) with respect to all alpha");
     search_book_number(b, "steps/nu", ok ? n->sum.nu : NAN, "the bound in this step");
     search_book_int(b, "steps/over", ok && trace > n->sum.nu, "1: T is above it");
-    if (n->c->config->search.per_cell) return;
+    if (assay_config_search(n->c->config)->per_cell) return;
     char arch[ASSAY_ARCH_MAX] = "";
     const uint64_t index = sampled(n, step);
     assay_space_format(n->c->space, index, arch, sizeof arch);
@@ -201,7 +202,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
     ASSAY_TRY(check_decided(n, round->err));
     log_steps(n);
     if (n->what == NASI_DERIVATIVE) {
-        *index = nasi_decide(n->kind, n->c->config->search.none, &n->sum, option);
+        *index = nasi_decide(n->kind, assay_config_search(n->c->config)->none, &n->sum, option);
         book_choices(n, option);
     } else {
         *index = sampled(n, n->best_step);
@@ -227,7 +228,7 @@ static uint64_t equal_cost(const struct search_context *c, uint64_t steps)
 static int open_nasi(void **state, const struct search_context *c, uint64_t seed,
                      const struct search_method *method, struct assay_err *err)
 {
-    const struct assay_search_spec *s = &c->config->search;
+    const struct assay_search_spec *s = assay_config_search(c->config);
     struct nasi *n = calloc(1, sizeof *n);
     if (!n) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a search");
     *state = n;

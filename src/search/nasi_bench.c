@@ -32,13 +32,14 @@ struct bench {
 static struct assay_net one_shot_net(const struct assay_config *config,
                                      const struct assay_space *space)
 {
-    const struct assay_search_spec *s = &config->search;
+    const struct assay_protocol *p = assay_config_protocol(config);
+    const struct assay_search_spec *s = assay_config_search(config);
     struct assay_net net = space->kind->oneshot->net;
     if (s->channels) net.channels = (uint32_t)s->channels;
     if (s->cells) net.cells = (uint32_t)s->cells;
     if (s->stem) net.stem = (uint32_t)s->stem;
-    net.classes = (uint32_t)config->protocol.classes;
-    net.image = (uint32_t)config->protocol.image;
+    net.classes = (uint32_t)p->classes;
+    net.image = (uint32_t)p->image;
     return net;
 }
 
@@ -84,14 +85,15 @@ static int no_memory(struct assay_err *err)
 
 static void describe(struct bench *b)
 {
-    const struct assay_config *config = b->c->config;
+    const struct assay_protocol *p = assay_config_protocol(b->c->config);
+    const struct assay_search_spec *s = assay_config_search(b->c->config);
     static const char *const init[] = {"pytorch", "kaiming-fan-out", "kaiming-fan-in"};
     snprintf(b->of_columns, sizeof b->of_columns,
              "batch=%u init=%s bn=batch affine=%s outputs=cross-entropy parameters=all labels=%s "
              "C=%u N=%u stem=%u samples=%s",
-             b->n_image, init[config->protocol.ntk_init], config->search.affine ? "yes" : "no",
-             config->protocol.nasi_labels == ASSAY_LABELS_TRUE ? "true" : "random", b->net.channels,
-             b->net.cells, b->net.stem, config->search.per_cell ? "per cell" : "per step");
+             b->n_image, init[p->ntk_init], s->affine ? "yes" : "no",
+             p->nasi_labels == ASSAY_LABELS_TRUE ? "true" : "random", b->net.channels, b->net.cells,
+             b->net.stem, s->per_cell ? "per cell" : "per step");
 }
 
 static int make_columns(struct bench *b, struct assay_err *err)
@@ -134,10 +136,10 @@ static void take_options(struct bench *b)
 
 static int build(struct bench *b, const struct search_task *task, struct assay_err *err)
 {
-    const struct assay_oneshot shot = {.option = b->option, .affine = b->c->config->search.affine};
+    const struct assay_search_spec *s = assay_config_search(b->c->config);
+    const struct assay_oneshot shot = {.option = b->option, .affine = s->affine};
     for (uint32_t i = 0; i < b->n_sample; i++)
-        nasi_draw(b->kind, b->c->config->search.none, task->draw.seed, task->index, i,
-                  &b->sample[i]);
+        nasi_draw(b->kind, s->none, task->draw.seed, task->index, i, &b->sample[i]);
     for (uint32_t m = 0; m < b->n_mix; m++) {
         const uint32_t cell = b->n_sample > 1 ? m / b->kind->per_cell : 0;
         b->option[m] = b->sample[cell].option[b->kind->choice(&b->net, m)];
@@ -176,7 +178,7 @@ static int make_room(struct bench *b, struct assay_err *err)
 // Of the one-shot network, before any of it is allocated; steps differ little.
 static int check_memory(struct bench *b, struct assay_err *err)
 {
-    const uint64_t limit = b->c->config->memory << 20;
+    const uint64_t limit = assay_config_evaluation(b->c->config)->memory << 20;
     const struct assay_held *held = &b->c->held;
     const struct assay_plan *plan;
     if (!limit) return 0;
@@ -197,7 +199,7 @@ static int check_memory(struct bench *b, struct assay_err *err)
 
 static void draw_weights(struct bench *b, uint64_t seed)
 {
-    const enum assay_init init = (enum assay_init)b->c->config->protocol.ntk_init;
+    const enum assay_init init = (enum assay_init)assay_config_protocol(b->c->config)->ntk_init;
     if (b->graph.n_theta == b->all && b->drawn && b->seed == seed) return;
     assay_init_params(&b->graph, init, seed, 0, b->theta);
     b->drawn = b->graph.n_theta == b->all;
@@ -206,7 +208,7 @@ static void draw_weights(struct bench *b, uint64_t seed)
 
 static int bind(struct bench *b, struct assay_err *err)
 {
-    const uint64_t limit = b->c->config->memory << 20;
+    const uint64_t limit = assay_config_evaluation(b->c->config)->memory << 20;
     const struct assay_plan *plan;
     ASSAY_TRY(assay_plans_get(b->plans, &b->graph, b->n_image, &assay_want_gradients, &plan, err));
     const uint64_t held =
@@ -248,7 +250,7 @@ static int evaluate(void *state, const struct search_task *task, struct assay_re
     struct bench *b = state;
     struct assay_err failure;
     const double start = assay_clock_thread();
-    const struct assay_protocol *p = &b->c->config->protocol;
+    const struct assay_protocol *p = assay_config_protocol(b->c->config);
     const uint64_t seed = task->draw.seed;
     record->index = task->index;
     record->verdict = ASSAY_VERDICT_OK;
@@ -270,16 +272,16 @@ static int evaluate(void *state, const struct search_task *task, struct assay_re
 static int open_network(struct bench *b, struct assay_err *err)
 {
     const struct assay_config *config = b->c->config;
-    const struct assay_protocol *p = &config->protocol;
+    const struct assay_protocol *p = assay_config_protocol(config);
     const struct assay_kern *kern;
     const uint32_t cells = b->kind->cells(&b->net);
     b->n_image = (uint32_t)(p->nasi_batch ? p->nasi_batch : p->ntk_batch);
-    b->n_sample = config->search.per_cell ? cells : 1;
+    b->n_sample = assay_config_search(config)->per_cell ? cells : 1;
     b->n_mix = cells * b->kind->per_cell;
     b->sample = malloc(b->n_sample * sizeof *b->sample);
     b->option = malloc(b->n_mix);
     if (!b->sample || !b->option) return no_memory(err);
-    ASSAY_TRY(assay_kern_select(&kern, config->cpu, err));
+    ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(config)->cpu, err));
     ASSAY_TRY(assay_exec_create(&b->exec, err));
     ASSAY_TRY(assay_plans_create(&b->plans, kern, err));
     ASSAY_TRY(build(b, &(struct search_task){.what = NASI_DERIVATIVE}, err));
@@ -297,7 +299,7 @@ static int open_bench(void **state, const struct search_context *c, struct assay
     b->net = one_shot_net(c->config, c->space);
     assay_graph_init(&b->literal);
     assay_graph_init(&b->graph);
-    ASSAY_TRY(assay_check_nasi_batch(&c->config->protocol, c->data, err));
+    ASSAY_TRY(assay_check_nasi_batch(assay_config_protocol(c->config), c->data, err));
     ASSAY_TRY(open_network(b, err));
     return make_columns(b, err);
 }

@@ -64,13 +64,13 @@ static int join_method(struct search *s, const struct search_method *m,
 {
     struct assay_config mine = *config;
     ASSAY_TRY(m->configure(&mine, &s->space, err));
-    const bool same = m->bench == s->method[0]->bench &&
-                      !strcmp(mine.protocol.metrics, s->config.protocol.metrics);
-    if (m != s->method[0] && !same)
+    const char *metrics = assay_config_protocol(&mine)->metrics;
+    if (m != s->method[0] && (m->bench != s->method[0]->bench ||
+                              strcmp(metrics, assay_config_protocol(&s->config)->metrics) != 0))
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "search.method = %.200s: %s and %s do not evaluate the same; run them "
                              "in directories of their own",
-                             config->search.method, s->method[0]->name, m->name);
+                             assay_config_search(config)->method, s->method[0]->name, m->name);
     s->config = mine;
     return 0;
 }
@@ -78,7 +78,8 @@ static int join_method(struct search *s, const struct search_method *m,
 // "tenas, random": the methods, each once.
 static int find_methods(struct search *s, const struct assay_config *config, struct assay_err *err)
 {
-    const char *at = config->search.method;
+    const struct assay_search_spec *spec = assay_config_search(config);
+    const char *at = spec->method;
     for (;; at++) {
         at += strspn(at, " ");
         const size_t n = strcspn(at, ", ");
@@ -96,19 +97,18 @@ static int find_methods(struct search *s, const struct assay_config *config, str
     }
     return *at ? assay_err_set(err, ASSAY_ERR_CONFIG,
                                "search.method = %.200s: expected names with commas between",
-                               config->search.method)
+                               spec->method)
                : 0;
 }
 
 static int make_identity(struct search *s, struct assay_err *err)
 {
-    const size_t n = assay_config_identity(&s->config, true, NULL, 0) + 1;
-    char *settings = malloc(n);
+    char *settings = assay_config_identity(&s->config, "search");
     if (settings) {
         char data[ASSAY_DATA_IDENTITY];
-        assay_config_identity(&s->config, true, settings, n);
         assay_data_identity(s->c.data, data);
-        s->identity = assay_identity_text(settings, s->c.schema, s->config.cpu, data);
+        s->identity = assay_identity_text(settings, s->c.schema,
+                                          assay_config_evaluation(&s->config)->cpu, data);
     }
     free(settings);
     return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
@@ -116,7 +116,7 @@ static int make_identity(struct search *s, struct assay_err *err)
 
 static int open_methods(struct search *s, const struct assay_config *config, struct assay_err *err)
 {
-    ASSAY_TRY(assay_space_open(&s->space, config->space, err));
+    ASSAY_TRY(assay_space_open(&s->space, assay_config_evaluation(config)->space, err));
     return find_methods(s, config, err);
 }
 
@@ -169,7 +169,7 @@ static int prepare(void *self, void **extra, size_t *n_extra, struct assay_err *
     struct search *s = self;
     uint64_t *seed;
     size_t n_seed;
-    ASSAY_TRY(search_seeds_parse(s->config.search.seeds, &seed, &n_seed, err));
+    ASSAY_TRY(search_seeds_parse(assay_config_search(&s->config)->seeds, &seed, &n_seed, err));
     const size_t n = n_seed * s->n_method;
     s->found->item = calloc(n, sizeof *s->found->item);
     s->one = calloc(n, sizeof *s->one);
@@ -191,11 +191,12 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
                  struct assay_err *err)
 {
     struct search *s = self;
+    const struct assay_search_spec *spec = assay_config_search(&s->config);
     s->dir = dir;
     s->c.log = log;
     s->start = s->asked = assay_clock_wall();
-    assay_log_line(log, ASSAY_LOG_INFO, "%s: search by %s, seeds %s", s->config.space,
-                   s->config.search.method, s->config.search.seeds);
+    assay_log_line(log, ASSAY_LOG_INFO, "%s: search by %s, seeds %s",
+                   assay_config_evaluation(&s->config)->space, spec->method, spec->seeds);
     if (*assay_data_warning(s->c.data))
         assay_log_line(log, ASSAY_LOG_WARN, "%s", assay_data_warning(s->c.data));
     for (size_t i = 0; i < s->found->n; i++) {
@@ -341,6 +342,7 @@ int assay_search_run(const struct assay_config *config, const char *dir, struct 
                      const struct assay_log *log, struct assay_found_list *found, int *exit_code,
                      struct assay_err *err)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(config);
     struct search s = {.found = found, .comm = comm};
     const struct assay_job job = {.self = &s,
                                   .result = "search.h5",
@@ -357,12 +359,12 @@ int assay_search_run(const struct assay_config *config, const char *dir, struct 
                                   .publish = publish};
     *found = (struct assay_found_list){0};
     ASSAY_TRY(assay_config_meet(comm, config, err));
-    if (config->team != 1)
+    if (told->team != 1)
         return assay_err_set(
             err, ASSAY_ERR_CONFIG,
             "run.team = %llu: a search evaluates small networks, each on one rank; "
             "expected 1",
-            (unsigned long long)config->team);
+            (unsigned long long)told->team);
     const int status = assay_farm_run(&job, config, dir, comm, log, exit_code, err);
     close_search(&s);
     return status;

@@ -28,7 +28,7 @@ static int configure(struct assay_config *config, const struct assay_space *spac
                      struct assay_err *err)
 {
     ASSAY_TRY(search_need_supernet(space, err));
-    strcpy(config->protocol.metrics, "ntk,regions");
+    search_set_metrics(config, "ntk,regions");
     return 0;
 }
 
@@ -58,7 +58,7 @@ static void list_candidates(struct tenas *t)
 static struct search_task make_task(const struct tenas *t, const struct assay_supernet *mask,
                                     uint64_t draw)
 {
-    const struct assay_protocol *p = &t->c->config->protocol;
+    const struct assay_protocol *p = assay_config_protocol(t->c->config);
     const uint64_t round = t->n_round * ROUND_DRAWS * p->repeats;
     const uint64_t own = round + draw * p->repeats;
     return (struct search_task){
@@ -70,7 +70,7 @@ static struct search_task make_task(const struct tenas *t, const struct assay_su
 // With common draws the supernet once, then each candidate; otherwise the supernet before each.
 static int ask(struct tenas *t, struct search_round *round)
 {
-    const bool common = t->c->config->search.common;
+    const bool common = assay_config_search(t->c->config)->common;
     for (size_t i = 0; i < t->n; i++) {
         const struct prune_candidate *c = &t->candidate[i];
         struct assay_supernet without = t->mask;
@@ -85,13 +85,13 @@ static int ask(struct tenas *t, struct search_round *round)
 static const struct assay_record *base_of(const struct tenas *t, const struct search_round *round,
                                           size_t i)
 {
-    return round->record[t->c->config->search.common ? 0 : 2 * i];
+    return round->record[assay_config_search(t->c->config)->common ? 0 : 2 * i];
 }
 
 static const struct assay_record *one_of(const struct tenas *t, const struct search_round *round,
                                          size_t i)
 {
-    return round->record[t->c->config->search.common ? i + 1 : 2 * i + 1];
+    return round->record[assay_config_search(t->c->config)->common ? i + 1 : 2 * i + 1];
 }
 
 static double value(const struct tenas *t, const struct assay_record *record, uint32_t repeat,
@@ -146,7 +146,8 @@ static int check_kappa(const struct tenas *t, const struct search_round *round)
         "seed %llu round %llu: kappa is infinite or undefined for all of the %zu candidates, "
         "so that it decides nothing (%s); " SEARCH_SINGULAR,
         (unsigned long long)t->seed, (unsigned long long)t->n_round, t->n,
-        one_of(t, round, 0)->reason, (unsigned long long)t->c->config->protocol.ntk_batch);
+        one_of(t, round, 0)->reason,
+        (unsigned long long)assay_config_protocol(t->c->config)->ntk_batch);
 }
 
 static int check_round(struct tenas *t, const struct search_round *round)
@@ -339,7 +340,7 @@ static int open_tenas(void **state, const struct search_context *c, uint64_t see
     t->seed = seed;
     t->kappa = search_column(c->schema, "kappa");
     t->regions = search_column(c->schema, "regions");
-    t->prune = c->config->search.prune;
+    t->prune = assay_config_search(c->config)->prune;
     if (!t->prune) t->prune = kind_of(t)->keep ? 3 : 1;
     return 0;
 }

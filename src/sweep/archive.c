@@ -20,9 +20,9 @@ int sweep_ledger_read(struct sweep_ledger *ledger, const struct assay_schema *sc
 
 static int open_schema(struct sweep_archive *a, struct assay_err *err)
 {
-    const struct assay_protocol *p = &a->config.protocol;
+    const struct assay_protocol *p = assay_config_protocol(&a->config);
 
-    ASSAY_TRY(assay_space_open(&a->space, a->config.space, err));
+    ASSAY_TRY(assay_space_open(&a->space, assay_config_evaluation(&a->config)->space, err));
     ASSAY_TRY(assay_columns_create(&a->columns, &a->config, false, err));
     a->schema =
         (struct assay_schema){.column = a->columns.column,
@@ -33,7 +33,8 @@ static int open_schema(struct sweep_archive *a, struct assay_err *err)
     return 0;
 }
 
-int sweep_archive_open(struct sweep_archive *a, const char *dir, bool whole, struct assay_err *err)
+int sweep_archive_open(struct sweep_archive *a, const struct assay_vocabulary *vocabulary,
+                       const char *dir, bool whole, struct assay_err *err)
 {
     struct sweep_shard shard;
 
@@ -44,11 +45,12 @@ int sweep_archive_open(struct sweep_archive *a, const char *dir, bool whole, str
                              "its search.h5 again",
                              dir);
     if (whole) sweep_shard_strip(a->identity);
-    if (sweep_config_parse(&a->config, a->identity, err) < 0)
+    if (assay_config_parse(&a->config, vocabulary, a->identity, err) < 0)
         return assay_err_prefix(err, "%s/journal", dir);
-    ASSAY_TRY(sweep_shard_parse(&shard, a->config.shard, err));
+    ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&a->config)->shard, err));
     ASSAY_TRY(open_schema(a, err));
-    if (sweep_plan_unpack(&a->plan, a->list, a->n_list, a->config.members, &a->space, err) < 0)
+    if (sweep_plan_unpack(&a->plan, a->list, a->n_list,
+                          assay_config_evaluation(&a->config)->members, &a->space, err) < 0)
         return assay_err_prefix(err, "%s/journal", dir);
     sweep_plan_shard(&a->plan, shard);
     return 0;

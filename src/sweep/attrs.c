@@ -44,7 +44,7 @@ static int add_circumstances(struct attrs *a, const struct assay_config *config,
 
     snprintf(ranks, sizeof ranks, "%d", assay_comm_size(comm));
     if (command) ASSAY_TRY(add(a, "command", command, true));
-    ASSAY_TRY(add(a, "config", sweep_config_text(config), true));
+    ASSAY_TRY(add(a, "config", assay_config_text(config), true));
     ASSAY_TRY(add(a, "ranks", strdup(ranks), true));
     return add(a, "host", strdup(assay_comm_host(comm)), true);
 }
@@ -61,7 +61,7 @@ int assay_run_attrs(struct assay_attr attr[ASSAY_RUN_ATTRS], size_t *n, struct a
     snprintf(arithmetic, sizeof arithmetic, "%d", ASSAY_ARITHMETIC);
     ASSAY_TRY(add(&a, "arithmetic", strdup(arithmetic), false));
     ASSAY_TRY(add(&a, "build", build_text(), false));
-    ASSAY_TRY(add(&a, "space", strdup(config->space), false));
+    ASSAY_TRY(add(&a, "space", strdup(assay_config_evaluation(config)->space), false));
     *n = a.n;
     return 0;
 }

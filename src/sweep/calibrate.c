@@ -126,12 +126,13 @@ static int calibrate(struct sweep_calibration *c, struct sweep_outline *o, doubl
     struct assay_record record = {.value = number, .spectrum = number ? number + values : NULL};
 
     // One rank alone may need more than each of its team.
-    const uint64_t limit = o->config.memory;
-    o->config.memory = 0;
+    struct assay_evaluation *told = assay_config_edit(&o->config, &assay_evaluation_options);
+    const uint64_t limit = told->memory;
+    told->memory = 0;
     const int status = order && number
                            ? measure_some(c, o, seconds, order, &record, err)
                            : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a calibration");
-    o->config.memory = limit;
+    told->memory = limit;
     free(order);
     free(number);
     return status;
@@ -142,8 +143,9 @@ static int calibrate(struct sweep_calibration *c, struct sweep_outline *o, doubl
 static int take_over(struct sweep_calibration *c, const struct sweep_outline *o,
                      const struct sweep_archive *a, const char *dir, struct assay_err *err)
 {
-    const double part = (double)a->config.team * (double)o->config.protocol.repeats /
-                        (double)a->config.protocol.repeats;
+    const double part = (double)assay_config_evaluation(&a->config)->team *
+                        (double)assay_config_protocol(&o->config)->repeats /
+                        (double)assay_config_protocol(&a->config)->repeats;
 
     for (uint64_t i = 0; i < a->plan.n_task; i++) {
         const uint64_t task = sweep_plan_find(&o->plan, a->plan.task[i]);
@@ -163,7 +165,7 @@ static int replay(struct sweep_calibration *c, const struct sweep_outline *o, co
 {
     struct sweep_archive a = {0};
 
-    int status = sweep_archive_open(&a, dir, false, err);
+    int status = sweep_archive_open(&a, o->config.vocabulary, dir, false, err);
     if (status >= 0) status = sweep_archive_load(&a, dir, err);
     if (status >= 0) status = take_over(c, o, &a, dir, err);
     sweep_archive_close(&a);

@@ -41,7 +41,7 @@ static int check_number(const struct assay_config *config, uint64_t n, struct as
                          "%s: %" PRIu64 " candidates are too many to evaluate, expected at most "
                          "%d: choose some with candidates.sample (--sample), candidates.count "
                          "(--count) or candidates.archs (--archs)",
-                         config->space, n, SWEEP_CANDIDATES_MAX);
+                         assay_config_evaluation(config)->space, n, SWEEP_CANDIDATES_MAX);
 }
 
 // ---- a file -------------------------------------------------------------------------------------
@@ -140,11 +140,12 @@ static int read_entries(struct list *list, struct entries *e, const struct sourc
 static int from_file(struct list *list, const struct assay_config *config,
                      const struct source *source, struct assay_err *err)
 {
+    const struct assay_candidates *given = assay_config_candidates(config);
     char *text, who[ASSAY_TEXT_MAX + 32];
 
-    snprintf(who, sizeof who, "candidates.archs = %.400s", config->archs);
-    ASSAY_TRY(assay_text_read(&text, config->archs, who, "one architecture per line", err));
-    struct entries e = {.name = config->archs, .rest = text};
+    snprintf(who, sizeof who, "candidates.archs = %.400s", given->archs);
+    ASSAY_TRY(assay_text_read(&text, given->archs, who, "one architecture per line", err));
+    struct entries e = {.name = given->archs, .rest = text};
     const int status = read_entries(list, &e, source, err);
     free(e.text);
     free(text);
@@ -171,17 +172,18 @@ static bool add_to_set(uint64_t *slot, uint64_t mask, uint64_t x)
 static int sample(struct list *list, const struct assay_config *config, uint64_t first,
                   uint64_t count, struct assay_err *err)
 {
+    const struct assay_candidates *given = assay_config_candidates(config);
     struct assay_rng rng;
     uint64_t mask = 15;
     int status = 0;
 
-    while (mask < 2 * config->sample) mask = 2 * mask + 1;
+    while (mask < 2 * given->sample) mask = 2 * mask + 1;
     uint64_t *slot = calloc(mask + 1, sizeof *slot);
     if (!slot)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a sample of %" PRIu64,
-                             config->sample);
-    assay_rng_init(&rng, config->sample_seed, 0, "candidates", config->space);
-    for (uint64_t i = count - config->sample; !status && i < count; i++) {
+                             given->sample);
+    assay_rng_init(&rng, given->seed, 0, "candidates", assay_config_evaluation(config)->space);
+    for (uint64_t i = count - given->sample; !status && i < count; i++) {
         const uint64_t x = assay_rng_below(&rng, i + 1);
         const bool fresh = add_to_set(slot, mask, x);
         if (!fresh) add_to_set(slot, mask, i);
@@ -207,16 +209,17 @@ static uint64_t source_last(const struct source *source)
 static int find_first(const struct assay_config *config, const struct source *source,
                       uint64_t *first, struct assay_err *err)
 {
+    const struct assay_candidates *given = assay_config_candidates(config);
     const struct assay_order_row *row;
-    *first = config->first;
-    if (config->first > source_last(source))
+    *first = given->first;
+    if (given->first > source_last(source))
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "candidates.first = %" PRIu64 ": %s has the candidates %" PRIu64
                              " to %" PRIu64,
-                             config->first, source->name,
+                             given->first, source->name,
                              source->order ? source->order->row[0].number : 0, source_last(source));
-    if (!source->order || !config->first) return 0;
-    if (assay_order_number(source->order, config->first, &row, err) < 0)
+    if (!source->order || !given->first) return 0;
+    if (assay_order_number(source->order, given->first, &row, err) < 0)
         return assay_err_prefix(err, "candidates.first");
     *first = (uint64_t)(row - source->order->row);
     return 0;
@@ -226,30 +229,32 @@ static int find_first(const struct assay_config *config, const struct source *so
 static int find_count(const struct assay_config *config, const struct source *source,
                       uint64_t first, uint64_t *count, struct assay_err *err)
 {
+    const struct assay_candidates *given = assay_config_candidates(config);
     const uint64_t rest = source_size(source) - first;
-    *count = config->count ? config->count : rest;
+    *count = given->count ? given->count : rest;
     if (*count > rest)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "candidates.count = %" PRIu64 ": %s has %" PRIu64
                              " candidates from %" PRIu64 " on",
-                             config->count, source->name, rest, config->first);
-    if (config->sample > *count)
+                             given->count, source->name, rest, given->first);
+    if (given->sample > *count)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "candidates.sample = %" PRIu64 ": there are %" PRIu64
                              " candidates to choose from",
-                             config->sample, *count);
+                             given->sample, *count);
     return 0;
 }
 
 static int from_range(struct list *list, const struct assay_config *config,
                       const struct source *source, struct assay_err *err)
 {
+    const struct assay_candidates *given = assay_config_candidates(config);
     uint64_t first = 0, count = 0;
 
     ASSAY_TRY(find_first(config, source, &first, err));
     ASSAY_TRY(find_count(config, source, first, &count, err));
-    ASSAY_TRY(check_number(config, config->sample ? config->sample : count, err));
-    if (config->sample)
+    ASSAY_TRY(check_number(config, given->sample ? given->sample : count, err));
+    if (given->sample)
         ASSAY_TRY(sample(list, config, first, count, err));
     else
         for (uint64_t i = 0; i < count; i++) ASSAY_TRY(append(list, first + i, err));
@@ -262,15 +267,16 @@ static int from_range(struct list *list, const struct assay_config *config,
 static int list_candidates(struct list *list, const struct assay_config *config,
                            const struct assay_space *space, struct assay_err *err)
 {
+    const struct assay_candidates *given = assay_config_candidates(config);
     struct assay_order order = {0};
-    struct source source = {.space = space, .name = config->space};
-    if (*config->order) {
-        ASSAY_TRY(assay_order_read(&order, space, config->order, config->key, err));
+    struct source source = {.space = space, .name = assay_config_evaluation(config)->space};
+    if (*given->order) {
+        ASSAY_TRY(assay_order_read(&order, space, given->order, given->key, err));
         source.order = &order;
-        source.name = config->order;
+        source.name = given->order;
     }
-    const int status = *config->archs ? from_file(list, config, &source, err)
-                                      : from_range(list, config, &source, err);
+    const int status = *given->archs ? from_file(list, config, &source, err)
+                                     : from_range(list, config, &source, err);
     assay_order_free(&order);
     return status;
 }
@@ -285,5 +291,6 @@ int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
         free(list.index);
         return status;
     }
-    return sweep_plan_fill(plan, list.index, list.n, config->members, space, err);
+    return sweep_plan_fill(plan, list.index, list.n, assay_config_evaluation(config)->members,
+                           space, err);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a configuration must be as a whole, beside what each key says.
+// What an evaluation's keys bring, and must be together.
 #include "run.h"
 
 #include <inttypes.h>
@@ -31,19 +31,18 @@ static bool wants_true_labels(const struct assay_protocol *p)
 
 // One output is meant, and no data set has one class; with fewer outputs than classes otherwise
 // their number was forgotten.
-static int check_data(const struct assay_config *c, struct assay_err *err)
+static int check_data(const struct assay_protocol *p, int source, struct assay_err *err)
 {
     static const struct {
         const char *name;
         uint64_t classes;
     } need[] = {{"gaussian", 1}, {"cifar10", 10}, {"cifar100", 100}, {"hdf5", 1}};
-    const int source = c->data.source;
-    if (c->protocol.classes == 1 && !wants_true_labels(&c->protocol)) return ASSAY_OK;
-    if (c->protocol.classes < need[source].classes)
+    if (p->classes == 1 && !wants_true_labels(p)) return ASSAY_OK;
+    if (p->classes < need[source].classes)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "network.classes = %" PRIu64 ": data.source = %s has %" PRIu64
                              " classes",
-                             c->protocol.classes, need[source].name, need[source].classes);
+                             p->classes, need[source].name, need[source].classes);
     return ASSAY_OK;
 }
 
@@ -68,26 +67,75 @@ static int check_space(const char *name, struct assay_err *err)
     return ASSAY_OK;
 }
 
-static int check_candidates(const struct assay_config *c, struct assay_err *err)
+static unsigned preset_index(const char *name)
 {
-    if (!*c->archs || !(c->first || c->count || c->sample)) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_CONFIG,
-                         "candidates.archs = %.200s excludes candidates.first, count and sample",
-                         c->archs);
+    unsigned i = 0;
+    while (strcmp(assay_presets[i].name, name) != 0) i++;
+    return i;
 }
 
-int sweep_config_check(struct assay_config *c, struct assay_err *err)
+// A protocol's name stands for all its values or is not used; only how often it is repeated is
+// free.
+static void name_honestly(const struct assay_config *config, struct assay_protocol *p)
 {
-    ASSAY_TRY(check_space(c->space, err));
-    if (c->protocol.image % 4)
+    if (!assay_config_has(config, assay_presets[p->name].value,
+                          assay_config_evaluation(config)->space, "repeats"))
+        p->name = (int)preset_index("custom");
+}
+
+static int check(struct assay_config *config, struct assay_err *err)
+{
+    struct assay_protocol *p = assay_config_edit(config, &assay_protocol_options);
+    struct assay_data_spec *data = assay_config_edit(config, &assay_data_options);
+    data->image = (uint32_t)p->image;
+    data->classes = (uint32_t)p->classes;
+    ASSAY_TRY(check_space(assay_config_evaluation(config)->space, err));
+    if (p->image % 4)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "network.image = %" PRIu64
                              ": expected a multiple of 4 (two stages of stride 2)",
-                             c->protocol.image);
-    struct sweep_shard shard;
-    ASSAY_TRY(check_candidates(c, err));
-    ASSAY_TRY(sweep_shard_parse(&shard, c->shard, err));
-    ASSAY_TRY(check_metrics(c->protocol.metrics, err));
-    ASSAY_TRY(check_kernel(&c->protocol, err));
-    return check_data(c, err);
+                             p->image);
+    ASSAY_TRY(check_metrics(p->metrics, err));
+    ASSAY_TRY(check_kernel(p, err));
+    ASSAY_TRY(check_data(p, data->source, err));
+    name_honestly(config, p);
+    return ASSAY_OK;
+}
+
+// ---- what a space and a preset bring
+// --------------------------------------------------------------
+static int bring_space(struct assay_config *config, struct assay_err *err)
+{
+    const struct assay_space_kind *kind = assay_space_find(assay_config_evaluation(config)->space);
+    struct assay_protocol *p = assay_config_edit(config, &assay_protocol_options);
+    (void)err;
+    if (!kind) return ASSAY_OK; // check says so
+    p->channels = kind->search.channels;
+    p->cells = kind->search.cells;
+    p->macro = (int)kind->search.macro;
+    p->stem = kind->search.stem;
+    p->cost_channels = kind->full.channels;
+    p->cost_cells = kind->full.cells;
+    p->cost_macro = (int)kind->full.macro;
+    p->cost_stem = kind->full.stem;
+    return ASSAY_OK;
+}
+
+static int bring_preset(struct assay_config *config, struct assay_err *err)
+{
+    const struct assay_preset *preset = &assay_presets[assay_config_protocol(config)->name];
+    return assay_config_apply(config, preset->value, assay_config_evaluation(config)->space,
+                              preset->name, err);
+}
+
+void assay_evaluate_vocabulary(struct assay_vocabulary *v)
+{
+    static const struct assay_config_source space = {"space", "name", bring_space},
+                                            preset = {"protocol", "name", bring_preset};
+    assay_vocabulary_add(v, &assay_protocol_options);
+    assay_vocabulary_add(v, &assay_evaluation_options);
+    assay_vocabulary_add(v, &assay_data_options);
+    assay_vocabulary_add_source(v, &space);
+    assay_vocabulary_add_source(v, &preset);
+    assay_vocabulary_add_check(v, check);
 }

@@ -19,10 +19,10 @@ static void describe_data(const struct assay_data_spec *spec, char *text, size_t
 static char *protocol_text(const struct assay_metric *metric, const struct assay_config *config)
 {
     char text[PROTOCOL_MAX];
-    metric->describe(&config->protocol, text, sizeof text);
+    metric->describe(assay_config_protocol(config), text, sizeof text);
     if (metric->needs) {
         const size_t used = strlen(text);
-        describe_data(&config->data, text + used, sizeof text - used);
+        describe_data(assay_config_data(config), text + used, sizeof text - used);
     }
     return strdup(text);
 }
@@ -50,7 +50,7 @@ static int fill(struct assay_columns *columns, const struct assay_config *config
 {
     const struct assay_metric *chosen[ASSAY_METRICS_MAX];
     uint32_t n, total = 0;
-    ASSAY_TRY(assay_metrics_parse(config->protocol.metrics, chosen, &n, err));
+    ASSAY_TRY(assay_metrics_parse(assay_config_protocol(config)->metrics, chosen, &n, err));
     for (uint32_t i = 0; i < n; i++) total += chosen[i]->n_column;
     columns->column = calloc(total, sizeof *columns->column);
     columns->protocol = calloc(total, sizeof *columns->protocol);

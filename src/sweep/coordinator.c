@@ -227,7 +227,7 @@ static int evaluate_one(struct sweep_desk *d)
 
 static int checkpoint_if_due(struct sweep_desk *d)
 {
-    const double least = d->farm.config->checkpoint, now = assay_clock_wall();
+    const double least = assay_config_run(d->farm.config)->checkpoint, now = assay_clock_wall();
     const struct assay_job *job = d->farm.job;
 
     if (least <= 0 || now - d->published < fmax(least, PUBLISH_FACTOR * d->publishing)) return 0;

@@ -59,7 +59,7 @@ static int build_networks(struct assay_evaluator *e, uint64_t index,
 static int draw_weights(struct assay_evaluator *e, uint64_t repeat, struct assay_subject *s,
                         struct assay_err *err)
 {
-    const struct assay_protocol *p = &e->config->protocol;
+    const struct assay_protocol *p = assay_config_protocol(e->config);
     const uint64_t seed = e->draw.seed, drawn = e->draw.weights + (p->redraw ? repeat : 0);
     double *net = assay_arena_alloc(&e->arena, e->net.n_theta * sizeof *net);
     double *thin = assay_arena_alloc(&e->arena, e->thin.n_theta * sizeof *thin);
@@ -114,7 +114,7 @@ static uint64_t graph_bytes(const struct assay_graph *g)
 static struct assay_subject make_subject(struct assay_evaluator *e, uint64_t repeat)
 {
     const struct repeat_inputs *in = &e->inputs.repeat[repeat];
-    return (struct assay_subject){.protocol = &e->config->protocol,
+    return (struct assay_subject){.protocol = assay_config_protocol(e->config),
                                   .net = &e->net,
                                   .thin = &e->thin,
                                   .exec = e->exec,
@@ -157,10 +157,11 @@ static int need_memory(struct assay_evaluator *e, int team, bool dead, struct as
 int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct assay_memory *memory,
                            struct assay_err *err)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(e->config);
     bool dead;
     size_t scratch;
     ASSAY_TRY(build_networks(e, index, NULL, &dead, err));
-    const int team = e->config->team ? (int)e->config->team : 1;
+    const int team = told->team ? (int)told->team : 1;
     return need_memory(e, team, dead, memory, &scratch, err);
 }
 
@@ -170,16 +171,17 @@ int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct ass
 static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
                      struct assay_record *record, struct assay_err *err)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(e->config);
     struct assay_memory m;
     size_t scratch;
-    const uint64_t limit = e->config->memory << 20, beside = assay_held_evaluating(&e->held);
+    const uint64_t limit = told->memory << 20, beside = assay_held_evaluating(&e->held);
     ASSAY_TRY(need_memory(e, assay_pla_size(e->pla), dead, &m, &scratch, err));
     if (limit && beside + m.total > limit) {
         char reason[ASSAY_METRIC_REASON];
         snprintf(reason, sizeof reason,
                  "needs %.1f MiB, over the limit of %llu MiB (run.memory); a smaller batch or "
                  "network needs less",
-                 (double)(beside + m.total) / 0x1p20, (unsigned long long)e->config->memory);
+                 (double)(beside + m.total) / 0x1p20, (unsigned long long)told->memory);
         judge(record, ASSAY_VERDICT_FAILED, "memory", reason);
         return 0;
     }
@@ -305,7 +307,7 @@ static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
     ASSAY_TRY(build_networks(e, 0, NULL, &dead, err));
     if (e->needs & ASSAY_NEEDS_NET)
         ASSAY_TRY(check_input(&e->net, "network", "images", assay_data_channels(data),
-                              e->config->data.image, err));
+                              assay_config_data(e->config)->image, err));
     if (e->needs & ASSAY_NEEDS_THIN)
         ASSAY_TRY(check_input(&e->thin, "thin network", "patches", 1, 3, err));
     return ASSAY_OK;
@@ -314,6 +316,7 @@ static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
 static int start(struct assay_evaluator *e, const struct assay_data *data, struct assay_err *err)
 {
     const struct assay_config *config = e->config;
+    const struct assay_protocol *p = assay_config_protocol(config);
     const struct assay_kern *kern;
     ASSAY_TRY(assay_columns_create(&e->columns, config, false, err));
     for (uint32_t i = 0; i < e->columns.n_metric; i++) e->needs |= e->columns.metric[i]->needs;
@@ -321,14 +324,14 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
         .column = e->columns.column,
         .protocol = e->columns.protocol,
         .n_column = e->columns.n_column,
-        .repeats = (uint32_t)config->protocol.repeats,
-        .spectrum_len = e->columns.spectrum ? sweep_kernel_rows(&config->protocol) : 0,
+        .repeats = (uint32_t)p->repeats,
+        .spectrum_len = e->columns.spectrum ? sweep_kernel_rows(p) : 0,
     };
-    ASSAY_TRY(assay_kern_select(&kern, config->cpu, err));
+    ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(config)->cpu, err));
     ASSAY_TRY(assay_exec_create(&e->exec, err));
     ASSAY_TRY(assay_plans_create(&e->plans, kern, err));
     ASSAY_TRY(check_shape(e, data, err));
-    e->draw.seed = config->protocol.seed;
+    e->draw.seed = p->seed;
     return inputs_draw(&e->inputs, config, e->needs, data, assay_held_drawing(&e->held), err);
 }
 
@@ -361,7 +364,8 @@ int assay_evaluator_draw(struct assay_evaluator *e, const struct assay_draw *dra
 {
     const bool same = draw->seed == e->draw.seed && draw->batches == e->draw.batches;
     e->draw = *draw;
-    return same ? ASSAY_OK : inputs_redraw(&e->inputs, &e->config->protocol, draw, data, err);
+    return same ? ASSAY_OK
+                : inputs_redraw(&e->inputs, assay_config_protocol(e->config), draw, data, err);
 }
 
 void assay_evaluator_destroy(struct assay_evaluator *e)
@@ -391,6 +395,6 @@ double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
     const double thin = e->needs & ASSAY_NEEDS_THIN ? assay_graph_cost(&e->thin).work : 0;
     // A coupled kernel is a backward pass of all images for each row; the thin network runs forward
     // only.
-    return 1.0 + net * e->inputs.n_image * sweep_kernel_rows(&e->config->protocol) +
+    return 1.0 + net * e->inputs.n_image * sweep_kernel_rows(assay_config_protocol(e->config)) +
            net * e->inputs.n_nasi + thin * e->inputs.n_patch;
 }

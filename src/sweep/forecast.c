@@ -154,7 +154,7 @@ static void print_row(const struct forecast *f, int ranks, const struct sweep_si
 static int try_all(struct forecast *f, int *best, struct sweep_sim *of_best)
 {
     struct sweep_sim sim = {.efficiency = 1};
-    int first = (int)f->outline.config.team;
+    int first = (int)assay_config_evaluation(&f->outline.config)->team;
     const struct sweep_teams teams = sweep_teams_make(&f->outline.config, first);
 
     if (!sweep_teams_evaluating(&teams)) first++;
@@ -199,12 +199,13 @@ static int forecast(struct forecast *f, const struct assay_config *config,
     const int sharing = ranks_of_host(spec->ranks ? spec->ranks : RANKS_MOST);
 
     ASSAY_TRY(sweep_outline_open(&f->outline, config, sharing, f->err));
-    if (!config->team)
+    if (!assay_config_evaluation(config)->team)
         ASSAY_TRY(sweep_team_fit(&f->outline, spec->ranks ? spec->ranks : RANKS_MOST, f->err));
     ASSAY_TRY(sweep_memory_check(&f->outline.most, &f->outline.config, &f->outline.space, f->err));
-    if (f->outline.config.team > 1)
+    const uint64_t team = assay_config_evaluation(&f->outline.config)->team;
+    if (team > 1)
         fprintf(f->out, "teams: %" PRIu64 " ranks evaluate a candidate together (run.team)\n",
-                f->outline.config.team);
+                team);
     sweep_outline_print(&f->outline, f->out);
     print_sizes(f);
     fflush(f->out);

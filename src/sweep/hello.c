@@ -44,22 +44,14 @@ int assay_meet(struct assay_comm *comm, const char *words, struct assay_err *err
 }
 
 // ---- the configuration ------------------------------------------------------------------------
-// Where images lie may differ from node to node, and of the kernels all take those that each has.
-static bool may_differ(const struct assay_config *config, const struct assay_opt *opt)
-{
-    const void *field = (const char *)config + opt->offset;
-
-    return field == config->data.path || field == config->cpu;
-}
-
 static int compare_configs(const struct assay_config *mine, const struct assay_config *first,
                            const struct assay_comm *comm, struct assay_err *err)
 {
-    for (const struct assay_opt *opt = assay_config_opts; opt->name; opt++) {
+    for (const struct assay_opt *opt = mine->vocabulary->key; opt->name; opt++) {
         char here[ASSAY_TEXT_MAX], there[ASSAY_TEXT_MAX];
-        assay_opts_value(opt, mine, here, sizeof here);
-        assay_opts_value(opt, first, there, sizeof there);
-        if (may_differ(mine, opt) || strcmp(here, there) == 0) continue;
+        assay_opts_value(opt, mine->block, here, sizeof here);
+        assay_opts_value(opt, first->block, there, sizeof there);
+        if (opt->role == ASSAY_OPT_LOCAL || strcmp(here, there) == 0) continue;
         return assay_err_set(err, ASSAY_ERR_MPI,
                              "rank %d on %s resolved another configuration than rank 0: %s.%s = "
                              "%.200s, not %.200s; does every node see the same configuration file?",
@@ -74,7 +66,7 @@ int assay_config_meet(struct assay_comm *comm, const struct assay_config *config
 {
     struct assay_config first = *config;
 
-    ASSAY_TRY(assay_comm_share(comm, 0, &first, sizeof first, err));
+    ASSAY_TRY(assay_comm_share(comm, 0, first.block, sizeof first.block, err));
     return assay_comm_agree(comm, compare_configs(config, &first, comm, err), err);
 }
 

@@ -11,15 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-char *sweep_config_text(const struct assay_config *config)
-{
-    const size_t n = assay_opts_format(assay_config_opts, config, NULL, 0) + 1;
-    char *text = malloc(n);
-
-    if (text) assay_opts_format(assay_config_opts, config, text, n);
-    return text;
-}
-
 void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDENTITY])
 {
     const struct assay_hash digest = assay_data_digest(data);
@@ -59,72 +50,16 @@ char *assay_identity_text(const char *settings, const struct assay_schema *schem
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
                           const char *rung, const char *data)
 {
-    const size_t n = assay_config_identity(config, false, NULL, 0) + 1;
-    char *settings = malloc(n), *text = NULL;
-
-    if (settings) {
-        assay_config_identity(config, false, settings, n);
-        text = assay_identity_text(settings, schema, rung, data);
-    }
+    char *settings = assay_config_identity(config, "sweep");
+    char *text = settings ? assay_identity_text(settings, schema, rung, data) : NULL;
     free(settings);
     return text;
-}
-
-// ---- reading it back ----------------------------------------------------------------------------
-// One line of the form that assay_opts_format writes; a section's name stays in *section.
-static int parse_line(char *line, char section[64], struct assay_setting *setting, bool *is_setting,
-                      struct assay_err *err)
-{
-    char *value = strstr(line, " =");
-
-    *is_setting = false;
-    if (!*line || *line == '#') return 0;
-    if (sscanf(line, "[%63[^]]]", section) == 1) return 0;
-    if (!value || (size_t)(value - line) >= sizeof setting->name ||
-        strlen(value) >= sizeof setting->value)
-        return assay_err_set(err, ASSAY_ERR_INPUT, "'%.100s' is no line of a configuration", line);
-    *value = '\0';
-    value += 2 + (value[2] == ' ');
-    strcpy(setting->section, section);
-    strcpy(setting->name, line);
-    strcpy(setting->value, value);
-    strcpy(setting->origin, "stored configuration");
-    *is_setting = true;
-    return 0;
-}
-
-static int parse(struct assay_setting *setting, size_t *n, char *text, struct assay_err *err)
-{
-    char section[64] = "", *rest = text;
-
-    *n = 0;
-    for (char *line; (line = strsep(&rest, "\n"));) {
-        bool is_setting;
-        ASSAY_TRY(parse_line(line, section, &setting[*n], &is_setting, err));
-        *n += is_setting;
-    }
-    return 0;
-}
-
-int sweep_config_parse(struct assay_config *config, const char *text, struct assay_err *err)
-{
-    size_t n = 1;
-
-    for (const char *at = text; *at; at++) n += *at == '\n';
-    struct assay_setting *setting = malloc(n * sizeof *setting);
-    char *copy = strdup(text);
-    int status = setting && copy ? parse(setting, &n, copy, err)
-                                 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for settings");
-    if (!status) status = assay_config_resolve(config, setting, n, err);
-    free(copy);
-    free(setting);
-    return status;
 }
 
 // ---- config.ini ---------------------------------------------------------------------------------
 int sweep_config_write(const struct assay_config *config, const char *dir, struct assay_err *err)
 {
-    char *text = sweep_config_text(config);
+    char *text = assay_config_text(config);
     if (!text) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a configuration");
     const int status = assay_file_replace(dir, "config.ini", text, strlen(text), err);
     free(text);

@@ -38,15 +38,16 @@ static uint64_t share_of(const struct assay_images *images, uint64_t bytes)
 
 static int check_limit(const struct assay_images *images, uint64_t bytes, struct assay_err *err)
 {
-    const uint64_t limit = images->config->memory, share = share_of(images, bytes);
+    const uint64_t limit = assay_config_evaluation(images->config)->memory,
+                   share = share_of(images, bytes);
 
     if (!limit || images->program + share <= limit << 20) return 0;
     return assay_err_set(err, ASSAY_ERR_MEMORY,
                          "%.300s: images of %.1f MiB, which the ranks of a host share (%d here), "
                          "and %.1f for the program make %.1f MiB a rank, over the limit of %" PRIu64
                          " MiB (run.memory, --memory)",
-                         images->config->data.path, (double)bytes / 0x1p20, images->sharing,
-                         (double)images->program / 0x1p20,
+                         assay_config_data(images->config)->path, (double)bytes / 0x1p20,
+                         images->sharing, (double)images->program / 0x1p20,
                          (double)(images->program + share) / 0x1p20, limit);
 }
 
@@ -76,20 +77,21 @@ static int take_own(void *self, size_t bytes, void **block, struct assay_err *er
     *block = images->own = malloc(bytes);
     if (*block) return 0;
     return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %.1f MiB of images",
-                         images->config->data.path, (double)bytes / 0x1p20);
+                         assay_config_data(images->config)->path, (double)bytes / 0x1p20);
 }
 
 static int open_alone(struct assay_images *images, struct assay_err *err)
 {
     const struct assay_data_memory memory = {images, take_own};
 
-    return assay_data_open_in(&images->data, &images->config->data, &memory, err);
+    return assay_data_open_in(&images->data, assay_config_data(images->config), &memory, err);
 }
 
 static int read_images(struct assay_images *images, struct assay_err *err)
 {
     const struct assay_data_memory memory = {images, take_shared};
-    const int status = assay_data_open_in(&images->data, &images->config->data, &memory, err);
+    const int status =
+        assay_data_open_in(&images->data, assay_config_data(images->config), &memory, err);
 
     if (!images->told) ASSAY_TRY(tell_size(images, 0, err));
     return status;
@@ -108,14 +110,15 @@ static int see_images(struct assay_images *images, struct assay_err *err)
 {
     ASSAY_TRY(assay_shared_publish(images->shared, err));
     if (images->data) return 0;
-    return assay_data_attach(&images->data, &images->config->data,
+    return assay_data_attach(&images->data, assay_config_data(images->config),
                              assay_shared_block(images->shared), err);
 }
 
 // ---- together -----------------------------------------------------------------------------------
 static int open_on_host(struct assay_images *images, struct assay_comm *comm, struct assay_err *err)
 {
-    const bool alone = images->sharing == 1 || images->config->data.source == ASSAY_SOURCE_GAUSSIAN;
+    const bool alone =
+        images->sharing == 1 || assay_config_data(images->config)->source == ASSAY_SOURCE_GAUSSIAN;
     int status;
 
     if (alone)
@@ -194,7 +197,7 @@ int assay_images_stand_in(struct assay_images **out, const struct assay_config *
     if (!images) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for images");
     *images =
         (struct assay_images){.config = config, .sharing = sharing, .program = program_bytes()};
-    ASSAY_TRY(assay_data_stand_in(&images->data, &config->data, err));
+    ASSAY_TRY(assay_data_stand_in(&images->data, assay_config_data(config), err));
     weigh(images);
     return 0;
 }

@@ -21,8 +21,9 @@ static struct blocks block_sizes(const struct inputs *in, uint64_t pixels)
 static int reserve(struct inputs *in, const struct assay_config *config, uint64_t pixels,
                    bool shared, uint64_t beside, struct assay_err *err)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(config);
     const struct blocks b = block_sizes(in, pixels);
-    const uint64_t repeats = config->protocol.repeats, limit = config->memory << 20;
+    const uint64_t repeats = assay_config_protocol(config)->repeats, limit = told->memory << 20;
     const size_t each = assay_arena_block(b.images) + assay_arena_block(b.image_label) +
                         assay_arena_block(b.label) + assay_arena_block(b.patches) +
                         (shared ? 0 : assay_arena_block(b.nasi_images));
@@ -34,7 +35,7 @@ static int reserve(struct inputs *in, const struct assay_config *config, uint64_
                              "MiB (run.memory); a smaller ntk.batch, nasi.batch or run.repeats "
                              "needs less, and more ranks on a host share its images",
                              (unsigned long long)repeats, (double)bytes / 0x1p20,
-                             (double)beside / 0x1p20, (unsigned long long)config->memory);
+                             (double)beside / 0x1p20, (unsigned long long)told->memory);
     if (assay_arena_reserve(&in->arena, bytes, 0)) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches of all repeats");
 }
@@ -162,8 +163,9 @@ static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64
 int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned needs,
                 const struct assay_data *data, uint64_t beside, struct assay_err *err)
 {
-    const struct assay_protocol *p = &config->protocol;
-    const uint64_t image = config->data.image, patches = p->region_batch * p->region_batches;
+    const struct assay_protocol *p = assay_config_protocol(config);
+    const uint64_t image = assay_config_data(config)->image,
+                   patches = p->region_batch * p->region_batches;
     const uint64_t pixels = assay_data_channels(data) * image * image;
     if (needs & ASSAY_NEEDS_PATCHES && patches > UINT32_MAX) {
         return assay_err_set(err, ASSAY_ERR_CONFIG,

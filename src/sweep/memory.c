@@ -47,8 +47,9 @@ uint64_t sweep_memory_fixed(const struct sweep_memory *most)
 int sweep_memory_check(const struct sweep_memory *most, const struct assay_config *config,
                        const struct assay_space *space, struct assay_err *err)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(config);
     char arch[ASSAY_ARCH_MAX] = "";
-    const uint64_t limit = config->memory << 20, all = sweep_memory_peak(most);
+    const uint64_t limit = told->memory << 20, all = sweep_memory_peak(most);
 
     if (!limit || all <= limit) return 0;
     assay_space_format(space, most->candidate, arch, sizeof arch);
@@ -60,7 +61,7 @@ int sweep_memory_check(const struct sweep_memory *most, const struct assay_confi
         "%.1f, rank 0's records %.1f, and candidate %" PRIu64 " (%.400s) %.1f; raise it with fewer "
         "ranks on a machine, or need less with a smaller ntk.batch, network.channels or "
         "network.cells",
-        all, (double)all / 0x1p20, config->memory, (double)most->held.program / 0x1p20,
+        all, (double)all / 0x1p20, told->memory, (double)most->held.program / 0x1p20,
         (double)most->held.images / 0x1p20, (double)most->need.inputs / 0x1p20,
         (double)most->records / 0x1p20, most->candidate, arch,
         (double)(most->need.total - most->need.inputs) / 0x1p20);

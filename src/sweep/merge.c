@@ -17,6 +17,7 @@ struct merge {
     void *packed;               // a record
     bool has_config;
     struct assay_config config; // of the first directory
+    const struct assay_vocabulary *vocabulary;
     const struct assay_log *log;
     struct assay_err *err;
 };
@@ -53,9 +54,10 @@ static int check_identity(const struct merge *m, const struct sweep_archive *a, 
 
 static int note_shard(struct merge *m, const struct sweep_archive *a, const char *from)
 {
+    const struct assay_candidates *given = assay_config_candidates(&a->config);
     struct sweep_shard shard;
 
-    ASSAY_TRY(sweep_shard_parse(&shard, a->config.shard, m->err));
+    ASSAY_TRY(sweep_shard_parse(&shard, given->shard, m->err));
     if (!shard.n) return 0;
     if (!m->shard) {
         m->shard = calloc(shard.n + 1, sizeof *m->shard);
@@ -66,7 +68,7 @@ static int note_shard(struct merge *m, const struct sweep_archive *a, const char
         return assay_err_set(m->err, ASSAY_ERR_STATE,
                              "%.200s holds shard %s, the directories before it shards of %" PRIu64
                              ": expected shards of one division",
-                             from, a->config.shard, m->n_shard);
+                             from, given->shard, m->n_shard);
     m->shard[shard.i] = from;
     return 0;
 }
@@ -132,7 +134,7 @@ static int take(struct merge *m, const char *from, const char *first)
 {
     struct sweep_archive a = {0};
 
-    int status = sweep_archive_open(&a, from, false, m->err);
+    int status = sweep_archive_open(&a, m->vocabulary, from, false, m->err);
     if (status >= 0) status = sweep_arithmetic_check(a.identity, from, m->err);
     if (status >= 0) status = check_identity(m, &a, from, first);
     if (status >= 0) status = note_shard(m, &a, from);
@@ -154,7 +156,7 @@ static int take_all(struct merge *m, const char *const *from, size_t n)
 {
     struct sweep_archive *w = &m->whole;
 
-    ASSAY_TRY(sweep_archive_open(w, from[0], true, m->err));
+    ASSAY_TRY(sweep_archive_open(w, m->vocabulary, from[0], true, m->err));
     ASSAY_TRY(sweep_ledger_open(&w->ledger, &w->schema, sweep_plan_tasks(&w->plan), m->err));
     m->origin = calloc(w->plan.n_task + 1, sizeof *m->origin);
     m->packed = malloc(w->ledger.bytes);
@@ -236,10 +238,11 @@ static int read_config(struct merge *m, const char *first)
     snprintf(path, sizeof path, "%s/config.ini", first);
     if (access(path, F_OK) != 0 && errno == ENOENT) return 0;
     ASSAY_TRY(assay_text_read(&text, path, path, "the configuration of a run", m->err));
-    const int status = sweep_config_parse(&m->config, text, m->err);
+    const int status = assay_config_parse(&m->config, m->vocabulary, text, m->err);
     free(text);
     if (status < 0) return assay_err_prefix(m->err, "%s", path);
-    *m->config.shard = '\0';
+    struct assay_candidates *c = assay_config_edit(&m->config, &assay_candidates_options);
+    *c->shard = '\0';
     m->has_config = true;
     return 0;
 }
@@ -280,10 +283,11 @@ static int merge(struct merge *m, const char *const *from, size_t n, bool partia
     return 0;
 }
 
-int assay_sweep_merge(const char *const *from, size_t n, const char *dir, bool partial,
-                      const struct assay_log *log, int *exit_code, struct assay_err *err)
+int assay_sweep_merge(const struct assay_vocabulary *vocabulary, const char *const *from, size_t n,
+                      const char *dir, bool partial, const struct assay_log *log, int *exit_code,
+                      struct assay_err *err)
 {
-    struct merge m = {.dir = dir, .log = log, .err = err};
+    struct merge m = {.vocabulary = vocabulary, .dir = dir, .log = log, .err = err};
 
     const int status = merge(&m, from, n, partial, exit_code);
     sweep_archive_close(&m.whole);

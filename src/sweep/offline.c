@@ -9,10 +9,11 @@
 #include <unistd.h>
 
 // ---- pack ---------------------------------------------------------------------------------------
-static int pack(struct sweep_archive *a, struct sweep_publisher *publisher, const char *dir,
+static int pack(struct sweep_archive *a, struct sweep_publisher *publisher,
+                const struct assay_vocabulary *vocabulary, const char *dir,
                 const struct assay_log *log, struct assay_err *err)
 {
-    ASSAY_TRY(sweep_archive_open(a, dir, false, err));
+    ASSAY_TRY(sweep_archive_open(a, vocabulary, dir, false, err));
     ASSAY_TRY(sweep_arithmetic_check(a->identity, dir, err));
     ASSAY_TRY(sweep_archive_load(a, dir, err));
     ASSAY_TRY(sweep_publisher_open(publisher, dir, &a->config, &a->space, &a->plan, &a->schema,
@@ -24,12 +25,13 @@ static int pack(struct sweep_archive *a, struct sweep_publisher *publisher, cons
     return 0;
 }
 
-int assay_sweep_pack(const char *dir, const struct assay_log *log, struct assay_err *err)
+int assay_sweep_pack(const struct assay_vocabulary *vocabulary, const char *dir,
+                     const struct assay_log *log, struct assay_err *err)
 {
     struct sweep_archive a = {0};
     struct sweep_publisher publisher = {0};
 
-    const int status = pack(&a, &publisher, dir, log, err);
+    const int status = pack(&a, &publisher, vocabulary, dir, log, err);
     sweep_publisher_close(&publisher);
     sweep_archive_close(&a);
     return status;
@@ -77,7 +79,7 @@ static int print_state(const struct sweep_outline *o, const char *dir, FILE *out
                 dir);
         return 0;
     }
-    ASSAY_TRY(assay_kern_select(&kern, o->config.cpu, err));
+    ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(&o->config)->cpu, err));
     ASSAY_TRY(assay_journal_peek(dir, &identity, &list, &n_list, err));
     const bool same = same_identity(o, identity, assay_kern_name(kern));
     struct assay_err other = {0};
@@ -104,6 +106,7 @@ static void print_columns(const char *what, const struct assay_column *column, u
 // The ranks are too few for any team that fits: which would?
 static int suggest_team(struct sweep_outline *o, int ranks, struct assay_err *err)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(&o->config);
     enum { RANKS_MOST = 16384 };
     struct assay_err ignored;
 
@@ -115,17 +118,18 @@ static int suggest_team(struct sweep_outline *o, int ranks, struct assay_err *er
         "run.team = 0: with the limit of %" PRIu64
         " MiB (run.memory, --memory) the largest candidate needs a team of %" PRIu64
         " ranks, and this job has %d",
-        o->config.memory, o->config.team, ranks);
+        told->memory, told->team, ranks);
 }
 
 static void print_team(const struct sweep_outline *o, const struct assay_config *config, FILE *out)
 {
-    const uint64_t team = o->config.team;
+    const struct assay_evaluation *told = assay_config_evaluation(config);
+    const uint64_t team = assay_config_evaluation(&o->config)->team;
 
     if (team > 1)
         fprintf(out, "teams: %" PRIu64 " ranks evaluate a candidate together (run.team%s)\n", team,
-                config->team ? "" : " = 0 takes that");
-    else if (!config->team)
+                told->team ? "" : " = 0 takes that");
+    else if (!told->team)
         fprintf(out,
                 "teams: each rank evaluates candidates of its own (run.team = 0 takes that)\n");
 }
@@ -133,14 +137,15 @@ static void print_team(const struct sweep_outline *o, const struct assay_config 
 static int dry_run(struct sweep_outline *o, const struct assay_config *config, const char *dir,
                    int ranks, int sharing, FILE *out, struct assay_err *err)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(config);
     struct assay_columns counted = {0};
 
     ASSAY_TRY(sweep_outline_open(o, config, sharing, err));
-    if (!config->team) ASSAY_TRY(sweep_team_take(o, dir, sweep_team_ranks(config, ranks), err));
+    if (!told->team) ASSAY_TRY(sweep_team_take(o, dir, sweep_team_ranks(config, ranks), err));
     const struct sweep_teams teams = sweep_teams_make(&o->config, ranks);
     o->most.works = teams.works;
     const int fits = sweep_memory_check(&o->most, &o->config, &o->space, err);
-    if (fits < 0) return config->team ? fits : suggest_team(o, ranks, err);
+    if (fits < 0) return told->team ? fits : suggest_team(o, ranks, err);
     const struct assay_schema *schema = assay_evaluator_schema(o->evaluator);
     print_team(o, config, out);
     sweep_outline_print(o, out);
@@ -149,7 +154,7 @@ static int dry_run(struct sweep_outline *o, const struct assay_config *config, c
     ASSAY_TRY(assay_columns_create(&counted, config, true, err));
     print_columns("counted", counted.column, counted.n_column, out);
     assay_columns_free(&counted);
-    char *text = sweep_config_text(config);
+    char *text = assay_config_text(config);
     if (!text) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a configuration");
     fprintf(out, "\n");
     char *rest = text;

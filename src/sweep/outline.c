@@ -29,7 +29,7 @@ static int open_images(struct sweep_outline *o, int sharing, struct assay_err *e
     struct assay_images *images;
     const struct assay_config *config = &o->config;
 
-    o->absent = assay_data_absent(&config->data);
+    o->absent = assay_data_absent(assay_config_data(config));
     int status = o->absent ? assay_images_stand_in(&images, config, sharing, err)
                            : assay_images_open(&images, config, NULL, sharing, err);
     if (status >= 0) status = open_evaluator(o, images, sharing, err);
@@ -57,8 +57,8 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
     struct sweep_shard shard;
 
     *o = (struct sweep_outline){.config = *config};
-    ASSAY_TRY(assay_space_open(&o->space, o->config.space, err));
-    ASSAY_TRY(sweep_shard_parse(&shard, o->config.shard, err));
+    ASSAY_TRY(assay_space_open(&o->space, assay_config_evaluation(&o->config)->space, err));
+    ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&o->config)->shard, err));
     ASSAY_TRY(sweep_plan_make(&o->plan, &o->config, &o->space, err));
     sweep_plan_shard(&o->plan, shard);
     ASSAY_TRY(open_images(o, sharing, err));
@@ -108,11 +108,13 @@ static void print_memory(const struct sweep_outline *o, FILE *out)
 
 void sweep_outline_print(const struct sweep_outline *o, FILE *out)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(&o->config);
+    const struct assay_candidates *given = assay_config_candidates(&o->config);
     const uint32_t repeats = assay_evaluator_schema(o->evaluator)->repeats;
 
     fprintf(out, "%s%s%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s, %u repeat%s each\n",
-            o->config.space, *o->config.shard ? ", shard " : "", o->config.shard, o->plan.n_row,
-            o->plan.n_task, o->config.members ? "" : " (one per class of equal networks)", repeats,
+            told->space, *given->shard ? ", shard " : "", given->shard, o->plan.n_row,
+            o->plan.n_task, told->members ? "" : " (one per class of equal networks)", repeats,
             repeats > 1 ? "s" : "");
     if (*o->warning) fprintf(out, "warning: %s\n", o->warning);
     print_memory(o, out);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "assay/sweep.h"
+#include "run.h"
 
 // clang-format off
 // Eight kernels of 16 images cost what one of 72 costs with all other metrics beside it, and rank better: Spearman of
 // the rank sum with accuracy 0.84 against 0.81 (300 architectures of NAS-Bench-201, CIFAR-10; README).
-static const struct assay_preset_value values_default[] = {
+static const struct assay_config_value values_default[] = {
     {"ntk", "batch", "16", NULL},
     {"ntk", "init", "kaiming-fan-out", NULL},
     {"ntk", "outputs", "sum", NULL},
@@ -18,7 +18,7 @@ static const struct assay_preset_value values_default[] = {
 
 // The release compares the initialiser's name with one it never has, so that PyTorch's default
 // initialisation stands, drawn once.
-static const struct assay_preset_value values_tenas_code[] = {
+static const struct assay_config_value values_tenas_code[] = {
     {"data", "augment", "true", NULL},
     {"data", "normalise", "true", NULL},
     {"data", "split", "train", NULL},
@@ -41,7 +41,7 @@ static const struct assay_preset_value values_tenas_code[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-static const struct assay_preset_value values_tenas_paper[] = {
+static const struct assay_config_value values_tenas_paper[] = {
     {"data", "augment", "true", NULL},
     {"data", "normalise", "true", NULL},
     {"data", "split", "train", NULL},
@@ -63,7 +63,7 @@ static const struct assay_preset_value values_tenas_paper[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-static const struct assay_preset_value values_custom[] = {{NULL, NULL, NULL, NULL}};
+static const struct assay_config_value values_custom[] = {{NULL, NULL, NULL, NULL}};
 
 const struct assay_preset assay_presets[] = {
     {"default", "what ranked best at equal cost: 8 repeats with new Kaiming weights each; batch 16,\n"

@@ -44,11 +44,13 @@ static int agree_on_rung(struct run *r)
     int rung = 0;
     int status = assay_la_start(r->err);
 
-    if (status >= 0) status = assay_kern_select(&kern, r->config.cpu, r->err);
+    if (status >= 0)
+        status = assay_kern_select(&kern, assay_config_evaluation(&r->config)->cpu, r->err);
     ASSAY_TRY(assay_comm_agree(r->comm, status, r->err));
     while (assay_kern_rung((unsigned)rung) != kern) rung++;
     kern = assay_kern_rung((unsigned)assay_comm_min(r->comm, rung));
-    snprintf(r->config.cpu, sizeof r->config.cpu, "%s", assay_kern_name(kern));
+    struct assay_evaluation *told = assay_config_edit(&r->config, &assay_evaluation_options);
+    snprintf(told->cpu, sizeof told->cpu, "%s", assay_kern_name(kern));
     return 0;
 }
 
@@ -86,16 +88,16 @@ static int open_journal(struct run *r)
 
 static void log_ranks(const struct run *r)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(&r->config);
     char memory[64] = "no memory limit";
     const int ranks = assay_comm_size(r->comm);
     const bool works = r->teams.works;
     const int hosts = r->placement.hosts;
 
-    if (r->config.memory)
-        snprintf(memory, sizeof memory, "%" PRIu64 " MiB a rank", r->config.memory);
+    if (told->memory) snprintf(memory, sizeof memory, "%" PRIu64 " MiB a rank", told->memory);
     assay_log_line(r->log, ASSAY_LOG_INFO, "%d rank%s on %d host%s%s, %s kernels, %s, into %s",
                    ranks, ranks > 1 ? "s" : "", hosts, hosts > 1 ? "s" : "",
-                   works ? "" : " (rank 0 only coordinates)", r->config.cpu, memory, r->dir);
+                   works ? "" : " (rank 0 only coordinates)", told->cpu, memory, r->dir);
     const int teams = sweep_teams_evaluating(&r->teams), size = r->teams.size,
               left = ranks - !works - teams * size;
     if (size > 1)

@@ -187,14 +187,14 @@ struct sweep_archive {
 };
 // Reads identity and candidates; whole: as if it were not sharded. A zeroed archive; closed by the
 // caller also on error.
-int sweep_archive_open(struct sweep_archive *a, const char *dir, bool whole, struct assay_err *err);
+int sweep_archive_open(struct sweep_archive *a, const struct assay_vocabulary *vocabulary,
+                       const char *dir, bool whole, struct assay_err *err);
 // Reads the records.
 int sweep_archive_load(struct sweep_archive *a, const char *dir, struct assay_err *err);
 void sweep_archive_close(struct sweep_archive *a);
 
 // ---- what the run is ----------------------------------------------------------------------------
-// malloc'd texts, NULL when out of memory: all of the configuration, and a sweep's identity.
-char *sweep_config_text(const struct assay_config *config);
+// A sweep's identity, malloc'd; NULL when out of memory.
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
                           const char *rung, const char *data);
 // Hash of numbers that these kernels compute, as this program was compiled.
@@ -205,10 +205,6 @@ int sweep_fingerprint(uint64_t *hash, const struct assay_kern *kern, struct assa
 int sweep_arithmetic_text(char text[SWEEP_ARITHMETIC], const char *rung, struct assay_err *err);
 // Refuses an identity of another arithmetic, or of none: ERR_STATE, naming both. dir: whose it is.
 int sweep_arithmetic_check(const char *identity, const char *dir, struct assay_err *err);
-// The configuration of an identity.
-int sweep_config_parse(struct assay_config *config, const char *text, struct assay_err *err);
-// What spans several keys; the list of metrics is put into their order.
-int sweep_config_check(struct assay_config *config, struct assay_err *err);
 // Writes DIR/config.ini atomically.
 int sweep_config_write(const struct assay_config *config, const char *dir, struct assay_err *err);
 // malloc'd command line of this process, words separated by blanks; NULL when it is not known.

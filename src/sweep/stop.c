@@ -81,11 +81,12 @@ int sweep_signal(void)
 
 void sweep_limit_open(struct sweep_limit *limit, const struct assay_config *config)
 {
+    const struct assay_run_spec *told = assay_config_run(config);
     const char *text = getenv("SLURM_JOB_END_TIME");
     const double end = text ? strtod(text, NULL) : 0, now = assay_clock_wall();
     const double left = end > 0 ? end - (double)time(NULL) : INFINITY;
 
-    limit->own = config->time_limit > 0 ? now + config->time_limit : INFINITY;
+    limit->own = told->time_limit > 0 ? now + told->time_limit : INFINITY;
     limit->slurm = now + left;
     limit->margin = fmin(MARGIN_SECONDS, MARGIN_PART * fmax(left, 0));
 }

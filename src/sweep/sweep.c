@@ -32,7 +32,7 @@ static int open_evaluator(struct sweep *s, const struct assay_pla *pla, struct a
     assay_data_identity(data, images);
     snprintf(s->warning, sizeof s->warning, "%s", assay_data_warning(data));
     s->identity = sweep_identity_text(s->config, assay_evaluator_schema(s->evaluator),
-                                      s->config->cpu, images);
+                                      assay_config_evaluation(s->config)->cpu, images);
     return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
 }
 
@@ -42,7 +42,7 @@ static int open_sweep(void *self, const struct assay_config *config, const struc
     struct sweep *s = self;
 
     s->config = config;
-    const int opened = assay_space_open(&s->space, config->space, err);
+    const int opened = assay_space_open(&s->space, assay_config_evaluation(config)->space, err);
     ASSAY_TRY(assay_comm_agree(s->comm, opened, err));
     ASSAY_TRY(assay_images_open(&s->images, config, s->comm, 1, err));
     int status = open_evaluator(s, pla, err);
@@ -83,7 +83,7 @@ static int check_memory(struct sweep *s, struct assay_err *err)
     struct sweep_memory most = {.held = s->held, .works = teams.works};
     struct assay_columns counted;
 
-    if (!s->config->memory) return 0;
+    if (!assay_config_evaluation(s->config)->memory) return 0;
     ASSAY_TRY(assay_columns_create(&counted, s->config, true, err));
     most.records = sweep_records_bytes(&s->plan, schema(s), counted.n_column, &s->space);
     assay_columns_free(&counted);
@@ -96,7 +96,7 @@ static int prepare(void *self, void **extra, size_t *n_extra, struct assay_err *
     struct sweep *s = self;
     struct sweep_shard shard;
 
-    ASSAY_TRY(sweep_shard_parse(&shard, s->config->shard, err));
+    ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(s->config)->shard, err));
     ASSAY_TRY(sweep_plan_make(&s->plan, s->config, &s->space, err));
     // The list of all shards: it shows that they divide the same candidates.
     *extra = sweep_plan_pack(&s->plan, n_extra);
@@ -109,11 +109,12 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
                  struct assay_err *err)
 {
     struct sweep *s = self;
+    const struct assay_evaluation *told = assay_config_evaluation(s->config);
+    const struct assay_candidates *given = assay_config_candidates(s->config);
 
     assay_log_line(log, ASSAY_LOG_INFO, "%s%s%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s",
-                   s->config->space, *s->config->shard ? ", shard " : "", s->config->shard,
-                   s->plan.n_row, s->plan.n_task,
-                   s->config->members ? "" : " (one per class of equal networks)");
+                   told->space, *given->shard ? ", shard " : "", given->shard, s->plan.n_row,
+                   s->plan.n_task, told->members ? "" : " (one per class of equal networks)");
     if (*s->warning) assay_log_line(log, ASSAY_LOG_WARN, "%s", s->warning);
     return sweep_publisher_open(&s->publisher, dir, s->config, &s->space, &s->plan, schema(s),
                                 s->identity, comm, err);

@@ -9,15 +9,18 @@
 // are long.
 static bool rank_0_works(const struct assay_config *config, int ranks)
 {
+    const struct assay_run_spec *told = assay_config_run(config);
     enum { AUTO, YES };
-    return ranks == 1 || config->coordinator_works == YES ||
-           (config->coordinator_works == AUTO && (ranks <= WORKING_RANKS || config->team > 1));
+    return ranks == 1 || told->coordinator_works == YES ||
+           (told->coordinator_works == AUTO &&
+            (ranks <= WORKING_RANKS || assay_config_evaluation(config)->team > 1));
 }
 
 struct sweep_teams sweep_teams_make(const struct assay_config *config, int ranks)
 {
-    struct sweep_teams t = {
-        .size = (int)config->team, .ranks = ranks, .works = rank_0_works(config, ranks)};
+    struct sweep_teams t = {.size = (int)assay_config_evaluation(config)->team,
+                            .ranks = ranks,
+                            .works = rank_0_works(config, ranks)};
 
     ASSAY_ASSERT(t.size > 0);
     t.hands = t.works ? ranks / t.size : 1 + (ranks - 1) / t.size;
@@ -52,16 +55,22 @@ int sweep_teams_check(const struct sweep_teams *t, struct assay_err *err)
 }
 
 // ---- choosing -----------------------------------------------------------------------------------
+static uint64_t *team_of(struct assay_config *config)
+{
+    return &((struct assay_evaluation *)assay_config_edit(config, &assay_evaluation_options))->team;
+}
+
 int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err)
 {
-    const uint64_t limit = o->config.memory << 20;
+    const struct assay_evaluation *told = assay_config_evaluation(&o->config);
+    const uint64_t limit = told->memory << 20;
 
-    o->config.team = 1;
+    *team_of(&o->config) = 1;
     ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->plan, err));
     // What teams do not divide must fit in any case.
     while (limit && sweep_memory_peak(&o->most) > limit && sweep_memory_fixed(&o->most) < limit &&
-           o->config.team < (uint64_t)ranks) {
-        o->config.team++;
+           told->team < (uint64_t)ranks) {
+        ++*team_of(&o->config);
         ASSAY_TRY(assay_evaluator_memory(o->evaluator, o->most.candidate, &o->most.need, err));
         if (sweep_memory_peak(&o->most) <= limit)
             ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->plan, err));
@@ -69,16 +78,16 @@ int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err)
     return 0;
 }
 
-static bool find_stored(const char *dir, uint64_t *team)
+static bool find_stored(struct assay_config *config, const char *dir)
 {
     char *identity = NULL;
     void *list = NULL;
     size_t n = 0;
-    struct assay_config config;
+    struct assay_config stored;
 
     if (assay_journal_peek(dir, &identity, &list, &n, NULL) < 0) return false;
-    const bool read = sweep_config_parse(&config, identity, NULL) >= 0;
-    if (read) *team = config.team;
+    const bool read = assay_config_parse(&stored, config->vocabulary, identity, NULL) >= 0;
+    if (read) *team_of(config) = assay_config_evaluation(&stored)->team;
     free(identity);
     free(list);
     return read;
@@ -86,20 +95,20 @@ static bool find_stored(const char *dir, uint64_t *team)
 
 int sweep_team_take(struct sweep_outline *o, const char *dir, int ranks, struct assay_err *err)
 {
-    if (find_stored(dir, &o->config.team))
+    if (find_stored(&o->config, dir))
         return sweep_memory_most(&o->most, o->evaluator, &o->plan, err);
     ASSAY_TRY(sweep_team_fit(o, ranks, err));
-    const uint64_t items = o->plan.n_task * o->config.protocol.repeats;
+    const uint64_t items = o->plan.n_task * assay_config_protocol(&o->config)->repeats;
     const uint64_t idle = items ? (uint64_t)ranks / items : 1;
-    if (idle <= o->config.team) return 0;
-    o->config.team = idle;
+    if (idle <= assay_config_evaluation(&o->config)->team) return 0;
+    *team_of(&o->config) = idle;
     return sweep_memory_most(&o->most, o->evaluator, &o->plan, err);
 }
 
 int sweep_team_ranks(const struct assay_config *config, int ranks)
 {
     enum { AUTO, YES, NO };
-    return ranks - (config->coordinator_works == NO && ranks > 1);
+    return ranks - (assay_config_run(config)->coordinator_works == NO && ranks > 1);
 }
 
 // On rank 0. The images are opened for nothing else where the run in dir says it.
@@ -108,10 +117,10 @@ static int choose(struct assay_config *config, const char *dir, int ranks, int s
 {
     struct sweep_outline o;
 
-    if (find_stored(dir, &config->team)) return 0;
+    if (find_stored(config, dir)) return 0;
     int status = sweep_outline_open(&o, config, sharing, err);
     if (status >= 0) status = sweep_team_take(&o, dir, ranks, err);
-    config->team = o.config.team;
+    *team_of(config) = assay_config_evaluation(&o.config)->team;
     sweep_outline_close(&o);
     return status;
 }
@@ -122,9 +131,9 @@ int sweep_team_choose(struct assay_config *config, const char *dir, struct assay
     const int ranks = sweep_team_ranks(config, assay_comm_size(comm));
     int sharing, status = 0;
 
-    if (config->team) return 0;
+    if (assay_config_evaluation(config)->team) return 0;
     ASSAY_TRY(assay_comm_sharing(comm, &sharing, err));
     if (assay_comm_rank(comm) == 0) status = choose(config, dir, ranks, sharing, err);
     ASSAY_TRY(assay_comm_agree(comm, status, err));
-    return assay_comm_share(comm, 0, &config->team, sizeof config->team, err);
+    return assay_comm_share(comm, 0, team_of(config), sizeof *team_of(config), err);
 }

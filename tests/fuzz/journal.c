@@ -2,6 +2,7 @@
 // Journals whose checksums are right and all else may be wrong, to pack and to merge. What becomes
 // a results.h5 can be read again.
 #include "assay/store.h"
+#include "cli/cli.h"
 #include "fuzz.h"
 #include "sweep/run.h"
 
@@ -44,16 +45,15 @@ static char *make_identity(struct input *in)
     size_t n;
     FILE *out = open_memstream(&text, &n);
     const char *section = "";
-    unsigned n_opts = 0;
+    const size_t n_opts = cli_vocabulary()->n_key;
     struct assay_config config;
-    if (!out || assay_config_resolve(&config, NULL, 0, NULL) < 0) abort();
-    while (assay_config_opts[n_opts].name) n_opts++;
+    if (!out || assay_config_resolve(&config, cli_vocabulary(), NULL, 0, NULL) < 0) abort();
     fprintf(out, "# assay\n[space]\nname = %s\n[run]\nmetrics = %s\nrepeats = %d\n",
             take_byte(in) % 4 ? "null" : "darts", take_byte(in) % 2 ? "null" : "null,cost",
             1 + take_byte(in) % 3);
     for (unsigned edits = take_byte(in) % 8; edits > 0; edits--) {
         const uint8_t which = take_byte(in);
-        const struct assay_opt *opt = &assay_config_opts[which % n_opts];
+        const struct assay_opt *opt = &cli_vocabulary()->key[which % n_opts];
         if (which < 240) {
             if (strcmp(section, opt->section) != 0) fprintf(out, "[%s]\n", opt->section);
             section = opt->section;
@@ -86,13 +86,13 @@ static uint64_t bytes_of_record(const char *identity)
 {
     struct assay_config config;
     struct assay_columns columns;
-    if (sweep_config_parse(&config, identity, NULL) < 0) return 144;
+    if (assay_config_parse(&config, cli_vocabulary(), identity, NULL) < 0) return 144;
     if (assay_columns_create(&columns, &config, false, NULL) < 0) return 144;
     const struct assay_schema schema = {
         .column = columns.column,
         .n_column = columns.n_column,
-        .repeats = (uint32_t)config.protocol.repeats,
-        .spectrum_len = columns.spectrum ? sweep_kernel_rows(&config.protocol) : 0};
+        .repeats = (uint32_t)assay_config_protocol(&config)->repeats,
+        .spectrum_len = columns.spectrum ? sweep_kernel_rows(assay_config_protocol(&config)) : 0};
     const uint64_t bytes = assay_record_bytes(&schema);
     assay_columns_free(&columns);
     return bytes;
@@ -169,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
             identity = make_identity(&in);
         }
         write_journal(&in, run[i], identity);
-        status = assay_sweep_pack(run[i], NULL, &err);
+        status = assay_sweep_pack(cli_vocabulary(), run[i], NULL, &err);
         if (status < 0)
             must_explain(status, &err);
         else
@@ -178,7 +178,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     free(identity);
     struct assay_err err = {0};
     remove_run(merged);
-    status = assay_sweep_merge(from, 2, merged, take_byte(&in) % 4, NULL, &exit_code, &err);
+    status = assay_sweep_merge(cli_vocabulary(), from, 2, merged, take_byte(&in) % 4, NULL,
+                               &exit_code, &err);
     if (status < 0)
         must_explain(status, &err);
     else

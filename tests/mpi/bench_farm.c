@@ -7,7 +7,7 @@
 // Usage: mpirun -n N bench_farm DIR
 #include "bench.h"
 
-#include "assay/sweep.h"
+#include "../vocabulary.h"
 
 enum { TASKS = 1000000, MESSAGES = 20000, WINDOW = 32, TARGET = 200000 };
 
@@ -129,7 +129,7 @@ static int stream(struct assay_comm *comm, const char *dir, struct assay_err *er
                                   .publish = publish};
     int code;
 
-    ASSAY_TRY(assay_config_resolve(&config, setting, ASSAY_LEN(setting), err));
+    ASSAY_TRY(assay_config_resolve(&config, vocabulary(), setting, ASSAY_LEN(setting), err));
     ASSAY_TRY(assay_farm_run(&job, &config, dir, comm, &log, &code, err));
     if (assay_comm_rank(comm) == 0) {
         printf("%-40s %10s %10.3g  %s\n", "candidates/s streamed and stored", ">= 2e+05",

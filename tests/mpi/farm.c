@@ -3,7 +3,7 @@
 // the system fails under it. FARM_MICROSECONDS: how long a candidate takes. FARM_FAIL=I: candidate
 // I meets a system error. FARM_FAILED=I: candidates from I on are failed ones. FARM_BAD_RANK=R:
 // rank R's evaluator cannot be made.
-#include "assay/sweep.h"
+#include "../vocabulary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -97,7 +97,7 @@ static int run(struct assay_comm *comm, const char *dir, int *code, struct assay
     const struct assay_log log = {.stream = stderr, .level = ASSAY_LOG_INFO, .rank = -1};
     struct assay_config config;
 
-    ASSAY_TRY(assay_config_resolve(&config, setting, ASSAY_LEN(setting), err));
+    ASSAY_TRY(assay_config_resolve(&config, vocabulary(), setting, ASSAY_LEN(setting), err));
     return assay_sweep_run(&config, dir, comm, &log, code, err);
 }
 

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assay/data.h"
+
+#define FIELD(member) .offset = offsetof(struct assay_data_spec, member)
+
+// clang-format off
+static const struct assay_opt rows[] = {
+    {"data", "source", "where input images come from; gaussian: generated N(0,1), needs nothing",
+     ASSAY_KEY_CHOICE("gaussian|cifar10|cifar100|hdf5"), FIELD(source), .def = "gaussian"},
+    {"data", "path", "cifar10, cifar100: directory of the official binary files; hdf5: file.h5:/dataset",
+     ASSAY_KEY_TEXT, FIELD(path), .def = "", .role = ASSAY_OPT_LOCAL},
+    {"data", "split", "which part of the CIFAR files",
+     ASSAY_KEY_TEXT, FIELD(split), .def = "train", .choices = "train|test",
+     .max = sizeof(((struct assay_data_spec *)NULL)->split)},
+    {"data", "augment", "random crop (padding 4) and horizontal flip of images",
+     ASSAY_KEY_BOOL, FIELD(augment), .def = "true"},
+    {"data", "normalise", "subtract CIFAR's mean and divide by its standard deviation, per channel",
+     ASSAY_KEY_BOOL, FIELD(normalise), .def = "true"},
+    {.name = NULL},
+};
+// clang-format on
+const struct assay_options assay_data_options = {rows, sizeof(struct assay_data_spec)};

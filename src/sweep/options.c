@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an evaluation is told, and the networks that follow from it.
+#include "run.h"
+
+#define INITS              "pytorch|kaiming-fan-out|kaiming-fan-in"
+#define MACROS             "tenas|cifar|imagenet"
+#define PROTOCOL(member)   .offset = offsetof(struct assay_protocol, member)
+#define EVALUATION(member) .offset = offsetof(struct assay_evaluation, member)
+
+// clang-format off
+static const struct assay_opt protocol_rows[] = {
+    {"protocol", "name", "preset whose values stand before all others (`assay list protocols`)",
+     ASSAY_KEY_CHOICE("default|tenas-code|tenas-paper|custom"), PROTOCOL(name), .def = "default"},
+
+    {"network", "channels", "channels C of the first stage (darts: 1)",
+     ASSAY_KEY_U64(1, 1024), PROTOCOL(channels), .def = "3"},
+    {"network", "cells", "cells N per stage (darts: all cells, 2)",
+     ASSAY_KEY_U64(1, 64), PROTOCOL(cells), .def = "1"},
+    {"network", "classes", "outputs of the classifier",
+     ASSAY_KEY_U64(1, 100000), PROTOCOL(classes), .def = "10"},
+    {"network", "image", "height and width of the input, a multiple of 4",
+     ASSAY_KEY_U64(4, 1024), PROTOCOL(image), .def = "32"},
+    {"network", "macro", "darts: what stands around the cells; cifar, imagenet: as DARTS trains them",
+     ASSAY_KEY_CHOICE(MACROS), PROTOCOL(macro), .def = "tenas"},
+    {"network", "stem", "darts: channels of the stem in units of C (not of imagenet's)",
+     ASSAY_KEY_U64(1, 16), PROTOCOL(stem), .def = "1"},
+
+    {"ntk", "batch", "images N in the neural tangent kernel",
+     ASSAY_KEY_U64(2, 65536), PROTOCOL(ntk_batch), .def = "16"},
+    {"ntk", "init", "initialisation of the network of ntk and nasi",
+     ASSAY_KEY_CHOICE(INITS), PROTOCOL(ntk_init), .def = "kaiming-fan-out"},
+    {"ntk", "outputs", "rows of the kernel: sum: one an image, of the sum of its logits (TE-NAS); all: one a logit",
+     ASSAY_KEY_CHOICE("sum|all"), PROTOCOL(ntk_outputs), .def = "sum"},
+
+    {"ridge", "train", "ntk_ridge: part of the kernel's images that it learns from; the others are predicted",
+     ASSAY_KEY_F64(0.01, 0.99), PROTOCOL(ridge_train), .def = "0.5"},
+    {"ridge", "lambda", "ntk_ridge: added to the kernel's diagonal, in units of its mean",
+     ASSAY_KEY_F64(0, 1e6), PROTOCOL(ridge_lambda), .def = "0.001"},
+
+    {"nasi", "batch", "images b in the mini-batch of NASI's trace norm; 0: the kernel's own batch",
+     ASSAY_KEY_U64(0, 65536), PROTOCOL(nasi_batch), .def = "64"},
+    {"nasi", "labels", "labels of that mini-batch; random: uniform over the classes",
+     ASSAY_KEY_CHOICE("true|random|none"), PROTOCOL(nasi_labels), .def = "random"},
+
+    {"regions", "batch", "input patches per batch, normalised together",
+     ASSAY_KEY_U64(2, 1000000), PROTOCOL(region_batch), .def = "1000"},
+    {"regions", "batches", "number of such batches; their patterns are counted together",
+     ASSAY_KEY_U64(1, 100000), PROTOCOL(region_batches), .def = "3"},
+    {"regions", "init", "initialisation of the thin network",
+     ASSAY_KEY_CHOICE(INITS), PROTOCOL(region_init), .def = "kaiming-fan-in"},
+
+    {"cost", "channels", "channels C at which parameters, FLOPs and layers are counted (darts: 36)",
+     ASSAY_KEY_U64(1, 1024), PROTOCOL(cost_channels), .def = "16"},
+    {"cost", "cells", "cells N per stage at which they are counted (darts: all cells, 20)",
+     ASSAY_KEY_U64(1, 64), PROTOCOL(cost_cells), .def = "5"},
+    {"cost", "image", "image size at which they are counted; 0: network.image",
+     ASSAY_KEY_U64(0, 1024), PROTOCOL(cost_image), .def = "0"},
+    {"cost", "macro", "network.macro at which they are counted (darts: cifar)",
+     ASSAY_KEY_CHOICE(MACROS), PROTOCOL(cost_macro), .def = "tenas"},
+    {"cost", "stem", "network.stem at which they are counted (darts: 3)",
+     ASSAY_KEY_U64(1, 16), PROTOCOL(cost_stem), .def = "1"},
+
+    {"run", "metrics", "comma-separated metrics (`assay list metrics`)",
+     ASSAY_KEY_TEXT, PROTOCOL(metrics), .def = "ntk,nasi,regions,cost"},
+    {"run", "seed", "seed of weights, batches and patches",
+     ASSAY_KEY_ANY_U64, PROTOCOL(seed), .def = "0", .job = "sweep"},
+    {"run", "repeats", "repeats with a new batch (and new weights, see redraw)",
+     ASSAY_KEY_U64(1, 10000), PROTOCOL(repeats), .def = "8"},
+    {"run", "redraw", "new weights in every repeat",
+     ASSAY_KEY_BOOL, PROTOCOL(redraw), .def = "true"},
+    {.name = NULL},
+};
+
+static const struct assay_opt evaluation_rows[] = {
+    {"space", "name", "search space (`assay list spaces`)",
+     ASSAY_KEY_TEXT, EVALUATION(space), .def = "nas-bench-201"},
+
+    {"run", "members", "evaluate every architecture, not one for all that are the same network",
+     ASSAY_KEY_BOOL, EVALUATION(members), .def = "false"},
+    {"run", "memory", "MiB one rank may take, with the program and its part of the images; 0: no limit",
+     ASSAY_KEY_U64(0, 0x1p40), EVALUATION(memory), .def = "0", .role = ASSAY_OPT_CIRCUMSTANCE},
+    {"run", "team", "ranks that evaluate one candidate together; 0: as many as run.memory and idle ranks call for",
+     ASSAY_KEY_U64(0, 65536), EVALUATION(team), .def = "1"},
+    {"run", "cpu", "kernel rung, `auto` for the fastest this CPU has (`assay list kernels`)",
+     ASSAY_KEY_TEXT, EVALUATION(cpu), .def = "auto", .role = ASSAY_OPT_LOCAL},
+    {.name = NULL},
+};
+// clang-format on
+const struct assay_options assay_protocol_options = {protocol_rows, sizeof(struct assay_protocol)};
+const struct assay_options assay_evaluation_options = {evaluation_rows,
+                                                       sizeof(struct assay_evaluation)};
+
+// ---- networks ---------------------------------------------------------------------------------
+
+struct assay_net assay_config_net(const struct assay_config *config, bool thin)
+{
+    const struct assay_protocol *p = assay_config_protocol(config);
+    return (struct assay_net){.channels = (uint32_t)p->channels,
+                              .cells = (uint32_t)p->cells,
+                              .classes = (uint32_t)p->classes,
+                              .image = (uint32_t)p->image,
+                              .thin = thin,
+                              .macro = (enum assay_macro)p->macro,
+                              .stem = (uint32_t)p->stem};
+}
+
+struct assay_net assay_config_cost_net(const struct assay_config *config)
+{
+    const struct assay_protocol *p = assay_config_protocol(config);
+    return (struct assay_net){.channels = (uint32_t)p->cost_channels,
+                              .cells = (uint32_t)p->cost_cells,
+                              .classes = (uint32_t)p->classes,
+                              .image = (uint32_t)(p->cost_image ? p->cost_image : p->image),
+                              .macro = (enum assay_macro)p->cost_macro,
+                              .stem = (uint32_t)p->cost_stem};
+}
