@@ -9,7 +9,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "vocabulary.h"
+#include "assay/evaluate.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -110,6 +110,13 @@ static const struct assay_setting base[] = {
     {"regions", "batches", "2", "test"}, {"run", "repeats", "3", "test"},
     {"run", "metrics", METRICS, "test"},
 };
+
+static inline const struct assay_vocabulary *vocabulary(void)
+{
+    static struct assay_vocabulary v;
+    if (!v.n_table) assay_evaluate_vocabulary(&v);
+    return &v;
+}
 
 // settings: "section.name=value" pairs on top of base, ends with NULL.
 static inline int try_open(struct bench *b, const char *const *extra, struct assay_err *err)

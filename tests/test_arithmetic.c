@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "rung_wide.h"
-#include "sweep/run.h"
+#include "assay/evaluate.h"
 
 // Where no fused multiply-add may be used, every compiler rounds alike. The rungs that have it
 // differ between gcc and clang; of theirs the widest one's tiles are here, compiled without.
@@ -28,7 +28,7 @@ static uint64_t fingerprint(const struct assay_kern *kern)
 {
     struct assay_err err = {0};
     uint64_t hash;
-    assert_int_equal(sweep_fingerprint(&hash, kern, &err), 0);
+    assert_int_equal(assay_arithmetic_fingerprint(&hash, kern, &err), 0);
     return hash;
 }
 
@@ -36,11 +36,11 @@ static void assert_fingerprint(const struct assay_kern *kern, uint64_t expected)
 {
     const uint64_t hash = fingerprint(kern);
     if (hash == expected) return;
-    fail_msg("%s kernels have the fingerprint 0x%016" PRIx64
-             ", by arithmetic %d it is 0x%016" PRIx64
-             ". If numbers were to change, raise ASSAY_ARITHMETIC (include/assay/sweep.h) and put "
-             "the new fingerprint here",
-             kern->name, hash, ASSAY_ARITHMETIC, expected);
+    fail_msg(
+        "%s kernels have the fingerprint 0x%016" PRIx64 ", by arithmetic %d it is 0x%016" PRIx64
+        ". If numbers were to change, raise ASSAY_ARITHMETIC (include/assay/evaluate.h) and put "
+        "the new fingerprint here",
+        kern->name, hash, ASSAY_ARITHMETIC, expected);
 }
 
 static void a_changed_bit_is_noticed(void **state)
@@ -91,8 +91,8 @@ static void an_identity_is_judged(void **state)
 {
     (void)state;
     struct assay_err err = {0};
-    char own[SWEEP_ARITHMETIC], text[2 * SWEEP_ARITHMETIC];
-    assert_int_equal(sweep_arithmetic_text(own, "baseline", &err), 0);
+    char own[ASSAY_ARITHMETIC_TEXT], text[2 * ASSAY_ARITHMETIC_TEXT];
+    assert_int_equal(assay_arithmetic_text(own, "baseline", &err), 0);
     static const struct {
         const char *line, *with, *says;
     } other[] = {
@@ -103,18 +103,18 @@ static void an_identity_is_judged(void **state)
         {"# fingerprint: ", "", "fingerprint none, this"},
     };
     snprintf(text, sizeof text, "# assay 0\n%s", own);
-    assert_int_equal(sweep_arithmetic_check(text, "dir", &err), 0);
+    assert_int_equal(assay_arithmetic_check(text, "dir", &err), 0);
     for (size_t i = 0; i < ASSAY_LEN(other); i++) {
         const char *at = strstr(own, other[i].line), *end = strchr(at, '\n');
         snprintf(text, sizeof text, "# assay 0\n%.*s%s%s", (int)(at - own), own, other[i].with,
                  end);
-        assert_int_equal(sweep_arithmetic_check(text, "dir", &err), ASSAY_ERR_STATE);
+        assert_int_equal(assay_arithmetic_check(text, "dir", &err), ASSAY_ERR_STATE);
         assert_non_null(strstr(err.text, other[i].says));
         assert_non_null(strstr(err.text, "dir/journal"));
     }
     // Numbers of kernels that nobody here can run cannot be checked.
     snprintf(text, sizeof text, "# assay 0\n# cpu: cray-1\n# arithmetic: %d\n", ASSAY_ARITHMETIC);
-    assert_int_equal(sweep_arithmetic_check(text, "dir", &err), 0);
+    assert_int_equal(assay_arithmetic_check(text, "dir", &err), 0);
 }
 
 int main(void)

@@ -96,6 +96,9 @@ int assay_file_open(int *fd, const char *file, const char *who, bool regular, co
 #define ASSAY_TEXT_FILE_MAX (1 << 30)
 int assay_text_read(char **text, const char *file, const char *who, const char *expected,
                     struct assay_err *err);
+// Closes a stream of memory (open_memstream): its text, malloc'd, or NULL when there was not enough
+// for all of it.
+char *assay_text_close(FILE *out, char *const *text);
 // Takes the next line off such a text, ended in place; NULL: there is none. LF, CR LF and CR alone
 // end one.
 char *assay_text_line(char **rest);

@@ -203,3 +203,12 @@ char *assay_text_line(char **rest)
     *end = 0;
     return line;
 }
+
+char *assay_text_close(FILE *out, char *const *text)
+{
+    const bool bad = ferror(out);
+
+    if (fclose(out) == 0 && !bad) return *text;
+    free(*text);
+    return NULL;
+}

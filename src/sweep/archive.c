@@ -29,7 +29,7 @@ static int open_schema(struct sweep_archive *a, struct assay_err *err)
                               .protocol = a->columns.protocol,
                               .n_column = a->columns.n_column,
                               .repeats = (uint32_t)p->repeats,
-                              .spectrum_len = a->columns.spectrum ? sweep_kernel_rows(p) : 0};
+                              .spectrum_len = a->columns.spectrum ? assay_kernel_rows(p) : 0};
     return 0;
 }
 

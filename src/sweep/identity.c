@@ -11,42 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDENTITY])
-{
-    const struct assay_hash digest = assay_data_digest(data);
-    const int n =
-        snprintf(text, ASSAY_DATA_IDENTITY, "%016" PRIx64 "%016" PRIx64 ", ", digest.hi, digest.lo);
-
-    assay_data_describe(data, text + n, ASSAY_DATA_IDENTITY - (size_t)n);
-}
-
-// Of a stream of memory: its text, or NULL when there was not enough for all of it.
-static char *end_text(FILE *out, char *const *text)
-{
-    const bool bad = ferror(out);
-
-    if (fclose(out) == 0 && !bad) return *text;
-    free(*text);
-    return NULL;
-}
-
-// The version, the columns, the kernel rung, the arithmetic and the data stand in comments: they
-// tell journals apart, not configurations.
-char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
-                          const char *data)
-{
-    char *text = NULL, arithmetic[SWEEP_ARITHMETIC];
-    size_t bytes = 0;
-
-    if (sweep_arithmetic_text(arithmetic, rung, NULL) < 0) return NULL;
-    FILE *out = open_memstream(&text, &bytes);
-    if (!out) return NULL;
-    fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);
-    for (uint32_t i = 0; i < schema->n_column; i++) fprintf(out, " %s", schema->column[i].name);
-    fprintf(out, "\n%s# data: %s\n", arithmetic, data);
-    return end_text(out, &text);
-}
-
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
                           const char *rung, const char *data)
 {
@@ -77,7 +41,7 @@ char *sweep_command_text(void)
     for (int i = 0; out && getdelim(&word, &cap, '\0', in) > 0; i++)
         fprintf(out, "%s%s", i ? " " : "", word);
     const bool whole = out && feof(in);
-    if (out) text = end_text(out, &text);
+    if (out) text = assay_text_close(out, &text);
     if (in) fclose(in);
     free(word);
     if (whole) return text;

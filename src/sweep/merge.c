@@ -135,7 +135,7 @@ static int take(struct merge *m, const char *from, const char *first)
     struct sweep_archive a = {0};
 
     int status = sweep_archive_open(&a, m->vocabulary, from, false, m->err);
-    if (status >= 0) status = sweep_arithmetic_check(a.identity, from, m->err);
+    if (status >= 0) status = assay_arithmetic_check(a.identity, from, m->err);
     if (status >= 0) status = check_identity(m, &a, from, first);
     if (status >= 0) status = note_shard(m, &a, from);
     if (status >= 0) status = sweep_archive_load(&a, from, m->err);

@@ -14,7 +14,7 @@ static int pack(struct sweep_archive *a, struct sweep_publisher *publisher,
                 const struct assay_log *log, struct assay_err *err)
 {
     ASSAY_TRY(sweep_archive_open(a, vocabulary, dir, false, err));
-    ASSAY_TRY(sweep_arithmetic_check(a->identity, dir, err));
+    ASSAY_TRY(assay_arithmetic_check(a->identity, dir, err));
     ASSAY_TRY(sweep_archive_load(a, dir, err));
     ASSAY_TRY(sweep_publisher_open(publisher, dir, &a->config, &a->space, &a->plan, &a->schema,
                                    a->identity, NULL, err));
@@ -83,7 +83,7 @@ static int print_state(const struct sweep_outline *o, const char *dir, FILE *out
     ASSAY_TRY(assay_journal_peek(dir, &identity, &list, &n_list, err));
     const bool same = same_identity(o, identity, assay_kern_name(kern));
     struct assay_err other = {0};
-    const bool arithmetic = sweep_arithmetic_check(identity, dir, &other) >= 0;
+    const bool arithmetic = assay_arithmetic_check(identity, dir, &other) >= 0;
     free(identity);
     free(list);
     if (same) return print_done(o, dir, out, err);

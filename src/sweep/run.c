@@ -64,7 +64,7 @@ static int check_arithmetic(const struct run *r)
 
     if (assay_journal_peek(r->dir, &identity, &extra, &n_extra, NULL) < 0) return 0;
     const bool same = strcmp(identity, r->job->identity(r->job->self)) == 0;
-    const int status = same ? 0 : sweep_arithmetic_check(identity, r->dir, r->err);
+    const int status = same ? 0 : assay_arithmetic_check(identity, r->dir, r->err);
     free(identity);
     free(extra);
     return status;

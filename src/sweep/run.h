@@ -84,9 +84,6 @@ int sweep_memory_check(const struct sweep_memory *most, const struct assay_confi
 // ERR_MEMORY unless n candidates of so many bytes can be had at all: a file may name any number.
 int sweep_memory_room(uint64_t n, double bytes, struct assay_err *err);
 
-// Rows of a candidate's kernel.
-uint32_t sweep_kernel_rows(const struct assay_protocol *p);
-
 // ---- what is known ------------------------------------------------------------------------------
 struct sweep_part {
     uint32_t n, worst; // repeats there; the first of those with the worst verdict
@@ -197,14 +194,6 @@ void sweep_archive_close(struct sweep_archive *a);
 // A sweep's identity, malloc'd; NULL when out of memory.
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
                           const char *rung, const char *data);
-// Hash of numbers that these kernels compute, as this program was compiled.
-int sweep_fingerprint(uint64_t *hash, const struct assay_kern *kern, struct assay_err *err);
-#define SWEEP_ARITHMETIC 384 // bytes of the next
-// The lines of an identity that tell the arithmetic on this kernel rung: the rung,
-// ASSAY_ARITHMETIC, the fingerprint.
-int sweep_arithmetic_text(char text[SWEEP_ARITHMETIC], const char *rung, struct assay_err *err);
-// Refuses an identity of another arithmetic, or of none: ERR_STATE, naming both. dir: whose it is.
-int sweep_arithmetic_check(const char *identity, const char *dir, struct assay_err *err);
 // Writes DIR/config.ini atomically.
 int sweep_config_write(const struct assay_config *config, const char *dir, struct assay_err *err);
 // malloc'd command line of this process, words separated by blanks; NULL when it is not known.

@@ -92,7 +92,7 @@ static uint64_t bytes_of_record(const char *identity)
         .column = columns.column,
         .n_column = columns.n_column,
         .repeats = (uint32_t)assay_config_protocol(&config)->repeats,
-        .spectrum_len = columns.spectrum ? sweep_kernel_rows(assay_config_protocol(&config)) : 0};
+        .spectrum_len = columns.spectrum ? assay_kernel_rows(assay_config_protocol(&config)) : 0};
     const uint64_t bytes = assay_record_bytes(&schema);
     assay_columns_free(&columns);
     return bytes;

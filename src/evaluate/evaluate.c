@@ -325,7 +325,7 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
         .protocol = e->columns.protocol,
         .n_column = e->columns.n_column,
         .repeats = (uint32_t)p->repeats,
-        .spectrum_len = e->columns.spectrum ? sweep_kernel_rows(p) : 0,
+        .spectrum_len = e->columns.spectrum ? assay_kernel_rows(p) : 0,
     };
     ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(config)->cpu, err));
     ASSAY_TRY(assay_exec_create(&e->exec, err));
@@ -395,6 +395,6 @@ double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
     const double thin = e->needs & ASSAY_NEEDS_THIN ? assay_graph_cost(&e->thin).work : 0;
     // A coupled kernel is a backward pass of all images for each row; the thin network runs forward
     // only.
-    return 1.0 + net * e->inputs.n_image * sweep_kernel_rows(assay_config_protocol(e->config)) +
+    return 1.0 + net * e->inputs.n_image * assay_kernel_rows(assay_config_protocol(e->config)) +
            net * e->inputs.n_nasi + thin * e->inputs.n_patch;
 }

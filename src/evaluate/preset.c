@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run.h"
+#include "assay/evaluate.h"
 
 // clang-format off
 // Eight kernels of 16 images cost what one of 72 costs with all other metrics beside it, and rank better: Spearman of

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run.h"
+#include "assay/evaluate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +65,7 @@ static int fill(struct assay_columns *columns, const struct assay_config *config
     return ASSAY_OK;
 }
 
-uint32_t sweep_kernel_rows(const struct assay_protocol *p)
+uint32_t assay_kernel_rows(const struct assay_protocol *p)
 {
     return (uint32_t)(p->ntk_batch * (p->ntk_outputs == ASSAY_OUTPUTS_ALL ? p->classes : 1));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The images of a run: on each host one rank reads and checks them into memory that all of its
 // ranks see.
-#include "run.h"
+#include "assay/evaluate.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

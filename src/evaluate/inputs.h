@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input batches of every repeat: drawn once, the same for every candidate.
-#ifndef ASSAY_SRC_SWEEP_INPUTS_H
-#define ASSAY_SRC_SWEEP_INPUTS_H
+#ifndef ASSAY_SRC_EVALUATE_INPUTS_H
+#define ASSAY_SRC_EVALUATE_INPUTS_H
 
-#include "run.h"
+#include "assay/evaluate.h"
 
 struct repeat_inputs {
     double *images, *nasi_images; // (n,c,image,image)

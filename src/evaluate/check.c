@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an evaluation's keys bring, and must be together.
-#include "run.h"
+#include "assay/evaluate.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // By which arithmetic a run is computed, and whether a journal's is the same.
-#include "run.h"
+#include "assay/evaluate.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -121,7 +121,8 @@ static int add_width(struct assay_exec *exec, const struct assay_kern *kern, uin
     return status;
 }
 
-int sweep_fingerprint(uint64_t *hash, const struct assay_kern *kern, struct assay_err *err)
+int assay_arithmetic_fingerprint(uint64_t *hash, const struct assay_kern *kern,
+                                 struct assay_err *err)
 {
     static const uint32_t widths[] = {3, 16}; // kernels differ by channels
     struct assay_exec *exec;
@@ -142,19 +143,19 @@ static int describe(char number[16], char fingerprint[32], const char *rung, str
     uint64_t hash;
 
     ASSAY_TRY(assay_kern_select(&kern, rung, err));
-    ASSAY_TRY(sweep_fingerprint(&hash, kern, err));
+    ASSAY_TRY(assay_arithmetic_fingerprint(&hash, kern, err));
     snprintf(number, 16, "%d", ASSAY_ARITHMETIC);
     snprintf(fingerprint, 32, "%016" PRIx64, hash);
     return 0;
 }
 
-int sweep_arithmetic_text(char text[SWEEP_ARITHMETIC], const char *rung, struct assay_err *err)
+int assay_arithmetic_text(char text[ASSAY_ARITHMETIC_TEXT], const char *rung, struct assay_err *err)
 {
     char number[16], fingerprint[32];
 
     ASSAY_TRY(describe(number, fingerprint, rung, err));
-    snprintf(text, SWEEP_ARITHMETIC, RUNG "%s\n" NUMBER "%s\n" FINGERPRINT "%s\n", rung, number,
-             fingerprint);
+    snprintf(text, ASSAY_ARITHMETIC_TEXT, RUNG "%s\n" NUMBER "%s\n" FINGERPRINT "%s\n", rung,
+             number, fingerprint);
     return 0;
 }
 
@@ -169,7 +170,7 @@ static void find(char value[64], const char *identity, const char *what)
 
 #define CURE "go on with the build that wrote it, or compute anew in another directory"
 
-int sweep_arithmetic_check(const char *identity, const char *dir, struct assay_err *err)
+int assay_arithmetic_check(const char *identity, const char *dir, struct assay_err *err)
 {
     char rung[64], number[64], fingerprint[64], own[16], mine[32];
     struct assay_err unknown;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an evaluation is told, and the networks that follow from it.
-#include "run.h"
+#include "assay/evaluate.h"
 
 #define INITS              "pytorch|kaiming-fan-out|kaiming-fan-in"
 #define MACROS             "tenas|cifar|imagenet"
