@@ -154,6 +154,57 @@ int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct ass
 // Relative cost of a candidate for scheduling (any unit).
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index);
 
+// ---- weights from elsewhere ---------------------------------------------------------------------
+// One architecture or supernet with weights and inputs from HDF5 files: how a reference checks the
+// program.
+struct assay_foreign_case {
+    const struct assay_config *config; // network size, protocol, kernel rung and memory limit
+    const struct assay_space *space;
+    uint64_t index;
+    const struct assay_supernet *mask; // the supernet in place of architecture `index`, or NULL
+    const char *weights, *batch;       // "file.h5:/group", "file.h5:/dataset"
+    const char *labels;                // "file.h5:/dataset" of the batch's labels, or NULL
+    const char *metrics; // a list; NULL: kernel, traces and gradient of the sum of logits, or
+                         // regions of the thin network
+    int bn;              // enum assay_bn: whose kernel is shown, and which of both without metrics
+    bool thin;           // the weights are the thin network's
+    uint64_t region_batch; // patches per BN batch of the thin network
+};
+struct assay_foreign_scalar {
+    const char *name;                 // of its column
+    double value;                     // NaN: undefined
+    char reason[ASSAY_METRIC_REASON]; // why, of what is not finite
+};
+struct assay_foreign {
+    struct assay_protocol protocol;
+    struct assay_arrays weights, batch, labels;
+    struct assay_graph literal, folded;
+    const struct assay_graph *graph; // the one that is executed: thin networks literally
+    struct assay_exec *exec;
+    struct assay_plans *plans;
+    struct assay_arena arena;
+    double *theta;                // of graph
+    uint32_t *label, *nasi_label; // (n) those of the batch, or 0; what the protocol makes of them
+    const struct assay_metric *metric[ASSAY_METRICS_MAX];
+    uint32_t n_metric;
+    // Results, borrowed from the arena.
+    int verdict;
+    char reason[ASSAY_REASON_MAX];
+    struct assay_foreign_scalar *scalar;
+    uint32_t n_scalar, n, n_row, classes;
+    const double *logits;     // (n,classes), NULL of the thin network
+    const double *gram;       // (n_row,n_row), NULL where no metric has this kernel
+    const double *eigenvalue; // (n_row) ascending, likewise
+    const uint8_t *patterns;  // (n,pattern_bytes) packed sign bits, NULL of the whole network
+    size_t pattern_bytes;
+};
+// A zeroed struct is empty; finished by the caller also after an error. Errors name the file, the
+// array, and what was expected. A metric that lacks an input is undefined, with the reason; `cost`
+// counts the network that is given.
+int assay_foreign_evaluate(struct assay_foreign *f, const struct assay_foreign_case *c,
+                           struct assay_err *err);
+void assay_foreign_finish(struct assay_foreign *f);
+
 // ---- what determines the numbers ----------------------------------------------------------------
 // The arithmetic: a number that every change raises which makes any number of any result differ in
 // any bit, on any kernel rung: a change of kernels, passes, reductions, folding, metrics or draws.

@@ -43,13 +43,25 @@ static bool put_text(hid_t file, const char *name, const char *text)
     return good;
 }
 
-static bool put_results(hid_t file, const struct foreign *f, const struct foreign_case *c)
+// Beside what is not finite stands why.
+static bool put_scalar(hid_t file, const struct assay_foreign_scalar *s)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s_reason", s->name);
+    return put_attribute(file, s->name, H5T_NATIVE_DOUBLE, &s->value) &&
+           (!*s->reason || put_text(file, name, s->reason));
+}
+
+static bool put_results(hid_t file, const struct assay_foreign *f,
+                        const struct assay_foreign_case *c)
 {
     bool good = true;
     if (f->logits) {
-        good = put_array(file, "logits", H5T_NATIVE_DOUBLE, f->n, f->classes, f->logits) &&
-               put_array(file, "gram", H5T_NATIVE_DOUBLE, f->n, f->n, f->gram) &&
-               put_array(file, "eigenvalues", H5T_NATIVE_DOUBLE, f->n, 0, f->eigenvalue);
+        good = put_array(file, "logits", H5T_NATIVE_DOUBLE, f->n, f->classes, f->logits);
+    }
+    if (good && f->gram) {
+        good = put_array(file, "gram", H5T_NATIVE_DOUBLE, f->n_row, f->n_row, f->gram) &&
+               put_array(file, "eigenvalues", H5T_NATIVE_DOUBLE, f->n_row, 0, f->eigenvalue);
     }
     if (good && f->gram && c->bn == ASSAY_BN_FROZEN) {
         good = H5Lcreate_hard(file, "gram", file, "frozen_gram", H5P_DEFAULT, H5P_DEFAULT) >= 0;
@@ -58,7 +70,7 @@ static bool put_results(hid_t file, const struct foreign *f, const struct foreig
         good = put_array(file, "patterns", H5T_NATIVE_UINT8, f->n, f->pattern_bytes, f->patterns);
     }
     for (uint32_t i = 0; good && i < f->n_scalar; i++) {
-        good = put_attribute(file, f->scalar[i].name, H5T_NATIVE_DOUBLE, &f->scalar[i].value);
+        good = put_scalar(file, &f->scalar[i]);
     }
     char arch[ASSAY_ARCH_MAX] = "";
     if (c->mask)
@@ -90,8 +102,8 @@ static int io_error(const char *file, struct assay_err *err)
 }
 
 // Writes the temporary file; it exists afterwards only on success.
-static int write_temporary(const struct foreign *f, const struct foreign_case *c, const char *file,
-                           const char *temporary, struct assay_err *err)
+static int write_temporary(const struct assay_foreign *f, const struct assay_foreign_case *c,
+                           const char *file, const char *temporary, struct assay_err *err)
 {
     errno = 0;
     assay_guard_begin("HDF5");
@@ -116,17 +128,17 @@ static bool is_input(const char *where, const struct stat *target)
            input.st_ino == target->st_ino;
 }
 
-int foreign_dump(const struct foreign *f, const struct foreign_case *c, const char *file,
-                 struct assay_err *err)
+int foreign_dump(const struct assay_foreign *f, const struct assay_foreign_case *c,
+                 const char *file, struct assay_err *err)
 {
     struct stat target;
     if (stat(file, &target) == 0 && !S_ISREG(target.st_mode)) {
         return assay_err_set(err, ASSAY_ERR_IO, "%s: exists and is not a regular file", file);
     }
-    if (stat(file, &target) == 0 &&
-        (is_input(c->weights, &target) || is_input(c->batch, &target))) {
+    if (stat(file, &target) == 0 && (is_input(c->weights, &target) || is_input(c->batch, &target) ||
+                                     (c->labels && is_input(c->labels, &target)))) {
         return assay_err_set(err, ASSAY_ERR_IO,
-                             "%s: holds the weights or the batch, and would be "
+                             "%s: holds the weights, the batch or its labels, and would be "
                              "replaced by --dump; name another file",
                              file);
     }

@@ -6,16 +6,28 @@
 #include <string.h>
 
 // ---- what the command line says -----------------------------------------------------------------
-static const char *const foreign_only[] = {"bn", "regions-batch", "network", "dump"};
+static const char *const foreign_only[] = {"bn", "regions-batch", "network", "dump", "labels"};
+
+static int add_all_metrics(struct cli_settings *settings, struct assay_err *err)
+{
+    char list[ASSAY_TEXT_MAX] = "";
+    for (const struct assay_metric *const *m = assay_metrics; *m; m++) {
+        const size_t n = strlen(list);
+        snprintf(list + n, sizeof list - n, "%s%s", n ? "," : "", (*m)->name);
+    }
+    return cli_settings_add(settings, "run", "metrics", list, "--metrics all", err);
+}
 
 // --channels and its like are short for --set network.channels and stand over it.
 static int resolve(struct assay_config *config, const struct cli_args *args, struct assay_err *err)
 {
     struct cli_settings settings = {0};
-    const char *file = cli_value(args, "config");
+    const char *file = cli_value(args, "config"), *metrics = cli_value(args, "metrics");
     int status = file ? cli_settings_read(&settings, file, err) : ASSAY_OK;
     if (status >= 0) status = cli_settings_set(&settings, args, err);
     if (status >= 0) status = cli_settings_short(&settings, args, err);
+    if (status >= 0 && metrics && strcmp(metrics, "all") == 0)
+        status = add_all_metrics(&settings, err);
     if (status >= 0)
         status = cli_settings_add(&settings, "space", "name", args->position[0], "SPACE", err);
     if (status >= 0)
@@ -37,7 +49,7 @@ static int parse_choice(const struct cli_args *args, const char *option, const c
 }
 
 // ---- foreign weights ----------------------------------------------------------------------------
-static void print_foreign(const struct foreign *f, const struct foreign_case *c,
+static void print_foreign(const struct assay_foreign *f, const struct assay_foreign_case *c,
                           const struct eval_subject *s)
 {
     eval_print_subject(s, 24);
@@ -46,27 +58,30 @@ static void print_foreign(const struct foreign *f, const struct foreign_case *c,
     printf("%-24s %s\n", "network", c->thin ? "thin" : "net");
     if (!c->thin) printf("%-24s %s\n", "bn", c->bn == ASSAY_BN_BATCH ? "batch" : "frozen");
     for (uint32_t i = 0; i < f->n_scalar; i++) {
-        printf("%-24s %.17g\n", f->scalar[i].name, f->scalar[i].value);
+        printf("%-24s %.17g%s%s\n", f->scalar[i].name, f->scalar[i].value,
+               f->scalar[i].reason[0] ? "  " : "", f->scalar[i].reason);
     }
 }
 
-static int eval_foreign(const struct cli_args *args, struct foreign_case *c,
+static int eval_foreign(const struct cli_args *args, struct assay_foreign_case *c,
                         const struct eval_subject *s, struct assay_err *err)
 {
     int thin;
     c->weights = cli_value(args, "weights");
     c->batch = cli_value(args, "batch");
+    c->labels = cli_value(args, "labels");
+    if (cli_value(args, "metrics")) c->metrics = assay_config_protocol(c->config)->metrics;
     c->region_batch = 1000;
     ASSAY_TRY(parse_choice(args, "bn", "batch", "frozen", &c->bn, err));
     ASSAY_TRY(parse_choice(args, "network", "net", "thin", &thin, err));
     ASSAY_TRY(cli_u64(args, "regions-batch", 1, 1000000, &c->region_batch, err));
     c->thin = thin;
-    struct foreign f = {0};
-    int status = foreign_evaluate(&f, c, err);
+    struct assay_foreign f = {0};
+    int status = assay_foreign_evaluate(&f, c, err);
     const char *dump = cli_value(args, "dump");
     if (status >= 0 && dump) status = foreign_dump(&f, c, dump, err);
     if (status >= 0) print_foreign(&f, c, s);
-    foreign_finish(&f);
+    assay_foreign_finish(&f);
     return status;
 }
 
@@ -87,6 +102,10 @@ static int check_combination(const struct cli_args *args, struct assay_err *err)
                                  foreign_only[i]);
         }
     }
+    if (cli_value(args, "labels") && !cli_value(args, "metrics")) {
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "--labels needs --metrics: what is shown without reads none");
+    }
     if (weights && cli_value(args, "image")) {
         return assay_err_set(err, ASSAY_ERR_USAGE, "--image: the batch of --batch has a size");
     }
@@ -105,7 +124,7 @@ static int eval_in(const struct cli_args *args, const struct assay_config *confi
     ASSAY_TRY(mask ? cli_usage(parsed, err) : parsed);
     s.index = arch.index;
     if (!cli_value(args, "weights")) return eval_configured(config, &s, err);
-    struct foreign_case c = {
+    struct assay_foreign_case c = {
         .config = config, .space = space, .index = s.index, .mask = mask ? &s.mask : NULL};
     return eval_foreign(args, &c, &s, err);
 }
@@ -136,11 +155,18 @@ static const struct cli_option options[] = {
     {.name = "classes", .value = "K", .help = "short for --set network.classes=K"},
     {.name = "image", .value = "S", .help = "short for --set network.image=S"},
     {.name = "memory", .value = "MIB", .help = "short for --set run.memory=MIB"},
+    {.name = "metrics",
+     .value = "LIST|all",
+     .help = "short for --set run.metrics=LIST, or every metric there is; with\n"
+             "--weights the columns to show, each with a value or why it has none"},
     {.name = "weights",
      .value = "FILE.h5:/GROUP",
      .help = "weights from elsewhere, one data set per parameter, named as in\n"
              "the reference network's state_dict; needs --batch"},
     {.name = "batch", .value = "FILE.h5:/SET", .help = "their input, (n,c,h,w), as it is"},
+    {.name = "labels",
+     .value = "FILE.h5:/SET",
+     .help = "the batch's labels, (n) integers from 0; with --metrics"},
     {.name = "bn",
      .value = "batch|frozen",
      .help = "BN differentiated through the batch's statistics (batch),\n"
@@ -170,6 +196,8 @@ const struct cli_verb cli_verb_eval = {
                 "'|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|none~2|'\n"
                 "assay eval nas-bench-201 1462 --channels 3 --cells 1 --weights g.h5:/weights \\\n"
                 "    --batch g.h5:/batch/x --bn frozen --dump out.h5\n"
+                "assay eval nas-bench-201 1462 --channels 3 --cells 1 --weights g.h5:/weights \\\n"
+                "    --batch g.h5:/batch/x --labels g.h5:/batch/y --metrics all --dump out.h5\n"
                 "assay eval darts --supernet full --set ntk.batch=14\n",
     .option = options,
     .min_position = 1,

@@ -56,8 +56,7 @@ static int allocate(struct inputs *in, struct repeat_inputs *r, uint64_t pixels,
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches of all repeats");
 }
 
-// Draws uniform labels if the protocol says so, or checks the data's.
-static int choose_labels(const struct assay_protocol *p, uint64_t seed, uint64_t number, uint32_t n,
+int inputs_choose_labels(const struct assay_protocol *p, uint64_t seed, uint64_t number, uint32_t n,
                          uint32_t *label, struct assay_err *err)
 {
     struct assay_rng rng;
@@ -132,7 +131,7 @@ int assay_draw_nasi_batch(const struct assay_protocol *p, const struct assay_dat
 {
     const bool own = p->nasi_labels == ASSAY_LABELS_TRUE;
     ASSAY_TRY(assay_data_batch(data, seed, number, "nasi", n, x, own ? label : NULL, err));
-    return choose_labels(p, seed, number, n, label, err);
+    return inputs_choose_labels(p, seed, number, n, label, err);
 }
 
 static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64_t repeat,
@@ -153,7 +152,7 @@ static int draw_repeat(struct inputs *in, const struct assay_protocol *p, uint64
     }
     if (in->n_nasi && shared) memcpy(r->nasi_label, r->image_label, in->n_nasi * sizeof(uint32_t));
     if (in->n_nasi && shared)
-        ASSAY_TRY(choose_labels(p, seed, number, in->n_nasi, r->nasi_label, err));
+        ASSAY_TRY(inputs_choose_labels(p, seed, number, in->n_nasi, r->nasi_label, err));
     if (in->n_patch) {
         ASSAY_TRY(assay_data_patches(data, seed, number, "patches", in->n_patch, r->patches, err));
     }

@@ -26,6 +26,10 @@ int inputs_draw(struct inputs *in, const struct assay_config *config, unsigned n
 // Draws other batches of the same sizes.
 int inputs_redraw(struct inputs *in, const struct assay_protocol *p, const struct assay_draw *draw,
                   const struct assay_data *data, struct assay_err *err);
+// Makes the labels (n) of NASI's mini-batch what the protocol says: draws uniform ones, or checks
+// the true ones that are there.
+int inputs_choose_labels(const struct assay_protocol *p, uint64_t seed, uint64_t number, uint32_t n,
+                         uint32_t *label, struct assay_err *err);
 void inputs_finish(struct inputs *in);
 
 #endif

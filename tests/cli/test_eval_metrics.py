@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`assay eval --metrics` of weights, batches and labels from HDF5 files.
+
+usage: test_eval_metrics.py ASSAY; skipped (77) without h5py.
+"""
+import re
+import subprocess
+import unittest
+
+import test_eval
+from test_eval import h5py, np
+
+
+class Metrics(test_eval.Case):
+    def test_any_metric(self):
+        """Each column that `list metrics` knows is there; what lacks an input says which."""
+        listed = subprocess.run([test_eval.ASSAY, "list", "metrics"], capture_output=True, text=True, check=True,
+                                timeout=60).stdout
+        columns = re.findall(r"(?m)^  (\w+) ", listed)
+        self.assertIn("lambda_max", columns)
+        out = self.dump("--metrics", "all")
+        self.assertEqual([c for c in columns if c not in out], [])
+        for name in (c for c in columns if np.isfinite(out[c])):
+            self.assertNotIn(name + "_reason", out)
+        for name in (c for c in columns if np.isnan(out[c])):
+            self.assertRegex(out[name + "_reason"], "--labels|--network thin")
+        self.assertTrue(np.isnan(out["regions"]) and np.isnan(out["frozen_ridge_accuracy"]))
+        self.assertEqual(out["params"], sum(int(np.prod(v)) for v in test_eval.shapes().values()))
+        self.assertEqual(out["status"], "ok")
+        usual, frozen = self.dump(), self.dump("--bn", "frozen")
+        for name in ("kappa", "trace", "frozen_trace_all"):
+            self.assertEqual(out[name], usual[name])
+        self.assertEqual(out["frozen_kappa"], frozen["kappa"])
+        self.assertTrue((out["gram"] == usual["gram"]).all())
+
+    def test_labels(self):
+        """Kernel ridge regression learns from them, and the loss has them where nasi.labels = true."""
+        y = np.arange(test_eval.N) % test_eval.CLASSES
+
+        def labelled(labels, *more):
+            with h5py.File(self.path("y.h5"), "w") as f:
+                f["y"] = labels
+            return ("--metrics", "ntk_ridge,nasi", "--labels", self.path("y.h5") + ":/y", *more)
+
+        out = self.dump(*labelled(y))
+        self.assertTrue(np.isfinite(out["frozen_ridge_loss"]))
+        self.assertNotIn("regions", out)
+        other = self.dump(*labelled((y + 1) % test_eval.CLASSES))
+        self.assertEqual(other["nasi_trace"], out["nasi_trace"])  # labels are drawn, whichever are given
+        self.assertNotEqual(other["frozen_ridge_loss"], out["frozen_ridge_loss"])
+        true = self.dump(*labelled(y, "--set", "nasi.labels=true"))["nasi_trace"]
+        # A classifier that is sure of the labels 0 has no gradient with them, and one of 1 a large one with others.
+        self.weights["classifier.bias"] = np.array([1000.0, 0, 0])
+        self.weights["classifier.weight"] *= 0
+        sure = self.dump(*labelled(0 * y, "--set", "nasi.labels=true"))["nasi_trace"]
+        wrong = self.dump(*labelled(0 * y + 1, "--set", "nasi.labels=true"))["nasi_trace"]
+        self.assertEqual((sure, true > 0, wrong > 1), (0, True, True))
+        self.fails(1, ["y.h5:/y", f"expected {test_eval.N} integers"], self.foreign(*labelled(y[1:])))
+        self.fails(1, ["y.h5:/y", f"expected {test_eval.N} integers"], self.foreign(*labelled(y + 0.5)))
+        self.fails(1, ["label 3 at 2", "from 0 to 2"], self.foreign(*labelled(y + 1)))
+        self.fails(2, ["--labels needs --metrics"], self.foreign(*labelled(y)[2:]))
+        self.fails(2, ["kapa"], self.foreign("--metrics", "kapa"))
+
+
+if __name__ == "__main__":
+    unittest.main(argv=["test_eval_metrics"])
