@@ -151,6 +151,99 @@ static void options_format_tells_its_length(UNUSED void **state)
     assert_memory_equal(cut, text, sizeof cut - 2);
 }
 
+// ---- keys that the user names ----------------------------------------------------------------
+
+struct names {
+    uint64_t number;
+    char line[ASSAY_TEXT_MAX];
+    char text[ASSAY_TEXT_MAX];
+};
+
+static const struct assay_opt named[] = {
+    {"one", "number", "", ASSAY_OPT_U64, offsetof(struct names, number), "4", 2, 64, NULL},
+    {"own", "NAME", "", ASSAY_OPT_NAMED, offsetof(struct names, line), "", 0, 0, NULL},
+    {"two", "text", "", ASSAY_OPT_TEXT, offsetof(struct names, text), "", 0, 0, NULL},
+    {.name = NULL},
+};
+
+static void set_name(struct names *o, const char *name, const char *value)
+{
+    struct assay_err err = {0};
+    if (assay_opts_set(named, o, "own", name, value, "t", &err) < 0) fail_msg("%s", err.text);
+}
+
+static void assert_formats_as(const struct names *o, const char *expected)
+{
+    char text[2 * ASSAY_TEXT_MAX];
+    assert_int_equal(assay_opts_format(named, o, text, sizeof text), strlen(expected));
+    assert_string_equal(text, expected);
+}
+
+static void named_keys_keep_their_order_and_may_go(UNUSED void **state)
+{
+    struct names o;
+    memset(&o, 0xff, sizeof o);
+    assay_opts_defaults(named, &o);
+    assert_formats_as(&o, "[one]\nnumber = 4\n\n[two]\ntext = \n");
+    set_name(&o, "b", "x = [y] # = z");
+    set_name(&o, "a_1", "2");
+    set_name(&o, "b", "3");
+    assert_formats_as(&o, "[one]\nnumber = 4\n\n[own]\nb = 3\na_1 = 2\n\n[two]\ntext = \n");
+    set_name(&o, "b", "x = [y] # = z");
+    const char *at = o.line;
+    char name[ASSAY_NAME_MAX], value[ASSAY_TEXT_MAX];
+    assert_true(assay_opts_named(&at, name, value));
+    assert_string_equal(name, "b");
+    assert_string_equal(value, "x = [y] # = z");
+    assert_true(assay_opts_named(&at, name, value));
+    assert_string_equal(name, "a_1");
+    assert_false(assay_opts_named(&at, name, value));
+    set_name(&o, "b", "");
+    set_name(&o, "never", "");
+    set_name(&o, "a_1", "");
+    assert_string_equal(o.line, "");
+}
+
+static void named_keys_refuse_and_keep_what_stood(UNUSED void **state)
+{
+    char name[ASSAY_NAME_MAX + 1] = "", value[ASSAY_TEXT_MAX + 1] = "", half[ASSAY_TEXT_MAX / 2];
+    memset(name, 'n', sizeof name - 1);
+    memset(value, 'v', sizeof value - 1);
+    memset(half, 'h', sizeof half);
+    half[sizeof half - 1] = '\0';
+    const struct {
+        const char *name, *value, *expected;
+    } bad[] = {
+        {"", "1", "a name of letters"},
+        {"a b", "1", "a name of letters"},
+        {"1a", "1", "no digit first"},
+        {"a.b", "1", "a name of letters"},
+        {"a=b", "1", "a name of letters"},
+        {name, "1", "at most 63"},
+        {"a", "x\ny = 2", "control"},
+        {"a", " 1", "blanks"},
+        {"a", value, "a shorter text"},
+        {"a", value + 1, "at most 1023 bytes in all lines"},
+        {"a", half, "at most 1023 bytes in all lines"},
+    };
+    struct names o, before;
+    memset(&o, 0, sizeof o);
+    assay_opts_defaults(named, &o);
+    set_name(&o, "first", half);
+    set_name(&o, "last", "1");
+    before = o;
+    for (unsigned i = 0; i < ASSAY_LEN(bad); i++) {
+        struct assay_err err = {0};
+        assert_int_equal(assay_opts_set(named, &o, "own", bad[i].name, bad[i].value, "f:1", &err),
+                         ASSAY_ERR_CONFIG);
+        assert_memory_equal(&o, &before, sizeof o);
+        assert_ptr_equal(strstr(err.text, "f:1: own."), err.text);
+        assert_non_null(strstr(err.text, bad[i].expected));
+    }
+    set_name(&o, "first", "1");
+    set_name(&o, "a", half);
+}
+
 // ---- words ------------------------------------------------------------------------------------
 
 static void word_distance_is_a_metric(UNUSED void **state)
@@ -177,6 +270,8 @@ int main(void)
         cmocka_unit_test(options_name_the_nearest_key),
         cmocka_unit_test(options_round_trip),
         cmocka_unit_test(options_format_tells_its_length),
+        cmocka_unit_test(named_keys_keep_their_order_and_may_go),
+        cmocka_unit_test(named_keys_refuse_and_keep_what_stood),
         cmocka_unit_test(word_distance_is_a_metric),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,9 +195,11 @@ enum assay_opt_type {
     ASSAY_OPT_F64,
     ASSAY_OPT_BOOL,
     ASSAY_OPT_ENUM,
-    ASSAY_OPT_TEXT
+    ASSAY_OPT_TEXT,
+    ASSAY_OPT_NAMED // the only row of a section whose keys the user names
 };
 #define ASSAY_TEXT_MAX 1024
+#define ASSAY_NAME_MAX 64 // of a key that the user names, and of a column
 
 enum assay_opt_role {
     ASSAY_OPT_NUMBERS,      // determines numbers
@@ -208,7 +210,8 @@ enum assay_opt_role {
 struct assay_opt {
     const char *section, *name, *help;
     enum assay_opt_type
-        type; // field: uint64_t, double, bool, int (index of the choice), char[ASSAY_TEXT_MAX]
+        type; // field: uint64_t, double, bool, int (index of the choice), char[ASSAY_TEXT_MAX];
+              // of NAMED a char[ASSAY_TEXT_MAX] of lines "name = value", which is empty by default
     size_t offset;
     const char *def;     // default, as a user would write it
     double min, max;     // of numbers, inclusive; of TEXT, max > 0 is the field's size in bytes
@@ -236,7 +239,9 @@ struct assay_options {
 // Sets every field to its default. The table ends with a NULL name.
 void assay_opts_defaults(const struct assay_opt *table, void *object);
 // Sets one field; origin ("file.ini:12", "--set") opens the error text, which names the key, the
-// value seen and what is expected; an unknown key lists the nearest known one.
+// value seen and what is expected; an unknown key lists the nearest known one. In a section of
+// NAMED keys a name is letters, digits and underscores; a value replaces the one that stood there,
+// and an empty one takes the key away.
 int assay_opts_set(const struct assay_opt *table, void *object, const char *section,
                    const char *name, const char *value, const char *origin, struct assay_err *err);
 // The row that describes section.name, or NULL.
@@ -247,6 +252,9 @@ void assay_opts_value(const struct assay_opt *opt, const void *object, char *tex
 // The whole object as an INI text that sets it again; returns the length it needs (snprintf's
 // rule).
 size_t assay_opts_format(const struct assay_opt *table, const void *object, char *text, size_t cap);
+// Takes the next key off the lines of a NAMED field, in the order in which they were first set;
+// false: there is none. *at begins as the field.
+bool assay_opts_named(const char **at, char name[ASSAY_NAME_MAX], char value[ASSAY_TEXT_MAX]);
 
 // Edit distance of two words, for "did you mean": smaller is nearer.
 unsigned assay_word_distance(const char *a, const char *b);

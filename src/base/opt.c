@@ -10,7 +10,7 @@
 // One value on its way into a field.
 struct setting {
     const struct assay_opt *opt;
-    const char *value, *origin;
+    const char *name, *value, *origin; // name: the row's own, or of NAMED the user's
     struct assay_err *err;
 };
 
@@ -22,7 +22,7 @@ static size_t text_size(const struct assay_opt *opt)
 static int refuse(const struct setting *s, const char *expected)
 {
     return assay_err_set(s->err, ASSAY_ERR_CONFIG, "%s: %s.%s = '%.200s': expected %s", s->origin,
-                         s->opt->section, s->opt->name, s->value, expected);
+                         s->opt->section, s->name, s->value, expected);
 }
 
 // "a number of 32 or more", "a whole number from 1 to 64"
@@ -112,6 +112,8 @@ static bool text_is_plain(const char *text)
     return n == 0 || (text[0] != ' ' && text[n - 1] != ' ');
 }
 
+#define PLAIN "text without control characters, ' ;' or blanks at its ends"
+
 static int set_text(const struct setting *s, char *field)
 {
     const size_t n = strlen(s->value), size = text_size(s->opt);
@@ -121,11 +123,75 @@ static int set_text(const struct setting *s, char *field)
         snprintf(expected, sizeof expected, "at most %zu bytes, not %zu", size - 1, n);
         return refuse(s, expected);
     }
-    if (!text_is_plain(s->value))
-        return refuse(s, "text without control characters, ' ;' or blanks at its ends");
+    if (!text_is_plain(s->value)) return refuse(s, PLAIN);
     memcpy(field, s->value, n + 1);
     return ASSAY_OK;
 }
+
+// ---- keys that the user names -------------------------------------------------------------------
+#define NAMED_LINE (ASSAY_NAME_MAX + ASSAY_TEXT_MAX + sizeof " = \n")
+
+bool assay_opts_named(const char **at, char name[ASSAY_NAME_MAX], char value[ASSAY_TEXT_MAX])
+{
+    const char *line = *at, *from = strstr(line, " = "), *end = strchr(line, '\n');
+    if (!from || !end) return false;
+    snprintf(name, ASSAY_NAME_MAX, "%.*s", (int)(from - line), line);
+    from += strlen(" = ");
+    snprintf(value, ASSAY_TEXT_MAX, "%.*s", (int)(end - from), from);
+    *at = end + 1;
+    return true;
+}
+
+static bool is_name(const char *text)
+{
+    static const char digits[] = "0123456789";
+    static const char known[] = "0123456789_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    const size_t n = strlen(text);
+    return n && n < ASSAY_NAME_MAX && strspn(text, known) == n && !strchr(digits, text[0]);
+}
+
+// Behind the n bytes of the text, for which there is room; returns how many there are then.
+static size_t put_line(char *text, size_t cap, size_t n, const char *name, const char *value)
+{
+    return *value ? n + (size_t)snprintf(text + n, cap - n, "%s = %s\n", name, value) : n;
+}
+
+static int check_named(const struct setting *s)
+{
+    if (!is_name(s->name))
+        return assay_err_set(s->err, ASSAY_ERR_CONFIG,
+                             "%s: %s.%.100s: expected a name of letters, digits and underscores, "
+                             "at most %d, no digit first",
+                             s->origin, s->opt->section, s->name, ASSAY_NAME_MAX - 1);
+    if (!text_is_plain(s->value)) return refuse(s, PLAIN);
+    return strlen(s->value) < ASSAY_TEXT_MAX ? ASSAY_OK : refuse(s, "a shorter text");
+}
+
+static int set_named(const struct setting *s, char *field)
+{
+    char text[ASSAY_TEXT_MAX + NAMED_LINE], name[ASSAY_NAME_MAX], value[ASSAY_TEXT_MAX];
+    size_t n = 0;
+    bool placed = false;
+    ASSAY_TRY(check_named(s));
+    text[0] = '\0';
+    for (const char *at = field; assay_opts_named(&at, name, value);) {
+        const bool same = strcmp(name, s->name) == 0;
+        n = put_line(text, sizeof text, n, name, same ? s->value : value);
+        placed |= same;
+    }
+    if (!placed) n = put_line(text, sizeof text, n, s->name, s->value);
+    if (n >= ASSAY_TEXT_MAX) {
+        char expected[96];
+        snprintf(expected, sizeof expected, "at most %d bytes in all lines of [%s], not %zu",
+                 ASSAY_TEXT_MAX - 1, s->opt->section, n);
+        return refuse(s, expected);
+    }
+    memcpy(field, text, n);
+    field[n] = '\0';
+    return ASSAY_OK;
+}
+
+// ---- any key ------------------------------------------------------------------------------------
 
 static int set_field(const struct setting *s, void *object)
 {
@@ -141,6 +207,8 @@ static int set_field(const struct setting *s, void *object)
         return set_enum(s, field);
     case ASSAY_OPT_TEXT:
         return set_text(s, field);
+    case ASSAY_OPT_NAMED:
+        return set_named(s, field);
     }
     assay_bug(__FILE__, __LINE__, "option type");
 }
@@ -149,7 +217,8 @@ const struct assay_opt *assay_opts_find(const struct assay_opt *table, const cha
                                         const char *name)
 {
     for (const struct assay_opt *opt = table; opt->name; opt++) {
-        if (strcmp(opt->section, section) == 0 && strcmp(opt->name, name) == 0) return opt;
+        const bool any = opt->type == ASSAY_OPT_NAMED;
+        if (strcmp(opt->section, section) == 0 && (any || strcmp(opt->name, name) == 0)) return opt;
     }
     return NULL;
 }
@@ -180,7 +249,8 @@ int assay_opts_set(const struct assay_opt *table, void *object, const char *sect
 {
     const struct assay_opt *opt = assay_opts_find(table, section, name);
     if (!opt) return refuse_key(table, section, name, origin, err);
-    const struct setting s = {.opt = opt, .value = value, .origin = origin, .err = err};
+    const struct setting s = {
+        .opt = opt, .name = name, .value = value, .origin = origin, .err = err};
     return set_field(&s, object);
 }
 
@@ -188,7 +258,9 @@ void assay_opts_defaults(const struct assay_opt *table, void *object)
 {
     for (const struct assay_opt *opt = table; opt->name; opt++) {
         struct assay_err err = {0};
-        const struct setting s = {.opt = opt, .value = opt->def, .origin = "default", .err = &err};
+        const struct setting s = {
+            .opt = opt, .name = opt->name, .value = opt->def, .origin = "default", .err = &err};
+        if (opt->type == ASSAY_OPT_NAMED) *((char *)object + opt->offset) = '\0';
         if (set_field(&s, object) < 0) assay_bug(__FILE__, __LINE__, err.text);
     }
 }
@@ -223,9 +295,16 @@ void assay_opts_value(const struct assay_opt *opt, const void *object, char *tex
         format_choice(opt->choices, *(const int *)field, text, cap);
         break;
     case ASSAY_OPT_TEXT:
+    case ASSAY_OPT_NAMED:
         snprintf(text, cap, "%s", (const char *)field);
         break;
     }
+}
+
+// Puts the text behind the n bytes there, as far as it fits; returns how many there would be.
+static size_t append(char *text, size_t cap, size_t n, const char *more)
+{
+    return n + (size_t)snprintf(n < cap ? text + n : NULL, n < cap ? cap - n : 0, "%s", more);
 }
 
 size_t assay_opts_format(const struct assay_opt *table, const void *object, char *text, size_t cap)
@@ -233,15 +312,17 @@ size_t assay_opts_format(const struct assay_opt *table, const void *object, char
     size_t n = 0;
     const char *section = "";
     for (const struct assay_opt *opt = table; opt->name; opt++) {
-        char value[ASSAY_TEXT_MAX];
+        char value[ASSAY_TEXT_MAX], line[NAMED_LINE];
+        const bool named = opt->type == ASSAY_OPT_NAMED;
         assay_opts_value(opt, object, value, sizeof value);
+        if (named && !*value) continue;
         if (strcmp(section, opt->section) != 0) {
-            n += (size_t)snprintf(n < cap ? text + n : NULL, n < cap ? cap - n : 0, "%s[%s]\n",
-                                  n ? "\n" : "", opt->section);
+            snprintf(line, sizeof line, "%s[%s]\n", n ? "\n" : "", opt->section);
+            n = append(text, cap, n, line);
             section = opt->section;
         }
-        n += (size_t)snprintf(n < cap ? text + n : NULL, n < cap ? cap - n : 0, "%s = %s\n",
-                              opt->name, value);
+        snprintf(line, sizeof line, "%s = %s\n", opt->name, value);
+        n = append(text, cap, n, named ? value : line);
     }
     return n;
 }
