@@ -288,12 +288,15 @@ static void region_row(struct report *r, const char *code, const char *what)
 {
     enum { PATCHES = 3000, RUNS = 15 };
     const char *name = SAY("regions ms, %s", what);
-    const struct assay_protocol protocol = {.region_batch = 1000, .region_batches = 3};
+    const struct assay_regions_options o = {.batch = 1000, .batches = 3};
     const struct assay_metric *metric[ASSAY_METRICS_MAX];
     const struct assay_net thin = {.channels = 1, .cells = 1, .classes = 10, .thin = true};
     double out[3], ms[RUNS];
     char reason[ASSAY_METRIC_REASON];
     struct assay_err err;
+    struct assay_arena arena = {0};
+    struct assay_demand demand;
+    struct assay_plans *plans;
     struct assay_graph g;
     struct bench b;
     uint32_t n;
@@ -302,23 +305,25 @@ static void region_row(struct report *r, const char *code, const char *what)
     build_cell(&r->nb201, index_of(code), &thin, &g);
     open_bench(&b, r->kern, &g, 1, 1); // for its executor and parameters
     double *patches = normals("patches", PATCHES * 9);
-    struct assay_arena arena = {0};
-    for (int i = -1; i < RUNS; i++) {
-        assay_arena_reset(&arena);
-        struct assay_subject s = {.protocol = &protocol,
-                                  .thin = &g,
+    const struct assay_use use = {.metric = metric[0], .option = {&o}};
+    stop_on(assay_demand_make(&demand, NULL, &use, 1, NULL, &err), &err);
+    stop_on(assay_plans_create(&plans, r->kern, &err), &err);
+    for (int i = -1; i < RUNS; i++, assay_arena_reset(&arena)) {
+        struct assay_subject s = {.demand = &demand,
+                                  .graph = {NULL, &g},
                                   .exec = b.exec,
-                                  .theta_thin = b.theta,
-                                  .n_patch = PATCHES,
-                                  .patches = patches,
+                                  .plans = plans,
+                                  .theta = (const double *const *)&b.theta,
+                                  .given = &(struct assay_given){.x = patches},
                                   .arena = &arena};
         const double start = assay_clock_thread();
-        stop_on(metric[0]->measure(&s, out, NULL, reason, &err), &err);
+        stop_on(assay_subject_measure(&s, &demand.use[0], out, NULL, reason, &err), &err);
         if (i >= 0) ms[i] = 1e3 * (assay_clock_thread() - start);
     }
     print_row(r, name, median(ms, RUNS), AT_MOST, 3,
               SAY("%s: %d patches, %.0f regions, counted exactly", code, PATCHES, out[0]));
     assay_arena_finish(&arena);
+    assay_plans_destroy(plans);
     free(patches);
     close_bench(&b);
     assay_graph_free(&g);

@@ -3,7 +3,7 @@
 #include "subject.h"
 
 #include "kern/table.h"
-#include "metric/memo.h"
+#include "metric/subject.h"
 
 static void set_classes(struct fixture *f, uint32_t classes)
 {
@@ -14,7 +14,9 @@ static void set_classes(struct fixture *f, uint32_t classes)
     free(f->theta_net);
     f->protocol.classes = classes;
     build(f, index, false, &f->net, &f->theta_net);
-    f->subject.theta_net = f->theta_net;
+    free(f->theta_literal);
+    f->theta_literal = draw_theta(&f->literal);
+    choose_all(f);
 }
 
 // ---- many classes -------------------------------------------------------------------------------
@@ -43,7 +45,7 @@ static void count_passes(struct fixture *f, const struct assay_kern *rung)
 // The squared norm of each row of the whole Jacobian, added in their order.
 static double sum_of_rows(struct fixture *f, uint32_t classes)
 {
-    const size_t p = f->net.n_theta, rows = (size_t)f->subject.n_image * classes;
+    const size_t p = f->net.n_theta, rows = (size_t)f->n_image * classes;
     double *jac = malloc(rows * p * sizeof *jac), *cot = calloc(classes, classes * sizeof *cot);
     struct assay_err err = {0};
     double trace = 0.0;
@@ -52,8 +54,7 @@ static double sum_of_rows(struct fixture *f, uint32_t classes)
     for (size_t k = 0; k < classes; k++) cot[k * classes + k] = 1.0;
     const struct assay_plan *plan;
     assert_int_equal(
-        assay_plans_get(f->plans, &f->net, f->subject.n_image, &assay_want_gradients, &plan, &err),
-        0);
+        assay_plans_get(f->plans, &f->net, f->n_image, &assay_want_gradients, &plan, &err), 0);
     assert_int_equal(assay_exec_bind(f->exec, plan, 0, &err), 0);
     assay_exec_forward(f->exec, f->theta_net, f->images);
     assay_exec_jacobian(f->exec, ASSAY_BN_FROZEN, cot, classes, 0, rows, p, jac, p);
@@ -73,15 +74,14 @@ static void assert_trace_by_tiles(struct fixture *f, uint32_t classes, uint32_t 
     set_classes(f, classes);
     const double expected = sum_of_rows(f, classes);
     for (int outputs = ASSAY_OUTPUTS_SUM; outputs <= ASSAY_OUTPUTS_ALL; outputs++) {
-        const struct assay_metric *trace = find("ntk_trace");
         struct assay_need need;
         struct assay_err err = {0};
-        f->protocol.ntk_outputs = outputs;
-        assert_int_equal(assay_subject_need(&f->subject, &trace, 1, &need, &err), ASSAY_OK);
-        restart(f);
+        set(f, "ntk", "outputs", outputs == ASSAY_OUTPUTS_SUM ? "sum" : "all");
+        choose_one(f, "ntk_trace");
+        assert_int_equal(assay_subject_need(&f->subject, &need, &err), ASSAY_OK);
         passes = 0;
         assert_true(value(f, "ntk_trace") == expected);
-        assert_int_equal(passes, tiles(f->subject.n_image, ASSAY_IMAGES) * tiles(classes, cots));
+        assert_int_equal(passes, tiles(f->n_image, ASSAY_IMAGES) * tiles(classes, cots));
         assert_int_equal(need.scratch, f->arena.used);
     }
 }
@@ -97,7 +97,7 @@ static void the_trace_takes_a_pass_a_tile(void **state)
         if (!assay_kern_runnable(rung)) continue;
         count_passes(f, rung);
         for (size_t i = 0; i < ASSAY_LEN(classes) * ASSAY_LEN(images); i++) {
-            f->subject.n_image = images[i % ASSAY_LEN(images)];
+            f->n_image = images[i % ASSAY_LEN(images)];
             assert_trace_by_tiles(f, classes[i / ASSAY_LEN(images)], rung->cots);
         }
     }
@@ -159,7 +159,8 @@ static void the_kernel_of_one_class_is_that_of_the_first(void **state)
     for (int i = 0; i < 4; i++) {
         const enum assay_bn bn = i % 2 ? ASSAY_BN_FROZEN : ASSAY_BN_BATCH;
         double largest = 0.0;
-        f->protocol.ntk_outputs = i < 2 ? ASSAY_OUTPUTS_SUM : ASSAY_OUTPUTS_ALL;
+        set(f, "ntk", "outputs", i < 2 ? "sum" : "all");
+        choose_all(f);
         restart(f);
         copy_gram(f, bn, gram);
         for (size_t k = 0; k < N; k++) largest = fmax(largest, gram[k * N + k]);
@@ -185,14 +186,14 @@ static void one_class_has_no_loss(void **state)
     memset(f->label, 0, sizeof f->label);
     set_classes(f, 1);
     for (int labels = ASSAY_LABELS_TRUE; labels <= ASSAY_LABELS_RANDOM; labels++) {
-        f->protocol.nasi_labels = labels;
-        restart(f);
+        set(f, "nasi", "labels", labels == ASSAY_LABELS_TRUE ? "true" : "random");
+        choose_all(f);
         assert_int_equal(measure(f, "nasi", out, reason), ASSAY_VERDICT_DEGENERATE);
         assert_true(out[0] == 0.0);
         assert_non_null(strstr(reason, "one class"));
     }
-    f->protocol.nasi_labels = ASSAY_LABELS_NONE;
-    restart(f);
+    set(f, "nasi", "labels", "none");
+    choose_all(f);
     assert_true(value(f, "nasi") > 0.0);
     restart(f);
     assert_int_equal(measure(f, "ntk_ridge", out, reason), ASSAY_VERDICT_DEGENERATE);

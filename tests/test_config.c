@@ -17,6 +17,11 @@
         .section = (s), .name = (n), .value = (v), .origin = "test"                                \
     }
 
+static const struct assay_regions_options *regions(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_regions_options);
+}
+
 static void resolve(struct assay_config *config, const struct assay_setting *setting, size_t n)
 {
     struct assay_err err = {0};
@@ -94,20 +99,16 @@ static void presets_hold_the_published_protocols(UNUSED void **state)
 {
     struct assay_config code, paper;
     resolve(&code, &(struct assay_setting)SET("protocol", "name", "tenas-code"), 1);
-    assert_int_equal(assay_config_protocol(&code)->ntk_batch, 72);
-    assert_int_equal(assay_config_protocol(&code)->ntk_init, ASSAY_INIT_PYTORCH);
-    assert_int_equal(assay_config_protocol(&code)->region_batch *
-                         assay_config_protocol(&code)->region_batches,
-                     3000);
+    assert_int_equal(assay_config_ntk(&code)->batch, 72);
+    assert_int_equal(assay_config_ntk(&code)->init, ASSAY_INIT_PYTORCH);
+    assert_int_equal(regions(&code)->batch * regions(&code)->batches, 3000);
     assert_false(assay_config_protocol(&code)->redraw);
     assert_int_equal(assay_config_protocol(&code)->repeats, 3);
     resolve(&paper, &(struct assay_setting)SET("protocol", "name", "tenas-paper"), 1);
-    assert_int_equal(assay_config_protocol(&paper)->ntk_batch, 32);
-    assert_int_equal(assay_config_protocol(&paper)->ntk_init, ASSAY_INIT_KAIMING_FAN_OUT);
-    assert_int_equal(assay_config_protocol(&paper)->region_init, ASSAY_INIT_KAIMING_FAN_IN);
-    assert_int_equal(assay_config_protocol(&paper)->region_batch *
-                         assay_config_protocol(&paper)->region_batches,
-                     5000);
+    assert_int_equal(assay_config_ntk(&paper)->batch, 32);
+    assert_int_equal(assay_config_ntk(&paper)->init, ASSAY_INIT_KAIMING_FAN_OUT);
+    assert_int_equal(regions(&paper)->init, ASSAY_INIT_KAIMING_FAN_IN);
+    assert_int_equal(regions(&paper)->batch * regions(&paper)->batches, 5000);
     assert_true(assay_config_protocol(&paper)->redraw);
 }
 
@@ -120,7 +121,7 @@ static void spaces_have_their_own_sizes(UNUSED void **state)
     struct assay_config c;
     resolve(&c, s, 2);
     assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, "tenas-code");
-    assert_int_equal(assay_config_protocol(&c)->ntk_batch, 14);
+    assert_int_equal(assay_config_ntk(&c)->batch, 14);
     const struct assay_net net = assay_config_net(&c, false), cost = assay_config_cost_net(&c);
     assert_true(net.channels == 1 && net.cells == 2 && net.stem == 1 && !net.thin);
     assert_true(cost.channels == 36 && cost.cells == 20 && cost.stem == 3);
@@ -148,9 +149,9 @@ static void later_settings_win_and_presets_stand_below(UNUSED void **state)
     };
     struct assay_config c;
     resolve(&c, s, ASSAY_LEN(s));
-    assert_int_equal(assay_config_protocol(&c)->ntk_batch, 16);     // not the preset's 32
-    assert_int_equal(assay_config_protocol(&c)->region_batches, 5); // the last preset's
-    assert_int_equal(assay_config_protocol(&c)->ntk_init,
+    assert_int_equal(assay_config_ntk(&c)->batch, 16); // not the preset's 32
+    assert_int_equal(regions(&c)->batches, 5);         // the last preset's
+    assert_int_equal(assay_config_ntk(&c)->init,
                      ASSAY_INIT_KAIMING_FAN_OUT); // not the first's
     assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, "custom");
     resolve(&c, s, 2);

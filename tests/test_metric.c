@@ -48,10 +48,9 @@ static void regions_are_the_distinct_sign_patterns(void **state)
     double out[16];
     char reason[ASSAY_METRIC_REASON];
     size_t words;
-    struct assay_err err = {0};
     restart(f);
     assert_int_equal(measure(f, "regions", out, reason), ASSAY_VERDICT_OK);
-    assert_int_equal(assay_subject_signs(&f->subject, &signs, &words, &err), ASSAY_OK);
+    signs = assay_regions_patterns(&f->subject, use_of(f, "regions"), &words);
     assert_true(words >= 1);
     assert_int_equal((uint64_t)out[0], count_by_pairs(PATCHES, words, signs));
     assert_true(out[0] > PATCHES / 10.0);
@@ -59,26 +58,30 @@ static void regions_are_the_distinct_sign_patterns(void **state)
 }
 
 // Each batch has its own BN statistics, whatever stands beside it; the last one is short here.
+static const uint64_t *patterns(struct fixture *f, size_t *words)
+{
+    double out[16];
+    char reason[ASSAY_METRIC_REASON];
+    restart(f);
+    assert_int_equal(measure(f, "regions", out, reason), ASSAY_VERDICT_OK);
+    return assay_regions_patterns(&f->subject, use_of(f, "regions"), words);
+}
+
 static void a_bn_batch_does_not_see_the_others(void **state)
 {
     struct fixture *f = *state;
-    const uint64_t *signs;
-    struct assay_err err = {0};
     size_t words;
-    restart(f);
-    assert_int_equal(assay_subject_signs(&f->subject, &signs, &words, &err), ASSAY_OK);
+    const uint64_t *signs = patterns(f, &words);
     uint64_t *whole = malloc(PATCHES * words * sizeof *whole);
     assert_non_null(whole);
     memcpy(whole, signs, PATCHES * words * sizeof *whole);
     for (uint32_t first = 0; first < PATCHES; first += 100) {
-        restart(f);
-        f->subject.patches = f->patches + first * 9;
-        f->subject.n_patch = first == 200 ? 50 : 100;
-        assert_int_equal(assay_subject_signs(&f->subject, &signs, &words, &err), ASSAY_OK);
-        assert_memory_equal(signs, whole + first * words, f->subject.n_patch * words * 8);
+        f->n_patch = first == 200 ? 50 : 100;
+        choose_one(f, "regions");
+        f->given[0].x = f->patches + first * 9;
+        signs = patterns(f, &words);
+        assert_memory_equal(signs, whole + first * words, f->n_patch * words * 8);
     }
-    f->subject.patches = f->patches;
-    f->subject.n_patch = PATCHES;
     free(whole);
 }
 
@@ -117,18 +120,17 @@ static void a_memory_limit_fails_with_its_numbers(void **state)
 }
 
 // How many of the metrics fail for want of memory within a limit of the executor; no other failure.
-static uint32_t starved(struct fixture *f, const struct assay_metric *const *metric, uint32_t n,
-                        uint64_t limit)
+static uint32_t starved(struct fixture *f, uint64_t limit)
 {
     uint32_t failed = 0;
     restart(f);
     f->subject.memory_limit = limit;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < f->demand.n_use; i++) {
         struct assay_err err = {0};
         double out[16], spectrum[N];
         char reason[ASSAY_METRIC_REASON];
-        if (!metric[i]->measure) continue;
-        const int verdict = metric[i]->measure(&f->subject, out, spectrum, reason, &err);
+        const int verdict =
+            assay_subject_measure(&f->subject, &f->demand.use[i], out, spectrum, reason, &err);
         assert_true(verdict >= 0 || verdict == ASSAY_ERR_MEMORY);
         failed += verdict < 0;
     }
@@ -142,28 +144,34 @@ static void assert_need(struct fixture *f, const struct assay_metric *const *met
 {
     struct assay_err err = {0};
     struct assay_need need;
-    restart(f);
+    choose(f, metric, n, false);
     assay_plans_clear(f->plans);
-    assert_int_equal(assay_subject_need(&f->subject, metric, n, &need, &err), ASSAY_OK);
+    assert_int_equal(assay_subject_need(&f->subject, &need, &err), ASSAY_OK);
     const uint32_t made = assay_plans_made(f->plans);
-    assert_int_equal(starved(f, metric, n, need.exec), 0);
+    assert_int_equal(starved(f, need.exec), 0);
     assert_int_equal(assay_plans_made(f->plans), made);
     if (need.exec == 0) return;
     assert_int_equal(need.scratch, f->arena.used);
-    assert_true(starved(f, metric, n, need.exec - 1) > 0);
+    assert_true(starved(f, need.exec - 1) > 0);
 }
 
 // One for each shape, whoever asks, and however often.
 static void three_plans_serve_all(void **state)
 {
     struct fixture *f = *state;
-    uint32_t n = 0;
-    while (assay_metrics[n]) n++;
-    f->subject.n_nasi = N - 1;
-    f->subject.nasi_images = f->images + PIXELS;
-    f->subject.n_patch = (uint32_t)f->protocol.region_batch;
+    const struct assay_metric *metric[ASSAY_METRICS_MAX];
+    struct assay_err err = {0};
+    uint32_t n;
+    set(f, "ntk", "batch", "10");
+    set(f, "nasi", "batch", "9");
+    set(f, "regions", "batch", "50");
+    assert_int_equal(
+        assay_metrics_parse("ntk,ntk_frozen,ntk_trace,ntk_ridge,nasi,regions", metric, &n, &err),
+        ASSAY_OK);
+    choose(f, metric, n, true);
+    assay_plans_clear(f->plans);
     for (int repeat = 0; repeat < 3; repeat++) {
-        assert_int_equal(starved(f, assay_metrics, n, 0), 0);
+        assert_int_equal(starved(f, 0), 0);
         assert_int_equal(assay_plans_made(f->plans), 3);
     }
 }
@@ -198,7 +206,7 @@ static void the_order_of_metrics_decides_nothing(void **state)
 
 static void every_plug_in_is_complete(void **state)
 {
-    (void)state;
+    struct fixture *f = *state;
     const struct assay_protocol p = {.metrics = "ntk"};
     const char *seen[ASSAY_METRICS_MAX * 16];
     size_t n_seen = 0;
@@ -210,7 +218,9 @@ static void every_plug_in_is_complete(void **state)
         assert_ptr_equal(find(m->name), m);
         assert_true(strlen(m->help) > 0 && m->n_column > 0 && m->n_column <= 16);
         assert_true((m->count != NULL) != (m->measure != NULL));
-        m->describe(&p, text, sizeof text);
+        struct assay_use use = {.metric = m};
+        for (size_t t = 0; m->options[t]; t++) use.option[t] = options_of(f, m->options[t]);
+        assay_metric_describe(&use, &p, text, sizeof text);
         assert_true(strlen(text) > 0 && strlen(text) < sizeof text - 1);
         for (uint32_t c = 0; c < m->n_column; c++) {
             const struct assay_column *column = &m->column[c];
@@ -277,7 +287,7 @@ int main(void)
         LAW(memory_is_predicted),
         LAW(three_plans_serve_all),
         LAW(the_order_of_metrics_decides_nothing),
-        cmocka_unit_test(every_plug_in_is_complete),
+        LAW(every_plug_in_is_complete),
         cmocka_unit_test(a_list_of_metrics_is_a_set),
         LAW(cost_counts_the_literal_network),
     };

@@ -6,11 +6,9 @@ static void the_kernel_is_symmetric_and_positive(void **state)
 {
     struct fixture *f = *state;
     for (int bn = ASSAY_BN_BATCH; bn <= ASSAY_BN_FROZEN; bn++) {
-        const struct assay_kernel *kernel;
-        struct assay_err err = {0};
         double trace = 0.0, sum = 0.0;
         restart(f);
-        assert_int_equal(assay_subject_kernel(&f->subject, (enum assay_bn)bn, &kernel, &err), 0);
+        const struct assay_kernel *kernel = kernel_of(f, (enum assay_bn)bn);
         for (size_t i = 0; i < N; i++) {
             trace += kernel->gram[i * N + i];
             sum += kernel->eigenvalue[i];
@@ -42,10 +40,10 @@ static void permuting_the_batch_permutes_the_kernel(void **state)
     }
     for (int bn = ASSAY_BN_BATCH; bn <= ASSAY_BN_FROZEN; bn++) {
         restart(f);
-        f->subject.images = f->images;
+        f->given[0].x = f->images;
         copy_gram(f, (enum assay_bn)bn, before);
         restart(f);
-        f->subject.images = moved;
+        f->given[0].x = moved;
         copy_gram(f, (enum assay_bn)bn, after);
         double largest = 0.0;
         for (size_t i = 0; i < N * N; i++) largest = fmax(largest, fabs(before[i]));
@@ -56,7 +54,6 @@ static void permuting_the_batch_permutes_the_kernel(void **state)
             }
         }
     }
-    f->subject.images = f->images;
     free(moved);
 }
 
@@ -71,13 +68,12 @@ static void equal_images_make_the_kernel_degenerate(void **state)
     for (size_t i = 0; i < ASSAY_LEN(names); i++) {
         char reason[ASSAY_METRIC_REASON] = "";
         restart(f);
-        f->subject.images = twins;
+        f->given[0].x = twins;
         assert_int_equal(measure(f, names[i], out, reason), ASSAY_VERDICT_DEGENERATE);
         assert_true(isinf(out[0]) && out[0] > 0);
         assert_int_equal((int)out[5], N - 1);
         assert_non_null(strstr(reason, "rank 9 of 10"));
     }
-    f->subject.images = f->images;
     free(twins);
 }
 
@@ -88,7 +84,8 @@ static void the_columns_of_ntk_agree(void **state)
     char reason[ASSAY_METRIC_REASON];
     struct assay_err err = {0};
     restart(f);
-    assert_int_equal(find("ntk")->measure(&f->subject, out, spectrum, reason, &err), 0);
+    assert_int_equal(
+        assay_subject_measure(&f->subject, use_of(f, "ntk"), out, spectrum, reason, &err), 0);
     for (size_t i = 0; i < N; i++) sum += spectrum[i];
     for (size_t i = 0; i < N; i++) entropy -= spectrum[i] / sum * log(spectrum[i] / sum);
     assert_close(out[0], spectrum[N - 1] / spectrum[0], 1e-15);
@@ -115,7 +112,8 @@ static void nasi_without_labels_is_the_mean_row(void **state)
         expected += mean * mean;
     }
     restart(f);
-    f->protocol.nasi_labels = ASSAY_LABELS_NONE;
+    set(f, "nasi", "labels", "none");
+    choose_all(f);
     assert_close(value(f, "nasi"), expected, 1e-5);
     free(jac);
 }
@@ -157,7 +155,8 @@ static void nasi_is_the_slope_of_the_loss(void **state)
     for (size_t k = 0; k < p; k++) theta[k] = f->theta_net[k] - step * grad[k];
     const double down = cross_entropy(f, theta);
     restart(f);
-    f->protocol.nasi_labels = ASSAY_LABELS_TRUE;
+    set(f, "nasi", "labels", "true");
+    choose_all(f);
     assert_close(value(f, "nasi"), (up - down) / (2 * step), 1e-4);
     free(grad);
     free(theta);
@@ -187,16 +186,14 @@ static void the_kernel_of_sums_is_the_sum_of_blocks(void **state)
 {
     struct fixture *f = *state;
     for (int bn = ASSAY_BN_BATCH; bn <= ASSAY_BN_FROZEN; bn++) {
-        const struct assay_kernel *kernel;
-        struct assay_err err = {0};
         double gram[N * N], largest = 0.0;
-        restart(f);
-        f->protocol.ntk_outputs = ASSAY_OUTPUTS_SUM;
+        set(f, "ntk", "outputs", "sum");
+        choose_all(f);
         copy_gram(f, (enum assay_bn)bn, gram);
         for (size_t i = 0; i < N * N; i++) largest = fmax(largest, fabs(gram[i]));
-        restart(f);
-        f->protocol.ntk_outputs = ASSAY_OUTPUTS_ALL;
-        assert_int_equal(assay_subject_kernel(&f->subject, (enum assay_bn)bn, &kernel, &err), 0);
+        set(f, "ntk", "outputs", "all");
+        choose_all(f);
+        const struct assay_kernel *kernel = kernel_of(f, (enum assay_bn)bn);
         assert_int_equal(kernel->n, N * CLASSES);
         for (size_t i = 0; i < (size_t)N * CLASSES; i++) {
             for (size_t j = 0; j < (size_t)N * CLASSES; j++)
@@ -216,17 +213,17 @@ static void ridge_knows_what_it_has_seen(void **state)
     memcpy(f->images + N / 2 * PIXELS, f->images, N / 2 * PIXELS * sizeof *f->images);
     for (size_t i = 0; i < N; i++) f->label[i] = (i % (N / 2) + 1) % CLASSES;
     for (int outputs = ASSAY_OUTPUTS_SUM; outputs <= ASSAY_OUTPUTS_ALL; outputs++) {
-        f->protocol.ntk_outputs = outputs;
-        f->protocol.ridge_lambda = 1e-10;
-        restart(f);
+        set(f, "ntk", "outputs", outputs == ASSAY_OUTPUTS_SUM ? "sum" : "all");
+        set(f, "ridge", "lambda", "1e-10");
+        choose_all(f);
         assert_int_equal(measure(f, "ntk_ridge", out, reason), ASSAY_VERDICT_OK);
         assert_true(out[0] == 1.0 && out[1] < 1e-6);
-        f->protocol.ridge_lambda = 1e12;
+        set(f, "ridge", "lambda", "1e6");
         restart(f);
         assert_int_equal(measure(f, "ntk_ridge", out, reason), ASSAY_VERDICT_OK);
-        assert_close(out[1], 1.0 / CLASSES * (1 - 1.0 / CLASSES), 1e-6);
+        assert_close(out[1], 1.0 / CLASSES * (1 - 1.0 / CLASSES), 1e-5);
         f->label[N / 2]++; // another truth of an image that is predicted
-        f->protocol.ridge_lambda = 1e-10;
+        set(f, "ridge", "lambda", "1e-10");
         restart(f);
         assert_int_equal(measure(f, "ntk_ridge", out, reason), ASSAY_VERDICT_OK);
         assert_close(out[0], 0.8, 1e-12);

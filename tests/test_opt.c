@@ -160,9 +160,9 @@ struct names {
 };
 
 static const struct assay_opt named[] = {
-    {"one", "number", "", ASSAY_OPT_U64, offsetof(struct names, number), "4", 2, 64, NULL},
-    {"own", "NAME", "", ASSAY_OPT_NAMED, offsetof(struct names, line), "", 0, 0, NULL},
-    {"two", "text", "", ASSAY_OPT_TEXT, offsetof(struct names, text), "", 0, 0, NULL},
+    {"one", "number", "", ASSAY_OPT_U64, offsetof(struct names, number), "4", .min = 2, .max = 64},
+    {"own", "NAME", "", ASSAY_OPT_NAMED, offsetof(struct names, line), .def = ""},
+    {"two", "text", "", ASSAY_OPT_TEXT, offsetof(struct names, text), .def = ""},
     {.name = NULL},
 };
 

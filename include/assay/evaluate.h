@@ -28,6 +28,14 @@ static inline const struct assay_protocol *assay_config_protocol(const struct as
 {
     return assay_config_get(config, &assay_protocol_options);
 }
+static inline const struct assay_ntk_options *assay_config_ntk(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_ntk_options);
+}
+static inline const struct assay_nasi_options *assay_config_nasi(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_nasi_options);
+}
 static inline const struct assay_data_spec *assay_config_data(const struct assay_config *config)
 {
     return assay_config_get(config, &assay_data_options);
@@ -58,14 +66,21 @@ struct assay_columns {
     uint32_t n_metric, n_column;
     struct assay_column *column; // owned; the texts inside are static
     const char **protocol;       // owned
-    bool spectrum;               // one of the metrics fills a spectrum
+    uint32_t spectrum;           // eigenvalues of a record
 };
-// Rows of a candidate's kernel.
-uint32_t assay_kernel_rows(const struct assay_protocol *p);
 // Copies what it needs of config. An unknown metric is an error that lists the known ones.
 int assay_columns_create(struct assay_columns *columns, const struct assay_config *config,
                          bool counted, struct assay_err *err);
 void assay_columns_free(struct assay_columns *columns);
+// A metric with the options that a configuration, which is borrowed, has for it.
+struct assay_use assay_config_use(const struct assay_config *config,
+                                  const struct assay_metric *metric);
+// What the configured metrics that are measured want; freed by the caller. It borrows config.
+int assay_config_demand(const struct assay_config *config, struct assay_demand *demand,
+                        struct assay_err *err);
+// Whether every architecture is evaluated, not one for all that are the same network: as
+// configured, or because a metric counts what does not reach the output.
+bool assay_config_members(const struct assay_config *config);
 // The counted columns' n_column values of a network built at assay_config_cost_net's size.
 void assay_columns_count(const struct assay_columns *columns, const struct assay_graph *literal,
                          double *out);
@@ -123,12 +138,12 @@ int assay_evaluator_draw(struct assay_evaluator *e, const struct assay_draw *dra
                          const struct assay_data *data, struct assay_err *err);
 // NASI's mini-batch `number` of a seed: n images (n,c,image,image) and their labels, true or random
 // as the protocol says. Keyed by (seed, number) alone.
-int assay_draw_nasi_batch(const struct assay_protocol *p, const struct assay_data *data,
+int assay_draw_nasi_batch(const struct assay_config *config, const struct assay_data *data,
                           uint64_t seed, uint64_t number, uint32_t n, double *x, uint32_t *label,
                           struct assay_err *err);
 // Whether the data have the images, and the labels, that such a mini-batch is made of; an error
 // that names what is asked for otherwise.
-int assay_check_nasi_batch(const struct assay_protocol *p, const struct assay_data *data,
+int assay_check_nasi_batch(const struct assay_config *config, const struct assay_data *data,
                            struct assay_err *err);
 // The measured columns; borrowed from the evaluator.
 const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *e);
@@ -163,7 +178,8 @@ struct assay_foreign_case {
     uint64_t index;
     const struct assay_supernet *mask; // the supernet in place of architecture `index`, or NULL
     const char *weights, *batch;       // "file.h5:/group", "file.h5:/dataset"
-    const char *labels;                // "file.h5:/dataset" of the batch's labels, or NULL
+    const char *labels;                // "file.h5:/dataset" of the batch's labels, which stand for
+                                       // random ones, too; or NULL
     const char *metrics; // a list; NULL: kernel, traces and gradient of the sum of logits, or
                          // regions of the thin network
     int bn;              // enum assay_bn: whose kernel is shown, and which of both without metrics
@@ -179,14 +195,18 @@ struct assay_foreign {
     struct assay_protocol protocol;
     struct assay_arrays weights, batch, labels;
     struct assay_graph literal, folded;
-    const struct assay_graph *graph; // the one that is executed: thin networks literally
+
     struct assay_exec *exec;
     struct assay_plans *plans;
     struct assay_arena arena;
-    double *theta;                // of graph
-    uint32_t *label, *nasi_label; // (n) those of the batch, or 0; what the protocol makes of them
+    uint32_t *label; // (n) those of the batch, or random ones
     const struct assay_metric *metric[ASSAY_METRICS_MAX];
+    const char *lacks[ASSAY_METRICS_MAX]; // why a metric cannot be measured, or NULL
     uint32_t n_metric;
+    struct assay_demand demand;
+    const double *theta[ASSAY_DEMAND_PASSES];
+    struct assay_given given;
+
     // Results, borrowed from the arena.
     int verdict;
     char reason[ASSAY_REASON_MAX];

@@ -130,10 +130,11 @@ struct assay_signs {
     const struct assay_graph *graph;
     uint64_t *row; // (n, words)
     size_t words, bit, next;
+    uint32_t node;
 };
 // 64-bit words per image.
 size_t assay_sign_words(const struct assay_graph *g);
-// Of the next forward passes of g, each of which overwrites the last one's rows.
+// Of the next forward passes of g, which overwrite the rows of the images they show.
 struct assay_taps assay_signs_tap(struct assay_signs *signs, const struct assay_graph *g,
                                   uint64_t *row);
 
@@ -142,6 +143,8 @@ struct assay_taps assay_signs_tap(struct assay_signs *signs, const struct assay_
 // sqrt(2/fan); linear weights alike, biases 0. BN gamma 1, beta 0 in all. fan_out of a depthwise
 // convolution is C*k*k, as in PyTorch.
 enum assay_init { ASSAY_INIT_PYTORCH, ASSAY_INIT_KAIMING_FAN_OUT, ASSAY_INIT_KAIMING_FAN_IN };
+#define ASSAY_INIT_NAMES "pytorch|kaiming-fan-out|kaiming-fan-in" // as an option's choices
+const char *assay_init_name(enum assay_init init);
 // Every parameter is drawn from its own stream (seed, repeat, "weights", parameter name).
 void assay_init_params(const struct assay_graph *g, enum assay_init init, uint64_t seed,
                        uint64_t repeat, double *theta);

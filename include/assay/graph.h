@@ -37,6 +37,7 @@ struct assay_node {
     uint32_t groups;         // conv
     uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
     uint32_t c, h, w;        // output shape
+    uint32_t modules;        // of the reference network that it stands for; kept by no fold
     uint32_t param, n_param; // parameters: g->param[param .. param + n_param)
 };
 
@@ -80,8 +81,8 @@ void assay_graph_free(struct assay_graph *g);
 // Builders append one node and return its index. `name` is the PyTorch module name ("stem.0");
 // parameter names append ".weight" / ".bias". Output shapes follow PyTorch's rules (no ceil_mode);
 // one that does not work out is reported by assay_graph_finish. assay_graph_relu returns the
-// existing node when x already has one. Until then who builds reads the graph by assay_graph_shape
-// alone: an append that failed has made no node.
+// existing node when x already has one, which then stands for one module more. Until then who
+// builds reads the graph by assay_graph_shape alone: an append that failed has made no node.
 uint32_t assay_graph_input(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w);
 uint32_t assay_graph_zero(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w);
 uint32_t assay_graph_conv(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,

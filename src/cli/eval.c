@@ -125,7 +125,7 @@ static int measure(const struct view *v, struct assay_evaluator *e, const struct
                    struct assay_record *record, struct assay_err *err)
 {
     if (s->is_supernet) return assay_evaluate_supernet(e, &s->mask, record, err);
-    const bool itself = assay_config_evaluation(v->config)->members;
+    const bool itself = assay_config_members(v->config);
     const uint64_t what = itself ? s->index : assay_space_canonical(s->space, s->index);
     return assay_evaluate(e, what, record, err);
 }

@@ -8,26 +8,14 @@
 // ---- what the command line says -----------------------------------------------------------------
 static const char *const foreign_only[] = {"bn", "regions-batch", "network", "dump", "labels"};
 
-static int add_all_metrics(struct cli_settings *settings, struct assay_err *err)
-{
-    char list[ASSAY_TEXT_MAX] = "";
-    for (const struct assay_metric *const *m = assay_metrics; *m; m++) {
-        const size_t n = strlen(list);
-        snprintf(list + n, sizeof list - n, "%s%s", n ? "," : "", (*m)->name);
-    }
-    return cli_settings_add(settings, "run", "metrics", list, "--metrics all", err);
-}
-
 // --channels and its like are short for --set network.channels and stand over it.
 static int resolve(struct assay_config *config, const struct cli_args *args, struct assay_err *err)
 {
     struct cli_settings settings = {0};
-    const char *file = cli_value(args, "config"), *metrics = cli_value(args, "metrics");
+    const char *file = cli_value(args, "config");
     int status = file ? cli_settings_read(&settings, file, err) : ASSAY_OK;
     if (status >= 0) status = cli_settings_set(&settings, args, err);
     if (status >= 0) status = cli_settings_short(&settings, args, err);
-    if (status >= 0 && metrics && strcmp(metrics, "all") == 0)
-        status = add_all_metrics(&settings, err);
     if (status >= 0)
         status = cli_settings_add(&settings, "space", "name", args->position[0], "SPACE", err);
     if (status >= 0)

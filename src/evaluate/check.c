@@ -18,45 +18,49 @@ static int check_metrics(char *list, struct assay_err *err)
     return ASSAY_OK;
 }
 
-static bool wants_true_labels(const struct assay_protocol *p)
+static bool wants_true_labels(const struct assay_config *config)
 {
-    const struct assay_metric *chosen[ASSAY_METRICS_MAX];
-    unsigned needs = 0;
-    uint32_t n = 0;
-    if (assay_metrics_parse(p->metrics, chosen, &n, NULL) < 0) return true;
-    for (uint32_t i = 0; i < n; i++) needs |= chosen[i]->needs;
-    return needs & ASSAY_NEEDS_LABELS ||
-           (needs & ASSAY_NEEDS_NASI && p->nasi_labels == ASSAY_LABELS_TRUE);
+    struct assay_demand demand;
+    bool wanted = false;
+    if (assay_config_demand(config, &demand, NULL) < 0) return true;
+    for (uint32_t i = 0; i < demand.n_input; i++)
+        wanted |= demand.input[i].label[ASSAY_LABELS_TRUE];
+    assay_demand_free(&demand);
+    return wanted;
 }
 
 // One output is meant, and no data set has one class; with fewer outputs than classes otherwise
 // their number was forgotten.
-static int check_data(const struct assay_protocol *p, int source, struct assay_err *err)
+static int check_data(const struct assay_config *config, struct assay_err *err)
 {
     static const struct {
         const char *name;
         uint64_t classes;
     } need[] = {{"gaussian", 1}, {"cifar10", 10}, {"cifar100", 100}, {"hdf5", 1}};
-    if (p->classes == 1 && !wants_true_labels(p)) return ASSAY_OK;
-    if (p->classes < need[source].classes)
+    const int source = assay_config_data(config)->source;
+    const uint64_t classes = assay_config_protocol(config)->classes;
+    if (classes == 1 && !wants_true_labels(config)) return ASSAY_OK;
+    if (classes < need[source].classes)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "network.classes = %" PRIu64 ": data.source = %s has %" PRIu64
                              " classes",
-                             p->classes, need[source].name, need[source].classes);
+                             classes, need[source].name, need[source].classes);
     return ASSAY_OK;
 }
 
 // LAPACK and ScaLAPACK count in 32 bits.
-static int check_kernel(const struct assay_protocol *p, struct assay_err *err)
+static int check_kernel(const struct assay_config *config, struct assay_err *err)
 {
     enum { ROWS_MOST = 200000 };
-    const uint64_t rows = p->ntk_batch * (p->ntk_outputs == ASSAY_OUTPUTS_ALL ? p->classes : 1);
+    const struct assay_ntk_options *o = assay_config_get(config, &assay_ntk_options);
+    const uint64_t classes = assay_config_protocol(config)->classes,
+                   rows = o->batch * (o->outputs == ASSAY_OUTPUTS_ALL ? classes : 1);
     if (rows <= ROWS_MOST) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_CONFIG,
                          "ntk.batch = %" PRIu64
                          " with ntk.outputs = all and network.classes = %" PRIu64
                          ": a kernel of %" PRIu64 " rows, expected at most %d",
-                         p->ntk_batch, p->classes, rows, ROWS_MOST);
+                         o->batch, classes, rows, ROWS_MOST);
 }
 
 static int check_space(const char *name, struct assay_err *err)
@@ -96,8 +100,8 @@ static int check(struct assay_config *config, struct assay_err *err)
                              ": expected a multiple of 4 (two stages of stride 2)",
                              p->image);
     ASSAY_TRY(check_metrics(p->metrics, err));
-    ASSAY_TRY(check_kernel(p, err));
-    ASSAY_TRY(check_data(p, data->source, err));
+    ASSAY_TRY(check_kernel(config, err));
+    ASSAY_TRY(check_data(config, err));
     name_honestly(config, p);
     return ASSAY_OK;
 }
@@ -108,16 +112,17 @@ static int bring_space(struct assay_config *config, struct assay_err *err)
 {
     const struct assay_space_kind *kind = assay_space_find(assay_config_evaluation(config)->space);
     struct assay_protocol *p = assay_config_edit(config, &assay_protocol_options);
+    struct assay_cost_options *cost = assay_config_edit(config, &assay_cost_options);
     (void)err;
     if (!kind) return ASSAY_OK; // check says so
     p->channels = kind->search.channels;
     p->cells = kind->search.cells;
     p->macro = (int)kind->search.macro;
     p->stem = kind->search.stem;
-    p->cost_channels = kind->full.channels;
-    p->cost_cells = kind->full.cells;
-    p->cost_macro = (int)kind->full.macro;
-    p->cost_stem = kind->full.stem;
+    cost->channels = kind->full.channels;
+    cost->cells = kind->full.cells;
+    cost->macro = (int)kind->full.macro;
+    cost->stem = kind->full.stem;
     return ASSAY_OK;
 }
 
@@ -135,6 +140,9 @@ void assay_evaluate_vocabulary(struct assay_vocabulary *v)
     assay_vocabulary_add(v, &assay_protocol_options);
     assay_vocabulary_add(v, &assay_evaluation_options);
     assay_vocabulary_add(v, &assay_data_options);
+    const struct assay_options *metric[ASSAY_METRIC_OPTIONS_MAX];
+    const uint32_t n = assay_metric_options(metric);
+    for (uint32_t i = 0; i < n; i++) assay_vocabulary_add(v, metric[i]);
     assay_vocabulary_add_source(v, &space);
     assay_vocabulary_add_source(v, &preset);
     assay_vocabulary_add_check(v, check);

@@ -16,11 +16,20 @@ static void describe_data(const struct assay_data_spec *spec, char *text, size_t
              spec->normalise && !generated ? " normalised" : "");
 }
 
-static char *protocol_text(const struct assay_metric *metric, const struct assay_config *config)
+struct assay_use assay_config_use(const struct assay_config *config,
+                                  const struct assay_metric *metric)
+{
+    struct assay_use use = {.metric = metric};
+    for (size_t i = 0; metric->options[i]; i++)
+        use.option[i] = assay_config_get(config, metric->options[i]);
+    return use;
+}
+
+static char *protocol_text(const struct assay_use *use, const struct assay_config *config)
 {
     char text[PROTOCOL_MAX];
-    metric->describe(assay_config_protocol(config), text, sizeof text);
-    if (metric->needs) {
+    assay_metric_describe(use, assay_config_protocol(config), text, sizeof text);
+    if (use->metric->passes) {
         const size_t used = strlen(text);
         describe_data(assay_config_data(config), text + used, sizeof text - used);
     }
@@ -31,18 +40,29 @@ static char *protocol_text(const struct assay_metric *metric, const struct assay
 static int append(struct assay_columns *columns, const struct assay_metric *metric,
                   const struct assay_config *config, struct assay_err *err)
 {
+    const struct assay_use use = assay_config_use(config, metric);
     columns->metric[columns->n_metric++] = metric;
-    columns->spectrum |= metric->spectrum;
     for (uint32_t i = 0; i < metric->n_column; i++) {
         const uint32_t at = columns->n_column;
         columns->column[at] = metric->column[i];
-        columns->protocol[at] = protocol_text(metric, config);
+        columns->protocol[at] = protocol_text(&use, config);
         if (!columns->protocol[at]) {
             return assay_err_set(err, ASSAY_ERR_MEMORY, "columns: no memory left");
         }
         columns->n_column++;
     }
     return ASSAY_OK;
+}
+
+// Eigenvalues of a record.
+static uint32_t spectrum_of(const struct assay_metric *metric, const struct assay_config *config)
+{
+    struct assay_pass pass[ASSAY_METRIC_PASSES];
+    const struct assay_protocol *p = assay_config_protocol(config);
+    const struct assay_use use = assay_config_use(config, metric);
+    if (!metric->spectrum) return 0;
+    metric->passes(&use, p, pass);
+    return (uint32_t)assay_kernel_rows(&pass[0], pass[0].input.n, p->classes);
 }
 
 static int fill(struct assay_columns *columns, const struct assay_config *config, bool counted,
@@ -58,16 +78,35 @@ static int fill(struct assay_columns *columns, const struct assay_config *config
         return assay_err_set(err, ASSAY_ERR_MEMORY, "columns: no memory left");
     }
     for (uint32_t i = 0; i < n; i++) {
-        if ((chosen[i]->count != NULL) == counted) {
-            ASSAY_TRY(append(columns, chosen[i], config, err));
-        }
+        if ((chosen[i]->count != NULL) != counted) continue;
+        ASSAY_TRY(append(columns, chosen[i], config, err));
+        columns->spectrum += spectrum_of(chosen[i], config);
     }
     return ASSAY_OK;
 }
 
-uint32_t assay_kernel_rows(const struct assay_protocol *p)
+int assay_config_demand(const struct assay_config *config, struct assay_demand *demand,
+                        struct assay_err *err)
 {
-    return (uint32_t)(p->ntk_batch * (p->ntk_outputs == ASSAY_OUTPUTS_ALL ? p->classes : 1));
+    const struct assay_metric *chosen[ASSAY_METRICS_MAX];
+    struct assay_use use[ASSAY_METRICS_MAX];
+    uint32_t n, n_use = 0;
+    ASSAY_TRY(assay_metrics_parse(assay_config_protocol(config)->metrics, chosen, &n, err));
+    for (uint32_t i = 0; i < n; i++) {
+        if (chosen[i]->measure) use[n_use++] = assay_config_use(config, chosen[i]);
+    }
+    return assay_demand_make(demand, assay_config_protocol(config), use, n_use, NULL, err);
+}
+
+bool assay_config_members(const struct assay_config *config)
+{
+    const struct assay_metric *chosen[ASSAY_METRICS_MAX];
+    bool members = assay_config_evaluation(config)->members;
+    uint32_t n = 0;
+    if (assay_metrics_parse(assay_config_protocol(config)->metrics, chosen, &n, NULL) < 0) n = 0;
+    for (uint32_t i = 0; i < n; i++)
+        members |= chosen[i]->measure && chosen[i]->scope == ASSAY_SCOPE_LITERAL;
+    return members;
 }
 
 int assay_columns_create(struct assay_columns *columns, const struct assay_config *config,

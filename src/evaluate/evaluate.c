@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inputs.h"
+#include "networks.h"
 
 #include "assay/la.h"
 
@@ -11,69 +12,29 @@ _Static_assert(ASSAY_METRIC_REASON <= ASSAY_REASON_MAX, "a metric's reason fits 
 
 struct assay_evaluator {
     const struct assay_config *config; // borrowed
-    const struct assay_space *space;   // borrowed
     struct assay_exec *exec;
-    struct assay_plans *plans; // of net and thin
-    struct assay_graph literal, net, thin;
+    struct assay_plans *plans; // of the networks
     struct assay_columns columns;
     struct assay_schema schema;
-    unsigned needs; // of all metrics, enum assay_needs
+    struct assay_demand demand;
+    struct networks networks;
     struct inputs inputs;
-    struct assay_draw draw;      // of inputs and weights
+    struct assay_draw draw; // of inputs and weights
+    const double *theta[ASSAY_DEMAND_PASSES];
     const struct assay_pla *pla; // borrowed; NULL: alone
     struct assay_held held;
     struct assay_arena arena; // scratch of one repeat
 };
 
-// ---- networks -----------------------------------------------------------------------------------
-static int build_folded(struct assay_evaluator *e, uint64_t index,
-                        const struct assay_supernet *mask, bool thin, struct assay_graph *folded,
-                        struct assay_err *err)
-{
-    const struct assay_net size = assay_config_net(e->config, thin);
-    ASSAY_TRY(mask ? assay_space_build_supernet(e->space, mask, &size, &e->literal, err)
-                   : assay_space_build(e->space, index, &size, &e->literal, err));
-    return assay_graph_fold(&e->literal, true, folded, NULL, err);
-}
-
-// Builds what the metrics need, of an architecture or of a supernet; *dead: one of the networks
-// does not depend on its input.
 static int build_networks(struct assay_evaluator *e, uint64_t index,
                           const struct assay_supernet *mask, bool *dead, struct assay_err *err)
 {
-    *dead = false;
+    const struct assay_graph *graph[ASSAY_NETWORKS];
     assay_plans_clear(e->plans);
-    if (e->needs & ASSAY_NEEDS_NET) {
-        ASSAY_TRY(build_folded(e, index, mask, false, &e->net, err));
-        *dead |= assay_graph_is_dead(&e->net);
-    }
-    if (e->needs & ASSAY_NEEDS_THIN) {
-        ASSAY_TRY(build_folded(e, index, mask, true, &e->thin, err));
-        *dead |= assay_graph_is_dead(&e->thin);
-    }
-    return ASSAY_OK;
-}
-
-// Weights of one repeat, for what the metrics need. The thin network draws from its own seed: the
-// two networks share parameter names, and kappa and regions are meant to be independent.
-static int draw_weights(struct assay_evaluator *e, uint64_t repeat, struct assay_subject *s,
-                        struct assay_err *err)
-{
-    const struct assay_protocol *p = assay_config_protocol(e->config);
-    const uint64_t seed = e->draw.seed, drawn = e->draw.weights + (p->redraw ? repeat : 0);
-    double *net = assay_arena_alloc(&e->arena, e->net.n_theta * sizeof *net);
-    double *thin = assay_arena_alloc(&e->arena, e->thin.n_theta * sizeof *thin);
-    if (!net || !thin) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for weights");
-    if (e->needs & ASSAY_NEEDS_NET) {
-        assay_init_params(&e->net, (enum assay_init)p->ntk_init, seed, drawn, net);
-    }
-    if (e->needs & ASSAY_NEEDS_THIN) {
-        assay_init_params(&e->thin, (enum assay_init)p->region_init, assay_hash64("thin", 4, seed),
-                          drawn, thin);
-    }
-    s->theta_net = net;
-    s->theta_thin = thin;
-    return ASSAY_OK;
+    ASSAY_TRY(networks_build(&e->networks, index, mask, dead, err));
+    for (int i = 0; i < ASSAY_NETWORKS; i++)
+        graph[i] = networks_graph(&e->networks, (enum assay_network)i);
+    return assay_demand_taps(&e->demand, graph, err);
 }
 
 // ---- verdicts -----------------------------------------------------------------------------------
@@ -105,31 +66,20 @@ static void fill_nan(size_t n, double *v)
 }
 
 // ---- memory -------------------------------------------------------------------------------------
-static uint64_t graph_bytes(const struct assay_graph *g)
-{
-    return g->cap_node * sizeof *g->node + g->cap_in * (sizeof *g->in + sizeof *g->coef) +
-           g->cap_param * sizeof *g->param + g->cap_text + g->cap_scratch * sizeof *g->scratch;
-}
-
 static struct assay_subject make_subject(struct assay_evaluator *e, uint64_t repeat)
 {
-    const struct repeat_inputs *in = &e->inputs.repeat[repeat];
-    return (struct assay_subject){.protocol = assay_config_protocol(e->config),
-                                  .net = &e->net,
-                                  .thin = &e->thin,
-                                  .exec = e->exec,
-                                  .plans = e->plans,
-                                  .n_image = e->inputs.n_image,
-                                  .n_nasi = e->inputs.n_nasi,
-                                  .n_patch = e->inputs.n_patch,
-                                  .images = in->images,
-                                  .image_label = in->image_label,
-                                  .nasi_images = in->nasi_images,
-                                  .nasi_label = in->nasi_label,
-                                  .patches = in->patches,
-                                  .arena = &e->arena,
-                                  .pla = e->pla,
-                                  .team = assay_pla_size(e->pla)};
+    struct assay_subject s = {.protocol = assay_config_protocol(e->config),
+                              .demand = &e->demand,
+                              .exec = e->exec,
+                              .plans = e->plans,
+                              .theta = e->theta,
+                              .given = inputs_of(&e->inputs, repeat),
+                              .arena = &e->arena,
+                              .pla = e->pla,
+                              .team = assay_pla_size(e->pla)};
+    for (int i = 0; i < ASSAY_NETWORKS; i++)
+        s.graph[i] = networks_graph(&e->networks, (enum assay_network)i);
+    return s;
 }
 
 // Of the networks just built, for a rank of a team; *scratch: the sum of the arena's blocks.
@@ -141,15 +91,13 @@ static int need_memory(struct assay_evaluator *e, int team, bool dead, struct as
     struct assay_need need = {0};
     *scratch = 0;
     if (!dead) {
-        ASSAY_TRY(assay_subject_need(&s, e->columns.metric, e->columns.n_metric, &need, err));
-        *scratch = need.scratch + assay_arena_block(e->net.n_theta * sizeof(double)) +
-                   assay_arena_block(e->thin.n_theta * sizeof(double));
+        ASSAY_TRY(assay_subject_need(&s, &need, err));
+        *scratch = need.scratch + networks_weight_bytes(&e->networks);
     }
     *memory = (struct assay_memory){.exec = need.exec,
                                     .scratch = assay_arena_footprint(*scratch) + need.buffers,
                                     .inputs = assay_arena_held(&e->inputs.arena),
-                                    .graphs = graph_bytes(&e->literal) + graph_bytes(&e->net) +
-                                              graph_bytes(&e->thin)};
+                                    .graphs = networks_bytes(&e->networks)};
     memory->total = memory->exec + memory->scratch + memory->inputs + memory->graphs;
     return ASSAY_OK;
 }
@@ -195,13 +143,14 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
 }
 
 // ---- one candidate ------------------------------------------------------------------------------
-static int measure(struct assay_subject *s, const struct assay_metric *metric, double *out,
+static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
                    double *spectrum, struct assay_record *record, struct assay_err *err)
 {
+    const struct assay_metric *metric = use->metric;
     struct assay_err failure = {0};
     char reason[ASSAY_METRIC_REASON] = "";
     const int verdict =
-        metric->measure(s, out, metric->spectrum ? spectrum : NULL, reason, &failure);
+        assay_subject_measure(s, use, out, metric->spectrum ? spectrum : NULL, reason, &failure);
     if (verdict == ASSAY_ERR_MPI || verdict == ASSAY_ERR_MEMORY) // the system's failure
         return assay_err_set(err, verdict, "%s: %s", metric->name, failure.text);
     if (verdict < 0) {
@@ -221,15 +170,17 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
     struct assay_subject s = make_subject(e, repeat);
     s.memory_limit = most;
     assay_arena_reset(&e->arena);
-    if (!dead) ASSAY_TRY(draw_weights(e, repeat, &s, err));
+    const uint64_t drawn = e->draw.weights + (s.protocol->redraw ? repeat : 0);
+    if (!dead)
+        ASSAY_TRY(networks_draw(&e->networks, e->draw.seed, drawn, &e->arena, e->theta, err));
     double *out = record->value + repeat * e->schema.n_column;
     double *spectrum = record->spectrum + repeat * e->schema.spectrum_len;
-    for (uint32_t i = 0; i < e->columns.n_metric; i++) {
-        const struct assay_metric *metric = e->columns.metric[i];
-        const bool mine = metric->collective || assay_pla_rank(e->pla) == 0;
-        if (mine && (!dead || !metric->needs))
-            ASSAY_TRY(measure(&s, metric, out, spectrum, record, err));
-        out += metric->n_column;
+    for (uint32_t i = 0; i < e->demand.n_use; i++) {
+        const struct assay_use *use = &e->demand.use[i];
+        const bool mine = use->metric->collective || assay_pla_rank(e->pla) == 0;
+        if (mine && (!dead || !use->n_pass))
+            ASSAY_TRY(measure(&s, use, out, spectrum, record, err));
+        out += use->metric->n_column;
     }
     return ASSAY_OK;
 }
@@ -305,11 +256,14 @@ static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
 {
     bool dead;
     ASSAY_TRY(build_networks(e, 0, NULL, &dead, err));
-    if (e->needs & ASSAY_NEEDS_NET)
-        ASSAY_TRY(check_input(&e->net, "network", "images", assay_data_channels(data),
-                              assay_config_data(e->config)->image, err));
-    if (e->needs & ASSAY_NEEDS_THIN)
-        ASSAY_TRY(check_input(&e->thin, "thin network", "patches", 1, 3, err));
+    for (int i = 0; i < ASSAY_NETWORKS; i++) {
+        const struct assay_graph *g = networks_graph(&e->networks, (enum assay_network)i);
+        if (g && i == ASSAY_NET_THIN)
+            ASSAY_TRY(check_input(g, "thin network", "patches", 1, 3, err));
+        else if (g)
+            ASSAY_TRY(check_input(g, "network", "images", assay_data_channels(data),
+                                  assay_config_data(e->config)->image, err));
+    }
     return ASSAY_OK;
 }
 
@@ -319,20 +273,20 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
     const struct assay_protocol *p = assay_config_protocol(config);
     const struct assay_kern *kern;
     ASSAY_TRY(assay_columns_create(&e->columns, config, false, err));
-    for (uint32_t i = 0; i < e->columns.n_metric; i++) e->needs |= e->columns.metric[i]->needs;
+    ASSAY_TRY(assay_config_demand(config, &e->demand, err));
     e->schema = (struct assay_schema){
         .column = e->columns.column,
         .protocol = e->columns.protocol,
         .n_column = e->columns.n_column,
         .repeats = (uint32_t)p->repeats,
-        .spectrum_len = e->columns.spectrum ? assay_kernel_rows(p) : 0,
+        .spectrum_len = e->columns.spectrum,
     };
     ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(config)->cpu, err));
     ASSAY_TRY(assay_exec_create(&e->exec, err));
     ASSAY_TRY(assay_plans_create(&e->plans, kern, err));
     ASSAY_TRY(check_shape(e, data, err));
     e->draw.seed = p->seed;
-    return inputs_draw(&e->inputs, config, e->needs, data, assay_held_drawing(&e->held), err);
+    return inputs_draw(&e->inputs, config, &e->demand, data, assay_held_drawing(&e->held), err);
 }
 
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
@@ -343,12 +297,10 @@ int assay_evaluator_create(struct assay_evaluator **out, const struct assay_conf
     struct assay_evaluator *e = calloc(1, sizeof *e);
     if (!e) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the evaluator");
     e->config = config;
-    e->space = space;
+
     e->pla = pla;
     if (held) e->held = *held;
-    assay_graph_init(&e->literal);
-    assay_graph_init(&e->net);
-    assay_graph_init(&e->thin);
+    networks_init(&e->networks, config, space, &e->demand);
     int status = assay_la_start(err);
     if (status >= 0) status = start(e, data, err);
     if (status < 0) {
@@ -373,9 +325,8 @@ void assay_evaluator_destroy(struct assay_evaluator *e)
     if (!e) return;
     assay_exec_destroy(e->exec);
     assay_plans_destroy(e->plans);
-    assay_graph_free(&e->literal);
-    assay_graph_free(&e->net);
-    assay_graph_free(&e->thin);
+    networks_finish(&e->networks);
+    assay_demand_free(&e->demand);
     assay_columns_free(&e->columns);
     inputs_finish(&e->inputs);
     assay_arena_finish(&e->arena);
@@ -387,14 +338,24 @@ const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *
     return &e->schema;
 }
 
+// A coupled kernel is a backward pass of all images for each row.
+static double pass_cost(const struct assay_evaluator *e, const struct assay_wanted_pass *wanted,
+                        double classes)
+{
+    const struct assay_pass *p = &wanted->pass;
+    const double n = (double)p->input.n / (p->parts ? p->parts : 1),
+                 work = assay_graph_cost(networks_graph(&e->networks, p->network)).work;
+    const bool rows = p->pull == ASSAY_PULL_KERNEL || p->pull == ASSAY_PULL_ROWS;
+    return work * n * (rows ? (double)assay_kernel_rows(p, (uint64_t)n, (uint64_t)classes) : 1.0);
+}
+
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
 {
     bool dead;
     if (build_networks(e, index, NULL, &dead, NULL) < 0 || dead) return 1.0;
-    const double net = e->needs & ASSAY_NEEDS_NET ? assay_graph_cost(&e->net).work : 0;
-    const double thin = e->needs & ASSAY_NEEDS_THIN ? assay_graph_cost(&e->thin).work : 0;
-    // A coupled kernel is a backward pass of all images for each row; the thin network runs forward
-    // only.
-    return 1.0 + net * e->inputs.n_image * assay_kernel_rows(assay_config_protocol(e->config)) +
-           net * e->inputs.n_nasi + thin * e->inputs.n_patch;
+    const double classes = (double)assay_config_protocol(e->config)->classes;
+    double cost = 1.0;
+    for (uint32_t i = 0; i < e->demand.n_pass; i++)
+        cost += pass_cost(e, &e->demand.pass[i], classes);
+    return cost;
 }

@@ -24,93 +24,27 @@ static int build(struct assay_foreign *f, const struct assay_foreign_case *c, st
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: shape %s, expected (n,%u,%u,%u)", c->batch,
                              seen, input->c, input->h, input->w);
     }
-    uint32_t *source = assay_arena_alloc(&f->arena, (f->literal.n_param + 1) * sizeof *source);
-    if (!source) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the network");
     // Regions count every ReLU that the reference executes, also those that do not reach the
     // output.
-    f->graph = c->thin ? &f->literal : &f->folded;
-    for (uint32_t i = 0; i < f->literal.n_param; i++) source[i] = i;
-    if (!c->thin) ASSAY_TRY(assay_graph_fold(&f->literal, false, &f->folded, source, err));
-    f->theta = assay_arena_alloc(&f->arena, (f->graph->n_theta + 1) * sizeof *f->theta);
-    if (!f->theta) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the weights");
-    return weights_load(&f->weights, c->weights, &f->literal, f->graph, source, f->theta, err);
-}
-
-static int read_batch(struct assay_foreign *f, const struct assay_foreign_case *c,
-                      struct assay_err *err)
-{
-    ASSAY_TRY(assay_arrays_read(&f->batch, c->batch, err));
-    if (f->batch.n != 1) {
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %zu data sets, expected one", c->batch,
-                             f->batch.n);
-    }
-    const struct assay_array *x = &f->batch.item[0];
-    char seen[192];
-    weights_shape_text(x->ndim, x->shape, seen, sizeof seen);
-    if (x->ndim != 4) {
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: shape %s, expected (n,c,h,w)", c->batch,
-                             seen);
-    }
-    if (x->shape[0] < 1 || x->shape[0] > 1000000 || x->shape[2] > 1024 || x->shape[3] > 1024) {
-        return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: shape %s, expected 1 to 1000000 images of at most 1024x1024",
-                             c->batch, seen);
-    }
-    if (x->integer) {
-        return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: %s, expected floating point: the values that the network reads",
-                             c->batch, x->type);
-    }
-    for (uint64_t i = 0; i < x->size; i++) {
-        if (isfinite(x->value[i])) continue;
-        return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: value %g at %" PRIu64 ", expected finite numbers", c->batch,
-                             x->value[i], i);
-    }
-    return ASSAY_OK;
-}
-
-// Labels of the images, or none.
-static int read_labels(struct assay_foreign *f, const struct assay_foreign_case *c,
-                       struct assay_err *err)
-{
-    const uint64_t n = f->n, classes = f->protocol.classes;
-    char seen[192];
-    f->label = assay_arena_zalloc(&f->arena, (n + 1) * sizeof *f->label);
-    if (!f->label) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for labels");
-    if (!c->labels) return ASSAY_OK;
-    ASSAY_TRY(assay_arrays_read(&f->labels, c->labels, err));
-    const struct assay_array *y = f->labels.item;
-    weights_shape_text(y->ndim, y->shape, seen, sizeof seen);
-    if (f->labels.n != 1 || y->ndim != 1 || y->size != n || !y->integer)
-        return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: %s of shape %s, expected %" PRIu64
-                             " integers, a label for each image of --batch",
-                             c->labels, y->type, seen, n);
-    for (uint64_t i = 0; i < n; i++) {
-        if (!(y->value[i] >= 0 && y->value[i] < (double)classes))
-            return assay_err_set(err, ASSAY_ERR_INPUT,
-                                 "%s: label %g at %" PRIu64 ", expected labels from 0 to %" PRIu64
-                                 " (network.classes - 1)",
-                                 c->labels, y->value[i], i, classes - 1);
-        f->label[i] = (uint32_t)y->value[i];
-    }
-    return ASSAY_OK;
+    if (!c->thin) ASSAY_TRY(assay_graph_fold(&f->literal, false, &f->folded, NULL, err));
+    return weights_check(&f->weights, c->weights, &f->literal, err);
 }
 
 // ---- results ------------------------------------------------------------------------------------
 // Why a metric cannot be measured of what is given, or NULL.
-static const char *what_lacks(const struct assay_metric *m, const struct assay_foreign *f,
+static const char *what_lacks(const struct assay_use *use, const struct assay_foreign *f,
                               const struct assay_foreign_case *c)
 {
-    const bool of_thin = m->needs & (ASSAY_NEEDS_THIN | ASSAY_NEEDS_PATCHES),
-               own_labels = f->protocol.nasi_labels == ASSAY_LABELS_TRUE;
-    if (of_thin && !c->thin) return "it is of the thin network (--network thin)";
-    if (m->needs && !of_thin && c->thin) return "it is of the whole network (--network net)";
-    if (c->labels) return NULL;
-    if (m->needs & ASSAY_NEEDS_LABELS) return "it needs the labels of the batch (--labels)";
-    if (m->needs & ASSAY_NEEDS_NASI && own_labels)
-        return "nasi.labels = true needs the labels of the batch (--labels)";
+    struct assay_pass pass[ASSAY_METRIC_PASSES];
+    const uint32_t n = use->metric->passes ? use->metric->passes(use, &f->protocol, pass) : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const bool of_thin = pass[i].network == ASSAY_NET_THIN;
+        if (of_thin && !c->thin) return "it is of the thin network (--network thin)";
+        if (!of_thin && c->thin) return "it is of the whole network (--network net)";
+        if (pass[i].labels == ASSAY_LABELS_TRUE && !c->labels)
+            return "it needs the labels of the batch (--labels)";
+        if (f->n < pass[i].parts) return "it needs more images";
+    }
     return NULL;
 }
 
@@ -132,29 +66,39 @@ static void add_columns(struct assay_foreign *f, const struct assay_metric *metr
     }
 }
 
-// Runs one metric. What is undefined has a reason; so has what failed, where metrics were chosen.
-static int measure(struct assay_foreign *f, struct assay_subject *s,
-                   const struct assay_metric *metric, const char *lacks, bool chosen,
+// The metric as the demand knows it, or NULL.
+static const struct assay_use *use_of(const struct assay_foreign *f,
+                                      const struct assay_metric *metric)
+{
+    for (uint32_t i = 0; i < f->demand.n_use; i++)
+        if (f->demand.use[i].metric == metric) return &f->demand.use[i];
+    return NULL;
+}
+
+// Runs metric i. What is undefined has a reason; so has what failed, where metrics were chosen.
+static int measure(struct assay_foreign *f, struct assay_subject *s, uint32_t i, bool chosen,
                    struct assay_err *err)
 {
+    const struct assay_metric *metric = f->metric[i];
+    const size_t rows = (size_t)f->n * f->protocol.classes;
     char reason[ASSAY_METRIC_REASON] = "";
     struct assay_err failure = {0};
     double *out = assay_arena_alloc(&f->arena, metric->n_column * sizeof *out);
-    double *spectrum = assay_arena_alloc(&f->arena, assay_subject_rows(s) * sizeof *spectrum);
+    double *spectrum = assay_arena_alloc(&f->arena, rows * sizeof *spectrum);
     int verdict = ASSAY_VERDICT_OK;
     if (!out || !spectrum)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the spectrum");
-    for (uint32_t i = 0; i < metric->n_column; i++) out[i] = NAN;
-    if (lacks)
-        snprintf(reason, sizeof reason, "%s", lacks);
+    for (uint32_t k = 0; k < metric->n_column; k++) out[k] = NAN;
+    if (f->lacks[i])
+        snprintf(reason, sizeof reason, "%s", f->lacks[i]);
     else if (metric->count)
         metric->count(&f->literal, out);
     else
-        verdict = metric->measure(s, out, spectrum, reason, &failure);
+        verdict = assay_subject_measure(s, use_of(f, metric), out, spectrum, reason, &failure);
     const bool system = verdict == ASSAY_ERR_MPI || verdict == ASSAY_ERR_MEMORY;
     if (system || (verdict < 0 && !chosen)) return assay_err_set(err, verdict, "%s", failure.text);
     if (verdict < 0) {
-        for (uint32_t i = 0; i < metric->n_column; i++) out[i] = NAN;
+        for (uint32_t k = 0; k < metric->n_column; k++) out[k] = NAN;
         snprintf(reason, sizeof reason, "%.100s", failure.text);
         verdict = ASSAY_VERDICT_FAILED;
     }
@@ -167,22 +111,17 @@ static int measure(struct assay_foreign *f, struct assay_subject *s,
 static int check_memory(const struct assay_foreign *f, const struct assay_subject *s,
                         const struct assay_foreign_case *c, struct assay_err *err)
 {
-    const struct assay_metric *metric[ASSAY_METRICS_MAX];
-    const uint64_t mib = assay_config_evaluation(c->config)->memory;
+    const uint64_t mib = assay_config_evaluation(c->config)->memory, held = assay_resident();
     struct assay_need need;
-    uint32_t n = 0;
-    const uint64_t held = assay_resident();
     if (!mib) return ASSAY_OK;
-    for (uint32_t i = 0; i < f->n_metric; i++)
-        if (!what_lacks(f->metric[i], f, c)) metric[n++] = f->metric[i];
-    ASSAY_TRY(assay_subject_need(s, metric, n, &need, err));
+    ASSAY_TRY(assay_subject_need(s, &need, err));
     const uint64_t more = need.exec + need.scratch + need.buffers;
     if (held + more <= mib << 20) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_MEMORY,
                          "%s: a batch of %u needs %.1f MiB beside %.1f for the program and what "
                          "it read, over the limit of %" PRIu64
                          " MiB (run.memory, --memory); fewer images need less",
-                         c->batch, s->n_image, (double)more / 0x1p20, (double)held / 0x1p20, mib);
+                         c->batch, f->n, (double)more / 0x1p20, (double)held / 0x1p20, mib);
 }
 
 static bool has_scalar(const struct assay_foreign *f, const char *name)
@@ -208,10 +147,13 @@ static void add_plain_names(struct assay_foreign *f)
 // Little-endian bits of the sign words, as many bytes as the network's ReLU units need.
 static int take_patterns(struct assay_foreign *f, struct assay_subject *s, struct assay_err *err)
 {
-    const uint64_t *signs;
+    const struct assay_use *use = NULL;
     size_t words;
-    ASSAY_TRY(assay_subject_signs(s, &signs, &words, err));
-    f->pattern_bytes = (assay_graph_cost(f->graph).relus + 7) / 8;
+    for (uint32_t i = 0; i < f->demand.n_use; i++)
+        if (f->demand.use[i].metric->options[0] == &assay_regions_options) use = &f->demand.use[i];
+    if (!use) return ASSAY_OK;
+    const uint64_t *signs = assay_regions_patterns(s, use, &words);
+    f->pattern_bytes = (assay_graph_cost(&f->literal).relus + 7) / 8;
     uint8_t *packed = assay_arena_alloc(&f->arena, f->n * f->pattern_bytes + 1);
     if (!packed) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the patterns");
     for (size_t i = 0; i < f->n; i++) {
@@ -224,29 +166,47 @@ static int take_patterns(struct assay_foreign *f, struct assay_subject *s, struc
     return ASSAY_OK;
 }
 
-// Of the whole network: logits, and the kernel where a metric has it.
-static int take_kernel(struct assay_foreign *f, const struct assay_foreign_case *c,
-                       struct assay_subject *s, struct assay_err *err)
+// The use whose first pass has all images of the whole network in one batch; a kernel's, of the BN
+// that is shown, where there is one.
+static const struct assay_use *whole_pass(const struct assay_foreign *f, enum assay_bn bn,
+                                          bool kernel)
 {
-    const unsigned kind = c->bn == ASSAY_BN_FROZEN ? ASSAY_NEEDS_FROZEN_KERNEL : ASSAY_NEEDS_KERNEL;
-    const struct assay_kernel *kernel;
-    const double *logits;
-    unsigned needs = 0;
-    for (uint32_t i = 0; i < f->n_metric; i++)
-        if (!what_lacks(f->metric[i], f, c)) needs |= f->metric[i]->needs;
-    if (needs & kind) {
-        ASSAY_TRY(assay_subject_kernel(s, (enum assay_bn)c->bn, &kernel, err));
-        f->gram = kernel->gram;
-        f->eigenvalue = kernel->eigenvalue;
-        f->n_row = kernel->n;
+    for (uint32_t i = 0; i < f->demand.n_use; i++) {
+        const struct assay_use *use = &f->demand.use[i];
+        const struct assay_pass *p = use->n_pass ? &f->demand.pass[use->pass[0]].pass : NULL;
+        if (!p || p->network == ASSAY_NET_THIN || p->parts > 1 || p->batch) continue;
+        if (!kernel || (p->pull == ASSAY_PULL_KERNEL && p->bn == bn)) return use;
     }
-    ASSAY_TRY(assay_subject_logits(s, &logits, err));
-    f->classes = f->graph->node[f->graph->n_node - 1].c;
+    return NULL;
+}
+
+static int take_logits(struct assay_foreign *f, struct assay_subject *s,
+                       const struct assay_use *use, struct assay_err *err)
+{
+    const double *logits;
+    ASSAY_TRY(assay_subject_logits(s, use, 0, &logits, err));
+    f->classes = assay_subject_classes(s);
     const size_t bytes = (size_t)f->n * f->classes * sizeof *logits;
     double *copy = assay_arena_alloc(&f->arena, bytes);
     if (!copy) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the logits");
     f->logits = memcpy(copy, logits, bytes);
     return ASSAY_OK;
+}
+
+// Of the whole network: logits, and the kernel where a metric has it.
+static int take_kernel(struct assay_foreign *f, const struct assay_foreign_case *c,
+                       struct assay_subject *s, struct assay_err *err)
+{
+    const enum assay_bn bn = (enum assay_bn)c->bn;
+    const struct assay_use *use = whole_pass(f, bn, true), *any = whole_pass(f, bn, false);
+    const struct assay_kernel *kernel;
+    if (use) {
+        ASSAY_TRY(assay_subject_kernel(s, use, 0, &kernel, err));
+        f->gram = kernel->gram;
+        f->eigenvalue = kernel->eigenvalue;
+        f->n_row = kernel->n;
+    }
+    return any ? take_logits(f, s, any, err) : ASSAY_OK;
 }
 
 // The half of a factorised reduction that reads the shifted map, or the map padded in its place.
@@ -288,11 +248,9 @@ static int choose_metrics(struct assay_foreign *f, const struct assay_foreign_ca
 {
     uint32_t most = 2; // ntk_parameters, relu_units
     f->protocol = *assay_config_protocol(c->config);
-    f->protocol.region_batch = c->region_batch;
-    if (!c->metrics && !c->thin && f->protocol.nasi_labels == ASSAY_LABELS_TRUE)
+    if (!c->metrics && !c->thin && assay_config_nasi(c->config)->labels == ASSAY_LABELS_TRUE)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "nasi.labels = true: --batch has none, expected random or none");
-    if (!c->metrics) f->protocol.nasi_labels = ASSAY_LABELS_NONE;
     ASSAY_TRY(assay_metrics_parse(c->metrics ? c->metrics : usual_metrics(c), f->metric,
                                   &f->n_metric, err));
     for (uint32_t i = 0; i < f->n_metric; i++) most += 2 * f->metric[i]->n_column;
@@ -300,39 +258,70 @@ static int choose_metrics(struct assay_foreign *f, const struct assay_foreign_ca
     return f->scalar ? ASSAY_OK : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for results");
 }
 
-static int draw_nasi_labels(struct assay_foreign *f, struct assay_err *err)
+// Without metrics chosen NASI reads no labels; regions take the batches of --regions-batch.
+static int adapt_options(struct assay_foreign *f, const struct assay_foreign_case *c,
+                         struct assay_use *use, struct assay_err *err)
 {
-    const size_t bytes = ((size_t)f->n + 1) * sizeof *f->nasi_label;
-    f->nasi_label = assay_arena_alloc(&f->arena, bytes);
-    if (!f->nasi_label) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for labels");
-    memcpy(f->nasi_label, f->label, bytes);
-    return inputs_choose_labels(&f->protocol, f->protocol.seed, 0, f->n, f->nasi_label, err);
+    for (size_t i = 0; use->metric->options[i]; i++) {
+        const struct assay_options *table = use->metric->options[i];
+        void *own = assay_arena_alloc(&f->arena, table->size);
+        if (!own) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for options");
+        use->option[i] = memcpy(own, use->option[i], table->size);
+        if (table == &assay_nasi_options && !c->metrics)
+            ((struct assay_nasi_options *)own)->labels = ASSAY_LABELS_NONE;
+        if (table == &assay_regions_options)
+            ((struct assay_regions_options *)own)->batch = c->region_batch;
+    }
+    return ASSAY_OK;
+}
+
+static int make_demand(struct assay_foreign *f, const struct assay_foreign_case *c,
+                       struct assay_err *err)
+{
+    const struct assay_given_counts counts = {f->n, f->n};
+    struct assay_use use[ASSAY_METRICS_MAX];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < f->n_metric; i++) {
+        use[n] = assay_config_use(c->config, f->metric[i]);
+        ASSAY_TRY(adapt_options(f, c, &use[n], err));
+        f->lacks[i] = what_lacks(&use[n], f, c);
+        n += f->metric[i]->measure && !f->lacks[i];
+    }
+    return assay_demand_make(&f->demand, &f->protocol, use, n, &counts, err);
+}
+
+static int fill_weights(struct assay_foreign *f, const struct assay_subject *s,
+                        struct assay_err *err)
+{
+    for (uint32_t i = 0; i < f->demand.n_weights; i++) {
+        const struct assay_graph *g = s->graph[f->demand.weights[i].network];
+        double *theta = assay_arena_alloc(&f->arena, (g->n_theta + 1) * sizeof *theta);
+        if (!theta) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the weights");
+        weights_fill(&f->weights, g, theta);
+        f->theta[i] = theta;
+    }
+    return ASSAY_OK;
 }
 
 static int measure_all(struct assay_foreign *f, const struct assay_foreign_case *c,
                        struct assay_err *err)
 {
-    const double *x = f->batch.item[0].value;
-    struct assay_subject s = {.protocol = &f->protocol,
-                              .net = f->graph,
-                              .thin = f->graph,
-                              .exec = f->exec,
-                              .plans = f->plans,
-                              .theta_net = f->theta,
-                              .theta_thin = f->theta,
-                              .n_image = f->n,
-                              .n_nasi = f->n,
-                              .n_patch = f->n,
-                              .images = x,
-                              .image_label = f->label,
-                              .nasi_images = x,
-                              .nasi_label = f->nasi_label,
-                              .patches = x,
-                              .arena = &f->arena,
-                              .team = 1};
+    struct assay_subject s = {
+        .protocol = &f->protocol,
+        .demand = &f->demand,
+        .graph = {c->thin ? &f->literal : &f->folded, &f->literal, &f->literal},
+        .exec = f->exec,
+        .plans = f->plans,
+        .theta = f->theta,
+        .given = &f->given,
+        .arena = &f->arena,
+        .team = 1};
+    f->given = (struct assay_given){.x = f->batch.item[0].value, .label = {f->label, f->label}};
+    ASSAY_TRY(make_demand(f, c, err));
+    ASSAY_TRY(assay_demand_taps(&f->demand, s.graph, err));
+    ASSAY_TRY(fill_weights(f, &s, err));
     ASSAY_TRY(check_memory(f, &s, c, err));
-    for (uint32_t i = 0; i < f->n_metric; i++)
-        ASSAY_TRY(measure(f, &s, f->metric[i], what_lacks(f->metric[i], f, c), c->metrics, err));
+    for (uint32_t i = 0; i < f->n_metric; i++) ASSAY_TRY(measure(f, &s, i, c->metrics, err));
     if (!c->metrics && !c->thin) // without labels NASI's trace is another quantity
         f->scalar[f->n_scalar - 1].name = "sum_logit_batchmean_sq";
     ASSAY_TRY(c->thin ? take_patterns(f, &s, err) : take_kernel(f, c, &s, err));
@@ -350,10 +339,9 @@ int assay_foreign_evaluate(struct assay_foreign *f, const struct assay_foreign_c
     assay_graph_init(&f->folded);
     ASSAY_TRY(choose_metrics(f, c, err));
     ASSAY_TRY(assay_la_start(err));
-    ASSAY_TRY(read_batch(f, c, err));
+    ASSAY_TRY(given_read_batch(f, c, err));
     f->n = (uint32_t)f->batch.item[0].shape[0];
-    ASSAY_TRY(read_labels(f, c, err));
-    ASSAY_TRY(draw_nasi_labels(f, err));
+    ASSAY_TRY(given_read_labels(f, c, err));
     ASSAY_TRY(assay_arrays_read(&f->weights, c->weights, err));
     ASSAY_TRY(build(f, c, err));
     ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(c->config)->cpu, err));
@@ -364,6 +352,7 @@ int assay_foreign_evaluate(struct assay_foreign *f, const struct assay_foreign_c
 
 void assay_foreign_finish(struct assay_foreign *f)
 {
+    assay_demand_free(&f->demand);
     assay_exec_destroy(f->exec);
     assay_plans_destroy(f->plans);
     assay_arrays_free(&f->weights);

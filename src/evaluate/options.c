@@ -2,7 +2,6 @@
 // What an evaluation is told, and the networks that follow from it.
 #include "assay/evaluate.h"
 
-#define INITS              "pytorch|kaiming-fan-out|kaiming-fan-in"
 #define MACROS             "tenas|cifar|imagenet"
 #define PROTOCOL(member)   .offset = offsetof(struct assay_protocol, member)
 #define EVALUATION(member) .offset = offsetof(struct assay_evaluation, member)
@@ -24,41 +23,6 @@ static const struct assay_opt protocol_rows[] = {
      ASSAY_KEY_CHOICE(MACROS), PROTOCOL(macro), .def = "tenas"},
     {"network", "stem", "darts: channels of the stem in units of C (not of imagenet's)",
      ASSAY_KEY_U64(1, 16), PROTOCOL(stem), .def = "1"},
-
-    {"ntk", "batch", "images N in the neural tangent kernel",
-     ASSAY_KEY_U64(2, 65536), PROTOCOL(ntk_batch), .def = "16"},
-    {"ntk", "init", "initialisation of the network of ntk and nasi",
-     ASSAY_KEY_CHOICE(INITS), PROTOCOL(ntk_init), .def = "kaiming-fan-out"},
-    {"ntk", "outputs", "rows of the kernel: sum: one an image, of the sum of its logits (TE-NAS); all: one a logit",
-     ASSAY_KEY_CHOICE("sum|all"), PROTOCOL(ntk_outputs), .def = "sum"},
-
-    {"ridge", "train", "ntk_ridge: part of the kernel's images that it learns from; the others are predicted",
-     ASSAY_KEY_F64(0.01, 0.99), PROTOCOL(ridge_train), .def = "0.5"},
-    {"ridge", "lambda", "ntk_ridge: added to the kernel's diagonal, in units of its mean",
-     ASSAY_KEY_F64(0, 1e6), PROTOCOL(ridge_lambda), .def = "0.001"},
-
-    {"nasi", "batch", "images b in the mini-batch of NASI's trace norm; 0: the kernel's own batch",
-     ASSAY_KEY_U64(0, 65536), PROTOCOL(nasi_batch), .def = "64"},
-    {"nasi", "labels", "labels of that mini-batch; random: uniform over the classes",
-     ASSAY_KEY_CHOICE("true|random|none"), PROTOCOL(nasi_labels), .def = "random"},
-
-    {"regions", "batch", "input patches per batch, normalised together",
-     ASSAY_KEY_U64(2, 1000000), PROTOCOL(region_batch), .def = "1000"},
-    {"regions", "batches", "number of such batches; their patterns are counted together",
-     ASSAY_KEY_U64(1, 100000), PROTOCOL(region_batches), .def = "3"},
-    {"regions", "init", "initialisation of the thin network",
-     ASSAY_KEY_CHOICE(INITS), PROTOCOL(region_init), .def = "kaiming-fan-in"},
-
-    {"cost", "channels", "channels C at which parameters, FLOPs and layers are counted (darts: 36)",
-     ASSAY_KEY_U64(1, 1024), PROTOCOL(cost_channels), .def = "16"},
-    {"cost", "cells", "cells N per stage at which they are counted (darts: all cells, 20)",
-     ASSAY_KEY_U64(1, 64), PROTOCOL(cost_cells), .def = "5"},
-    {"cost", "image", "image size at which they are counted; 0: network.image",
-     ASSAY_KEY_U64(0, 1024), PROTOCOL(cost_image), .def = "0"},
-    {"cost", "macro", "network.macro at which they are counted (darts: cifar)",
-     ASSAY_KEY_CHOICE(MACROS), PROTOCOL(cost_macro), .def = "tenas"},
-    {"cost", "stem", "network.stem at which they are counted (darts: 3)",
-     ASSAY_KEY_U64(1, 16), PROTOCOL(cost_stem), .def = "1"},
 
     {"run", "metrics", "comma-separated metrics (`assay list metrics`)",
      ASSAY_KEY_TEXT, PROTOCOL(metrics), .def = "ntk,nasi,regions,cost"},
@@ -107,10 +71,11 @@ struct assay_net assay_config_net(const struct assay_config *config, bool thin)
 struct assay_net assay_config_cost_net(const struct assay_config *config)
 {
     const struct assay_protocol *p = assay_config_protocol(config);
-    return (struct assay_net){.channels = (uint32_t)p->cost_channels,
-                              .cells = (uint32_t)p->cost_cells,
+    const struct assay_cost_options *o = assay_config_get(config, &assay_cost_options);
+    return (struct assay_net){.channels = (uint32_t)o->channels,
+                              .cells = (uint32_t)o->cells,
                               .classes = (uint32_t)p->classes,
-                              .image = (uint32_t)(p->cost_image ? p->cost_image : p->image),
-                              .macro = (enum assay_macro)p->cost_macro,
-                              .stem = (uint32_t)p->cost_stem};
+                              .image = (uint32_t)(o->image ? o->image : p->image),
+                              .macro = (enum assay_macro)o->macro,
+                              .stem = (uint32_t)o->stem};
 }

@@ -137,19 +137,21 @@ static int refuse_extra(const struct assay_arrays *arrays, const struct assay_gr
     return ASSAY_OK;
 }
 
-int weights_load(struct assay_arrays *arrays, const char *where, const struct assay_graph *literal,
-                 const struct assay_graph *graph, const uint32_t *source, double *theta,
-                 struct assay_err *err)
+int weights_check(struct assay_arrays *arrays, const char *where, const struct assay_graph *literal,
+                  struct assay_err *err)
 {
     const struct assay_array *array;
     ASSAY_TRY(strip_prefix(arrays, literal, where, err));
     for (uint32_t i = 0; i < literal->n_param; i++)
         ASSAY_TRY(match(arrays, literal, i, where, &array, err));
-    ASSAY_TRY(refuse_extra(arrays, literal, where, err));
-    for (uint32_t i = 0; i < graph->n_param; i++) {
-        const struct assay_param *p = &graph->param[i];
-        ASSAY_TRY(match(arrays, literal, source[i], where, &array, err));
+    return refuse_extra(arrays, literal, where, err);
+}
+
+void weights_fill(const struct assay_arrays *arrays, const struct assay_graph *g, double *theta)
+{
+    for (uint32_t i = 0; i < g->n_param; i++) {
+        const struct assay_param *p = &g->param[i];
+        const struct assay_array *array = find_array(arrays, assay_graph_param_name(g, i));
         memcpy(theta + p->offset, array->value, p->size * sizeof *theta);
     }
-    return ASSAY_OK;
 }

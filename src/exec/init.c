@@ -50,6 +50,13 @@ static void init_bias(const struct assay_param *weight, enum assay_init init, st
     fill_uniform(rng, init == ASSAY_INIT_PYTORCH ? 1 / sqrt(fans(weight).in) : 0, n, b);
 }
 
+const char *assay_init_name(enum assay_init init)
+{
+    static const char *const name[] = {"pytorch", "kaiming-fan-out", "kaiming-fan-in"};
+    ASSAY_ASSERT((size_t)init < ASSAY_LEN(name));
+    return name[init];
+}
+
 void assay_init_params(const struct assay_graph *g, enum assay_init init, uint64_t seed,
                        uint64_t repeat, double *theta)
 {

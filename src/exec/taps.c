@@ -120,12 +120,13 @@ static void collect_signs(void *self, const struct assay_block *b, const double 
     struct assay_signs *signs = self;
     const size_t units = (size_t)b->c * b->pixels;
     if (b->node == 0) {
-        signs->next = 0;
+        signs->next = 0, signs->node = 0;
         memset(signs->row + b->first * signs->words, 0,
                b->count * signs->words * sizeof *signs->row);
     }
     if (signs->graph->node[b->node].op != ASSAY_OP_RELU) return;
-    if (b->first == 0) signs->bit = signs->next, signs->next += units;
+    if (b->node != signs->node)
+        signs->node = b->node, signs->bit = signs->next, signs->next += units;
     for (uint32_t i = 0; i < b->count; i++) {
         uint64_t *row = signs->row + (b->first + i) * signs->words;
         for (size_t p = 0; p < units; p++) {

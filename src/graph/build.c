@@ -90,6 +90,7 @@ static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_
     n.in = g->n_in;
     n.param = g->n_param;
     n.n_param = n_param;
+    n.modules = 1;
     // A shape that does not work out is (0,0,0) here and is reported by assay_graph_finish.
     assay_graph_infer(g, &n, NULL);
     g->n_in += n.n_in;
@@ -151,7 +152,9 @@ uint32_t assay_graph_bn(struct assay_graph *g, uint32_t x, bool affine, const ch
 uint32_t assay_graph_relu(struct assay_graph *g, uint32_t x)
 {
     for (uint32_t i = x + 1; i < g->n_node; i++) {
-        if (g->node[i].op == ASSAY_OP_RELU && g->in[g->node[i].in] == x) return i;
+        if (g->node[i].op != ASSAY_OP_RELU || g->in[g->node[i].in] != x) continue;
+        g->node[i].modules++;
+        return i;
     }
     const struct assay_node n = {.op = ASSAY_OP_RELU, .n_in = 1};
     return append(g, n, &x, NULL, NULL);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What costs nothing to compute and beats most proxies: size of the literal network.
-#include "memo.h"
+#include "subject.h"
 
 static const struct assay_column columns[] = {
     {"params", "1", "NAS-Bench-201 (arXiv 2001.00326), trainable parameters", 1},
@@ -8,13 +8,30 @@ static const struct assay_column columns[] = {
     {"layers", "1", "trainable layers: convolutions and linear layers", 1},
 };
 
-static void describe(const struct assay_protocol *p, char *text, size_t cap)
+static const struct assay_opt rows[] = {
+    {"cost", "channels", "channels C at which parameters, FLOPs and layers are counted (darts: 36)",
+     ASSAY_OPT_U64, offsetof(struct assay_cost_options, channels), .min = 1, .max = 1024,
+     .def = "16"},
+    {"cost", "cells", "cells N per stage at which they are counted (darts: all cells, 20)",
+     ASSAY_OPT_U64, offsetof(struct assay_cost_options, cells), .min = 1, .max = 64, .def = "5"},
+    {"cost", "image", "image size at which they are counted; 0: network.image", ASSAY_OPT_U64,
+     offsetof(struct assay_cost_options, image), .max = 1024, .def = "0"},
+    {"cost", "macro", "network.macro at which they are counted (darts: cifar)", ASSAY_OPT_ENUM,
+     offsetof(struct assay_cost_options, macro), .choices = "tenas|cifar|imagenet", .def = "tenas"},
+    {"cost", "stem", "network.stem at which they are counted (darts: 3)", ASSAY_OPT_U64,
+     offsetof(struct assay_cost_options, stem), .min = 1, .max = 16, .def = "1"},
+    {.name = NULL},
+};
+const struct assay_options assay_cost_options = {rows, sizeof(struct assay_cost_options)};
+
+static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                     size_t cap)
 {
+    const struct assay_cost_options *o = use->option[0];
     char size[ASSAY_METRIC_SIZE];
-    assay_metric_describe_size(p->cost_channels, p->cost_cells, p->cost_macro, p->cost_stem, size);
+    assay_metric_describe_size(o->channels, o->cells, o->macro, o->stem, size);
     snprintf(text, cap, "literal network, %s classes=%llu image=%llu", size,
-             (unsigned long long)p->classes,
-             (unsigned long long)(p->cost_image ? p->cost_image : p->image));
+             (unsigned long long)p->classes, (unsigned long long)(o->image ? o->image : p->image));
 }
 
 static void count(const struct assay_graph *literal, double *out)
@@ -30,6 +47,8 @@ const struct assay_metric assay_metric_cost = {
     .help = "parameters, FLOPs and trainable layers of the benchmark-size network",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
+    .options = {&assay_cost_options},
+    .scope = ASSAY_SCOPE_LITERAL,
     .describe = describe,
     .count = count,
 };

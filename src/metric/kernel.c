@@ -1,123 +1,191 @@
 // SPDX-License-Identifier: Apache-2.0
 // The kernel Theta = J J^T and what is read off its spectrum.
-#include "memo.h"
+#include "subject.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
-size_t assay_kernel_scratch(const struct assay_subject *s)
+uint64_t assay_kernel_rows(const struct assay_pass *pass, uint64_t images, uint64_t classes)
 {
-    const uint32_t n = assay_subject_rows(s);
+    return images * (pass->outputs == ASSAY_OUTPUTS_ALL ? classes : 1);
+}
+
+static uint32_t classes_of(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+{
+    const struct assay_graph *g = assay_forward_graph(s, wanted_forward(s, pass));
+    return g->node[g->n_node - 1].c;
+}
+
+uint32_t assay_memo_rows(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+{
+    const uint32_t images = assay_forward_images(s, wanted_forward(s, pass));
+    return (uint32_t)assay_kernel_rows(&pass->pass, images, classes_of(s, pass));
+}
+
+// ---- memory -------------------------------------------------------------------------------------
+// Rows begin on cache lines.
+size_t assay_memo_jacobian_ld(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+{
+    return (assay_forward_graph(s, wanted_forward(s, pass))->n_theta + 7) / 8 * 8;
+}
+
+size_t assay_memo_jacobian_bytes(const struct assay_subject *s,
+                                 const struct assay_wanted_pass *pass)
+{
+    const uint64_t rows = assay_pla_rows(assay_memo_rows(s, pass), s->team, 0).count;
+    return rows * assay_memo_jacobian_ld(s, pass) * sizeof(double);
+}
+
+int assay_memo_jacobian(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                        struct assay_err *err)
+{
+    struct assay_memo *memo;
+    ASSAY_TRY(assay_memo_get(s, &memo, err));
+    if (memo->jac) return ASSAY_OK;
+    void *block;
+    ASSAY_TRY(assay_memo_alloc(s, assay_memo_jacobian_bytes(s, pass), &block, err));
+    memo->jac = block;
+    memo->jac_ld = assay_memo_jacobian_ld(s, pass);
+    return ASSAY_OK;
+}
+
+// Cotangents of the logits (*count, classes) whose rows are wanted of each image: s_n = sum_k
+// logit_k(x_n), or every logit by itself.
+static size_t cotangent_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+{
+    const size_t classes = classes_of(s, pass);
+    return (pass->pass.outputs == ASSAY_OUTPUTS_ALL ? classes * classes : classes) * sizeof(double);
+}
+
+static int cotangents(struct assay_subject *s, const struct assay_wanted_pass *pass, double **cot,
+                      uint32_t *count, struct assay_err *err)
+{
+    const bool all = pass->pass.outputs == ASSAY_OUTPUTS_ALL;
+    const uint64_t classes = classes_of(s, pass);
+    void *block;
+    ASSAY_TRY(assay_memo_alloc(s, cotangent_bytes(s, pass), &block, err));
+    *cot = block;
+    *count = all ? (uint32_t)classes : 1;
+    for (uint64_t i = 0; i < *count * classes; i++) (*cot)[i] = !all || i % (classes + 1) == 0;
+    return ASSAY_OK;
+}
+
+size_t assay_kernel_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+{
+    const uint32_t n = assay_memo_rows(s, pass);
     return assay_arena_block(assay_pla_part(n, s->team) * sizeof(double)) +
-           assay_arena_block(n * sizeof(double)) +
-           assay_arena_block(
-               assay_memo_cotangent_bytes(s, (enum assay_outputs)s->protocol->ntk_outputs));
+           assay_arena_block(n * sizeof(double)) + assay_arena_block(cotangent_bytes(s, pass));
 }
 
 // Before it is the scratch of eigenvalues, the diagonal lies there.
-static size_t work_bytes(const struct assay_subject *s)
+static size_t work_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
-    const uint32_t n = assay_subject_rows(s), classes = s->net->node[s->net->n_node - 1].c;
-    const size_t work = assay_pla_work(n, classes, s->team);
+    const uint32_t n = assay_memo_rows(s, pass);
+    const size_t work = assay_pla_work(n, classes_of(s, pass), s->team);
     return (work > n ? work : n) * sizeof(double);
 }
 
-size_t assay_kernel_shared_scratch(const struct assay_subject *s)
+size_t assay_kernel_shared_scratch(const struct assay_subject *s,
+                                   const struct assay_wanted_pass *pass)
 {
-    const uint32_t n = assay_subject_rows(s);
+    const uint32_t n = assay_memo_rows(s, pass);
     return assay_arena_block(assay_pla_part(n, s->team) * sizeof(double)) +
-           assay_arena_block(work_bytes(s));
+           assay_arena_block(work_bytes(s, pass));
 }
 
-static int reserve(struct assay_subject *s, struct assay_memo *memo, struct assay_err *err)
+static int reserve(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                   struct assay_err *err)
 {
+    struct assay_memo *memo = s->memo;
     void *copy, *work;
     if (memo->copy) return ASSAY_OK;
-    ASSAY_TRY(assay_memo_alloc(s, assay_pla_part(assay_subject_rows(s), s->team) * sizeof(double),
-                               &copy, err));
-    ASSAY_TRY(assay_memo_alloc(s, work_bytes(s), &work, err));
+    ASSAY_TRY(assay_memo_alloc(
+        s, assay_pla_part(assay_memo_rows(s, pass), s->team) * sizeof(double), &copy, err));
+    ASSAY_TRY(assay_memo_alloc(s, work_bytes(s, pass), &work, err));
     memo->copy = copy;
     memo->work = work;
     return ASSAY_OK;
 }
 
-int assay_memo_copy(struct assay_subject *s, const struct assay_kernel *kernel,
-                    struct assay_err *err)
+int assay_memo_copy(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                    const struct assay_kernel *kernel, struct assay_err *err)
 {
-    ASSAY_TRY(reserve(s, s->memo, err));
+    ASSAY_TRY(reserve(s, wanted_pass(s, use, pass), err));
     memcpy(s->memo->copy, kernel->gram, assay_pla_part(kernel->n, s->team) * sizeof(double));
     return ASSAY_OK;
 }
 
+// ---- the kernel ---------------------------------------------------------------------------------
 // Everything before the team works together: what fails here fails on one rank alone.
-static int prepare(struct assay_subject *s, enum assay_bn bn, struct assay_kernel *made,
-                   double **cot, uint32_t *count, struct assay_err *err)
+static int prepare(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                   struct assay_kernel *made, double **cot, uint32_t *count, struct assay_err *err)
 {
-    const enum assay_outputs outputs = (enum assay_outputs)s->protocol->ntk_outputs;
     const size_t part = assay_pla_part(made->n, s->team) * sizeof(double);
     void *gram, *eigenvalue;
-    ASSAY_TRY(assay_memo_forward(s, PASS_IMAGES, err));
-    ASSAY_TRY(assay_memo_jacobian(s, err));
-    ASSAY_TRY(assay_memo_cotangents(s, outputs, cot, count, err));
+    ASSAY_TRY(assay_memo_hold(s, pass->forward, err));
+    ASSAY_TRY(assay_memo_jacobian(s, pass, err));
+    ASSAY_TRY(cotangents(s, pass, cot, count, err));
     ASSAY_TRY(assay_memo_alloc(s, part, &gram, err));
     ASSAY_TRY(assay_memo_alloc(s, made->n * sizeof(double), &eigenvalue, err));
-    ASSAY_TRY(reserve(s, s->memo, err));
-    s->memo->eigenvalue[bn] = eigenvalue;
+    ASSAY_TRY(reserve(s, pass, err));
+    s->memo->eigenvalue[pass->pass.bn] = eigenvalue;
     made->gram = memset(gram, 0, part); // parts differ in size: their ends are defined, too
     return ASSAY_OK;
 }
 
 // The rank's rows of the Jacobian, then Theta by all.
-static int compute_gram(struct assay_subject *s, enum assay_bn bn, struct assay_kernel *made,
-                        struct assay_err *err)
+static int compute_gram(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                        struct assay_kernel *made, struct assay_err *err)
 {
     const struct assay_run_of_rows rows = assay_pla_rows(made->n, s->team, assay_pla_rank(s->pla));
     double *cot = NULL;
     uint32_t count = 0;
-    const int status = prepare(s, bn, made, &cot, &count, err);
+    const int status = prepare(s, pass, made, &cot, &count, err);
     ASSAY_TRY(assay_pla_agree(s->pla, status, err));
 
     const struct assay_memo *memo = s->memo;
-    assay_exec_jacobian(s->exec, bn, cot, count, rows.first, rows.count, s->net->n_weight,
+    const uint64_t weights = assay_forward_graph(s, wanted_forward(s, pass))->n_weight;
+    assay_exec_jacobian(s->exec, pass->pass.bn, cot, count, rows.first, rows.count, weights,
                         memo->jac, memo->jac_ld);
-    assay_pla_gram(s->pla, made->n, s->net->n_weight, memo->jac, memo->jac_ld, made->gram,
-                   memo->work);
+    assay_pla_gram(s->pla, made->n, weights, memo->jac, memo->jac_ld, made->gram, memo->work);
     ASSAY_TRY(assay_pla_diagonal(s->pla, made->n, made->gram, memo->work, err));
     for (uint32_t i = 0; i < made->n; i++) made->trace += memo->work[i];
     return ASSAY_OK;
 }
 
-static int get(struct assay_subject *s, enum assay_bn bn, struct assay_kernel **out,
-               struct assay_err *err)
+static int get(struct assay_subject *s, const struct assay_wanted_pass *pass,
+               struct assay_kernel **out, struct assay_err *err)
 {
     struct assay_memo *memo;
+    ASSAY_ASSERT(pass->pass.pull == ASSAY_PULL_KERNEL);
     ASSAY_TRY(assay_memo_get(s, &memo, err));
-    *out = &memo->kernel[bn];
+    *out = &memo->kernel[pass->pass.bn];
     if ((*out)->gram) return ASSAY_OK;
-    struct assay_kernel made = {.n = assay_subject_rows(s)};
-    ASSAY_TRY(compute_gram(s, bn, &made, err));
+    struct assay_kernel made = {.n = assay_memo_rows(s, pass)};
+    ASSAY_TRY(compute_gram(s, pass, &made, err));
     **out = made;
     return ASSAY_OK;
 }
 
-int assay_subject_gram(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,
-                       struct assay_err *err)
+int assay_subject_gram(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                       const struct assay_kernel **out, struct assay_err *err)
 {
     struct assay_kernel *kernel;
-    ASSAY_TRY(get(s, bn, &kernel, err));
+    ASSAY_TRY(get(s, wanted_pass(s, use, pass), &kernel, err));
     *out = kernel;
     return ASSAY_OK;
 }
 
-int assay_subject_kernel(struct assay_subject *s, enum assay_bn bn, const struct assay_kernel **out,
-                         struct assay_err *err)
+int assay_subject_kernel(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                         const struct assay_kernel **out, struct assay_err *err)
 {
+    const enum assay_bn bn = wanted_pass(s, use, pass)->pass.bn;
     struct assay_kernel *kernel;
-    ASSAY_TRY(get(s, bn, &kernel, err));
+    ASSAY_TRY(get(s, wanted_pass(s, use, pass), &kernel, err));
     *out = kernel;
     if (kernel->eigenvalue) return ASSAY_OK;
-    ASSAY_TRY(assay_memo_copy(s, kernel, err));
+    ASSAY_TRY(assay_memo_copy(s, use, pass, kernel, err));
     const struct assay_memo *memo = s->memo;
     double *eigenvalue = memo->eigenvalue[bn];
     if (assay_pla_eigenvalues(s->pla, kernel->n, memo->copy, eigenvalue, memo->work, err) < 0) {

@@ -1,85 +1,85 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory of one repeat, from shapes alone.
-#include "memo.h"
+#include "subject.h"
 
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
 
-static size_t sign_scratch(const struct assay_subject *s)
+// What metrics share: a buffer for rows, one for a kernel of either BN, one for its copy.
+static size_t shared_scratch(const struct assay_subject *s)
 {
-    const size_t words = (assay_graph_cost(s->thin).relus + 63) / 64;
-    return assay_arena_block((s->n_patch * words + 1) * sizeof(uint64_t));
-}
-
-// What metrics share.
-static size_t shared_scratch(const struct assay_subject *s, unsigned needs)
-{
-    size_t bytes = assay_arena_block(sizeof(struct assay_memo));
-    if (needs & ASSAY_NEEDS_JACOBIAN) bytes += assay_arena_block(assay_memo_jacobian_bytes(s));
-    if (needs & ASSAY_NEEDS_KERNEL) bytes += assay_kernel_scratch(s);
-    if (needs & ASSAY_NEEDS_FROZEN_KERNEL) bytes += assay_kernel_scratch(s);
-    if (needs & (ASSAY_NEEDS_KERNEL | ASSAY_NEEDS_FROZEN_KERNEL))
-        bytes += assay_kernel_shared_scratch(s);
-    if (needs & ASSAY_NEEDS_PATCHES) bytes += sign_scratch(s);
-    return bytes;
+    size_t bytes = assay_memo_bytes(s), rows = 0, copy = 0;
+    bool kernel[2] = {false};
+    for (uint32_t i = 0; i < s->demand->n_pass; i++) {
+        const struct assay_wanted_pass *pass = &s->demand->pass[i];
+        const enum assay_pull pull = pass->pass.pull;
+        if (has_gradient(&pass->pass))
+            bytes += assay_arena_block(assay_memo_gradient_bytes(s, pass));
+        if (pull == ASSAY_PULL_ROWS || pull == ASSAY_PULL_KERNEL)
+            rows = assay_arena_block(assay_memo_jacobian_bytes(s, pass));
+        if (pull != ASSAY_PULL_KERNEL || kernel[pass->pass.bn]) continue;
+        kernel[pass->pass.bn] = true;
+        bytes += assay_kernel_scratch(s, pass);
+        copy = assay_kernel_shared_scratch(s, pass);
+    }
+    return bytes + rows + copy;
 }
 
 // Makes the plan, and keeps the most that an executor takes for any.
-static int plan(const struct assay_subject *s, const struct assay_graph *g, uint32_t n,
-                bool backward, uint64_t *most, struct assay_err *err)
+static int plan(const struct assay_subject *s, const struct assay_forward *f, uint32_t n,
+                uint64_t *most, struct assay_err *err)
 {
     const struct assay_plan *made;
     if (n == 0) return ASSAY_OK;
-    ASSAY_TRY(
-        assay_plans_get(s->plans, g, n, &(struct assay_want){.backward = backward}, &made, err));
+    ASSAY_TRY(assay_memo_plan(s, f, n, &made, err));
     *most = larger(*most, assay_plan_bytes(made));
     return ASSAY_OK;
 }
 
 // One executor is bound to one plan after another; the plans stay.
-static int executor(const struct assay_subject *s, unsigned needs, uint64_t *bytes,
-                    struct assay_err *err)
+static int executor(const struct assay_subject *s, uint64_t *bytes, struct assay_err *err)
 {
-    const uint32_t batch = (uint32_t)s->protocol->region_batch, n_patch = s->n_patch;
     uint64_t most = 0;
-    if (needs & ASSAY_NEEDS_IMAGES) ASSAY_TRY(plan(s, s->net, s->n_image, true, &most, err));
-    if (needs & ASSAY_NEEDS_NASI) ASSAY_TRY(plan(s, s->net, s->n_nasi, true, &most, err));
-    if (needs & ASSAY_NEEDS_PATCHES) {
-        if (n_patch >= batch) ASSAY_TRY(plan(s, s->thin, batch, false, &most, err));
-        ASSAY_TRY(plan(s, s->thin, n_patch % batch, false, &most, err)); // the last may be short
+    for (uint32_t i = 0; i < s->demand->n_forward; i++) {
+        const struct assay_forward *f = &s->demand->forward[i];
+        const uint32_t n = assay_forward_images(s, f), batch = assay_forward_batch(s, f);
+        ASSAY_TRY(plan(s, f, batch, &most, err));
+        ASSAY_TRY(plan(s, f, n % batch, &most, err)); // the last may be short
     }
     *bytes = most ? most + assay_plans_size(s->plans) : 0;
     return ASSAY_OK;
 }
 
 // ScaLAPACK counts a rank's part in 32 bits.
-static int check_parts(const struct assay_subject *s, unsigned needs, struct assay_err *err)
+static int check_parts(const struct assay_subject *s, const struct assay_wanted_pass *pass,
+                       struct assay_err *err)
 {
-    const uint32_t n = assay_subject_rows(s);
-    const size_t part = assay_pla_part(n, s->team), jacobian = assay_memo_jacobian_bytes(s) / 8;
-    const bool kernel = needs & (ASSAY_NEEDS_KERNEL | ASSAY_NEEDS_FROZEN_KERNEL);
-    if (s->team == 1 || !kernel || larger(part, jacobian) <= INT32_MAX) return ASSAY_OK;
+    const uint32_t n = assay_memo_rows(s, pass);
+    const size_t part = assay_pla_part(n, s->team),
+                 jacobian = assay_memo_jacobian_bytes(s, pass) / sizeof(double);
+    if (s->team == 1 || larger(part, jacobian) <= INT32_MAX) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_CONFIG,
                          "run.team = %d: a rank's part of a kernel of %u rows has %zu numbers, "
                          "expected at most %d; a larger team has smaller parts",
                          s->team, n, larger(part, jacobian), INT32_MAX);
 }
 
-int assay_subject_need(const struct assay_subject *s, const struct assay_metric *const *metric,
-                       uint32_t n_metric, struct assay_need *need, struct assay_err *err)
+int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
+                       struct assay_err *err)
 {
-    unsigned needs = 0;
-    size_t scratch = 0;
-    for (uint32_t i = 0; i < n_metric; i++) {
-        needs |= metric[i]->needs;
-        if (metric[i]->scratch) scratch += metric[i]->scratch(s);
+    *need = (struct assay_need){0};
+    for (uint32_t i = 0; i < s->demand->n_pass; i++) {
+        const struct assay_wanted_pass *pass = &s->demand->pass[i];
+        if (pass->pass.pull != ASSAY_PULL_KERNEL) continue;
+        ASSAY_TRY(check_parts(s, pass, err));
+        need->buffers = assay_pla_buffers(assay_memo_rows(s, pass), s->team);
     }
-    ASSAY_TRY(check_parts(s, needs, err));
-    need->scratch = scratch + shared_scratch(s, needs);
-    need->buffers = needs & (ASSAY_NEEDS_KERNEL | ASSAY_NEEDS_FROZEN_KERNEL)
-                        ? assay_pla_buffers(assay_subject_rows(s), s->team)
-                        : 0;
-    return executor(s, needs, &need->exec, err);
+    for (uint32_t i = 0; i < s->demand->n_use; i++) {
+        const struct assay_use *use = &s->demand->use[i];
+        if (use->metric->scratch) need->scratch += use->metric->scratch(s, use);
+    }
+    need->scratch += shared_scratch(s);
+    return executor(s, &need->exec, err);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The neural tangent kernel of TE-NAS: BN differentiated through the batch's own statistics.
-#include "memo.h"
+#include "subject.h"
 
 #include <string.h>
 
@@ -17,16 +17,50 @@ static const struct assay_column columns[KERNEL_COLUMNS] = {
     {"entropy", "nat", "-sum p ln p, p = lambda / trace of Theta", 0},
 };
 
-static void describe(const struct assay_protocol *p, char *text, size_t cap)
+static const struct assay_opt options[] = {
+    {"ntk", "batch", "images N in the neural tangent kernel", ASSAY_OPT_U64,
+     offsetof(struct assay_ntk_options, batch), .min = 2, .max = 65536, .def = "16"},
+    {"ntk", "init", "initialisation of the network of ntk and nasi", ASSAY_OPT_ENUM,
+     offsetof(struct assay_ntk_options, init), .choices = ASSAY_INIT_NAMES,
+     .def = "kaiming-fan-out"},
+    {"ntk", "outputs",
+     "rows of the kernel: sum: one an image, of the sum of its logits (TE-NAS); all: one a logit",
+     ASSAY_OPT_ENUM, offsetof(struct assay_ntk_options, outputs), .choices = "sum|all",
+     .def = "sum"},
+    {.name = NULL},
+};
+const struct assay_options assay_ntk_options = {options, sizeof(struct assay_ntk_options)};
+
+struct assay_pass assay_ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
+                                 enum assay_bn bn)
 {
-    assay_metric_describe_kernel(p, "batch", text, cap);
+    return (struct assay_pass){.init = (enum assay_init)o->init,
+                               .input = {.stream = "images", .key = "ntk.batch", .n = o->batch},
+                               .pull = pull,
+                               .bn = bn,
+                               .labels = ASSAY_LABELS_NONE,
+                               .outputs = (enum assay_outputs)o->outputs};
 }
 
-static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
-                   struct assay_err *err)
+static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
+                       struct assay_pass pass[ASSAY_METRIC_PASSES])
+{
+    (void)p;
+    pass[0] = assay_ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_BATCH);
+    return 1;
+}
+
+static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                     size_t cap)
+{
+    assay_metric_describe_kernel(use->option[0], p, "batch", text, cap);
+}
+
+static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
+                   double *spectrum, char *reason, struct assay_err *err)
 {
     const struct assay_kernel *kernel;
-    ASSAY_TRY(assay_subject_kernel(s, ASSAY_BN_BATCH, &kernel, err));
+    ASSAY_TRY(assay_subject_kernel(s, use, 0, &kernel, err));
     memcpy(spectrum, kernel->eigenvalue, kernel->n * sizeof *spectrum);
     return assay_kernel_summary(kernel, out, reason);
 }
@@ -36,9 +70,10 @@ const struct assay_metric assay_metric_ntk = {
     .help = "condition number, extreme eigenvalues, trace, rank and entropy of the NTK (TE-NAS)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .needs = ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES | ASSAY_NEEDS_JACOBIAN | ASSAY_NEEDS_KERNEL,
+    .options = {&assay_ntk_options},
     .spectrum = true,
     .collective = true,
+    .passes = passes,
     .describe = describe,
     .measure = measure,
 };

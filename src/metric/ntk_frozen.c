@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same kernel with the batch statistics held constant in the backward pass: samples decouple.
-#include "memo.h"
+#include "subject.h"
 
 static const struct assay_column columns[KERNEL_COLUMNS] = {
     {"frozen_kappa", "1", "as kappa, BN statistics held constant", -1},
@@ -12,17 +12,26 @@ static const struct assay_column columns[KERNEL_COLUMNS] = {
     {"frozen_entropy", "nat", "as entropy, BN statistics held constant", 0},
 };
 
-static void describe(const struct assay_protocol *p, char *text, size_t cap)
+static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
+                       struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
-    assay_metric_describe_kernel(p, "frozen", text, cap);
+    (void)p;
+    pass[0] = assay_ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_FROZEN);
+    return 1;
 }
 
-static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
-                   struct assay_err *err)
+static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                     size_t cap)
+{
+    assay_metric_describe_kernel(use->option[0], p, "frozen", text, cap);
+}
+
+static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
+                   double *spectrum, char *reason, struct assay_err *err)
 {
     (void)spectrum;
     const struct assay_kernel *kernel;
-    ASSAY_TRY(assay_subject_kernel(s, ASSAY_BN_FROZEN, &kernel, err));
+    ASSAY_TRY(assay_subject_kernel(s, use, 0, &kernel, err));
     return assay_kernel_summary(kernel, out, reason);
 }
 
@@ -31,9 +40,9 @@ const struct assay_metric assay_metric_ntk_frozen = {
     .help = "the quantities of ntk with the BN statistics held constant in the backward pass",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .needs =
-        ASSAY_NEEDS_NET | ASSAY_NEEDS_IMAGES | ASSAY_NEEDS_JACOBIAN | ASSAY_NEEDS_FROZEN_KERNEL,
+    .options = {&assay_ntk_options},
     .collective = true,
+    .passes = passes,
     .describe = describe,
     .measure = measure,
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Linear regions of TE-NAS: distinct ReLU sign patterns of the thin network over random patches.
-#include "memo.h"
+#include "subject.h"
 
 #include <string.h>
 
@@ -12,14 +12,44 @@ static const struct assay_column columns[] = {
     {"region_saturation", "1", "regions / region_samples; near 1 the count says nothing", 0},
 };
 
-static void describe(const struct assay_protocol *p, char *text, size_t cap)
+static const struct assay_opt rows[] = {
+    {"regions", "batch", "input patches per batch, normalised together", ASSAY_OPT_U64,
+     offsetof(struct assay_regions_options, batch), .min = 2, .max = 1000000, .def = "1000"},
+    {"regions", "batches", "number of such batches; their patterns are counted together",
+     ASSAY_OPT_U64, offsetof(struct assay_regions_options, batches), .min = 1, .max = 100000,
+     .def = "3"},
+    {"regions", "init", "initialisation of the thin network", ASSAY_OPT_ENUM,
+     offsetof(struct assay_regions_options, init), .choices = ASSAY_INIT_NAMES,
+     .def = "kaiming-fan-in"},
+    {.name = NULL},
+};
+const struct assay_options assay_regions_options = {rows, sizeof(struct assay_regions_options)};
+
+static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
+                       struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
-    const int n =
-        snprintf(text, cap,
-                 "samples=%llux%llu network=thin C=1 input=1x3x3 bn=batch init=%s "
-                 "precision=float64 forward ",
-                 (unsigned long long)p->region_batches, (unsigned long long)p->region_batch,
-                 assay_metric_init_name(p->region_init));
+    (void)p;
+    const struct assay_regions_options *o = use->option[0];
+    pass[0] = (struct assay_pass){.network = ASSAY_NET_THIN,
+                                  .init = (enum assay_init)o->init,
+                                  .input = {.kind = ASSAY_INPUT_PATCHES,
+                                            .stream = "patches",
+                                            .key = "regions.batch x regions.batches",
+                                            .n = o->batch * o->batches},
+                                  .batch = o->batch,
+                                  .labels = ASSAY_LABELS_NONE};
+    return 1;
+}
+
+static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                     size_t cap)
+{
+    const struct assay_regions_options *o = use->option[0];
+    const int n = snprintf(text, cap,
+                           "samples=%llux%llu network=thin C=1 input=1x3x3 bn=batch init=%s "
+                           "precision=float64 forward ",
+                           (unsigned long long)o->batches, (unsigned long long)o->batch,
+                           assay_init_name((enum assay_init)o->init));
     if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
 }
 
@@ -50,62 +80,55 @@ uint64_t assay_distinct_rows(uint64_t n, size_t words, const uint64_t *row, uint
     return distinct;
 }
 
-static size_t scratch(const struct assay_subject *s)
+// ---- sign patterns ------------------------------------------------------------------------------
+// The tap of a batch, and the patterns of all.
+struct patterns {
+    struct assay_signs signs;
+    struct assay_taps tap;
+    uint64_t row[]; // (patches, words)
+};
+
+static size_t state_bytes(const struct assay_subject *s, const struct assay_use *use)
 {
-    return assay_arena_block(assay_distinct_slots(s->n_patch) * sizeof(uint32_t));
+    const size_t words = assay_sign_words(assay_subject_graph(s, use, 0));
+    return sizeof(struct patterns) +
+           (assay_subject_images(s, use, 0) * words + 1) * sizeof(uint64_t);
 }
 
-// (n_patch, words).
-static int sign_block(struct assay_subject *s, uint64_t **block, struct assay_err *err)
+static void value(const struct assay_look *look, const struct assay_block *b, const double *value)
 {
-    const size_t words = assay_sign_words(s->thin);
-    void *memory;
-    ASSAY_TRY(assay_memo_alloc(s, (s->n_patch * words + 1) * sizeof **block, &memory, err));
-    s->memo->words = words;
-    *block = memory;
-    return ASSAY_OK;
+    struct patterns *p = look->state;
+    if (!p->signs.graph) p->tap = assay_signs_tap(&p->signs, look->graph, p->row);
+    p->tap.value(p->tap.self, b, value);
 }
 
-int assay_subject_signs(struct assay_subject *s, const uint64_t **signs, size_t *words,
-                        struct assay_err *err)
+const uint64_t *assay_regions_patterns(const struct assay_subject *s, const struct assay_use *use,
+                                       size_t *words)
 {
-    struct assay_memo *memo;
-    ASSAY_TRY(assay_memo_get(s, &memo, err));
-    const struct assay_node *input = &s->thin->node[0];
-    const size_t image = (size_t)input->c * input->h * input->w;
-    const uint32_t batch = (uint32_t)s->protocol->region_batch;
-    uint64_t *block = memo->signs;
-    uint32_t bound = 0;
-    for (uint32_t first = 0; !memo->signs && first < s->n_patch; first += bound) {
-        const uint32_t n = s->n_patch - first < batch ? s->n_patch - first : batch;
-        memo->pass = PASS_NONE;
-        if (n != bound) ASSAY_TRY(assay_memo_bind(s, s->thin, n, false, err));
-        bound = n;
-        if (!block) ASSAY_TRY(sign_block(s, &block, err));
-        struct assay_signs tap;
-        const struct assay_taps taps = assay_signs_tap(&tap, s->thin, block + first * memo->words);
-        assay_exec_set_taps(s->exec, &taps);
-        assay_exec_forward(s->exec, s->theta_thin, s->patches + first * image);
-        assay_exec_set_taps(s->exec, NULL);
-    }
-    memo->signs = block;
-    *signs = block;
-    *words = memo->words;
-    return ASSAY_OK;
+    const struct patterns *p = assay_subject_state(s, use);
+    *words = p->signs.words;
+    return p->row;
 }
 
-static int measure(struct assay_subject *s, double *out, double *spectrum, char *reason,
-                   struct assay_err *err)
+static size_t scratch(const struct assay_subject *s, const struct assay_use *use)
+{
+    return assay_arena_block(assay_distinct_slots(assay_subject_images(s, use, 0)) *
+                             sizeof(uint32_t));
+}
+
+static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
+                   double *spectrum, char *reason, struct assay_err *err)
 {
     (void)spectrum;
     (void)reason;
-    const uint64_t *signs;
+    const uint32_t n = assay_subject_images(s, use, 0);
     size_t words;
     void *slot;
-    ASSAY_TRY(assay_subject_signs(s, &signs, &words, err));
-    ASSAY_TRY(assay_memo_alloc(s, assay_distinct_slots(s->n_patch) * sizeof(uint32_t), &slot, err));
-    out[0] = (double)assay_distinct_rows(s->n_patch, words, signs, slot);
-    out[1] = s->n_patch;
+    ASSAY_TRY(assay_subject_run(s, use, 0, err));
+    const uint64_t *row = assay_regions_patterns(s, use, &words);
+    ASSAY_TRY(assay_memo_alloc(s, assay_distinct_slots(n) * sizeof(uint32_t), &slot, err));
+    out[0] = (double)assay_distinct_rows(n, words, row, slot);
+    out[1] = n;
     out[2] = out[0] / out[1];
     return ASSAY_VERDICT_OK;
 }
@@ -115,8 +138,11 @@ const struct assay_metric assay_metric_regions = {
     .help = "distinct ReLU sign patterns of the thin network over random patches (TE-NAS)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .needs = ASSAY_NEEDS_PATCHES | ASSAY_NEEDS_THIN,
+    .options = {&assay_regions_options},
+    .passes = passes,
     .describe = describe,
+    .state = state_bytes,
+    .value = value,
     .scratch = scratch,
     .measure = measure,
 };

@@ -1,63 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "memo.h"
+#include "subject.h"
 
 #include <ctype.h>
 #include <string.h>
 
-const struct assay_metric *const assay_metrics[] = {
-    &assay_metric_ntk,       &assay_metric_ntk_frozen, &assay_metric_ntk_trace,
-    &assay_metric_ntk_ridge, &assay_metric_nasi,       &assay_metric_regions,
-    &assay_metric_cost,      &assay_metric_null,       NULL,
-};
+// A line a metric, in the order of their columns.
+#define METRICS(X)                                                                                 \
+    X(ntk)                                                                                         \
+    X(ntk_frozen)                                                                                  \
+    X(ntk_trace)                                                                                   \
+    X(ntk_ridge)                                                                                   \
+    X(nasi)                                                                                        \
+    X(regions)                                                                                     \
+    X(cost)                                                                                        \
+    X(null)
 
-const char *assay_metric_init_name(int init)
-{
-    static const char *const name[] = {"pytorch", "kaiming-fan-out", "kaiming-fan-in"};
-    ASSAY_ASSERT(init >= 0 && (size_t)init < ASSAY_LEN(name));
-    return name[init];
-}
+#define DECLARE(name) extern const struct assay_metric assay_metric_##name;
+#define LIST(name)    &assay_metric_##name,
+METRICS(DECLARE)
+const struct assay_metric *const assay_metrics[] = {METRICS(LIST) NULL};
 
-void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap)
+uint32_t assay_metric_options(const struct assay_options *table[ASSAY_METRIC_OPTIONS_MAX])
 {
-    snprintf(text, cap, "repeats=%llu seed=%llu weights=%s", (unsigned long long)p->repeats,
-             (unsigned long long)p->seed,
-             p->redraw ? "redrawn each repeat" : "the same in every repeat");
-}
-
-void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
-                                char text[ASSAY_METRIC_SIZE])
-{
-    enum { IMAGENET = 2 }; // enum assay_macro
-    static const char *const name[] = {"tenas", "cifar"};
-    const int n = snprintf(text, ASSAY_METRIC_SIZE, "C=%llu N=%llu", (unsigned long long)channels,
-                           (unsigned long long)cells);
-    const size_t rest = ASSAY_METRIC_SIZE - (size_t)n;
-    if (macro == IMAGENET)
-        snprintf(text + n, rest, " macro=imagenet");
-    else if (macro || stem > 1)
-        snprintf(text + n, rest, " macro=%s stem=%llu", name[macro], (unsigned long long)stem);
-}
-
-void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
-                               char *text, size_t cap)
-{
-    char size[ASSAY_METRIC_SIZE];
-    assay_metric_describe_size(p->channels, p->cells, p->macro, p->stem, size);
-    const int n = snprintf(text, cap,
-                           "batch=%llu %s init=%s precision=float64, float32 backward "
-                           "%s classes=%llu image=%llu ",
-                           (unsigned long long)batch, what, assay_metric_init_name(p->ntk_init),
-                           size, (unsigned long long)p->classes, (unsigned long long)p->image);
-    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
-}
-
-void assay_metric_describe_kernel(const struct assay_protocol *p, const char *bn, char *text,
-                                  size_t cap)
-{
-    char what[64];
-    snprintf(what, sizeof what, "bn=%s outputs=%s parameters=weights", bn,
-             p->ntk_outputs == ASSAY_OUTPUTS_ALL ? "all" : "sum");
-    assay_metric_describe_net(p, p->ntk_batch, what, text, cap);
+    uint32_t n = 0;
+    for (size_t i = 0; assay_metrics[i]; i++) {
+        for (const struct assay_options *const *t = assay_metrics[i]->options; *t; t++) {
+            uint32_t k = 0;
+            while (k < n && table[k] != *t) k++;
+            if (k == n) table[n++] = *t;
+        }
+    }
+    return n;
 }
 
 static int unknown_metric(const char *name, size_t length, struct assay_err *err)
@@ -89,7 +62,8 @@ int assay_metrics_parse(const char *list, const struct assay_metric *chosen[ASSA
 {
     _Static_assert(ASSAY_LEN(assay_metrics) <= ASSAY_METRICS_MAX, "raise ASSAY_METRICS_MAX");
     bool wanted[ASSAY_METRICS_MAX] = {false};
-    for (const char *at = list;; at++) {
+    const bool all = strcmp(list, "all") == 0;
+    for (const char *at = list; !all; at++) {
         while (isspace((unsigned char)*at)) at++;
         const char *const name = at;
         at += strcspn(at, ",");
@@ -100,7 +74,8 @@ int assay_metrics_parse(const char *list, const struct assay_metric *chosen[ASSA
     }
     *n = 0;
     for (size_t i = 0; assay_metrics[i]; i++) {
-        if (wanted[i]) chosen[(*n)++] = assay_metrics[i];
+        if (wanted[i] || (all && strcmp(assay_metrics[i]->name, "null") != 0))
+            chosen[(*n)++] = assay_metrics[i];
     }
     return ASSAY_OK;
 }

@@ -295,7 +295,8 @@ static int none_is_ok(const struct baseline *b, const char *column, struct assay
     const struct assay_protocol *p = assay_config_protocol(b->c->config);
     char why[256] = "";
     if (!strncmp(p->metrics, "ntk", 3))
-        snprintf(why, sizeof why, "; " SEARCH_SINGULAR, (unsigned long long)p->ntk_batch);
+        snprintf(why, sizeof why, "; " SEARCH_SINGULAR,
+                 (unsigned long long)assay_config_ntk(b->c->config)->batch);
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "seed %" PRIu64
                          ": %s: %s is infinite or undefined for all of the %zu architectures "

@@ -33,7 +33,7 @@ static int configure(struct assay_config *config, const struct assay_space *spac
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "search space %s has no one-shot network: NASI cannot search it",
                              space->kind->name);
-    if (p->nasi_labels == ASSAY_LABELS_NONE)
+    if (assay_config_nasi(config)->labels == ASSAY_LABELS_NONE)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "nasi.labels = none: the search needs labels, expected true or "
                              "random");

@@ -85,15 +85,15 @@ static int no_memory(struct assay_err *err)
 
 static void describe(struct bench *b)
 {
-    const struct assay_protocol *p = assay_config_protocol(b->c->config);
     const struct assay_search_spec *s = assay_config_search(b->c->config);
-    static const char *const init[] = {"pytorch", "kaiming-fan-out", "kaiming-fan-in"};
+
     snprintf(b->of_columns, sizeof b->of_columns,
              "batch=%u init=%s bn=batch affine=%s outputs=cross-entropy parameters=all labels=%s "
              "C=%u N=%u stem=%u samples=%s",
-             b->n_image, init[p->ntk_init], s->affine ? "yes" : "no",
-             p->nasi_labels == ASSAY_LABELS_TRUE ? "true" : "random", b->net.channels, b->net.cells,
-             b->net.stem, s->per_cell ? "per cell" : "per step");
+             b->n_image, assay_init_name((enum assay_init)assay_config_ntk(b->c->config)->init),
+             s->affine ? "yes" : "no",
+             assay_config_nasi(b->c->config)->labels == ASSAY_LABELS_TRUE ? "true" : "random",
+             b->net.channels, b->net.cells, b->net.stem, s->per_cell ? "per cell" : "per step");
 }
 
 static int make_columns(struct bench *b, struct assay_err *err)
@@ -199,7 +199,7 @@ static int check_memory(struct bench *b, struct assay_err *err)
 
 static void draw_weights(struct bench *b, uint64_t seed)
 {
-    const enum assay_init init = (enum assay_init)assay_config_protocol(b->c->config)->ntk_init;
+    const enum assay_init init = (enum assay_init)assay_config_ntk(b->c->config)->init;
     if (b->graph.n_theta == b->all && b->drawn && b->seed == seed) return;
     assay_init_params(&b->graph, init, seed, 0, b->theta);
     b->drawn = b->graph.n_theta == b->all;
@@ -250,7 +250,6 @@ static int evaluate(void *state, const struct search_task *task, struct assay_re
     struct bench *b = state;
     struct assay_err failure;
     const double start = assay_clock_thread();
-    const struct assay_protocol *p = assay_config_protocol(b->c->config);
     const uint64_t seed = task->draw.seed;
     record->index = task->index;
     record->verdict = ASSAY_VERDICT_OK;
@@ -258,8 +257,8 @@ static int evaluate(void *state, const struct search_task *task, struct assay_re
     for (uint32_t i = 0; i < b->schema.n_column; i++) record->value[i] = NAN;
     ASSAY_TRY(build(b, task, err));
     draw_weights(b, seed);
-    ASSAY_TRY(assay_draw_nasi_batch(p, b->c->data, seed, task->index, b->n_image, b->images,
-                                    b->label, err));
+    ASSAY_TRY(assay_draw_nasi_batch(b->c->config, b->c->data, seed, task->index, b->n_image,
+                                    b->images, b->label, err));
     if (bind(b, &failure) < 0)
         fail(record, ASSAY_VERDICT_FAILED, failure.text);
     else
@@ -272,10 +271,9 @@ static int evaluate(void *state, const struct search_task *task, struct assay_re
 static int open_network(struct bench *b, struct assay_err *err)
 {
     const struct assay_config *config = b->c->config;
-    const struct assay_protocol *p = assay_config_protocol(config);
     const struct assay_kern *kern;
     const uint32_t cells = b->kind->cells(&b->net);
-    b->n_image = (uint32_t)(p->nasi_batch ? p->nasi_batch : p->ntk_batch);
+    b->n_image = (uint32_t)assay_nasi_batch(assay_config_nasi(config), assay_config_ntk(config));
     b->n_sample = assay_config_search(config)->per_cell ? cells : 1;
     b->n_mix = cells * b->kind->per_cell;
     b->sample = malloc(b->n_sample * sizeof *b->sample);
@@ -299,7 +297,7 @@ static int open_bench(void **state, const struct search_context *c, struct assay
     b->net = one_shot_net(c->config, c->space);
     assay_graph_init(&b->literal);
     assay_graph_init(&b->graph);
-    ASSAY_TRY(assay_check_nasi_batch(assay_config_protocol(c->config), c->data, err));
+    ASSAY_TRY(assay_check_nasi_batch(c->config, c->data, err));
     ASSAY_TRY(open_network(b, err));
     return make_columns(b, err);
 }

@@ -146,8 +146,7 @@ static int check_kappa(const struct tenas *t, const struct search_round *round)
         "seed %llu round %llu: kappa is infinite or undefined for all of the %zu candidates, "
         "so that it decides nothing (%s); " SEARCH_SINGULAR,
         (unsigned long long)t->seed, (unsigned long long)t->n_round, t->n,
-        one_of(t, round, 0)->reason,
-        (unsigned long long)assay_config_protocol(t->c->config)->ntk_batch);
+        one_of(t, round, 0)->reason, (unsigned long long)assay_config_ntk(t->c->config)->batch);
 }
 
 static int check_round(struct tenas *t, const struct search_round *round)

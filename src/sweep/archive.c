@@ -24,12 +24,11 @@ static int open_schema(struct sweep_archive *a, struct assay_err *err)
 
     ASSAY_TRY(assay_space_open(&a->space, assay_config_evaluation(&a->config)->space, err));
     ASSAY_TRY(assay_columns_create(&a->columns, &a->config, false, err));
-    a->schema =
-        (struct assay_schema){.column = a->columns.column,
-                              .protocol = a->columns.protocol,
-                              .n_column = a->columns.n_column,
-                              .repeats = (uint32_t)p->repeats,
-                              .spectrum_len = a->columns.spectrum ? assay_kernel_rows(p) : 0};
+    a->schema = (struct assay_schema){.column = a->columns.column,
+                                      .protocol = a->columns.protocol,
+                                      .n_column = a->columns.n_column,
+                                      .repeats = (uint32_t)p->repeats,
+                                      .spectrum_len = a->columns.spectrum};
     return 0;
 }
 
@@ -49,8 +48,8 @@ int sweep_archive_open(struct sweep_archive *a, const struct assay_vocabulary *v
         return assay_err_prefix(err, "%s/journal", dir);
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&a->config)->shard, err));
     ASSAY_TRY(open_schema(a, err));
-    if (sweep_plan_unpack(&a->plan, a->list, a->n_list,
-                          assay_config_evaluation(&a->config)->members, &a->space, err) < 0)
+    if (sweep_plan_unpack(&a->plan, a->list, a->n_list, assay_config_members(&a->config), &a->space,
+                          err) < 0)
         return assay_err_prefix(err, "%s/journal", dir);
     sweep_plan_shard(&a->plan, shard);
     return 0;

@@ -291,6 +291,5 @@ int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
         free(list.index);
         return status;
     }
-    return sweep_plan_fill(plan, list.index, list.n, assay_config_evaluation(config)->members,
-                           space, err);
+    return sweep_plan_fill(plan, list.index, list.n, assay_config_members(config), space, err);
 }

@@ -114,7 +114,8 @@ void sweep_outline_print(const struct sweep_outline *o, FILE *out)
 
     fprintf(out, "%s%s%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s, %u repeat%s each\n",
             told->space, *given->shard ? ", shard " : "", given->shard, o->plan.n_row,
-            o->plan.n_task, told->members ? "" : " (one per class of equal networks)", repeats,
+            o->plan.n_task,
+            assay_config_members(&o->config) ? "" : " (one per class of equal networks)", repeats,
             repeats > 1 ? "s" : "");
     if (*o->warning) fprintf(out, "warning: %s\n", o->warning);
     print_memory(o, out);

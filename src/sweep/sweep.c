@@ -114,7 +114,8 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
 
     assay_log_line(log, ASSAY_LOG_INFO, "%s%s%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s",
                    told->space, *given->shard ? ", shard " : "", given->shard, s->plan.n_row,
-                   s->plan.n_task, told->members ? "" : " (one per class of equal networks)");
+                   s->plan.n_task,
+                   assay_config_members(s->config) ? "" : " (one per class of equal networks)");
     if (*s->warning) assay_log_line(log, ASSAY_LOG_WARN, "%s", s->warning);
     return sweep_publisher_open(&s->publisher, dir, s->config, &s->space, &s->plan, schema(s),
                                 s->identity, comm, err);

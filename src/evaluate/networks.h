@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The networks of a candidate, and their weights.
+#ifndef ASSAY_SRC_EVALUATE_NETWORKS_H
+#define ASSAY_SRC_EVALUATE_NETWORKS_H
+
+#include "assay/evaluate.h"
+
+struct networks {
+    const struct assay_config *config; // borrowed, like the next two
+    const struct assay_space *space;
+    const struct assay_demand *demand;
+    struct assay_graph built; // of the last space_build that was folded
+    struct assay_graph graph[ASSAY_NETWORKS];
+};
+
+void networks_init(struct networks *n, const struct assay_config *config,
+                   const struct assay_space *space, const struct assay_demand *demand);
+void networks_finish(struct networks *n);
+// Builds what the metrics need, of architecture `index` or of a supernet; *dead: one of the
+// networks does not depend on its input.
+int networks_build(struct networks *n, uint64_t index, const struct assay_supernet *mask,
+                   bool *dead, struct assay_err *err);
+// NULL where no metric needs one.
+const struct assay_graph *networks_graph(const struct networks *n, enum assay_network which);
+uint64_t networks_bytes(const struct networks *n);
+// Arena bytes of all weight vectors of a repeat.
+size_t networks_weight_bytes(const struct networks *n);
+// Draws them: theta (demand->n_weights), into the arena.
+int networks_draw(const struct networks *n, uint64_t seed, uint64_t drawn,
+                  struct assay_arena *arena, const double **theta, struct assay_err *err);
+
+#endif

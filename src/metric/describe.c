@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The protocol of a column in words.
+#include "subject.h"
+
+#include <stdio.h>
+
+void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap)
+{
+    snprintf(text, cap, "repeats=%llu seed=%llu weights=%s", (unsigned long long)p->repeats,
+             (unsigned long long)p->seed,
+             p->redraw ? "redrawn each repeat" : "the same in every repeat");
+}
+
+void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
+                                char text[ASSAY_METRIC_SIZE])
+{
+    enum { IMAGENET = 2 }; // enum assay_macro
+    static const char *const name[] = {"tenas", "cifar"};
+    const int n = snprintf(text, ASSAY_METRIC_SIZE, "C=%llu N=%llu", (unsigned long long)channels,
+                           (unsigned long long)cells);
+    const size_t rest = ASSAY_METRIC_SIZE - (size_t)n;
+    if (macro == IMAGENET)
+        snprintf(text + n, rest, " macro=imagenet");
+    else if (macro || stem > 1)
+        snprintf(text + n, rest, " macro=%s stem=%llu", name[macro], (unsigned long long)stem);
+}
+
+void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
+                               int init, char *text, size_t cap)
+{
+    char size[ASSAY_METRIC_SIZE];
+    assay_metric_describe_size(p->channels, p->cells, p->macro, p->stem, size);
+    const int n = snprintf(text, cap,
+                           "batch=%llu %s init=%s precision=float64, float32 backward "
+                           "%s classes=%llu image=%llu ",
+                           (unsigned long long)batch, what, assay_init_name((enum assay_init)init),
+                           size, (unsigned long long)p->classes, (unsigned long long)p->image);
+    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+}
+
+void assay_metric_describe_kernel(const struct assay_ntk_options *o, const struct assay_protocol *p,
+                                  const char *bn, char *text, size_t cap)
+{
+    char what[64];
+    snprintf(what, sizeof what, "bn=%s outputs=%s parameters=weights", bn,
+             o->outputs == ASSAY_OUTPUTS_ALL ? "all" : "sum");
+    assay_metric_describe_net(p, o->batch, what, o->init, text, cap);
+}
+
+// What a pass is, where a metric has no words of its own.
+static void describe_pass(const struct assay_pass *pass, uint32_t n, const struct assay_protocol *p,
+                          char *text, size_t cap)
+{
+    static const char *const labels[] = {"true", "random", "none"};
+    const bool loss = pass->pull == ASSAY_PULL_LOSS, backward = pass->pull != ASSAY_PULL_NONE;
+    char what[160];
+    snprintf(what, sizeof what, "%s%s%s%sbn=%s%s%s%s", n > 1 ? "batches=2 " : "",
+             pass->network == ASSAY_NET_LITERAL ? "network=literal " : "",
+             pass->parts > 1 ? "halves " : "", pass->batch == 1 ? "image by image " : "",
+             pass->bn == ASSAY_BN_BATCH ? "batch" : "frozen",
+             loss       ? " loss=cross-entropy"
+             : backward ? " outputs=sum"
+                        : "",
+             pass->labels == ASSAY_LABELS_NONE ? "" : " labels=",
+             pass->labels == ASSAY_LABELS_NONE ? "" : labels[pass->labels]);
+    assay_metric_describe_net(p, pass->input.n, what, pass->init, text, cap);
+}
+
+void assay_metric_describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                           size_t cap)
+{
+    struct assay_pass pass[ASSAY_METRIC_PASSES];
+    if (use->metric->describe) {
+        use->metric->describe(use, p, text, cap);
+        return;
+    }
+    const uint32_t n = use->metric->passes ? use->metric->passes(use, p, pass) : 0;
+    if (n)
+        describe_pass(pass, n, p, text, cap);
+    else
+        snprintf(text, cap, "none");
+}

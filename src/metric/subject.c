@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+// Makes the passes that metrics declared, each once, and shows them to who taps them.
+#include "subject.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NOT_HELD UINT32_MAX
+
+int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err)
+{
+    *out = assay_arena_alloc(s->arena, bytes);
+    if (*out) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "metric: no memory left for %zu bytes of scratch",
+                         bytes);
+}
+
+static size_t state_bytes(const struct assay_subject *s, const struct assay_use *use)
+{
+    return use->metric->state ? use->metric->state(s, use) : 0;
+}
+
+size_t assay_memo_bytes(const struct assay_subject *s)
+{
+    size_t bytes = assay_arena_block(sizeof(struct assay_memo));
+    for (uint32_t i = 0; i < s->demand->n_use; i++) {
+        const size_t state = state_bytes(s, &s->demand->use[i]);
+        if (state) bytes += assay_arena_block(state);
+    }
+    return bytes;
+}
+
+int assay_memo_get(struct assay_subject *s, struct assay_memo **out, struct assay_err *err)
+{
+    void *block;
+    *out = s->memo;
+    if (s->memo) return ASSAY_OK;
+    ASSAY_TRY(assay_memo_alloc(s, sizeof *s->memo, &block, err));
+    struct assay_memo *memo = memset(block, 0, sizeof *memo);
+    memo->held = NOT_HELD;
+    for (uint32_t i = 0; i < s->demand->n_use; i++) {
+        const size_t state = state_bytes(s, &s->demand->use[i]);
+        if (state) ASSAY_TRY(assay_memo_alloc(s, state, &memo->state[i], err));
+        if (state) memset(memo->state[i], 0, state);
+    }
+    *out = s->memo = memo;
+    return ASSAY_OK;
+}
+
+// ---- what a pass is of --------------------------------------------------------------------------
+const struct assay_graph *assay_forward_graph(const struct assay_subject *s,
+                                              const struct assay_forward *f)
+{
+    return s->graph[s->demand->weights[f->weights].network];
+}
+
+uint32_t assay_forward_images(const struct assay_subject *s, const struct assay_forward *f)
+{
+    return (uint32_t)s->demand->input[f->input].input.n / f->parts;
+}
+
+uint32_t assay_forward_batch(const struct assay_subject *s, const struct assay_forward *f)
+{
+    const uint32_t n = assay_forward_images(s, f);
+    return f->batch && f->batch < n ? (uint32_t)f->batch : n;
+}
+
+const struct assay_graph *assay_subject_graph(const struct assay_subject *s,
+                                              const struct assay_use *use, uint32_t pass)
+{
+    return s->graph[wanted_pass(s, use, pass)->pass.network];
+}
+
+uint32_t assay_subject_images(const struct assay_subject *s, const struct assay_use *use,
+                              uint32_t pass)
+{
+    return assay_forward_images(s, wanted_forward(s, wanted_pass(s, use, pass)));
+}
+
+uint32_t assay_subject_classes(const struct assay_subject *s)
+{
+    const struct assay_graph *g =
+        s->graph[ASSAY_NET] ? s->graph[ASSAY_NET] : s->graph[ASSAY_NET_LITERAL];
+    return g->node[g->n_node - 1].c;
+}
+
+const double *assay_subject_theta(const struct assay_subject *s, const struct assay_use *use,
+                                  uint32_t pass)
+{
+    return s->theta[wanted_forward(s, wanted_pass(s, use, pass))->weights];
+}
+
+// The first image of a forward pass in its input.
+static size_t first_image(const struct assay_subject *s, const struct assay_forward *f)
+{
+    return (size_t)f->part * assay_forward_images(s, f);
+}
+
+static const uint32_t *labels_of(const struct assay_subject *s, const struct assay_wanted_pass *p)
+{
+    const struct assay_forward *f = wanted_forward(s, p);
+    return s->given[f->input].label[p->pass.labels] + first_image(s, f);
+}
+
+const uint32_t *assay_subject_labels(const struct assay_subject *s, const struct assay_use *use,
+                                     uint32_t pass)
+{
+    return labels_of(s, wanted_pass(s, use, pass));
+}
+
+// ---- taps ---------------------------------------------------------------------------------------
+// A pass in the making, and who looks on.
+struct making {
+    struct assay_subject *s;
+    uint32_t forward, pass; // pass: whose gradient is made, or NOT_HELD
+    uint32_t first;         // image of the pass that its batch begins with
+};
+
+static bool looks_on(const struct making *made, const struct assay_use *use, uint32_t k)
+{
+    const uint32_t pass = use->pass[k];
+    return made->pass == NOT_HELD ? made->s->demand->pass[pass].forward == made->forward
+                                  : pass == made->pass;
+}
+
+static struct assay_look look_of(const struct making *made, const struct assay_use *use, uint32_t k)
+{
+    return (struct assay_look){.subject = made->s,
+                               .use = use,
+                               .pass = k,
+                               .graph = assay_subject_graph(made->s, use, k),
+                               .state = made->s->memo->state[use->index]};
+}
+
+static void show_value(void *self, const struct assay_block *block, const double *value)
+{
+    const struct making *made = self;
+    const struct assay_demand *d = made->s->demand;
+    struct assay_block b = *block;
+    b.first += made->first;
+    for (uint32_t i = 0; i < d->n_use; i++) {
+        for (uint32_t k = 0; k < d->use[i].n_pass && d->use[i].metric->value; k++) {
+            if (!looks_on(made, &d->use[i], k)) continue;
+            const struct assay_look look = look_of(made, &d->use[i], k);
+            d->use[i].metric->value(&look, &b, value);
+        }
+    }
+}
+
+static void show_gradient(void *self, const struct assay_block *block, const float *gradient,
+                          const float *kept)
+{
+    const struct making *made = self;
+    const struct assay_demand *d = made->s->demand;
+    struct assay_block b = *block;
+    b.first += made->first;
+    for (uint32_t i = 0; i < d->n_use; i++) {
+        for (uint32_t k = 0; k < d->use[i].n_pass && d->use[i].metric->gradient; k++) {
+            if (!looks_on(made, &d->use[i], k)) continue;
+            const struct assay_look look = look_of(made, &d->use[i], k);
+            d->use[i].metric->gradient(&look, &b, gradient, kept);
+        }
+    }
+}
+
+static void show_batch(const struct making *made, uint32_t count, const double *gradient)
+{
+    const struct assay_demand *d = made->s->demand;
+    for (uint32_t i = 0; i < d->n_use; i++) {
+        for (uint32_t k = 0; k < d->use[i].n_pass && d->use[i].metric->batch; k++) {
+            if (!looks_on(made, &d->use[i], k)) continue;
+            const struct assay_look look = look_of(made, &d->use[i], k);
+            d->use[i].metric->batch(&look, made->first, count, gradient);
+        }
+    }
+}
+
+static bool anyone_sees_values(const struct making *made)
+{
+    const struct assay_demand *d = made->s->demand;
+    for (uint32_t i = 0; i < d->n_use; i++) {
+        for (uint32_t k = 0; k < d->use[i].n_pass && d->use[i].metric->value; k++) {
+            if (looks_on(made, &d->use[i], k)) return true;
+        }
+    }
+    return false;
+}
+
+// ---- forward passes -----------------------------------------------------------------------------
+int assay_memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint32_t n,
+                    const struct assay_plan **plan, struct assay_err *err)
+{
+    const struct assay_want want = {.backward = f->backward, .tap = f->tap};
+    return assay_plans_get(s->plans, assay_forward_graph(s, f), n, &want, plan, err);
+}
+
+static int bind(struct assay_subject *s, const struct assay_forward *f, uint32_t n,
+                struct assay_err *err)
+{
+    const struct assay_plan *plan;
+    ASSAY_TRY(assay_memo_plan(s, f, n, &plan, err));
+    const uint64_t plans = assay_plans_size(s->plans), limit = s->memory_limit;
+    return assay_exec_bind(s->exec, plan, limit > plans ? limit - plans : limit > 0, err);
+}
+
+static const double *images_from(const struct assay_subject *s, const struct assay_forward *f,
+                                 uint32_t first)
+{
+    const struct assay_node *in = &assay_forward_graph(s, f)->node[0];
+    return s->given[f->input].x + (first_image(s, f) + first) * in->c * in->h * in->w;
+}
+
+// Forward of images [first, first + n), shown unless that was done before. bound: the executor is
+// bound for so many.
+static int run_batch(struct assay_subject *s, uint32_t forward, uint32_t first, uint32_t n,
+                     bool bound, struct assay_err *err)
+{
+    const struct assay_forward *f = &s->demand->forward[forward];
+    struct making made = {.s = s, .forward = forward, .pass = NOT_HELD, .first = first};
+    const struct assay_taps taps = {.self = &made, .value = show_value};
+    s->memo->held = NOT_HELD;
+    if (!bound) ASSAY_TRY(bind(s, f, n, err));
+    const bool show = !s->memo->shown[forward] && anyone_sees_values(&made);
+    assay_exec_set_taps(s->exec, show ? &taps : NULL);
+    assay_exec_forward(s->exec, s->theta[f->weights], images_from(s, f, first));
+    assay_exec_set_taps(s->exec, NULL);
+    return ASSAY_OK;
+}
+
+int assay_memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err)
+{
+    struct assay_memo *memo;
+    ASSAY_TRY(assay_memo_get(s, &memo, err));
+    if (memo->held == forward) return ASSAY_OK;
+    const struct assay_forward *f = &s->demand->forward[forward];
+    const uint32_t n = assay_forward_images(s, f);
+    ASSAY_ASSERT(n == assay_forward_batch(s, f));
+    ASSAY_TRY(run_batch(s, forward, 0, n, false, err));
+    memo->shown[forward] = true;
+    memo->held = forward;
+    return ASSAY_OK;
+}
+
+// ---- pull-backs ---------------------------------------------------------------------------------
+static uint32_t outputs_of(const struct assay_graph *g)
+{
+    return g->node[g->n_node - 1].c;
+}
+
+size_t assay_memo_gradient_bytes(const struct assay_subject *s,
+                                 const struct assay_wanted_pass *pass)
+{
+    const struct assay_forward *f = wanted_forward(s, pass);
+    const struct assay_graph *g = assay_forward_graph(s, f);
+    return ((size_t)assay_forward_batch(s, f) * outputs_of(g) + g->n_theta) * sizeof(double);
+}
+
+static int reserve_gradient(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                            struct done_pass *done, struct assay_err *err)
+{
+    void *block;
+    if (done->gradient) return ASSAY_OK;
+    ASSAY_TRY(assay_memo_alloc(s, assay_memo_gradient_bytes(s, pass), &block, err));
+    done->gradient = block;
+    done->cot = done->gradient + assay_forward_graph(s, wanted_forward(s, pass))->n_theta;
+    return ASSAY_OK;
+}
+
+// Of the batch the executor holds.
+static void pull_batch(struct assay_subject *s, const struct making *made, uint32_t n,
+                       const struct done_pass *done)
+{
+    const struct assay_wanted_pass *pass = &s->demand->pass[made->pass];
+    const uint32_t classes = outputs_of(assay_forward_graph(s, wanted_forward(s, pass)));
+    if (pass->pass.pull == ASSAY_PULL_LOSS)
+        assay_cross_entropy_cotangent(n, classes, assay_exec_logits(s->exec),
+                                      labels_of(s, pass) + made->first, done->cot);
+    else
+        for (size_t i = 0; i < (size_t)n * classes; i++) done->cot[i] = 1.0 / n;
+    const struct assay_taps taps = {.self = (void *)made, .gradient = show_gradient};
+    assay_exec_set_taps(s->exec, &taps);
+    assay_exec_gradient(s->exec, pass->pass.bn, done->cot, done->gradient);
+    assay_exec_set_taps(s->exec, NULL);
+    show_batch(made, n, done->gradient);
+}
+
+// Batch by batch; a pass in one batch stays with the executor.
+static int make_pass(struct assay_subject *s, uint32_t index, struct assay_err *err)
+{
+    const struct assay_wanted_pass *pass = &s->demand->pass[index];
+    const struct assay_forward *f = wanted_forward(s, pass);
+    const uint32_t n = assay_forward_images(s, f), batch = assay_forward_batch(s, f);
+    const bool pull = has_gradient(&pass->pass), whole = n == batch;
+    struct done_pass *done = &s->memo->pass[index];
+    uint32_t bound = 0;
+    if (pull) ASSAY_TRY(reserve_gradient(s, pass, done, err));
+    if (whole) ASSAY_TRY(assay_memo_hold(s, pass->forward, err));
+    for (uint32_t first = 0; (pull || !s->memo->shown[pass->forward]) && first < n;
+         first += batch) {
+        const uint32_t count = n - first < batch ? n - first : batch;
+        if (!whole) ASSAY_TRY(run_batch(s, pass->forward, first, count, count == bound, err));
+        bound = count;
+        const struct making made = {
+            .s = s, .forward = pass->forward, .pass = index, .first = first};
+        if (pull) pull_batch(s, &made, count, done);
+    }
+    s->memo->shown[pass->forward] = true;
+    done->made = true;
+    return ASSAY_OK;
+}
+
+int assay_subject_run(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                      struct assay_err *err)
+{
+    struct assay_memo *memo;
+    ASSAY_TRY(assay_memo_get(s, &memo, err));
+    return memo->pass[use->pass[pass]].made ? ASSAY_OK : make_pass(s, use->pass[pass], err);
+}
+
+void *assay_subject_state(const struct assay_subject *s, const struct assay_use *use)
+{
+    return s->memo ? s->memo->state[use->index] : NULL;
+}
+
+int assay_subject_logits(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                         const double **logits, struct assay_err *err)
+{
+    ASSAY_TRY(assay_memo_hold(s, wanted_pass(s, use, pass)->forward, err));
+    *logits = assay_exec_logits(s->exec);
+    return ASSAY_OK;
+}
+
+int assay_subject_gradient(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                           const double **gradient, struct assay_err *err)
+{
+    ASSAY_TRY(assay_subject_run(s, use, pass, err));
+    *gradient = s->memo->pass[use->pass[pass]].gradient;
+    return ASSAY_OK;
+}
+
+int assay_subject_measure(struct assay_subject *s, const struct assay_use *use, double *out,
+                          double *spectrum, char *reason, struct assay_err *err)
+{
+    return use->metric->measure(s, use, out, spectrum, reason, err);
+}
+
+// ---- small things -------------------------------------------------------------------------------
+int assay_metric_degenerate(char *reason, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(reason, ASSAY_METRIC_REASON, fmt, args);
+    va_end(args);
+    return ASSAY_VERDICT_DEGENERATE;
+}
+
+double assay_metric_sumsq(size_t n, const double *v)
+{
+    double lane[8] = {0.0}; // eight partial sums: the compiler may not reorder one
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        for (size_t l = 0; l < 8; l++) lane[l] += v[i + l] * v[i + l];
+    }
+    for (size_t l = 0; i + l < n; l++) lane[l] += v[i + l] * v[i + l];
+    return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
+           ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+void assay_cross_entropy_cotangent(uint32_t n, uint32_t classes, const double *logit,
+                                   const uint32_t *label, double *cot)
+{
+    for (uint32_t i = 0; i < n; i++, logit += classes, cot += classes) {
+        double largest = -INFINITY, sum = 0.0;
+        for (uint32_t k = 0; k < classes; k++) largest = fmax(largest, logit[k]);
+        for (uint32_t k = 0; k < classes; k++) sum += cot[k] = exp(logit[k] - largest);
+        for (uint32_t k = 0; k < classes; k++) cot[k] = (cot[k] / sum - (k == label[i])) / n;
+    }
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the metrics of one (candidate, repeat) share, private to metric.
+#ifndef ASSAY_SRC_METRIC_SUBJECT_H
+#define ASSAY_SRC_METRIC_SUBJECT_H
+
+#include "assay/metric.h"
+
+// What a pass left behind.
+struct done_pass {
+    bool made;        // who taps it was shown it
+    double *gradient; // (n_theta) of the last batch; NULL without LOGITS or LOSS
+    double *cot;      // (batch, classes)
+};
+
+struct assay_memo {
+    uint32_t held;                   // the forward pass the executor holds, or UINT32_MAX
+    bool shown[ASSAY_DEMAND_PASSES]; // forward passes that were shown to who taps values
+    struct done_pass pass[ASSAY_DEMAND_PASSES];
+    void *state[ASSAY_METRICS_MAX]; // of the metrics; NULL: none
+    double *jac;                    // scratch: rows of jac_ld
+    size_t jac_ld;
+    double *copy, *work;           // a matrix that may be destroyed, and pla's scratch
+    struct assay_kernel kernel[2]; // by enum assay_bn; gram is NULL until computed
+    double *eigenvalue[2];         // room for its eigenvalues
+};
+
+static inline const struct assay_wanted_pass *
+wanted_pass(const struct assay_subject *s, const struct assay_use *use, uint32_t pass)
+{
+    return &s->demand->pass[use->pass[pass]];
+}
+static inline const struct assay_forward *wanted_forward(const struct assay_subject *s,
+                                                         const struct assay_wanted_pass *pass)
+{
+    return &s->demand->forward[pass->forward];
+}
+const struct assay_graph *assay_forward_graph(const struct assay_subject *s,
+                                              const struct assay_forward *f);
+// All images of a forward pass; those of its largest batch.
+uint32_t assay_forward_images(const struct assay_subject *s, const struct assay_forward *f);
+uint32_t assay_forward_batch(const struct assay_subject *s, const struct assay_forward *f);
+static inline bool has_gradient(const struct assay_pass *pass)
+{
+    return pass->pull == ASSAY_PULL_LOGITS || pass->pull == ASSAY_PULL_LOSS;
+}
+
+// Allocates the memo and the states of all metrics on first use.
+int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct assay_err *err);
+// Bytes of the memo, and of all states.
+size_t assay_memo_bytes(const struct assay_subject *s);
+// Makes a forward pass in one batch the executor's.
+int assay_memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err);
+// Arena bytes of a pass's gradient and cotangents.
+size_t assay_memo_gradient_bytes(const struct assay_subject *s,
+                                 const struct assay_wanted_pass *pass);
+// Of the plan of `n` images of a forward pass.
+int assay_memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint32_t n,
+                    const struct assay_plan **plan, struct assay_err *err);
+
+// The Jacobian buffer: as many rows of jac_ld >= n_theta as a rank of the team has at most.
+int assay_memo_jacobian(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                        struct assay_err *err);
+size_t assay_memo_jacobian_ld(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+size_t assay_memo_jacobian_bytes(const struct assay_subject *s,
+                                 const struct assay_wanted_pass *pass);
+// memo->copy, with the kernel's values, and memo->work.
+int assay_memo_copy(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                    const struct assay_kernel *kernel, struct assay_err *err);
+// Rows of the kernel of a ROWS or KERNEL pass.
+uint32_t assay_memo_rows(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+// Arena bytes: of one kernel, and of copy and scratch, which all share.
+size_t assay_kernel_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+size_t assay_kernel_shared_scratch(const struct assay_subject *s,
+                                   const struct assay_wanted_pass *pass);
+// Arena memory of the subject, or ERR_MEMORY.
+int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err);
+
+// kappa, ln kappa, lambda_max, lambda_min, trace, numerical rank, spectral entropy; a verdict with
+// its reason.
+#define KERNEL_COLUMNS 7
+int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS],
+                         char *reason);
+// The KERNEL pass of [ntk], option 0 of `use` or the one given.
+struct assay_pass assay_ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
+                                 enum assay_bn bn);
+// Puts a reason and returns DEGENERATE.
+int assay_metric_degenerate(char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+// Sum of squares of n values, in a fixed order.
+double assay_metric_sumsq(size_t n, const double *v);
+
+// ---- descriptions -------------------------------------------------------------------------------
+// "repeats=1 seed=0 weights=...": what every protocol text ends with.
+void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap);
+// The size of a network: "C=3 N=1", and what stands around the cells where that is not the rule.
+#define ASSAY_METRIC_SIZE 96 // bytes that suffice
+void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
+                                char text[ASSAY_METRIC_SIZE]);
+// The protocol of a quantity of the kernel; bn: "batch", "frozen".
+void assay_metric_describe_kernel(const struct assay_ntk_options *o, const struct assay_protocol *p,
+                                  const char *bn, char *text, size_t cap);
+// The protocol of a quantity of the network; what: "bn=batch outputs=sum parameters=weights".
+void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
+                               int init, char *text, size_t cap);
+
+#endif
