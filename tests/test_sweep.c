@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/farm.h"
+#include "farm/queue.h"
+#include "sweep/run.h"
 #include "vocabulary.h"
 
 static int open_space(void **state)
@@ -167,9 +168,9 @@ static void test_sample_is_uniform(void **state)
 // ---- queue --------------------------------------------------------------------------------------
 enum { N = 1000 };
 
-static struct sweep_queue make_queue(void)
+static struct farm_queue make_queue(void)
 {
-    struct sweep_queue q = {
+    struct farm_queue q = {
         .task = malloc(N * sizeof(uint64_t)), .cost = malloc(N * sizeof(double)), .n = N};
 
     for (unsigned i = 0; i < N; i++) {
@@ -185,19 +186,19 @@ static struct sweep_queue make_queue(void)
 // tasks, none of more than half an evaluator's share.
 static void test_chunks(void **state)
 {
-    struct sweep_queue q = make_queue();
+    struct farm_queue q = make_queue();
     const int evaluators = 3;
     uint64_t chunks = 0, last = 0;
 
     (void)state;
-    assert_int_equal(sweep_queue_chunk(&q, 1, evaluators, 4096), 1);
-    sweep_queue_finished(&q, sweep_queue_take(&q), 0.01);
-    assert_true(sweep_queue_chunk(&q, 1, evaluators, 7) == 7);
+    assert_int_equal(farm_queue_chunk(&q, 1, evaluators, 4096), 1);
+    farm_queue_finished(&q, farm_queue_take(&q), 0.01);
+    assert_true(farm_queue_chunk(&q, 1, evaluators, 7) == 7);
     while (q.next < q.n) {
         const double queued = q.cost_queued;
-        last = sweep_queue_chunk(&q, 0.3, evaluators, 4096);
+        last = farm_queue_chunk(&q, 0.3, evaluators, 4096);
         assert_in_range(last, 1, q.n - q.next);
-        for (uint64_t i = 0; i < last; i++) sweep_queue_take(&q);
+        for (uint64_t i = 0; i < last; i++) farm_queue_take(&q);
         const double sum = queued - q.cost_queued;
         if (last > 1) assert_true(sum <= queued / (2 * evaluators) + 1e-6);
         if (last > 1) assert_true(sum <= 0.3 * q.cost[0] / 0.01 + 1e-6);
@@ -205,9 +206,9 @@ static void test_chunks(void **state)
     }
     assert_int_equal(last, 1);
     assert_in_range(chunks, 20, 200);
-    assert_int_equal(sweep_queue_chunk(&q, 1, evaluators, 4096), 0);
+    assert_int_equal(farm_queue_chunk(&q, 1, evaluators, 4096), 0);
     assert_true(fabs(q.cost_queued) < 1e-6);
-    sweep_queue_free(&q);
+    farm_queue_free(&q);
 }
 
 // ---- repeats ------------------------------------------------------------------------------------
@@ -241,7 +242,7 @@ static void test_repeats_make_a_record(void **state)
     const struct assay_schema schema = {
         .column = column, .n_column = COLUMNS, .repeats = REPEATS, .spectrum_len = SPECTRUM};
     const uint64_t number[] = {3, 70, 71};
-    const struct sweep_tasks tasks = {.at = (const char *)number, .n = 3, .bytes = sizeof *number};
+    const struct assay_tasks tasks = {.at = (const char *)number, .n = 3, .bytes = sizeof *number};
     double value[REPEATS * COLUMNS], spectrum[REPEATS * SPECTRUM];
     struct assay_record record = {.value = value, .spectrum = spectrum};
     char whole[1024], packed[1024];
@@ -253,21 +254,21 @@ static void test_repeats_make_a_record(void **state)
     fill_record(&record, 0, REPEATS);
     assay_record_pack(&schema, &record, whole);
     for (unsigned i = 0; i < ASSAY_LEN(order); i++) {
-        struct sweep_ledger ledger;
-        assert_int_equal(sweep_ledger_open(&ledger, &schema, tasks, &err), 0);
+        struct assay_ledger ledger;
+        assert_int_equal(assay_ledger_open(&ledger, &schema, tasks, &err), 0);
         for (unsigned k = 0; k < REPEATS; k++) {
             const unsigned repeat = order[i][k];
             assert_false(ledger.done[1]);
             fill_record(&record, repeat, repeat + 1);
             assay_record_pack(&schema, &record, packed);
-            assert_int_equal(sweep_ledger_enter_repeat(&ledger, packed, repeat, &task, &err),
+            assert_int_equal(assay_ledger_enter_repeat(&ledger, packed, repeat, &task, &err),
                              k + 1 == REPEATS);
             assert_int_equal(task, 1);
         }
         assert_true(ledger.done[1] && ledger.n_done == 1 && ledger.n_failed == 0);
         assay_record_pack(&schema, &ledger.record[1], packed);
         assert_memory_equal(packed, whole, assay_record_bytes(&schema));
-        sweep_ledger_free(&ledger);
+        assay_ledger_free(&ledger);
     }
 }
 
@@ -275,10 +276,10 @@ static void test_repeats_make_a_record(void **state)
 static void test_cut(void **state)
 {
     (void)state;
-    assert_int_equal(sweep_cut(5044, 3, 4095), 3);
-    assert_int_equal(sweep_cut(5044, 3, 63), 1);
-    assert_int_equal(sweep_cut(5, 3, 1), 1);
-    assert_int_equal(sweep_cut(5, 1, 9), 1);
+    assert_int_equal(assay_farm_cut(5044, 3, 4095), 3);
+    assert_int_equal(assay_farm_cut(5044, 3, 63), 1);
+    assert_int_equal(assay_farm_cut(5, 3, 1), 1);
+    assert_int_equal(assay_farm_cut(5, 1, 9), 1);
 }
 
 // ---- calibration --------------------------------------------------------------------------------

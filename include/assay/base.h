@@ -158,6 +158,11 @@ void assay_arena_finish(struct assay_arena *arena);
 uint64_t assay_resident(void);
 // Bytes that it can have at most: those of the machine or container, or its own limit.
 uint64_t assay_memory_most(void);
+// ERR_MEMORY unless n things of so many bytes can be had at all: a file may name any number. what:
+// the things, for the text.
+int assay_memory_room(uint64_t n, const char *what, double bytes, struct assay_err *err);
+// Hash of the program file, the same for all processes of one build; 0 where there is no /proc.
+int assay_program_hash(uint64_t *hash, struct assay_err *err);
 
 // ---- hash -------------------------------------------------------------------------------------
 struct assay_hash {

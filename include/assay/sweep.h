@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// sweep: candidates, shards, publishing, merging, forecasting; coordinator, workers, resume, stop.
+// sweep: candidates, shards, publishing, merging, forecasting: a client of the farm.
 #ifndef ASSAY_SWEEP_H
 #define ASSAY_SWEEP_H
 
 #include "assay/evaluate.h"
+#include "assay/farm.h"
 
 // ---- options ------------------------------------------------------------------------------------
 // [candidates] Which architectures of the space a sweep evaluates.
@@ -34,70 +35,28 @@ static inline const struct assay_run_spec *assay_config_run(const struct assay_c
 }
 
 // ---- the run ------------------------------------------------------------------------------------
-enum assay_exit {
-    ASSAY_EXIT_COMPLETE = 0,
-    ASSAY_EXIT_ERROR = 1,
-    ASSAY_EXIT_USAGE = 2,
-    ASSAY_EXIT_FAILED_CANDIDATES = 3,
-    ASSAY_EXIT_STOPPED = 75
-};
-// What a job computes on all ranks: rounds of independent tasks, each of which gives one record. A
-// task is task_bytes bytes that every rank understands; the first 8 are its number (u64), which is
-// the index of its record in the journal.
-struct assay_round {
-    const void *task; // (n, task_bytes), numbers ascending and distinct; the job's own
-    uint64_t n;
-    // What is known; borrowed from the farm until the next round is asked for.
-    const struct assay_record *record; // (n)
-    const bool *done;                  // (n)
-};
-struct assay_job {
-    void *self;         // the first argument of every function
-    const char *result; // name of the file that publish writes
-    size_t task_bytes;
-    bool rounds; // more than one: the journal also holds other rounds' records
-    // On every rank. open: config holds the kernel rung that all ranks have and outlives the job.
-    // pla: of the team it evaluates with, or NULL. identity: all that determines the numbers
-    // (assay_identity_text). evaluate: as assay_evaluate; the record's index is then set to the
-    // task's number.
-    int (*open)(void *self, const struct assay_config *config, const struct assay_pla *pla,
-                struct assay_err *err);
-    const struct assay_schema *(*schema)(const void *self);
-    const char *(*identity)(const void *self);
-    int (*evaluate)(void *self, const void *task, struct assay_record *record,
-                    struct assay_err *err);
-    // NULL, or evaluates one repeat of a task; all repeats make the same record as evaluate.
-    int (*evaluate_repeat)(void *self, const void *task, uint32_t repeat,
-                           struct assay_record *record, struct assay_err *err);
-    // On rank 0. prepare: before the directory is touched; *extra: a malloc'd block for the
-    // journal's header. start: the journal is open. round: 1 and the next round, whose record and
-    // done the farm sets, or 0 when all is done; each is asked for once. cost: for scheduling, in
-    // any unit. publish: writes the result from what is known now.
-    int (*prepare)(void *self, void **extra, size_t *n_extra, struct assay_err *err);
-    int (*start)(void *self, const char *dir, struct assay_comm *comm, const struct assay_log *log,
-                 struct assay_err *err);
-    int (*round)(void *self, struct assay_round **round, struct assay_err *err);
-    double (*cost)(void *self, const void *task);
-    int (*publish)(void *self, struct assay_err *err);
-};
-// Collective, the first of a process: ERR_MPI on all ranks unless all run the same build of the
-// program for the same words ("sweep"), the error naming the difference.
-int assay_meet(struct assay_comm *comm, const char *words, struct assay_err *err);
 // Collective, before anything that a configuration steers: ERR_MPI on all ranks unless all have the
 // same, but for the places of files and the kernel rung; the error names the key.
 int assay_config_meet(struct assay_comm *comm, const struct assay_config *config,
                       struct assay_err *err);
-// Collective. Does the job in dir, or resumes it: what DIR/journal holds is not computed again.
-// Rank 0 hands out tasks, alone writes files, and evaluates too while it is alone or the ranks are
-// few (run.coordinator_works). With run.team, teams evaluate instead of ranks; what is left of the
-// ranks waits. Where ranks are many for the tasks, repeats are handed out one by
-// one. SIGTERM, SIGINT and SIGUSR1 on any rank, run.time_limit and SLURM_JOB_END_TIME (less a
-// margin) stop it cleanly; the handlers stay. A system error on any rank ends the run with an error
-// on all, with what is finished safe in the journal. *exit_code is the same on all ranks. log is
-// used on rank 0 only.
-int assay_farm_run(const struct assay_job *job, const struct assay_config *config, const char *dir,
-                   struct assay_comm *comm, const struct assay_log *log, int *exit_code,
-                   struct assay_err *err);
+// What computes on every rank, in words for the log.
+struct assay_engine {
+    char kernels[320], library[320];
+};
+// Collective. Sets run.cpu to one rung for all ranks, the best that each of them has, so that no
+// number depends on where it was computed.
+int assay_engine_agree(struct assay_engine *engine, struct assay_config *config,
+                       struct assay_comm *comm, struct assay_err *err);
+// Collective. Warns of a BLAS that runs threads, and of a rank whose BLAS is not rank 0's.
+int assay_engine_compare(struct assay_comm *comm, const struct assay_log *log,
+                         struct assay_err *err);
+// What the farm is told of a configuration whose run.team is chosen; borrows engine (NULL: none).
+struct assay_farm_spec assay_config_farm(const struct assay_config *config,
+                                         const struct assay_engine *engine);
+// Refuses a DIR/journal of another arithmetic than this identity's, before the farm opens it.
+int assay_identity_check(const char *identity, const char *dir, struct assay_err *err);
+// Writes DIR/config.ini atomically.
+int assay_config_write(const struct assay_config *config, const char *dir, struct assay_err *err);
 // Attributes of a result file: what determines the numbers, and, with comm, what may differ between
 // equal runs. The texts are the arena's.
 #define ASSAY_RUN_ATTRS 8

@@ -52,7 +52,7 @@ static int start(struct assay_comm **comm, bool alone, int argc, char **argv, st
     char words[100];
     describe(argc, argv, words, sizeof words);
     ASSAY_TRY(assay_comm_start(comm, alone, err));
-    return assay_meet(*comm, words, err);
+    return assay_farm_meet(*comm, words, err);
 }
 
 // Ranks that a launcher started meet before their words are looked at: one that ended with an error

@@ -24,7 +24,9 @@ struct search {
     const struct search_method *method[METHODS_MAX];
     size_t n_method;
     struct search_context c;
+    struct assay_config given;  // with the rung that was chosen
     struct assay_config config; // as the methods configured it
+    struct assay_engine engine;
     struct assay_space space;
     struct assay_comm *comm; // borrowed
     struct assay_images *images;
@@ -120,14 +122,12 @@ static int open_methods(struct search *s, const struct assay_config *config, str
     return find_methods(s, config, err);
 }
 
-static int open_search(void *self, const struct assay_config *config, const struct assay_pla *pla,
-                       struct assay_err *err)
+static int open_search(void *self, struct assay_comm *team, struct assay_err *err)
 {
     struct search *s = self;
-    (void)pla;
-    const int opened = open_methods(s, config, err);
-    ASSAY_TRY(assay_comm_agree(s->comm, opened, err));
-    ASSAY_TRY(assay_images_open(&s->images, config, s->comm, 1, err));
+    (void)team; // of one rank
+    ASSAY_TRY(assay_comm_agree(s->comm, open_methods(s, &s->given, err), err));
+    ASSAY_TRY(assay_images_open(&s->images, &s->given, s->comm, 1, err));
     s->c = (struct search_context){.config = &s->config,
                                    .space = &s->space,
                                    .data = assay_images_data(s->images),
@@ -164,7 +164,8 @@ static int no_memory(struct assay_err *err)
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the search");
 }
 
-static int prepare(void *self, void **extra, size_t *n_extra, struct assay_err *err)
+static int prepare(void *self, const char *dir, void **extra, size_t *n_extra,
+                   struct assay_err *err)
 {
     struct search *s = self;
     uint64_t *seed;
@@ -184,7 +185,7 @@ static int prepare(void *self, void **extra, size_t *n_extra, struct assay_err *
     if (!s->found->n) return no_memory(err);
     *extra = NULL; // a search's tasks follow from its identity
     *n_extra = 0;
-    return 0;
+    return assay_identity_check(s->identity, dir, err);
 }
 
 static int start(void *self, const char *dir, struct assay_comm *comm, const struct assay_log *log,
@@ -192,6 +193,7 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
 {
     struct search *s = self;
     const struct assay_search_spec *spec = assay_config_search(&s->config);
+    ASSAY_TRY(assay_config_write(&s->given, dir, err));
     s->dir = dir;
     s->c.log = log;
     s->start = s->asked = assay_clock_wall();
@@ -321,8 +323,16 @@ static int publish(void *self, struct assay_err *err)
 }
 
 // ---- together -----------------------------------------------------------------------------------
-static void close_search(struct search *s)
+static int compare(void *self, struct assay_comm *comm, const struct assay_log *log,
+                   struct assay_err *err)
 {
+    (void)self;
+    return assay_engine_compare(comm, log, err);
+}
+
+static void close_search(void *self)
+{
+    struct search *s = self;
     for (size_t i = 0; s->one && i < s->found->n; i++) {
         if (s->one[i].method) s->one[i].method->close(s->one[i].state);
         free(s->one[i].round.task);
@@ -343,7 +353,7 @@ int assay_search_run(const struct assay_config *config, const char *dir, struct 
                      struct assay_err *err)
 {
     const struct assay_evaluation *told = assay_config_evaluation(config);
-    struct search s = {.found = found, .comm = comm};
+    struct search s = {.given = *config, .found = found, .comm = comm};
     const struct assay_job job = {.self = &s,
                                   .result = "search.h5",
                                   .task_bytes = sizeof *s.task,
@@ -351,7 +361,9 @@ int assay_search_run(const struct assay_config *config, const char *dir, struct 
                                   .open = open_search,
                                   .schema = schema,
                                   .identity = identity,
+                                  .compare = compare,
                                   .evaluate = evaluate,
+                                  .close = close_search,
                                   .prepare = prepare,
                                   .start = start,
                                   .round = next_round,
@@ -365,9 +377,9 @@ int assay_search_run(const struct assay_config *config, const char *dir, struct 
             "run.team = %llu: a search evaluates small networks, each on one rank; "
             "expected 1",
             (unsigned long long)told->team);
-    const int status = assay_farm_run(&job, config, dir, comm, log, exit_code, err);
-    close_search(&s);
-    return status;
+    ASSAY_TRY(assay_engine_agree(&s.engine, &s.given, comm, err));
+    const struct assay_farm_spec spec = assay_config_farm(&s.given, &s.engine);
+    return assay_farm_run(&job, &spec, dir, comm, log, exit_code, err);
 }
 
 void assay_found_free(struct assay_found_list *found)

@@ -5,19 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-int sweep_ledger_read(struct sweep_ledger *ledger, const struct assay_schema *schema,
-                      struct sweep_tasks task, const char *dir, struct assay_err *err)
-{
-    struct assay_journal *journal = NULL;
-    uint64_t n = 0;
-
-    ASSAY_TRY(sweep_ledger_open(ledger, schema, task, err));
-    ASSAY_TRY(assay_journal_open_read(&journal, dir, schema, &n, err));
-    const int status = sweep_ledger_load(ledger, journal, n, false, err);
-    assay_journal_close(journal);
-    return status;
-}
-
 static int open_schema(struct sweep_archive *a, struct assay_err *err)
 {
     const struct assay_protocol *p = assay_config_protocol(&a->config);
@@ -57,12 +44,12 @@ int sweep_archive_open(struct sweep_archive *a, const struct assay_vocabulary *v
 
 int sweep_archive_load(struct sweep_archive *a, const char *dir, struct assay_err *err)
 {
-    return sweep_ledger_read(&a->ledger, &a->schema, sweep_plan_tasks(&a->plan), dir, err);
+    return assay_ledger_read(&a->ledger, &a->schema, sweep_plan_tasks(&a->plan), dir, err);
 }
 
 void sweep_archive_close(struct sweep_archive *a)
 {
-    sweep_ledger_free(&a->ledger);
+    assay_ledger_free(&a->ledger);
     assay_journal_close(a->journal);
     sweep_plan_free(&a->plan);
     assay_columns_free(&a->columns);

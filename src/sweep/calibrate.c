@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What every task will take: measured on a few, spread over all costs, and drawn out to the others
 // along a straight line.
-#include "farm.h"
+#include "run.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a sweep will take on how many ranks: tasks, time, memory, disk.
-#include "farm.h"
+#include "run.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -20,7 +20,7 @@
 // `meson test --benchmark farm` measures 0.3 us a message in shared memory, 2.5 by TCP, and 0.3 us
 // a record. The latency is half of the longest nap of a rank that waits for messages, and more than
 // a network's.
-static const struct sweep_price price = {.message = 3e-6, .record = 1e-6, .latency = 500e-6};
+static const struct assay_sim_price price = {.message = 3e-6, .record = 1e-6, .latency = 500e-6};
 
 struct forecast {
     struct sweep_outline outline;
@@ -38,25 +38,33 @@ static double *cut_times(const double *time, uint64_t n, uint32_t cut)
     return item;
 }
 
-static int simulate(struct forecast *f, int ranks, struct sweep_sim *sim)
+static struct assay_teams teams_of(const struct forecast *f, int ranks)
+{
+    const struct assay_farm_spec spec = assay_config_farm(&f->outline.config, NULL);
+
+    return assay_teams_make(&spec, ranks);
+}
+
+static int simulate(struct forecast *f, int ranks, struct assay_sim *sim)
 {
     const struct assay_schema *schema = assay_evaluator_schema(f->outline.evaluator);
-    const struct sweep_teams teams = sweep_teams_make(&f->outline.config, ranks);
-    ASSAY_TRY(sweep_teams_check(&teams, f->err));
+    const struct assay_teams teams = teams_of(f, ranks);
+    ASSAY_TRY(assay_teams_check(&teams, f->err));
     const uint64_t n = f->outline.plan.n_task;
-    const uint32_t cut = sweep_cut(n, schema->repeats, sweep_teams_evaluating(&teams));
+    const uint32_t cut = assay_farm_cut(n, schema->repeats, assay_teams_evaluating(&teams));
     double *cost = cut_times(f->times.cost, n, cut), *seconds = cut_times(f->times.seconds, n, cut);
     for (uint64_t i = 0; seconds && i < n * cut; i++) seconds[i] /= teams.size;
-    const struct sweep_sim_input input = {.cost = cost,
+    const struct assay_sim_input input = {.cost = cost,
                                           .seconds = seconds,
                                           .n = n * cut,
-                                          .most = sweep_records_most(assay_record_bytes(schema)),
-                                          .ranks = teams.hands,
+                                          .most =
+                                              assay_farm_records_most(assay_record_bytes(schema)),
+                                          .workers = teams.workers,
                                           .works = teams.works,
                                           .price = price};
 
     const int status = cost && seconds
-                           ? sweep_sim_run(sim, &input, f->err)
+                           ? assay_sim_run(sim, &input, f->err)
                            : assay_err_set(f->err, ASSAY_ERR_MEMORY, "no memory for a simulation");
     free(cost);
     free(seconds);
@@ -136,7 +144,7 @@ static void print_limit(const struct forecast *f, const char *words)
         fprintf(f->out, "%s%s\n", *words ? "  " : "", words);
 }
 
-static void print_row(const struct forecast *f, int ranks, const struct sweep_sim *sim)
+static void print_row(const struct forecast *f, int ranks, const struct assay_sim *sim)
 {
     char wall[32];
 
@@ -144,20 +152,18 @@ static void print_row(const struct forecast *f, int ranks, const struct sweep_si
             clock_text(wall, sizeof wall, ceil(f->outline.opening + sim->wall)),
             100 * sim->efficiency, 100 * sim->tail, 100 * sim->waiting,
             (double)sim->messages / fmax(sim->wall, 1e-9), 100 * sim->load);
-    print_limit(f, sim->efficiency > 0.99
-                       ? ""
-                       : sweep_sim_limit(sim, sweep_teams_make(&f->outline.config, ranks).hands));
+    print_limit(f, sim->efficiency > 0.99 ? "" : assay_sim_limit(sim, teams_of(f, ranks).workers));
 }
 
 // ---- ranks --------------------------------------------------------------------------------------
 // The fewest that end within LONG_SECONDS, or the most, among those that work well.
-static int try_all(struct forecast *f, int *best, struct sweep_sim *of_best)
+static int try_all(struct forecast *f, int *best, struct assay_sim *of_best)
 {
-    struct sweep_sim sim = {.efficiency = 1};
+    struct assay_sim sim = {.efficiency = 1};
     int first = (int)assay_config_evaluation(&f->outline.config)->team;
-    const struct sweep_teams teams = sweep_teams_make(&f->outline.config, first);
+    const struct assay_teams teams = teams_of(f, first);
 
-    if (!sweep_teams_evaluating(&teams)) first++;
+    if (!assay_teams_evaluating(&teams)) first++;
     *best = 0;
     for (int ranks = first; ranks <= RANKS_MOST && sim.efficiency >= POOR_EFFICIENCY; ranks *= 2) {
         ASSAY_TRY(simulate(f, ranks, &sim));
@@ -172,7 +178,7 @@ static int try_all(struct forecast *f, int *best, struct sweep_sim *of_best)
 
 static int choose(struct forecast *f, int ranks)
 {
-    struct sweep_sim sim;
+    struct assay_sim sim;
     char text[32], tasks[48] = "";
 
     fprintf(f->out, "\n%6s  %11s  %11s  %7s  %9s  %10s  %8s", "ranks", "wall time", "efficiency",

@@ -66,14 +66,3 @@ int sweep_memory_check(const struct sweep_memory *most, const struct assay_confi
         (double)most->records / 0x1p20, most->candidate, arch,
         (double)(most->need.total - most->need.inputs) / 0x1p20);
 }
-
-int sweep_memory_room(uint64_t n, double bytes, struct assay_err *err)
-{
-    const double all = (double)n * bytes, most = (double)assay_memory_most();
-
-    if (all <= most) return 0;
-    return assay_err_set(err, ASSAY_ERR_MEMORY,
-                         "%" PRIu64 " candidates of at least %.0f bytes each need %.0f MiB, more "
-                         "than the %.0f MiB that this program can have here",
-                         n, bytes, all / 0x1p20, most / 0x1p20);
-}

@@ -120,7 +120,7 @@ static int take_records(struct merge *m, const struct sweep_archive *a, const ch
         uint64_t task;
         if (!a->ledger.done[i]) continue;
         assay_record_pack(&a->schema, record, m->packed);
-        const int fresh = sweep_ledger_enter(&m->whole.ledger, m->packed, &task, m->err);
+        const int fresh = assay_ledger_enter(&m->whole.ledger, m->packed, &task, m->err);
         ASSAY_TRY(fresh);
         if (fresh)
             m->origin[task] = from;
@@ -157,7 +157,7 @@ static int take_all(struct merge *m, const char *const *from, size_t n)
     struct sweep_archive *w = &m->whole;
 
     ASSAY_TRY(sweep_archive_open(w, m->vocabulary, from[0], true, m->err));
-    ASSAY_TRY(sweep_ledger_open(&w->ledger, &w->schema, sweep_plan_tasks(&w->plan), m->err));
+    ASSAY_TRY(assay_ledger_open(&w->ledger, &w->schema, sweep_plan_tasks(&w->plan), m->err));
     m->origin = calloc(w->plan.n_task + 1, sizeof *m->origin);
     m->packed = malloc(w->ledger.bytes);
     if (!m->origin || !m->packed) return no_memory(m->err);
@@ -184,7 +184,7 @@ static void name_missing(const struct merge *m, const uint64_t *missing)
 
 static int check_missing(const struct merge *m, bool partial)
 {
-    const struct sweep_ledger *ledger = &m->whole.ledger;
+    const struct assay_ledger *ledger = &m->whole.ledger;
     const uint64_t left = ledger->task.n - ledger->n_done;
 
     if (!left) return 0;
@@ -203,9 +203,9 @@ static int check_missing(const struct merge *m, bool partial)
 }
 
 // ---- writing ------------------------------------------------------------------------------------
-static int append(struct merge *m, struct assay_journal *journal, const struct sweep_ledger *held)
+static int append(struct merge *m, struct assay_journal *journal, const struct assay_ledger *held)
 {
-    const struct sweep_ledger *known = &m->whole.ledger;
+    const struct assay_ledger *known = &m->whole.ledger;
 
     for (uint64_t i = 0; i < known->task.n; i++) {
         const bool better = held->record[i].verdict == ASSAY_VERDICT_FAILED &&
@@ -251,23 +251,23 @@ static int read_config(struct merge *m, const char *first)
 static int write_run(struct merge *m)
 {
     struct sweep_archive *w = &m->whole;
-    struct sweep_ledger held = {0};
+    struct assay_ledger held = {0};
     uint64_t n = 0;
 
     ASSAY_TRY(assay_journal_open(&w->journal, m->dir, &w->schema, w->identity, w->list, w->n_list,
                                  m->log, &n, m->err));
-    int status = sweep_ledger_open(&held, &w->schema, w->ledger.task, m->err);
-    if (status >= 0) status = sweep_ledger_load(&held, w->journal, n, false, m->err);
+    int status = assay_ledger_open(&held, &w->schema, w->ledger.task, m->err);
+    if (status >= 0) status = assay_ledger_load(&held, w->journal, n, false, m->err);
     if (status >= 0) status = append(m, w->journal, &held);
-    if (status >= 0 && m->has_config) status = sweep_config_write(&m->config, m->dir, m->err);
+    if (status >= 0 && m->has_config) status = assay_config_write(&m->config, m->dir, m->err);
     if (status >= 0) status = publish(m);
-    sweep_ledger_free(&held);
+    assay_ledger_free(&held);
     return status;
 }
 
 static int merge(struct merge *m, const char *const *from, size_t n, bool partial, int *exit_code)
 {
-    const struct sweep_ledger *known = &m->whole.ledger;
+    const struct assay_ledger *known = &m->whole.ledger;
 
     ASSAY_TRY(take_all(m, from, n));
     ASSAY_TRY(check_missing(m, partial));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What needs no other rank and evaluates nothing: telling what a run would do, and publishing
 // again.
-#include "farm.h"
+#include "run.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -50,14 +50,14 @@ static bool same_identity(const struct sweep_outline *o, const char *identity, c
 static int print_done(const struct sweep_outline *o, const char *dir, FILE *out,
                       struct assay_err *err)
 {
-    struct sweep_ledger ledger = {0};
-    const int status = sweep_ledger_read(&ledger, assay_evaluator_schema(o->evaluator),
+    struct assay_ledger ledger = {0};
+    const int status = assay_ledger_read(&ledger, assay_evaluator_schema(o->evaluator),
                                          sweep_plan_tasks(&o->plan), dir, err);
 
     if (status >= 0)
         assay_print_line(out, "directory: %s, would resume: %" PRIu64 " of %" PRIu64 " done", dir,
                          ledger.n_done, o->plan.n_task);
-    sweep_ledger_free(&ledger);
+    assay_ledger_free(&ledger);
     return status;
 }
 
@@ -142,8 +142,8 @@ static int dry_run(struct sweep_outline *o, const struct assay_config *config, c
 
     ASSAY_TRY(sweep_outline_open(o, config, sharing, err));
     if (!told->team) ASSAY_TRY(sweep_team_take(o, dir, sweep_team_ranks(config, ranks), err));
-    const struct sweep_teams teams = sweep_teams_make(&o->config, ranks);
-    o->most.works = teams.works;
+    const struct assay_farm_spec spec = assay_config_farm(&o->config, NULL);
+    o->most.works = assay_teams_make(&spec, ranks).works;
     const int fits = sweep_memory_check(&o->most, &o->config, &o->space, err);
     if (fits < 0) return told->team ? fits : suggest_team(o, ranks, err);
     const struct assay_schema *schema = assay_evaluator_schema(o->evaluator);

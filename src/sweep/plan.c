@@ -30,9 +30,9 @@ uint64_t sweep_plan_find(const struct sweep_plan *plan, uint64_t candidate)
     return at ? (uint64_t)(at - plan->task) : plan->n_task;
 }
 
-struct sweep_tasks sweep_plan_tasks(const struct sweep_plan *plan)
+struct assay_tasks sweep_plan_tasks(const struct sweep_plan *plan)
 {
-    return (struct sweep_tasks){
+    return (struct assay_tasks){
         .at = (const char *)plan->task, .n = plan->n_task, .bytes = sizeof *plan->task};
 }
 
@@ -126,7 +126,7 @@ int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool
     memcpy(span, bytes, n);
     n /= sizeof *span;
     int status = count_list(span, n, assay_space_size(space), &total, err);
-    if (!status) status = sweep_memory_room(total, CANDIDATE, err);
+    if (!status) status = assay_memory_room(total, "candidates", CANDIDATE, err);
     uint64_t *index = status ? NULL : malloc((total ? total : 1) * sizeof *index);
     if (!status && !index)
         status = assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");

@@ -40,17 +40,6 @@ double sweep_results_bytes(const struct sweep_plan *plan, const struct assay_sch
 // What rank 0's libraries take for the first row: HDF5's code and its buffers.
 #define WRITING (UINT64_C(5) << 20)
 
-// Records by task, and what tells which is next.
-static uint64_t ledger_bytes(const struct sweep_plan *plan, const struct assay_schema *s)
-{
-    enum { DESK = 32, PLAN = 2 * sizeof(uint64_t) }; // cost, place, queue; row's index and task
-    const uint64_t width = (uint64_t)s->repeats * (s->n_column + s->spectrum_len);
-    const uint64_t task = sizeof(struct assay_record) + sizeof(bool) + sizeof(struct sweep_part) +
-                          width * sizeof(double) + DESK + sizeof *plan->task;
-
-    return plan->n_task * task + plan->n_row * PLAN;
-}
-
 // The table of rows, and a copy by columns while it is written.
 static uint64_t table_bytes(const struct sweep_plan *plan, const struct assay_schema *s,
                             uint32_t n_extra, const struct assay_space *space)
@@ -63,10 +52,10 @@ static uint64_t table_bytes(const struct sweep_plan *plan, const struct assay_sc
     const uint64_t row = sizeof(struct assay_row) + assay_arena_block(text) +
                          assay_arena_block((n_extra + 1) * sizeof(double));
     const uint64_t mean = sizeof(double), error = sizeof(double);
-    const uint64_t sheet =
+    const uint64_t columns =
         KEY + s->n_column * (mean + error + RANKS) + (n_extra + 1) * (mean + RANKS);
 
-    return plan->n_row * (row + sheet + text + STATUS + NUMBERS) * 5 / 4; // an arena's last chunk
+    return plan->n_row * (row + columns + text + STATUS + NUMBERS) * 5 / 4; // an arena's last chunk
 }
 
 // Values of a data set on their way into the file, whose chunks HDF5 packs one by one.
@@ -82,7 +71,10 @@ static uint64_t slice_bytes(const struct sweep_plan *plan, const struct assay_sc
 uint64_t sweep_records_bytes(const struct sweep_plan *plan, const struct assay_schema *schema,
                              uint32_t n_extra, const struct assay_space *space)
 {
+    enum { ROW = 2 * sizeof(uint64_t) }; // its index and task
+    const uint64_t known = assay_farm_bytes(schema, plan->n_task) + plan->n_row * ROW;
+
     // The file is made in memory that grows by being moved.
-    return WRITING + ledger_bytes(plan, schema) + table_bytes(plan, schema, n_extra, space) +
-           slice_bytes(plan, schema) + 2 * (uint64_t)sweep_results_bytes(plan, schema, n_extra);
+    return WRITING + known + table_bytes(plan, schema, n_extra, space) + slice_bytes(plan, schema) +
+           2 * (uint64_t)sweep_results_bytes(plan, schema, n_extra);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inside of a run: which tasks there are, what is known of them, and who computes the rest.
+// The inside of a sweep: its tasks, what they take, and what is published of them.
 #ifndef SRC_SWEEP_RUN_H
 #define SRC_SWEEP_RUN_H
 
@@ -8,12 +8,6 @@
 #include "assay/kern.h"
 
 // ---- what is to be done -------------------------------------------------------------------------
-// The tasks of a round.
-struct sweep_tasks {
-    const char *at; // (n, bytes), borrowed; each begins with its number, ascending and distinct
-    uint64_t n;
-    size_t bytes;
-};
 // Rows are candidates; a task is what is evaluated for one or more rows: the representative of
 // their class, or the row itself when members are evaluated.
 struct sweep_plan {
@@ -49,7 +43,7 @@ void *sweep_plan_pack(const struct sweep_plan *plan, size_t *n);
 uint64_t sweep_plan_find(const struct sweep_plan *plan, uint64_t candidate);
 void sweep_plan_free(struct sweep_plan *plan);
 // The tasks as the farm knows them.
-struct sweep_tasks sweep_plan_tasks(const struct sweep_plan *plan);
+struct assay_tasks sweep_plan_tasks(const struct sweep_plan *plan);
 // Candidates in any order -> ascending and distinct; takes index (malloc'd), also on error.
 int sweep_plan_fill(struct sweep_plan *plan, uint64_t *index, uint64_t n, bool members,
                     const struct assay_space *space, struct assay_err *err);
@@ -84,41 +78,7 @@ int sweep_memory_check(const struct sweep_memory *most, const struct assay_confi
 // ERR_MEMORY unless n candidates of so many bytes can be had at all: a file may name any number.
 int sweep_memory_room(uint64_t n, double bytes, struct assay_err *err);
 
-// ---- what is known ------------------------------------------------------------------------------
-struct sweep_part {
-    uint32_t n, worst; // repeats there; the first of those with the worst verdict
-};
-struct sweep_ledger {
-    const struct assay_schema *schema; // borrowed
-    struct sweep_tasks task;
-    struct assay_record *record; // (n)
-    bool *done;                  // (n)
-    double *number;              // values and spectra the records point into
-    struct sweep_part *part;     // (n) what is known of tasks entered by repeats
-    size_t bytes;                // of a packed record
-    uint64_t n_done, n_failed;
-};
-int sweep_ledger_open(struct sweep_ledger *ledger, const struct assay_schema *schema,
-                      struct sweep_tasks task, struct assay_err *err);
-// Enters the journal's first n records; one that is no task is left out with `others`, and
-// otherwise ERR_INPUT.
-int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal, uint64_t n,
-                      bool others, struct assay_err *err);
-// Enters a packed record; *task: which it is of. Returns 1, 0 when the task was already done, or an
-// error.
-int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
-                       struct assay_err *err);
-// The same with a record of one repeat. It is kept until all are there, then the task is done;
-// returns 1 for the last, otherwise 0. What is kept is no part of `done` and lost with the ledger.
-int sweep_ledger_enter_repeat(struct sweep_ledger *ledger, const void *packed, uint32_t repeat,
-                              uint64_t *task, struct assay_err *err);
-// Opens a ledger of what DIR/journal holds, which stays as it is.
-int sweep_ledger_read(struct sweep_ledger *ledger, const struct assay_schema *schema,
-                      struct sweep_tasks task, const char *dir, struct assay_err *err);
-// Failed candidates count as not done again, so that a run tries them once more; returns how many.
-uint64_t sweep_ledger_retry(struct sweep_ledger *ledger);
-void sweep_ledger_free(struct sweep_ledger *ledger);
-
+// ---- before it is run ---------------------------------------------------------------------------
 // What a run would be. Opens all that a run opens at its start, so that its errors show, but for
 // what is over run.memory. To be closed also after an error; stays where it is meanwhile.
 struct sweep_outline {
@@ -177,7 +137,7 @@ struct sweep_archive {
     struct assay_schema schema;
     struct sweep_plan plan; // of its shard, or of all
     struct assay_journal *journal;
-    struct sweep_ledger ledger;
+    struct assay_ledger ledger;
     char *identity;
     void *list; // packed, of all shards
     size_t n_list;
@@ -194,57 +154,37 @@ void sweep_archive_close(struct sweep_archive *a);
 // A sweep's identity, malloc'd; NULL when out of memory.
 char *sweep_identity_text(const struct assay_config *config, const struct assay_schema *schema,
                           const char *rung, const char *data);
-// Writes DIR/config.ini atomically.
-int sweep_config_write(const struct assay_config *config, const char *dir, struct assay_err *err);
 // malloc'd command line of this process, words separated by blanks; NULL when it is not known.
 char *sweep_command_text(void);
-// Hash of the program file, the same on all ranks of one build; 0 where the system has no /proc.
-int sweep_build_id(uint64_t *id, struct assay_err *err);
 // The commit that was built, "-dirty" if files differed from it; "unknown" outside a repository.
 extern const char sweep_commit[];
-// Collective: ERR_MPI on all ranks unless all have the same identity. Another BLAS is a warning.
-int sweep_hello(struct assay_comm *comm, const char *identity, const struct assay_log *log,
-                struct assay_err *err);
 
-// ---- when to stop -------------------------------------------------------------------------------
-// SIGTERM, SIGINT and SIGUSR1 ask for a stop; a second SIGINT ends the process. A file size limit
-// becomes an error of the write. The first signal is answered at once, on standard error, with what
-// becomes of the run in dir; NULL: silently.
-void sweep_signals_catch(const char *dir);
-// The run is over, and a signal no longer answered: launchers end the other ranks of a job when the
-// first has left with an error.
-void sweep_signals_hush(void);
-// The signal caught, or 0.
-int sweep_signal(void);
-// Monotonic times at which to stop, by run.time_limit and SLURM_JOB_END_TIME; infinity: never.
-struct sweep_limit {
-    double own, slurm, margin; // margin: before Slurm's end
-};
-void sweep_limit_open(struct sweep_limit *limit, const struct assay_config *config);
-// The name of the limit that is reached, or NULL. longest: seconds a candidate in hand may still
-// take.
-const char *sweep_limit_reached(const struct sweep_limit *limit, double longest);
+// ---- teams --------------------------------------------------------------------------------------
+// Sets the outline's run.team to the smallest, up to so many ranks, with which the largest
+// candidate fits into run.memory.
+int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err);
+// Sets it to what the run in dir has, else fits it to so many ranks that evaluate, and to no fewer
+// than there are tasks for.
+int sweep_team_take(struct sweep_outline *o, const char *dir, int ranks, struct assay_err *err);
+// Of so many ranks, those that may evaluate.
+int sweep_team_ranks(const struct assay_config *config, int ranks);
+// Collective: chooses run.team where it is 0: what the run in dir has, or so that every candidate
+// fits into run.memory, and no fewer ranks work than there are tasks for.
+int sweep_team_choose(struct assay_config *config, const char *dir, struct assay_comm *comm,
+                      struct assay_err *err);
 
-// ---- progress -----------------------------------------------------------------------------------
-// On a terminal a bar as wide as it is now, elsewhere lines at growing intervals. Times are those
-// of assay_clock_wall.
-struct sweep_progress {
-    const struct assay_log *log;
-    bool bar, drawn; // bar: on a terminal
-    double start, shown, interval;
-    double cost_start;
-    uint64_t done_start;
+// ---- what it will take --------------------------------------------------------------------------
+struct sweep_calibration {
+    double *cost, *seconds; // (n_task) by assay_evaluator_cost; CPU seconds
+    double total, longest;  // of seconds
+    uint64_t n_measured;
+    double spent; // seconds on measuring
 };
-struct sweep_count {
-    uint64_t done, total, failed;
-    double cost_left, cost_done; // in units of the evaluator
-};
-// A zeroed struct is a run's first round; the intervals of lines go on from round to round.
-void sweep_progress_open(struct sweep_progress *p, const struct assay_log *log,
-                         const struct sweep_count *count, double now);
-// Redraws the bar, or prints a line, when it is time.
-void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *count, double now);
-// Wipes the bar, before other lines are printed.
-void sweep_progress_break(struct sweep_progress *p);
+// Evaluates tasks for about so many CPU seconds, at least a few, or takes the times that the sweep
+// in dir (NULL: none) has recorded, and estimates the others by their cost. To be freed also after
+// an error.
+int sweep_calibrate(struct sweep_calibration *c, struct sweep_outline *o, double seconds,
+                    const char *dir, struct assay_err *err);
+void sweep_calibration_free(struct sweep_calibration *c);
 
 #endif

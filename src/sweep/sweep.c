@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // A sweep as a job of the farm: one round, whose tasks are the candidates.
-#include "farm.h"
+#include "run.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 struct sweep {
-    const struct assay_config *config; // borrowed
+    struct assay_config config; // with the team and the rung that were chosen
+    struct assay_engine engine;
     struct assay_space space;
     struct assay_comm *comm; // borrowed
+    struct assay_pla *pla;   // of the team, or NULL
     struct assay_images *images;
     struct assay_held held;
     struct assay_evaluator *evaluator;
@@ -21,31 +23,34 @@ struct sweep {
 };
 
 // ---- every rank ---------------------------------------------------------------------------------
-static int open_evaluator(struct sweep *s, const struct assay_pla *pla, struct assay_err *err)
+static int open_evaluator(struct sweep *s, struct assay_err *err)
 {
     const struct assay_data *data = assay_images_data(s->images);
     char images[ASSAY_DATA_IDENTITY];
 
     s->held = assay_images_held(s->images, false);
     ASSAY_TRY(
-        assay_evaluator_create(&s->evaluator, s->config, &s->space, data, pla, &s->held, err));
+        assay_evaluator_create(&s->evaluator, &s->config, &s->space, data, s->pla, &s->held, err));
     assay_data_identity(data, images);
     snprintf(s->warning, sizeof s->warning, "%s", assay_data_warning(data));
-    s->identity = sweep_identity_text(s->config, assay_evaluator_schema(s->evaluator),
-                                      assay_config_evaluation(s->config)->cpu, images);
+    s->identity = sweep_identity_text(&s->config, assay_evaluator_schema(s->evaluator),
+                                      assay_config_evaluation(&s->config)->cpu, images);
     return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");
 }
 
-static int open_sweep(void *self, const struct assay_config *config, const struct assay_pla *pla,
-                      struct assay_err *err)
+static int open_space(struct sweep *s, struct assay_comm *team, struct assay_err *err)
+{
+    ASSAY_TRY(assay_pla_create(&s->pla, team, err));
+    return assay_space_open(&s->space, assay_config_evaluation(&s->config)->space, err);
+}
+
+static int open_sweep(void *self, struct assay_comm *team, struct assay_err *err)
 {
     struct sweep *s = self;
 
-    s->config = config;
-    const int opened = assay_space_open(&s->space, assay_config_evaluation(config)->space, err);
-    ASSAY_TRY(assay_comm_agree(s->comm, opened, err));
-    ASSAY_TRY(assay_images_open(&s->images, config, s->comm, 1, err));
-    int status = open_evaluator(s, pla, err);
+    ASSAY_TRY(assay_comm_agree(s->comm, open_space(s, team, err), err));
+    ASSAY_TRY(assay_images_open(&s->images, &s->config, s->comm, 1, err));
+    int status = open_evaluator(s, err);
     status = assay_comm_agree(s->comm, status, err);
     assay_images_close(s->images); // every rank has drawn its batches
     s->images = NULL;
@@ -79,45 +84,49 @@ static int evaluate_repeat(void *self, const void *task, uint32_t repeat,
 // ---- rank 0 -------------------------------------------------------------------------------------
 static int check_memory(struct sweep *s, struct assay_err *err)
 {
-    const struct sweep_teams teams = sweep_teams_make(s->config, assay_comm_size(s->comm));
+    const struct assay_farm_spec spec = assay_config_farm(&s->config, NULL);
+    const struct assay_teams teams = assay_teams_make(&spec, assay_comm_size(s->comm));
     struct sweep_memory most = {.held = s->held, .works = teams.works};
     struct assay_columns counted;
 
-    if (!assay_config_evaluation(s->config)->memory) return 0;
-    ASSAY_TRY(assay_columns_create(&counted, s->config, true, err));
+    if (!assay_config_evaluation(&s->config)->memory) return 0;
+    ASSAY_TRY(assay_columns_create(&counted, &s->config, true, err));
     most.records = sweep_records_bytes(&s->plan, schema(s), counted.n_column, &s->space);
     assay_columns_free(&counted);
     ASSAY_TRY(sweep_memory_most(&most, s->evaluator, &s->plan, err));
-    return sweep_memory_check(&most, s->config, &s->space, err);
+    return sweep_memory_check(&most, &s->config, &s->space, err);
 }
 
-static int prepare(void *self, void **extra, size_t *n_extra, struct assay_err *err)
+static int prepare(void *self, const char *dir, void **extra, size_t *n_extra,
+                   struct assay_err *err)
 {
     struct sweep *s = self;
     struct sweep_shard shard;
 
-    ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(s->config)->shard, err));
-    ASSAY_TRY(sweep_plan_make(&s->plan, s->config, &s->space, err));
+    ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&s->config)->shard, err));
+    ASSAY_TRY(sweep_plan_make(&s->plan, &s->config, &s->space, err));
     // The list of all shards: it shows that they divide the same candidates.
     *extra = sweep_plan_pack(&s->plan, n_extra);
     if (!*extra) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
     sweep_plan_shard(&s->plan, shard);
-    return check_memory(s, err);
+    ASSAY_TRY(check_memory(s, err));
+    return assay_identity_check(s->identity, dir, err);
 }
 
 static int start(void *self, const char *dir, struct assay_comm *comm, const struct assay_log *log,
                  struct assay_err *err)
 {
     struct sweep *s = self;
-    const struct assay_evaluation *told = assay_config_evaluation(s->config);
-    const struct assay_candidates *given = assay_config_candidates(s->config);
+    const struct assay_evaluation *told = assay_config_evaluation(&s->config);
+    const struct assay_candidates *given = assay_config_candidates(&s->config);
 
+    ASSAY_TRY(assay_config_write(&s->config, dir, err));
     assay_log_line(log, ASSAY_LOG_INFO, "%s%s%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s",
                    told->space, *given->shard ? ", shard " : "", given->shard, s->plan.n_row,
                    s->plan.n_task,
-                   assay_config_members(s->config) ? "" : " (one per class of equal networks)");
+                   assay_config_members(&s->config) ? "" : " (one per class of equal networks)");
     if (*s->warning) assay_log_line(log, ASSAY_LOG_WARN, "%s", s->warning);
-    return sweep_publisher_open(&s->publisher, dir, s->config, &s->space, &s->plan, schema(s),
+    return sweep_publisher_open(&s->publisher, dir, &s->config, &s->space, &s->plan, schema(s),
                                 s->identity, comm, err);
 }
 
@@ -147,37 +156,48 @@ static int publish(void *self, struct assay_err *err)
 }
 
 // ---- together -----------------------------------------------------------------------------------
-static void close_sweep(struct sweep *s)
+static int compare(void *self, struct assay_comm *comm, const struct assay_log *log,
+                   struct assay_err *err)
 {
+    (void)self;
+    return assay_engine_compare(comm, log, err);
+}
+
+static void close_sweep(void *self)
+{
+    struct sweep *s = self;
+
     sweep_publisher_close(&s->publisher);
     sweep_plan_free(&s->plan);
     free(s->identity);
     assay_evaluator_destroy(s->evaluator);
+    assay_pla_destroy(s->pla);
     assay_space_close(&s->space);
 }
 
 int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                     const struct assay_log *log, int *exit_code, struct assay_err *err)
 {
-    struct sweep s = {.comm = comm};
+    struct sweep s = {.config = *config, .comm = comm};
     const struct assay_job job = {.self = &s,
                                   .result = "results.h5",
                                   .task_bytes = sizeof *s.plan.task,
                                   .open = open_sweep,
                                   .schema = schema,
                                   .identity = identity,
+                                  .compare = compare,
                                   .evaluate = evaluate,
                                   .evaluate_repeat = evaluate_repeat,
+                                  .close = close_sweep,
                                   .prepare = prepare,
                                   .start = start,
                                   .round = next_round,
                                   .cost = cost,
                                   .publish = publish};
 
-    struct assay_config chosen = *config;
-    int status = assay_config_meet(comm, config, err);
-    if (status >= 0) status = sweep_team_choose(&chosen, dir, comm, err);
-    if (status >= 0) status = assay_farm_run(&job, &chosen, dir, comm, log, exit_code, err);
-    close_sweep(&s);
-    return status;
+    ASSAY_TRY(assay_config_meet(comm, config, err));
+    ASSAY_TRY(sweep_team_choose(&s.config, dir, comm, err));
+    ASSAY_TRY(assay_engine_agree(&s.engine, &s.config, comm, err));
+    const struct assay_farm_spec spec = assay_config_farm(&s.config, &s.engine);
+    return assay_farm_run(&job, &spec, dir, comm, log, exit_code, err);
 }

@@ -1,60 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "farm.h"
+// How many ranks evaluate a candidate together, where the configuration leaves it open.
+#include "run.h"
 
 #include <stdlib.h>
 
-#define WORKING_RANKS 8 // up to which rank 0 works by itself
-
-// Rank 0 of many only coordinates; but with teams it would leave one of them incomplete, and tasks
-// are long.
-static bool rank_0_works(const struct assay_config *config, int ranks)
-{
-    const struct assay_run_spec *told = assay_config_run(config);
-    enum { AUTO, YES };
-    return ranks == 1 || told->coordinator_works == YES ||
-           (told->coordinator_works == AUTO &&
-            (ranks <= WORKING_RANKS || assay_config_evaluation(config)->team > 1));
-}
-
-struct sweep_teams sweep_teams_make(const struct assay_config *config, int ranks)
-{
-    struct sweep_teams t = {.size = (int)assay_config_evaluation(config)->team,
-                            .ranks = ranks,
-                            .works = rank_0_works(config, ranks)};
-
-    ASSAY_ASSERT(t.size > 0);
-    t.hands = t.works ? ranks / t.size : 1 + (ranks - 1) / t.size;
-    return t;
-}
-
-int sweep_teams_hand(const struct sweep_teams *t, int rank)
-{
-    if (!t->works && rank == 0) return 0;
-    const int hand = t->works ? rank / t->size : 1 + (rank - 1) / t->size;
-    return hand < t->hands ? hand : -1;
-}
-
-int sweep_teams_leader(const struct sweep_teams *t, int hand)
-{
-    return t->works || hand == 0 ? hand * t->size : 1 + (hand - 1) * t->size;
-}
-
-int sweep_teams_evaluating(const struct sweep_teams *t)
-{
-    return t->hands - !t->works;
-}
-
-int sweep_teams_check(const struct sweep_teams *t, struct assay_err *err)
-{
-    if (sweep_teams_evaluating(t) > 0 || t->size == 1) return 0;
-    return assay_err_set(err, ASSAY_ERR_CONFIG,
-                         "run.team = %d: this job has %d rank%s that evaluate%s, expected at least "
-                         "as many",
-                         t->size, t->ranks - !t->works, t->ranks - !t->works == 1 ? "" : "s",
-                         t->ranks - !t->works == 1 ? "s" : "");
-}
-
-// ---- choosing -----------------------------------------------------------------------------------
 static uint64_t *team_of(struct assay_config *config)
 {
     return &((struct assay_evaluation *)assay_config_edit(config, &assay_evaluation_options))->team;

@@ -7,7 +7,7 @@
 // Usage: mpirun -n N bench_farm DIR
 #include "bench.h"
 
-#include "../vocabulary.h"
+#include "assay/farm.h"
 
 enum { TASKS = 1000000, MESSAGES = 20000, WINDOW = 32, TARGET = 200000 };
 
@@ -22,12 +22,11 @@ struct stream {
 };
 
 // ---- a job that costs nothing -------------------------------------------------------------------
-static int open_stream(void *self, const struct assay_config *config, const struct assay_pla *pla,
-                       struct assay_err *err)
+static int open_stream(void *self, struct assay_comm *team, struct assay_err *err)
 {
     struct stream *s = self;
 
-    (void)config, (void)pla, (void)err;
+    (void)team, (void)err;
     s->column = (struct assay_column){.name = "null", .unit = "1", .source = ""};
     s->protocol = "none";
     s->schema = (struct assay_schema){
@@ -57,11 +56,12 @@ static int evaluate(void *self, const void *task, struct assay_record *record,
     return 0;
 }
 
-static int prepare(void *self, void **extra, size_t *n_extra, struct assay_err *err)
+static int prepare(void *self, const char *dir, void **extra, size_t *n_extra,
+                   struct assay_err *err)
 {
     struct stream *s = self;
 
-    (void)err;
+    (void)dir, (void)err;
     s->task = allocate(TASKS * sizeof *s->task);
     for (uint64_t i = 0; i < TASKS; i++) s->task[i] = i;
     *extra = calloc(1, 1);
@@ -112,8 +112,7 @@ static int publish(void *self, struct assay_err *err)
 static int stream(struct assay_comm *comm, const char *dir, struct assay_err *err)
 {
     const struct assay_log log = {.stream = stderr, .level = ASSAY_LOG_WARN, .rank = -1};
-    static const struct assay_setting setting[] = {{"run", "checkpoint", "0", "bench"}};
-    struct assay_config config;
+    const struct assay_farm_spec spec = {.team = 1, .engine = "no kernels", .library = "no BLAS"};
     struct stream s = {.asked = false};
     const struct assay_job job = {.self = &s,
                                   .result = "nothing",
@@ -129,8 +128,7 @@ static int stream(struct assay_comm *comm, const char *dir, struct assay_err *er
                                   .publish = publish};
     int code;
 
-    ASSAY_TRY(assay_config_resolve(&config, vocabulary(), setting, ASSAY_LEN(setting), err));
-    ASSAY_TRY(assay_farm_run(&job, &config, dir, comm, &log, &code, err));
+    ASSAY_TRY(assay_farm_run(&job, &spec, dir, comm, &log, &code, err));
     if (assay_comm_rank(comm) == 0) {
         printf("%-40s %10s %10.3g  %s\n", "candidates/s streamed and stored", ">= 2e+05",
                TASKS / s.wall, TASKS / s.wall >= TARGET ? "ok" : "MISSED");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A sweep in virtual time: the roster deals for as many ranks as are asked for, tasks take the
+// A sweep in virtual time: the roster deals for as many workers as are asked for, tasks take the
 // seconds they are said to take, messages cost what they were measured to cost. Rank 0 and workers
 // follow the loops of coordinator.c and worker.c.
-#include "farm.h"
+#include "assay/farm.h"
+
+#include "farm/roster.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,7 +15,7 @@ enum kind { FINISHED, TASK, DONE };
 struct event {
     double time;
     enum kind kind;
-    int rank;
+    int worker;
     uint64_t n; // tasks or records; TASK: from place `first` of the queue on
     uint64_t first;
 };
@@ -27,10 +29,10 @@ struct station {
 #define NONE UINT64_MAX
 
 struct sim {
-    const struct sweep_sim_input *in;
-    struct sweep_sim *out;
-    struct sweep_roster roster;
-    struct station *station; // (ranks)
+    const struct assay_sim_input *in;
+    struct assay_sim *out;
+    struct farm_roster roster;
+    struct station *station; // (workers)
     uint64_t *next;          // (n) place -> the place behind it in its worker's line
     struct event *heap;      // by time
     size_t n_heap, cap_heap;
@@ -44,7 +46,7 @@ struct sim {
 // ---- events -------------------------------------------------------------------------------------
 static bool before(const struct event *a, const struct event *b)
 {
-    return a->time < b->time || (a->time == b->time && a->rank < b->rank);
+    return a->time < b->time || (a->time == b->time && a->worker < b->worker);
 }
 
 static void push(struct sim *s, struct event event)
@@ -78,18 +80,18 @@ static double seconds_at(const struct sim *s, uint64_t place)
     return s->in->seconds[s->roster.queue.task[place]];
 }
 
-static void start_next(struct sim *s, int rank, double time)
+static void start_next(struct sim *s, int worker, double time)
 {
-    const struct station *st = &s->station[rank];
+    const struct station *st = &s->station[worker];
 
-    push(s, (struct event){time + seconds_at(s, st->current), FINISHED, rank, 1, 0});
+    push(s, (struct event){time + seconds_at(s, st->current), FINISHED, worker, 1, 0});
 }
 
-static void send_done(struct sim *s, int rank, double time)
+static void send_done(struct sim *s, int worker, double time)
 {
-    struct station *st = &s->station[rank];
+    struct station *st = &s->station[worker];
 
-    push(s, (struct event){time + s->in->price.latency, DONE, rank, st->n_finished, st->unsent});
+    push(s, (struct event){time + s->in->price.latency, DONE, worker, st->n_finished, st->unsent});
     st->unsent = st->current;
     st->n_finished = 0;
     st->sent = time;
@@ -97,15 +99,15 @@ static void send_done(struct sim *s, int rank, double time)
 
 static void finish_task(struct sim *s, const struct event *e)
 {
-    struct station *st = &s->station[e->rank];
+    struct station *st = &s->station[e->worker];
 
     st->current = st->current == st->last ? NONE : s->next[st->current];
     st->n_finished++;
     st->n_left--;
-    if (sweep_records_due(st->n_finished, st->n_left, s->in->most, e->time - st->sent))
-        send_done(s, e->rank, e->time);
+    if (farm_records_due(st->n_finished, st->n_left, s->in->most, e->time - st->sent))
+        send_done(s, e->worker, e->time);
     if (st->n_left)
-        start_next(s, e->rank, e->time);
+        start_next(s, e->worker, e->time);
     else
         st->idle_since = e->time;
 }
@@ -113,7 +115,7 @@ static void finish_task(struct sim *s, const struct event *e)
 // Tasks join the worker's line.
 static void take_task(struct sim *s, const struct event *e)
 {
-    struct station *st = &s->station[e->rank];
+    struct station *st = &s->station[e->worker];
     const bool idle = !st->n_left;
 
     if (st->last != NONE) s->next[st->last] = e->first;
@@ -122,7 +124,7 @@ static void take_task(struct sim *s, const struct event *e)
     if (!st->n_finished && idle) st->unsent = e->first;
     if (idle) st->current = e->first;
     st->n_left += e->n;
-    if (idle) start_next(s, e->rank, e->time);
+    if (idle) start_next(s, e->worker, e->time);
 }
 
 // Messages for rank 0 are put by.
@@ -150,21 +152,21 @@ static void spend(struct sim *s, double seconds)
 
 static void hand_out(struct sim *s)
 {
-    struct sweep_deal deal = {0};
-    struct sweep_queue *q = &s->roster.queue;
+    struct farm_deal deal = {0};
+    struct farm_queue *q = &s->roster.queue;
 
-    while (sweep_roster_deal(&s->roster, s->own, &deal)) {
+    while (farm_roster_deal(&s->roster, s->own, &deal)) {
         const uint64_t first = q->next;
-        for (uint64_t i = 0; i < deal.n; i++) sweep_queue_take(q);
+        for (uint64_t i = 0; i < deal.n; i++) farm_queue_take(q);
         spend(s, s->in->price.message);
         s->out->messages++;
-        push(s, (struct event){s->now + s->in->price.latency, TASK, deal.rank, deal.n, first});
+        push(s, (struct event){s->now + s->in->price.latency, TASK, deal.worker, deal.n, first});
     }
 }
 
 static void finished(struct sim *s, uint64_t place)
 {
-    sweep_queue_finished(&s->roster.queue, s->roster.queue.task[place], seconds_at(s, place));
+    farm_queue_finished(&s->roster.queue, s->roster.queue.task[place], seconds_at(s, place));
     s->out->work += seconds_at(s, place);
     s->n_done++;
 }
@@ -175,7 +177,7 @@ static void read_done(struct sim *s, const struct event *e)
 
     spend(s, s->in->price.message + (double)e->n * s->in->price.record);
     s->out->messages++;
-    sweep_roster_answered(&s->roster, e->rank, e->n);
+    farm_roster_answered(&s->roster, e->worker, e->n);
     for (uint64_t i = 0; i < e->n; i++, place = s->next[place]) finished(s, place);
 }
 
@@ -201,7 +203,7 @@ static void evaluate_one(struct sim *s)
 {
     const uint64_t place = s->roster.queue.next;
 
-    sweep_queue_take(&s->roster.queue);
+    farm_queue_take(&s->roster.queue);
     s->own = seconds_at(s, place);
     s->now += s->own;
     finished(s, place);
@@ -210,7 +212,7 @@ static void evaluate_one(struct sim *s)
 
 static void run(struct sim *s)
 {
-    const struct sweep_queue *q = &s->roster.queue;
+    const struct farm_queue *q = &s->roster.queue;
 
     while (s->n_done < q->n) {
         hand_out(s);
@@ -223,15 +225,15 @@ static void run(struct sim *s)
 // ---- what came out ------------------------------------------------------------------------------
 static void sum_up(struct sim *s)
 {
-    struct sweep_sim *out = s->out;
+    struct assay_sim *out = s->out;
     const int first = s->roster.works ? 0 : 1;
     double idle = 0;
 
-    for (int rank = first; rank < s->in->ranks; rank++)
-        idle += s->now - s->station[rank].idle_since;
+    for (int worker = first; worker < s->in->workers; worker++)
+        idle += s->now - s->station[worker].idle_since;
     for (uint64_t i = 0; i < s->roster.queue.n; i++)
         out->longest = fmax(out->longest, seconds_at(s, i));
-    const double paid = fmax(s->now * s->in->ranks, 1e-12);
+    const double paid = fmax(s->now * s->in->workers, 1e-12);
     out->wall = s->now;
     out->efficiency = out->work / paid;
     out->coordinating = first ? s->now / paid : 0;
@@ -240,55 +242,56 @@ static void sum_up(struct sim *s)
     out->load = out->handling / fmax(s->now, 1e-12);
 }
 
-const char *sweep_sim_limit(const struct sweep_sim *sim, int ranks)
+const char *assay_sim_limit(const struct assay_sim *sim, int workers)
 {
     if (sim->coordinating > fmax(sim->tail, sim->waiting)) return "rank 0 only coordinates";
     if (sim->load > 0.5 && sim->waiting > sim->tail) return "messages to rank 0";
     if (sim->waiting > sim->tail) return "waiting for tasks";
-    return sim->longest * ranks > 0.5 * sim->work ? "the longest tasks" : "the last tasks";
+    return sim->longest * workers > 0.5 * sim->work ? "the longest tasks" : "the last tasks";
 }
 
 // ---- making -------------------------------------------------------------------------------------
 static int open_queue(struct sim *s)
 {
-    const struct sweep_sim_input *in = s->in;
+    const struct assay_sim_input *in = s->in;
     double *cost = malloc((in->n + 1) * sizeof *cost);
 
     for (uint64_t i = 0; cost && i < in->n; i++) cost[i] = in->cost[i];
-    return sweep_roster_begin(&s->roster, cost, in->n, s->err);
+    return farm_roster_begin(&s->roster, cost, in->n, s->err);
 }
 
 // A worker has at most one FINISHED, and every other message holds a task of its own.
 static int open_sim(struct sim *s)
 {
-    const struct sweep_sim_input *in = s->in;
+    const struct assay_sim_input *in = s->in;
 
-    ASSAY_TRY(sweep_roster_open(&s->roster, in->ranks, in->works, s->err));
+    ASSAY_TRY(farm_roster_open(&s->roster, in->workers, in->works, s->err));
     ASSAY_TRY(open_queue(s));
     s->cap_mail = in->n + 1;
-    s->cap_heap = (size_t)in->ranks + 2 * in->n + 1;
+    s->cap_heap = (size_t)in->workers + 2 * in->n + 1;
     s->next = calloc(in->n + 1, sizeof *s->next);
     s->mail = malloc(s->cap_mail * sizeof *s->mail);
     s->heap = malloc(s->cap_heap * sizeof *s->heap);
-    s->station = malloc((size_t)in->ranks * sizeof *s->station);
+    s->station = malloc((size_t)in->workers * sizeof *s->station);
     if (!s->next || !s->mail || !s->heap || !s->station)
-        return assay_err_set(s->err, ASSAY_ERR_MEMORY, "no memory to simulate %d ranks", in->ranks);
-    for (int rank = 0; rank < in->ranks; rank++)
-        s->station[rank] = (struct station){.unsent = NONE, .current = NONE, .last = NONE};
+        return assay_err_set(s->err, ASSAY_ERR_MEMORY, "no memory to simulate %d ranks",
+                             in->workers);
+    for (int worker = 0; worker < in->workers; worker++)
+        s->station[worker] = (struct station){.unsent = NONE, .current = NONE, .last = NONE};
     return 0;
 }
 
-int sweep_sim_run(struct sweep_sim *out, const struct sweep_sim_input *in, struct assay_err *err)
+int assay_sim_run(struct assay_sim *out, const struct assay_sim_input *in, struct assay_err *err)
 {
     struct sim s = {.in = in, .out = out, .err = err};
 
-    *out = (struct sweep_sim){0};
+    *out = (struct assay_sim){0};
     const int status = open_sim(&s);
     if (!status) {
         run(&s);
         sum_up(&s);
     }
-    sweep_roster_free(&s.roster);
+    farm_roster_free(&s.roster);
     free(s.next);
     free(s.mail);
     free(s.heap);

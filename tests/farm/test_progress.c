@@ -13,18 +13,18 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "sweep/run.h"
+#include "farm/progress.h"
 
 #define UNUSED __attribute__((unused))
 
-static const struct sweep_count count = {
+static const struct farm_count count = {
     .done = 120, .total = 300, .failed = 7, .cost_left = 180, .cost_done = 120};
 
 // ---- lines --------------------------------------------------------------------------------------
 struct lines {
     FILE *file;
     struct assay_log log;
-    struct sweep_progress progress;
+    struct farm_progress progress;
     long end; // of the file when a line was last seen
 };
 
@@ -43,7 +43,7 @@ static unsigned watch(struct lines *l, int begin, int end, int *came, unsigned c
     unsigned n = 0;
 
     for (int now = begin; now <= end; now++) {
-        sweep_progress_show(&l->progress, &count, now);
+        farm_progress_show(&l->progress, &count, now);
         const long at = ftell(l->file);
         if (at != l->end && n < cap) came[n++] = now;
         l->end = at;
@@ -57,7 +57,7 @@ static void lines_come_at_growing_intervals(UNUSED void **state)
     struct lines l = open_lines();
     int came[16];
 
-    sweep_progress_open(&l.progress, &l.log, &(struct sweep_count){0}, 0);
+    farm_progress_open(&l.progress, &l.log, &(struct farm_count){0}, 0);
     assert_false(l.progress.bar);
     assert_int_equal(watch(&l, 0, 1000, came, 16), ASSAY_LEN(expected));
     for (unsigned i = 0; i < ASSAY_LEN(expected); i++) assert_int_equal(came[i], expected[i]);
@@ -73,7 +73,7 @@ static void intervals_go_on_from_round_to_round(UNUSED void **state)
     unsigned n = 0;
 
     for (int round = 0; round < 10; round++) {
-        sweep_progress_open(&l.progress, &l.log, &(struct sweep_count){0}, 10 * round);
+        farm_progress_open(&l.progress, &l.log, &(struct farm_count){0}, 10 * round);
         n += watch(&l, 10 * round, 10 * round + 9, came + n, 16 - n);
     }
     assert_int_equal(n, ASSAY_LEN(expected));
@@ -86,8 +86,8 @@ static void a_line_says_all(UNUSED void **state)
     struct lines l = open_lines();
     char text[256] = "";
 
-    sweep_progress_open(&l.progress, &l.log, &(struct sweep_count){0}, 0);
-    sweep_progress_show(&l.progress, &count, 60);
+    farm_progress_open(&l.progress, &l.log, &(struct farm_count){0}, 0);
+    farm_progress_show(&l.progress, &count, 60);
     rewind(l.file);
     assert_non_null(fgets(text, sizeof text, l.file));
     assert_string_equal(text, "assay: 120 of 300 done (40.0 %), 1:30 left, 7 failed, 2/s\n");
@@ -99,7 +99,7 @@ struct terminal {
     int far; // what is on the screen
     FILE *file;
     struct assay_log log;
-    struct sweep_progress progress;
+    struct farm_progress progress;
 };
 
 static void resize(const struct terminal *t, unsigned columns)
@@ -132,7 +132,7 @@ static void close_terminal(struct terminal *t)
 static void redraw(struct terminal *t, char *text, size_t cap)
 {
     t->progress.shown = 0;
-    sweep_progress_show(&t->progress, &count, 60);
+    farm_progress_show(&t->progress, &count, 60);
     const ssize_t n = read(t->far, text, cap - 1);
     assert_true(n > 0);
     text[n] = '\0';
@@ -141,7 +141,7 @@ static void redraw(struct terminal *t, char *text, size_t cap)
 static void begin(struct terminal *t)
 {
     t->log = (struct assay_log){.stream = t->file, .level = ASSAY_LOG_INFO, .rank = -1};
-    sweep_progress_open(&t->progress, &t->log, &(struct sweep_count){0}, 0);
+    farm_progress_open(&t->progress, &t->log, &(struct farm_count){0}, 0);
     assert_true(t->progress.bar);
 }
 
@@ -186,7 +186,7 @@ static void a_break_wipes_the_bar(UNUSED void **state)
 
     begin(&t);
     redraw(&t, text, sizeof text);
-    sweep_progress_break(&t.progress);
+    farm_progress_break(&t.progress);
     fflush(t.file);
     const ssize_t n = read(t.far, text, sizeof text - 1);
     assert_true(n > 0);

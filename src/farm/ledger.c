@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run.h"
+#include "assay/farm.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-int sweep_ledger_open(struct sweep_ledger *ledger, const struct assay_schema *schema,
-                      struct sweep_tasks task, struct assay_err *err)
+int assay_ledger_open(struct assay_ledger *ledger, const struct assay_schema *schema,
+                      struct assay_tasks task, struct assay_err *err)
 {
     const uint64_t n = task.n;
     const size_t values = (size_t)schema->repeats * schema->n_column;
     const size_t width = values + (size_t)schema->repeats * schema->spectrum_len;
 
     *ledger =
-        (struct sweep_ledger){.schema = schema, .task = task, .bytes = assay_record_bytes(schema)};
-    ASSAY_TRY(sweep_memory_room(n, (double)sizeof *ledger->record + 8.0 * (double)width, err));
+        (struct assay_ledger){.schema = schema, .task = task, .bytes = assay_record_bytes(schema)};
+    ASSAY_TRY(assay_memory_room(n, "candidates",
+                                (double)sizeof *ledger->record + 8.0 * (double)width, err));
     ledger->record = calloc(n + 1, sizeof *ledger->record);
     ledger->done = calloc(n + 1, sizeof *ledger->done);
     ledger->number = calloc((n + 1) * width + 1, sizeof *ledger->number);
     ledger->part = calloc(n + 1, sizeof *ledger->part);
     if (!ledger->part || !ledger->record || !ledger->done || !ledger->number) {
-        sweep_ledger_free(ledger);
+        assay_ledger_free(ledger);
         return assay_err_set(err, ASSAY_ERR_MEMORY,
                              "no memory for %" PRIu64 " records of %zu bytes", n, ledger->bytes);
     }
@@ -42,7 +43,7 @@ static int compare(const void *number, const void *task)
 }
 
 // Which task has this number, or task.n.
-static uint64_t find(const struct sweep_tasks *task, uint64_t number)
+static uint64_t find(const struct assay_tasks *task, uint64_t number)
 {
     const char *at = bsearch(&number, task->at, task->n, task->bytes, compare);
 
@@ -50,7 +51,7 @@ static uint64_t find(const struct sweep_tasks *task, uint64_t number)
 }
 
 // The number of a packed record, by way of the spare record behind the last.
-static uint64_t number_of(const struct sweep_ledger *ledger, const void *packed)
+static uint64_t number_of(const struct assay_ledger *ledger, const void *packed)
 {
     struct assay_record record = ledger->record[ledger->task.n];
 
@@ -65,7 +66,7 @@ static int no_task(uint64_t number, struct assay_err *err)
                          number);
 }
 
-int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t *task,
+int assay_ledger_enter(struct assay_ledger *ledger, const void *packed, uint64_t *task,
                        struct assay_err *err)
 {
     const uint64_t number = number_of(ledger, packed);
@@ -84,7 +85,7 @@ int sweep_ledger_enter(struct sweep_ledger *ledger, const void *packed, uint64_t
 }
 
 // The worst verdict stands, with the reason of the first repeat that has it, as in one evaluation.
-static void judge(struct assay_record *into, struct sweep_part *part,
+static void judge(struct assay_record *into, struct assay_ledger_part *part,
                   const struct assay_record *record, uint32_t repeat)
 {
     const bool first = !part->n++;
@@ -110,7 +111,7 @@ static void copy_repeat(const struct assay_schema *s, struct assay_record *into,
            s->spectrum_len * sizeof *into->spectrum);
 }
 
-int sweep_ledger_enter_repeat(struct sweep_ledger *ledger, const void *packed, uint32_t repeat,
+int assay_ledger_enter_repeat(struct assay_ledger *ledger, const void *packed, uint32_t repeat,
                               uint64_t *task, struct assay_err *err)
 {
     struct assay_record record = ledger->record[ledger->task.n]; // the spare one
@@ -130,7 +131,7 @@ int sweep_ledger_enter_repeat(struct sweep_ledger *ledger, const void *packed, u
     return 1;
 }
 
-int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal, uint64_t n,
+int assay_ledger_load(struct assay_ledger *ledger, struct assay_journal *journal, uint64_t n,
                       bool others, struct assay_err *err)
 {
     int status = 0;
@@ -142,14 +143,36 @@ int sweep_ledger_load(struct sweep_ledger *ledger, struct assay_journal *journal
         status = assay_journal_read(journal, i, packed, err);
         if (status < 0) break;
         if (others && find(&ledger->task, number_of(ledger, packed)) == ledger->task.n) continue;
-        status = sweep_ledger_enter(ledger, packed, &task, err);
+        status = assay_ledger_enter(ledger, packed, &task, err);
         if (status < 0) assay_err_prefix(err, "%s", assay_journal_path(journal));
     }
     free(packed);
     return status < 0 ? status : 0;
 }
 
-uint64_t sweep_ledger_retry(struct sweep_ledger *ledger)
+int assay_ledger_read(struct assay_ledger *ledger, const struct assay_schema *schema,
+                      struct assay_tasks task, const char *dir, struct assay_err *err)
+{
+    struct assay_journal *journal = NULL;
+    uint64_t n = 0;
+
+    ASSAY_TRY(assay_ledger_open(ledger, schema, task, err));
+    ASSAY_TRY(assay_journal_open_read(&journal, dir, schema, &n, err));
+    const int status = assay_ledger_load(ledger, journal, n, false, err);
+    assay_journal_close(journal);
+    return status;
+}
+
+uint64_t assay_farm_bytes(const struct assay_schema *schema, uint64_t n)
+{
+    enum { QUEUE = 32, NUMBER = sizeof(uint64_t) }; // QUEUE: cost and place of an item
+    const uint64_t width = (uint64_t)schema->repeats * (schema->n_column + schema->spectrum_len);
+
+    return n * (sizeof(struct assay_record) + sizeof(bool) + sizeof(struct assay_ledger_part) +
+                width * sizeof(double) + QUEUE + NUMBER);
+}
+
+uint64_t assay_ledger_retry(struct assay_ledger *ledger)
 {
     const uint64_t n = ledger->n_failed;
 
@@ -162,11 +185,11 @@ uint64_t sweep_ledger_retry(struct sweep_ledger *ledger)
     return n;
 }
 
-void sweep_ledger_free(struct sweep_ledger *ledger)
+void assay_ledger_free(struct assay_ledger *ledger)
 {
     free(ledger->record);
     free(ledger->done);
     free(ledger->number);
     free(ledger->part);
-    *ledger = (struct sweep_ledger){0};
+    *ledger = (struct assay_ledger){0};
 }

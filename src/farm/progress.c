@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "run.h"
+#include "farm/progress.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,27 +11,27 @@
 
 enum { BAR_STEP = 5, BAR_MOST = 30, WORDS_MAX = 160 };
 
-void sweep_progress_open(struct sweep_progress *p, const struct assay_log *log,
-                         const struct sweep_count *count, double now)
+void farm_progress_open(struct farm_progress *p, const struct assay_log *log,
+                        const struct farm_count *count, double now)
 {
     const bool goes_on = p->interval > 0;
     const bool bar =
         log && log->stream && log->level >= ASSAY_LOG_INFO && assay_terminal_columns(log->stream);
 
-    *p = (struct sweep_progress){.log = log,
-                                 .bar = bar,
-                                 .start = now,
-                                 .shown = goes_on ? p->shown : now,
-                                 .interval = bar       ? BAR_SECONDS
-                                             : goes_on ? p->interval
-                                                       : FIRST_LINE_SECONDS,
-                                 .cost_start = count->cost_done,
-                                 .done_start = count->done};
+    *p = (struct farm_progress){.log = log,
+                                .bar = bar,
+                                .start = now,
+                                .shown = goes_on ? p->shown : now,
+                                .interval = bar       ? BAR_SECONDS
+                                            : goes_on ? p->interval
+                                                      : FIRST_LINE_SECONDS,
+                                .cost_start = count->cost_done,
+                                .done_start = count->done};
 }
 
 // "1:02:03"; candidates left are judged by their cost, the dear ones come first.
-static void format_eta(char *text, size_t cap, const struct sweep_progress *p,
-                       const struct sweep_count *count, double elapsed)
+static void format_eta(char *text, size_t cap, const struct farm_progress *p,
+                       const struct farm_count *count, double elapsed)
 {
     const double spent = count->cost_done - p->cost_start;
     const double left = spent > 0 ? elapsed * count->cost_left / spent : -1;
@@ -47,8 +47,8 @@ static void format_eta(char *text, size_t cap, const struct sweep_progress *p,
         snprintf(text, cap, "%ld:%02ld", s / 60, s % 60);
 }
 
-static void format_words(char *words, const struct sweep_progress *p,
-                         const struct sweep_count *count, double now)
+static void format_words(char *words, const struct farm_progress *p, const struct farm_count *count,
+                         double now)
 {
     const double elapsed = now - p->start;
     char eta[32];
@@ -70,7 +70,7 @@ static size_t fit_words(char *words, size_t room)
 }
 
 // The terminal's last column stays free: some go to the next line when it is written.
-static void draw_bar(const struct sweep_progress *p, const struct sweep_count *count, char *words)
+static void draw_bar(const struct farm_progress *p, const struct farm_count *count, char *words)
 {
     char bar[BAR_MOST + 1];
     const unsigned columns = assay_terminal_columns(p->log->stream);
@@ -90,7 +90,7 @@ static void draw_bar(const struct sweep_progress *p, const struct sweep_count *c
     fflush(p->log->stream);
 }
 
-void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *count, double now)
+void farm_progress_show(struct farm_progress *p, const struct farm_count *count, double now)
 {
     char words[WORDS_MAX];
 
@@ -106,7 +106,7 @@ void sweep_progress_show(struct sweep_progress *p, const struct sweep_count *cou
     p->drawn = p->bar;
 }
 
-void sweep_progress_break(struct sweep_progress *p)
+void farm_progress_break(struct farm_progress *p)
 {
     if (p->drawn) fputs("\r\033[K", p->log->stream);
     p->drawn = false;

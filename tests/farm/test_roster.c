@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/farm.h"
+#include "assay/farm.h"
+
+#include "farm/roster.h"
 
 enum { N = 1000 };
 
@@ -35,19 +37,19 @@ static struct load make_load(void)
     return load;
 }
 
-static struct sweep_sim simulate(const struct load *load, int ranks, bool works, double message)
+static struct assay_sim simulate(const struct load *load, int ranks, bool works, double message)
 {
-    const struct sweep_sim_input in = {.cost = load->cost,
+    const struct assay_sim_input in = {.cost = load->cost,
                                        .seconds = load->seconds,
                                        .n = N,
                                        .most = 100,
-                                       .ranks = ranks,
+                                       .workers = ranks,
                                        .works = works,
                                        .price = {.message = message, .latency = 5e-4}};
-    struct sweep_sim sim;
+    struct assay_sim sim;
     struct assay_err err = {0};
 
-    assert_int_equal(sweep_sim_run(&sim, &in, &err), 0);
+    assert_int_equal(assay_sim_run(&sim, &in, &err), 0);
     return sim;
 }
 
@@ -55,49 +57,49 @@ static struct sweep_sim simulate(const struct load *load, int ranks, bool works,
 static void test_roster_deals_all(void **state)
 {
     const struct load load = make_load();
-    struct sweep_roster r;
-    struct sweep_deal deal = {0};
+    struct farm_roster r;
+    struct farm_deal deal = {0};
     struct assay_err err = {0};
     double *cost = malloc(sizeof load.cost);
     uint64_t dealt = 0;
 
     (void)state;
     memcpy(cost, load.cost, sizeof load.cost);
-    cost[7] = SWEEP_NOT_QUEUED;
-    assert_int_equal(sweep_roster_open(&r, 6, false, &err), 0);
-    assert_int_equal(sweep_roster_begin(&r, cost, N, &err), 0);
+    cost[7] = FARM_NOT_QUEUED;
+    assert_int_equal(farm_roster_open(&r, 6, false, &err), 0);
+    assert_int_equal(farm_roster_begin(&r, cost, N, &err), 0);
     assert_int_equal(r.queue.n, N - 1);
     while (dealt < N - 1) {
-        for (deal = (struct sweep_deal){0}; sweep_roster_deal(&r, 0, &deal);) {
-            assert_in_range(deal.rank, 1, 5);
+        for (deal = (struct farm_deal){0}; farm_roster_deal(&r, 0, &deal);) {
+            assert_in_range(deal.worker, 1, 5);
             for (uint64_t i = 0; i < deal.n; i++) {
-                const uint64_t task = sweep_queue_take(&r.queue);
+                const uint64_t task = farm_queue_take(&r.queue);
                 assert_int_not_equal(task, 7);
-                sweep_queue_finished(&r.queue, task, load.seconds[task]);
+                farm_queue_finished(&r.queue, task, load.seconds[task]);
             }
             dealt += deal.n;
         }
-        for (int rank = 1; rank < 6; rank++) {
-            assert_true(r.hand[rank].out <= 9 * r.hand[rank].chunk);
-            sweep_roster_answered(&r, rank, r.hand[rank].out);
+        for (int worker = 1; worker < 6; worker++) {
+            assert_true(r.share[worker].out <= 9 * r.share[worker].chunk);
+            farm_roster_answered(&r, worker, r.share[worker].out);
         }
     }
     assert_int_equal(dealt, N - 1);
-    sweep_roster_free(&r);
+    farm_roster_free(&r);
 }
 
 // A record waits for as many more as are queued, and no longer.
 static void test_records_due(void **state)
 {
     (void)state;
-    assert_false(sweep_records_due(0, 0, 10, 100));
-    assert_true(sweep_records_due(1, 0, 10, 0));
-    assert_true(sweep_records_due(3, 3, 10, 0));
-    assert_false(sweep_records_due(3, 4, 10, 0));
-    assert_true(sweep_records_due(10, 40, 10, 0));
-    assert_true(sweep_records_due(1, 40, 10, 60));
-    assert_true(sweep_records_most(1) > sweep_records_most(1000));
-    assert_int_equal(sweep_records_most((size_t)1 << 30), 1);
+    assert_false(farm_records_due(0, 0, 10, 100));
+    assert_true(farm_records_due(1, 0, 10, 0));
+    assert_true(farm_records_due(3, 3, 10, 0));
+    assert_false(farm_records_due(3, 4, 10, 0));
+    assert_true(farm_records_due(10, 40, 10, 0));
+    assert_true(farm_records_due(1, 40, 10, 60));
+    assert_true(assay_farm_records_most(1) > assay_farm_records_most(1000));
+    assert_int_equal(assay_farm_records_most((size_t)1 << 30), 1);
 }
 
 // All the work is done, once; no number of ranks is faster than its share of the work or than the
@@ -109,7 +111,7 @@ static void test_simulation_bounds(void **state)
     (void)state;
     for (int ranks = 1; ranks <= 2048; ranks = ranks < 8 ? ranks + 1 : 2 * ranks) {
         const bool works = ranks <= 8;
-        const struct sweep_sim sim = simulate(&load, ranks, works, 2e-5);
+        const struct assay_sim sim = simulate(&load, ranks, works, 2e-5);
         const int evaluators = ranks - 1 + works;
         assert_true(fabs(sim.work - load.total) < 1e-9 * load.total);
         assert_true(sim.longest == load.longest);
@@ -126,14 +128,14 @@ static void test_simulation_bounds(void **state)
 static void test_simulation_names_the_limit(void **state)
 {
     const struct load load = make_load();
-    const struct sweep_sim slow = simulate(&load, 64, false, 0.2),
+    const struct assay_sim slow = simulate(&load, 64, false, 0.2),
                            few = simulate(&load, 2, false, 0),
                            many = simulate(&load, 1024, false, 0);
 
     (void)state;
-    assert_string_equal(sweep_sim_limit(&slow, 64), "messages to rank 0");
-    assert_string_equal(sweep_sim_limit(&few, 2), "rank 0 only coordinates");
-    assert_string_equal(sweep_sim_limit(&many, 1024), "the longest tasks");
+    assert_string_equal(assay_sim_limit(&slow, 64), "messages to rank 0");
+    assert_string_equal(assay_sim_limit(&few, 2), "rank 0 only coordinates");
+    assert_string_equal(assay_sim_limit(&many, 1024), "the longest tasks");
     assert_true(slow.load > 0.9);
 }
 

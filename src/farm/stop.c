@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // When to stop: signals, Slurm's end time, the user's own limit.
-#include "run.h"
+#include "farm/stop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,8 @@ static void on_signal(int number)
         signal(SIGINT, SIG_DFL);
         raise(SIGINT);
     }
-    // Said at once: a launcher may kill the ranks before the candidate in hand is finished.
+    // Said at once: a launcher may kill the ranks before the candidate under evaluation is
+    // finished.
     const int was = errno;
     if (!caught && write(STDERR_FILENO, words, (size_t)n_words) < 0) n_words = 0;
     if (!caught && number == SIGTERM && dropped && n_words) say_on_terminal();
@@ -58,7 +59,7 @@ static void prepare_words(const char *dir)
 }
 
 // They stay until the process ends: leaving together is part of a clean stop.
-void sweep_signals_catch(const char *dir)
+void farm_signals_catch(const char *dir)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
 
@@ -69,29 +70,28 @@ void sweep_signals_catch(const char *dir)
     signal(SIGXFSZ, SIG_IGN);
 }
 
-void sweep_signals_hush(void)
+void farm_signals_hush(void)
 {
     n_words = 0;
 }
 
-int sweep_signal(void)
+int farm_signal(void)
 {
     return caught;
 }
 
-void sweep_limit_open(struct sweep_limit *limit, const struct assay_config *config)
+void farm_limit_open(struct farm_limit *limit, double own)
 {
-    const struct assay_run_spec *told = assay_config_run(config);
     const char *text = getenv("SLURM_JOB_END_TIME");
     const double end = text ? strtod(text, NULL) : 0, now = assay_clock_wall();
     const double left = end > 0 ? end - (double)time(NULL) : INFINITY;
 
-    limit->own = told->time_limit > 0 ? now + told->time_limit : INFINITY;
+    limit->own = own > 0 ? now + own : INFINITY;
     limit->slurm = now + left;
     limit->margin = fmin(MARGIN_SECONDS, MARGIN_PART * fmax(left, 0));
 }
 
-const char *sweep_limit_reached(const struct sweep_limit *limit, double longest)
+const char *farm_limit_reached(const struct farm_limit *limit, double longest)
 {
     const double now = assay_clock_wall();
 

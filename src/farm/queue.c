@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "farm.h"
+#include "farm/queue.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -26,10 +26,10 @@ static double at_least_one(double cost)
     return isfinite(cost) && cost > 1 ? cost : 1;
 }
 
-static void sort(struct sweep_queue *q, struct place *place, uint64_t n)
+static void sort(struct farm_queue *q, struct place *place, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++) {
-        if (q->cost[i] == SWEEP_NOT_QUEUED) continue;
+        if (q->cost[i] == FARM_NOT_QUEUED) continue;
         q->cost[i] = at_least_one(q->cost[i]);
         q->cost_left += q->cost[i];
         place[q->n++] = (struct place){q->cost[i], i};
@@ -39,21 +39,21 @@ static void sort(struct sweep_queue *q, struct place *place, uint64_t n)
     q->cost_queued = q->cost_left;
 }
 
-int sweep_queue_open(struct sweep_queue *q, double *cost, uint64_t n, struct assay_err *err)
+int farm_queue_open(struct farm_queue *q, double *cost, uint64_t n, struct assay_err *err)
 {
     struct place *place = malloc((n + 1) * sizeof *place);
 
-    *q = (struct sweep_queue){.task = malloc((n + 1) * sizeof *q->task), .cost = cost};
+    *q = (struct farm_queue){.task = malloc((n + 1) * sizeof *q->task), .cost = cost};
     const bool room = place && q->task && cost;
     if (room) sort(q, place, n);
     free(place);
     if (room) return 0;
-    sweep_queue_free(q);
+    farm_queue_free(q);
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a queue of %" PRIu64 " tasks", n);
 }
 
 // A share of what is left, so that chunks shrink towards the end and all evaluators end together.
-uint64_t sweep_queue_chunk(const struct sweep_queue *q, double seconds, int n, uint64_t limit)
+uint64_t farm_queue_chunk(const struct farm_queue *q, double seconds, int n, uint64_t limit)
 {
     const double rate = q->spent_seconds > 0 ? q->spent_cost / q->spent_seconds : 0;
     const double budget = fmin(rate * seconds, q->cost_queued / (2.0 * n));
@@ -67,7 +67,7 @@ uint64_t sweep_queue_chunk(const struct sweep_queue *q, double seconds, int n, u
     return most;
 }
 
-uint64_t sweep_queue_take(struct sweep_queue *q)
+uint64_t farm_queue_take(struct farm_queue *q)
 {
     ASSAY_ASSERT(q->next < q->n);
     const uint64_t task = q->task[q->next++];
@@ -75,7 +75,7 @@ uint64_t sweep_queue_take(struct sweep_queue *q)
     return task;
 }
 
-void sweep_queue_finished(struct sweep_queue *q, uint64_t task, double seconds)
+void farm_queue_finished(struct farm_queue *q, uint64_t task, double seconds)
 {
     if (q->spent_seconds > MEMORY_SECONDS) {
         q->spent_cost /= 2;
@@ -87,9 +87,9 @@ void sweep_queue_finished(struct sweep_queue *q, uint64_t task, double seconds)
     q->cost_done += q->cost[task];
 }
 
-void sweep_queue_free(struct sweep_queue *q)
+void farm_queue_free(struct farm_queue *q)
 {
     free(q->task);
     free(q->cost);
-    *q = (struct sweep_queue){0};
+    *q = (struct farm_queue){0};
 }

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The schedule: who gets how much of the queue when. It is decided without messages or clock, so
+// that a simulation asks the same questions.
+#ifndef ASSAY_SRC_FARM_ROSTER_H
+#define ASSAY_SRC_FARM_ROSTER_H
+
+#include "farm/queue.h"
+
+// A TASK message holds at most so many items, and a worker is sent the next when one is left.
+#define FARM_CHUNK_MAX 4096
+
+// What a worker has of the queue.
+struct farm_share {
+    uint64_t out, chunk; // items dealt and not answered; size of the last TASK
+    bool asks;           // is among those asking
+};
+struct farm_roster {
+    struct farm_queue queue;  // of items: task x cut + repeat
+    struct farm_share *share; // (workers), that of rank 0 unused
+    int *asking;              // (n_asking) workers that have answered since the last dealing
+    int n_asking, workers;
+    bool works; // rank 0 evaluates, too
+};
+int farm_roster_open(struct farm_roster *r, int workers, bool works, struct assay_err *err);
+// Begins a round: all workers have nothing. cost: as farm_queue_open.
+int farm_roster_begin(struct farm_roster *r, double *cost, uint64_t n, struct assay_err *err);
+// A worker has sent n records.
+void farm_roster_answered(struct farm_roster *r, int worker, uint64_t n);
+// One dealing, which begins with zeros. Gives each worker that is due the next n items of the queue
+// (farm_queue_take), which the caller sends: first those that have nothing, then a chunk ahead, in
+// the opposite order, since who holds the dearest shall be the last to be given more. false: nobody
+// is due any more. deaf: seconds that rank 0 may not listen for.
+struct farm_deal {
+    int ahead, at, worker;
+    uint64_t n;
+};
+bool farm_roster_deal(struct farm_roster *r, double deaf, struct farm_deal *deal);
+void farm_roster_free(struct farm_roster *r);
+// True when a worker with n finished records and `left` items sends them: when as much is finished
+// as is still queued. With one chunk being evaluated and one ahead that is at the end of each
+// chunk, and the last items go one by one. since: seconds since it last sent.
+bool farm_records_due(uint64_t n, uint64_t left, uint64_t most, double since);
+
+#endif
