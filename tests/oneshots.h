@@ -12,6 +12,7 @@
 #define CLASSES 3
 
 struct bench {
+    struct assay_space space; // of which one-shot networks need no state
     const struct assay_oneshot_kind *kind;
     struct assay_net net;
     uint8_t option[512]; // of each mix
@@ -37,7 +38,7 @@ static void build_bench(struct bench *b, bool affine)
     assay_graph_init(&literal);
     assay_graph_init(&b->g);
     const struct assay_oneshot shot = {.option = b->option, .affine = affine};
-    assert_int_equal(b->kind->build(&shot, &b->net, &literal, &err), 0);
+    assert_int_equal(b->kind->build(&b->space, &shot, &b->net, &literal, &err), 0);
     assert_int_equal(assay_graph_fold(&literal, false, &b->g, NULL, &err), 0);
     assay_graph_free(&literal);
 }
@@ -50,8 +51,9 @@ static void choose_at_random(struct bench *b, struct assay_rng *rng)
         do option[c] = (uint8_t)assay_rng_below(rng, b->kind->options[c]);
         while (other != c && option[c] == option[other]);
     }
-    b->mixes = b->kind->cells(&b->net) * b->kind->per_cell;
-    for (uint32_t m = 0; m < b->mixes; m++) b->option[m] = option[b->kind->choice(&b->net, m)];
+    b->mixes = b->kind->cells(&b->space, &b->net) * b->kind->per_cell;
+    for (uint32_t m = 0; m < b->mixes; m++)
+        b->option[m] = option[b->kind->choice(&b->space, &b->net, m)];
 }
 
 // Both spaces, with and without affine BNs: variant 0 to 3. `draw` tells samples apart.
@@ -61,7 +63,8 @@ static void set_up(struct bench *b, unsigned variant, unsigned draw, const struc
     struct assay_err err;
     struct assay_rng rng;
     assay_rng_init(&rng, 5, draw, "test", "bench");
-    b->kind = assay_space_find(space[variant % 2])->oneshot;
+    b->space = (struct assay_space){.kind = assay_space_find(space[variant % 2])};
+    b->kind = b->space.kind->oneshot;
     b->net = (struct assay_net){
         .channels = 2, .cells = variant % 2 ? 3 : 1, .classes = CLASSES, .image = 8, .stem = 1};
     choose_at_random(b, &rng);

@@ -184,7 +184,7 @@ static void folds_leave_mixes_alone(void **state)
         for (uint32_t n = 0; n < b.g.n_node; n++) {
             const struct assay_node *node = &b.g.node[n];
             if (!node->mix) continue;
-            const uint32_t choice = b.kind->choice(&b.net, mix);
+            const uint32_t choice = b.kind->choice(&b.space, &b.net, mix);
             assert_int_equal(node->n_in, b.kind->options[choice]);
             for (uint32_t k = 0; k < node->n_in; k++)
                 assert_true(b.g.coef[node->in + k] == (k == b.option[mix]));

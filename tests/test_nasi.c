@@ -111,9 +111,14 @@ static void derivative_matches_differences(void **state)
 }
 
 // ---- choices ------------------------------------------------------------------------------------
+static struct assay_space space_of(int space)
+{
+    return (struct assay_space){.kind = assay_space_find(space ? "darts" : "nas-bench-201")};
+}
+
 static const struct assay_oneshot_kind *kind(int space)
 {
-    return assay_space_find(space ? "darts" : "nas-bench-201")->oneshot;
+    return space_of(space).kind->oneshot;
 }
 
 static void softmax_pull_matches_differences(void **state)
@@ -174,12 +179,13 @@ static void options_have_names(void **state)
 {
     (void)state;
     for (int space = 0; space < 2; space++) {
+        const struct assay_space opened = space_of(space);
         const struct assay_oneshot_kind *k = kind(space);
         static char text[ASSAY_ONESHOT_CHOICES * ASSAY_ONESHOT_OPTIONS][ASSAY_ONESHOT_NAME];
         unsigned n = 0;
         for (uint32_t c = 0; c < k->choices; c++) {
             for (uint32_t i = 0; i < k->options[c]; i++) {
-                k->name(c, i, text[n]);
+                k->name(&opened, c, i, text[n]);
                 for (unsigned other = 0; other < n; other++)
                     assert_string_not_equal(text[n], text[other]);
                 n++;
@@ -204,9 +210,10 @@ static void decisions_are_architectures(void **state)
         for (uint32_t c = 0; c < k->choices; c++) {
             for (uint32_t o = 0; o < k->options[c]; o++) a->of[c][o] = assay_rng_normal(&rng);
         }
-        const uint64_t index = nasi_decide(k, true, &sum, option);
-        assert_int_equal(index, k->index(option));
-        assert_true(index < assay_space_find(i % 2 ? "darts" : "nas-bench-201")->size());
+        const struct assay_space space = space_of(i % 2);
+        const uint64_t index = nasi_decide(&space, true, &sum, option);
+        assert_int_equal(index, k->index(&space, option));
+        assert_true(index < assay_space_size(&space));
         for (uint32_t c = 0; c < k->choices; c++) {
             if (k->differs[c] != c) assert_int_not_equal(option[c], option[k->differs[c]]);
         }
@@ -232,10 +239,10 @@ static void choices_sum_over_cells(void **state)
         double *dw = calloc(b.g.n_in, sizeof *dw);
         struct assay_rng rng = random_numbers("coefficients");
         for (uint32_t k = 0; k < b.g.n_in; k++) dw[k] = assay_rng_normal(&rng);
-        for (uint32_t c = 0; c < b.kind->cells(&b.net); c++)
+        for (uint32_t c = 0; c < b.kind->cells(&b.space, &b.net); c++)
             nasi_draw(b.kind, true, 1, 0, 0, &sample[c]);
-        nasi_pull_choices(b.kind, &b.net, &b.g, sample, false, dw, &shared);
-        nasi_pull_choices(b.kind, &b.net, &b.g, sample, true, dw, &own);
+        nasi_pull_choices(&b.space, &b.net, &b.g, sample, false, dw, &shared);
+        nasi_pull_choices(&b.space, &b.net, &b.g, sample, true, dw, &own);
         assert_memory_equal(&shared, &own, sizeof own); // equal samples
         for (uint32_t c = 0; c < b.kind->choices; c++) {
             double sum = 0, size = 0;
@@ -305,13 +312,14 @@ static void none_can_be_left_out(void **state)
     }
     struct nasi_sum sum = {.steps = 0};
     uint8_t option[ASSAY_ONESHOT_CHOICES];
+    const struct assay_space space = space_of(0);
     for (uint32_t c = 0; c < kind(0)->choices; c++) {
         sum.delta.of[c][0] = 1;
         for (uint32_t i = 1; i < 5; i++) sum.delta.of[c][i] = i == 3 ? -1 : -2;
     }
-    nasi_decide(kind(0), true, &sum, option);
+    nasi_decide(&space, true, &sum, option);
     assert_int_equal(option[5], 0);
-    nasi_decide(kind(0), false, &sum, option);
+    nasi_decide(&space, false, &sum, option);
     assert_int_equal(option[5], 3);
 }
 

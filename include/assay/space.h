@@ -38,17 +38,19 @@ struct assay_supernet {
     uint16_t alive[ASSAY_SUPERNET_CELLS][ASSAY_SUPERNET_EDGES]; // bit o: operation o
 };
 
+struct assay_space;
+
 struct assay_supernet_kind {
     uint32_t cells, edges, ops; // cell types, edges of each, operations
     uint32_t keep;              // edges that enter a node of an architecture, 0: all
     const char *const *cell_name;
     const char *const *op_name;
     const uint8_t *from, *to; // (edges) "to<-from" in parameter names; grouped by `to`
-    int (*build)(const struct assay_supernet *mask, const struct assay_net *net,
-                 struct assay_graph *g, struct assay_err *err);
+    int (*build)(const struct assay_space *space, const struct assay_supernet *mask,
+                 const struct assay_net *net, struct assay_graph *g, struct assay_err *err);
     // Of a mask that has one operation on each edge it keeps; and back.
-    uint64_t (*index)(const struct assay_supernet *mask);
-    void (*mask)(uint64_t index, struct assay_supernet *mask);
+    uint64_t (*index)(const struct assay_space *space, const struct assay_supernet *mask);
+    void (*mask)(const struct assay_space *space, uint64_t index, struct assay_supernet *mask);
 };
 
 // ---- one-shot networks --------------------------------------------------------------------------
@@ -72,47 +74,56 @@ struct assay_oneshot_kind {
     bool none;              // option 0 of every choice is `none`
     const uint8_t *differs; // (choices) the earlier choice it must differ from, or itself
     // Number of cells of that network, and the choice that a mix of it makes.
-    uint32_t (*cells)(const struct assay_net *net);
-    uint32_t (*choice)(const struct assay_net *net, uint32_t mix);
-    int (*build)(const struct assay_oneshot *shot, const struct assay_net *net,
-                 struct assay_graph *g, struct assay_err *err);
+    uint32_t (*cells)(const struct assay_space *space, const struct assay_net *net);
+    uint32_t (*choice)(const struct assay_space *space, const struct assay_net *net, uint32_t mix);
+    int (*build)(const struct assay_space *space, const struct assay_oneshot *shot,
+                 const struct assay_net *net, struct assay_graph *g, struct assay_err *err);
     // What an option of a choice is: "2<-1 skip_connect".
-    void (*name)(uint32_t choice, uint32_t option, char text[ASSAY_ONESHOT_NAME]);
+    void (*name)(const struct assay_space *space, uint32_t choice, uint32_t option,
+                 char text[ASSAY_ONESHOT_NAME]);
     // The architecture of these options (choices).
-    uint64_t (*index)(const uint8_t *option);
+    uint64_t (*index)(const struct assay_space *space, const uint8_t *option);
 };
 
 // ---- spaces -------------------------------------------------------------------------------------
-// A descriptor; instances are opened because some spaces hold a table of classes.
+// An open space: what every callback is given.
+struct assay_space {
+    const struct assay_space_kind *kind;
+    void *options; // the struct that kind->options fills; NULL: it has none
+    void *state;   // the kind's own, such as a table of classes
+};
+
+// A descriptor, which brings all that is the space's own.
 struct space_text; // of this room: the text, and where in it the reader is
 struct assay_space_kind {
     const char *name, *help;
+    const struct assay_options *options; // in a section of the space's name; NULL: it has none
     struct assay_net search, full; // the sizes TE-NAS searches at, and the benchmark trains at
-    int (*open)(void **state, struct assay_err *err); // may be NULL
-    void (*close)(void *state);                       // may be NULL
-    uint64_t (*size)(void);
+    // Makes space->state of space->options, and frees it; both may be NULL.
+    int (*open)(struct assay_space *space, struct assay_err *err);
+    void (*close)(struct assay_space *space);
+    uint64_t (*size)(const struct assay_space *space);
     // Appends the literal network of candidate `index` to an empty graph and finishes it.
-    int (*build)(uint64_t index, const struct assay_net *net, struct assay_graph *g,
-                 struct assay_err *err);
+    int (*build)(const struct assay_space *space, uint64_t index, const struct assay_net *net,
+                 struct assay_graph *g, struct assay_err *err);
     // Text and index are checked by assay_space_format and assay_space_parse.
-    int (*format)(uint64_t index, char *text, size_t cap);
-    int (*parse)(struct space_text *text, uint64_t *index);
-    // The smallest index whose network is the same function at initialisation.
-    uint64_t (*canonical)(const void *state, uint64_t index);
+    int (*format)(const struct assay_space *space, uint64_t index, char *text, size_t cap);
+    int (*parse)(const struct assay_space *space, struct space_text *text, uint64_t *index);
+    // The smallest index whose network is the same function at initialisation; NULL: it is itself.
+    uint64_t (*canonical)(const struct assay_space *space, uint64_t index);
     const struct assay_supernet_kind *supernet; // NULL: the space has none
     const struct assay_oneshot_kind *oneshot;   // NULL: the space has none
 };
 
 extern const struct assay_space_kind *const assay_space_kinds[]; // ends with NULL
 
-struct assay_space {
-    const struct assay_space_kind *kind;
-    void *state;
-};
-
 // The descriptor of that name, or NULL.
 const struct assay_space_kind *assay_space_find(const char *name);
-// An unknown name is an error that lists the known ones.
+// With these values of its options, which are copied; NULL: the defaults.
+int assay_space_open_kind(struct assay_space *space, const struct assay_space_kind *kind,
+                          const void *options, struct assay_err *err);
+// The space of that name, with default options. An unknown name is an error that lists the known
+// ones.
 int assay_space_open(struct assay_space *space, const char *name, struct assay_err *err);
 void assay_space_close(struct assay_space *space);
 uint64_t assay_space_size(const struct assay_space *space);

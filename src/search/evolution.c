@@ -70,7 +70,7 @@ static uint64_t mutate(struct evolution *e, uint64_t index)
     const bool parent = k->keep && assay_rng_below(&e->rng, 2);
     if (!parent || !change_parent(k, &e->rng, mask.alive[cell], edge))
         change_op(k, &e->rng, &mask.alive[cell][edge]);
-    return k->index(&mask);
+    return k->index(space, &mask);
 }
 
 // The best of a tournament among the living, who are the youngest.

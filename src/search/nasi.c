@@ -70,7 +70,7 @@ static uint64_t sampled(const struct nasi *n, uint64_t step)
 {
     struct nasi_sample sample;
     nasi_draw(n->kind, assay_config_search(n->c->config)->none, n->seed, step, 0, &sample);
-    return n->kind->index(sample.option);
+    return n->kind->index(n->c->space, sample.option);
 }
 
 static void book_derivative(const struct nasi *n, const struct assay_record *record)
@@ -110,7 +110,7 @@ static void book_choices(const struct nasi *n, const uint8_t *option)
     for (uint32_t c = 0; c < n->kind->choices; c++) {
         for (uint32_t i = 0; i < n->kind->options[c]; i++) {
             char name[ASSAY_ONESHOT_NAME];
-            n->kind->name(c, i, name);
+            n->kind->name(n->c->space, c, i, name);
             search_book_text(b, "choices/method", n->method->name, "of the search");
             search_book_int(b, "choices/seed", (int64_t)n->seed, "of the search");
             search_book_int(b, "choices/choice", c, "number of the choice");
@@ -202,7 +202,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
     ASSAY_TRY(check_decided(n, round->err));
     log_steps(n);
     if (n->what == NASI_DERIVATIVE) {
-        *index = nasi_decide(n->kind, assay_config_search(n->c->config)->none, &n->sum, option);
+        *index = nasi_decide(n->c->space, assay_config_search(n->c->config)->none, &n->sum, option);
         book_choices(n, option);
     } else {
         *index = sampled(n, n->best_step);

@@ -142,11 +142,11 @@ static int build(struct bench *b, const struct search_task *task, struct assay_e
         nasi_draw(b->kind, s->none, task->draw.seed, task->index, i, &b->sample[i]);
     for (uint32_t m = 0; m < b->n_mix; m++) {
         const uint32_t cell = b->n_sample > 1 ? m / b->kind->per_cell : 0;
-        b->option[m] = b->sample[cell].option[b->kind->choice(&b->net, m)];
+        b->option[m] = b->sample[cell].option[b->kind->choice(b->c->space, &b->net, m)];
     }
     assay_graph_reset(&b->literal);
     assay_plans_clear(b->plans);
-    ASSAY_TRY(b->kind->build(&shot, &b->net, &b->literal, err));
+    ASSAY_TRY(b->kind->build(b->c->space, &shot, &b->net, &b->literal, err));
     if (task->what == NASI_TRACE) take_options(b);
     return assay_graph_fold(&b->literal, false, &b->graph, NULL, err);
 }
@@ -237,7 +237,7 @@ static void compute(struct bench *b, const struct search_task *task, struct assa
     record->value[0] = trace;
     if (!isfinite(trace)) fail(record, ASSAY_VERDICT_DEGENERATE, "the trace norm is not finite");
     if (task->what != NASI_DERIVATIVE) return;
-    nasi_pull_choices(b->kind, &b->net, &b->graph, b->sample, b->n_sample > 1, b->dw, &dalpha);
+    nasi_pull_choices(b->c->space, &b->net, &b->graph, b->sample, b->n_sample > 1, b->dw, &dalpha);
     for (uint32_t c = 0; c < b->kind->choices; at += b->kind->options[c++])
         memcpy(at, dalpha.of[c], b->kind->options[c] * sizeof *at);
     if (isfinite(trace) && !isfinite(nasi_norm(&dalpha)))
@@ -272,7 +272,7 @@ static int open_network(struct bench *b, struct assay_err *err)
 {
     const struct assay_config *config = b->c->config;
     const struct assay_kern *kern;
-    const uint32_t cells = b->kind->cells(&b->net);
+    const uint32_t cells = b->kind->cells(b->c->space, &b->net);
     b->n_image = (uint32_t)assay_nasi_batch(assay_config_nasi(config), assay_config_ntk(config));
     b->n_sample = assay_config_search(config)->per_cell ? cells : 1;
     b->n_mix = cells * b->kind->per_cell;

@@ -148,21 +148,23 @@ void nasi_trace(struct assay_exec *exec, const struct assay_graph *g, const doub
     nasi_trace_step(exec, g, theta, batch, NASI_STEP, scratch, trace, dw);
 }
 
-void nasi_pull_choices(const struct assay_oneshot_kind *kind, const struct assay_net *net,
+void nasi_pull_choices(const struct assay_space *space, const struct assay_net *net,
                        const struct assay_graph *g, const struct nasi_sample *sample, bool per_cell,
                        const double *dw, struct nasi_alpha *dalpha)
 {
+    const struct assay_oneshot_kind *kind = space->kind->oneshot;
     uint32_t mix = 0;
     memset(dalpha, 0, sizeof *dalpha);
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
         if (!n->mix) continue;
-        const uint32_t c = kind->choice(net, mix), cell = per_cell ? mix / kind->per_cell : 0;
+        const uint32_t c = kind->choice(space, net, mix),
+                       cell = per_cell ? mix / kind->per_cell : 0;
         ASSAY_ASSERT(n->n_in == kind->options[c]);
         nasi_pull_softmax(n->n_in, sample[cell].soft.of[c], dw + n->in, dalpha->of[c]);
         mix++;
     }
-    ASSAY_ASSERT(mix == kind->cells(net) * kind->per_cell);
+    ASSAY_ASSERT(mix == kind->cells(space, net) * kind->per_cell);
 }
 
 // ---- all steps ----------------------------------------------------------------------------------
@@ -194,11 +196,12 @@ void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *
     }
 }
 
-uint64_t nasi_decide(const struct assay_oneshot_kind *kind, bool none, const struct nasi_sum *sum,
+uint64_t nasi_decide(const struct assay_space *space, bool none, const struct nasi_sum *sum,
                      uint8_t *option)
 {
+    const struct assay_oneshot_kind *kind = space->kind->oneshot;
     struct nasi_alpha score = sum->delta;
     if (!none) leave_none(kind, &score);
     nasi_choose(kind, &score, option);
-    return kind->index(option);
+    return kind->index(space, option);
 }

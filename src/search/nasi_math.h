@@ -57,7 +57,7 @@ void nasi_trace_step(struct assay_exec *exec, const struct assay_graph *g, const
                      const struct nasi_batch *batch, double step, double *scratch, double *trace,
                      double *dw);
 // dT/dalpha of the choices, from that of the coefficients. sample: one, or one per cell.
-void nasi_pull_choices(const struct assay_oneshot_kind *kind, const struct assay_net *net,
+void nasi_pull_choices(const struct assay_space *space, const struct assay_net *net,
                        const struct assay_graph *g, const struct nasi_sample *sample, bool per_cell,
                        const double *dw, struct nasi_alpha *dalpha);
 
@@ -81,7 +81,7 @@ double nasi_norm(const struct nasi_alpha *a);
 void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *penalty,
               double trace, const struct nasi_alpha *dalpha, struct nasi_sum *sum);
 // The architecture decided on, with or without `none`, with xi = 1 and alpha = 0 before.
-uint64_t nasi_decide(const struct assay_oneshot_kind *kind, bool none, const struct nasi_sum *sum,
+uint64_t nasi_decide(const struct assay_space *space, bool none, const struct nasi_sum *sum,
                      uint8_t *option);
 
 #endif

@@ -4,52 +4,10 @@
 #include "darts.h"
 #include "inside.h"
 
-const char *const assay_darts_op_name[DARTS_OPS] = {
-    [DARTS_NONE] = "none",
-    [DARTS_SKIP] = "skip_connect",
-    [DARTS_SEP_3X3] = "sep_conv_3x3",
-    [DARTS_SEP_5X5] = "sep_conv_5x5",
-    [DARTS_DIL_3X3] = "dil_conv_3x3",
-    [DARTS_DIL_5X5] = "dil_conv_5x5",
-    [DARTS_AVG_POOL] = "avg_pool_3x3",
-    [DARTS_MAX_POOL] = "max_pool_3x3",
-};
-static const char *const cell_name[DARTS_CELLS] = {"normal", "reduction"};
 static const uint8_t edge_from[DARTS_EDGES] = {0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 1, 2, 3, 4};
 static const uint8_t edge_to[DARTS_EDGES] = {0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3};
 
 // ---- cells --------------------------------------------------------------------------------------
-static uint32_t sep_conv(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
-                         bool affine, const char *name)
-{
-    char half[80];
-    snprintf(half, sizeof half, "%s.op_a", name);
-    x = assay_space_separable(g, x, kernel, stride, 1, affine, half);
-    snprintf(half, sizeof half, "%s.op_b", name);
-    return assay_space_separable(g, x, kernel, 1, 1, affine, half);
-}
-
-uint32_t assay_darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
-                               bool affine, const char *name)
-{
-    switch (op) {
-    case DARTS_SKIP:
-        return stride == 1 ? x : assay_space_reduce(g, x, assay_graph_shape(g, x).c, affine, name);
-    case DARTS_SEP_3X3:
-        return sep_conv(g, x, 3, stride, affine, name);
-    case DARTS_SEP_5X5:
-        return sep_conv(g, x, 5, stride, affine, name);
-    case DARTS_DIL_3X3:
-        return assay_space_separable(g, x, 3, stride, 2, affine, name);
-    case DARTS_DIL_5X5:
-        return assay_space_separable(g, x, 5, stride, 2, affine, name);
-    case DARTS_AVG_POOL:
-        return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, stride, 1);
-    default:
-        return assay_graph_pool(g, ASSAY_OP_MAX_POOL, x, 3, stride, 1);
-    }
-}
-
 // A network under construction: the outputs of the last two cells, and what the next must know.
 struct stack {
     struct assay_graph *g;
@@ -152,10 +110,11 @@ static int check_net(const struct assay_net *net, struct assay_err *err)
     return ASSAY_OK;
 }
 
-static int build_supernet(const struct assay_supernet *mask, const struct assay_net *net,
-                          struct assay_graph *g, struct assay_err *err)
+static int build_supernet(const struct assay_space *space, const struct assay_supernet *mask,
+                          const struct assay_net *net, struct assay_graph *g, struct assay_err *err)
 {
     struct stack s = {.g = g, .mask = mask, .c = net->thin ? 1 : net->channels};
+    (void)space;
     ASSAY_TRY(check_net(net, err));
     stem(&s, net);
     add_cells(&s, net->thin ? DARTS_CELLS : net->cells);
@@ -166,29 +125,21 @@ static int build_supernet(const struct assay_supernet *mask, const struct assay_
     return assay_graph_finish(g, err);
 }
 
-static int build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
-                 struct assay_err *err)
+static int build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
+                 struct assay_graph *g, struct assay_err *err)
 {
     struct assay_supernet mask = {{{0}}};
-    assay_darts_mask(index, &mask);
-    return build_supernet(&mask, net, g, err);
+    assay_darts_mask(space, index, &mask);
+    return build_supernet(space, &mask, net, g, err);
 }
 
 // ---- the space ----------------------------------------------------------------------------------
-// Parents are sorted, so that one index is one set of edges; the order of a cell's nodes decides
-// the order of its output channels and with it the function.
-static uint64_t canonical(const void *state, uint64_t index)
-{
-    (void)state;
-    return index;
-}
-
 static const struct assay_supernet_kind supernet = {
     .cells = DARTS_CELLS,
     .edges = DARTS_EDGES,
     .ops = DARTS_OPS,
     .keep = 2,
-    .cell_name = cell_name,
+    .cell_name = assay_darts_cell_name,
     .op_name = assay_darts_op_name,
     .from = edge_from,
     .to = edge_to,
@@ -197,6 +148,9 @@ static const struct assay_supernet_kind supernet = {
     .mask = assay_darts_mask,
 };
 
+// Every architecture is a network of its own: parents are sorted, so that one index is one set of
+// edges; the order of a cell's nodes decides the order of its output channels and with it the
+// function.
 const struct assay_space_kind assay_space_darts = {
     .name = "darts",
     .help = "DARTS: 1.08e18 pairs of a normal and a reduction cell, 4 nodes with 2 edges each, 7 "
@@ -212,7 +166,6 @@ const struct assay_space_kind assay_space_darts = {
     .build = build,
     .format = assay_darts_format,
     .parse = assay_darts_parse,
-    .canonical = canonical,
     .supernet = &supernet,
     .oneshot = &assay_darts_oneshot,
 };

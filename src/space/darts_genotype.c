@@ -21,10 +21,11 @@ __attribute__((format(printf, 2, 3))) static void put(struct writer *w, const ch
     w->n += len > 0 ? (size_t)len : 0;
 }
 
-int assay_darts_format(uint64_t index, char *text, size_t cap)
+int assay_darts_format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
 {
     struct darts_genotype genotype;
     struct writer w = {.text = text, .cap = cap};
+    (void)space;
     assay_darts_decode(index, &genotype);
     put(&w, "Genotype(");
     for (uint32_t c = 0; c < DARTS_CELLS; c++) {

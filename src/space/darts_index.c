@@ -18,8 +18,9 @@ static uint64_t cell_size(void)
     return size;
 }
 
-uint64_t assay_darts_size(void)
+uint64_t assay_darts_size(const struct assay_space *space)
 {
+    (void)space;
     return cell_size() * cell_size();
 }
 
@@ -71,9 +72,10 @@ static uint32_t first_edge(uint32_t node)
     return node * (node + 3) / 2;
 }
 
-uint64_t assay_darts_index(const struct assay_supernet *mask)
+uint64_t assay_darts_index(const struct assay_space *space, const struct assay_supernet *mask)
 {
     struct darts_genotype genotype;
+    (void)space;
     for (uint32_t c = 0; c < DARTS_CELLS; c++) {
         for (uint32_t i = 0; i < DARTS_NODES; i++) {
             uint32_t k = 0;
@@ -90,9 +92,10 @@ uint64_t assay_darts_index(const struct assay_supernet *mask)
     return assay_darts_encode(&genotype);
 }
 
-void assay_darts_mask(uint64_t index, struct assay_supernet *mask)
+void assay_darts_mask(const struct assay_space *space, uint64_t index, struct assay_supernet *mask)
 {
     struct darts_genotype genotype;
+    (void)space;
     assay_darts_decode(index, &genotype);
     memset(mask, 0, sizeof *mask);
     for (uint32_t c = 0; c < DARTS_CELLS; c++) {

@@ -19,8 +19,9 @@ static const uint8_t differs[DARTS_CELLS * PER_CELL] = {
     16, 17, 16, 19, 20, 21, 20, 23, 24, 25, 24, 27, 28, 29, 28, 31,
 };
 
-static uint32_t cells(const struct assay_net *net)
+static uint32_t cells(const struct assay_space *space, const struct assay_net *net)
 {
+    (void)space;
     return net->cells;
 }
 
@@ -30,8 +31,9 @@ static bool reduces(const struct assay_net *net, uint32_t cell)
     return cell == third || cell == 2 * third;
 }
 
-static uint32_t choice(const struct assay_net *net, uint32_t mix)
+static uint32_t choice(const struct assay_space *space, const struct assay_net *net, uint32_t mix)
 {
+    (void)space;
     return (reduces(net, mix / PER_CELL) ? PER_CELL : 0) + mix % PER_CELL;
 }
 
@@ -66,9 +68,10 @@ static uint32_t cell(struct assay_graph *g, const struct assay_oneshot *shot, co
     return assay_graph_concat(g, DARTS_NODES, state + 2);
 }
 
-static int build(const struct assay_oneshot *shot, const struct assay_net *net,
-                 struct assay_graph *g, struct assay_err *err)
+static int build(const struct assay_space *space, const struct assay_oneshot *shot,
+                 const struct assay_net *net, struct assay_graph *g, struct assay_err *err)
 {
+    (void)space;
     ASSAY_TRY(assay_space_check_net(net, 4, err));
     uint32_t c = net->channels, last[2];
     const uint32_t x = assay_graph_input(g, 3, net->image, net->image);
@@ -89,13 +92,14 @@ static int build(const struct assay_oneshot *shot, const struct assay_net *net,
 }
 
 // "reduction node 3 slot 0: state 2", "normal node 2 slot 1: skip_connect".
-static void name(uint32_t choice, uint32_t option, char text[ASSAY_ONESHOT_NAME])
+static void name(const struct assay_space *space, uint32_t choice, uint32_t option,
+                 char text[ASSAY_ONESHOT_NAME])
 {
-    static const char *const cell_name[DARTS_CELLS] = {"normal", "reduction"};
+    (void)space;
     const uint32_t slot = choice % PER_CELL / 2;
-    const int n =
-        snprintf(text, ASSAY_ONESHOT_NAME, "%s node %u slot %u: ", cell_name[choice / PER_CELL],
-                 2 + slot / 2, slot % 2);
+    const int n = snprintf(text, ASSAY_ONESHOT_NAME,
+                           "%s node %u slot %u: ", assay_darts_cell_name[choice / PER_CELL],
+                           2 + slot / 2, slot % 2);
     if (choice % 2)
         snprintf(text + n, ASSAY_ONESHOT_NAME - (size_t)n, "%s",
                  assay_darts_op_name[DARTS_SKIP + option]);
@@ -103,9 +107,10 @@ static void name(uint32_t choice, uint32_t option, char text[ASSAY_ONESHOT_NAME]
         snprintf(text + n, ASSAY_ONESHOT_NAME - (size_t)n, "state %u", option);
 }
 
-static uint64_t index_of(const uint8_t *option)
+static uint64_t index_of(const struct assay_space *space, const uint8_t *option)
 {
     struct darts_genotype genotype;
+    (void)space;
     for (uint32_t s = 0; s < DARTS_CELLS * SLOTS; s++) {
         const uint32_t type = s / SLOTS, node = s % SLOTS / 2;
         genotype.state[type][node][s % 2] = option[2 * s];

@@ -211,11 +211,12 @@ static int take(struct space_text *t, struct darts_genotype *g, const struct lit
     return take_numbers(t, g, DARTS_REDUCE, value->last);
 }
 
-int assay_darts_parse(struct space_text *t, uint64_t *index)
+int assay_darts_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
 {
     struct darts_genotype genotype;
     struct literals pool;
     const struct literal *value;
+    (void)space;
     t->what = "DARTS genotype";
     if (!space_text_word(t) && !(*t->at && strchr("([{", *t->at)))
         return space_text_fail(t, "Genotype(normal=[...], ...)");

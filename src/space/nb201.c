@@ -4,30 +4,9 @@
 
 #include <stdlib.h>
 
-const uint8_t assay_nb201_from[NB201_EDGES] = {0, 0, 1, 0, 1, 2};
-const uint8_t assay_nb201_to[NB201_EDGES] = {1, 2, 2, 3, 3, 3};
-const char *const assay_nb201_op_name[NB201_OPS] = {
-    [NB201_NONE] = "none",
-    [NB201_SKIP] = "skip_connect",
-    [NB201_CONV_1X1] = "nor_conv_1x1",
-    [NB201_CONV_3X3] = "nor_conv_3x3",
-    [NB201_AVG_POOL] = "avg_pool_3x3",
-};
-
-void assay_nb201_decode(uint64_t index, uint8_t op[NB201_EDGES])
+static uint64_t size(const struct assay_space *space)
 {
-    for (int k = NB201_EDGES; k-- > 0; index /= NB201_OPS) op[k] = (uint8_t)(index % NB201_OPS);
-}
-
-uint64_t assay_nb201_encode(const uint8_t op[NB201_EDGES])
-{
-    uint64_t index = 0;
-    for (int k = 0; k < NB201_EDGES; k++) index = NB201_OPS * index + op[k];
-    return index;
-}
-
-static uint64_t size(void)
-{
+    (void)space;
     return NB201_SIZE;
 }
 
@@ -172,71 +151,76 @@ static int build_cells(const struct cells *cells, const struct assay_net *net,
     return assay_graph_finish(g, err);
 }
 
-static int build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
-                 struct assay_err *err)
+static int build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
+                 struct assay_graph *g, struct assay_err *err)
 {
     struct cells cells = {.affine = true};
+    (void)space;
     assay_nb201_decode(index, cells.op);
     return build_cells(&cells, net, g, err);
 }
 
-static int build_supernet(const struct assay_supernet *mask, const struct assay_net *net,
-                          struct assay_graph *g, struct assay_err *err)
+static int build_supernet(const struct assay_space *space, const struct assay_supernet *mask,
+                          const struct assay_net *net, struct assay_graph *g, struct assay_err *err)
 {
     const struct cells cells = {.mask = mask, .affine = true};
+    (void)space;
     return build_cells(&cells, net, g, err);
 }
 
-static int build_oneshot(const struct assay_oneshot *shot, const struct assay_net *net,
-                         struct assay_graph *g, struct assay_err *err)
+static int build_oneshot(const struct assay_space *space, const struct assay_oneshot *shot,
+                         const struct assay_net *net, struct assay_graph *g, struct assay_err *err)
 {
     const struct cells cells = {.shot = shot, .affine = shot->affine};
+    (void)space;
     return build_cells(&cells, net, g, err);
 }
 
-static uint32_t oneshot_cells(const struct assay_net *net)
+static uint32_t oneshot_cells(const struct assay_space *space, const struct assay_net *net)
 {
+    (void)space;
     return 3 * net->cells;
 }
 
-static uint32_t oneshot_choice(const struct assay_net *net, uint32_t mix)
+static uint32_t oneshot_choice(const struct assay_space *space, const struct assay_net *net,
+                               uint32_t mix)
 {
+    (void)space;
     (void)net;
     return mix % NB201_EDGES;
 }
 
-static void oneshot_name(uint32_t choice, uint32_t option, char text[ASSAY_ONESHOT_NAME])
+static void oneshot_name(const struct assay_space *space, uint32_t choice, uint32_t option,
+                         char text[ASSAY_ONESHOT_NAME])
 {
+    (void)space;
     snprintf(text, ASSAY_ONESHOT_NAME, "%u<-%u %s", assay_nb201_to[choice],
              assay_nb201_from[choice], assay_nb201_op_name[option]);
 }
 
-static uint64_t index_of(const struct assay_supernet *mask)
+static uint64_t oneshot_index(const struct assay_space *space, const uint8_t *option)
+{
+    (void)space;
+    return assay_nb201_encode(option);
+}
+
+static uint64_t index_of(const struct assay_space *space, const struct assay_supernet *mask)
 {
     uint8_t op[NB201_EDGES];
+    (void)space;
     for (int k = 0; k < NB201_EDGES; k++) op[k] = (uint8_t)__builtin_ctz(mask->alive[0][k]);
     return assay_nb201_encode(op);
 }
 
-static void mask_of(uint64_t index, struct assay_supernet *mask)
+static void mask_of(const struct assay_space *space, uint64_t index, struct assay_supernet *mask)
 {
     uint8_t op[NB201_EDGES];
+    (void)space;
     assay_nb201_decode(index, op);
     for (int k = 0; k < NB201_EDGES; k++) mask->alive[0][k] = (uint16_t)(1u << op[k]);
 }
 
-static int format(uint64_t index, char *text, size_t cap)
-{
-    const char *name[NB201_EDGES];
-    uint8_t op[NB201_EDGES];
-    assay_nb201_decode(index, op);
-    for (int k = 0; k < NB201_EDGES; k++) name[k] = assay_nb201_op_name[op[k]];
-    const int len = snprintf(text, cap, "|%s~0|+|%s~0|%s~1|+|%s~0|%s~1|%s~2|", name[0], name[1],
-                             name[2], name[3], name[4], name[5]);
-    return len >= 0 && (size_t)len < cap ? ASSAY_OK : ASSAY_ERR_INPUT;
-}
-
-static int open_classes(void **state, struct assay_err *err)
+static int open_classes(struct assay_space *space, struct assay_err *err)
 {
     uint16_t *canonical = malloc(NB201_SIZE * sizeof *canonical);
     if (!canonical)
@@ -247,13 +231,18 @@ static int open_classes(void **state, struct assay_err *err)
         free(canonical);
         return status;
     }
-    *state = canonical;
+    space->state = canonical;
     return ASSAY_OK;
 }
 
-static uint64_t canonical(const void *state, uint64_t index)
+static void close_classes(struct assay_space *space)
 {
-    return ((const uint16_t *)state)[index];
+    free(space->state);
+}
+
+static uint64_t canonical(const struct assay_space *space, uint64_t index)
+{
+    return ((const uint16_t *)space->state)[index];
 }
 
 static const char *const cell_name[] = {"only"};
@@ -283,7 +272,7 @@ static const struct assay_oneshot_kind oneshot = {
     .choice = oneshot_choice,
     .build = build_oneshot,
     .name = oneshot_name,
-    .index = assay_nb201_encode,
+    .index = oneshot_index,
 };
 
 const struct assay_space_kind assay_space_nb201 = {
@@ -292,10 +281,10 @@ const struct assay_space_kind assay_space_nb201 = {
     .search = {.channels = 3, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
     .open = open_classes,
-    .close = free,
+    .close = close_classes,
     .size = size,
     .build = build,
-    .format = format,
+    .format = assay_nb201_format,
     .parse = assay_nb201_parse,
     .canonical = canonical,
     .supernet = &supernet,

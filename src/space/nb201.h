@@ -19,9 +19,10 @@ extern const char *const assay_nb201_op_name[NB201_OPS];
 void assay_nb201_decode(uint64_t index, uint8_t op[NB201_EDGES]);
 uint64_t assay_nb201_encode(const uint8_t op[NB201_EDGES]);
 
+int assay_nb201_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
 // Reads |op~0|+..., also within Structure(4 nodes with ...); AutoDL's list of each node's (op,
 // from); NASLib's tuple of six numbers; and NNI's {"0_1": op, ...}.
-int assay_nb201_parse(struct space_text *t, uint64_t *index);
+int assay_nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t *index);
 
 // canonical[i]: the smallest index whose cell computes the same function at initialisation.
 int assay_nb201_classes(uint16_t canonical[NB201_SIZE], struct assay_err *err);

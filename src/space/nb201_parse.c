@@ -179,9 +179,10 @@ static bool is_structure(const struct space_text *t)
     return space_text_name(&copy, name, 0, ASSAY_LEN(name), "", &number) >= 0;
 }
 
-int assay_nb201_parse(struct space_text *t, uint64_t *index)
+int assay_nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
 {
     struct parser p = {.t = t};
+    (void)space;
     t->what = "NAS-Bench-201 architecture";
     memset(p.op, MISSING, sizeof p.op);
     if (is_structure(t))

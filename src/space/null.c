@@ -4,18 +4,18 @@
 #include "inside.h"
 #include "text.h"
 
-#include <stdlib.h>
-
 static const char *const arch[] = {"none", "conv_1x1", "conv_3x3", "conv_5x5", "conv_7x7"};
 
-static uint64_t size(void)
+static uint64_t size(const struct assay_space *space)
 {
+    (void)space;
     return ASSAY_LEN(arch);
 }
 
-static int build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
-                 struct assay_err *err)
+static int build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
+                 struct assay_graph *g, struct assay_err *err)
 {
+    (void)space;
     ASSAY_TRY(assay_space_check_net(net, 1, err));
     const uint32_t c = net->thin ? 1 : net->channels, image = net->thin ? 3 : net->image;
     const uint32_t kernel = 2 * (uint32_t)index - 1;
@@ -27,14 +27,16 @@ static int build(uint64_t index, const struct assay_net *net, struct assay_graph
     return assay_graph_finish(g, err);
 }
 
-static int format(uint64_t index, char *text, size_t cap)
+static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
 {
+    (void)space;
     const int len = snprintf(text, cap, "%s", arch[index]);
     return len >= 0 && (size_t)len < cap ? ASSAY_OK : ASSAY_ERR_INPUT;
 }
 
-static int parse(struct space_text *t, uint64_t *index)
+static int parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
 {
+    (void)space;
     static const char expected[] = "none, conv_1x1, conv_3x3, conv_5x5 or conv_7x7";
     uint32_t number;
     ASSAY_TRY(space_text_name(t, arch, 0, ASSAY_LEN(arch), expected, &number));
@@ -42,12 +44,6 @@ static int parse(struct space_text *t, uint64_t *index)
     if (*t->at) return space_text_fail(t, "nothing after the architecture");
     *index = number;
     return ASSAY_OK;
-}
-
-static uint64_t canonical(const void *state, uint64_t index)
-{
-    (void)state;
-    return index;
 }
 
 const struct assay_space_kind assay_space_null = {
@@ -60,5 +56,4 @@ const struct assay_space_kind assay_space_null = {
     .build = build,
     .format = format,
     .parse = parse,
-    .canonical = canonical,
 };

@@ -2,14 +2,8 @@
 #include "inside.h"
 #include "text.h"
 
+#include <stdlib.h>
 #include <string.h>
-
-const struct assay_space_kind *const assay_space_kinds[] = {
-    &assay_space_nb201,
-    &assay_space_darts,
-    &assay_space_null,
-    NULL,
-};
 
 static int unknown_name(const char *name, struct assay_err *err)
 {
@@ -23,12 +17,31 @@ static int unknown_name(const char *name, struct assay_err *err)
                          name, known);
 }
 
-const struct assay_space_kind *assay_space_find(const char *name)
+static int copy_options(struct assay_space *space, const void *options, struct assay_err *err)
 {
-    for (int i = 0; assay_space_kinds[i]; i++) {
-        if (strcmp(assay_space_kinds[i]->name, name) == 0) return assay_space_kinds[i];
-    }
-    return NULL;
+    const struct assay_options *table = space->kind->options;
+    if (!table) return ASSAY_OK;
+    space->options = calloc(1, table->size);
+    if (!space->options)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for the options of %s",
+                             space->kind->name);
+    if (options)
+        memcpy(space->options, options, table->size);
+    else
+        assay_opts_defaults(table->opt, space->options);
+    return ASSAY_OK;
+}
+
+int assay_space_open_kind(struct assay_space *space, const struct assay_space_kind *kind,
+                          const void *options, struct assay_err *err)
+{
+    *space = (struct assay_space){.kind = kind};
+    int status = copy_options(space, options, err);
+    if (status >= 0 && kind->open) status = kind->open(space, err);
+    if (status >= 0) return ASSAY_OK;
+    free(space->options);
+    *space = (struct assay_space){0};
+    return status;
 }
 
 int assay_space_open(struct assay_space *space, const char *name, struct assay_err *err)
@@ -36,20 +49,19 @@ int assay_space_open(struct assay_space *space, const char *name, struct assay_e
     *space = (struct assay_space){0};
     const struct assay_space_kind *kind = assay_space_find(name);
     if (!kind) return unknown_name(name, err);
-    if (kind->open) ASSAY_TRY(kind->open(&space->state, err));
-    space->kind = kind;
-    return ASSAY_OK;
+    return assay_space_open_kind(space, kind, NULL, err);
 }
 
 void assay_space_close(struct assay_space *space)
 {
-    if (space->kind && space->kind->close) space->kind->close(space->state);
+    if (space->kind && space->kind->close) space->kind->close(space);
+    free(space->options);
     *space = (struct assay_space){0};
 }
 
 uint64_t assay_space_size(const struct assay_space *space)
 {
-    return space->kind->size();
+    return space->kind->size(space);
 }
 
 static int check_index(const struct assay_space *space, uint64_t index, struct assay_err *err)
@@ -66,13 +78,13 @@ int assay_space_build(const struct assay_space *space, uint64_t index, const str
 {
     assay_graph_reset(g);
     ASSAY_TRY(check_index(space, index, err));
-    return space->kind->build(index, net, g, err);
+    return space->kind->build(space, index, net, g, err);
 }
 
 int assay_space_format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
 {
     ASSAY_TRY(check_index(space, index, NULL));
-    return space->kind->format(index, text, cap);
+    return space->kind->format(space, index, text, cap);
 }
 
 int assay_space_parse(const struct assay_space *space, const char *text, uint64_t *index,
@@ -90,34 +102,11 @@ int assay_space_parse(const struct assay_space *space, const char *text, uint64_
     struct space_text t = {.what = "architecture", .text = copy, .err = err};
     t.at = space_text_unwrap(copy);
     space_text_skip_blank(&t);
-    return space->kind->parse(&t, index);
+    return space->kind->parse(space, &t, index);
 }
 
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index)
 {
     ASSAY_ASSERT(index < assay_space_size(space));
-    return space->kind->canonical(space->state, index);
-}
-
-static int check_range(const char *name, uint32_t value, uint32_t min, uint32_t max,
-                       struct assay_err *err)
-{
-    if (value >= min && value <= max) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_CONFIG, "network.%s is %u, expected %u to %u", name, value,
-                         min, max);
-}
-
-int assay_space_check_net(const struct assay_net *net, uint32_t image_multiple,
-                          struct assay_err *err)
-{
-    ASSAY_TRY(check_range("classes", net->classes, 1, 100000, err));
-    if (net->thin) return ASSAY_OK;
-    ASSAY_TRY(check_range("channels", net->channels, 1, 4096, err));
-    ASSAY_TRY(check_range("cells", net->cells, 1, 256, err));
-    ASSAY_TRY(check_range("image", net->image, image_multiple, 4096, err));
-    if (net->image % image_multiple != 0)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "network.image is %u, expected a multiple of %u", net->image,
-                             image_multiple);
-    return ASSAY_OK;
+    return space->kind->canonical ? space->kind->canonical(space, index) : index;
 }

@@ -70,7 +70,7 @@ int assay_space_build_supernet(const struct assay_space *space, const struct ass
     assay_graph_reset(g);
     ASSAY_TRY(has_supernets(space, err));
     ASSAY_TRY(check_mask(space, mask, err));
-    return shape(space)->build(mask, net, g, err);
+    return shape(space)->build(space, mask, net, g, err);
 }
 
 // ---- architectures ------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ int assay_space_supernet_index(const struct assay_space *space, const struct ass
     ASSAY_TRY(check_mask(space, mask, err));
     for (uint32_t c = 0; c < shape(space)->cells; c++)
         ASSAY_TRY(check_discrete(space, mask, c, err));
-    *index = shape(space)->index(mask);
+    *index = shape(space)->index(space, mask);
     return ASSAY_OK;
 }
 
@@ -122,7 +122,7 @@ void assay_space_index_supernet(const struct assay_space *space, uint64_t index,
 {
     ASSAY_ASSERT(index < assay_space_size(space));
     memset(mask, 0, sizeof *mask);
-    shape(space)->mask(index, mask);
+    shape(space)->mask(space, index, mask);
 }
 
 // ---- text ---------------------------------------------------------------------------------------

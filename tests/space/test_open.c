@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// A space of this test's own, with options and a state made of them.
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "assay/space.h"
+
+#include <stdlib.h>
+
+struct count_options {
+    uint64_t count, start;
+};
+static const struct assay_opt count_rows[] = {
+    {"count", "count", "", .type = ASSAY_OPT_U64, .offset = offsetof(struct count_options, count),
+     .def = "7", .min = 1, .max = 9},
+    {"count", "start", "", .type = ASSAY_OPT_U64, .offset = offsetof(struct count_options, start),
+     .def = "3", .max = 9},
+    {.name = NULL},
+};
+static const struct assay_options count_table = {count_rows, sizeof(struct count_options)};
+static int count_opened, count_closed;
+
+// The state is the options' sum.
+static int count_open(struct assay_space *space, struct assay_err *err)
+{
+    const struct count_options *o = space->options;
+    uint64_t *sum = malloc(sizeof *sum);
+    if (o->start == 9) {
+        free(sum);
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "start is 9");
+    }
+    *sum = o->count + o->start;
+    space->state = sum;
+    count_opened++;
+    return ASSAY_OK;
+}
+
+static void count_close(struct assay_space *space)
+{
+    count_closed += space->state != NULL;
+    free(space->state);
+}
+
+static uint64_t count_size(const struct assay_space *space)
+{
+    return ((const struct count_options *)space->options)->count;
+}
+
+static int count_format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
+{
+    snprintf(text, cap, "%d", (int)(*(const uint64_t *)space->state + index));
+    return ASSAY_OK;
+}
+
+static void options_and_state_reach_callbacks(void **state)
+{
+    static const struct assay_space_kind kind = {.name = "count",
+                                                 .options = &count_table,
+                                                 .open = count_open,
+                                                 .close = count_close,
+                                                 .size = count_size,
+                                                 .format = count_format};
+    struct count_options mine = {.count = 2, .start = 4};
+    struct assay_err err = {0};
+    struct assay_space plain, own;
+    char text[16];
+    (void)state;
+    assert_int_equal(assay_space_open_kind(&plain, &kind, NULL, &err), ASSAY_OK);
+    assert_int_equal(assay_space_open_kind(&own, &kind, &mine, &err), ASSAY_OK);
+    mine.count = 5; // the space has a copy
+    assert_int_equal(assay_space_size(&plain), 7);
+    assert_int_equal(assay_space_size(&own), 2);
+    assert_int_equal(assay_space_format(&plain, 1, text, sizeof text), ASSAY_OK);
+    assert_string_equal(text, "11");
+    assert_int_equal(assay_space_format(&own, 1, text, sizeof text), ASSAY_OK);
+    assert_string_equal(text, "7");
+    assert_true(assay_space_format(&own, 2, text, sizeof text) < 0);
+    assert_true(assay_space_canonical(&own, 1) == 1); // no callback: every architecture is its own
+    assay_space_close(&plain);
+    assay_space_close(&own);
+    mine.start = 9;
+    assert_int_equal(assay_space_open_kind(&own, &kind, &mine, &err), ASSAY_ERR_CONFIG);
+    assay_space_close(&own);
+    assert_true(count_opened == 2 && count_closed == 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_and_state_reach_callbacks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
