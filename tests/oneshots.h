@@ -38,7 +38,7 @@ static void build_bench(struct bench *b, bool affine)
     assay_graph_init(&literal);
     assay_graph_init(&b->g);
     const struct assay_oneshot shot = {.option = b->option, .affine = affine};
-    assert_int_equal(b->kind->build(&b->space, &shot, &b->net, &literal, &err), 0);
+    assert_int_equal(assay_space_build_oneshot(&b->space, &shot, &b->net, &literal, &err), 0);
     assert_int_equal(assay_graph_fold(&literal, false, &b->g, NULL, &err), 0);
     assay_graph_free(&literal);
 }

@@ -8,13 +8,13 @@
 #define ASSAY_ARCH_MAX      1024 // bytes of an architecture's text, as it is written
 #define ASSAY_ARCH_TEXT_MAX 8192 // as it is read
 
-// What stands around the cells of darts. TENAS: stem of one convolution, BN and ReLU before the
-// classifier. CIFAR and IMAGENET are DARTS's evaluation networks, without that BN and ReLU;
-// IMAGENET's stem is three convolutions of stride 2.
+// What stands around the cells, where a space leaves a choice (kind->macros). TENAS: stem of one
+// convolution, BN and ReLU before the classifier. CIFAR and IMAGENET are DARTS's evaluation
+// networks, without that BN and ReLU; IMAGENET's stem is three convolutions of stride 2.
 enum assay_macro { ASSAY_MACRO_TENAS, ASSAY_MACRO_CIFAR, ASSAY_MACRO_IMAGENET };
 
-// The macro network around a cell. The last two are darts' alone; nas-bench-201 refuses others than
-// 0 (stem: and 1).
+// The size of a network. A space whose architectures have channels or cells of their own takes 0
+// for them; one without a choice of macro networks takes TENAS and a stem of 0 or 1.
 struct assay_net {
     uint32_t channels; // C of the first stage
     uint32_t cells;    // nas-bench-201: N per stage; darts: all, the reduction cells among them
@@ -98,7 +98,12 @@ struct space_text; // of this room: the text, and where in it the reader is
 struct assay_space_kind {
     const char *name, *help;
     const struct assay_options *options; // in a section of the space's name; NULL: it has none
-    struct assay_net search, full; // the sizes TE-NAS searches at, and the benchmark trains at
+    // The sizes TE-NAS searches at, and the benchmark trains at. What is 0 in `search` is not for
+    // the user to choose.
+    struct assay_net search, full;
+    uint32_t image_multiple; // what an image's height and width must be divisible by
+    unsigned macros; // bit m: enum assay_macro m is a choice, and so is the stem; 0: neither
+    bool thin;       // it has thin networks
     // Makes space->state of space->options, and frees it; both may be NULL.
     int (*open)(struct assay_space *space, struct assay_err *err);
     void (*close)(struct assay_space *space);
@@ -127,6 +132,9 @@ int assay_space_open_kind(struct assay_space *space, const struct assay_space_ki
 int assay_space_open(struct assay_space *space, const char *name, struct assay_err *err);
 void assay_space_close(struct assay_space *space);
 uint64_t assay_space_size(const struct assay_space *space);
+// Refuses a size that no network of the space can have; all that build do.
+int assay_space_check(const struct assay_space *space, const struct assay_net *net,
+                      struct assay_err *err);
 // Errors if index >= size. *g is reset first.
 int assay_space_build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
                       struct assay_graph *g, struct assay_err *err);
@@ -162,6 +170,11 @@ int assay_order_number(const struct assay_order *order, uint64_t number,
                        const struct assay_order_row **row, struct assay_err *err);
 int assay_order_architecture(const struct assay_order *order, uint64_t index,
                              const struct assay_order_row **row, struct assay_err *err);
+
+// The one-shot network of a space that has one. *g is reset first.
+int assay_space_build_oneshot(const struct assay_space *space, const struct assay_oneshot *shot,
+                              const struct assay_net *net, struct assay_graph *g,
+                              struct assay_err *err);
 
 // ---- supernets of a space -----------------------------------------------------------------------
 // All but the first two are for spaces that have supernets.

@@ -65,10 +65,9 @@ static int print_cost(const struct subject *s, struct assay_graph *g, const stru
 {
     ASSAY_TRY(build(s, g, net, err));
     const struct assay_cost cost = assay_graph_cost(g);
-    printf("C=%-2u N=%-2u   %.6f M parameters, %.6f MFLOPs, %" PRIu64 " layers, %" PRIu64
-           " ReLU units\n",
-           net->channels, net->cells, 1e-6 * (double)cost.params, 1e-6 * (double)cost.flops,
-           cost.layers, cost.relus);
+    if (net->channels) printf("C=%-2u N=%-2u   ", net->channels, net->cells);
+    printf("%.6f M parameters, %.6f MFLOPs, %" PRIu64 " layers, %" PRIu64 " ReLU units\n",
+           1e-6 * (double)cost.params, 1e-6 * (double)cost.flops, cost.layers, cost.relus);
     return ASSAY_OK;
 }
 
@@ -76,10 +75,12 @@ static int print_networks(const struct subject *s, struct assay_graph *g,
                           struct assay_graph *folded, struct assay_err *err)
 {
     const struct assay_net *full = &s->space.kind->full, *search = &s->space.kind->search;
-    ASSAY_TRY(print_cost(s, g, full, err));
+    if (search->channels) ASSAY_TRY(print_cost(s, g, full, err));
     ASSAY_TRY(print_cost(s, g, search, err));
     ASSAY_TRY(assay_graph_fold(g, true, folded, NULL, err));
-    printf("\nThe network executed at C=%u, N=%u%s:\n", search->channels, search->cells,
+    printf("\nThe network executed");
+    if (search->channels) printf(" at C=%u, N=%u", search->channels, search->cells);
+    printf("%s:\n",
            assay_graph_is_dead(folded) ? " (dead: its output does not depend on the image)" : "");
     assay_graph_print(folded, stdout);
     return ASSAY_OK;

@@ -5,17 +5,48 @@
 #include <inttypes.h>
 #include <string.h>
 
-// Rewrites the list in registry order, so that equal sets of metrics are equal configurations.
-static int check_metrics(char *list, struct assay_err *err)
+static bool fits(const struct assay_config *config, const struct assay_metric *metric,
+                 const struct assay_space_kind *kind)
+{
+    struct assay_pass pass[ASSAY_METRIC_PASSES];
+    const struct assay_use use = assay_config_use(config, metric);
+    const uint32_t n =
+        metric->passes ? metric->passes(&use, assay_config_protocol(config), pass) : 0;
+    bool thin = false;
+    for (uint32_t i = 0; i < n; i++) thin |= pass[i].network == ASSAY_NET_THIN;
+    return kind->thin || !thin;
+}
+
+// Writes those of the list that the space has networks for, in registry order, so that equal sets
+// of metrics are equal configurations. *other: the last of the others, NULL: there is none.
+static int order_metrics(const struct assay_config *config, char *list,
+                         const struct assay_space_kind *kind, const struct assay_metric **other,
+                         struct assay_err *err)
 {
     const struct assay_metric *chosen[ASSAY_METRICS_MAX];
     uint32_t n = 0;
+    *other = NULL;
     if (assay_metrics_parse(list, chosen, &n, err) < 0) return assay_err_prefix(err, "run.metrics");
     size_t at = 0;
-    for (uint32_t i = 0; i < n && at < ASSAY_TEXT_MAX; i++)
-        at +=
-            (size_t)snprintf(list + at, ASSAY_TEXT_MAX - at, "%s%s", i ? "," : "", chosen[i]->name);
+    for (uint32_t i = 0; i < n && at < ASSAY_TEXT_MAX; i++) {
+        if (fits(config, chosen[i], kind))
+            at += (size_t)snprintf(list + at, ASSAY_TEXT_MAX - at, "%s%s", at ? "," : "",
+                                   chosen[i]->name);
+        else
+            *other = chosen[i];
+    }
     return ASSAY_OK;
+}
+
+static int check_metrics(const struct assay_config *config, char *list,
+                         const struct assay_space_kind *kind, struct assay_err *err)
+{
+    const struct assay_metric *other;
+    ASSAY_TRY(order_metrics(config, list, kind, &other, err));
+    if (!other) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "run.metrics: %s needs a thin network, and %s has none", other->name,
+                         kind->name);
 }
 
 static bool wants_true_labels(const struct assay_config *config)
@@ -63,12 +94,25 @@ static int check_kernel(const struct assay_config *config, struct assay_err *err
                          o->batch, classes, rows, ROWS_MOST);
 }
 
-static int check_space(const char *name, struct assay_err *err)
+// The networks that are evaluated, and the one whose cost is counted.
+static int check_nets(const struct assay_config *config, const struct assay_space *space,
+                      struct assay_err *err)
+{
+    const struct assay_net net = assay_config_net(config, false),
+                           cost = assay_config_cost_net(config);
+    ASSAY_TRY(assay_space_check(space, &net, err));
+    if (assay_space_check(space, &cost, err) < 0) return assay_err_prefix(err, "[cost]");
+    return ASSAY_OK;
+}
+
+static int check_space(const struct assay_config *config, struct assay_err *err)
 {
     struct assay_space space;
-    if (assay_space_open(&space, name, err) < 0) return assay_err_prefix(err, "space.name");
+    if (assay_space_open(&space, assay_config_evaluation(config)->space, err) < 0)
+        return assay_err_prefix(err, "space.name");
+    const int status = check_nets(config, &space, err);
     assay_space_close(&space);
-    return ASSAY_OK;
+    return status;
 }
 
 static unsigned preset_index(const char *name)
@@ -93,13 +137,14 @@ static int check(struct assay_config *config, struct assay_err *err)
     struct assay_data_spec *data = assay_config_edit(config, &assay_data_options);
     data->image = (uint32_t)p->image;
     data->classes = (uint32_t)p->classes;
-    ASSAY_TRY(check_space(assay_config_evaluation(config)->space, err));
     if (p->image % 4)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "network.image = %" PRIu64
                              ": expected a multiple of 4 (two stages of stride 2)",
                              p->image);
-    ASSAY_TRY(check_metrics(p->metrics, err));
+    ASSAY_TRY(check_space(config, err));
+    ASSAY_TRY(check_metrics(config, p->metrics,
+                            assay_space_find(assay_config_evaluation(config)->space), err));
     ASSAY_TRY(check_kernel(config, err));
     ASSAY_TRY(check_data(config, err));
     name_honestly(config, p);
@@ -113,7 +158,6 @@ static int bring_space(struct assay_config *config, struct assay_err *err)
     const struct assay_space_kind *kind = assay_space_find(assay_config_evaluation(config)->space);
     struct assay_protocol *p = assay_config_edit(config, &assay_protocol_options);
     struct assay_cost_options *cost = assay_config_edit(config, &assay_cost_options);
-    (void)err;
     if (!kind) return ASSAY_OK; // check says so
     p->channels = kind->search.channels;
     p->cells = kind->search.cells;
@@ -123,7 +167,8 @@ static int bring_space(struct assay_config *config, struct assay_err *err)
     cost->cells = kind->full.cells;
     cost->macro = (int)kind->full.macro;
     cost->stem = kind->full.stem;
-    return ASSAY_OK;
+    const struct assay_metric *other; // a default that is not for this space
+    return order_metrics(config, p->metrics, kind, &other, err);
 }
 
 static int bring_preset(struct assay_config *config, struct assay_err *err)

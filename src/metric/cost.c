@@ -10,10 +10,9 @@ static const struct assay_column columns[] = {
 
 static const struct assay_opt rows[] = {
     {"cost", "channels", "channels C at which parameters, FLOPs and layers are counted (darts: 36)",
-     ASSAY_OPT_U64, offsetof(struct assay_cost_options, channels), .min = 1, .max = 1024,
-     .def = "16"},
+     ASSAY_OPT_U64, offsetof(struct assay_cost_options, channels), .max = 1024, .def = "16"},
     {"cost", "cells", "cells N per stage at which they are counted (darts: all cells, 20)",
-     ASSAY_OPT_U64, offsetof(struct assay_cost_options, cells), .min = 1, .max = 64, .def = "5"},
+     ASSAY_OPT_U64, offsetof(struct assay_cost_options, cells), .max = 64, .def = "5"},
     {"cost", "image", "image size at which they are counted; 0: network.image", ASSAY_OPT_U64,
      offsetof(struct assay_cost_options, image), .max = 1024, .def = "0"},
     {"cost", "macro", "network.macro at which they are counted (darts: cifar)", ASSAY_OPT_ENUM,

@@ -16,8 +16,12 @@ void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, ui
 {
     enum { IMAGENET = 2 }; // enum assay_macro
     static const char *const name[] = {"tenas", "cifar"};
-    const int n = snprintf(text, ASSAY_METRIC_SIZE, "C=%llu N=%llu", (unsigned long long)channels,
-                           (unsigned long long)cells);
+    int n = 0;
+    if (!channels && !cells)
+        n = snprintf(text, ASSAY_METRIC_SIZE, "the architecture's own C and N");
+    else
+        n = snprintf(text, ASSAY_METRIC_SIZE, "C=%llu N=%llu", (unsigned long long)channels,
+                     (unsigned long long)cells);
     const size_t rest = ASSAY_METRIC_SIZE - (size_t)n;
     if (macro == IMAGENET)
         snprintf(text + n, rest, " macro=imagenet");

@@ -144,9 +144,8 @@ static int build(struct bench *b, const struct search_task *task, struct assay_e
         const uint32_t cell = b->n_sample > 1 ? m / b->kind->per_cell : 0;
         b->option[m] = b->sample[cell].option[b->kind->choice(b->c->space, &b->net, m)];
     }
-    assay_graph_reset(&b->literal);
     assay_plans_clear(b->plans);
-    ASSAY_TRY(b->kind->build(b->c->space, &shot, &b->net, &b->literal, err));
+    ASSAY_TRY(assay_space_build_oneshot(b->c->space, &shot, &b->net, &b->literal, err));
     if (task->what == NASI_TRACE) take_options(b);
     return assay_graph_fold(&b->literal, false, &b->graph, NULL, err);
 }

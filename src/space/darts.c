@@ -98,16 +98,21 @@ static void stem(struct stack *s, const struct assay_net *net)
             assay_space_conv_bn(s->g, x, s->c * (net->stem ? net->stem : 1), true, "stem");
 }
 
+// IMAGENET's stem begins with half the channels, and halves the image three times before the cells
+// do twice.
 static int check_net(const struct assay_net *net, struct assay_err *err)
 {
-    const bool imagenet = net->macro == ASSAY_MACRO_IMAGENET;
-    ASSAY_TRY(assay_space_check_net(net, imagenet ? 32 : 4, err));
-    if (imagenet && !net->thin && net->channels % 2)
+    if (net->thin || net->macro != ASSAY_MACRO_IMAGENET) return ASSAY_OK;
+    if (net->image % 32)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "network.channels is %u, expected an even number with the macro "
+                             "network.image is %u, expected a multiple of 32 with the macro "
                              "network imagenet",
-                             net->channels);
-    return ASSAY_OK;
+                             net->image);
+    if (net->channels % 2 == 0) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "network.channels is %u, expected an even number with the macro network "
+                         "imagenet",
+                         net->channels);
 }
 
 static int build_supernet(const struct assay_space *space, const struct assay_supernet *mask,
@@ -162,6 +167,9 @@ const struct assay_space_kind assay_space_darts = {
              .image = 32,
              .macro = ASSAY_MACRO_CIFAR,
              .stem = 3},
+    .image_multiple = 4,
+    .macros = 1u << ASSAY_MACRO_TENAS | 1u << ASSAY_MACRO_CIFAR | 1u << ASSAY_MACRO_IMAGENET,
+    .thin = true,
     .size = assay_darts_size,
     .build = build,
     .format = assay_darts_format,

@@ -72,7 +72,6 @@ static int build(const struct assay_space *space, const struct assay_oneshot *sh
                  const struct assay_net *net, struct assay_graph *g, struct assay_err *err)
 {
     (void)space;
-    ASSAY_TRY(assay_space_check_net(net, 4, err));
     uint32_t c = net->channels, last[2];
     const uint32_t x = assay_graph_input(g, 3, net->image, net->image);
     last[0] = last[1] =

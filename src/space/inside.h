@@ -8,10 +8,6 @@
 
 extern const struct assay_space_kind assay_space_darts, assay_space_nb201, assay_space_null;
 
-// Refuses sizes no network can have; image_multiple: what the image size must be divisible by.
-int assay_space_check_net(const struct assay_net *net, uint32_t image_multiple,
-                          struct assay_err *err);
-
 // ReLU, convolution without bias (padded so that stride 1 keeps the size), BN: modules PREFIX.op.1
 // and PREFIX.op.2.
 uint32_t assay_space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,

@@ -124,20 +124,9 @@ static uint32_t stages(struct assay_graph *g, const struct cells *cells, uint32_
     return x;
 }
 
-static int check_net(const struct assay_net *net, struct assay_err *err)
-{
-    ASSAY_TRY(assay_space_check_net(net, 4, err));
-    if (net->stem > 1 || net->macro != ASSAY_MACRO_TENAS)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "network.macro and network.stem are darts' alone, nas-bench-201 has "
-                             "one macro network: expected tenas and 1");
-    return ASSAY_OK;
-}
-
 static int build_cells(const struct cells *cells, const struct assay_net *net,
                        struct assay_graph *g, struct assay_err *err)
 {
-    ASSAY_TRY(check_net(net, err));
     uint32_t x;
     if (net->thin) {
         x = assay_graph_input(g, 1, 3, 3);
@@ -280,6 +269,8 @@ const struct assay_space_kind assay_space_nb201 = {
     .help = "NAS-Bench-201: 15625 cells of 6 edges, 5 operations each; 5044 different networks",
     .search = {.channels = 3, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
+    .image_multiple = 4,
+    .thin = true,
     .open = open_classes,
     .close = close_classes,
     .size = size,

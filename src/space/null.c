@@ -16,7 +16,6 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
                  struct assay_graph *g, struct assay_err *err)
 {
     (void)space;
-    ASSAY_TRY(assay_space_check_net(net, 1, err));
     const uint32_t c = net->thin ? 1 : net->channels, image = net->thin ? 3 : net->image;
     const uint32_t kernel = 2 * (uint32_t)index - 1;
     uint32_t x = assay_graph_input(g, net->thin ? 1 : 3, image, image);
@@ -52,6 +51,8 @@ const struct assay_space_kind assay_space_null = {
             "program itself costs",
     .search = {.channels = 3, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
+    .image_multiple = 1,
+    .thin = true,
     .size = size,
     .build = build,
     .format = format,

@@ -78,7 +78,17 @@ int assay_space_build(const struct assay_space *space, uint64_t index, const str
 {
     assay_graph_reset(g);
     ASSAY_TRY(check_index(space, index, err));
+    ASSAY_TRY(assay_space_check(space, net, err));
     return space->kind->build(space, index, net, g, err);
+}
+
+int assay_space_build_oneshot(const struct assay_space *space, const struct assay_oneshot *shot,
+                              const struct assay_net *net, struct assay_graph *g,
+                              struct assay_err *err)
+{
+    assay_graph_reset(g);
+    ASSAY_TRY(assay_space_check(space, net, err));
+    return space->kind->oneshot->build(space, shot, net, g, err);
 }
 
 int assay_space_format(const struct assay_space *space, uint64_t index, char *text, size_t cap)

@@ -9,6 +9,7 @@
 #include "assay/space.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct count_options {
     uint64_t count, start;
@@ -87,10 +88,41 @@ static void options_and_state_reach_callbacks(void **state)
     assert_true(count_opened == 2 && count_closed == 2);
 }
 
+// Of a space whose architectures have channels of their own, and no thin networks.
+static void what_is_not_to_choose_is_refused(void **state)
+{
+    static const struct assay_space_kind kind = {
+        .name = "own", .search = {.cells = 1, .classes = 10, .image = 32}, .image_multiple = 4};
+    static const struct {
+        struct assay_net net;
+        const char *message; // NULL: it is a network
+    } net[] = {
+        {{.cells = 1, .classes = 10, .image = 32}, NULL},
+        {{.cells = 7, .classes = 100, .image = 16, .stem = 1}, NULL},
+        {{.channels = 3, .cells = 1, .classes = 10, .image = 32},
+         "network.channels is 3, expected 0"},
+        {{.cells = 0, .classes = 10, .image = 32}, "network.cells is 0, expected 1 to"},
+        {{.cells = 1, .classes = 10, .image = 32, .thin = true}, "own has no thin networks"},
+        {{.cells = 1, .classes = 10, .image = 32, .stem = 3}, "own has one macro network"},
+        {{.cells = 1, .classes = 10, .image = 34}, "network.image is 34, expected a multiple of 4"},
+    };
+    struct assay_err err = {0};
+    struct assay_space space;
+    (void)state;
+    assert_int_equal(assay_space_open_kind(&space, &kind, NULL, &err), ASSAY_OK);
+    for (size_t i = 0; i < ASSAY_LEN(net); i++) {
+        assert_int_equal(assay_space_check(&space, &net[i].net, &err),
+                         net[i].message ? ASSAY_ERR_CONFIG : ASSAY_OK);
+        if (net[i].message && !strstr(err.text, net[i].message)) fail_msg("%s", err.text);
+    }
+    assay_space_close(&space);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_and_state_reach_callbacks),
+        cmocka_unit_test(what_is_not_to_choose_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
