@@ -39,12 +39,21 @@ uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, boo
     return assay_graph_add(g, 2, sum, NULL);
 }
 
+uint32_t space_input(struct assay_graph *g, const struct assay_net *net)
+{
+    return net->thin ? assay_graph_input(g, 1, 3, 3)
+                     : assay_graph_input(g, 3, net->image, net->image);
+}
+
+uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes)
+{
+    return assay_graph_linear(g, assay_graph_gap(g, x), classes, "classifier");
+}
+
 uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine)
 {
     x = assay_graph_bn(g, x, affine, "lastact.0");
-    x = assay_graph_relu(g, x);
-    x = assay_graph_gap(g, x);
-    return assay_graph_linear(g, x, classes, "classifier");
+    return space_classify(g, assay_graph_relu(g, x), classes);
 }
 
 uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,

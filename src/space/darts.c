@@ -87,8 +87,7 @@ static void imagenet_stem(struct stack *s, uint32_t x)
 
 static void stem(struct stack *s, const struct assay_net *net)
 {
-    const uint32_t image = net->thin ? 3 : net->image;
-    const uint32_t x = assay_graph_input(s->g, net->thin ? 1 : 3, image, image);
+    const uint32_t x = space_input(s->g, net);
     if (net->thin)
         s->before = s->last = x;
     else if (net->macro == ASSAY_MACRO_IMAGENET)
@@ -126,7 +125,7 @@ static int build_supernet(const struct assay_space *space, const struct assay_su
     if (net->thin || net->macro == ASSAY_MACRO_TENAS)
         assay_space_head(g, s.last, net->classes, true);
     else
-        assay_graph_linear(g, assay_graph_gap(g, s.last), net->classes, "classifier");
+        space_classify(g, s.last, net->classes);
     return assay_graph_finish(g, err);
 }
 

@@ -73,7 +73,7 @@ static int build(const struct assay_space *space, const struct assay_oneshot *sh
 {
     (void)space;
     uint32_t c = net->channels, last[2];
-    const uint32_t x = assay_graph_input(g, 3, net->image, net->image);
+    const uint32_t x = space_input(g, net);
     last[0] = last[1] =
         assay_space_conv_bn(g, x, c * (net->stem ? net->stem : 1), shot->affine, "stem");
     for (uint32_t i = 0; i < net->cells; i++) {
@@ -86,7 +86,7 @@ static int build(const struct assay_space *space, const struct assay_oneshot *sh
         last[0] = last[1];
         last[1] = out;
     }
-    assay_graph_linear(g, assay_graph_gap(g, last[1]), net->classes, "classifier");
+    space_classify(g, last[1], net->classes);
     return assay_graph_finish(g, err);
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the files of room space share: the members of the registry and the blocks networks are made
-// of. affine: BNs have gamma and beta.
+// The blocks that networks are made of. affine: BNs have gamma and beta.
 #ifndef ASSAY_SPACE_INSIDE_H
 #define ASSAY_SPACE_INSIDE_H
 
 #include "assay/space.h"
 
-extern const struct assay_space_kind assay_space_darts, assay_space_nb201, assay_space_null;
+// The image, or the thin network's patch.
+uint32_t space_input(struct assay_graph *g, const struct assay_net *net);
 
 // ReLU, convolution without bias (padded so that stride 1 keeps the size), BN: modules PREFIX.op.1
 // and PREFIX.op.2.
@@ -27,7 +27,9 @@ uint32_t assay_space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool
 // downsample.1.
 uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
                               const char *prefix);
-// BN, ReLU, global average pool, linear classifier: modules lastact.0 and classifier.
+// Global average pool and linear classifier: module classifier.
+uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes);
+// BN and ReLU before them: modules lastact.0 and classifier.
 uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine);
 
 // The weighted terms of a node of a supernet, at most all operations of all edges into it.

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inside.h"
+#include "assay/space.h"
 
 #include <string.h>
 
-const struct assay_space_kind *const assay_space_kinds[] = {
-    &assay_space_nb201,
-    &assay_space_darts,
-    &assay_space_null,
-    NULL,
-};
+// In the order of lists; a file that brings a space is one line here.
+// clang-format off
+#define SPACES(X) \
+    X(nb201)      \
+    X(darts)      \
+    X(null)
+// clang-format on
+
+#define DECLARE(space) extern const struct assay_space_kind assay_space_##space;
+SPACES(DECLARE)
+
+#define ADDRESS(space) &assay_space_##space,
+const struct assay_space_kind *const assay_space_kinds[] = {SPACES(ADDRESS) NULL};
 
 const struct assay_space_kind *assay_space_find(const char *name)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inside.h"
 #include "nb201.h"
+#include "stages.h"
 
 #include <stdlib.h>
 
@@ -8,23 +9,6 @@ static uint64_t size(const struct assay_space *space)
 {
     (void)space;
     return NB201_SIZE;
-}
-
-// An operation as a module of that name.
-static uint32_t operation(struct assay_graph *g, uint8_t op, uint32_t x, bool affine,
-                          const char *name)
-{
-    const struct assay_shape s = assay_graph_shape(g, x);
-    switch (op) {
-    case NB201_NONE:
-        return assay_graph_zero(g, s.c, s.h, s.w);
-    case NB201_SKIP:
-        return x;
-    case NB201_AVG_POOL:
-        return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, 1, 1);
-    default:
-        return assay_space_relu_conv_bn(g, x, s.c, op == NB201_CONV_1X1 ? 1 : 3, 1, affine, name);
-    }
 }
 
 // What stands in the place of every cell: an architecture, a supernet when there is a mask, or a
@@ -36,32 +20,17 @@ struct cells {
     bool affine;
 };
 
-// Node 0 is the cell's input x, node 3 its output.
-static uint32_t cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x,
-                     uint32_t number)
-{
-    uint32_t node[4] = {x};
-    for (uint32_t to = 1, k = 0; to < 4; to++) {
-        uint32_t term[3], n = 0;
-        for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++) {
-            char name[64];
-            snprintf(name, sizeof name, "cells.%u.layers.%u", number, k);
-            term[n++] = operation(g, op[k], node[assay_nb201_from[k]], true, name);
-        }
-        node[to] = assay_graph_add(g, n, term, NULL);
-    }
-    return node[3];
-}
-
 static void mixed_edge(struct assay_graph *g, uint16_t alive, uint32_t k, uint32_t x,
                        uint32_t number, struct space_sum *sum)
 {
+    const uint32_t c = assay_graph_shape(g, x).c;
     for (uint8_t op = NB201_SKIP; op < NB201_OPS; op++) {
         if (!(alive & 1u << op)) continue;
         char name[64];
         snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, assay_nb201_to[k],
                  assay_nb201_from[k], op);
-        space_sum_add(sum, operation(g, op, x, true, name), 1.0 / __builtin_popcount(alive));
+        space_sum_add(sum, assay_nb201_operation(g, op, x, c, true, name),
+                      1.0 / __builtin_popcount(alive));
     }
 }
 
@@ -83,6 +52,7 @@ static uint32_t mixed_cell(struct assay_graph *g, const struct assay_supernet *m
 static uint32_t shot_cell(struct assay_graph *g, const struct assay_oneshot *shot, uint32_t x,
                           uint32_t number)
 {
+    const uint32_t c = assay_graph_shape(g, x).c;
     uint32_t node[4] = {x};
     for (uint32_t to = 1, k = 0; to < 4; to++) {
         uint32_t term[3], n = 0;
@@ -92,7 +62,7 @@ static uint32_t shot_cell(struct assay_graph *g, const struct assay_oneshot *sho
             for (uint8_t o = 0; o < NB201_OPS; o++) {
                 char name[64];
                 snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, to, from, o);
-                op[o] = operation(g, o, node[from], shot->affine, name);
+                op[o] = assay_nb201_operation(g, o, node[from], c, shot->affine, name);
             }
             term[n++] = space_mix(g, shot, NB201_OPS, op);
         }
@@ -101,43 +71,33 @@ static uint32_t shot_cell(struct assay_graph *g, const struct assay_oneshot *sho
     return node[3];
 }
 
-static uint32_t any_cell(struct assay_graph *g, const struct cells *cells, uint32_t x,
-                         uint32_t number)
+static uint32_t any_cell(const void *self, struct assay_graph *g, uint32_t x, uint32_t c,
+                         uint32_t stride, uint32_t number)
 {
+    const struct cells *cells = self;
+    ASSAY_ASSERT(stride == 1);
     if (cells->shot) return shot_cell(g, cells->shot, x, number);
-    return cells->mask ? mixed_cell(g, cells->mask, x, number) : cell(g, cells->op, x, number);
+    if (cells->mask) return mixed_cell(g, cells->mask, x, number);
+    return assay_nb201_cell(g, cells->op, x, c, number);
 }
 
 // Three stages of N cells; residual blocks between them halve the map and double the channels.
-static uint32_t stages(struct assay_graph *g, const struct cells *cells, uint32_t x,
-                       const struct assay_net *net)
-{
-    uint32_t number = 0;
-    for (uint32_t stage = 0; stage < 3; stage++) {
-        if (stage > 0) {
-            char name[32];
-            snprintf(name, sizeof name, "cells.%u", number++);
-            x = assay_space_residual(g, x, net->channels << stage, cells->affine, name);
-        }
-        for (uint32_t i = 0; i < net->cells; i++) x = any_cell(g, cells, x, number++);
-    }
-    return x;
-}
-
 static int build_cells(const struct cells *cells, const struct assay_net *net,
                        struct assay_graph *g, struct assay_err *err)
 {
-    uint32_t x;
-    if (net->thin) {
-        x = assay_graph_input(g, 1, 3, 3);
-        x = any_cell(g, cells, x, 0);
-    } else {
-        x = assay_graph_input(g, 3, net->image, net->image);
-        x = assay_space_conv_bn(g, x, net->channels, cells->affine, "stem");
-        x = stages(g, cells, x, net);
-    }
-    assay_space_head(g, x, net->classes, cells->affine);
-    return assay_graph_finish(g, err);
+    const uint32_t c = net->channels, n = net->cells;
+    const struct space_stage stage[] = {
+        {.c = c, .cells = n},
+        {.reduced = 2 * c, .c = 2 * c, .cells = n},
+        {.reduced = 4 * c, .c = 4 * c, .cells = n},
+    };
+    const struct space_stages stages = {.stem_c = c,
+                                        .stage = stage,
+                                        .n = ASSAY_LEN(stage),
+                                        .cell = any_cell,
+                                        .self = cells,
+                                        .affine = cells->affine};
+    return space_stages_build(&stages, net, g, err);
 }
 
 static int build(const struct assay_space *space, uint64_t index, const struct assay_net *net,

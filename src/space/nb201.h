@@ -19,6 +19,14 @@ extern const char *const assay_nb201_op_name[NB201_OPS];
 void assay_nb201_decode(uint64_t index, uint8_t op[NB201_EDGES]);
 uint64_t assay_nb201_encode(const uint8_t op[NB201_EDGES]);
 
+// An operation with c channels at its output, as a module of that name. avg_pool_3x3 keeps them.
+uint32_t assay_nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, uint32_t c,
+                               bool affine, const char *name);
+// The cell as modules cells.NUMBER.layers.EDGE: node 0 is its input x, node 3 its output. Edges
+// from node 0 change the number of channels to c.
+uint32_t assay_nb201_cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x,
+                          uint32_t c, uint32_t number);
+
 int assay_nb201_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
 // Reads |op~0|+..., also within Structure(4 nodes with ...); AutoDL's list of each node's (op,
 // from); NASLib's tuple of six numbers; and NNI's {"0_1": op, ...}.

@@ -16,13 +16,13 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
                  struct assay_graph *g, struct assay_err *err)
 {
     (void)space;
-    const uint32_t c = net->thin ? 1 : net->channels, image = net->thin ? 3 : net->image;
+    const uint32_t c = net->thin ? 1 : net->channels;
     const uint32_t kernel = 2 * (uint32_t)index - 1;
-    uint32_t x = assay_graph_input(g, net->thin ? 1 : 3, image, image);
+    uint32_t x = space_input(g, net);
+    const uint32_t image = assay_graph_shape(g, x).h;
     x = index == 0 ? assay_graph_zero(g, c, image, image)
                    : assay_graph_conv(g, x, c, kernel, 1, kernel / 2, 1, 1, "conv");
-    x = assay_graph_gap(g, x);
-    assay_graph_linear(g, x, net->classes, "classifier");
+    space_classify(g, x, net->classes);
     return assay_graph_finish(g, err);
 }
 

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stages.h"
+
+#include "inside.h"
+
+static uint32_t add_stage(const struct space_stages *s, const struct space_stage *stage,
+                          struct assay_graph *g, uint32_t x, uint32_t *number)
+{
+    if (stage->reduced) {
+        char name[32];
+        snprintf(name, sizeof name, "cells.%u", (*number)++);
+        x = assay_space_residual(g, x, stage->reduced, s->affine, name);
+    }
+    for (uint32_t i = 0; i < stage->cells; i++) {
+        const uint32_t stride = i == 0 && stage->stride ? stage->stride : 1;
+        x = s->cell(s->self, g, x, stage->c, stride, (*number)++);
+    }
+    return x;
+}
+
+static uint32_t add_stages(const struct space_stages *s, struct assay_graph *g, uint32_t x)
+{
+    uint32_t number = 0;
+    x = s->stem ? s->stem(g, x, s->stem_c, s->affine)
+                : assay_space_conv_bn(g, x, s->stem_c, s->affine, "stem");
+    for (uint32_t i = 0; i < s->n; i++) x = add_stage(s, &s->stage[i], g, x, &number);
+    return x;
+}
+
+int space_stages_build(const struct space_stages *s, const struct assay_net *net,
+                       struct assay_graph *g, struct assay_err *err)
+{
+    uint32_t x = space_input(g, net);
+    x = net->thin ? s->cell(s->self, g, x, 1, 1, 0) : add_stages(s, g, x);
+    if (s->plain)
+        space_classify(g, x, net->classes);
+    else
+        assay_space_head(g, x, net->classes, s->affine);
+    return assay_graph_finish(g, err);
+}
