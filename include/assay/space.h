@@ -111,6 +111,9 @@ struct assay_space_kind {
     // Appends the literal network of candidate `index` to an empty graph and finishes it.
     int (*build)(const struct assay_space *space, uint64_t index, const struct assay_net *net,
                  struct assay_graph *g, struct assay_err *err);
+    // What an architecture's text may begin with beside brackets, quotes and bars; NULL: a name,
+    // such as Genotype.
+    const char *begins;
     // Text and index are checked by assay_space_format and assay_space_parse.
     int (*format)(const struct assay_space *space, uint64_t index, char *text, size_t cap);
     int (*parse)(const struct assay_space *space, struct space_text *text, uint64_t *index);

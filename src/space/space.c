@@ -110,7 +110,7 @@ int assay_space_parse(const struct assay_space *space, const char *text, uint64_
     }
     memcpy(copy, text, len + 1);
     struct space_text t = {.what = "architecture", .text = copy, .err = err};
-    t.at = space_text_unwrap(copy);
+    t.at = space_text_unwrap(copy, space->kind->begins);
     space_text_skip_blank(&t);
     return space->kind->parse(space, &t, index);
 }

@@ -91,26 +91,33 @@ static void trim_end(char *text)
     text[n] = 0;
 }
 
-// Behind "'key':", or behind the last '=' or ':' before the first bracket, quote or bar.
-static char *skip_label(char *text)
+// Whether a value may begin at character i.
+static bool is_begin(const char *text, size_t i, const char *begins)
+{
+    if (strchr("([{'\"|", text[i])) return true;
+    return begins && strchr(begins, text[i]) && (i == 0 || !space_text_is_word(text[i - 1]));
+}
+
+// Behind "'key':", or behind the last '=' or ':' before the first character of a value.
+static char *skip_label(char *text, const char *begins)
 {
     const char *quoted = *text && strchr("'\"", *text) ? strchr(text + 1, *text) : NULL;
     char *behind = quoted ? skip_blank(text + (quoted - text) + 1) : NULL;
     if (behind && *behind && strchr(":=", *behind)) return skip_blank(behind + 1);
     char *value = text;
-    for (size_t i = 0; text[i] && !strchr("([{'\"|", text[i]); i++)
+    for (size_t i = 0; text[i] && !is_begin(text, i, begins); i++)
         if (strchr(":=", text[i])) value = text + i + 1;
     return skip_blank(value);
 }
 
-char *space_text_unwrap(char *text)
+char *space_text_unwrap(char *text, const char *begins)
 {
     text = skip_blank(text);
     trim_end(text);
     size_t n = strlen(text);
     if (n > 1 && strchr(",;", text[n - 1])) text[n - 1] = 0;
     trim_end(text);
-    text = skip_label(text);
+    text = skip_label(text, begins);
     char *inner = text + (*text && strchr("bBuU", *text) && text[1] && strchr("'\"", text[1]));
     n = strlen(inner);
     if (n < 2 || !strchr("'\"", *inner) || strchr(inner + 1, *inner) != inner + n - 1) return text;

@@ -26,7 +26,9 @@ int space_text_name(struct space_text *t, const char *const *name, uint32_t firs
                     const char *expected, uint32_t *number);
 
 // Takes off, in place, what programs and logs put around a value: white space; "NAME =", "arch:" or
-// "'arch':" before it; quotes; a comma or semicolon behind it. Returns where the value begins.
-char *space_text_unwrap(char *text);
+// "'arch':" before it; quotes; a comma or semicolon behind it. Returns where the value begins. A
+// bracket, a quote and a bar are no part of a name before it, nor is a word that begins with one of
+// the characters `begins` (NULL: none).
+char *space_text_unwrap(char *text, const char *begins);
 
 #endif

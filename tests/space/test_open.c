@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "assay/space.h"
+#include "space/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,32 @@ static void options_and_state_reach_callbacks(void **state)
     assert_true(count_opened == 2 && count_closed == 2);
 }
 
+static int count_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
+{
+    (void)space;
+    if (strcmp(t->at, "1:2") != 0) return space_text_fail(t, "1:2");
+    *index = 0;
+    return ASSAY_OK;
+}
+
+// Numbers with colons between them are no labels of each other where texts begin with digits.
+static void labels_end_where_a_text_begins(void **state)
+{
+    static const char *const right[] = {"1:2",          " 1:2 ", "arch: 1:2",
+                                        "a1 = b2: 1:2", "'1:2'", "arch='1:2',"};
+    static const char *const wrong[] = {"3:1:2", "arch1:2", "arch 3: 1:2"};
+    const struct assay_space_kind kind = {
+        .name = "count", .size = count_size, .begins = "0123456789", .parse = count_parse};
+    const struct assay_space space = {.kind = &kind};
+    struct assay_err err;
+    uint64_t index;
+    (void)state;
+    for (size_t i = 0; i < ASSAY_LEN(right); i++)
+        if (assay_space_parse(&space, right[i], &index, &err) < 0) fail_msg("%s", err.text);
+    for (size_t i = 0; i < ASSAY_LEN(wrong); i++)
+        assert_int_equal(assay_space_parse(&space, wrong[i], &index, &err), ASSAY_ERR_INPUT);
+}
+
 // Of a space whose architectures have channels of their own, and no thin networks.
 static void what_is_not_to_choose_is_refused(void **state)
 {
@@ -122,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_and_state_reach_callbacks),
+        cmocka_unit_test(labels_end_where_a_text_begins),
         cmocka_unit_test(what_is_not_to_choose_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
