@@ -135,9 +135,10 @@ int assay_space_open_kind(struct assay_space *space, const struct assay_space_ki
 int assay_space_open(struct assay_space *space, const char *name, struct assay_err *err);
 void assay_space_close(struct assay_space *space);
 uint64_t assay_space_size(const struct assay_space *space);
-// Refuses a size that no network of the space can have; all that build do.
+// Refuses a size that no network of the space can have; all that build do, as the section network.
+// section: whose keys the error names.
 int assay_space_check(const struct assay_space *space, const struct assay_net *net,
-                      struct assay_err *err);
+                      const char *section, struct assay_err *err);
 // Errors if index >= size. *g is reset first.
 int assay_space_build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
                       struct assay_graph *g, struct assay_err *err);

@@ -40,7 +40,7 @@ WRONG = {
                   {"--invalid maybe": "'maybe'", "--bootstrap x": "--bootstrap", "--seed x": "--seed", "--truth u.csv": "given twice"}),
     "eval": (["nas-bench-201", "5"],
              {"--weights w.h5:/w": "--batch", "--bn batch": "--weights", "--channels 0": "network.channels",
-              "--classes many": "network.classes", "--memory x": "run.memory", "--supernet full": "--supernet", "6": "'6'",
+              "--classes many": "network.classes", "--set cost.cells=0": "cost.cells is 0", "--memory x": "run.memory", "--supernet full": "--supernet", "6": "'6'",
               "--dump o.h5": "--weights", "--set run.metrics=kapa": "kapa", "-c": "needs a value"}),
     "show": (["nas-bench-201", "5"], {"--key name": "--order", "6": "'6'", "--supernet full": "--supernet", "--order": "needs a value"}),
     "list": (["spaces"], {"metrics": "'metrics'", "--all": "--all"}),

@@ -126,19 +126,19 @@ static void what_is_not_to_choose_is_refused(void **state)
     } net[] = {
         {{.cells = 1, .classes = 10, .image = 32}, NULL},
         {{.cells = 7, .classes = 100, .image = 16, .stem = 1}, NULL},
-        {{.channels = 3, .cells = 1, .classes = 10, .image = 32},
-         "network.channels is 3, expected 0"},
-        {{.cells = 0, .classes = 10, .image = 32}, "network.cells is 0, expected 1 to"},
+        {{.channels = 3, .cells = 1, .classes = 10, .image = 32}, "cost.channels is 3, expected 0"},
+        {{.cells = 0, .classes = 10, .image = 32}, "cost.cells is 0, expected 1 to"},
         {{.cells = 1, .classes = 10, .image = 32, .thin = true}, "own has no thin networks"},
-        {{.cells = 1, .classes = 10, .image = 32, .stem = 3}, "own has one macro network"},
-        {{.cells = 1, .classes = 10, .image = 34}, "network.image is 34, expected a multiple of 4"},
+        {{.cells = 1, .classes = 10, .image = 32, .stem = 3},
+         "cost.stem: own has one macro network"},
+        {{.cells = 1, .classes = 10, .image = 34}, "cost.image is 34, expected a multiple of 4"},
     };
     struct assay_err err = {0};
     struct assay_space space;
     (void)state;
     assert_int_equal(assay_space_open_kind(&space, &kind, NULL, &err), ASSAY_OK);
     for (size_t i = 0; i < ASSAY_LEN(net); i++) {
-        assert_int_equal(assay_space_check(&space, &net[i].net, &err),
+        assert_int_equal(assay_space_check(&space, &net[i].net, "cost", &err),
                          net[i].message ? ASSAY_ERR_CONFIG : ASSAY_OK);
         if (net[i].message && !strstr(err.text, net[i].message)) fail_msg("%s", err.text);
     }
