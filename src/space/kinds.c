@@ -8,6 +8,7 @@
 #define SPACES(X) \
     X(nb201)      \
     X(darts)      \
+    X(nats_sss)   \
     X(null)
 // clang-format on
 
