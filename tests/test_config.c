@@ -293,6 +293,48 @@ static void resolved_configuration_resolves_to_itself(UNUSED void **state)
     }
 }
 
+// ---- options of spaces ------------------------------------------------------------------------
+struct count_options {
+    uint64_t count;
+};
+
+static uint64_t count_size(const struct assay_space *space)
+{
+    return ((const struct count_options *)space->options)->count;
+}
+
+// A space of this test, in a vocabulary beside all others: it gets what its section says, and only
+// then the identity mentions it.
+static void a_space_gets_its_options(UNUSED void **state)
+{
+    static const struct assay_opt rows[] = {
+        {"count", "count", "of architectures", ASSAY_KEY_U64(1, 9), .def = "7", .with = "count"},
+        {.name = NULL},
+    };
+    static const struct assay_options table = {rows, sizeof(struct count_options)};
+    static const struct assay_space_kind kind = {
+        .name = "count", .options = &table, .size = count_size};
+    static struct assay_vocabulary v;
+    const struct assay_setting two = SET("count", "count", "2");
+    assay_evaluate_vocabulary(&v);
+    assay_vocabulary_add(&v, &table);
+    for (size_t n = 0; n < 2; n++) {
+        struct assay_config c;
+        struct assay_err err = {0};
+        struct assay_space space;
+        assert_int_equal(assay_config_resolve(&c, &v, &two, n, &err), ASSAY_OK);
+        assert_int_equal(assay_config_open_kind(&c, &kind, &space, &err), ASSAY_OK);
+        assert_int_equal(assay_space_size(&space), n ? 2 : 7);
+        assay_space_close(&space);
+        char *identity = assay_config_identity(&c, "sweep");
+        assert_int_equal(strstr(identity, "\n[count]\ncount = 2\n") != NULL, n);
+        free(identity);
+        assert_int_equal(assay_config_open_space(&c, &space, &err), ASSAY_OK);
+        assert_string_equal(space.kind->name, "nas-bench-201");
+        assay_space_close(&space);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +351,7 @@ int main(void)
         cmocka_unit_test(one_class_goes_without_labels),
         cmocka_unit_test(identity_leaves_out_how_and_keeps_what),
         cmocka_unit_test(resolved_configuration_resolves_to_itself),
+        cmocka_unit_test(a_space_gets_its_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,12 @@ struct assay_preset {
 };
 extern const struct assay_preset assay_presets[]; // ends with a NULL name; indexed by protocol.name
 
+// Opens a space with the options that config has for it.
+int assay_config_open_kind(const struct assay_config *config, const struct assay_space_kind *kind,
+                           struct assay_space *space, struct assay_err *err);
+// The space that config names.
+int assay_config_open_space(const struct assay_config *config, struct assay_space *space,
+                            struct assay_err *err);
 // The networks that are evaluated, and the one whose cost is counted.
 struct assay_net assay_config_net(const struct assay_config *config, bool thin);
 struct assay_net assay_config_cost_net(const struct assay_config *config);

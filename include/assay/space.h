@@ -97,7 +97,9 @@ struct assay_space {
 struct space_text; // of this room: the text, and where in it the reader is
 struct assay_space_kind {
     const char *name, *help;
-    const struct assay_options *options; // in a section of the space's name; NULL: it has none
+    // In a section of the space's name; NULL: it has none. Rows are `with` themselves, so that the
+    // identity of runs in other spaces does not mention them.
+    const struct assay_options *options;
     // The sizes TE-NAS searches at, and the benchmark trains at. What is 0 in `search` is not for
     // the user to choose.
     struct assay_net search, full;

@@ -117,16 +117,25 @@ static int eval_in(const struct cli_args *args, const struct assay_config *confi
     return eval_foreign(args, &c, &s, err);
 }
 
+// Of the space, while it is the command line's fault.
+static int check_name(const char *name, struct assay_err *err)
+{
+    struct assay_space unknown;
+    if (assay_space_find(name)) return ASSAY_OK;
+    return cli_usage(assay_space_open(&unknown, name, err), err);
+}
+
 static int run(const struct cli_args *args, struct assay_err *err)
 {
     ASSAY_TRY(check_combination(args, err));
     struct assay_space space;
     struct assay_config *config = malloc(sizeof *config);
     if (!config) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
-    int status = cli_usage(assay_space_open(&space, args->position[0], err), err);
+    int status = check_name(args->position[0], err);
+    if (status >= 0) status = resolve(config, args, err);
+    if (status >= 0) status = assay_config_open_space(config, &space, err);
     if (status >= 0) {
-        status = resolve(config, args, err);
-        if (status >= 0) status = eval_in(args, config, &space, err);
+        status = eval_in(args, config, &space, err);
         assay_space_close(&space);
     }
     free(config);

@@ -124,7 +124,7 @@ static void print_method(const struct summary *s, size_t first, size_t n)
 
 static int summarise(struct summary *s)
 {
-    ASSAY_TRY(assay_space_open(&s->space, assay_config_evaluation(s->config)->space, s->err));
+    ASSAY_TRY(assay_config_open_space(s->config, &s->space, s->err));
     ASSAY_TRY(print_found(s));
     for (size_t i = 0, n; i < s->found->n; i += n) {
         for (n = 1; i + n < s->found->n; n++)

@@ -107,7 +107,7 @@ static int check_nets(const struct assay_config *config, const struct assay_spac
 static int check_space(const struct assay_config *config, struct assay_err *err)
 {
     struct assay_space space;
-    if (assay_space_open(&space, assay_config_evaluation(config)->space, err) < 0)
+    if (assay_config_open_space(config, &space, err) < 0)
         return assay_err_prefix(err, "space.name");
     const int status = check_nets(config, &space, err);
     assay_space_close(&space);
@@ -184,6 +184,8 @@ void assay_evaluate_vocabulary(struct assay_vocabulary *v)
     assay_vocabulary_add(v, &assay_protocol_options);
     assay_vocabulary_add(v, &assay_evaluation_options);
     assay_vocabulary_add(v, &assay_data_options);
+    for (size_t i = 0; assay_space_kinds[i]; i++)
+        assay_vocabulary_add(v, assay_space_kinds[i]->options);
     const struct assay_options *metric[ASSAY_METRIC_OPTIONS_MAX];
     const uint32_t n = assay_metric_options(metric);
     for (uint32_t i = 0; i < n; i++) assay_vocabulary_add(v, metric[i]);

@@ -54,6 +54,23 @@ const struct assay_options assay_protocol_options = {protocol_rows, sizeof(struc
 const struct assay_options assay_evaluation_options = {evaluation_rows,
                                                        sizeof(struct assay_evaluation)};
 
+// ---- spaces -----------------------------------------------------------------------------------
+int assay_config_open_kind(const struct assay_config *config, const struct assay_space_kind *kind,
+                           struct assay_space *space, struct assay_err *err)
+{
+    const void *options = kind->options ? assay_config_get(config, kind->options) : NULL;
+    return assay_space_open_kind(space, kind, options, err);
+}
+
+int assay_config_open_space(const struct assay_config *config, struct assay_space *space,
+                            struct assay_err *err)
+{
+    const char *name = assay_config_evaluation(config)->space;
+    const struct assay_space_kind *kind = assay_space_find(name);
+    return kind ? assay_config_open_kind(config, kind, space, err)
+                : assay_space_open(space, name, err);
+}
+
 // ---- networks ---------------------------------------------------------------------------------
 
 struct assay_net assay_config_net(const struct assay_config *config, bool thin)

@@ -118,7 +118,7 @@ static int make_identity(struct search *s, struct assay_err *err)
 
 static int open_methods(struct search *s, const struct assay_config *config, struct assay_err *err)
 {
-    ASSAY_TRY(assay_space_open(&s->space, assay_config_evaluation(config)->space, err));
+    ASSAY_TRY(assay_config_open_space(config, &s->space, err));
     return find_methods(s, config, err);
 }
 

@@ -9,7 +9,7 @@ static int open_schema(struct sweep_archive *a, struct assay_err *err)
 {
     const struct assay_protocol *p = assay_config_protocol(&a->config);
 
-    ASSAY_TRY(assay_space_open(&a->space, assay_config_evaluation(&a->config)->space, err));
+    ASSAY_TRY(assay_config_open_space(&a->config, &a->space, err));
     ASSAY_TRY(assay_columns_create(&a->columns, &a->config, false, err));
     a->schema = (struct assay_schema){.column = a->columns.column,
                                       .protocol = a->columns.protocol,

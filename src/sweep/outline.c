@@ -57,7 +57,7 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
     struct sweep_shard shard;
 
     *o = (struct sweep_outline){.config = *config};
-    ASSAY_TRY(assay_space_open(&o->space, assay_config_evaluation(&o->config)->space, err));
+    ASSAY_TRY(assay_config_open_space(&o->config, &o->space, err));
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&o->config)->shard, err));
     ASSAY_TRY(sweep_plan_make(&o->plan, &o->config, &o->space, err));
     sweep_plan_shard(&o->plan, shard);

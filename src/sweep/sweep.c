@@ -41,7 +41,7 @@ static int open_evaluator(struct sweep *s, struct assay_err *err)
 static int open_space(struct sweep *s, struct assay_comm *team, struct assay_err *err)
 {
     ASSAY_TRY(assay_pla_create(&s->pla, team, err));
-    return assay_space_open(&s->space, assay_config_evaluation(&s->config)->space, err);
+    return assay_config_open_space(&s->config, &s->space, err);
 }
 
 static int open_sweep(void *self, struct assay_comm *team, struct assay_err *err)
