@@ -250,7 +250,8 @@ static int choose_metrics(struct assay_foreign *f, const struct assay_foreign_ca
     f->protocol = *assay_config_protocol(c->config);
     if (!c->metrics && !c->thin && assay_config_nasi(c->config)->labels == ASSAY_LABELS_TRUE)
         return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "nasi.labels = true: --batch has none, expected random or none");
+                             "nasi.labels = true: the images of --batch have none, expected random "
+                             "or none");
     ASSAY_TRY(assay_metrics_parse(c->metrics ? c->metrics : usual_metrics(c), f->metric,
                                   &f->n_metric, err));
     for (uint32_t i = 0; i < f->n_metric; i++) most += 2 * f->metric[i]->n_column;
