@@ -1,35 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "subject.h"
+#include "proxies.h"
 
 #include <ctype.h>
 #include <string.h>
 
 // A line a metric, in the order of their columns.
-#define METRICS(X)                                                                                 \
-    X(ntk)                                                                                         \
-    X(ntk_frozen)                                                                                  \
-    X(ntk_trace)                                                                                   \
-    X(ntk_ridge)                                                                                   \
-    X(nasi)                                                                                        \
-    X(regions)                                                                                     \
-    X(cost)                                                                                        \
+// clang-format off
+#define METRICS(X) \
+    X(ntk) \
+    X(ntk_frozen) \
+    X(ntk_trace) \
+    X(ntk_ridge) \
+    X(nasi) \
+    X(regions) \
+    X(cost) \
     X(null)
+// clang-format on
 
 #define DECLARE(name) extern const struct assay_metric assay_metric_##name;
 #define LIST(name)    &assay_metric_##name,
 METRICS(DECLARE)
 const struct assay_metric *const assay_metrics[] = {METRICS(LIST) NULL};
 
+static void add_table(const struct assay_options **table, uint32_t *n,
+                      const struct assay_options *next)
+{
+    uint32_t k = 0;
+    while (k < *n && table[k] != next) k++;
+    if (k == *n) table[(*n)++] = next;
+}
+
 uint32_t assay_metric_options(const struct assay_options *table[ASSAY_METRIC_OPTIONS_MAX])
 {
     uint32_t n = 0;
     for (size_t i = 0; assay_metrics[i]; i++) {
-        for (const struct assay_options *const *t = assay_metrics[i]->options; *t; t++) {
-            uint32_t k = 0;
-            while (k < n && table[k] != *t) k++;
-            if (k == n) table[n++] = *t;
-        }
+        for (const struct assay_options *const *t = assay_metrics[i]->options; *t; t++)
+            add_table(table, &n, *t);
     }
+    add_table(table, &n, &assay_proxies_options);
     return n;
 }
 

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What proxies share: the mini-batch, and the layers they sum over.
+#include "proxies.h"
+
+static const struct assay_opt rows[] = {
+    {"proxies", "batch", "images in the mini-batch of metrics that have no section of their own",
+     ASSAY_OPT_U64, offsetof(struct proxies_options, batch), .min = 2, .max = 65536, .def = "64",
+     .with = "batch"},
+    {"proxies", "labels", "labels that their loss is of; random: uniform over the classes",
+     ASSAY_OPT_ENUM, offsetof(struct proxies_options, labels), .choices = "true|random",
+     .def = "random", .with = "labels"},
+    {"proxies", "init", "initialisation of their network", ASSAY_OPT_ENUM,
+     offsetof(struct proxies_options, init), .choices = ASSAY_INIT_NAMES, .def = "pytorch",
+     .with = "init"},
+    {.name = NULL},
+};
+const struct assay_options assay_proxies_options = {rows, sizeof(struct proxies_options)};
+
+struct assay_pass assay_proxies_pass(const struct proxies_options *o)
+{
+    return (struct assay_pass){
+        .init = (enum assay_init)o->init,
+        .input = {.stream = "proxies", .key = "proxies.batch", .n = o->batch},
+        .pull = ASSAY_PULL_LOSS,
+        .bn = ASSAY_BN_BATCH,
+        .labels = (enum assay_labels)o->labels,
+        .label_key = "proxies.labels"};
+}
+
+uint32_t assay_proxies_passes(const struct assay_use *use, const struct assay_protocol *p,
+                              struct assay_pass pass[ASSAY_METRIC_PASSES])
+{
+    (void)p;
+    pass[0] = assay_proxies_pass(use->option[0]);
+    return 1;
+}
+
+bool assay_is_layer_weight(const struct assay_param *p)
+{
+    return p->role == ASSAY_CONV_WEIGHT || p->role == ASSAY_LINEAR_WEIGHT;
+}
+
+int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason)
+{
+    if (classes == 1) // softmax of one logit is 1
+        return assay_metric_degenerate(reason, "one class: the loss is 0 whatever the network");
+    if (isfinite(value)) return ASSAY_VERDICT_OK;
+    return assay_metric_degenerate(reason, "%s is %g", name, value);
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the proxies of one mini-batch share, private to metric. The loss is the mean cross-entropy
+// of the mini-batch, BN in training mode; W is the weights of all convolutions and linear layers,
+// without biases and BN.
+#ifndef ASSAY_SRC_METRIC_PROXIES_H
+#define ASSAY_SRC_METRIC_PROXIES_H
+
+#include "subject.h"
+
+#include <math.h>
+
+// [proxies]
+struct proxies_options {
+    uint64_t batch;
+    int labels, init; // enum assay_labels, enum assay_init
+};
+extern const struct assay_options assay_proxies_options;
+
+struct assay_pass assay_proxies_pass(const struct proxies_options *o);
+// As a metric's `passes`, of one that has [proxies] as its first options: the one pass above.
+uint32_t assay_proxies_passes(const struct assay_use *use, const struct assay_protocol *p,
+                              struct assay_pass pass[ASSAY_METRIC_PASSES]);
+// Whether a parameter is one of W.
+bool assay_is_layer_weight(const struct assay_param *p);
+// The verdict on a sum over a gradient of the loss.
+int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason);
+
+#endif

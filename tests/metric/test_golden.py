@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every column that a PyTorch re-implementation of the metrics in float64 knows, on the same weights, images and labels.
+
+usage: test_golden.py ASSAY, with $ASSAY_TEST_DATA/golden-metrics/nb201_*.h5; skipped (77) without them.
+"""
+import glob
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+try:
+    import h5py
+    import numpy as np
+except ImportError as missing:
+    print("skipped:", missing)
+    sys.exit(77)
+
+ASSAY = os.path.abspath(sys.argv[1])
+CASES = sorted(glob.glob(os.path.join(os.environ.get("ASSAY_TEST_DATA", ""), "golden-metrics", "nb201_*.h5")))
+if not os.environ.get("ASSAY_TEST_DATA") or not CASES:
+    print("skipped: ASSAY_TEST_DATA names no directory with golden-metrics/nb201_*.h5")
+    sys.exit(77)
+
+# Ours -> theirs, where names differ.
+NAMES = {"kappa": "ntk_kappa", "trace": "ntk_trace_sum_logits", "nasi_trace": "nasi_trace_approx", "layers": "layers_weight",
+         "flops": "macs"}
+# Relative to the value: 1e-5 for float32 gradients unless said here. Counts are exact. ZiCo divides by differences of nearly
+# equal gradients, and GradSign counts the signs of gradients that are nearly 0.
+TOLERANCE = {"naswot": 1e-9, "zico": 2e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3, "params": 0}
+# Of a network whose output does not depend on its cells these are rounding.
+ROUNDING = {"deadend": {"zico", "kappa"}}
+OTHERS = {"flops", "regions"}  # the reference's are without the bias, and of the whole network
+
+
+class Golden(unittest.TestCase):
+    def columns(self):
+        listed = subprocess.run([ASSAY, "list", "metrics"], capture_output=True, text=True, check=True).stdout
+        return re.findall(r"(?m)^  (\w+) ", listed)
+
+    def evaluate(self, case, a):
+        with tempfile.TemporaryDirectory(prefix="assay-golden-") as directory:
+            out = os.path.join(directory, "out.h5")
+            subprocess.run([ASSAY, "eval", "nas-bench-201", a["arch"], "--channels", str(a["C"]), "--cells", str(a["N"]),
+                            "--weights", case + ":/weights", "--batch", case + ":/batch/x", "--labels", case + ":/batch/y",
+                            "--metrics", "all", "--dump", out], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            with h5py.File(out, "r") as f:
+                return dict(f.attrs)
+
+    def test_columns(self):
+        columns, compared = self.columns(), set()
+        for case in CASES:
+            with h5py.File(case, "r") as golden:
+                expect, a = dict(golden["expect"].attrs), dict(golden.attrs)
+            out = self.evaluate(case, a)
+            rounding = {c for word, names in ROUNDING.items() if word in os.path.basename(case) for c in names}
+            for column in columns:
+                theirs = NAMES.get(column, column)
+                if theirs not in expect or column in rounding | OTHERS:
+                    continue
+                with self.subTest(case=os.path.basename(case), column=column):
+                    seen, right = float(out[column]), float(expect[theirs])
+                    self.assertEqual(np.isnan(seen), np.isnan(right), (seen, right))
+                    if not np.isnan(right):
+                        self.assertLessEqual(abs(seen - right), TOLERANCE.get(column, 1e-5) * abs(right), (seen, right))
+                    compared.add(column)
+        print(f"compared in {len(CASES)} cases:", *sorted(compared))
+        self.assertGreaterEqual(compared, {"kappa", "trace", "nasi_trace", "params"})
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
