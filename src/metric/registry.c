@@ -14,6 +14,7 @@
     X(nasi) \
     X(regions) \
     X(cost) \
+    X(grad_norm) \
     X(null)
 // clang-format on
 
