@@ -15,6 +15,7 @@
     X(regions) \
     X(cost) \
     X(grad_norm) \
+    X(snip) \
     X(null)
 // clang-format on
 
