@@ -16,6 +16,7 @@
     X(cost) \
     X(grad_norm) \
     X(snip) \
+    X(fisher) \
     X(null)
 // clang-format on
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fisher pruning's saliency of channels: of the activation a of a layer before its BN, the square
+// of sum a dL/da over positions.
+#include "proxies.h"
+
+static const struct assay_column columns[] = {
+    {"fisher", "1",
+     "zero-cost-nas (arXiv 2101.08134): sum over layers of fan_in x sum over channels of "
+     "mean over images of (sum a dL/da)^2 / 2",
+     1},
+    {"fisher_channel", "1", "Fisher pruning (arXiv 1801.05787): the same without fan_in", 1},
+};
+
+static void tap(const struct assay_graph *g, uint8_t *tapped)
+{
+    for (uint32_t i = 0; i < g->n_param; i++) {
+        if (assay_is_layer_weight(&g->param[i]))
+            tapped[g->param[i].node] |= ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT;
+    }
+}
+
+// The sums of the columns, in float64.
+static size_t state(const struct assay_subject *s, const struct assay_use *use)
+{
+    (void)s;
+    (void)use;
+    return ASSAY_LEN(columns) * sizeof(double);
+}
+
+static void gradient(const struct assay_look *look, const struct assay_block *b, const float *da,
+                     const float *a)
+{
+    const struct assay_param *p = &look->graph->param[look->graph->node[b->node].param];
+    const double n = assay_subject_images(look->subject, look->use, look->pass);
+    double *sum = look->state;
+    if (!look->graph->node[b->node].n_param || !assay_is_layer_weight(p) || !a) return;
+    for (uint32_t c = 0; c < b->c; c++) {
+        for (uint32_t i = 0; i < b->count; i++) {
+            double dot = 0;
+            for (size_t k = (size_t)c * b->pixels; k < (size_t)(c + 1) * b->pixels; k++)
+                dot += (double)a[k * b->stride + i] * da[k * b->stride + i];
+            sum[0] += (double)(p->size / b->c) * dot * dot / (2 * n);
+            sum[1] += dot * dot / (2 * n);
+        }
+    }
+}
+
+static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
+                   double *spectrum, char *reason, struct assay_err *err)
+{
+    (void)spectrum;
+    ASSAY_TRY(assay_subject_run(s, use, 0, err));
+    const double *sum = assay_subject_state(s, use);
+    out[0] = sum[0], out[1] = sum[1];
+    return assay_loss_verdict("fisher", out[0], assay_subject_classes(s), reason);
+}
+
+const struct assay_metric assay_metric_fisher = {
+    .name = "fisher",
+    .help = "Fisher saliency of the channels of all layers",
+    .column = columns,
+    .n_column = ASSAY_LEN(columns),
+    .options = {&assay_proxies_options},
+    .passes = assay_proxies_passes,
+    .tap = tap,
+    .state = state,
+    .gradient = gradient,
+    .measure = measure,
+};
