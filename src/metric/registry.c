@@ -17,6 +17,7 @@
     X(grad_norm) \
     X(snip) \
     X(fisher) \
+    X(naswot) \
     X(null)
 // clang-format on
 
