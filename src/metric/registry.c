@@ -18,6 +18,7 @@
     X(snip) \
     X(fisher) \
     X(naswot) \
+    X(jacov) \
     X(null)
 // clang-format on
 
