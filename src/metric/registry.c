@@ -19,6 +19,7 @@
     X(fisher) \
     X(naswot) \
     X(jacov) \
+    X(zico) \
     X(null)
 // clang-format on
 

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// ZiCo: how much larger the gradient of the loss is than it differs between two mini-batches.
+#include "proxies.h"
+
+static const struct assay_column columns[] = {
+    {"zico", "nat",
+     "ZiCo (arXiv 2301.11300): sum over layers of ln sum of mean |g| / deviation of |g|, "
+     "two batches",
+     1},
+};
+
+// Halves of one input of twice as many images.
+static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
+                       struct assay_pass pass[ASSAY_METRIC_PASSES])
+{
+    (void)p;
+    for (uint32_t i = 0; i < 2; i++) {
+        pass[i] = assay_proxies_pass(use->option[0]);
+        pass[i].input.stream = "proxies twice";
+        pass[i].input.n *= 2;
+        pass[i].part = i, pass[i].parts = 2;
+    }
+    return 2;
+}
+
+// (|a| + |b|) / 2 over the population's deviation of |a|, |b| = | |a| - |b| | / 2, where that is
+// not 0.
+static double layer_sum(uint64_t n, const double *a, const double *b)
+{
+    double sum = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        const double apart = fabs(a[i] - b[i]);
+        if (apart > 0) sum += (fabs(a[i]) + fabs(b[i])) / apart;
+    }
+    return sum;
+}
+
+static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
+                   double *spectrum, char *reason, struct assay_err *err)
+{
+    (void)spectrum;
+    const struct assay_graph *g = assay_subject_graph(s, use, 0);
+    const double *a, *b;
+    ASSAY_TRY(assay_subject_gradient(s, use, 0, &a, err));
+    ASSAY_TRY(assay_subject_gradient(s, use, 1, &b, err));
+    out[0] = 0;
+    for (uint32_t i = 0; i < g->n_param; i++) {
+        const struct assay_param *p = &g->param[i];
+        if (!assay_is_layer_weight(p)) continue;
+        const double sum = layer_sum(p->size, a + p->offset, b + p->offset);
+        if (sum != 0) out[0] += log(sum);
+    }
+    return assay_loss_verdict("zico", out[0], assay_subject_classes(s), reason);
+}
+
+const struct assay_metric assay_metric_zico = {
+    .name = "zico",
+    .help = "inverse relative deviation of the loss's gradient between two mini-batches",
+    .column = columns,
+    .n_column = ASSAY_LEN(columns),
+    .options = {&assay_proxies_options},
+    .passes = passes,
+    .measure = measure,
+};
