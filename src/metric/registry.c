@@ -20,6 +20,7 @@
     X(naswot) \
     X(jacov) \
     X(zico) \
+    X(gradsign) \
     X(null)
 // clang-format on
 
