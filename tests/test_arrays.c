@@ -41,7 +41,7 @@ static int open_images(void **state, const char *set, struct assay_data **data,
                        struct assay_err *err)
 {
     struct assay_data_spec spec = {
-        .source = ASSAY_SOURCE_HDF5, .split = "train", .image = SIDE, .classes = 10};
+        .source = "hdf5", .split = "train", .image = SIDE, .classes = 10};
     snprintf(spec.path, sizeof spec.path, "%s:%s", scratch_path(state, "x.h5"), set);
     *data = NULL;
     return assay_data_open(data, &spec, err);
@@ -144,7 +144,7 @@ static void wrong_files_are_named(void **state)
     struct assay_data *data;
     struct assay_err err = {0};
     const struct assay_data_spec spec = {
-        .source = ASSAY_SOURCE_HDF5, .path = "x.h5", .split = "train", .image = 8, .classes = 10};
+        .source = "hdf5", .path = "x.h5", .split = "train", .image = 8, .classes = 10};
     assert_int_equal(assay_data_open(&data, &spec, &err), ASSAY_ERR_CONFIG);
     ASSERT_CONTAINS(err.text, "'x.h5': expected file.h5:/path");
 }

@@ -13,10 +13,10 @@
 
 enum { SIDE = 8, PIXELS = 3 * SIDE * SIDE, IMAGES = 12 };
 
-static struct assay_data_spec spec_of(int source, const char *file)
+static struct assay_data_spec spec_of(const char *source, const char *file)
 {
-    struct assay_data_spec spec = {
-        .source = source, .split = "train", .image = SIDE, .classes = 10};
+    struct assay_data_spec spec = {.split = "train", .image = SIDE, .classes = 10};
+    snprintf(spec.source, sizeof spec.source, "%s", source);
     snprintf(spec.path, sizeof spec.path, "%s:/x", file);
     return spec;
 }
@@ -70,7 +70,7 @@ static void others_see_the_same_images(void **state)
     struct assay_err err = {0};
     struct assay_data *data = NULL, *other = NULL;
     write_images(state);
-    const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_HDF5, scratch_path(state, "x.h5"));
+    const struct assay_data_spec spec = spec_of("hdf5", scratch_path(state, "x.h5"));
     assert_int_equal(assay_data_open_in(&data, &spec, &memory, &err), ASSAY_OK);
     assert_int_equal(room.times, 1);
     assert_int_equal(room.asked, assay_data_bytes(data));
@@ -103,11 +103,11 @@ static void no_room_is_an_error(void **state)
     struct assay_err err = {0};
     struct assay_data *data = NULL;
     write_images(state);
-    const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_HDF5, scratch_path(state, "x.h5"));
+    const struct assay_data_spec spec = spec_of("hdf5", scratch_path(state, "x.h5"));
     assert_int_equal(assay_data_open_in(&data, &spec, &memory, &err), ASSAY_ERR_MEMORY);
     assert_null(data);
     ASSERT_CONTAINS(err.text, "the room is taken");
-    const struct assay_data_spec noise = spec_of(ASSAY_SOURCE_GAUSSIAN, "x.h5");
+    const struct assay_data_spec noise = spec_of("gaussian", "x.h5");
     assert_int_equal(assay_data_open_in(&data, &noise, &memory, &err), ASSAY_OK);
     assert_int_equal(room.times, 1); // generated images need none
     assert_int_equal(assay_data_bytes(data), 0);

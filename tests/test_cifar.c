@@ -20,7 +20,7 @@ static void put_images(void **state, const char *name, unsigned n)
 
 static struct assay_data_spec spec_of(void **state, const char *split)
 {
-    struct assay_data_spec spec = {.source = ASSAY_SOURCE_CIFAR10, .image = 32, .classes = 10};
+    struct assay_data_spec spec = {.source = "cifar10", .image = 32, .classes = 10};
     snprintf(spec.path, sizeof spec.path, "%s", (const char *)*state);
     snprintf(spec.split, sizeof spec.split, "%s", split);
     return spec;

@@ -52,10 +52,6 @@ static void enums_agree_with_their_choices(UNUSED void **state)
         const char *section, *name, *value;
         int index;
     } choice[] = {
-        {"data", "source", "gaussian", ASSAY_SOURCE_GAUSSIAN},
-        {"data", "source", "cifar10", ASSAY_SOURCE_CIFAR10},
-        {"data", "source", "cifar100", ASSAY_SOURCE_CIFAR100},
-        {"data", "source", "hdf5", ASSAY_SOURCE_HDF5},
         {"ntk", "init", "pytorch", ASSAY_INIT_PYTORCH},
         {"ntk", "init", "kaiming-fan-out", ASSAY_INIT_KAIMING_FAN_OUT},
         {"ntk", "init", "kaiming-fan-in", ASSAY_INIT_KAIMING_FAN_IN},

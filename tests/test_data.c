@@ -12,10 +12,10 @@
 
 enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, IMAGES = 12 };
 
-static struct assay_data_spec spec_of(int source, const char *path)
+static struct assay_data_spec spec_of(const char *source, const char *path)
 {
-    struct assay_data_spec spec = {
-        .source = source, .split = "train", .image = SIDE, .classes = 10};
+    struct assay_data_spec spec = {.split = "train", .image = SIDE, .classes = 10};
+    snprintf(spec.source, sizeof spec.source, "%s", source);
     snprintf(spec.path, sizeof spec.path, "%s", path);
     return spec;
 }
@@ -90,7 +90,7 @@ static void batch_holds_every_image_once(void **state)
     uint32_t label[IMAGES];
     int seen[IMAGES] = {0};
     write_cifar10(state);
-    const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
+    const struct assay_data_spec spec = spec_of("cifar10", *state);
     struct assay_data *data = open_ok(&spec);
     assert_int_equal(assay_data_count(data), IMAGES);
     assert_int_equal(assay_data_batch(data, 1, 0, "ntk", IMAGES, x[0], label, NULL), ASSAY_OK);
@@ -110,7 +110,7 @@ static void a_batch_has_no_image_twice(void **state)
     static double x[(IMAGES + 1) * PIXELS];
     struct assay_err err = {0};
     write_cifar10(state);
-    const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
+    const struct assay_data_spec spec = spec_of("cifar10", *state);
     struct assay_data *data = open_ok(&spec);
     assert_int_equal(assay_data_batch(data, 1, 0, "ntk", IMAGES + 1, x, NULL, &err),
                      ASSAY_ERR_INPUT);
@@ -127,7 +127,7 @@ static void patches_are_of_all_images_evenly(void **state)
     int seen[IMAGES] = {0};
     for (int i = 0; i < IMAGES; i++) memset(bytes[i] + 1, i, PIXELS);
     scratch_write(scratch_path(state, "data_batch_1.bin"), bytes, sizeof bytes);
-    const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
+    const struct assay_data_spec spec = spec_of("cifar10", *state);
     struct assay_data *data = open_ok(&spec);
     assert_int_equal(assay_data_crops(data), IMAGES * 3 * 30 * 30);
     assert_int_equal(assay_data_patches(data, 1, 0, "regions", N, x[0], NULL), ASSAY_OK);
@@ -146,7 +146,7 @@ static void augmentation_shifts_and_flips(void **state)
     double *x = malloc(sizeof(double) * N * PIXELS);
     int shift[2][9] = {{0}}, flips = 0;
     write_cifar10(state);
-    struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
+    struct assay_data_spec spec = spec_of("cifar10", *state);
     spec.augment = true;
     struct assay_data *data = open_ok(&spec);
     for (int k = 0; k < N; k += EACH)
@@ -177,7 +177,7 @@ static void padding_is_black_before_normalisation(void **state)
     static const double mean[3] = {125.3, 123.0, 113.9}, std[3] = {63.0, 62.1, 66.7};
     static double plain[IMAGES * PIXELS], x[IMAGES * PIXELS];
     write_cifar10(state);
-    struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
+    struct assay_data_spec spec = spec_of("cifar10", *state);
     spec.augment = true;
     struct assay_data *a = open_ok(&spec);
     spec.normalise = true;
@@ -201,8 +201,8 @@ static void batches_are_keyed_and_independent_of_order(void **state)
     static double a[8 * PIXELS], b[8 * PIXELS], other[8 * PIXELS];
     uint32_t la[8], lb[8];
     write_cifar10(state);
-    for (int source = ASSAY_SOURCE_GAUSSIAN; source <= ASSAY_SOURCE_CIFAR10; source++) {
-        struct assay_data_spec spec = spec_of(source, *state);
+    for (int cifar = 0; cifar < 2; cifar++) {
+        struct assay_data_spec spec = spec_of(cifar ? "cifar10" : "gaussian", *state);
         spec.augment = spec.normalise = true;
         struct assay_data *data = open_ok(&spec);
         assay_data_batch(data, 7, 2, "ntk", 8, a, la, NULL);
@@ -229,7 +229,7 @@ static void patches_are_crops_of_one_channel(void **state)
     static double x[N][9];
     int channel[3] = {0}, edge = 0;
     write_cifar10(state);
-    struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
+    struct assay_data_spec spec = spec_of("cifar10", *state);
     spec.augment = true; // patches never are
     struct assay_data *data = open_ok(&spec);
     assert_int_equal(assay_data_patches(data, 1, 0, "regions", N, x[0], NULL), ASSAY_OK);
@@ -257,7 +257,7 @@ static void noise_has_the_moments_of_a_normal(UNUSED void **state)
     enum { N = 100, SIZE = N * 3 * 24 * 24 };
     double *x = malloc(sizeof(double) * SIZE);
     uint32_t label[N], seen = 0;
-    struct assay_data_spec spec = spec_of(ASSAY_SOURCE_GAUSSIAN, "");
+    struct assay_data_spec spec = spec_of("gaussian", "");
     spec.image = 24;
     spec.augment = spec.normalise = true; // of no effect
     struct assay_data *data = open_ok(&spec);
@@ -287,7 +287,7 @@ static void noise_has_the_moments_of_a_normal(UNUSED void **state)
 static void digest_tells_changed_data(void **state)
 {
     write_cifar10(state);
-    const struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
+    const struct assay_data_spec spec = spec_of("cifar10", *state);
     struct assay_hash digest[3];
     for (int i = 0; i < 3; i++) {
         if (i == 2) { // one pixel, in the last file
@@ -313,7 +313,7 @@ static void cifar100_takes_the_fine_label(void **state)
     uint32_t label[15];
     const size_t n = make_records(bytes, 0, 15, 2);
     scratch_write(scratch_path(state, "test.bin"), bytes, n);
-    struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR100, *state);
+    struct assay_data_spec spec = spec_of("cifar100", *state);
     open_fails(&spec, ASSAY_ERR_INPUT, "no train.bin");
     strcpy(spec.split, "test");
     struct assay_data *data = open_ok(&spec);
@@ -342,15 +342,18 @@ static void cifar100_takes_the_fine_label(void **state)
 static void wrong_settings_are_named(void **state)
 {
     write_cifar10(state);
-    struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, *state);
+    struct assay_data_spec spec = spec_of("cifar10", *state);
     spec.image = 16;
     open_fails(&spec, ASSAY_ERR_CONFIG, "network.image = 16: CIFAR-10's images are 32 x 32");
-    spec = spec_of(ASSAY_SOURCE_CIFAR10, "/nonexistent/cifar");
+    spec = spec_of("cifar10", "/nonexistent/cifar");
     open_fails(&spec, ASSAY_ERR_INPUT, "'/nonexistent/cifar': no such directory");
-    spec = spec_of(ASSAY_SOURCE_CIFAR10, "");
+    spec = spec_of("cifar10", "");
     open_fails(&spec, ASSAY_ERR_CONFIG, "data.path is empty");
     strcpy(spec.split, "valid");
     open_fails(&spec, ASSAY_ERR_CONFIG, "'valid': expected train or test");
+    spec = spec_of("cifar", *state);
+    open_fails(&spec, ASSAY_ERR_CONFIG,
+               "unknown source 'cifar', expected one of: gaussian, cifar10, cifar100, hdf5");
 }
 
 // ---- the real thing ----------------------------------------------------------------------------
@@ -363,7 +366,7 @@ static void real_cifar10(UNUSED void **state)
         print_message("ASSAY_TEST_DATA is not set: no real images to read\n");
         skip();
     }
-    struct assay_data_spec spec = spec_of(ASSAY_SOURCE_CIFAR10, "");
+    struct assay_data_spec spec = spec_of("cifar10", "");
     snprintf(spec.path, sizeof spec.path, "%s/data/cifar-10-batches-bin", reference_data());
     struct assay_data *data = open_ok(&spec);
     assert_true(assay_data_count(data) >= 4000);

@@ -42,7 +42,7 @@ static void put(void **state, const char *name, hid_t type, hid_t memory, const 
 static int open_images(void **state, bool normalise, struct assay_data **data,
                        struct assay_err *err)
 {
-    struct assay_data_spec spec = {.source = ASSAY_SOURCE_HDF5,
+    struct assay_data_spec spec = {.source = "hdf5",
                                    .split = "train",
                                    .image = SIDE,
                                    .classes = CLASSES,

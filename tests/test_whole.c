@@ -93,7 +93,7 @@ static int read_images(const char *where, struct assay_err *err)
 {
     struct assay_data *data = NULL;
     struct assay_data_spec spec = {
-        .source = ASSAY_SOURCE_HDF5, .split = "train", .image = SIDE, .classes = 10};
+        .source = "hdf5", .split = "train", .image = SIDE, .classes = 10};
     snprintf(spec.path, sizeof spec.path, "%s", where);
     const int status = assay_data_open(&data, &spec, err);
     assert_true((data != NULL) == (status >= 0));

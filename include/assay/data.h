@@ -5,30 +5,47 @@
 
 #include "assay/base.h"
 
-enum assay_source {
-    ASSAY_SOURCE_GAUSSIAN,
-    ASSAY_SOURCE_CIFAR10,
-    ASSAY_SOURCE_CIFAR100,
-    ASSAY_SOURCE_HDF5
-};
-
 struct assay_data_spec {
-    int source;                // enum assay_source
-    char path[ASSAY_TEXT_MAX]; // CIFAR: directory of the official binary files, all or the first
-                               // of them; HDF5: "file.h5:/dataset" (n,3,image,image), floating
-                               // point of at most 64 bits as it is, or u8 for x / 255, with an
-                               // optional data set "labels" (n) of integers from 0 beside it
+    char source[32];           // name of a struct assay_data_source
+    char path[ASSAY_TEXT_MAX]; // of its files
     char split[16];            // "train" or "test"
     bool augment;              // random crop (zero padding image / 8: 4 at 32) and horizontal flip
-    bool normalise;            // per channel, (x - mean) / std; CIFAR-10's, or CIFAR-100's own,
-                               // of values from 0 to 1: others are warned of, above 16 an error
-    uint32_t image;            // height = width delivered
-    uint32_t classes;          // of generated labels
+    bool normalise;   // per channel, (x - mean) / std, the source's, of values from 0 to 1:
+                      // others are warned of, above 16 an error
+    uint32_t image;   // height = width delivered
+    uint32_t classes; // of generated labels
 };
 extern const struct assay_options assay_data_options; // [data]; image and classes are no keys
 
 struct assay_data; // read-only after open, owned by the caller
 
+// ---- sources ------------------------------------------------------------------------------------
+// Where images come from: a descriptor, which brings all that is known of them.
+#define ASSAY_DATA_CHANNELS 3 // of an image
+struct assay_data_source {
+    const char *name, *help; // help: what they are, and what data.path says
+    bool generated;          // noise, which needs no path and is neither augmented nor normalised
+    uint32_t classes;        // a network has at least so many outputs
+    double mean[ASSAY_DATA_CHANNELS], std[ASSAY_DATA_CHANNELS]; // of channels, of values 0 to 255
+
+    // Of those that are not generated. The data set's own name, and how many images its split has;
+    // NULL: any data set may be meant.
+    const char *title;
+    uint64_t (*whole)(const struct assay_data_spec *spec);
+    const char *path;   // what data.path must be
+    const char *absent; // what is said when that is not there: "no such file; expected ..."
+    // The file or directory in the path; false: there is none in it. NULL: it is the path.
+    bool (*place)(const struct assay_data_spec *spec, char file[ASSAY_TEXT_MAX]);
+    // Refuses what can be refused before any file is there; NULL: nothing.
+    int (*check)(const struct assay_data_spec *spec, struct assay_err *err);
+    // Fills a zeroed data, whose spec is set; the room it made before an error stays in it.
+    int (*load)(struct assay_data *data, struct assay_err *err);
+};
+extern const struct assay_data_source *const assay_data_sources[]; // ends with NULL
+// The source of that name; NULL, with an error that lists the known ones, for others.
+const struct assay_data_source *assay_data_source(const char *name, struct assay_err *err);
+
+// ---- images -------------------------------------------------------------------------------------
 // Reads and checks the whole source. Every defect (missing or truncated file, label out of range,
 // wrong shape or type, values that are not stored) is an error naming the file, what was seen and
 // what was expected.
@@ -45,7 +62,7 @@ int assay_data_open_in(struct assay_data **out, const struct assay_data_spec *sp
                        const struct assay_data_memory *memory, struct assay_err *err);
 // The spec names files that are not there: an error of assay_data_open. Where only sizes and times
 // matter there is a stand-in: generated images and labels, which count as having the bytes of the
-// whole of CIFAR (of unknown files: none), with a warning that says so.
+// whole split (of files of unknown size: none), with a warning that says so.
 bool assay_data_absent(const struct assay_data_spec *spec);
 int assay_data_stand_in(struct assay_data **out, const struct assay_data_spec *spec,
                         struct assay_err *err);

@@ -64,6 +64,16 @@ static int list_methods(struct assay_err *err)
     return ASSAY_OK;
 }
 
+static int list_sources(struct assay_err *err)
+{
+    (void)err;
+    for (size_t i = 0; assay_data_sources[i]; i++) {
+        printf("%-9s ", assay_data_sources[i]->name);
+        cli_fold(stdout, assay_data_sources[i]->help, 10, "          ");
+    }
+    return ASSAY_OK;
+}
+
 static int list_kernels(struct assay_err *err)
 {
     const struct assay_kern *best = NULL;
@@ -119,19 +129,20 @@ static int run(const struct cli_args *args, struct assay_err *err)
         int (*list)(struct assay_err *err);
     } topic[] = {{"spaces", list_spaces},       {"metrics", list_metrics},
                  {"protocols", list_protocols}, {"methods", list_methods},
-                 {"kernels", list_kernels},     {"options", list_options}};
+                 {"kernels", list_kernels},     {"sources", list_sources},
+                 {"options", list_options}};
     for (unsigned i = 0; i < ASSAY_LEN(topic); i++) {
         if (strcmp(args->position[0], topic[i].name) == 0) return topic[i].list(err);
     }
     return assay_err_set(
         err, ASSAY_ERR_USAGE,
-        "list '%.100s': expected spaces, metrics, protocols, methods, kernels or options",
+        "list '%.100s': expected spaces, metrics, protocols, methods, kernels, sources or options",
         args->position[0]);
 }
 
 const struct cli_verb cli_verb_list = {
     .name = "list",
-    .synopsis = "spaces|metrics|protocols|methods|kernels|options",
+    .synopsis = "spaces|metrics|protocols|methods|kernels|sources|options",
     .help = "list what there is to choose from",
     .examples =
         "assay list metrics\n"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // CIFAR-10 and CIFAR-100 in the official binary layout: label bytes, then 3072 bytes of R, G and B
 // planes (32 x 32) per image.
-#include "source.h"
+#include "cifar.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,35 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SIDE = 32, PIXELS = CHANNELS * SIDE * SIDE };
-
-struct layout {
-    const char *name, *directory;
-    const char *const train[6], *const test[2]; // NULL-terminated
-    uint64_t images[2];                         // in each file of train, and of test
-    size_t label_bytes;                         // the last of them is the class
-    unsigned limit[2];                          // every label byte is below its own
-};
-
-static const struct layout cifar10 = {
-    .name = "CIFAR-10",
-    .directory = "cifar-10-batches-bin",
-    .train = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
-              "data_batch_5.bin"},
-    .test = {"test_batch.bin"},
-    .images = {10000, 10000},
-    .label_bytes = 1,
-    .limit = {10},
-};
-static const struct layout cifar100 = {
-    .name = "CIFAR-100",
-    .directory = "cifar-100-binary",
-    .train = {"train.bin"},
-    .test = {"test.bin"},
-    .images = {50000, 10000},
-    .label_bytes = 2,
-    .limit = {20, 100}, // coarse, fine
-};
+enum { PIXELS = CHANNELS * CIFAR_SIDE * CIFAR_SIDE };
 
 // One of them, open.
 struct batch_file {
@@ -46,7 +18,7 @@ struct batch_file {
     uint64_t n; // records
 };
 
-static int check_size(const char *file, uint64_t bytes, const struct layout *layout,
+static int check_size(const char *file, uint64_t bytes, const struct cifar_layout *layout,
                       struct assay_err *err)
 {
     const uint64_t record = layout->label_bytes + PIXELS;
@@ -58,7 +30,7 @@ static int check_size(const char *file, uint64_t bytes, const struct layout *lay
 }
 
 static int take_record(struct assay_data *data, const unsigned char *record, uint64_t at,
-                       const struct layout *layout, const char *file, struct assay_err *err)
+                       const struct cifar_layout *layout, const char *file, struct assay_err *err)
 {
     for (size_t i = 0; i < layout->label_bytes; i++) {
         if (record[i] >= layout->limit[i])
@@ -75,7 +47,7 @@ static int take_record(struct assay_data *data, const unsigned char *record, uin
     return ASSAY_OK;
 }
 
-static int open_stream(struct batch_file *file, int fd, const struct layout *layout,
+static int open_stream(struct batch_file *file, int fd, const struct cifar_layout *layout,
                        struct assay_err *err)
 {
     struct stat st;
@@ -88,8 +60,8 @@ static int open_stream(struct batch_file *file, int fd, const struct layout *lay
     return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", file->name, strerror(errno));
 }
 
-static int open_file(const struct assay_data *data, const struct layout *layout, const char *name,
-                     struct batch_file *file, struct assay_err *err)
+static int open_file(const struct assay_data *data, const struct cifar_layout *layout,
+                     const char *name, struct batch_file *file, struct assay_err *err)
 {
     int fd;
     snprintf(file->name, sizeof file->name, "%s/%s", data->spec.path, name);
@@ -100,7 +72,7 @@ static int open_file(const struct assay_data *data, const struct layout *layout,
 }
 
 static int read_records(struct assay_data *data, const struct batch_file *file,
-                        const struct layout *layout, struct assay_err *err)
+                        const struct cifar_layout *layout, struct assay_err *err)
 {
     const size_t record = layout->label_bytes + PIXELS;
     unsigned char bytes[2 + PIXELS];
@@ -117,7 +89,7 @@ static int read_records(struct assay_data *data, const struct batch_file *file,
     return ASSAY_OK;
 }
 
-static int read_file(struct assay_data *data, const struct layout *layout, const char *name,
+static int read_file(struct assay_data *data, const struct cifar_layout *layout, const char *name,
                      struct assay_err *err)
 {
     struct batch_file file;
@@ -133,14 +105,17 @@ static bool is_test(const struct assay_data_spec *spec)
     return strcmp(spec->split, "test") == 0;
 }
 
-static const struct layout *layout_of(const struct assay_data_spec *spec)
+static const char *const *names_of(const struct assay_data_spec *spec,
+                                   const struct cifar_layout *layout)
 {
-    return spec->source == ASSAY_SOURCE_CIFAR10 ? &cifar10 : &cifar100;
+    return is_test(spec) ? layout->test : layout->train;
 }
 
-static const char *const *names_of(const struct assay_data_spec *spec)
+uint64_t cifar_whole(const struct assay_data_spec *spec, const struct cifar_layout *layout)
 {
-    return is_test(spec) ? layout_of(spec)->test : layout_of(spec)->train;
+    size_t n = 0;
+    while (names_of(spec, layout)[n]) n++;
+    return n * layout->images[is_test(spec)];
 }
 
 // A link to a file that is gone is not the same as no file.
@@ -159,9 +134,10 @@ static int find_file(const struct assay_data *data, const char *name, bool *ther
 }
 
 // Counts the files: the first of them may be there alone, but none may be missing in between.
-static int find_files(const struct assay_data *data, size_t *n, struct assay_err *err)
+static int find_files(const struct assay_data *data, const struct cifar_layout *layout, size_t *n,
+                      struct assay_err *err)
 {
-    const char *const *name = names_of(&data->spec);
+    const char *const *name = names_of(&data->spec, layout);
     *n = 0;
     for (size_t i = 0; name[i]; i++) {
         bool there;
@@ -170,19 +146,19 @@ static int find_files(const struct assay_data *data, size_t *n, struct assay_err
             return assay_err_set(err, ASSAY_ERR_INPUT,
                                  "%s: %s is missing, though %s is there; expected all files of %s, "
                                  "or the first of them",
-                                 data->spec.path, name[*n], name[i], layout_of(&data->spec)->name);
+                                 data->spec.path, name[*n], name[i], layout->name);
         if (there) *n = i + 1;
     }
     if (*n > 0) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_INPUT, "%s: no %s in it; expected %s's %s (binary version)",
-                         data->spec.path, name[0], layout_of(&data->spec)->name,
-                         layout_of(&data->spec)->directory);
+                         data->spec.path, name[0], layout->name, layout->directory);
 }
 
 // Adds a file to the list of those that are not whole.
-static void warn_short(struct assay_data *data, const char *name, uint64_t n)
+static void warn_short(struct assay_data *data, const struct cifar_layout *layout, const char *name,
+                       uint64_t n)
 {
-    const uint64_t whole = layout_of(&data->spec)->images[is_test(&data->spec)];
+    const uint64_t whole = layout->images[is_test(&data->spec)];
     char *text = data->warning;
     const size_t at = strlen(text), cap = sizeof data->warning - at;
     const char *comma = at ? ", " : "";
@@ -195,20 +171,21 @@ static void warn_short(struct assay_data *data, const char *name, uint64_t n)
 
 // All files together, so that there is room for them before the first is read. What is missing
 // counts only if the files that are there do not hold all images.
-static int count_records(struct assay_data *data, size_t n_file, uint64_t *n, struct assay_err *err)
+static int count_records(struct assay_data *data, const struct cifar_layout *layout, size_t n_file,
+                         uint64_t *n, struct assay_err *err)
 {
-    const char *const *name = names_of(&data->spec);
+    const char *const *name = names_of(&data->spec, layout);
     *n = 0;
     for (size_t i = 0; name[i]; i++) {
         struct batch_file file = {.n = 0};
         if (i < n_file) {
-            ASSAY_TRY(open_file(data, layout_of(&data->spec), name[i], &file, err));
+            ASSAY_TRY(open_file(data, layout, name[i], &file, err));
             fclose(file.stream);
         }
-        warn_short(data, name[i], file.n);
+        warn_short(data, layout, name[i], file.n);
         *n += file.n;
     }
-    if (*n >= assay_data_cifar_whole(&data->spec)) data->warning[0] = '\0';
+    if (*n >= cifar_whole(&data->spec, layout)) data->warning[0] = '\0';
     return ASSAY_OK;
 }
 
@@ -222,52 +199,38 @@ static void finish_warning(struct assay_data *data)
     snprintf(data->warning, sizeof data->warning, "%s: %.400s", images, list);
 }
 
-uint64_t assay_data_cifar_whole(const struct assay_data_spec *spec)
-{
-    size_t n = 0;
-    while (names_of(spec)[n]) n++;
-    return n * layout_of(spec)->images[is_test(spec)];
-}
-
-const char *assay_data_cifar_name(const struct assay_data_spec *spec)
-{
-    return layout_of(spec)->name;
-}
-
 // ---- all of it ----------------------------------------------------------------------------------
-int assay_data_check_cifar(const struct assay_data_spec *spec, struct assay_err *err)
+int cifar_check(const struct assay_data_spec *spec, const struct cifar_layout *layout,
+                struct assay_err *err)
 {
-    if (spec->image == SIDE) return ASSAY_OK;
+    if (spec->image == CIFAR_SIDE) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_CONFIG, "network.image = %u: %s's images are %d x %d",
-                         spec->image, layout_of(spec)->name, SIDE, SIDE);
+                         spec->image, layout->name, CIFAR_SIDE, CIFAR_SIDE);
 }
 
-static int check_directory(const struct assay_data_spec *spec, const struct layout *layout,
+static int check_directory(const struct assay_data_spec *spec, const struct cifar_layout *layout,
                            struct assay_err *err)
 {
     struct stat st;
-    ASSAY_TRY(assay_data_check_cifar(spec, err));
-    if (assay_data_absent(spec)) return assay_data_refuse_absent(spec, err);
     if (stat(spec->path, &st) == 0 && S_ISDIR(st.st_mode)) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "data.path = '%s': no directory; expected %s's %s (the binary version)",
                          spec->path, layout->name, layout->directory);
 }
 
-int assay_data_load_cifar(struct assay_data *data, struct assay_err *err)
+int cifar_load(struct assay_data *data, const struct cifar_layout *layout, struct assay_err *err)
 {
-    const struct layout *layout = layout_of(&data->spec);
     size_t n_file;
     uint64_t n;
     ASSAY_TRY(check_directory(&data->spec, layout, err));
     data->element = ELEMENT_U8;
     data->classes = layout->limit[layout->label_bytes - 1];
-    ASSAY_TRY(find_files(data, &n_file, err));
-    ASSAY_TRY(count_records(data, n_file, &n, err));
+    ASSAY_TRY(find_files(data, layout, &n_file, err));
+    ASSAY_TRY(count_records(data, layout, n_file, &n, err));
     ASSAY_TRY(assay_data_reserve(data, n, err));
     data->label = data->label_room;
     for (size_t i = 0; i < n_file; i++)
-        ASSAY_TRY(read_file(data, layout, names_of(&data->spec)[i], err));
+        ASSAY_TRY(read_file(data, layout, names_of(&data->spec, layout)[i], err));
     finish_warning(data);
     return ASSAY_OK;
 }

@@ -5,9 +5,9 @@
 
 // clang-format off
 static const struct assay_opt rows[] = {
-    {"data", "source", "where input images come from; gaussian: generated N(0,1), needs nothing",
-     ASSAY_KEY_CHOICE("gaussian|cifar10|cifar100|hdf5"), FIELD(source), .def = "gaussian"},
-    {"data", "path", "cifar10, cifar100: directory of the official binary files; hdf5: file.h5:/dataset",
+    {"data", "source", "where input images come from (`assay list sources`); gaussian: generated, needs nothing",
+     ASSAY_KEY_TEXT, FIELD(source), .def = "gaussian", .max = sizeof(((struct assay_data_spec *)NULL)->source)},
+    {"data", "path", "where the files of that source are: a directory, or file.h5:/dataset",
      ASSAY_KEY_TEXT, FIELD(path), .def = "", .role = ASSAY_OPT_LOCAL},
     {"data", "split", "which part of the CIFAR files",
      ASSAY_KEY_TEXT, FIELD(split), .def = "train", .choices = "train|test",

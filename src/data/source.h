@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an open source holds, and the two kinds of files it can come from.
+// What an open source holds.
 #ifndef ASSAY_DATA_SOURCE_H
 #define ASSAY_DATA_SOURCE_H
 
 #include "assay/data.h"
 
-enum { CHANNELS = 3, PATCH = 3 }; // PATCH: height and width of a patch
+enum { CHANNELS = ASSAY_DATA_CHANNELS, PATCH = 3 }; // PATCH: height and width of a patch
 
 enum element { ELEMENT_U8, ELEMENT_F32, ELEMENT_F64 };
 
 struct assay_data {
     struct assay_data_spec spec;
+    const struct assay_data_source *source;
     uint64_t count;
     uint32_t classes; // every label is below it
     enum element element;
@@ -32,21 +33,34 @@ struct assay_data {
 // Once, before the first is read.
 int assay_data_reserve(struct assay_data *data, uint64_t count, struct assay_err *err);
 
-// Both fill a zeroed data (spec set) from spec.path; the room they made before an error stays in
-// it.
-int assay_data_load_cifar(struct assay_data *data, struct assay_err *err);
-int assay_data_load_hdf5(struct assay_data *data, struct assay_err *err);
-// An error if a network of this size cannot take CIFAR's images.
-int assay_data_check_cifar(const struct assay_data_spec *spec, struct assay_err *err);
+// The images are complete: writes what assay_data_attach reads.
+void assay_data_finish(struct assay_data *data);
+// Finds the images of a block that was finished.
+void assay_data_find(struct assay_data *data, const void *block);
 // The error of assay_data_absent, and what stands in for such files.
 int assay_data_refuse_absent(const struct assay_data_spec *spec, struct assay_err *err);
 void assay_data_stand_for(struct assay_data *data);
 // Adds a sentence to its warning.
 void assay_data_warn(struct assay_data *data, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-// What the source is called, and how many images the whole of its split has.
-const char *assay_data_cifar_name(const struct assay_data_spec *spec);
-uint64_t assay_data_cifar_whole(const struct assay_data_spec *spec);
+
+// Channel means and deviations as in the TE-NAS release.
+#define CIFAR10_MEAN                                                                               \
+    {                                                                                              \
+        125.3, 123.0, 113.9                                                                        \
+    }
+#define CIFAR10_STD                                                                                \
+    {                                                                                              \
+        63.0, 62.1, 66.7                                                                           \
+    }
+#define CIFAR100_MEAN                                                                              \
+    {                                                                                              \
+        129.3, 124.1, 112.4                                                                        \
+    }
+#define CIFAR100_STD                                                                               \
+    {                                                                                              \
+        68.2, 65.4, 70.4                                                                           \
+    }
 
 static inline size_t element_size(enum element element)
 {

@@ -64,19 +64,15 @@ static bool wants_true_labels(const struct assay_config *config)
 // their number was forgotten.
 static int check_data(const struct assay_config *config, struct assay_err *err)
 {
-    static const struct {
-        const char *name;
-        uint64_t classes;
-    } need[] = {{"gaussian", 1}, {"cifar10", 10}, {"cifar100", 100}, {"hdf5", 1}};
-    const int source = assay_config_data(config)->source;
+    const struct assay_data_source *source =
+        assay_data_source(assay_config_data(config)->source, err);
     const uint64_t classes = assay_config_protocol(config)->classes;
+    if (!source) return assay_err_prefix(err, "data.source");
     if (classes == 1 && !wants_true_labels(config)) return ASSAY_OK;
-    if (classes < need[source].classes)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "network.classes = %" PRIu64 ": data.source = %s has %" PRIu64
-                             " classes",
-                             classes, need[source].name, need[source].classes);
-    return ASSAY_OK;
+    if (classes >= source->classes) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "network.classes = %" PRIu64 ": data.source = %s has %u classes", classes,
+                         source->name, source->classes);
 }
 
 // LAPACK and ScaLAPACK count in 32 bits.

@@ -9,9 +9,8 @@
 // " data=cifar10 train augmented normalised": what the images are.
 static void describe_data(const struct assay_data_spec *spec, char *text, size_t cap)
 {
-    static const char *const source[] = {"gaussian", "cifar10", "cifar100", "hdf5"};
-    const bool generated = spec->source == ASSAY_SOURCE_GAUSSIAN;
-    snprintf(text, cap, " data=%s%s%s%s%s", source[spec->source], generated ? "" : " ",
+    const bool generated = assay_data_source(spec->source, NULL)->generated;
+    snprintf(text, cap, " data=%s%s%s%s%s", spec->source, generated ? "" : " ",
              generated ? "" : spec->split, spec->augment && !generated ? " augmented" : "",
              spec->normalise && !generated ? " normalised" : "");
 }

@@ -118,7 +118,8 @@ static int see_images(struct assay_images *images, struct assay_err *err)
 static int open_on_host(struct assay_images *images, struct assay_comm *comm, struct assay_err *err)
 {
     const bool alone =
-        images->sharing == 1 || assay_config_data(images->config)->source == ASSAY_SOURCE_GAUSSIAN;
+        images->sharing == 1 ||
+        assay_data_source(assay_config_data(images->config)->source, NULL)->generated;
     int status;
 
     if (alone)

@@ -22,7 +22,7 @@ CANDIDATES = {"--first x": "--first", "--first 15625": "candidates.first", "--co
               "--set run.metrics=kapa": "kapa", "--set ntk.batch=1": "ntk.batch", "--set network.image=30": "network.image",
               "--set space.name=nas-bench-102": "nas-bench-102", "--set network.channels=5000": "network.channels",
               "--set ntk.init=xavier": "ntk.init", "--set run.redraw=perhaps": "run.redraw",
-              "--set data.source=cifar100": "network.classes", "--set run": "SECTION.KEY=VALUE",
+              "--set data.source=cifar100": "network.classes", "--set data.source=cifar": "data.source: unknown source 'cifar'", "--set run": "SECTION.KEY=VALUE",
               "--set nonsense.key=1": "unknown key nonsense.key"}
 # verb -> (words it works with but for what follows, {wrong words: what is said})
 WRONG = {

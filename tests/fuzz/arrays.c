@@ -61,8 +61,7 @@ static void try_images(const char *where)
     struct assay_data *data;
     double x[2 * 3 * 4 * 4];
     uint32_t label[2];
-    struct assay_data_spec spec = {
-        .source = ASSAY_SOURCE_HDF5, .split = "train", .image = 4, .classes = 10};
+    struct assay_data_spec spec = {.source = "hdf5", .split = "train", .image = 4, .classes = 10};
     snprintf(spec.path, sizeof spec.path, "%s", where);
     int status = assay_data_open(&data, &spec, &err);
     if (status >= 0) {

@@ -190,7 +190,7 @@ static int load_place(struct assay_data *data, const struct place *p, struct ass
     return status < 0 ? status : load_labels(data, p, err);
 }
 
-int assay_data_load_hdf5(struct assay_data *data, struct assay_err *err)
+static int load(struct assay_data *data, struct assay_err *err)
 {
     struct assay_h5_place place;
     struct place p = {.path = place.path, .where = data->spec.path};
@@ -204,3 +204,24 @@ int assay_data_load_hdf5(struct assay_data *data, struct assay_err *err)
     assay_guard_end();
     return status;
 }
+
+static bool place_of(const struct assay_data_spec *spec, char file[ASSAY_TEXT_MAX])
+{
+    struct assay_h5_place place;
+    if (assay_h5_split(&place, spec->path, NULL) < 0) return false;
+    snprintf(file, ASSAY_TEXT_MAX, "%s", place.file);
+    return true;
+}
+
+const struct assay_data_source assay_data_hdf5 = {
+    .name = "hdf5",
+    .help = "data.path = file.h5:/dataset, images (n,3,image,image): floating point as it is, or "
+            "u8 for x / 255; with labels (n), integers from 0, in a data set `labels` beside it",
+    .classes = 1,
+    .mean = CIFAR10_MEAN,
+    .std = CIFAR10_STD,
+    .path = "file.h5:/dataset",
+    .absent = "no such file; expected an HDF5 file",
+    .place = place_of,
+    .load = load,
+};
