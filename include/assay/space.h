@@ -103,7 +103,7 @@ struct assay_space_kind {
     // The sizes TE-NAS searches at, and the benchmark trains at. What is 0 in `search` is not for
     // the user to choose.
     struct assay_net search, full;
-    uint32_t image_multiple; // what an image's height and width must be divisible by
+    uint32_t image_multiple; // what an image's height and width must be divisible by; 0: 1
     unsigned macros; // bit m: enum assay_macro m is a choice, and so is the stem; 0: neither
     bool thin;       // it has thin networks
     // Makes space->state of space->options, and frees it; both may be NULL.

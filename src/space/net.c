@@ -39,7 +39,7 @@ static int check_macro(const struct check *c, const struct assay_net *net)
 
 static int check_image(const struct check *c, uint32_t image)
 {
-    const uint32_t multiple = c->kind->image_multiple;
+    const uint32_t multiple = c->kind->image_multiple ? c->kind->image_multiple : 1;
     ASSAY_TRY(check_range(c, "image", image, multiple, 4096));
     if (image % multiple == 0) return ASSAY_OK;
     return assay_err_set(c->err, ASSAY_ERR_CONFIG, "%s.image is %u, expected a multiple of %u",

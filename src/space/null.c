@@ -51,7 +51,6 @@ const struct assay_space_kind assay_space_null = {
             "program itself costs",
     .search = {.channels = 3, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
-    .image_multiple = 1,
     .thin = true,
     .size = size,
     .build = build,
