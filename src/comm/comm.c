@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm.h"
+#include "assay/comm.h"
+
+#include "comm/handle.h"
+#include "comm/launch.h"
+#include "comm/message.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -8,16 +12,6 @@
 #include <unistd.h>
 
 static struct assay_comm world;
-
-int comm_check(int rc, const char *what, struct assay_err *err)
-{
-    char text[MPI_MAX_ERROR_STRING] = "";
-    int n = 0;
-
-    if (rc == MPI_SUCCESS) return 0;
-    MPI_Error_string(rc, text, &n);
-    return assay_err_set(err, ASSAY_ERR_MPI, "%s failed: %s", what, text);
-}
 
 // Open MPI 4 gives all programs without a launcher one directory for their files, and one that
 // starts while another ends may not survive it: each has its own here.
@@ -230,7 +224,7 @@ int assay_comm_sharing(struct assay_comm *comm, int *ranks, struct assay_err *er
 void assay_comm_free(struct assay_comm *comm)
 {
     if (!comm) return;
-    comm_drop_letters(comm);
+    comm_finish_messages(comm);
     MPI_Comm_free(&comm->mpi);
     if (comm != &world) free(comm);
 }

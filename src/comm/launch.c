@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm.h"
+#include "comm/launch.h"
 
 #include <stdlib.h>
 #include <string.h>

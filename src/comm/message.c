@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "comm.h"
+#include "comm/message.h"
+
+#include "comm/handle.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-// Frees the letters that have left.
+// Frees the messages that have left.
 static int reap(struct assay_comm *comm, struct assay_err *err)
 {
-    for (struct letter **at = &comm->sent; *at;) {
-        struct letter *letter = *at;
+    for (struct comm_message **at = &comm->sent; *at;) {
+        struct comm_message *message = *at;
         int gone = 0;
-        ASSAY_TRY(comm_check(MPI_Test(&letter->request, &gone, MPI_STATUS_IGNORE), "sending", err));
+        ASSAY_TRY(
+            comm_check(MPI_Test(&message->request, &gone, MPI_STATUS_IGNORE), "sending", err));
         if (gone) {
-            *at = letter->next;
-            free(letter);
+            *at = message->next;
+            free(message);
         } else {
-            at = &letter->next;
+            at = &message->next;
         }
     }
     return 0;
@@ -28,19 +31,19 @@ int assay_comm_post(struct assay_comm *comm, int to, enum assay_tag tag, const v
 {
     ASSAY_ASSERT(n <= INT_MAX);
     ASSAY_TRY(reap(comm, err));
-    struct letter *letter = malloc(sizeof *letter + n);
-    if (!letter)
+    struct comm_message *message = malloc(sizeof *message + n);
+    if (!message)
         return assay_err_set(err, ASSAY_ERR_MPI, "no memory for a message of %zu bytes", n);
-    if (n) memcpy(letter->bytes, bytes, n);
+    if (n) memcpy(message->bytes, bytes, n);
     const int status = comm_check(
-        MPI_Isend(letter->bytes, (int)n, MPI_BYTE, to, (int)tag, comm->mpi, &letter->request),
+        MPI_Isend(message->bytes, (int)n, MPI_BYTE, to, (int)tag, comm->mpi, &message->request),
         "MPI_Isend", err);
     if (status) {
-        free(letter);
+        free(message);
         return status;
     }
-    letter->next = comm->sent;
-    comm->sent = letter;
+    message->next = comm->sent;
+    comm->sent = message;
     return 0;
 }
 
@@ -82,12 +85,12 @@ int assay_comm_take(struct assay_comm *comm, const struct assay_mail *mail, void
                       "MPI_Recv", err);
 }
 
-void comm_drop_letters(struct assay_comm *comm)
+void comm_finish_messages(struct assay_comm *comm)
 {
     while (comm->sent) {
-        struct letter *letter = comm->sent;
-        comm->sent = letter->next;
-        MPI_Wait(&letter->request, MPI_STATUS_IGNORE);
-        free(letter);
+        struct comm_message *message = comm->sent;
+        comm->sent = message->next;
+        MPI_Wait(&message->request, MPI_STATUS_IGNORE);
+        free(message);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which CPUs the system and the launcher gave to the ranks.
 #define _GNU_SOURCE // sched_getaffinity
-#include "comm.h"
+#include "comm/handle.h"
 
 #include <sched.h>
 #include <stdlib.h>

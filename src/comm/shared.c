@@ -5,7 +5,7 @@
 // for it in vain: so all that can be known beforehand is looked at first, and what is left ends the
 // job.
 #define _GNU_SOURCE // MAP_ANONYMOUS
-#include "comm.h"
+#include "comm/handle.h"
 
 #include <errno.h>
 #include <fcntl.h>
