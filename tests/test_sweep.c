@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Laws of the plan (which tasks there are) and of the queue (how they are handed out). What needs
-// ranks is in mpi/.
+// Laws of the candidates (which tasks there are) and of the queue (how they are handed out). What
+// needs ranks is in mpi/.
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,43 +46,48 @@ static struct assay_config resolve(const char *const (*word)[2], size_t n)
     return config;
 }
 
-static struct sweep_plan make(const struct assay_config *config, const struct assay_space *space)
+static struct sweep_candidates make(const struct assay_config *config,
+                                    const struct assay_space *space)
 {
-    struct sweep_plan plan;
+    struct sweep_candidates candidates;
     struct assay_err err = {0};
 
-    assert_int_equal(sweep_plan_make(&plan, config, space, &err), 0);
-    return plan;
+    assert_int_equal(sweep_candidates_make(&candidates, config, space, &err), 0);
+    return candidates;
 }
 
-static void check_plan(const struct sweep_plan *plan, const struct assay_space *space, bool members)
+static void check_candidates(const struct sweep_candidates *candidates,
+                             const struct assay_space *space, bool members)
 {
-    for (uint64_t i = 0; i < plan->n_row; i++) {
-        const uint64_t candidate = plan->index[i];
-        if (i) assert_true(plan->index[i - 1] < candidate);
-        assert_true(plan->task_of[i] < plan->n_task);
-        assert_int_equal(plan->task[plan->task_of[i]],
+    for (uint64_t i = 0; i < candidates->n_row; i++) {
+        const uint64_t candidate = candidates->index[i];
+        if (i) assert_true(candidates->index[i - 1] < candidate);
+        assert_true(candidates->task_of[i] < candidates->n_task);
+        assert_int_equal(candidates->task[candidates->task_of[i]],
                          members ? candidate : assay_space_canonical(space, candidate));
-        assert_int_equal(sweep_plan_find(plan, plan->task[plan->task_of[i]]), plan->task_of[i]);
+        assert_int_equal(
+            sweep_candidates_find(candidates, candidates->task[candidates->task_of[i]]),
+            candidates->task_of[i]);
     }
-    for (uint64_t i = 1; i < plan->n_task; i++) assert_true(plan->task[i - 1] < plan->task[i]);
+    for (uint64_t i = 1; i < candidates->n_task; i++)
+        assert_true(candidates->task[i - 1] < candidates->task[i]);
 }
 
 static void test_whole_space(void **state)
 {
     struct assay_config config = resolve(NULL, 0);
-    struct sweep_plan plan = make(&config, *state);
+    struct sweep_candidates candidates = make(&config, *state);
 
-    assert_int_equal(plan.n_row, 15625);
-    assert_int_equal(plan.n_task, 5044);
-    check_plan(&plan, *state, false);
-    sweep_plan_free(&plan);
+    assert_int_equal(candidates.n_row, 15625);
+    assert_int_equal(candidates.n_task, 5044);
+    check_candidates(&candidates, *state, false);
+    sweep_candidates_free(&candidates);
     ((struct assay_evaluation *)assay_config_edit(&config, &assay_evaluation_options))->members =
         true;
-    plan = make(&config, *state);
-    assert_int_equal(plan.n_task, 15625);
-    check_plan(&plan, *state, true);
-    sweep_plan_free(&plan);
+    candidates = make(&config, *state);
+    assert_int_equal(candidates.n_task, 15625);
+    check_candidates(&candidates, *state, true);
+    sweep_candidates_free(&candidates);
 }
 
 // A list survives its packed form, whatever runs and gaps it has.
@@ -94,21 +99,22 @@ static void test_pack(void **state)
         snprintf(text, sizeof text, "%u", seed);
         const char *const word[][2] = {{"sample", size}, {"seed", text}};
         const struct assay_config config = resolve(word, 2);
-        struct sweep_plan plan = make(&config, *state), again;
+        struct sweep_candidates candidates = make(&config, *state), again;
         struct assay_err err = {0};
         size_t n;
-        assert_int_equal(plan.n_row, 1 + seed * seed * 38);
-        check_plan(&plan, *state, false);
-        void *list = sweep_plan_pack(&plan, &n);
-        assert_int_equal(sweep_plan_unpack(&again, list, n, false, *state, &err), 0);
-        assert_int_equal(again.n_row, plan.n_row);
-        assert_int_equal(again.n_task, plan.n_task);
-        assert_memory_equal(again.index, plan.index, plan.n_row * sizeof *plan.index);
-        sweep_plan_free(&again);
-        assert_true(sweep_plan_unpack(&again, list, n - 1, false, *state, &err) < 0);
+        assert_int_equal(candidates.n_row, 1 + seed * seed * 38);
+        check_candidates(&candidates, *state, false);
+        void *list = sweep_candidates_pack(&candidates, &n);
+        assert_int_equal(sweep_candidates_unpack(&again, list, n, false, *state, &err), 0);
+        assert_int_equal(again.n_row, candidates.n_row);
+        assert_int_equal(again.n_task, candidates.n_task);
+        assert_memory_equal(again.index, candidates.index,
+                            candidates.n_row * sizeof *candidates.index);
+        sweep_candidates_free(&again);
+        assert_true(sweep_candidates_unpack(&again, list, n - 1, false, *state, &err) < 0);
         ((uint64_t *)list)[0] = 15625;
-        assert_true(sweep_plan_unpack(&again, list, n, false, *state, &err) < 0);
-        sweep_plan_free(&plan);
+        assert_true(sweep_candidates_unpack(&again, list, n, false, *state, &err) < 0);
+        sweep_candidates_free(&candidates);
         free(list);
     }
 }
@@ -122,7 +128,7 @@ static void test_forged_lists(void **state)
                                          {5, 2, 7, 1},         {5, 0, 7, 1}, {0, MOST, MOST + 1, 1},
                                          {5, UINT64_MAX, 9, 1}};
     uint64_t wrapping[18][2];
-    struct sweep_plan plan;
+    struct sweep_candidates candidates;
     struct assay_space space;
     struct assay_err err = {0};
     (void)state;
@@ -133,16 +139,19 @@ static void test_forged_lists(void **state)
         wrapping[i][1] = i < 17 ? size : 6 - 17 * size; // 6 in all
     }
     assert_true(wrapping[17][1] < size);
-    assert_int_equal(sweep_plan_unpack(&plan, wrapping, sizeof wrapping, true, &space, &err),
-                     ASSAY_ERR_INPUT);
+    assert_int_equal(
+        sweep_candidates_unpack(&candidates, wrapping, sizeof wrapping, true, &space, &err),
+        ASSAY_ERR_INPUT);
     assert_non_null(strstr(err.text, "candidate list does not fit its search space"));
     for (unsigned i = 0; i < ASSAY_LEN(forged); i++)
-        assert_int_equal(sweep_plan_unpack(&plan, forged[i], sizeof forged[i], true, &space, &err),
-                         ASSAY_ERR_INPUT);
+        assert_int_equal(
+            sweep_candidates_unpack(&candidates, forged[i], sizeof forged[i], true, &space, &err),
+            ASSAY_ERR_INPUT);
     static const uint64_t good[] = {3, 1, 5, 2};
-    assert_int_equal(sweep_plan_unpack(&plan, good, sizeof good, true, &space, &err), 0);
-    assert_int_equal(plan.n_row, 3);
-    sweep_plan_free(&plan);
+    assert_int_equal(sweep_candidates_unpack(&candidates, good, sizeof good, true, &space, &err),
+                     0);
+    assert_int_equal(candidates.n_row, 3);
+    sweep_candidates_free(&candidates);
     assay_space_close(&space);
 }
 
@@ -156,10 +165,10 @@ static void test_sample_is_uniform(void **state)
         const char *const word[][2] = {
             {"first", "100"}, {"count", "50"}, {"sample", "10"}, {"seed", text}};
         const struct assay_config config = resolve(word, 4);
-        struct sweep_plan plan = make(&config, *state);
-        assert_int_equal(plan.n_row, 10);
-        for (unsigned i = 0; i < 10; i++) count[plan.index[i] - 100]++;
-        sweep_plan_free(&plan);
+        struct sweep_candidates candidates = make(&config, *state);
+        assert_int_equal(candidates.n_row, 10);
+        for (unsigned i = 0; i < 10; i++) count[candidates.index[i] - 100]++;
+        sweep_candidates_free(&candidates);
     }
     for (unsigned i = 0; i < 50; i++) // 400 expected, standard deviation 18
         assert_in_range(count[i], 400 - 90, 400 + 90);
@@ -299,7 +308,7 @@ static void test_calibration(void **state)
     assert_int_equal(sweep_outline_open(&outline, &config, 1, &err), 0);
     assert_int_equal(sweep_calibrate(&times, &outline, 0, NULL, &err), 0);
     assert_int_equal(times.n_measured, 8);
-    for (uint64_t i = 0; i < outline.plan.n_task; i++) {
+    for (uint64_t i = 0; i < outline.candidates.n_task; i++) {
         assert_true(times.seconds[i] >= 0 && times.seconds[i] <= times.longest);
         sum += times.seconds[i];
     }

@@ -35,23 +35,24 @@ int sweep_archive_open(struct sweep_archive *a, const struct assay_vocabulary *v
         return assay_err_prefix(err, "%s/journal", dir);
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&a->config)->shard, err));
     ASSAY_TRY(open_schema(a, err));
-    if (sweep_plan_unpack(&a->plan, a->list, a->n_list, assay_config_members(&a->config), &a->space,
-                          err) < 0)
+    if (sweep_candidates_unpack(&a->candidates, a->list, a->n_list,
+                                assay_config_members(&a->config), &a->space, err) < 0)
         return assay_err_prefix(err, "%s/journal", dir);
-    sweep_plan_shard(&a->plan, shard);
+    sweep_candidates_shard(&a->candidates, shard);
     return 0;
 }
 
 int sweep_archive_load(struct sweep_archive *a, const char *dir, struct assay_err *err)
 {
-    return assay_ledger_read(&a->ledger, &a->schema, sweep_plan_tasks(&a->plan), dir, err);
+    return assay_ledger_read(&a->ledger, &a->schema, sweep_candidates_tasks(&a->candidates), dir,
+                             err);
 }
 
 void sweep_archive_close(struct sweep_archive *a)
 {
     assay_ledger_free(&a->ledger);
     assay_journal_close(a->journal);
-    sweep_plan_free(&a->plan);
+    sweep_candidates_free(&a->candidates);
     assay_columns_free(&a->columns);
     assay_space_close(&a->space);
     free(a->identity);

@@ -92,19 +92,19 @@ static int take(struct sweep_calibration *c, uint64_t task, const struct assay_r
 static int measure(struct sweep_calibration *c, struct sweep_outline *o, uint64_t task,
                    struct assay_record *record, struct assay_err *err)
 {
-    ASSAY_TRY(assay_evaluate(o->evaluator, o->plan.task[task], record, err));
+    ASSAY_TRY(assay_evaluate(o->evaluator, o->candidates.task[task], record, err));
     return take(c, task, record);
 }
 
 static int measure_some(struct sweep_calibration *c, struct sweep_outline *o, double seconds,
                         double **order, struct assay_record *record, struct assay_err *err)
 {
-    const uint64_t n = o->plan.n_task, most = n < TASKS_MOST ? n : TASKS_MOST;
+    const uint64_t n = o->candidates.n_task, most = n < TASKS_MOST ? n : TASKS_MOST;
 
     // The first evaluation also warms caches and lets the system find the memory; of a long one
     // that is no part.
     const uint64_t dearest = (uint64_t)(order[n - 1] - c->cost);
-    ASSAY_TRY(assay_evaluate(o->evaluator, o->plan.task[dearest], record, err));
+    ASSAY_TRY(assay_evaluate(o->evaluator, o->candidates.task[dearest], record, err));
     if (record->seconds > seconds && record->seconds > LONG_SECONDS)
         return take(c, dearest, record);
     for (uint64_t i = 0; c->n_measured < most && i < 4 * most; i++) {
@@ -120,7 +120,7 @@ static int calibrate(struct sweep_calibration *c, struct sweep_outline *o, doubl
 {
     const struct assay_schema *schema = assay_evaluator_schema(o->evaluator);
     const size_t values = (size_t)schema->repeats * schema->n_column;
-    double **order = sort_by_cost(c->cost, o->plan.n_task);
+    double **order = sort_by_cost(c->cost, o->candidates.n_task);
     double *number =
         malloc((values + (size_t)schema->repeats * schema->spectrum_len + 1) * sizeof *number);
     struct assay_record record = {.value = number, .spectrum = number ? number + values : NULL};
@@ -147,9 +147,9 @@ static int take_over(struct sweep_calibration *c, const struct sweep_outline *o,
                         (double)assay_config_protocol(&o->config)->repeats /
                         (double)assay_config_protocol(&a->config)->repeats;
 
-    for (uint64_t i = 0; i < a->plan.n_task; i++) {
-        const uint64_t task = sweep_plan_find(&o->plan, a->plan.task[i]);
-        if (!a->ledger.done[i] || task == o->plan.n_task) continue;
+    for (uint64_t i = 0; i < a->candidates.n_task; i++) {
+        const uint64_t task = sweep_candidates_find(&o->candidates, a->candidates.task[i]);
+        if (!a->ledger.done[i] || task == o->candidates.n_task) continue;
         c->seconds[task] = part * a->ledger.record[i].seconds;
         c->n_measured++;
     }
@@ -157,7 +157,7 @@ static int take_over(struct sweep_calibration *c, const struct sweep_outline *o,
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "--replay %s: it has finished none of the %" PRIu64
                          " candidates of this configuration",
-                         dir, o->plan.n_task);
+                         dir, o->candidates.n_task);
 }
 
 static int replay(struct sweep_calibration *c, const struct sweep_outline *o, const char *dir,
@@ -176,14 +176,14 @@ static int replay(struct sweep_calibration *c, const struct sweep_outline *o, co
 int sweep_calibrate(struct sweep_calibration *c, struct sweep_outline *o, double seconds,
                     const char *dir, struct assay_err *err)
 {
-    const uint64_t n = o->plan.n_task;
+    const uint64_t n = o->candidates.n_task;
 
     *c = (struct sweep_calibration){.cost = malloc((n + 1) * sizeof *c->cost),
                                     .seconds = malloc((n + 1) * sizeof *c->seconds)};
     if (!c->cost || !c->seconds)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %" PRIu64 " tasks", n);
     for (uint64_t i = 0; i < n; i++) {
-        c->cost[i] = assay_evaluator_cost(o->evaluator, o->plan.task[i]);
+        c->cost[i] = assay_evaluator_cost(o->evaluator, o->candidates.task[i]);
         c->seconds[i] = NAN;
     }
     ASSAY_TRY(dir ? replay(c, o, dir, err) : calibrate(c, o, seconds, err));

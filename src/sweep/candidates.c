@@ -281,8 +281,8 @@ static int list_candidates(struct list *list, const struct assay_config *config,
     return status;
 }
 
-int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
-                    const struct assay_space *space, struct assay_err *err)
+int sweep_candidates_make(struct sweep_candidates *candidates, const struct assay_config *config,
+                          const struct assay_space *space, struct assay_err *err)
 {
     struct list list = {0};
     const int status = list_candidates(&list, config, space, err);
@@ -291,5 +291,6 @@ int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
         free(list.index);
         return status;
     }
-    return sweep_plan_fill(plan, list.index, list.n, assay_config_members(config), space, err);
+    return sweep_candidates_fill(candidates, list.index, list.n, assay_config_members(config),
+                                 space, err);
 }

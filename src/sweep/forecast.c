@@ -50,7 +50,7 @@ static int simulate(struct forecast *f, int ranks, struct assay_sim *sim)
     const struct assay_schema *schema = assay_evaluator_schema(f->outline.evaluator);
     const struct assay_teams teams = teams_of(f, ranks);
     ASSAY_TRY(assay_teams_check(&teams, f->err));
-    const uint64_t n = f->outline.plan.n_task;
+    const uint64_t n = f->outline.candidates.n_task;
     const uint32_t cut = assay_farm_cut(n, schema->repeats, assay_teams_evaluating(&teams));
     double *cost = cut_times(f->times.cost, n, cut), *seconds = cut_times(f->times.seconds, n, cut);
     for (uint64_t i = 0; seconds && i < n * cut; i++) seconds[i] /= teams.size;
@@ -111,10 +111,11 @@ static void print_sizes(const struct forecast *f)
     const struct sweep_outline *o = &f->outline;
     const size_t record = assay_record_bytes(assay_evaluator_schema(o->evaluator));
 
-    fprintf(f->out, "disk: journal %.1f MiB, results.h5 about %.1f MiB\n",
-            (double)o->plan.n_task * (double)(record + sizeof(uint64_t)) / 0x1p20,
-            sweep_results_bytes(&o->plan, assay_evaluator_schema(o->evaluator), o->n_counted) /
-                0x1p20);
+    fprintf(
+        f->out, "disk: journal %.1f MiB, results.h5 about %.1f MiB\n",
+        (double)o->candidates.n_task * (double)(record + sizeof(uint64_t)) / 0x1p20,
+        sweep_results_bytes(&o->candidates, assay_evaluator_schema(o->evaluator), o->n_counted) /
+            0x1p20);
 }
 
 static void print_times(const struct forecast *f, const char *replay)

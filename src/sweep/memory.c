@@ -4,15 +4,15 @@
 #include <inttypes.h>
 
 int sweep_memory_most(struct sweep_memory *most, struct assay_evaluator *e,
-                      const struct sweep_plan *plan, struct assay_err *err)
+                      const struct sweep_candidates *candidates, struct assay_err *err)
 {
     most->candidate = 0;
     most->need = (struct assay_memory){0};
-    for (uint64_t i = 0; i < plan->n_task; i++) {
+    for (uint64_t i = 0; i < candidates->n_task; i++) {
         struct assay_memory memory;
-        ASSAY_TRY(assay_evaluator_memory(e, plan->task[i], &memory, err));
+        ASSAY_TRY(assay_evaluator_memory(e, candidates->task[i], &memory, err));
         if (i && memory.total <= most->need.total) continue;
-        most->candidate = plan->task[i];
+        most->candidate = candidates->task[i];
         most->need = memory;
     }
     return 0;

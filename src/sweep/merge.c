@@ -115,7 +115,7 @@ static int check_same(const struct merge *m, uint64_t task, const struct assay_r
 
 static int take_records(struct merge *m, const struct sweep_archive *a, const char *from)
 {
-    for (uint64_t i = 0; i < a->plan.n_task; i++) {
+    for (uint64_t i = 0; i < a->candidates.n_task; i++) {
         const struct assay_record *record = &a->ledger.record[i];
         uint64_t task;
         if (!a->ledger.done[i]) continue;
@@ -157,8 +157,9 @@ static int take_all(struct merge *m, const char *const *from, size_t n)
     struct sweep_archive *w = &m->whole;
 
     ASSAY_TRY(sweep_archive_open(w, m->vocabulary, from[0], true, m->err));
-    ASSAY_TRY(assay_ledger_open(&w->ledger, &w->schema, sweep_plan_tasks(&w->plan), m->err));
-    m->origin = calloc(w->plan.n_task + 1, sizeof *m->origin);
+    ASSAY_TRY(
+        assay_ledger_open(&w->ledger, &w->schema, sweep_candidates_tasks(&w->candidates), m->err));
+    m->origin = calloc(w->candidates.n_task + 1, sizeof *m->origin);
     m->packed = malloc(w->ledger.bytes);
     if (!m->origin || !m->packed) return no_memory(m->err);
     for (size_t i = 0; i < n; i++) ASSAY_TRY(take(m, from[i], from[0]));
@@ -222,7 +223,7 @@ static int publish(struct merge *m)
     const struct sweep_archive *w = &m->whole;
     struct sweep_publisher publisher = {0};
 
-    int status = sweep_publisher_open(&publisher, m->dir, &w->config, &w->space, &w->plan,
+    int status = sweep_publisher_open(&publisher, m->dir, &w->config, &w->space, &w->candidates,
                                       &w->schema, w->identity, NULL, m->err);
     if (status >= 0) status = sweep_publish(&publisher, w->ledger.record, w->ledger.done, m->err);
     sweep_publisher_close(&publisher);
@@ -276,8 +277,8 @@ static int merge(struct merge *m, const char *const *from, size_t n, bool partia
     assay_log_line(m->log, ASSAY_LOG_INFO,
                    "%s/results.h5: %" PRIu64 " rows, %" PRIu64 " of %" PRIu64
                    " evaluations done, %" PRIu64 " failed, merged from %zu director%s",
-                   m->dir, m->whole.plan.n_row, known->n_done, known->task.n, known->n_failed, n,
-                   n > 1 ? "ies" : "y");
+                   m->dir, m->whole.candidates.n_row, known->n_done, known->task.n, known->n_failed,
+                   n, n > 1 ? "ies" : "y");
     *exit_code = known->n_failed ? ASSAY_EXIT_FAILED_CANDIDATES : ASSAY_EXIT_COMPLETE;
     if (known->n_done < known->task.n) *exit_code = ASSAY_EXIT_STOPPED;
     return 0;

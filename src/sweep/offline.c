@@ -16,12 +16,12 @@ static int pack(struct sweep_archive *a, struct sweep_publisher *publisher,
     ASSAY_TRY(sweep_archive_open(a, vocabulary, dir, false, err));
     ASSAY_TRY(assay_arithmetic_check(a->identity, dir, err));
     ASSAY_TRY(sweep_archive_load(a, dir, err));
-    ASSAY_TRY(sweep_publisher_open(publisher, dir, &a->config, &a->space, &a->plan, &a->schema,
-                                   a->identity, NULL, err));
+    ASSAY_TRY(sweep_publisher_open(publisher, dir, &a->config, &a->space, &a->candidates,
+                                   &a->schema, a->identity, NULL, err));
     ASSAY_TRY(sweep_publish(publisher, a->ledger.record, a->ledger.done, err));
     assay_log_line(log, ASSAY_LOG_INFO,
                    "%s/results.h5: %" PRIu64 " rows, %" PRIu64 " of %" PRIu64 " evaluations done",
-                   dir, a->plan.n_row, a->ledger.n_done, a->plan.n_task);
+                   dir, a->candidates.n_row, a->ledger.n_done, a->candidates.n_task);
     return 0;
 }
 
@@ -52,11 +52,11 @@ static int print_done(const struct sweep_outline *o, const char *dir, FILE *out,
 {
     struct assay_ledger ledger = {0};
     const int status = assay_ledger_read(&ledger, assay_evaluator_schema(o->evaluator),
-                                         sweep_plan_tasks(&o->plan), dir, err);
+                                         sweep_candidates_tasks(&o->candidates), dir, err);
 
     if (status >= 0)
         assay_print_line(out, "directory: %s, would resume: %" PRIu64 " of %" PRIu64 " done", dir,
-                         ledger.n_done, o->plan.n_task);
+                         ledger.n_done, o->candidates.n_task);
     assay_ledger_free(&ledger);
     return status;
 }

@@ -44,7 +44,7 @@ static int weigh_records(struct sweep_outline *o, struct assay_err *err)
     ASSAY_TRY(assay_columns_create(&counted, &o->config, true, err));
     o->n_counted = counted.n_column;
     o->most.works = true;
-    o->most.records = sweep_records_bytes(&o->plan, assay_evaluator_schema(o->evaluator),
+    o->most.records = sweep_records_bytes(&o->candidates, assay_evaluator_schema(o->evaluator),
                                           o->n_counted, &o->space);
     assay_columns_free(&counted);
     return 0;
@@ -59,12 +59,12 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
     *o = (struct sweep_outline){.config = *config};
     ASSAY_TRY(assay_config_open_space(&o->config, &o->space, err));
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&o->config)->shard, err));
-    ASSAY_TRY(sweep_plan_make(&o->plan, &o->config, &o->space, err));
-    sweep_plan_shard(&o->plan, shard);
+    ASSAY_TRY(sweep_candidates_make(&o->candidates, &o->config, &o->space, err));
+    sweep_candidates_shard(&o->candidates, shard);
     ASSAY_TRY(open_images(o, sharing, err));
     o->opening = assay_clock_wall() - start;
     ASSAY_TRY(weigh_records(o, err));
-    return sweep_memory_most(&o->most, o->evaluator, &o->plan, err);
+    return sweep_memory_most(&o->most, o->evaluator, &o->candidates, err);
 }
 
 // First all ranks draw batches, the images there once; then they evaluate, and rank 0 has records.
@@ -113,8 +113,8 @@ void sweep_outline_print(const struct sweep_outline *o, FILE *out)
     const uint32_t repeats = assay_evaluator_schema(o->evaluator)->repeats;
 
     fprintf(out, "%s%s%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s, %u repeat%s each\n",
-            told->space, *given->shard ? ", shard " : "", given->shard, o->plan.n_row,
-            o->plan.n_task,
+            told->space, *given->shard ? ", shard " : "", given->shard, o->candidates.n_row,
+            o->candidates.n_task,
             assay_config_members(&o->config) ? "" : " (one per class of equal networks)", repeats,
             repeats > 1 ? "s" : "");
     if (*o->warning) fprintf(out, "warning: %s\n", o->warning);
@@ -124,6 +124,6 @@ void sweep_outline_print(const struct sweep_outline *o, FILE *out)
 void sweep_outline_close(struct sweep_outline *o)
 {
     assay_evaluator_destroy(o->evaluator);
-    sweep_plan_free(&o->plan);
+    sweep_candidates_free(&o->candidates);
     assay_space_close(&o->space);
 }

@@ -23,14 +23,14 @@ static int fill_row(struct sweep_publisher *p, uint64_t i, const struct assay_co
                     const struct assay_space *space, struct assay_graph *scratch,
                     struct assay_err *err)
 {
-    const struct sweep_plan *plan = p->plan;
+    const struct sweep_candidates *candidates = p->candidates;
     struct assay_row *row = &p->row[i];
     char arch[ASSAY_ARCH_MAX];
 
-    ASSAY_TRY(assay_space_format(space, plan->index[i], arch, sizeof arch));
+    ASSAY_TRY(assay_space_format(space, candidates->index[i], arch, sizeof arch));
     double *extra = assay_arena_zalloc(&p->arena, (p->counted.n_column + 1) * sizeof *extra);
-    *row = (struct assay_row){.index = plan->index[i],
-                              .class_index = plan->task[plan->task_of[i]],
+    *row = (struct assay_row){.index = candidates->index[i],
+                              .class_index = candidates->task[candidates->task_of[i]],
                               .arch = keep(p, arch),
                               .extra = extra};
     if (!row->arch || !extra) return no_memory(err);
@@ -44,7 +44,7 @@ static int fill_row(struct sweep_publisher *p, uint64_t i, const struct assay_co
 static int fill(struct sweep_publisher *p, const struct assay_config *config,
                 const struct assay_space *space, struct assay_err *err)
 {
-    const uint64_t n = p->plan->n_row;
+    const uint64_t n = p->candidates->n_row;
     struct assay_graph scratch;
     int status = 0;
 
@@ -60,10 +60,11 @@ static int fill(struct sweep_publisher *p, const struct assay_config *config,
 
 int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
                          const struct assay_config *config, const struct assay_space *space,
-                         const struct sweep_plan *plan, const struct assay_schema *schema,
-                         const char *identity, const struct assay_comm *comm, struct assay_err *err)
+                         const struct sweep_candidates *candidates,
+                         const struct assay_schema *schema, const char *identity,
+                         const struct assay_comm *comm, struct assay_err *err)
 {
-    *p = (struct sweep_publisher){.dir = dir, .plan = plan, .schema = schema};
+    *p = (struct sweep_publisher){.dir = dir, .candidates = candidates, .schema = schema};
     int status = assay_run_attrs(p->attr, &p->n_attr, &p->arena, config, identity, comm, err);
     if (status >= 0) status = fill(p, config, space, err);
     if (status < 0) sweep_publisher_close(p);
@@ -73,10 +74,10 @@ int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
 int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, const bool *done,
                   struct assay_err *err)
 {
-    const struct sweep_plan *plan = p->plan;
+    const struct sweep_candidates *candidates = p->candidates;
 
-    for (uint64_t i = 0; i < plan->n_row; i++) {
-        const uint64_t task = plan->task_of[i];
+    for (uint64_t i = 0; i < candidates->n_row; i++) {
+        const uint64_t task = candidates->task_of[i];
         p->row[i].record = done[task] ? &record[task] : NULL;
     }
     return assay_results_write(p->dir,
@@ -85,7 +86,7 @@ int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, 
                                                        .extra_protocol = p->counted.protocol,
                                                        .n_extra = p->counted.n_column,
                                                        .row = p->row,
-                                                       .n_row = plan->n_row,
+                                                       .n_row = candidates->n_row,
                                                        .attr = p->attr,
                                                        .n_attr = p->n_attr},
                                err);

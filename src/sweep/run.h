@@ -8,9 +8,9 @@
 #include "assay/kern.h"
 
 // ---- what is to be done -------------------------------------------------------------------------
-// Rows are candidates; a task is what is evaluated for one or more rows: the representative of
-// their class, or the row itself when members are evaluated.
-struct sweep_plan {
+// The candidates of a sweep. Each is a row of its results; a task is what is evaluated for one or
+// more rows: the representative of their class, or the row itself when members are evaluated.
+struct sweep_candidates {
     uint64_t n_row, n_task;
     uint64_t *index;   // (n_row) candidates, ascending, distinct
     uint64_t *task_of; // (n_row) row -> task
@@ -18,12 +18,12 @@ struct sweep_plan {
 };
 // More than this no run finishes; a space as large as DARTS's can only be sampled.
 enum { SWEEP_CANDIDATES_MAX = 100000000 };
-// The candidates the configuration names.
-int sweep_plan_make(struct sweep_plan *plan, const struct assay_config *config,
-                    const struct assay_space *space, struct assay_err *err);
-// The candidates of a packed list, checked: the plan of a journal.
-int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool members,
-                      const struct assay_space *space, struct assay_err *err);
+// Makes the list of the candidates that the configuration names.
+int sweep_candidates_make(struct sweep_candidates *candidates, const struct assay_config *config,
+                          const struct assay_space *space, struct assay_err *err);
+// Makes it from a packed list, such as a journal's, which is checked.
+int sweep_candidates_unpack(struct sweep_candidates *candidates, const void *bytes, size_t n,
+                            bool members, const struct assay_space *space, struct assay_err *err);
 // Part i of n, 1 <= i <= n; n = 0: all.
 struct sweep_shard {
     uint64_t i, n;
@@ -32,32 +32,34 @@ struct sweep_shard {
 int sweep_shard_parse(struct sweep_shard *shard, const char *text, struct assay_err *err);
 // Keeps one part. The tasks are dealt out, so no task is in two parts, all parts together hold all,
 // and their numbers of tasks differ by one at most.
-void sweep_plan_shard(struct sweep_plan *plan, struct sweep_shard shard);
+void sweep_candidates_shard(struct sweep_candidates *candidates, struct sweep_shard shard);
 // The part, from 1 on, of n that holds this task of all.
 uint64_t sweep_shard_of(uint64_t task, uint64_t n);
 // Takes the line of the shard out of an identity: what remains is the same for every part.
 void sweep_shard_strip(char *identity);
 // The candidate list as runs of (first, length), malloc'd; NULL when out of memory.
-void *sweep_plan_pack(const struct sweep_plan *plan, size_t *n);
+void *sweep_candidates_pack(const struct sweep_candidates *candidates, size_t *n);
 // Which task evaluates this candidate, or n_task.
-uint64_t sweep_plan_find(const struct sweep_plan *plan, uint64_t candidate);
-void sweep_plan_free(struct sweep_plan *plan);
+uint64_t sweep_candidates_find(const struct sweep_candidates *candidates, uint64_t candidate);
+void sweep_candidates_free(struct sweep_candidates *candidates);
 // The tasks as the farm knows them.
-struct assay_tasks sweep_plan_tasks(const struct sweep_plan *plan);
-// Candidates in any order -> ascending and distinct; takes index (malloc'd), also on error.
-int sweep_plan_fill(struct sweep_plan *plan, uint64_t *index, uint64_t n, bool members,
-                    const struct assay_space *space, struct assay_err *err);
+struct assay_tasks sweep_candidates_tasks(const struct sweep_candidates *candidates);
+// Makes it from candidates in any order, each of which it then has once. Takes index (malloc'd),
+// also on error.
+int sweep_candidates_fill(struct sweep_candidates *candidates, uint64_t *index, uint64_t n,
+                          bool members, const struct assay_space *space, struct assay_err *err);
 
 // ---- whether it fits ----------------------------------------------------------------------------
 // Bytes of results.h5, and of all that rank 0 has in memory of records while it is written.
 // n_extra: counted columns.
-double sweep_results_bytes(const struct sweep_plan *plan, const struct assay_schema *schema,
-                           uint32_t n_extra);
-uint64_t sweep_records_bytes(const struct sweep_plan *plan, const struct assay_schema *schema,
-                             uint32_t n_extra, const struct assay_space *space);
+double sweep_results_bytes(const struct sweep_candidates *candidates,
+                           const struct assay_schema *schema, uint32_t n_extra);
+uint64_t sweep_records_bytes(const struct sweep_candidates *candidates,
+                             const struct assay_schema *schema, uint32_t n_extra,
+                             const struct assay_space *space);
 
-// What a rank needs, and the task that needs the most. Every one is planned, since no cheaper order
-// is exact.
+// What a rank needs, and the task that needs the most. Every task is weighed, since no cheaper
+// order is exact.
 struct sweep_memory {
     uint64_t candidate;
     struct assay_memory need;
@@ -67,7 +69,7 @@ struct sweep_memory {
 };
 // Sets candidate and need; the rest is the caller's.
 int sweep_memory_most(struct sweep_memory *most, struct assay_evaluator *e,
-                      const struct sweep_plan *plan, struct assay_err *err);
+                      const struct sweep_candidates *candidates, struct assay_err *err);
 // Bytes of the rank that needs the most, whenever that is; of them, those that are not the
 // candidate's scratch (which a team divides).
 uint64_t sweep_memory_peak(const struct sweep_memory *most);
@@ -84,7 +86,7 @@ int sweep_memory_room(uint64_t n, double bytes, struct assay_err *err);
 struct sweep_outline {
     struct assay_config config;
     struct assay_space space;
-    struct sweep_plan plan;
+    struct sweep_candidates candidates;
     struct assay_evaluator *evaluator;
     char data[ASSAY_DATA_IDENTITY];
     char warning[ASSAY_DATA_WARNING]; // of the images
@@ -107,9 +109,9 @@ void sweep_outline_close(struct sweep_outline *o);
 
 // ---- what is published --------------------------------------------------------------------------
 struct sweep_publisher {
-    const char *dir;                   // borrowed
-    const struct sweep_plan *plan;     // borrowed
-    const struct assay_schema *schema; // borrowed
+    const char *dir;                           // borrowed
+    const struct sweep_candidates *candidates; // borrowed
+    const struct assay_schema *schema;         // borrowed
     struct assay_columns counted;
     struct assay_row *row;
     struct assay_attr attr[ASSAY_RUN_ATTRS];
@@ -120,10 +122,10 @@ struct sweep_publisher {
 // every literal network. comm: whose ranks are named as circumstances of the run, may be NULL.
 int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
                          const struct assay_config *config, const struct assay_space *space,
-                         const struct sweep_plan *plan, const struct assay_schema *schema,
-                         const char *identity, const struct assay_comm *comm,
-                         struct assay_err *err);
-// Writes DIR/results.h5 from the records of the plan's tasks that are done.
+                         const struct sweep_candidates *candidates,
+                         const struct assay_schema *schema, const char *identity,
+                         const struct assay_comm *comm, struct assay_err *err);
+// Writes DIR/results.h5 from the records of the candidates' tasks that are done.
 int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, const bool *done,
                   struct assay_err *err);
 void sweep_publisher_close(struct sweep_publisher *p);
@@ -135,7 +137,7 @@ struct sweep_archive {
     struct assay_space space;
     struct assay_columns columns;
     struct assay_schema schema;
-    struct sweep_plan plan; // of its shard, or of all
+    struct sweep_candidates candidates; // of its shard, or of all
     struct assay_journal *journal;
     struct assay_ledger ledger;
     char *identity;

@@ -30,21 +30,23 @@ uint64_t sweep_shard_of(uint64_t task, uint64_t n)
     return 1 + (task % n + assay_hash64(&deal, sizeof deal, 0) % n) % n;
 }
 
-void sweep_plan_shard(struct sweep_plan *plan, struct sweep_shard shard)
+void sweep_candidates_shard(struct sweep_candidates *candidates, struct sweep_shard shard)
 {
     uint64_t rows = 0, tasks = 0;
 
     if (!shard.n) return;
-    for (uint64_t i = 0; i < plan->n_row; i++) {
-        if (sweep_shard_of(plan->task_of[i], shard.n) != shard.i) continue;
-        plan->index[rows] = plan->index[i];
-        plan->task_of[rows++] = plan->task[plan->task_of[i]]; // a candidate until the end
+    for (uint64_t i = 0; i < candidates->n_row; i++) {
+        if (sweep_shard_of(candidates->task_of[i], shard.n) != shard.i) continue;
+        candidates->index[rows] = candidates->index[i];
+        candidates->task_of[rows++] =
+            candidates->task[candidates->task_of[i]]; // a candidate until the end
     }
-    for (uint64_t i = 0; i < plan->n_task; i++)
-        if (sweep_shard_of(i, shard.n) == shard.i) plan->task[tasks++] = plan->task[i];
-    plan->n_row = rows;
-    plan->n_task = tasks;
-    for (uint64_t i = 0; i < rows; i++) plan->task_of[i] = sweep_plan_find(plan, plan->task_of[i]);
+    for (uint64_t i = 0; i < candidates->n_task; i++)
+        if (sweep_shard_of(i, shard.n) == shard.i) candidates->task[tasks++] = candidates->task[i];
+    candidates->n_row = rows;
+    candidates->n_task = tasks;
+    for (uint64_t i = 0; i < rows; i++)
+        candidates->task_of[i] = sweep_candidates_find(candidates, candidates->task_of[i]);
 }
 
 void sweep_shard_strip(char *identity)

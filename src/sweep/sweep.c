@@ -16,7 +16,7 @@ struct sweep {
     struct assay_evaluator *evaluator;
     char *identity, warning[ASSAY_DATA_WARNING]; // of the images
     // rank 0
-    struct sweep_plan plan;
+    struct sweep_candidates candidates;
     struct assay_round round;
     struct sweep_publisher publisher;
     bool asked; // for the round
@@ -91,9 +91,9 @@ static int check_memory(struct sweep *s, struct assay_err *err)
 
     if (!assay_config_evaluation(&s->config)->memory) return 0;
     ASSAY_TRY(assay_columns_create(&counted, &s->config, true, err));
-    most.records = sweep_records_bytes(&s->plan, schema(s), counted.n_column, &s->space);
+    most.records = sweep_records_bytes(&s->candidates, schema(s), counted.n_column, &s->space);
     assay_columns_free(&counted);
-    ASSAY_TRY(sweep_memory_most(&most, s->evaluator, &s->plan, err));
+    ASSAY_TRY(sweep_memory_most(&most, s->evaluator, &s->candidates, err));
     return sweep_memory_check(&most, &s->config, &s->space, err);
 }
 
@@ -104,11 +104,11 @@ static int prepare(void *self, const char *dir, void **extra, size_t *n_extra,
     struct sweep_shard shard;
 
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&s->config)->shard, err));
-    ASSAY_TRY(sweep_plan_make(&s->plan, &s->config, &s->space, err));
+    ASSAY_TRY(sweep_candidates_make(&s->candidates, &s->config, &s->space, err));
     // The list of all shards: it shows that they divide the same candidates.
-    *extra = sweep_plan_pack(&s->plan, n_extra);
+    *extra = sweep_candidates_pack(&s->candidates, n_extra);
     if (!*extra) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
-    sweep_plan_shard(&s->plan, shard);
+    sweep_candidates_shard(&s->candidates, shard);
     ASSAY_TRY(check_memory(s, err));
     return assay_identity_check(s->identity, dir, err);
 }
@@ -122,12 +122,12 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
 
     ASSAY_TRY(assay_config_write(&s->config, dir, err));
     assay_log_line(log, ASSAY_LOG_INFO, "%s%s%s: %" PRIu64 " candidates, %" PRIu64 " to evaluate%s",
-                   told->space, *given->shard ? ", shard " : "", given->shard, s->plan.n_row,
-                   s->plan.n_task,
+                   told->space, *given->shard ? ", shard " : "", given->shard, s->candidates.n_row,
+                   s->candidates.n_task,
                    assay_config_members(&s->config) ? "" : " (one per class of equal networks)");
     if (*s->warning) assay_log_line(log, ASSAY_LOG_WARN, "%s", s->warning);
-    return sweep_publisher_open(&s->publisher, dir, &s->config, &s->space, &s->plan, schema(s),
-                                s->identity, comm, err);
+    return sweep_publisher_open(&s->publisher, dir, &s->config, &s->space, &s->candidates,
+                                schema(s), s->identity, comm, err);
 }
 
 static int next_round(void *self, struct assay_round **round, struct assay_err *err)
@@ -137,8 +137,8 @@ static int next_round(void *self, struct assay_round **round, struct assay_err *
 
     (void)err;
     s->asked = true;
-    s->round.task = s->plan.task;
-    s->round.n = s->plan.n_task;
+    s->round.task = s->candidates.task;
+    s->round.n = s->candidates.n_task;
     *round = &s->round;
     return more;
 }
@@ -168,7 +168,7 @@ static void close_sweep(void *self)
     struct sweep *s = self;
 
     sweep_publisher_close(&s->publisher);
-    sweep_plan_free(&s->plan);
+    sweep_candidates_free(&s->candidates);
     free(s->identity);
     assay_evaluator_destroy(s->evaluator);
     assay_pla_destroy(s->pla);
@@ -181,7 +181,7 @@ int assay_sweep_run(const struct assay_config *config, const char *dir, struct a
     struct sweep s = {.config = *config, .comm = comm};
     const struct assay_job job = {.self = &s,
                                   .result = "results.h5",
-                                  .task_bytes = sizeof *s.plan.task,
+                                  .task_bytes = sizeof *s.candidates.task,
                                   .open = open_sweep,
                                   .schema = schema,
                                   .identity = identity,

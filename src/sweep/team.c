@@ -15,14 +15,14 @@ int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err)
     const uint64_t limit = told->memory << 20;
 
     *team_of(&o->config) = 1;
-    ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->plan, err));
+    ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->candidates, err));
     // What teams do not divide must fit in any case.
     while (limit && sweep_memory_peak(&o->most) > limit && sweep_memory_fixed(&o->most) < limit &&
            told->team < (uint64_t)ranks) {
         ++*team_of(&o->config);
         ASSAY_TRY(assay_evaluator_memory(o->evaluator, o->most.candidate, &o->most.need, err));
         if (sweep_memory_peak(&o->most) <= limit)
-            ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->plan, err));
+            ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->candidates, err));
     }
     return 0;
 }
@@ -45,13 +45,13 @@ static bool find_stored(struct assay_config *config, const char *dir)
 int sweep_team_take(struct sweep_outline *o, const char *dir, int ranks, struct assay_err *err)
 {
     if (find_stored(&o->config, dir))
-        return sweep_memory_most(&o->most, o->evaluator, &o->plan, err);
+        return sweep_memory_most(&o->most, o->evaluator, &o->candidates, err);
     ASSAY_TRY(sweep_team_fit(o, ranks, err));
-    const uint64_t items = o->plan.n_task * assay_config_protocol(&o->config)->repeats;
+    const uint64_t items = o->candidates.n_task * assay_config_protocol(&o->config)->repeats;
     const uint64_t idle = items ? (uint64_t)ranks / items : 1;
     if (idle <= assay_config_evaluation(&o->config)->team) return 0;
     *team_of(&o->config) = idle;
-    return sweep_memory_most(&o->most, o->evaluator, &o->plan, err);
+    return sweep_memory_most(&o->most, o->evaluator, &o->candidates, err);
 }
 
 int sweep_team_ranks(const struct assay_config *config, int ranks)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The list of candidates: its rows and tasks, and how a journal holds it.
 #include "run.h"
 
 #include <inttypes.h>
@@ -23,44 +24,47 @@ static uint64_t sort_distinct(uint64_t *x, uint64_t n)
     return kept;
 }
 
-uint64_t sweep_plan_find(const struct sweep_plan *plan, uint64_t candidate)
+uint64_t sweep_candidates_find(const struct sweep_candidates *candidates, uint64_t candidate)
 {
-    const uint64_t *at = bsearch(&candidate, plan->task, plan->n_task, sizeof *plan->task, compare);
+    const uint64_t *at = bsearch(&candidate, candidates->task, candidates->n_task,
+                                 sizeof *candidates->task, compare);
 
-    return at ? (uint64_t)(at - plan->task) : plan->n_task;
+    return at ? (uint64_t)(at - candidates->task) : candidates->n_task;
 }
 
-struct assay_tasks sweep_plan_tasks(const struct sweep_plan *plan)
+struct assay_tasks sweep_candidates_tasks(const struct sweep_candidates *candidates)
 {
-    return (struct assay_tasks){
-        .at = (const char *)plan->task, .n = plan->n_task, .bytes = sizeof *plan->task};
+    return (struct assay_tasks){.at = (const char *)candidates->task,
+                                .n = candidates->n_task,
+                                .bytes = sizeof *candidates->task};
 }
 
-int sweep_plan_fill(struct sweep_plan *plan, uint64_t *index, uint64_t n, bool members,
-                    const struct assay_space *space, struct assay_err *err)
+int sweep_candidates_fill(struct sweep_candidates *candidates, uint64_t *index, uint64_t n,
+                          bool members, const struct assay_space *space, struct assay_err *err)
 {
-    *plan = (struct sweep_plan){.index = index, .n_row = sort_distinct(index, n)};
-    n = plan->n_row;
-    plan->task_of = malloc((n ? n : 1) * sizeof *plan->task_of);
-    plan->task = malloc((n ? n : 1) * sizeof *plan->task);
-    if (!plan->task_of || !plan->task) {
-        sweep_plan_free(plan);
+    *candidates = (struct sweep_candidates){.index = index, .n_row = sort_distinct(index, n)};
+    n = candidates->n_row;
+    candidates->task_of = malloc((n ? n : 1) * sizeof *candidates->task_of);
+    candidates->task = malloc((n ? n : 1) * sizeof *candidates->task);
+    if (!candidates->task_of || !candidates->task) {
+        sweep_candidates_free(candidates);
         return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %" PRIu64 " candidates", n);
     }
     for (uint64_t i = 0; i < n; i++)
-        plan->task_of[i] = plan->task[i] =
+        candidates->task_of[i] = candidates->task[i] =
             members ? index[i] : assay_space_canonical(space, index[i]);
-    plan->n_task = sort_distinct(plan->task, n);
-    for (uint64_t i = 0; i < n; i++) plan->task_of[i] = sweep_plan_find(plan, plan->task_of[i]);
+    candidates->n_task = sort_distinct(candidates->task, n);
+    for (uint64_t i = 0; i < n; i++)
+        candidates->task_of[i] = sweep_candidates_find(candidates, candidates->task_of[i]);
     return 0;
 }
 
-void sweep_plan_free(struct sweep_plan *plan)
+void sweep_candidates_free(struct sweep_candidates *candidates)
 {
-    free(plan->index);
-    free(plan->task_of);
-    free(plan->task);
-    *plan = (struct sweep_plan){0};
+    free(candidates->index);
+    free(candidates->task_of);
+    free(candidates->task);
+    *candidates = (struct sweep_candidates){0};
 }
 
 // ---- packed list --------------------------------------------------------------------------------
@@ -69,24 +73,24 @@ struct span {
 };
 
 // The runs of consecutive candidates; span may be NULL to count them.
-static uint64_t find_spans(const struct sweep_plan *plan, struct span *span)
+static uint64_t find_spans(const struct sweep_candidates *candidates, struct span *span)
 {
     uint64_t n = 0;
 
-    for (uint64_t i = 0; i < plan->n_row; i++) {
-        const bool next = i && plan->index[i] == plan->index[i - 1] + 1;
+    for (uint64_t i = 0; i < candidates->n_row; i++) {
+        const bool next = i && candidates->index[i] == candidates->index[i - 1] + 1;
         n += !next;
         if (span && next) span[n - 1].length++;
-        if (span && !next) span[n - 1] = (struct span){plan->index[i], 1};
+        if (span && !next) span[n - 1] = (struct span){candidates->index[i], 1};
     }
     return n;
 }
 
-void *sweep_plan_pack(const struct sweep_plan *plan, size_t *n)
+void *sweep_candidates_pack(const struct sweep_candidates *candidates, size_t *n)
 {
-    *n = find_spans(plan, NULL) * sizeof(struct span);
+    *n = find_spans(candidates, NULL) * sizeof(struct span);
     struct span *span = malloc(*n ? *n : 1);
-    if (span) find_spans(plan, span);
+    if (span) find_spans(candidates, span);
     return span;
 }
 
@@ -95,8 +99,8 @@ static int bad_list(struct assay_err *err)
     return assay_err_set(err, ASSAY_ERR_INPUT, "the candidate list does not fit its search space");
 }
 
-// Spans as sweep_plan_pack makes them: ascending, apart, of one candidate or more. Their lengths
-// then have a sum of the space's size at most.
+// Spans as sweep_candidates_pack makes them: ascending, apart, of one candidate or more. Their
+// lengths then have a sum of the space's size at most.
 static int count_list(const struct span *span, size_t n, uint64_t size, uint64_t *total,
                       struct assay_err *err)
 {
@@ -112,11 +116,11 @@ static int count_list(const struct span *span, size_t n, uint64_t size, uint64_t
     return *total <= SWEEP_CANDIDATES_MAX ? 0 : bad_list(err);
 }
 
-// What a candidate takes at least: in the plan, as a record without values, and as a row.
+// What a candidate takes at least: in the list, as a record without values, and as a row.
 enum { CANDIDATE = 3 * sizeof(uint64_t) + sizeof(struct assay_record) + sizeof(struct assay_row) };
 
-int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool members,
-                      const struct assay_space *space, struct assay_err *err)
+int sweep_candidates_unpack(struct sweep_candidates *candidates, const void *bytes, size_t n,
+                            bool members, const struct assay_space *space, struct assay_err *err)
 {
     uint64_t total = 0, at = 0;
 
@@ -133,5 +137,5 @@ int sweep_plan_unpack(struct sweep_plan *plan, const void *bytes, size_t n, bool
     for (size_t i = 0; !status && i < n; i++)
         for (uint64_t k = 0; k < span[i].length; k++) index[at++] = span[i].first + k;
     free(span);
-    return status ? status : sweep_plan_fill(plan, index, total, members, space, err);
+    return status ? status : sweep_candidates_fill(candidates, index, total, members, space, err);
 }
