@@ -47,13 +47,13 @@ int baseline_configure(struct assay_config *config, const struct assay_space *sp
 static double round_cost(const struct search_context *c, struct search_task *task)
 {
     const struct assay_supernet_kind *k = c->space->kind->supernet;
-    double sum = c->bench->cost(c->bench_state, task);
+    double sum = c->evaluator->cost(c->evaluator_state, task);
     for (uint32_t i = 0; i < k->cells * k->edges; i++) {
         uint16_t *alive = &task->mask.alive[i / k->edges][i % k->edges];
         for (uint32_t op = 0; op < k->ops && __builtin_popcount(*alive) > 1; op++) {
             if (!(*alive & 1u << op)) continue;
             *alive ^= (uint16_t)(1u << op);
-            sum += c->bench->cost(c->bench_state, task);
+            sum += c->evaluator->cost(c->evaluator_state, task);
             *alive ^= (uint16_t)(1u << op);
         }
     }
@@ -97,7 +97,7 @@ static int tenas_cost(const struct search_context *c, uint64_t *architectures,
     }
     for (int i = 0; i < DRAWS; i++) {
         const struct search_task arch = {.index = draw_index(c->space, &rng)};
-        one += c->bench->cost(c->bench_state, &arch) / DRAWS;
+        one += c->evaluator->cost(c->evaluator_state, &arch) / DRAWS;
     }
     *architectures = (uint64_t)fmax(1, rint(search / one));
     return 0;
@@ -330,20 +330,20 @@ int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *e
     return 0;
 }
 
-void baseline_book(const struct baseline *b)
+void baseline_note(const struct baseline *b)
 {
-    struct search_book *book = b->c->book;
+    struct search_history *history = b->c->history;
     for (size_t i = 0; i < b->n; i++) {
         char arch[ASSAY_ARCH_MAX] = "";
         assay_space_format(b->c->space, b->index[i], arch, sizeof arch);
-        search_book_text(book, "architectures/method", b->method, "of the search");
-        search_book_int(book, "architectures/seed", (int64_t)b->seed, "of the search");
-        search_book_int(book, "architectures/index", (int64_t)b->index[i], "in the space");
-        search_book_text(book, "architectures/arch", arch, "evaluated, in this order");
-        search_book_number(book, "architectures/kappa", b->kappa[i], "mean over repeats");
-        search_book_number(book, "architectures/regions", b->regions[i], "mean over repeats");
-        search_book_number(book, "architectures/value", b->value[i],
-                           "of the column search.by, mean over repeats; its rank sum among all "
-                           "when that is tenas");
+        search_history_text(history, "architectures/method", b->method, "of the search");
+        search_history_int(history, "architectures/seed", (int64_t)b->seed, "of the search");
+        search_history_int(history, "architectures/index", (int64_t)b->index[i], "in the space");
+        search_history_text(history, "architectures/arch", arch, "evaluated, in this order");
+        search_history_number(history, "architectures/kappa", b->kappa[i], "mean over repeats");
+        search_history_number(history, "architectures/regions", b->regions[i], "mean over repeats");
+        search_history_number(history, "architectures/value", b->value[i],
+                              "of the column search.by, mean over repeats; its rank sum among all "
+                              "when that is tenas");
     }
 }

@@ -34,8 +34,8 @@ int baseline_take(struct baseline *b, const struct search_round *round);
 int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *err);
 // A uniformly drawn architecture.
 uint64_t baseline_draw(const struct baseline *b, struct assay_rng *rng);
-// Writes what was evaluated into the book, once, at the end.
-void baseline_book(const struct baseline *b);
+// Writes what was evaluated into the history, once, at the end.
+void baseline_note(const struct baseline *b);
 void baseline_close(struct baseline *b);
 
 #endif

@@ -98,7 +98,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
         ASSAY_TRY(baseline_ask(b, round,
                                born ? mutate(e, parent_of(e, born)) : baseline_draw(b, &e->rng)));
     if (b->n > born) return 1;
-    baseline_book(b);
+    baseline_note(b);
     return baseline_best(b, index, round->err);
 }
 
@@ -112,7 +112,7 @@ static void close_evolution(void *state)
 const struct search_method search_evolution = {
     .name = "evolution",
     .help = "regularised evolution by a column",
-    .bench = &search_bench_evaluator,
+    .evaluator = &search_evaluator_metrics,
     .configure = configure,
     .open = open_evolution,
     .round = next_round,

@@ -6,33 +6,33 @@
 
 #include "assay/search.h"
 
-#include "book.h"
+#include "history.h"
 
-// What a rank is told of an evaluation. Plain bytes; the number is a hash of the others, so that
-// equal tasks are evaluated once.
+// What a rank is told of an evaluation. It is sent as plain bytes; its number is a hash of the
+// other fields, so that equal tasks are evaluated once.
 struct search_task {
     uint64_t number;
     struct assay_draw draw;
     uint64_t index;             // of an architecture or a step; UINT64_MAX: a supernet
-    uint64_t what;              // of it is wanted, the bench's own
+    uint64_t what;              // what of it is wanted, in the evaluator's own terms
     struct assay_supernet mask; // of the supernet
 };
 
-// What all searches of a run share; borrowed, and the same for all its time.
+// What all searches of a run share. It is borrowed, and stays the same as long as the run.
 struct search_context {
     const struct assay_config *config; // as the method's configure left it
     const struct assay_space *space;
     const struct assay_data *data;     // every rank
-    struct assay_held held;            // beside the bench
+    struct assay_held held;            // beside the evaluator
     const struct assay_schema *schema; // of the records
     const struct assay_log *log;       // NULL on all ranks but 0
-    struct search_book *book;          // rank 0
-    const struct search_bench *bench;
-    void *bench_state;
+    struct search_history *history;    // rank 0
+    const struct search_evaluator *evaluator;
+    void *evaluator_state;
 };
 
 // How a task becomes a record, on every rank.
-struct search_bench {
+struct search_evaluator {
     int (*open)(void **state, const struct search_context *c, struct assay_err *err);
     const struct assay_schema *(*schema)(const void *state);
     int (*evaluate)(void *state, const struct search_task *task, struct assay_record *record,
@@ -41,9 +41,9 @@ struct search_bench {
     void (*close)(void *state);                                  // takes NULL
 };
 // assay_evaluate and assay_evaluate_supernet of run.metrics, at the task's draw.
-extern const struct search_bench search_bench_evaluator;
+extern const struct search_evaluator search_evaluator_metrics;
 
-// A round of one seed: what was asked for and answered, then what is asked for next.
+// A round of one seed: first what was asked for and answered, then what it asks for next.
 struct search_round {
     const struct assay_record *const *record; // (n_record) in the order asked; the first round: 0
     size_t n_record;
@@ -52,13 +52,13 @@ struct search_round {
     size_t n_task, cap_task;
     struct assay_err *err;
 };
-// Asks for a task (its number is filled in); the record will stand at the place returned, or
+// Asks for a task, whose number is filled in. Returns the place at which its record will stand, or
 // ASSAY_ERR_MEMORY.
 int search_ask(struct search_round *round, struct search_task task);
 
 struct search_method {
     const char *name, *help;
-    const struct search_bench *bench;
+    const struct search_evaluator *evaluator;
     // Every rank, first: sets what the method needs (metrics); an error for what it cannot take.
     int (*configure)(struct assay_config *config, const struct assay_space *space,
                      struct assay_err *err);

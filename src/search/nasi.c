@@ -73,53 +73,56 @@ static uint64_t sampled(const struct nasi *n, uint64_t step)
     return n->kind->index(n->c->space, sample.option);
 }
 
-static void book_derivative(const struct nasi *n, const struct assay_record *record)
+static void note_derivative(const struct nasi *n, const struct assay_record *record)
 {
-    search_book_numbers(n->c->book, "steps/dalpha", record->value + 1, n->c->schema->n_column - 1,
-                        "dT/dalpha of all options, in the order of /choices");
+    search_history_numbers(n->c->history, "steps/dalpha", record->value + 1,
+                           n->c->schema->n_column - 1,
+                           "dT/dalpha of all options, in the order of /choices");
 }
 
-static void book_step(const struct nasi *n, uint64_t step, const struct assay_record *record)
+static void note_step(const struct nasi *n, uint64_t step, const struct assay_record *record)
 {
-    struct search_book *b = n->c->book;
+    struct search_history *h = n->c->history;
     const double trace = nasi_record_trace(record);
     const bool ok = record->verdict == ASSAY_VERDICT_OK;
-    search_book_text(b, "steps/method", n->method->name, "of the search");
-    search_book_int(b, "steps/seed", (int64_t)n->seed, "of the search");
-    search_book_int(b, "steps/step", (int64_t)step + 1, "from 1");
-    search_book_text(b, "steps/status", assay_verdict_name((enum assay_verdict)record->verdict),
-                     "steps that are not ok count for nothing");
-    search_book_number(b, "steps/nasi_trace", trace, "T, the trace norm of mini-batch and sample");
-    book_derivative(n, record);
-    search_book_number(b, "steps/norm", ok && n->what == NASI_DERIVATIVE ? n->sum.norm : NAN,
-                       "of G, the derivative of T - mu max(0, T - nu) with respect to all alpha");
-    search_book_number(b, "steps/nu", ok ? n->sum.nu : NAN, "the bound in this step");
-    search_book_int(b, "steps/over", ok && trace > n->sum.nu, "1: T is above it");
+    search_history_text(h, "steps/method", n->method->name, "of the search");
+    search_history_int(h, "steps/seed", (int64_t)n->seed, "of the search");
+    search_history_int(h, "steps/step", (int64_t)step + 1, "from 1");
+    search_history_text(h, "steps/status", assay_verdict_name((enum assay_verdict)record->verdict),
+                        "steps that are not ok count for nothing");
+    search_history_number(h, "steps/nasi_trace", trace,
+                          "T, the trace norm of mini-batch and sample");
+    note_derivative(n, record);
+    search_history_number(
+        h, "steps/norm", ok && n->what == NASI_DERIVATIVE ? n->sum.norm : NAN,
+        "of G, the derivative of T - mu max(0, T - nu) with respect to all alpha");
+    search_history_number(h, "steps/nu", ok ? n->sum.nu : NAN, "the bound in this step");
+    search_history_int(h, "steps/over", ok && trace > n->sum.nu, "1: T is above it");
     if (assay_config_search(n->c->config)->per_cell) return;
     char arch[ASSAY_ARCH_MAX] = "";
     const uint64_t index = sampled(n, step);
     assay_space_format(n->c->space, index, arch, sizeof arch);
-    search_book_int(b, "steps/index", (int64_t)index, "of the sample");
-    search_book_text(b, "steps/arch", arch, "the sample, an architecture");
+    search_history_int(h, "steps/index", (int64_t)index, "of the sample");
+    search_history_text(h, "steps/arch", arch, "the sample, an architecture");
 }
 
 // The decision, with xi = 1.
-static void book_choices(const struct nasi *n, const uint8_t *option)
+static void note_choices(const struct nasi *n, const uint8_t *option)
 {
-    struct search_book *b = n->c->book;
+    struct search_history *h = n->c->history;
     for (uint32_t c = 0; c < n->kind->choices; c++) {
         for (uint32_t i = 0; i < n->kind->options[c]; i++) {
             char name[ASSAY_ONESHOT_NAME];
             n->kind->name(n->c->space, c, i, name);
-            search_book_text(b, "choices/method", n->method->name, "of the search");
-            search_book_int(b, "choices/seed", (int64_t)n->seed, "of the search");
-            search_book_int(b, "choices/choice", c, "number of the choice");
-            search_book_int(b, "choices/option", i, "number of its option");
-            search_book_text(b, "choices/name", name, "what that is");
-            search_book_number(b, "choices/delta",
-                               n->sum.delta.of[c][i] / (double)(n->sum.steps ? n->sum.steps : 1),
-                               "alpha after the step");
-            search_book_int(b, "choices/taken", option[c] == i, "1: decided on");
+            search_history_text(h, "choices/method", n->method->name, "of the search");
+            search_history_int(h, "choices/seed", (int64_t)n->seed, "of the search");
+            search_history_int(h, "choices/choice", c, "number of the choice");
+            search_history_int(h, "choices/option", i, "number of its option");
+            search_history_text(h, "choices/name", name, "what that is");
+            search_history_number(h, "choices/delta",
+                                  n->sum.delta.of[c][i] / (double)(n->sum.steps ? n->sum.steps : 1),
+                                  "alpha after the step");
+            search_history_int(h, "choices/taken", option[c] == i, "1: decided on");
         }
     }
 }
@@ -165,7 +168,7 @@ static int take_step(struct nasi *n, const struct search_round *round, uint64_t 
         n->most = n->sum.steps == 1 ? trace : fmax(n->most, trace);
     }
     n->skipped += record->verdict != ASSAY_VERDICT_OK;
-    book_step(n, step, record);
+    note_step(n, step, record);
     return 0;
 }
 
@@ -203,7 +206,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
     log_steps(n);
     if (n->what == NASI_DERIVATIVE) {
         *index = nasi_decide(n->c->space, assay_config_search(n->c->config)->none, &n->sum, option);
-        book_choices(n, option);
+        note_choices(n, option);
     } else {
         *index = sampled(n, n->best_step);
     }
@@ -219,8 +222,8 @@ static uint64_t equal_cost(const struct search_context *c, uint64_t steps)
     for (uint64_t i = 0; i < DRAWS; i++) {
         const struct search_task with = {.index = i, .what = NASI_DERIVATIVE},
                                  without = {.index = i, .what = NASI_TRACE};
-        step += c->bench->cost(c->bench_state, &with);
-        one += c->bench->cost(c->bench_state, &without);
+        step += c->evaluator->cost(c->evaluator_state, &with);
+        one += c->evaluator->cost(c->evaluator_state, &without);
     }
     return (uint64_t)fmax(1, rint((double)steps * step / one));
 }
@@ -268,7 +271,7 @@ static int open_random(void **state, const struct search_context *c, uint64_t se
 const struct search_method search_nasi = {
     .name = "nasi",
     .help = "NASI-FIX: one step towards the largest NTK trace norm up to a fixed bound",
-    .bench = &search_bench_nasi,
+    .evaluator = &search_evaluator_nasi,
     .configure = configure,
     .open = open_fix,
     .round = next_round,
@@ -278,7 +281,7 @@ const struct search_method search_nasi = {
 const struct search_method search_nasi_ada = {
     .name = "nasi-ada",
     .help = "NASI-ADA: the same steps with an adaptive bound",
-    .bench = &search_bench_nasi,
+    .evaluator = &search_evaluator_nasi,
     .configure = configure,
     .open = open_ada,
     .round = next_round,
@@ -288,7 +291,7 @@ const struct search_method search_nasi_ada = {
 const struct search_method search_nasi_random = {
     .name = "nasi-random",
     .help = "the best of random architectures by NASI's objective",
-    .bench = &search_bench_nasi,
+    .evaluator = &search_evaluator_nasi,
     .configure = configure_random,
     .open = open_random,
     .round = next_round,

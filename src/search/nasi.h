@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What NASI's methods and their bench agree on.
+// What NASI's methods and their evaluator agree on.
 #ifndef ASSAY_SEARCH_NASI_H
 #define ASSAY_SEARCH_NASI_H
 
@@ -9,9 +9,9 @@
 // A task is a step: its number is the task's index, and its seed all that is drawn. The record has
 // T, the trace norm of the step's mini-batch and sample, and with NASI_DERIVATIVE dT/dalpha.
 enum nasi_what { NASI_TRACE, NASI_DERIVATIVE };
-extern const struct search_bench search_bench_nasi;
+extern const struct search_evaluator search_evaluator_nasi;
 
-// T and dT/dalpha of a record of that bench.
+// T and dT/dalpha of a record of that evaluator.
 double nasi_record_trace(const struct assay_record *record);
 void nasi_record_dalpha(const struct assay_oneshot_kind *kind, const struct assay_record *record,
                         struct nasi_alpha *dalpha);

@@ -38,7 +38,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
     assay_rng_init(&rng, b->seed, 0, "search", "random");
     if (round->n_record) {
         ASSAY_TRY(baseline_take(b, round));
-        baseline_book(b);
+        baseline_note(b);
         return baseline_best(b, index, round->err);
     }
     for (uint64_t i = 0; i < b->samples; i++) ASSAY_TRY(baseline_ask(b, round, draw_new(b, &rng)));
@@ -54,7 +54,7 @@ static void close_random(void *state)
 const struct search_method search_random = {
     .name = "random",
     .help = "the best of random architectures by a column",
-    .bench = &search_bench_evaluator,
+    .evaluator = &search_evaluator_metrics,
     .configure = baseline_configure,
     .open = open_random,
     .round = next_round,

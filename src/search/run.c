@@ -32,7 +32,7 @@ struct search {
     struct assay_images *images;
     char *identity;
     // rank 0
-    struct search_book book;
+    struct search_history history;
     const char *dir;
     struct assay_attr attr[ASSAY_RUN_ATTRS];
     size_t n_attr;
@@ -67,7 +67,7 @@ static int join_method(struct search *s, const struct search_method *m,
     struct assay_config mine = *config;
     ASSAY_TRY(m->configure(&mine, &s->space, err));
     const char *metrics = assay_config_protocol(&mine)->metrics;
-    if (m != s->method[0] && (m->bench != s->method[0]->bench ||
+    if (m != s->method[0] && (m->evaluator != s->method[0]->evaluator ||
                               strcmp(metrics, assay_config_protocol(&s->config)->metrics) != 0))
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "search.method = %.200s: %s and %s do not evaluate the same; run them "
@@ -132,10 +132,10 @@ static int open_search(void *self, struct assay_comm *team, struct assay_err *er
                                    .space = &s->space,
                                    .data = assay_images_data(s->images),
                                    .held = assay_images_held(s->images, true),
-                                   .book = &s->book,
-                                   .bench = s->method[0]->bench};
-    ASSAY_TRY(s->c.bench->open(&s->c.bench_state, &s->c, err));
-    s->c.schema = s->c.bench->schema(s->c.bench_state);
+                                   .history = &s->history,
+                                   .evaluator = s->method[0]->evaluator};
+    ASSAY_TRY(s->c.evaluator->open(&s->c.evaluator_state, &s->c, err));
+    s->c.schema = s->c.evaluator->schema(s->c.evaluator_state);
     return make_identity(s, err);
 }
 
@@ -155,7 +155,7 @@ static int evaluate(void *self, const void *bytes, struct assay_record *record,
     const struct search_context *c = &((struct search *)self)->c;
     struct search_task task;
     memcpy(&task, bytes, sizeof task);
-    return c->bench->evaluate(c->bench_state, &task, record, err);
+    return c->evaluator->evaluate(c->evaluator_state, &task, record, err);
 }
 
 // ---- rank 0 -------------------------------------------------------------------------------------
@@ -249,14 +249,14 @@ static void finish(struct search *s, struct one *one, uint64_t index)
     assay_log_line(s->c.log, ASSAY_LOG_INFO,
                    "seed %" PRIu64 ": %s found %s; %" PRIu64 " evaluations, %.1f s of CPU time",
                    f->seed, f->method, f->arch, f->evaluations, f->cpu_seconds);
-    search_book_text(&s->book, "found/method", f->method, "that found it");
-    search_book_int(&s->book, "found/seed", (int64_t)f->seed, "of the search");
-    search_book_text(&s->book, "found/arch", f->arch, "the architecture found");
-    search_book_int(&s->book, "found/index", (int64_t)index, "its index in the space");
-    search_book_int(&s->book, "found/rounds", (int64_t)f->rounds, "of its search");
-    search_book_int(&s->book, "found/evaluations", (int64_t)f->evaluations,
-                    "supernets, architectures or steps, all repeats of each");
-    search_book_number(&s->book, "run/cpu_seconds", f->cpu_seconds, "of each row of /found");
+    search_history_text(&s->history, "found/method", f->method, "that found it");
+    search_history_int(&s->history, "found/seed", (int64_t)f->seed, "of the search");
+    search_history_text(&s->history, "found/arch", f->arch, "the architecture found");
+    search_history_int(&s->history, "found/index", (int64_t)index, "its index in the space");
+    search_history_int(&s->history, "found/rounds", (int64_t)f->rounds, "of its search");
+    search_history_int(&s->history, "found/evaluations", (int64_t)f->evaluations,
+                       "supernets, architectures or steps, all repeats of each");
+    search_history_number(&s->history, "run/cpu_seconds", f->cpu_seconds, "of each row of /found");
 }
 
 // Lets one seed go on; its tasks are in its round.
@@ -313,13 +313,13 @@ static double cost(void *self, const void *bytes)
     const struct search_context *c = &((struct search *)self)->c;
     struct search_task task;
     memcpy(&task, bytes, sizeof task);
-    return c->bench->cost(c->bench_state, &task);
+    return c->evaluator->cost(c->evaluator_state, &task);
 }
 
 static int publish(void *self, struct assay_err *err)
 {
     struct search *s = self;
-    return search_book_write(&s->book, s->dir, "search.h5", s->attr, s->n_attr, err);
+    return search_history_write(&s->history, s->dir, "search.h5", s->attr, s->n_attr, err);
 }
 
 // ---- together -----------------------------------------------------------------------------------
@@ -341,9 +341,9 @@ static void close_search(void *self)
     free(s->one);
     free(s->task);
     free(s->identity);
-    search_book_free(&s->book);
+    search_history_free(&s->history);
     assay_arena_finish(&s->arena);
-    if (s->c.bench) s->c.bench->close(s->c.bench_state);
+    if (s->c.evaluator) s->c.evaluator->close(s->c.evaluator_state);
     assay_images_close(s->images);
     assay_space_close(&s->space);
 }

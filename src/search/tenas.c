@@ -177,55 +177,58 @@ static void warn_tied(const struct tenas *t, uint64_t rounds, const char *column
 }
 
 // ---- what is told -------------------------------------------------------------------------------
-static void book_round(const struct tenas *t, const struct search_round *round, const char *mask)
+static void note_round(const struct tenas *t, const struct search_round *round, const char *mask)
 {
-    struct search_book *b = t->c->book;
+    struct search_history *h = t->c->history;
     const struct assay_schema *s = t->c->schema;
     const struct assay_record *base = round->record[0];
     double *kappa = malloc(2 * s->repeats * sizeof *kappa), *regions = kappa + s->repeats;
-    b->failed |= !kappa;
+    h->failed |= !kappa;
     if (!kappa) return;
     for (uint32_t r = 0; r < s->repeats; r++) {
         kappa[r] = value(t, base, r, t->kappa);
         regions[r] = value(t, base, r, t->regions);
     }
-    search_book_int(b, "rounds/seed", (int64_t)t->seed, "of the search");
-    search_book_int(b, "rounds/round", (int64_t)t->n_round, "from 1");
-    search_book_text(b, "rounds/mask", mask, "the supernet of the round, before pruning");
-    search_book_int(b, "rounds/edges", t->edges, "1: whole edges are pruned");
-    search_book_text(b, "rounds/status", assay_verdict_name((enum assay_verdict)base->verdict),
-                     "of the supernet");
-    search_book_numbers(b, "rounds/kappa", kappa, s->repeats, "of the supernet, by repeat");
-    search_book_numbers(b, "rounds/regions", regions, s->repeats, "of the supernet, by repeat");
-    search_book_number(b, "run/round_seconds", round->wall_seconds,
-                       "wall time of each row of /rounds; 0 where it was replayed");
+    search_history_int(h, "rounds/seed", (int64_t)t->seed, "of the search");
+    search_history_int(h, "rounds/round", (int64_t)t->n_round, "from 1");
+    search_history_text(h, "rounds/mask", mask, "the supernet of the round, before pruning");
+    search_history_int(h, "rounds/edges", t->edges, "1: whole edges are pruned");
+    search_history_text(h, "rounds/status", assay_verdict_name((enum assay_verdict)base->verdict),
+                        "of the supernet");
+    search_history_numbers(h, "rounds/kappa", kappa, s->repeats, "of the supernet, by repeat");
+    search_history_numbers(h, "rounds/regions", regions, s->repeats, "of the supernet, by repeat");
+    search_history_number(h, "run/round_seconds", round->wall_seconds,
+                          "wall time of each row of /rounds; 0 where it was replayed");
     free(kappa);
 }
 
-static void book_candidate(const struct tenas *t, const struct search_round *round, size_t i)
+static void note_candidate(const struct tenas *t, const struct search_round *round, size_t i)
 {
-    struct search_book *b = t->c->book;
+    struct search_history *h = t->c->history;
     const struct prune_candidate *c = &t->candidate[i];
     const struct assay_record *one = one_of(t, round, i);
-    search_book_int(b, "candidates/seed", (int64_t)t->seed, "of the search");
-    search_book_int(b, "candidates/round", (int64_t)t->n_round, "from 1");
-    search_book_int(b, "candidates/cell", c->cell, "cell type");
-    search_book_int(b, "candidates/edge", c->edge, "edge of the cell");
-    search_book_int(b, "candidates/op", c->op, "operation that the supernet was evaluated without");
-    search_book_text(b, "candidates/status", assay_verdict_name((enum assay_verdict)one->verdict),
-                     "without it");
-    search_book_number(b, "candidates/kappa", search_mean(t->c->schema, one, t->kappa),
-                       "without it, mean over repeats");
-    search_book_number(b, "candidates/regions", search_mean(t->c->schema, one, t->regions),
-                       "without it, mean over repeats");
-    search_book_number(b, "candidates/delta_kappa", c->delta_kappa,
-                       "(kappa of the supernet - kappa without it) / kappa of the supernet, mean "
-                       "over repeats, 3 digits; -inf: the network breaks");
-    search_book_number(b, "candidates/delta_regions", c->delta_regions, "the same of regions");
-    search_book_int(b, "candidates/rank_kappa", c->rank_kappa, "by delta_kappa, descending, dense");
-    search_book_int(b, "candidates/rank_regions", c->rank_regions,
-                    "by delta_regions, ascending, dense");
-    search_book_int(b, "candidates/pruned", c->pruned, "1: gone after the round");
+    search_history_int(h, "candidates/seed", (int64_t)t->seed, "of the search");
+    search_history_int(h, "candidates/round", (int64_t)t->n_round, "from 1");
+    search_history_int(h, "candidates/cell", c->cell, "cell type");
+    search_history_int(h, "candidates/edge", c->edge, "edge of the cell");
+    search_history_int(h, "candidates/op", c->op,
+                       "operation that the supernet was evaluated without");
+    search_history_text(h, "candidates/status",
+                        assay_verdict_name((enum assay_verdict)one->verdict), "without it");
+    search_history_number(h, "candidates/kappa", search_mean(t->c->schema, one, t->kappa),
+                          "without it, mean over repeats");
+    search_history_number(h, "candidates/regions", search_mean(t->c->schema, one, t->regions),
+                          "without it, mean over repeats");
+    search_history_number(
+        h, "candidates/delta_kappa", c->delta_kappa,
+        "(kappa of the supernet - kappa without it) / kappa of the supernet, mean "
+        "over repeats, 3 digits; -inf: the network breaks");
+    search_history_number(h, "candidates/delta_regions", c->delta_regions, "the same of regions");
+    search_history_int(h, "candidates/rank_kappa", c->rank_kappa,
+                       "by delta_kappa, descending, dense");
+    search_history_int(h, "candidates/rank_regions", c->rank_regions,
+                       "by delta_regions, ascending, dense");
+    search_history_int(h, "candidates/pruned", c->pruned, "1: gone after the round");
 }
 
 static unsigned count_alive(const struct tenas *t)
@@ -293,8 +296,8 @@ static int judge(struct tenas *t, struct search_round *round)
         prune_ops(t->candidate, t->n, t->prune, &t->mask);
     }
     ASSAY_TRY(check_round(t, round));
-    book_round(t, round, mask);
-    for (size_t i = 0; i < t->n; i++) book_candidate(t, round, i);
+    note_round(t, round, mask);
+    for (size_t i = 0; i < t->n; i++) note_candidate(t, round, i);
     log_round(t, round, before);
     return 0;
 }
@@ -347,7 +350,7 @@ static int open_tenas(void **state, const struct search_context *c, uint64_t see
 const struct search_method search_tenas = {
     .name = "tenas",
     .help = "TE-NAS: prunes supernets by what each operation means to kappa and regions",
-    .bench = &search_bench_evaluator,
+    .evaluator = &search_evaluator_metrics,
     .configure = configure,
     .open = open_tenas,
     .round = next_round,
