@@ -4,6 +4,7 @@
 
 * a room includes its own header and those of the rooms its row in src/meson.build names, no others;
   its public header obeys the same row; private headers stay in their room;
+* within a room no circle of includes; no exception from these rules that nobody needs;
 * outside libraries only where they belong;
 * files of at most 400 lines, functions of at most 80, one SPDX line.
 
@@ -62,6 +63,41 @@ def include_error(room, use, lib, name, quoted, folder):
     return f'"{name}" is not a header of room {room}'
 
 
+def below(room, name, folder):
+    """The stem of the file of this room that an include names, or None."""
+    path = pathlib.PurePath(name)
+    own = name.startswith(room + "/") or (len(path.parts) == 1 and (folder / name).is_file())
+    return path.stem if own else None
+
+
+def circle_errors(root, rooms):
+    """Within a room, NAME.c and NAME.h together include only what does not include them."""
+    for room in rooms:
+        uses = {}
+        for path in sorted((root / "src" / room).glob("*.[ch]")):
+            names = [name for mark, name in INCLUDE.findall(path.read_text()) if mark == '"']
+            uses.setdefault(path.stem, set()).update(filter(None, (below(room, n, path.parent) for n in names)))
+        for stem in uses:
+            uses[stem].discard(stem)
+        for stem in uses:
+            seen, left = set(), [stem]
+            while left:
+                new = uses.get(left.pop(), set()) - seen
+                seen |= new
+                left += new
+            if stem in seen:
+                yield f"src/{room}/{stem}: includes itself by way of others"
+
+
+def exception_errors(root):
+    """Every exception is made use of."""
+    for name, users in SHARED.items():
+        for room in sorted(users):
+            files = (root / "src" / room).glob("*.[ch]")
+            if (root / "src" / room).is_dir() and not any(f'"{name}"' in path.read_text() for path in files):
+                yield f"{name}: room {room} may see it, and does not look"
+
+
 def function_errors(lines):
     start = None
     for number, line in enumerate(lines, 1):
@@ -93,7 +129,7 @@ def room_files(root, rooms):
 
 def check(root):
     rooms = read_rooms(root)
-    errors = list(room_errors(rooms))
+    errors = [*room_errors(rooms), *circle_errors(root, rooms), *exception_errors(root)]
     for path, room in room_files(root, rooms):
         where = path.relative_to(root)
         if room not in rooms:
@@ -116,6 +152,7 @@ TABLE = """rooms = {
            'src': []},
   'la': {'use': ['base'], 'lib': [blas], 'src': []},
   'store': {'use': ['base'], 'lib': [hdf5], 'src': []},
+  'exec': {'use': ['base'], 'lib': [], 'src': []},
 }
 """
 FAULTS = {
@@ -124,6 +161,8 @@ FAULTS = {
     "an upward public header": ("include/assay/base.h", '#include "assay/store.h"\n'),
     "another room's private header": ("src/la/a.c", '#include "../store/inside.h"\n'),
     "a stray private header": ("src/la/a.c", '#include "store/inside.h"\n'),
+    "a circle of includes": ("src/la/inside.h", '#include "b.h"\n'),
+    "an exception that nobody needs": ("src/exec/a.c", "\n"),
     "MPI outside comm": ("src/store/a.c", "#include <mpi.h>\n"),
     "HDF5 outside its rooms": ("src/la/a.c", "#  include <hdf5.h>\n"),
     "BLAS outside la": ("src/store/a.c", "#include <cblas.h>\n"),
@@ -150,6 +189,7 @@ def errors_of(name, text):
         write(root, "src/base/a.c", '#include "assay/base.h"\n#include <xxhash.h>\n')
         write(root, "src/la/b.c", '#include "assay/base.h"\n#include "inside.h"\n#include <cblas.h>\n')
         write(root, "src/la/inside.h", "int f(void);\n")
+        write(root, "src/la/b.h", "int g(void);\n")
         write(root, "src/store/inside.h", '#include "assay/store.h"\n#include <hdf5.h>\n')
         write(root, "include/assay/store.h", '#include "assay/base.h"\n')
         if name:
