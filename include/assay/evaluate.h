@@ -235,7 +235,7 @@ void assay_foreign_finish(struct assay_foreign *f);
 // The arithmetic: a number that every change raises which makes any number of any result differ in
 // any bit, on any kernel rung: a change of kernels, passes, reductions, folding, metrics or draws.
 // Not one that only adds columns, options or speed. It is part of a run's identity, so that no
-// journal ever mixes two; tests/test_arithmetic.c notices most changes. Beside it stands a
+// journal ever mixes two; tests/evaluate/test_arithmetic.c notices most changes. Beside it stands a
 // fingerprint, a hash of numbers computed at the start, because compilers round differently too.
 #define ASSAY_ARITHMETIC 1
 // Hash of numbers that these kernels compute, as this program was compiled.

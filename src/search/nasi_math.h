@@ -46,8 +46,8 @@ size_t nasi_scratch(const struct assay_graph *g, uint32_t n);
 // a central difference between two gradients on the network's linear piece at theta, so that it has
 // the limit of automatic differentiation. No layer moves by more than NASI_STEP of its norm. The
 // largest error over the largest derivative, against differences of the loss in float64, is 1e-4 in
-// the mean of random networks of 2 channels, at most 1e-3 (tests/test_nasi.c); it falls with the
-// step's square until float32's rounding takes over, near 1e-4.
+// the mean of random networks of 2 channels, at most 1e-3 (tests/search/test_nasi.c); it falls with
+// the step's square until float32's rounding takes over, near 1e-4.
 #define NASI_STEP 2e-4
 // dw NULL: the trace alone; g need have no mixes then.
 void nasi_trace(struct assay_exec *exec, const struct assay_graph *g, const double *theta,

@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-#include "../forward.h"
-#include "../rung_wide.h"
+#include "forward.h"
+#include "rung_wide.h"
 #include "assay/exec.h"
 #include "bound.h"
 #include "random_net.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "subject.h"
+#include "fixture.h"
 
 // ---- kernels ------------------------------------------------------------------------------------
 static void the_kernel_is_symmetric_and_positive(void **state)

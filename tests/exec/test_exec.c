@@ -10,7 +10,7 @@
 
 #include "assay/exec.h"
 #include "assay/space.h"
-#include "exec/bound.h"
+#include "bound.h"
 #include "exec_nets.h"
 #include "forward.h"
 #include "rung_wide.h"

@@ -9,7 +9,7 @@
 #include <hdf5.h>
 #include <math.h>
 
-#include "../src/data/source.h"
+#include "data/source.h"
 #include "scratch.h"
 
 enum { N = 5, SIDE = 8, SIZE = N * 3 * SIDE * SIDE };

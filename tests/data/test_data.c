@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-#include "../src/data/source.h"
+#include "data/source.h"
 #include "scratch.h"
 
 enum { SIDE = 32, PIXELS = 3 * SIDE * SIDE, IMAGES = 12 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "subject.h"
+#include "fixture.h"
 
 // ---- regions ------------------------------------------------------------------------------------
 static uint64_t count_by_pairs(uint64_t n, size_t words, const uint64_t *row)

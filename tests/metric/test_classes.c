@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many classes, and one.
-#include "subject.h"
+#include "fixture.h"
 
 #include "kern/table.h"
 #include "metric/subject.h"
