@@ -7,6 +7,7 @@
 #define ASSAY_STORE_H
 
 #include "assay/base.h"
+#include "assay/score.h"
 
 // What a run stores per candidate: `repeats` values of every column, and a spectrum of spectrum_len
 // eigenvalues per repeat.
@@ -105,6 +106,8 @@ struct assay_results {
     const struct assay_column *extra_column; // per-architecture columns stored beside the schema's
     const char *const *extra_protocol;
     uint32_t n_extra;
+    const struct assay_score *score; // of columns that stand before it
+    uint32_t n_score;
     const struct assay_row *row;
     uint64_t n_row;
     const struct assay_attr *attr;
@@ -114,7 +117,7 @@ struct assay_results {
 // failure leaves the former one as it was. Layout:
 //   /table/<column>      equal-length 1-D, in this order: index, arch, class, status (text),
 //                        status_code, reason, then <column> (mean over repeats) and <column>_stderr
-//                        of every column, the extra columns, and tenas
+//                        of every column, the extra columns, and the scores
 //   /columns/<what>      name, unit, direction, source, protocol of each column of /table
 //   /repeats/<column>    (row, repeat)      /spectrum (row, repeat, spectrum_len)
 //   /rankings/<column>   rows from best to worst by the column's direction (0: none), and
@@ -122,11 +125,12 @@ struct assay_results {
 //                        are not OK or not finished, or whose value is not finite, rank last.
 //   /run                 all that may differ between equal runs: seconds and rank of each row, and
 //                        the attributes marked run. Everything else is identical for equal results.
-// tenas is there when the columns kappa (-1) and regions (+1) are: the rank by kappa + the rank by
-// regions, ascending, ties by kappa's rank. Each data set of a column carries name, unit,
-// direction, source and protocol as attributes; the others carry help.
+// Each data set of a column carries name, unit, direction, source and protocol as attributes; the
+// others carry help. ERR_CONFIG: a score's formula is none, or names a column that is not there.
 int assay_results_write(const char *dir, const struct assay_results *results,
                         struct assay_err *err);
+// Whether no column may have this name, because /table has another data set of it.
+bool assay_results_reserve(const char *name);
 
 // ---- other result files -------------------------------------------------------------------------
 enum assay_series_type {

@@ -20,8 +20,13 @@ struct assay_run_spec {
     double time_limit;     // seconds until a clean stop, 0: Slurm's end time or none
     int coordinator_works; // does rank 0 evaluate too: auto (up to 8 ranks), yes, no
 };
+// [score] Columns that the user makes of others.
+struct assay_score_spec {
+    char lines[ASSAY_TEXT_MAX]; // "name = formula", for assay_opts_named
+};
 extern const struct assay_options assay_candidates_options; // struct assay_candidates
 extern const struct assay_options assay_run_options;        // struct assay_run_spec
+extern const struct assay_options assay_score_options;      // struct assay_score_spec
 // Adds these to what assay_evaluate_vocabulary adds.
 void assay_sweep_vocabulary(struct assay_vocabulary *v);
 static inline const struct assay_candidates *
@@ -32,6 +37,10 @@ assay_config_candidates(const struct assay_config *config)
 static inline const struct assay_run_spec *assay_config_run(const struct assay_config *config)
 {
     return assay_config_get(config, &assay_run_options);
+}
+static inline const struct assay_score_spec *assay_config_score(const struct assay_config *config)
+{
+    return assay_config_get(config, &assay_score_options);
 }
 
 // ---- the run ------------------------------------------------------------------------------------

@@ -40,6 +40,16 @@ static int list_metrics(struct assay_err *err)
     return ASSAY_OK;
 }
 
+static int list_scores(struct assay_err *err)
+{
+    (void)err;
+    for (const struct assay_score *s = assay_scores; s->name; s++) {
+        printf("%-11s %s\n            ", s->name, s->formula);
+        cli_fold(stdout, s->source, 12, "            ");
+    }
+    return ASSAY_OK;
+}
+
 static int list_protocols(struct assay_err *err)
 {
     (void)err;
@@ -98,6 +108,8 @@ static void print_domain(const struct assay_opt *opt)
         printf("one of %s", opt->choices);
     else if (opt->type == ASSAY_OPT_TEXT)
         printf("text");
+    else if (opt->type == ASSAY_OPT_NAMED)
+        printf("text; any number of such keys");
     else if (opt->max < 1e15)
         printf("%s from %.15g to %.15g", kind, opt->min, opt->max);
     else
@@ -127,22 +139,22 @@ static int run(const struct cli_args *args, struct assay_err *err)
     static const struct {
         const char *name;
         int (*list)(struct assay_err *err);
-    } topic[] = {{"spaces", list_spaces},       {"metrics", list_metrics},
-                 {"protocols", list_protocols}, {"methods", list_methods},
-                 {"kernels", list_kernels},     {"sources", list_sources},
-                 {"options", list_options}};
+    } topic[] = {{"spaces", list_spaces},   {"metrics", list_metrics},
+                 {"scores", list_scores},   {"protocols", list_protocols},
+                 {"methods", list_methods}, {"kernels", list_kernels},
+                 {"sources", list_sources}, {"options", list_options}};
     for (unsigned i = 0; i < ASSAY_LEN(topic); i++) {
         if (strcmp(args->position[0], topic[i].name) == 0) return topic[i].list(err);
     }
-    return assay_err_set(
-        err, ASSAY_ERR_USAGE,
-        "list '%.100s': expected spaces, metrics, protocols, methods, kernels, sources or options",
-        args->position[0]);
+    return assay_err_set(err, ASSAY_ERR_USAGE,
+                         "list '%.100s': expected spaces, metrics, scores, protocols, methods, "
+                         "kernels, sources or options",
+                         args->position[0]);
 }
 
 const struct cli_verb cli_verb_list = {
     .name = "list",
-    .synopsis = "spaces|metrics|protocols|methods|kernels|sources|options",
+    .synopsis = "spaces|metrics|scores|protocols|methods|kernels|sources|options",
     .help = "list what there is to choose from",
     .examples =
         "assay list metrics\n"

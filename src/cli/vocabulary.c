@@ -6,7 +6,7 @@ const struct assay_vocabulary *cli_vocabulary(void)
     // Journals hold identities in this order: a section moves nowhere else.
     static const char *const order[] = {"protocol", "space", "candidates", "network", "data",
                                         "ntk",      "ridge", "nasi",       "regions", "",
-                                        "cost",     "run",   "search",     NULL};
+                                        "cost",     "run",   "score",      "search",  NULL};
     static struct assay_vocabulary v = {.order = order};
     if (v.n_table) return &v;
     assay_evaluate_vocabulary(&v);

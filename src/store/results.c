@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file.h"
 #include "h5write.h"
-#include "rank.h"
+#include "sheet.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -97,6 +97,16 @@ static void put_keys(struct build *b, hid_t table)
     end_set(b, assay_h5w_vector(&b->w, table, "status_code", H5T_NATIVE_INT32, n, code, true),
             "0 ok, 1 degenerate, 2 dead, 3 failed, -1 unfinished");
     put_texts(b, table, "reason", "why a candidate is not ok", n, reason_text);
+}
+
+bool assay_results_reserve(const char *name)
+{
+    static const char *const key[] = {"index", "arch", "class", "status", "status_code", "reason"};
+    static const char error[] = "_stderr";
+    const size_t n = strlen(name), end = sizeof error - 1;
+    for (size_t i = 0; i < ASSAY_LEN(key); i++)
+        if (strcmp(name, key[i]) == 0) return true;
+    return n >= end && strcmp(name + n - end, error) == 0;
 }
 
 static void put_error(struct build *b, hid_t table, const struct assay_sheet_column *column)
@@ -307,7 +317,6 @@ static void *build_file(struct build *b, size_t *n)
     assay_h5w_start(&b->w);
     assay_h5w_int_attr(&b->w, b->w.file, "assay_results", ASSAY_RESULTS_VERSION);
     put_attrs(b, b->w.file, false);
-    assay_h5w_check(&b->w, assay_sheet_fill(&b->sheet, b->results, &b->arena));
     if (!b->w.failed) {
         put_columns(b);
         put_table(b);
@@ -323,8 +332,10 @@ int assay_results_write(const char *dir, const struct assay_results *results, st
 {
     struct build b = {.results = results};
     size_t n;
-    void *bytes = build_file(&b, &n);
+    const int filled = assay_sheet_fill(&b.sheet, results, &b.arena, err);
+    void *bytes = filled < 0 ? NULL : build_file(&b, &n);
     assay_arena_finish(&b.arena);
+    if (filled < 0) return assay_err_prefix(err, "%s/results.h5", dir);
     if (!bytes)
         return assay_err_set(err, ASSAY_ERR_MEMORY,
                              "%s/results.h5: HDF5 could not build the file of %llu rows in memory",

@@ -111,11 +111,10 @@ static void print_sizes(const struct forecast *f)
     const struct sweep_outline *o = &f->outline;
     const size_t record = assay_record_bytes(assay_evaluator_schema(o->evaluator));
 
-    fprintf(
-        f->out, "disk: journal %.1f MiB, results.h5 about %.1f MiB\n",
-        (double)o->candidates.n_task * (double)(record + sizeof(uint64_t)) / 0x1p20,
-        sweep_results_bytes(&o->candidates, assay_evaluator_schema(o->evaluator), o->n_counted) /
-            0x1p20);
+    fprintf(f->out, "disk: journal %.1f MiB, results.h5 about %.1f MiB\n",
+            (double)o->candidates.n_task * (double)(record + sizeof(uint64_t)) / 0x1p20,
+            sweep_results_bytes(&o->candidates, assay_evaluator_schema(o->evaluator), o->n_extra) /
+                0x1p20);
 }
 
 static void print_times(const struct forecast *f, const char *replay)

@@ -42,12 +42,14 @@ static int weigh_records(struct sweep_outline *o, struct assay_err *err)
     struct assay_columns counted;
 
     ASSAY_TRY(assay_columns_create(&counted, &o->config, true, err));
-    o->n_counted = counted.n_column;
+    const int status =
+        sweep_scores_fit(&o->config, assay_evaluator_schema(o->evaluator), &counted, err);
+    o->n_extra = counted.n_column + sweep_scores_count(&o->config);
     o->most.works = true;
     o->most.records = sweep_records_bytes(&o->candidates, assay_evaluator_schema(o->evaluator),
-                                          o->n_counted, &o->space);
+                                          o->n_extra, &o->space);
     assay_columns_free(&counted);
-    return 0;
+    return status;
 }
 
 int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config, int sharing,

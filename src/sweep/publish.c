@@ -49,6 +49,7 @@ static int fill(struct sweep_publisher *p, const struct assay_config *config,
     int status = 0;
 
     ASSAY_TRY(assay_columns_create(&p->counted, config, true, err));
+    ASSAY_TRY(sweep_scores_make(&p->scores, config, p->schema, &p->counted, &p->arena, err));
     p->row = assay_arena_alloc(&p->arena, (n + 1) * sizeof *p->row);
     if (!p->row) return no_memory(err);
     assay_graph_init(&scratch);
@@ -85,6 +86,8 @@ int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, 
                                                        .extra_column = p->counted.column,
                                                        .extra_protocol = p->counted.protocol,
                                                        .n_extra = p->counted.n_column,
+                                                       .score = p->scores.item,
+                                                       .n_score = p->scores.n,
                                                        .row = p->row,
                                                        .n_row = candidates->n_row,
                                                        .attr = p->attr,

@@ -94,7 +94,7 @@ struct sweep_outline {
     double opening;                   // seconds that a rank takes before its first candidate
     uint64_t images;                  // bytes of a host's copy
     int sharing;                      // ranks of a host, the fewest on any
-    uint32_t n_counted;               // columns
+    uint32_t n_extra;                 // columns counted and scores configured
     struct sweep_memory most;
 };
 int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config, int sharing,
@@ -107,12 +107,31 @@ uint64_t sweep_outline_host(const struct sweep_outline *o);
 void sweep_outline_print(const struct sweep_outline *o, FILE *out);
 void sweep_outline_close(struct sweep_outline *o);
 
+// ---- scores -------------------------------------------------------------------------------------
+// ERR_CONFIG unless each of [score] has a name that results can take, and a formula.
+int sweep_scores_check(const struct assay_config *config, struct assay_err *err);
+// How many [score] has.
+uint32_t sweep_scores_count(const struct assay_config *config);
+struct sweep_scores {
+    const struct assay_score *item; // (n) in an order in which later ones may name earlier ones
+    uint32_t n;
+};
+// Those of assay_scores that have all their columns, then those of [score]; all memory is the
+// arena's. ERR_CONFIG: a formula of [score] names a column that is neither measured nor counted.
+int sweep_scores_make(struct sweep_scores *scores, const struct assay_config *config,
+                      const struct assay_schema *schema, const struct assay_columns *counted,
+                      struct assay_arena *arena, struct assay_err *err);
+// Only its errors.
+int sweep_scores_fit(const struct assay_config *config, const struct assay_schema *schema,
+                     const struct assay_columns *counted, struct assay_err *err);
+
 // ---- what is published --------------------------------------------------------------------------
 struct sweep_publisher {
     const char *dir;                           // borrowed
     const struct sweep_candidates *candidates; // borrowed
     const struct assay_schema *schema;         // borrowed
     struct assay_columns counted;
+    struct sweep_scores scores;
     struct assay_row *row;
     struct assay_attr attr[ASSAY_RUN_ATTRS];
     size_t n_attr;

@@ -82,17 +82,25 @@ static int evaluate_repeat(void *self, const void *task, uint32_t repeat,
 }
 
 // ---- rank 0 -------------------------------------------------------------------------------------
-static int check_memory(struct sweep *s, struct assay_err *err)
+static int check_scores(struct sweep *s, uint32_t *columns, struct assay_err *err)
+{
+    struct assay_columns counted;
+
+    ASSAY_TRY(assay_columns_create(&counted, &s->config, true, err));
+    const int status = sweep_scores_fit(&s->config, schema(s), &counted, err);
+    *columns = counted.n_column + sweep_scores_count(&s->config);
+    assay_columns_free(&counted);
+    return status;
+}
+
+static int check_memory(struct sweep *s, uint32_t columns, struct assay_err *err)
 {
     const struct assay_farm_spec spec = assay_config_farm(&s->config, NULL);
     const struct assay_teams teams = assay_teams_make(&spec, assay_comm_size(s->comm));
     struct sweep_memory most = {.held = s->held, .works = teams.works};
-    struct assay_columns counted;
 
     if (!assay_config_evaluation(&s->config)->memory) return 0;
-    ASSAY_TRY(assay_columns_create(&counted, &s->config, true, err));
-    most.records = sweep_records_bytes(&s->candidates, schema(s), counted.n_column, &s->space);
-    assay_columns_free(&counted);
+    most.records = sweep_records_bytes(&s->candidates, schema(s), columns, &s->space);
     ASSAY_TRY(sweep_memory_most(&most, s->evaluator, &s->candidates, err));
     return sweep_memory_check(&most, &s->config, &s->space, err);
 }
@@ -102,14 +110,16 @@ static int prepare(void *self, const char *dir, void **extra, size_t *n_extra,
 {
     struct sweep *s = self;
     struct sweep_shard shard;
+    uint32_t columns; // beside those measured
 
+    ASSAY_TRY(check_scores(s, &columns, err));
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&s->config)->shard, err));
     ASSAY_TRY(sweep_candidates_make(&s->candidates, &s->config, &s->space, err));
     // The list of all shards: it shows that they divide the same candidates.
     *extra = sweep_candidates_pack(&s->candidates, n_extra);
     if (!*extra) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
     sweep_candidates_shard(&s->candidates, shard);
-    ASSAY_TRY(check_memory(s, err));
+    ASSAY_TRY(check_memory(s, columns, err));
     return assay_identity_check(s->identity, dir, err);
 }
 

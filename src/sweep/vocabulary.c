@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which candidates a sweep has, and how a farm runs.
+// Which candidates a sweep has, how a farm runs, and what columns are made of others.
 #include "run.h"
 
 #define CANDIDATES(member) .offset = offsetof(struct assay_candidates, member)
@@ -37,10 +37,17 @@ static const struct assay_opt run_rows[] = {
      ASSAY_KEY_CHOICE("auto|yes|no"), RUN(coordinator_works), .def = "auto", HOW},
     {.name = NULL},
 };
+
+static const struct assay_opt score_rows[] = {
+    {"score", "NAME", "a column of your own, by any name: weighted ranks, such as 2*kappa + regions (or lnrank(kappa) + ...: ln of rank/M)",
+     .type = ASSAY_OPT_NAMED, .offset = offsetof(struct assay_score_spec, lines), .def = ""},
+    {.name = NULL},
+};
 // clang-format on
 const struct assay_options assay_candidates_options = {candidates_rows,
                                                        sizeof(struct assay_candidates)};
 const struct assay_options assay_run_options = {run_rows, sizeof(struct assay_run_spec)};
+const struct assay_options assay_score_options = {score_rows, sizeof(struct assay_score_spec)};
 
 static int check(struct assay_config *config, struct assay_err *err)
 {
@@ -50,12 +57,14 @@ static int check(struct assay_config *config, struct assay_err *err)
         return assay_err_set(
             err, ASSAY_ERR_CONFIG,
             "candidates.archs = %.200s excludes candidates.first, count and sample", c->archs);
-    return sweep_shard_parse(&shard, c->shard, err);
+    ASSAY_TRY(sweep_shard_parse(&shard, c->shard, err));
+    return sweep_scores_check(config, err);
 }
 
 void assay_sweep_vocabulary(struct assay_vocabulary *v)
 {
     assay_vocabulary_add(v, &assay_candidates_options);
     assay_vocabulary_add(v, &assay_run_options);
+    assay_vocabulary_add(v, &assay_score_options);
     assay_vocabulary_add_check(v, check);
 }

@@ -39,8 +39,13 @@ static void write_right(const char *dir)
                                     .record = &record[i],
                                     .extra = &none};
     }
-    const struct assay_results results = {
-        .schema = &schema, .row = row, .n_row = ROWS, .attr = &attr, .n_attr = 1};
+    const struct assay_results results = {.schema = &schema,
+                                          .score = assay_scores,
+                                          .n_score = 1,
+                                          .row = row,
+                                          .n_row = ROWS,
+                                          .attr = &attr,
+                                          .n_attr = 1};
     must(assay_results_write(dir, &results, &err) >= 0, "results", &err);
 }
 

@@ -81,6 +81,8 @@ static inline void fill(struct fixture *f)
                                         .extra_column = cost,
                                         .extra_protocol = cost_protocol,
                                         .n_extra = 1,
+                                        .score = assay_scores,
+                                        .n_score = 1,
                                         .row = f->row,
                                         .n_row = ROWS,
                                         .attr = f->attr,

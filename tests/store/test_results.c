@@ -160,16 +160,50 @@ static void rankings_know_ties_and_put_invalid_last(void **state)
     assay_table_free(read);
 }
 
-static void tenas_needs_both_columns(void **state)
+static void a_score_needs_its_columns(void **state)
 {
     struct fixture f;
+    struct assay_err err = {0};
     fill(&f);
     struct assay_schema one = schema;
     one.n_column = 1;
     f.results.schema = &one;
+    assert_int_equal(assay_results_write(*state, &f.results, &err), ASSAY_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "results.h5: tenas = 'kappa + regions': position 9: unknown "
+                                     "column 'regions'; there are: kappa, params"));
+    f.results.n_score = 0;
     struct assay_table *read = write_and_read(state, &f);
     assert_int_equal(read->n_column, 2); // kappa, params
     assert_int_equal(read->n_ranking, 2);
+    assay_table_free(read);
+}
+
+// Also of scores that stand before it.
+static void scores_are_columns_like_others(void **state)
+{
+    static const struct assay_score score[] = {
+        {"tenas", "kappa + regions", "rank sum", "s", "p"},
+        {"cheap", "3*tenas - params", "rank sum", "ours", "3*tenas - params"},
+        {"ln", "lnrank(params)", "sum of ln(rank/M)", "ours", "lnrank(params)"},
+    };
+    struct fixture f;
+    fill(&f);
+    f.results.score = score;
+    f.results.n_score = 3;
+    struct assay_table *read = write_and_read(state, &f);
+    const unsigned tenas = column_of(read, "tenas"), cheap = column_of(read, "cheap");
+    assert_int_equal(cheap, tenas + 1);
+    assert_int_equal(read->direction[cheap], -1);
+    assert_int_equal(read->direction[cheap + 1], +1);
+    assert_string_equal(read->unit[cheap + 1], "sum of ln(rank/M)");
+    assert_string_equal(read->protocol[cheap], "3*tenas - params");
+    uint64_t params_rank[ROWS];
+    read_set(state, "/ranks/params", H5T_NATIVE_UINT64, params_rank);
+    for (int i = 0; i < ROWS; i++) {
+        const bool valid = tenas_rank[i] < 5;
+        const double sum = 3.0 * (double)tenas_rank[i] - (double)params_rank[i];
+        assert_true(same(read->value[cheap][i], valid ? sum : NAN));
+    }
     assay_table_free(read);
 }
 
@@ -238,7 +272,8 @@ int main(void)
         TEST(repeats_spectrum_and_run_are_whole),
         TEST(no_rows_are_a_table_too),
         TEST(rankings_know_ties_and_put_invalid_last),
-        TEST(tenas_needs_both_columns),
+        TEST(a_score_needs_its_columns),
+        TEST(scores_are_columns_like_others),
         TEST(equal_results_are_equal_files),
         TEST(failed_write_leaves_the_former_file),
     };

@@ -187,6 +187,12 @@ static void impossible_configurations_are_refused(UNUSED void **state)
         {SET("run", "metrics", ""), "run.metrics"},
         {SET("protocol", "name", "tenas"), "tenas-code"},
         {SET("nkt", "batch", "72"), "ntk.batch"},
+        {SET("score", "a", "kappa +"), "score.a = 'kappa +': position 8"},
+        {SET("score", "a b", "kappa"), "score.a b: expected a name"},
+        {SET("score", "tenas", "kappa"), "score.tenas: expected a new name"},
+        {SET("score", "kappa", "kappa"), "score.kappa: expected a new name"},
+        {SET("score", "status", "kappa"), "score.status: expected a new name"},
+        {SET("score", "a_stderr", "kappa"), "score.a_stderr: expected a new name"},
     };
     for (unsigned i = 0; i < ASSAY_LEN(bad); i++) {
         struct assay_err err = {0};
@@ -250,6 +256,7 @@ static void identity_leaves_out_how_and_keeps_what(UNUSED void **state)
         {SET("network", "channels", "4"), false}, {SET("candidates", "first", "3"), false},
         {SET("nasi", "labels", "none"), false},   {SET("candidates", "shard", "1/2"), false},
         {SET("candidates", "key", "x"), true},    {SET("candidates", "order", "t.csv"), false},
+        {SET("score", "mine", ""), true},         {SET("score", "mine", "kappa"), false},
     };
     struct assay_config c;
     resolve(&c, NULL, 0);
@@ -262,6 +269,26 @@ static void identity_leaves_out_how_and_keeps_what(UNUSED void **state)
         free(text);
     }
     free(plain);
+}
+
+static void scores_stand_in_the_identity_when_there_are_some(UNUSED void **state)
+{
+    const struct assay_setting s[] = {SET("score", "mine", "2*kappa + regions"),
+                                      SET("score", "other", "flops"), SET("score", "mine", "kappa"),
+                                      SET("score", "gone", "kappa"), SET("score", "gone", "")};
+    const char *const job[] = {"sweep", "search"};
+    struct assay_config c;
+    for (unsigned i = 0; i < ASSAY_LEN(job); i++) {
+        resolve(&c, NULL, 0);
+        char *none = assay_config_identity(&c, job[i]);
+        assert_null(strstr(none, "score"));
+        resolve(&c, s, ASSAY_LEN(s));
+        char *some = assay_config_identity(&c, job[i]);
+        assert_non_null(strstr(some, "\n\n[score]\nmine = kappa\nother = flops\n"));
+        assert_null(strstr(some, "gone"));
+        free(none);
+        free(some);
+    }
 }
 
 // What is written resolves to the same configuration.
@@ -346,6 +373,7 @@ int main(void)
         cmocka_unit_test(cifar100_needs_its_classes),
         cmocka_unit_test(one_class_goes_without_labels),
         cmocka_unit_test(identity_leaves_out_how_and_keeps_what),
+        cmocka_unit_test(scores_stand_in_the_identity_when_there_are_some),
         cmocka_unit_test(resolved_configuration_resolves_to_itself),
         cmocka_unit_test(a_space_gets_its_options),
     };

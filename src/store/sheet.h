@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The published table by columns: means and standard errors, scores, and the order of rows by each.
+#ifndef ASSAY_STORE_SHEET_H
+#define ASSAY_STORE_SHEET_H
+
+#include "assay/store.h"
+
+// One column of the published table. Arrays of n_row.
+struct assay_sheet_column {
+    struct assay_column meta;
+    const char *protocol;
+    double *mean;
+    double *error; // standard error over repeats, NULL when there are none
+    bool ranked;
+    struct assay_ranking ranking;
+};
+struct assay_sheet {
+    struct assay_sheet_column *column; // the schema's, the extra ones, then the scores
+    uint32_t n_column;
+};
+// Everything from the arena, which may have no memory left; the errors of assay_score_evaluate.
+int assay_sheet_fill(struct assay_sheet *sheet, const struct assay_results *results,
+                     struct assay_arena *arena, struct assay_err *err);
+
+#endif

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Columns made of columns: what [score] stores, against the definitions computed here.
+
+usage: test_score.py ASSAY SOURCE_ROOT
+"""
+import math
+import os
+import sys
+import unittest
+
+import h5py
+import numpy as np
+
+from test_cli import ROOT, Case, run
+
+CHEAP = ["network.image=8", "network.channels=2", "ntk.batch=4", "regions.batch=20", "run.metrics=ntk,regions,cost"]
+QUICKSTART = f"{ROOT}/configs/nb201-quickstart.ini"
+MINE = ["score.mine=2*kappa + regions - 0.5*flops", "score.ln=lnrank(kappa) + 2*lnrank(params)", "score.both=tenas + mine"]
+
+
+def words(*settings):
+    return [w for s in [*CHEAP, *settings] for w in ("--set", s)]
+
+
+def places(value, direction):
+    """1 + the number of better rows, and the mean place counted from the worst row; what is no number is worst."""
+    x = np.where(np.isfinite(value), direction * value, -np.inf)
+    better, equal = np.greater.outer(x, x).sum(0), np.equal.outer(x, x).sum(0)
+    return 1 + better, len(x) - better - (equal - 1) / 2
+
+
+class Stored(Case):
+    def sweep(self, directory, *settings):
+        p = run("sweep", QUICKSTART, "-o", self.path(directory), "--sample", "40", "--quiet", *words(*settings))
+        self.assertEqual(p.returncode, 0, p.stderr)
+        return h5py.File(self.path(f"{directory}/results.h5"))
+
+    def check(self, f):
+        table = {k: v[:] for k, v in f["table"].items()}
+        ok = table["status_code"] == 0
+        rank, ln = {}, {}
+        for name, direction in dict(kappa=-1, regions=1, flops=1, params=1).items():
+            rank[name], place = places(np.where(ok, table[name], np.nan), direction)
+            ln[name] = np.log(place / len(ok))
+        whole = ok & np.isfinite(table["kappa"])
+        self.assertGreater(whole.sum(), 20)
+        self.assertGreater((~ok).sum(), 0)
+        mine = np.where(whole, 2 * rank["kappa"] + rank["regions"] - 0.5 * rank["flops"], np.nan)
+        np.testing.assert_array_equal(table["mine"], mine)
+        np.testing.assert_allclose(table["ln"], np.where(whole, ln["kappa"] + 2 * ln["params"], np.nan), rtol=1e-12)
+        both = places(table["tenas"], -1)[0]  # ties of tenas are decided by kappa
+        self.assertTrue((f["ranks/tenas"][:] >= both).all())
+        np.testing.assert_array_equal(table["both"], np.where(whole, f["ranks/tenas"][:] + f["ranks/mine"][:], np.nan))
+        for name, direction in dict(mine=-1, ln=1, both=-1).items():
+            value = table[name][f["rankings"][name][:]]
+            self.assertTrue(np.isnan(value[whole.sum():]).all())
+            self.assertTrue((direction * np.diff(value[:whole.sum()]) <= 0).all(), name)
+
+    def test_scores_stand_beside_their_formula(self):
+        f = self.sweep("run", *MINE)
+        self.check(f)
+        for name, unit, direction in (("mine", "rank sum", -1), ("ln", "sum of ln(rank/M)", 1)):
+            for group in ("table", "rankings", "ranks"):
+                attributes = f[group][name].attrs
+                formula = next(s for s in MINE if s.startswith(f"score.{name}=")).split("=")[1]
+                self.assertEqual((attributes["protocol"], attributes["unit"], attributes["direction"]),
+                                 (formula, unit, direction))
+        self.assertEqual(list(f["columns/name"][:])[-4:], [b"tenas", b"mine", b"ln", b"both"])
+        self.assertIn("[score]\nmine = 2*kappa", f.attrs["config"])
+
+    def test_they_change_nothing_else(self):
+        plain, scored = self.sweep("plain"), self.sweep("scored", *MINE)
+        seen = 0
+        for group in ("table", "rankings", "ranks", "repeats"):
+            for name, data in plain[group].items():
+                self.assertEqual(data[()].tobytes(), scored[group][name][()].tobytes(), name)
+                self.assertEqual(sorted(map(str, data.attrs.items())), sorted(map(str, scored[group][name].attrs.items())))
+                seen += 1
+        self.assertGreater(seen, 30)
+        self.assertNotIn("score", plain.attrs["config"])
+        self.assertEqual(set(scored["table"]) - set(plain["table"]), {"mine", "ln", "both"})
+
+    def test_they_are_packed_and_merged(self):
+        whole = self.sweep("whole", *MINE)
+        for shard in (1, 2):
+            self.sweep(f"shard{shard}", *MINE, f"candidates.shard={shard}/2").close()
+        self.assertEqual(run("merge", self.path("shard1"), self.path("shard2"), "-o", self.path("merged")).returncode, 0)
+        os.rename(self.path("merged/results.h5"), self.path("merged.h5"))
+        self.assertEqual(run("pack", self.path("merged")).returncode, 0)
+        for name in ("merged.h5", "merged/results.h5"):
+            with h5py.File(self.path(name)) as f:
+                self.check(f)
+                for score in ("mine", "ln", "both"):
+                    self.assertEqual(f["table"][score][:].tobytes(), whole["table"][score][:].tobytes())
+
+    def test_wrong_ones_are_refused_before_anything_is_written(self):
+        for setting, *says in (("score.x=kappa + kapa", "score.x = ", "position 9", "'kapa'", "kappa, "),
+                               ("score.x=kappa + nasi_trace", "'nasi_trace'"),
+                               ("score.x=entropy", "'entropy' ranks nothing"),
+                               ("score.x=both", "unknown column 'both'"),
+                               ("score.x=x", "unknown column 'x'"),
+                               ("score.x=kappa + lnrank(regions)", "position 16"),
+                               ("score.x=" + "(" * 900, "position 1", "expected a column"),
+                               ("score.regions=kappa", "score.regions", "new name"),
+                               ("score.1=kappa", "score.1", "a name of letters")):
+            self.fails(2, "sweep", QUICKSTART, "-o", self.path("run"), *words(setting), says=says)
+            self.assertFalse(os.path.exists(self.path("run")))
+        config = self.write("c.ini", "[run]\nmetrics = cost\n[score]\nbig = params\nsmall = flops + cost\n")
+        self.fails(1, "sweep", config, "-o", self.path("run"), says=["score.small", "'cost'", "params, flops, layers, big"])
+        self.fails(1, "plan", config, says=["score.small", "'cost'", "params, flops, layers, big"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
