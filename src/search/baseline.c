@@ -6,38 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RANK_SUM "tenas"
-
-// ---- the column
-// -----------------------------------------------------------------------------------
-static const struct assay_metric *metric_of(const char *column, const struct assay_column **which)
-{
-    for (const struct assay_metric *const *m = assay_metrics; *m; m++) {
-        for (uint32_t i = 0; i < (*m)->n_column; i++) {
-            *which = &(*m)->column[i];
-            if (strcmp((*which)->name, column) == 0) return *m;
-        }
-    }
-    return NULL;
-}
-
 int baseline_configure(struct assay_config *config, const struct assay_space *space,
                        struct assay_err *err)
 {
-    const struct assay_search_spec *s = assay_config_search(config);
-    const struct assay_column *column;
-    const struct assay_metric *m = metric_of(s->by, &column);
+    struct search_by by;
+    char metrics[ASSAY_TEXT_MAX];
     ASSAY_TRY(search_need_supernet(space, err));
-    if (!strcmp(s->by, RANK_SUM)) {
-        search_set_metrics(config, "ntk,regions");
-        return 0;
-    }
-    if (!m || !column->direction)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "search.by = %.100s: expected " RANK_SUM " or a column that is better "
-                             "when smaller or larger (`assay list metrics`)",
-                             s->by);
-    search_set_metrics(config, m->name);
+    ASSAY_TRY(search_by_read(&by, config, err));
+    search_by_metrics(&by, metrics);
+    search_set_metrics(config, metrics);
     return 0;
 }
 
@@ -105,18 +82,34 @@ static int tenas_cost(const struct search_context *c, uint64_t *architectures,
 
 // ---- what is known
 // --------------------------------------------------------------------------------
+static void add_column(struct baseline *b, const char *name, int direction)
+{
+    for (uint32_t i = 0; i < b->n_column; i++)
+        if (strcmp(b->column[i].name, name) == 0) return;
+    b->column[b->n_column++] = (struct baseline_column){
+        .name = name, .direction = direction, .at = search_column(b->c->schema, name)};
+}
+
+// The history tells kappa and regions whatever decides.
+static int open_columns(struct baseline *b, struct assay_err *err)
+{
+    bool count = false;
+    ASSAY_TRY(search_by_read(&b->by, b->c->config, err));
+    add_column(b, "kappa", -1);
+    add_column(b, "regions", 1);
+    for (uint32_t i = 0; i < b->by.n_column; i++) {
+        add_column(b, b->by.column[i]->name, b->by.column[i]->direction);
+        count |= b->by.metric[i]->count != NULL;
+    }
+    return count ? assay_columns_create(&b->counted, b->c->config, true, err) : 0;
+}
+
 int baseline_open(struct baseline *b, const struct search_context *c, const char *method,
                   uint64_t seed, struct assay_err *err)
 {
-    const struct assay_search_spec *s = assay_config_search(c->config);
-    const struct assay_column *column = NULL;
-    const struct assay_metric *m = metric_of(s->by, &column);
-    *b = (struct baseline){.c = c, .method = method, .seed = seed, .samples = s->samples};
-    b->by = search_column(c->schema, s->by);
-    b->by_kappa = search_column(c->schema, "kappa");
-    b->by_regions = search_column(c->schema, "regions");
-    b->direction = m ? column->direction : -1;
-    if (m && m->count) ASSAY_TRY(assay_columns_create(&b->counted, c->config, true, err));
+    *b = (struct baseline){
+        .c = c, .method = method, .seed = seed, .samples = assay_config_search(c->config)->samples};
+    ASSAY_TRY(open_columns(b, err));
     if (!b->samples) {
         ASSAY_TRY(tenas_cost(c, &b->samples, err));
         assay_log_line(c->log, ASSAY_LOG_INFO,
@@ -132,12 +125,25 @@ void baseline_close(struct baseline *b)
 {
     assay_columns_free(&b->counted);
     free(b->index);
-    free(b->kappa);
+    free(b->block);
 }
 
 uint64_t baseline_draw(const struct baseline *b, struct assay_rng *rng)
 {
     return draw_index(b->c->space, rng);
+}
+
+// Moves what is known of n architectures into a block for cap.
+static void spread(struct baseline *b, double *block, size_t cap)
+{
+    double **row[ASSAY_LEN(b->column) + 2];
+    for (uint32_t i = 0; i < b->n_column; i++) row[i] = &b->column[i].value;
+    row[b->n_column] = &b->value;
+    row[b->n_column + 1] = &b->score;
+    for (size_t i = 0; i < b->n_column + 2; i++) {
+        if (b->n) memcpy(block + i * cap, *row[i], b->n * sizeof *block);
+        *row[i] = block + i * cap;
+    }
 }
 
 static int reserve(struct baseline *b, struct assay_err *err)
@@ -146,18 +152,14 @@ static int reserve(struct baseline *b, struct assay_err *err)
     const size_t cap = b->cap ? 2 * b->cap : 64;
     uint64_t *index = realloc(b->index, cap * sizeof *index);
     if (index) b->index = index;
-    double *kappa = malloc(4 * cap * sizeof *kappa);
-    if (!index || !kappa) {
-        free(kappa);
+    double *block = malloc((b->n_column + 2) * cap * sizeof *block);
+    if (!index || !block) {
+        free(block);
         return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for architectures");
     }
-    double *const row[] = {b->kappa, b->regions, b->value, b->score};
-    for (size_t i = 0; b->n && i < 4; i++) memcpy(kappa + i * cap, row[i], b->n * sizeof *kappa);
-    free(b->kappa);
-    b->kappa = kappa;
-    b->regions = kappa + cap;
-    b->value = kappa + 2 * cap;
-    b->score = kappa + 3 * cap;
+    spread(b, block, cap);
+    free(b->block);
+    b->block = block;
     b->cap = cap;
     return 0;
 }
@@ -169,25 +171,11 @@ int baseline_ask(struct baseline *b, struct search_round *round, uint64_t index)
                                      .index = assay_space_canonical(b->c->space, index)};
     ASSAY_TRY(reserve(b, round->err));
     b->index[b->n] = index;
-    b->kappa[b->n] = b->regions[b->n] = b->value[b->n] = NAN;
+    for (uint32_t i = 0; i < b->n_column; i++) b->column[i].value[b->n] = NAN;
+    b->value[b->n] = NAN;
     b->score[b->n++] = -INFINITY;
     const int at = search_ask(round, task);
     return at < 0 ? at : 0;
-}
-
-static int count_one(const struct baseline *b, uint64_t index, double *value, struct assay_err *err)
-{
-    const struct assay_net net = assay_config_cost_net(b->c->config);
-    double out[ASSAY_METRICS_MAX] = {0};
-    struct assay_graph g;
-    assay_graph_init(&g);
-    const int status = assay_space_build(b->c->space, index, &net, &g, err);
-    if (status >= 0) assay_columns_count(&b->counted, &g, out);
-    assay_graph_free(&g);
-    for (uint32_t i = 0; i < b->counted.n_column; i++)
-        if (!strcmp(b->counted.column[i].name, assay_config_search(b->c->config)->by))
-            *value = out[i];
-    return status;
 }
 
 static double mean_of(const struct baseline *b, const struct assay_record *record, uint32_t column)
@@ -196,29 +184,50 @@ static double mean_of(const struct baseline *b, const struct assay_record *recor
     return column < s->n_column ? search_mean(s, record, column) : NAN;
 }
 
-// 1 + the number of better ones.
-static double rank_of(const double *x, size_t n, size_t at, int direction)
+// The columns that need no evaluation.
+static int count(struct baseline *b, size_t at, struct assay_err *err)
 {
-    double rank = 1;
-    for (size_t i = 0; i < n; i++) rank += direction * (x[i] - x[at]) > 0;
-    return rank;
+    const struct assay_net net = assay_config_cost_net(b->c->config);
+    double out[ASSAY_METRICS_MAX] = {0};
+    struct assay_graph g;
+    assay_graph_init(&g);
+    const int status = assay_space_build(b->c->space, b->index[at], &net, &g, err);
+    if (status >= 0) assay_columns_count(&b->counted, &g, out);
+    assay_graph_free(&g);
+    for (uint32_t i = 0; i < b->counted.n_column; i++)
+        for (uint32_t k = 0; k < b->n_column; k++)
+            if (strcmp(b->counted.column[i].name, b->column[k].name) == 0)
+                b->column[k].value[at] = out[i];
+    return status;
 }
 
-static bool is_rank_sum(const struct baseline *b)
+static const struct baseline_column *column_of(const struct baseline *b, const char *name)
 {
-    return b->by == b->c->schema->n_column && !b->counted.n_column;
+    const struct baseline_column *column = b->column;
+    while (strcmp(column->name, name) != 0) column++;
+    return column;
 }
 
-static void score_all(struct baseline *b)
+// The values of what decides.
+static int decide(struct baseline *b, struct assay_err *err)
 {
-    const bool sum = is_rank_sum(b);
-    for (size_t i = 0; i < b->n; i++) {
-        if (sum)
-            b->value[i] = isfinite(b->kappa[i]) && isfinite(b->regions[i])
-                              ? rank_of(b->kappa, b->n, i, -1) + rank_of(b->regions, b->n, i, 1)
-                              : NAN;
-        b->score[i] = isfinite(b->value[i]) ? b->direction * b->value[i] : -INFINITY;
-    }
+    struct assay_score_column column[ASSAY_LEN(b->column)];
+    const struct assay_score_rows rows = {.n = b->n, .column = column, .n_column = b->n_column};
+    for (uint32_t i = 0; i < b->n_column; i++)
+        column[i] = (struct assay_score_column){.name = b->column[i].name,
+                                                .direction = b->column[i].direction,
+                                                .value = b->column[i].value};
+    if (b->by.sum) return assay_score_evaluate(&b->by.formula, &rows, b->value, NULL, err);
+    memcpy(b->value, column_of(b, b->by.column[0]->name)->value, b->n * sizeof *b->value);
+    return 0;
+}
+
+static int score_all(struct baseline *b, struct assay_err *err)
+{
+    ASSAY_TRY(decide(b, err));
+    for (size_t i = 0; i < b->n; i++)
+        b->score[i] = isfinite(b->value[i]) ? b->by.direction * b->value[i] : -INFINITY;
+    return 0;
 }
 
 int baseline_take(struct baseline *b, const struct search_round *round)
@@ -230,13 +239,11 @@ int baseline_take(struct baseline *b, const struct search_round *round)
             if (!*b->reason) memcpy(b->reason, record->reason, sizeof b->reason);
             continue;
         }
-        b->kappa[at] = mean_of(b, record, b->by_kappa);
-        b->regions[at] = mean_of(b, record, b->by_regions);
-        b->value[at] = mean_of(b, record, b->by);
-        if (b->counted.n_column) ASSAY_TRY(count_one(b, b->index[at], &b->value[at], round->err));
+        for (uint32_t k = 0; k < b->n_column; k++)
+            b->column[k].value[at] = mean_of(b, record, b->column[k].at);
+        if (b->counted.n_column) ASSAY_TRY(count(b, at, round->err));
     }
-    score_all(b);
-    return 0;
+    return score_all(b, round->err);
 }
 
 // ---- the decision -------------------------------------------------------------------------------
@@ -277,15 +284,30 @@ static void warn_equal(const struct baseline *b, const char *what, double value)
                    b->seed, b->method, what, value, count_scored(b));
 }
 
-// Kappa and regions may each say nothing, or the opposite of each other.
+// "kappa, as regions,"
+static const char *all_names(const struct search_by *by, char *text, size_t cap)
+{
+    size_t n = (size_t)snprintf(text, cap, "%s", by->column[0]->name);
+    for (uint32_t i = 1; i < by->n_column && n < cap; i++)
+        n += (size_t)snprintf(text + n, cap - n, ", as %s", by->column[i]->name);
+    if (by->n_column > 1 && n < cap) snprintf(text + n, cap - n, ",");
+    return text;
+}
+
+// The columns of a sum may each say nothing, or the opposite of each other.
 static int check_sum(const struct baseline *b, struct assay_err *err)
 {
-    double kappa = 0, regions = 0, sum = 0;
-    const bool no_kappa = all_equal(b, b->kappa, &kappa);
-    const bool no_regions = all_equal(b, b->regions, &regions);
-    if (no_kappa && no_regions) return undecided(b, "kappa, as regions,", kappa, err);
-    if (no_kappa) warn_equal(b, "kappa", kappa);
-    if (no_regions) warn_equal(b, "regions", regions);
+    const struct search_by *by = &b->by;
+    double value[ASSAY_SCORE_TERMS] = {0}, sum = 0;
+    bool equal[ASSAY_SCORE_TERMS], all = true;
+    char names[512];
+    for (uint32_t i = 0; i < by->n_column; i++) {
+        equal[i] = all_equal(b, column_of(b, by->column[i]->name)->value, &value[i]);
+        all &= equal[i];
+    }
+    if (all) return undecided(b, all_names(by, names, sizeof names), value[0], err);
+    for (uint32_t i = 0; i < by->n_column; i++)
+        if (equal[i]) warn_equal(b, by->column[i]->name, value[i]);
     if (all_equal(b, b->value, &sum)) warn_equal(b, "the sum of ranks", sum);
     return 0;
 }
@@ -306,18 +328,17 @@ static int none_is_ok(const struct baseline *b, const char *column, struct assay
 
 static int check_decided(const struct baseline *b, struct assay_err *err)
 {
-    const char *by = assay_config_search(b->c->config)->by;
-    const bool sum = is_rank_sum(b);
+    const char *first = b->by.column[0]->name;
     const size_t ok = count_scored(b);
     double value = 0;
-    if (!ok) return none_is_ok(b, sum ? "kappa" : by, err);
+    if (!ok) return none_is_ok(b, first, err);
     if (2 * ok < b->n)
         assay_log_line(b->c->log, ASSAY_LOG_WARN,
                        "seed %" PRIu64
                        ": %s: %zu of %zu architectures are not ok and count for nothing (%s)",
                        b->seed, b->method, b->n - ok, b->n, b->reason);
-    if (sum) return check_sum(b, err);
-    return all_equal(b, b->value, &value) ? undecided(b, by, value, err) : 0;
+    if (b->by.sum) return check_sum(b, err);
+    return all_equal(b, b->value, &value) ? undecided(b, first, value, err) : 0;
 }
 
 int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *err)
@@ -330,6 +351,27 @@ int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *e
     return 0;
 }
 
+// What value is, beside the columns that are always told.
+static const char *value_help(const struct baseline *b)
+{
+    const bool own = b->by.sum && !assay_score_find(assay_config_search(b->c->config)->by);
+    return own ? "of the formula search.by among all"
+               : "of the column search.by, mean over repeats; its rank sum among all "
+                 "when that is tenas";
+}
+
+static void note_columns(const struct baseline *b, size_t i)
+{
+    struct search_history *history = b->c->history;
+    char name[sizeof "architectures/" + ASSAY_NAME_MAX];
+    const uint32_t n = b->by.sum ? b->n_column : 2;
+    for (uint32_t k = 0; k < n; k++) {
+        snprintf(name, sizeof name, "architectures/%s", b->column[k].name);
+        search_history_number(history, name, b->column[k].value[i], "mean over repeats");
+    }
+    search_history_number(history, "architectures/value", b->value[i], value_help(b));
+}
+
 void baseline_note(const struct baseline *b)
 {
     struct search_history *history = b->c->history;
@@ -340,10 +382,6 @@ void baseline_note(const struct baseline *b)
         search_history_int(history, "architectures/seed", (int64_t)b->seed, "of the search");
         search_history_int(history, "architectures/index", (int64_t)b->index[i], "in the space");
         search_history_text(history, "architectures/arch", arch, "evaluated, in this order");
-        search_history_number(history, "architectures/kappa", b->kappa[i], "mean over repeats");
-        search_history_number(history, "architectures/regions", b->regions[i], "mean over repeats");
-        search_history_number(history, "architectures/value", b->value[i],
-                              "of the column search.by, mean over repeats; its rank sum among all "
-                              "when that is tenas");
+        note_columns(b, i);
     }
 }

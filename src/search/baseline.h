@@ -4,20 +4,29 @@
 #ifndef ASSAY_SEARCH_BASELINE_H
 #define ASSAY_SEARCH_BASELINE_H
 
+#include "by.h"
 #include "method.h"
 
+struct baseline_column {
+    const char *name;
+    int direction;
+    uint32_t at;   // of the schema, its n_column: not measured
+    double *value; // (n) means over repeats; NaN unless OK
+};
 struct baseline {
     const struct search_context *c;
     const char *method;
     uint64_t seed;
-    uint64_t *index;                 // (n) architectures evaluated, in the order asked
-    double *kappa, *regions, *value; // (n) means over repeats; NaN unless OK. value: of the column
-    double *score;                   // (n) larger is better; -inf unless OK
+    uint64_t *index; // (n) architectures evaluated, in the order asked
+    struct search_by by;
+    struct baseline_column column[2 + ASSAY_SCORE_TERMS]; // kappa, regions, others of by
+    uint32_t n_column;
+    double *value; // (n) of what decides
+    double *score; // (n) larger is better; -inf unless OK
+    double *block; // holds all of these
     size_t n, cap;
-    uint32_t by, by_kappa, by_regions; // columns; by is n_column for the rank sum
-    struct assay_columns counted;      // of a column that needs no evaluation
-    int direction;                     // of the column
-    char reason[ASSAY_REASON_MAX];     // of the first that is not OK
+    struct assay_columns counted;  // of columns that need no evaluation
+    char reason[ASSAY_REASON_MAX]; // of the first that is not OK
     uint64_t samples;
 };
 

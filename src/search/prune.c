@@ -51,18 +51,25 @@ void prune_rank(struct prune_candidate *c, size_t n)
     }
 }
 
-static bool goes_first(const struct prune_candidate *a, const struct prune_candidate *b)
+static double sum_of(const struct prune_candidate *c, const struct prune_weights *w)
 {
-    const uint32_t x = a->rank_kappa + a->rank_regions, y = b->rank_kappa + b->rank_regions;
+    return w->kappa * c->rank_kappa + w->regions * c->rank_regions;
+}
+
+static bool goes_first(const struct prune_candidate *a, const struct prune_candidate *b,
+                       const struct prune_weights *weights)
+{
+    const double x = sum_of(a, weights), y = sum_of(b, weights);
     return x < y || (x == y && a->rank_kappa < b->rank_kappa);
 }
 
 // Of n candidates marks the next to be pruned and removes it from the mask.
-static void prune_next(struct prune_candidate *c, size_t n, struct assay_supernet *mask)
+static void prune_next(struct prune_candidate *c, size_t n, const struct prune_weights *weights,
+                       struct assay_supernet *mask)
 {
     struct prune_candidate *first = NULL;
     for (size_t i = 0; i < n; i++)
-        if (!c[i].pruned && (!first || goes_first(&c[i], first))) first = &c[i];
+        if (!c[i].pruned && (!first || goes_first(&c[i], first, weights))) first = &c[i];
     first->pruned = true;
     mask->alive[first->cell][first->edge] &= (uint16_t) ~(1u << first->op);
 }
@@ -92,21 +99,23 @@ struct prune_ties prune_find_ties(const struct prune_candidate *c, size_t n,
     return ties;
 }
 
-void prune_ops(struct prune_candidate *c, size_t n, uint64_t number, struct assay_supernet *mask)
+void prune_ops(struct prune_candidate *c, size_t n, uint64_t number,
+               const struct prune_weights *weights, struct assay_supernet *mask)
 {
     for (size_t i = 0, size; i < n; i += size) {
         size = group_size(c + i, n - i, NULL);
         for (uint64_t k = 0; k < number; k++)
-            if (assay_supernet_alive(mask, c[i].cell, c[i].edge) > 1) prune_next(c + i, size, mask);
+            if (assay_supernet_alive(mask, c[i].cell, c[i].edge) > 1)
+                prune_next(c + i, size, weights, mask);
     }
 }
 
 void prune_edges(struct prune_candidate *c, size_t n, const struct assay_supernet_kind *kind,
-                 struct assay_supernet *mask)
+                 const struct prune_weights *weights, struct assay_supernet *mask)
 {
     for (size_t i = 0, size; i < n; i += size) {
         size = group_size(c + i, n - i, kind);
         prune_rank(c + i, size);
-        for (size_t left = size; left > kind->keep; left--) prune_next(c + i, size, mask);
+        for (size_t left = size; left > kind->keep; left--) prune_next(c + i, size, weights, mask);
     }
 }

@@ -34,12 +34,17 @@ struct prune_ties {
 };
 struct prune_ties prune_find_ties(const struct prune_candidate *c, size_t n,
                                   const struct assay_supernet_kind *kind);
+// What each of a candidate's ranks counts in their sum.
+struct prune_weights {
+    double kappa, regions;
+};
 // On every edge removes from the mask the `number` candidates with the lowest sum of ranks, but
 // never the last operation. Equal sums: the lower rank of kappa, then the earlier candidate.
-void prune_ops(struct prune_candidate *c, size_t n, uint64_t number, struct assay_supernet *mask);
+void prune_ops(struct prune_candidate *c, size_t n, uint64_t number,
+               const struct prune_weights *weights, struct assay_supernet *mask);
 // Candidates are whole edges, ranked within the edges that enter the same node; leaves `keep` of
 // each of these groups.
 void prune_edges(struct prune_candidate *c, size_t n, const struct assay_supernet_kind *kind,
-                 struct assay_supernet *mask);
+                 const struct prune_weights *weights, struct assay_supernet *mask);
 
 #endif

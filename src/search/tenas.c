@@ -2,6 +2,7 @@
 // TE-NAS (arXiv 2102.11535): from the full supernet on, every round prunes on each edge the
 // operations whose removal hurts kappa and regions least; then, where the space keeps but some
 // edges of a node, whole edges.
+#include "by.h"
 #include "method.h"
 #include "prune.h"
 
@@ -17,6 +18,7 @@ struct tenas {
     const struct search_context *c;
     uint64_t seed, prune, n_round; // n_round: evaluated so far
     uint32_t kappa, regions;       // columns
+    struct prune_weights weights;
     struct assay_supernet mask;
     bool edges;                        // whole edges are pruned
     uint64_t tied_kappa, tied_regions; // rounds that these decided nothing in
@@ -24,10 +26,33 @@ struct tenas {
     size_t n;
 };
 
+// Of a sum of ranks; where another column decides other methods, it does not decide this one.
+static int read_weights(struct prune_weights *weights, const struct assay_config *config,
+                        struct assay_err *err)
+{
+    struct search_by by;
+    ASSAY_TRY(search_by_read(&by, config, err));
+    *weights = by.sum ? (struct prune_weights){0, 0} : (struct prune_weights){1, 1};
+    for (uint32_t i = 0; i < by.formula.n_term; i++) {
+        const struct assay_score_term *term = &by.formula.term[i];
+        const bool kappa = !strcmp(term->column, "kappa"),
+                   regions = !strcmp(term->column, "regions");
+        if (term->lnrank || (!kappa && !regions))
+            return assay_err_set(err, ASSAY_ERR_CONFIG,
+                                 "search.by = %.200s: position %u: tenas prunes by the ranks of "
+                                 "kappa and regions, expected one of these",
+                                 assay_config_search(config)->by, (unsigned)term->at);
+        *(kappa ? &weights->kappa : &weights->regions) += term->weight;
+    }
+    return 0;
+}
+
 static int configure(struct assay_config *config, const struct assay_space *space,
                      struct assay_err *err)
 {
+    struct prune_weights ignored;
     ASSAY_TRY(search_need_supernet(space, err));
+    ASSAY_TRY(read_weights(&ignored, config, err));
     search_set_metrics(config, "ntk,regions");
     return 0;
 }
@@ -290,10 +315,10 @@ static int judge(struct tenas *t, struct search_round *round)
     t->n_round++;
     for (size_t i = 0; i < t->n; i++) compare(t, round, i);
     if (t->edges) {
-        prune_edges(t->candidate, t->n, kind_of(t), &t->mask);
+        prune_edges(t->candidate, t->n, kind_of(t), &t->weights, &t->mask);
     } else {
         prune_rank(t->candidate, t->n);
-        prune_ops(t->candidate, t->n, t->prune, &t->mask);
+        prune_ops(t->candidate, t->n, t->prune, &t->weights, &t->mask);
     }
     ASSAY_TRY(check_round(t, round));
     note_round(t, round, mask);
@@ -344,7 +369,7 @@ static int open_tenas(void **state, const struct search_context *c, uint64_t see
     t->regions = search_column(c->schema, "regions");
     t->prune = assay_config_search(c->config)->prune;
     if (!t->prune) t->prune = kind_of(t)->keep ? 3 : 1;
-    return 0;
+    return read_weights(&t->weights, c->config, err);
 }
 
 const struct search_method search_tenas = {

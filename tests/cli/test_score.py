@@ -14,7 +14,7 @@ import numpy as np
 
 from test_cli import ROOT, Case, run
 
-CHEAP = ["network.image=8", "network.channels=2", "ntk.batch=4", "regions.batch=20", "run.metrics=ntk,regions,cost"]
+CHEAP = ["data.source=gaussian", "network.image=8", "network.channels=2", "ntk.batch=4", "regions.batch=20", "run.metrics=ntk,regions,cost"]
 QUICKSTART = f"{ROOT}/configs/nb201-quickstart.ini"
 MINE = ["score.mine=2*kappa + regions - 0.5*flops", "score.ln=lnrank(kappa) + 2*lnrank(params)", "score.both=tenas + mine"]
 
@@ -109,6 +109,84 @@ class Stored(Case):
         config = self.write("c.ini", "[run]\nmetrics = cost\n[score]\nbig = params\nsmall = flops + cost\n")
         self.fails(1, "sweep", config, "-o", self.path("run"), says=["score.small", "'cost'", "params, flops, layers, big"])
         self.fails(1, "plan", config, says=["score.small", "'cost'", "params, flops, layers, big"])
+
+
+class Searched(Case):
+    def search(self, *settings, code=0):
+        directory = self.path(f"run{len(os.listdir(self.dir))}")
+        p = run("search", f"{ROOT}/configs/nb201-tenas-search.ini", "-o", directory,
+                *words("search.seeds=0-2", "search.samples=30", "run.repeats=1", "regions.batches=1", "search.population=12",
+                       "search.children=5", "search.tournament=4", *settings))
+        self.assertEqual(p.returncode, code, p.stderr)
+        with h5py.File(f"{directory}/search.h5") as f:
+            return {group: {k: v[:] for k, v in f[group].items()} for group in f if group != "run"}
+
+    def check_found(self, tables, score, direction, columns):
+        """The first of the best by the score of what each method and seed evaluated."""
+        found, all_rows = tables["found"], tables["architectures"]
+        for row, (method, seed) in enumerate(zip(found["method"], found["seed"])):
+            of = (all_rows["seed"] == seed) & (all_rows["method"] == method)
+            rows = {k: v[of] for k, v in all_rows.items()}
+            self.assertEqual(len(rows["value"]), 30)
+            expected = score({c: places(rows[c], d) for c, d in columns.items()})
+            expected[~np.isfinite(sum(rows[c] for c in columns))] = np.nan
+            np.testing.assert_allclose(rows["value"], expected, rtol=1e-12)
+            best = np.nanargmax(direction * rows["value"])
+            self.assertEqual(rows["index"][best], found["index"][row])
+
+    def test_formulas_decide(self):
+        three = dict(kappa=-1, regions=1, flops=1)
+        formulas = (("2*kappa + regions", -1, dict(kappa=-1, regions=1), lambda r: 2.0 * r["kappa"][0] + r["regions"][0]),
+                    ("kappa - 0.25*flops + regions", -1, three,
+                     lambda r: r["kappa"][0] - 0.25 * r["flops"][0] + r["regions"][0]),
+                    ("lnrank(flops) + lnrank(kappa) + lnrank(regions)", 1, three,
+                     lambda r: sum(np.log(r[c][1] / 30) for c in r)))
+        for formula, direction, columns, score in formulas:
+            tables = self.search("search.method=random,evolution", f"search.by={formula}")
+            self.assertEqual(len(tables["found"]["seed"]), 6)
+            self.check_found(tables, score, direction, columns)
+
+    def test_names_stand_for_their_formulas(self):
+        methods = "search.method=tenas,random,evolution"
+        one = self.search(methods)
+        self.assertEqual(len(one["found"]["seed"]), 9)
+        for settings in (["search.by=kappa + regions"], ["search.by=mine", "score.mine=1*kappa + regions"]):
+            other = self.search(methods, *settings)
+            self.assertEqual(one.keys(), other.keys())
+            for group in one:
+                self.assertEqual(one[group].keys(), other[group].keys())
+                for name, value in one[group].items():
+                    self.assertEqual(value.tobytes(), other[group][name].tobytes(), (settings, group, name))
+
+    def test_weights_of_pruning(self):
+        decided = 0
+        for weights in ((1, 1), (3, 1), (1, 4)):
+            c = self.search("search.method=tenas", "regions.batch=200", "search.by={}*kappa + {}*regions".format(*weights))["candidates"]
+            rows = [{k: c[k][i] for k in c} for i in range(len(c["seed"]))]
+            edges = {}
+            for i, r in enumerate(rows):
+                edges.setdefault((r["seed"], r["round"], r["edge"]), []).append(
+                    (weights[0] * r["rank_kappa"] + weights[1] * r["rank_regions"], r["rank_kappa"], i))
+            for those in edges.values():
+                first = min(those)[-1]
+                for i in (t[-1] for t in those):
+                    self.assertEqual(rows[i]["pruned"], i == first)
+                plain = min((rows[i]["rank_kappa"] + rows[i]["rank_regions"], k, i) for _, k, i in those)[-1]
+                decided += plain != first
+        self.assertGreater(decided, 0)
+
+    def test_wrong_ones_are_refused(self):
+        for method, by, *says in (("random", "kappa + kapa", "search.by = ", "position 9", "'kapa'", "regions"),
+                                  ("evolution", "kappa +", "position 8"),
+                                  ("random", "tenas + kappa", "unknown column 'tenas'"),
+                                  ("random", "entropy + kappa", "'entropy' ranks nothing"),
+                                  ("random", "2*", "position 3"),
+                                  ("tenas", "kappa + flops", "tenas prunes by", "position 9"),
+                                  ("tenas", "lnrank(kappa) + lnrank(regions)", "tenas prunes by", "position 8"),
+                                  ("random", "unknown", "search.by = unknown", "assay list scores")):
+            self.fails(2, "search", f"{ROOT}/configs/nb201-tenas-search.ini", "-o", self.path("run"),
+                       *words(f"search.method={method}", f"search.by={by}"), says=says)
+            self.assertFalse(os.path.exists(self.path("run")))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@
 #include "search/prune.h"
 #include "search/seeds.h"
 
+static const struct prune_weights equal = {1, 1};
+
 // ---- changes
 // --------------------------------------------------------------------------------------
 static void changes_are_relative(void **state)
@@ -104,7 +106,7 @@ static void the_lowest_sum_of_each_edge_goes(void **state)
         candidate(0, 4, 2, 5), candidate(1, 1, 9, 9), candidate(1, 3, 8, 8),
     };
     (void)state;
-    prune_ops(c, ASSAY_LEN(c), 1, &mask);
+    prune_ops(c, ASSAY_LEN(c), 1, &equal, &mask);
     // Sums 6, 5, 5, 7: of equal ones the lower rank of kappa.
     assert_int_equal(mask.alive[0][0], 0x16);
     assert_int_equal(mask.alive[0][1], 0x02);
@@ -112,12 +114,29 @@ static void the_lowest_sum_of_each_edge_goes(void **state)
     assert_true(c[2].pruned && c[5].pruned && !c[0].pruned && !c[1].pruned && !c[4].pruned);
 }
 
+// Sums of the two: 0 + 2 w and 1 + 0; equal ones are decided by kappa.
+static void weights_count_in_the_sum(void **state)
+{
+    static const struct {
+        struct prune_weights weights;
+        uint32_t gone;
+    } row[] = {{{1, 1}, 2}, {{2, 1}, 1},   {{3, 1}, 1},   {{1, 0}, 1},
+               {{0, 1}, 2}, {{1, 0.5}, 1}, {{1, 0.6}, 2}, {{1, -1}, 1}};
+    (void)state;
+    for (unsigned i = 0; i < ASSAY_LEN(row); i++) {
+        struct assay_supernet mask = {.alive = {{0x6}}};
+        struct prune_candidate c[] = {candidate(0, 1, 0, 2), candidate(0, 2, 1, 0)};
+        prune_ops(c, 2, 1, &row[i].weights, &mask);
+        assert_int_equal(mask.alive[0][0], 0x6 & ~(1u << row[i].gone));
+    }
+}
+
 static void equal_ranks_prune_the_earlier(void **state)
 {
     struct assay_supernet mask = {.alive = {{0x06}}};
     struct prune_candidate c[] = {candidate(0, 1, 1, 1), candidate(0, 2, 1, 1)};
     (void)state;
-    prune_ops(c, 2, 1, &mask);
+    prune_ops(c, 2, 1, &equal, &mask);
     assert_int_equal(mask.alive[0][0], 0x04);
 }
 
@@ -128,7 +147,7 @@ static void no_edge_is_emptied(void **state)
         struct prune_candidate c[] = {candidate(0, 1, 0, 0), candidate(0, 2, 1, 0),
                                       candidate(0, 3, 2, 0), candidate(0, 4, 3, 0),
                                       candidate(1, 1, 4, 0), candidate(1, 2, 5, 0)};
-        prune_ops(c, ASSAY_LEN(c), number, &mask);
+        prune_ops(c, ASSAY_LEN(c), number, &equal, &mask);
         assert_int_equal(assay_supernet_alive(&mask, 0, 0), number < 3 ? 4 - number : 1);
         assert_int_equal(mask.alive[0][1], 0x04);
     }
@@ -154,7 +173,7 @@ static void two_edges_of_a_node_stay(void **state)
                                         .delta_regions = regions[i]};
         mask.alive[1][2 + i] = 1 << 3;
     }
-    prune_edges(c, 7, k, &mask);
+    prune_edges(c, 7, k, &equal, &mask);
     // Node 1, edges 2 to 4: ranks of kappa 1 0 2, of regions 1 0 2: edge 3 goes.
     assert_true(!c[0].pruned && c[1].pruned && !c[2].pruned);
     // Node 2, edges 5 to 8: kappa 1 1 0 2, regions 2 1 3 0, sums 3 2 3 2: of 6 and 8 first 6, for
@@ -215,6 +234,7 @@ int main(void)
         cmocka_unit_test(ties_share_a_rank_and_the_next_is_one_more),
         cmocka_unit_test(ties_are_within_groups),
         cmocka_unit_test(the_lowest_sum_of_each_edge_goes),
+        cmocka_unit_test(weights_count_in_the_sum),
         cmocka_unit_test(equal_ranks_prune_the_earlier),
         cmocka_unit_test(no_edge_is_emptied),
         cmocka_unit_test(two_edges_of_a_node_stay),
