@@ -9,13 +9,17 @@
 
 struct rank_view {
     const struct assay_table *table;
-    int ranking;  // which order
-    uint64_t top; // rows shown
-    int *column;  // which columns, in order
+    const char *by;        // name of a ranking, or a formula
+    const uint64_t *order; // by it
+    const double *score;   // of a formula, by rows; NULL: of none
+    uint64_t top;          // rows shown
+    int *column;           // which columns, in order
     int n_column;
     bool csv;
 };
 
+// ---- which order --------------------------------------------------------------------------------
+// The file's own rankings, TE-NAS's first.
 static int choose_ranking(const struct assay_table *t, const char *by, struct assay_err *err)
 {
     if (by) return results_find_ranking(t, by, err);
@@ -26,6 +30,47 @@ static int choose_ranking(const struct assay_table *t, const char *by, struct as
     return tenas >= 0 ? tenas : 0;
 }
 
+static int order_by_name(struct rank_view *v, const char *by, struct assay_err *err)
+{
+    const int ranking = choose_ranking(v->table, by, err);
+    ASSAY_TRY(ranking);
+    v->by = v->table->ranking[ranking];
+    v->order = v->table->order[ranking];
+    return ASSAY_OK;
+}
+
+// A formula's arrays are the arena's.
+static int order_by_formula(struct rank_view *v, const struct assay_score_formula *f,
+                            struct assay_arena *arena, struct assay_err *err)
+{
+    const struct assay_table *t = v->table;
+    const size_t n = t->n_row;
+    struct assay_score_column *column = assay_arena_alloc(arena, t->n_column * sizeof *column);
+    bool *ok = assay_arena_alloc(arena, n * sizeof *ok);
+    double *score = assay_arena_alloc(arena, n * sizeof *score);
+    const struct assay_ranking ranking = {.order = assay_arena_alloc(arena, n * sizeof(uint64_t)),
+                                          .rank = assay_arena_alloc(arena, n * sizeof(uint64_t))};
+    if (!column || !ok || !score || !ranking.order || !ranking.rank)
+        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    for (uint32_t c = 0; c < t->n_column; c++)
+        column[c] = (struct assay_score_column){
+            .name = t->name[c], .direction = t->direction[c], .value = t->value[c]};
+    for (size_t i = 0; i < n; i++) ok[i] = t->status[i] == ASSAY_VERDICT_OK;
+    const struct assay_score_rows rows = {
+        .n = n, .ok = ok, .column = column, .n_column = t->n_column};
+    v->by = f->text;
+    v->order = ranking.order;
+    v->score = score;
+    return assay_score_evaluate(f, &rows, score, &ranking, err);
+}
+
+// A word is the name of a ranking, anything else a formula.
+static bool is_word(const char *text)
+{
+    return !text[strcspn(text, " +-*().")];
+}
+
+// ---- the table ----------------------------------------------------------------------------------
 static void show(struct rank_view *v, const char *name)
 {
     const int column = results_column(v->table, name);
@@ -35,13 +80,10 @@ static void show(struct rank_view *v, const char *name)
 }
 
 // What the ranking is made of, and the costs.
-static void show_usual(struct rank_view *v)
+static void show_usual(struct rank_view *v, const struct assay_score_formula *f)
 {
-    show(v, v->table->ranking[v->ranking]);
-    if (strcmp(v->table->ranking[v->ranking], "tenas") == 0) {
-        show(v, "kappa");
-        show(v, "regions");
-    }
+    if (!v->score) show(v, v->by);
+    for (uint32_t i = 0; i < f->n_term; i++) show(v, f->term[i].column);
     show(v, "params");
     show(v, "flops");
 }
@@ -49,7 +91,7 @@ static void show_usual(struct rank_view *v)
 static void add_row(struct text_table *text, const struct rank_view *v, uint64_t place)
 {
     const struct assay_table *t = v->table;
-    const uint64_t row = t->order[v->ranking][place];
+    const uint64_t row = v->order[place];
     if (t->status[row] == ASSAY_VERDICT_OK)
         text_table_add(text, "%" PRIu64, place + 1);
     else
@@ -57,16 +99,17 @@ static void add_row(struct text_table *text, const struct rank_view *v, uint64_t
     text_table_add(text, "%" PRIu64, t->index[row]);
     text_table_add(text, "%s", t->arch[row]);
     text_table_add(text, "%s", results_status_name(t->status[row]));
+    if (v->score) text_table_add_number(text, v->score[row], v->csv ? 17 : 6);
     for (int i = 0; i < v->n_column; i++)
         text_table_add_number(text, t->value[v->column[i]][row], v->csv ? 17 : 6);
 }
 
 static int print_view(const struct rank_view *v, struct assay_err *err)
 {
-    const char *const fixed[] = {"rank", "index", "arch", "status"};
-    struct text_table text = {
-        .n_column = ASSAY_LEN(fixed) + (size_t)v->n_column, .n_key = 2, .soft = 2};
-    for (size_t i = 0; i < ASSAY_LEN(fixed); i++) text_table_add(&text, "%s", fixed[i]);
+    const char *const fixed[] = {"rank", "index", "arch", "status", "score"};
+    const size_t n = v->score ? 5 : 4;
+    struct text_table text = {.n_column = n + (size_t)v->n_column, .n_key = 2, .soft = 2};
+    for (size_t i = 0; i < n; i++) text_table_add(&text, "%s", fixed[i]);
     for (int i = 0; i < v->n_column; i++) text_table_add(&text, "%s", v->table->name[v->column[i]]);
     for (uint64_t place = 0; place < v->top; place++) add_row(&text, v, place);
     const int status = text_table_print(&text, v->csv, stdout, err);
@@ -74,40 +117,66 @@ static int print_view(const struct rank_view *v, struct assay_err *err)
     return status;
 }
 
-static int rank_table(const struct cli_args *args, const struct assay_table *t,
-                      struct assay_err *err)
+// ---- the verb -----------------------------------------------------------------------------------
+static int print_table(const struct cli_args *args, struct rank_view *v,
+                       const struct assay_score_formula *f, struct assay_err *err)
 {
-    struct rank_view v = {.table = t, .top = 20, .csv = cli_flag(args, "csv")};
-    v.ranking = choose_ranking(t, cli_value(args, "by"), err);
-    ASSAY_TRY(v.ranking);
-    ASSAY_TRY(cli_u64(args, "top", 1, UINT64_MAX, &v.top, err));
-    if (cli_flag(args, "all") || v.top > t->n_row) v.top = t->n_row;
-    v.column = calloc(t->n_column + 1, sizeof(*v.column));
-    if (!v.column) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    const struct assay_table *t = v->table;
     const char *words = cli_value(args, "columns");
     if (words)
-        v.n_column = results_columns(t, words, v.column, err);
+        v->n_column = results_columns(t, words, v->column, err);
     else
-        show_usual(&v);
-    const int status = v.n_column < 0 ? v.n_column : print_view(&v, err);
-    free(v.column);
-    if (status < 0 || v.csv) return status < 0 ? status : ASSAY_EXIT_COMPLETE;
+        show_usual(v, f);
+    ASSAY_TRY(v->n_column);
+    ASSAY_TRY(print_view(v, err));
+    if (v->csv) return ASSAY_EXIT_COMPLETE;
     results_print_counts(t, stdout);
-    printf("; best first by %s; only ok candidates have a rank\n", t->ranking[v.ranking]);
+    printf("; best first by %s; only ok candidates have a rank\n", v->by);
     return ASSAY_EXIT_COMPLETE;
+}
+
+// The formula of a known score tells what it is made of.
+static int choose_order(struct rank_view *v, const char *by, struct assay_score_formula *f,
+                        struct assay_arena *arena, struct assay_err *err)
+{
+    if (by && results_ranking(v->table, by) < 0 && !is_word(by)) {
+        ASSAY_TRY(cli_usage(assay_score_parse(f, "--by", by, err), err));
+        return cli_usage(order_by_formula(v, f, arena, err), err);
+    }
+    ASSAY_TRY(order_by_name(v, by, err));
+    const struct assay_score *known = assay_score_find(v->by);
+    return known ? assay_score_parse(f, "--by", known->formula, err) : ASSAY_OK;
+}
+
+static int rank_table(const struct cli_args *args, const struct assay_table *t,
+                      struct assay_arena *arena, struct assay_err *err)
+{
+    struct rank_view v = {.table = t, .top = 20, .csv = cli_flag(args, "csv")};
+    struct assay_score_formula formula = {.n_term = 0};
+    ASSAY_TRY(choose_order(&v, cli_value(args, "by"), &formula, arena, err));
+    ASSAY_TRY(cli_u64(args, "top", 1, UINT64_MAX, &v.top, err));
+    if (cli_flag(args, "all") || v.top > t->n_row) v.top = t->n_row;
+    v.column = assay_arena_alloc(arena, (t->n_column + 1) * sizeof *v.column);
+    if (!v.column) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    return print_table(args, &v, &formula, err);
 }
 
 static int run(const struct cli_args *args, struct assay_err *err)
 {
     struct assay_table *table;
+    struct assay_arena arena = {0};
     ASSAY_TRY(results_read(&table, args->position[0], err));
-    const int status = rank_table(args, table, err);
+    const int status = rank_table(args, table, &arena, err);
+    assay_arena_finish(&arena);
     assay_table_free(table);
     return status;
 }
 
 static const struct cli_option options[] = {
-    {.name = "by", .value = "RANKING", .help = "a column with a direction, or tenas (the default)"},
+    {.name = "by",
+     .value = "RANKING",
+     .help = "a column with a direction, tenas (the default), or a formula of\n"
+             "such columns: '2*kappa + regions'"},
     {.name = "top", .value = "K", .help = "rows shown (20)"},
     {.name = "all", .help = "show every row"},
     {.name = "columns", .value = "A,B,...", .help = "columns shown; all: every one"},
@@ -120,10 +189,14 @@ const struct cli_verb cli_verb_rank = {
     .synopsis = "DIR|RESULTS.h5",
     .help = "print the candidates of a results file, best first",
     .about =
-        "Rows are ordered by one of the file's rankings. tenas is rank(kappa) + rank(regions).\n"
+        "Rows are ordered by one of the file's rankings, or by a formula: a sum of weighted "
+        "ranks,\n"
+        "smaller is better (tenas is kappa + regions), or of lnrank(COLUMN), ln of rank / rows\n"
+        "counted from the worst, larger is better. Equal sums are decided by the first term.\n"
         "Candidates that are dead, degenerate, failed or unfinished come last, without a rank.\n",
     .examples = "assay rank runs/nb201 --top 20\n"
                 "assay rank runs/nb201/results.h5 --by kappa --columns kappa,regions,flops\n"
+                "assay rank runs/nb201 --by 'kappa + 0.5*regions - 0.1*flops'\n"
                 "assay rank runs/nb201/results.h5 --all --csv > ranking.csv\n",
     .option = options,
     .min_position = 1,

@@ -4,7 +4,8 @@
 
 usage: test_score.py ASSAY SOURCE_ROOT
 """
-import math
+import csv
+import io
 import os
 import sys
 import unittest
@@ -13,6 +14,7 @@ import h5py
 import numpy as np
 
 from test_cli import ROOT, Case, run
+from test_tables import Results
 
 CHEAP = ["data.source=gaussian", "network.image=8", "network.channels=2", "ntk.batch=4", "regions.batch=20", "run.metrics=ntk,regions,cost"]
 QUICKSTART = f"{ROOT}/configs/nb201-quickstart.ini"
@@ -109,6 +111,44 @@ class Stored(Case):
         config = self.write("c.ini", "[run]\nmetrics = cost\n[score]\nbig = params\nsmall = flops + cost\n")
         self.fails(1, "sweep", config, "-o", self.path("run"), says=["score.small", "'cost'", "params, flops, layers, big"])
         self.fails(1, "plan", config, says=["score.small", "'cost'", "params, flops, layers, big"])
+
+
+class Ranked(Results):
+    """On a file with made-up values, ties and all kinds of status."""
+    def ranked(self, by):
+        text = self.works("rank", self.results, "--all", "--csv", "--by", by)
+        return list(csv.DictReader(io.StringIO(text)))
+
+    def test_formulas_on_a_file(self):
+        ok = np.array([r["status"] == 0 for r in self.rows])
+        index = [r["index"] for r in self.rows]
+        r = {c: places(np.where(ok, [row[c] for row in self.rows], np.nan), d)
+             for c, d in dict(kappa=-1, regions=1, params=1, flops=1).items()}
+        m = len(ok)
+        for by, direction, first, value in (
+                ("2*kappa + regions", -1, r["kappa"][0], 2.0 * r["kappa"][0] + r["regions"][0]),
+                ("regions - 0.5*params", -1, r["regions"][0], r["regions"][0] - 0.5 * r["params"][0]),
+                ("lnrank(flops) + 2*lnrank(kappa)", 1, r["flops"][0], np.log(r["flops"][1] / m) + 2 * np.log(r["kappa"][1] / m))):
+            order = sorted(range(m), key=lambda i: (not ok[i], ok[i] and (round(-direction * value[i], 9), first[i]), i))
+            rows = self.ranked(by)
+            self.assertEqual([int(row["index"]) for row in rows], [index[i] for i in order], by)
+            for place, (row, i) in enumerate(zip(rows, order)):
+                self.assertEqual(row["rank"], str(place + 1) if ok[i] else "")
+                if ok[i]:
+                    self.assertAlmostEqual(float(row["score"]), value[i], places=12)
+                else:
+                    self.assertIn(row["score"], ("", "nan"))
+
+    def test_a_formula_is_the_ranking_of_its_name(self):
+        named, formula = self.ranked("tenas"), self.ranked("kappa + regions")
+        self.assertEqual([row["tenas"] for row in named if row["rank"]], [row["score"] for row in formula if row["rank"]])
+        self.assertEqual([c for c in formula[0]][4:], ["score", "kappa", "regions", "params", "flops"])
+
+    def test_wrong_ones(self):
+        for by, *says in (("kappa + kapa", "--by = ", "position 9", "'kapa'", "kappa, "), ("kappa +", "position 8"),
+                          ("entropy + kappa", "'entropy' ranks nothing"), ("(" * 5000, "a formula of 5000 bytes"),
+                          ("+".join(["kappa"] * 33), "at most 32 terms"), ("kapa", "unknown ranking 'kapa'")):
+            self.fails(2, "rank", self.results, "--by", by, says=says)
 
 
 class Searched(Case):
