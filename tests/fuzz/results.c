@@ -132,6 +132,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
                                           ASSAY_LEN(attrs), ROWS);
     try_verb(&cli_verb_rank, (char *[]){file, "--columns", "all", NULL});
     try_verb(&cli_verb_rank, (char *[]){file, "--by", "kappa", "--csv", NULL});
+    try_verb(&cli_verb_rank, (char *[]){file, "--by", "2*kappa - regions", NULL});
+    try_verb(&cli_verb_rank, (char *[]){file, "--by", "lnrank(kappa) + lnrank(regions)", NULL});
     try_verb(&cli_verb_correlate, (char *[]){file, "--truth", truth, "--bootstrap", "3", NULL});
     return 0;
 }
