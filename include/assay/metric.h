@@ -17,7 +17,7 @@ enum assay_labels { ASSAY_LABELS_TRUE, ASSAY_LABELS_RANDOM, ASSAY_LABELS_NONE };
 
 // What decides the numbers of all metrics; each has options of its own beside these.
 struct assay_protocol {
-    int name;                                 // index into assay_presets (sweep)
+    int name;                                 // index into assay_presets (evaluate)
     uint64_t channels, cells, classes, image; // [network]
     int macro;                                // enum assay_macro (space)
     uint64_t stem;                            // channels of the stem in units of C
@@ -30,15 +30,17 @@ struct assay_protocol {
 // NET: the folded network of [network]. THIN: TE-NAS's, one channel, for patches. LITERAL: as NET,
 // with all that does not reach the output.
 enum assay_network { ASSAY_NET, ASSAY_NET_THIN, ASSAY_NET_LITERAL, ASSAY_NETWORKS };
-// What is pulled back through a pass. LOGITS: the sum of the logits, its mean over the images that
-// are normalised together. LOSS: their mean cross-entropy. ROWS: whatever rows of the Jacobian the
-// metric asks for. KERNEL: all rows, for the kernel Theta = J J^T.
+// What is wanted of a pass. NONE: values alone. WEIGHTS: the pass is not made, its weights are
+// read; it has no input. The others are pulled back through it. LOGITS: the sum of the logits, its
+// mean over the images that are normalised together. LOSS: their mean cross-entropy. ROWS: whatever
+// rows of the Jacobian the metric asks for. KERNEL: all rows, for the kernel Theta = J J^T.
 enum assay_pull {
     ASSAY_PULL_NONE,
     ASSAY_PULL_LOGITS,
     ASSAY_PULL_LOSS,
     ASSAY_PULL_ROWS,
-    ASSAY_PULL_KERNEL
+    ASSAY_PULL_KERNEL,
+    ASSAY_PULL_WEIGHTS
 };
 enum assay_input_kind { ASSAY_INPUT_IMAGES, ASSAY_INPUT_PATCHES };
 
@@ -102,7 +104,7 @@ struct assay_forward {
 };
 struct assay_wanted_pass {
     struct assay_pass pass;
-    uint32_t forward;
+    uint32_t weights, forward; // forward: UINT32_MAX of WEIGHTS
 };
 struct assay_demand {
     struct assay_use use[ASSAY_METRICS_MAX];
@@ -206,8 +208,11 @@ uint64_t assay_distinct_rows(uint64_t n, size_t words, const uint64_t *row, uint
 size_t assay_distinct_slots(uint64_t n);
 
 // ---- plug-ins -----------------------------------------------------------------------------------
-// CLASS: equal for all architectures that are one network once what does not reach the output is
-// dropped, of which one is evaluated. LITERAL: what is dropped counts, every one is evaluated.
+// Which candidates are evaluated. CLASS: equal for all architectures that are one network once what
+// does not reach the output is dropped, of which one is evaluated. LITERAL: what is dropped counts,
+// every one is evaluated, and subjects have graph[ASSAY_NET_LITERAL]; whose weights and values a
+// pass reads is said by its network. Of an architecture whose output does not depend on its input
+// only metrics without passes are measured.
 enum assay_scope { ASSAY_SCOPE_CLASS, ASSAY_SCOPE_LITERAL };
 
 // Whom a tap is called for.
@@ -254,7 +259,8 @@ struct assay_metric {
     // (cost), measured for every member of a class, without weights.
     void (*count)(const struct assay_graph *literal, double *out);
     // Fills n_column values (NaN where undefined) and, when `spectrum`, all eigenvalues ascending.
-    // Its passes are made when it runs them, or were for others before. Returns an enum
+    // It must run every pass it declared, but those of WEIGHTS: what they take is counted. Returns
+    // an enum
     // assay_verdict (>= 0), with a reason unless OK, or a negative status, whose text is the reason
     // of a failed candidate; `out` is then undefined.
     int (*measure)(struct assay_subject *s, const struct assay_use *use, double *out,

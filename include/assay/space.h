@@ -17,7 +17,7 @@ enum assay_macro { ASSAY_MACRO_TENAS, ASSAY_MACRO_CIFAR, ASSAY_MACRO_IMAGENET };
 // for them; one without a choice of macro networks takes TENAS and a stem of 0 or 1.
 struct assay_net {
     uint32_t channels; // C of the first stage
-    uint32_t cells;    // nas-bench-201: N per stage; darts: all, the reduction cells among them
+    uint32_t cells;    // N per stage; darts: all, the reduction cells among them
     uint32_t classes;
     uint32_t image; // input height = width
     bool thin; // TE-NAS's linear-region network: C = 1, no stem, input (1,3,3), one cell per type
@@ -100,8 +100,9 @@ struct assay_space_kind {
     // In a section of the space's name; NULL: it has none. Rows are `with` themselves, so that the
     // identity of runs in other spaces does not mention them.
     const struct assay_options *options;
-    // The sizes TE-NAS searches at, and the benchmark trains at. What is 0 in `search` is not for
-    // the user to choose.
+    // The sizes that metrics are computed at unless told otherwise (TE-NAS's, where it has them),
+    // and that the benchmark trains at. What is 0 in `search` is not for the user to choose; `stem`
+    // is 1 where there is no choice.
     struct assay_net search, full;
     uint32_t image_multiple; // what an image's height and width must be divisible by; 0: 1
     unsigned macros; // bit m: enum assay_macro m is a choice, and so is the stem; 0: neither
@@ -116,10 +117,12 @@ struct assay_space_kind {
     // What an architecture's text may begin with beside brackets, quotes and bars; NULL: a name,
     // such as Genotype.
     const char *begins;
-    // Text and index are checked by assay_space_format and assay_space_parse.
+    // Text and index are checked by assay_space_format and assay_space_parse. A text is never
+    // digits alone: where an architecture is read, such a word is an index.
     int (*format)(const struct assay_space *space, uint64_t index, char *text, size_t cap);
     int (*parse)(const struct assay_space *space, struct space_text *text, uint64_t *index);
-    // The smallest index whose network is the same function at initialisation; NULL: it is itself.
+    // The smallest index of the same random network, whatever its modules are called; NULL: all
+    // differ. A space where some are equal and that says NULL evaluates them all.
     uint64_t (*canonical)(const struct assay_space *space, uint64_t index);
     const struct assay_supernet_kind *supernet; // NULL: the space has none
     const struct assay_oneshot_kind *oneshot;   // NULL: the space has none

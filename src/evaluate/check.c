@@ -146,8 +146,7 @@ static int check(struct assay_config *config, struct assay_err *err)
     return ASSAY_OK;
 }
 
-// ---- what a space and a preset bring
-// --------------------------------------------------------------
+// ---- what a space and a preset bring ------------------------------------------------------------
 static int bring_space(struct assay_config *config, struct assay_err *err)
 {
     const struct assay_space_kind *kind = assay_space_find(assay_config_evaluation(config)->space);

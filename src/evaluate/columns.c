@@ -24,11 +24,21 @@ struct assay_use assay_config_use(const struct assay_config *config,
     return use;
 }
 
+static bool reads_images(const struct assay_use *use, const struct assay_config *config)
+{
+    struct assay_pass pass[ASSAY_METRIC_PASSES];
+    const struct assay_protocol *p = assay_config_protocol(config);
+    const uint32_t n = use->metric->passes ? use->metric->passes(use, p, pass) : 0;
+    bool reads = false;
+    for (uint32_t i = 0; i < n; i++) reads |= pass[i].pull != ASSAY_PULL_WEIGHTS;
+    return reads;
+}
+
 static char *protocol_text(const struct assay_use *use, const struct assay_config *config)
 {
     char text[PROTOCOL_MAX];
     assay_metric_describe(use, assay_config_protocol(config), text, sizeof text);
-    if (use->metric->passes) {
+    if (reads_images(use, config)) {
         const size_t used = strlen(text);
         describe_data(assay_config_data(config), text + used, sizeof text - used);
     }

@@ -174,7 +174,9 @@ static const struct assay_use *whole_pass(const struct assay_foreign *f, enum as
     for (uint32_t i = 0; i < f->demand.n_use; i++) {
         const struct assay_use *use = &f->demand.use[i];
         const struct assay_pass *p = use->n_pass ? &f->demand.pass[use->pass[0]].pass : NULL;
-        if (!p || p->network == ASSAY_NET_THIN || p->parts > 1 || p->batch) continue;
+        if (!p || p->pull == ASSAY_PULL_WEIGHTS || p->network == ASSAY_NET_THIN || p->parts > 1 ||
+            p->batch)
+            continue;
         if (!kernel || (p->pull == ASSAY_PULL_KERNEL && p->bn == bn)) return use;
     }
     return NULL;

@@ -62,10 +62,15 @@ static bool same_pull(const struct assay_pass *a, const struct assay_pass *b)
 
 static uint32_t add_pass(struct assay_demand *d, const struct assay_pass *pass, const char *reader)
 {
-    const struct assay_wanted_pass made = {.pass = *pass, .forward = add_forward(d, pass, reader)};
+    const bool made_not = pass->pull == ASSAY_PULL_WEIGHTS;
+    const struct assay_wanted_pass made = {.pass = *pass,
+                                           .weights = add_weights(d, pass),
+                                           .forward = made_not ? UINT32_MAX
+                                                               : add_forward(d, pass, reader)};
     uint32_t i = 0;
     while (i < d->n_pass &&
-           (d->pass[i].forward != made.forward || !same_pull(&d->pass[i].pass, pass)))
+           (d->pass[i].weights != made.weights || d->pass[i].forward != made.forward ||
+            !same_pull(&d->pass[i].pass, pass)))
         i++;
     if (i == d->n_pass) d->pass[d->n_pass++] = made;
     return i;

@@ -58,6 +58,12 @@ static void describe_pass(const struct assay_pass *pass, uint32_t n, const struc
     static const char *const labels[] = {"true", "random", "none"};
     const bool loss = pass->pull == ASSAY_PULL_LOSS, backward = pass->pull != ASSAY_PULL_NONE;
     char what[160];
+    if (pass->pull == ASSAY_PULL_WEIGHTS) {
+        const int used = snprintf(text, cap, "weights alone init=%s ", assay_init_name(pass->init));
+        if (used >= 0 && (size_t)used < cap)
+            assay_metric_describe_run(p, text + used, cap - (size_t)used);
+        return;
+    }
     snprintf(what, sizeof what, "%s%s%s%sbn=%s%s%s%s", n > 1 ? "batches=2 " : "",
              pass->network == ASSAY_NET_LITERAL ? "network=literal " : "",
              pass->parts > 1 ? "halves " : "", pass->batch == 1 ? "image by image " : "",

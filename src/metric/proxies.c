@@ -35,11 +35,6 @@ uint32_t assay_proxies_passes(const struct assay_use *use, const struct assay_pr
     return 1;
 }
 
-bool assay_is_layer_weight(const struct assay_param *p)
-{
-    return p->role == ASSAY_CONV_WEIGHT || p->role == ASSAY_LINEAR_WEIGHT;
-}
-
 int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason)
 {
     if (classes == 1) // softmax of one logit is 1

@@ -89,7 +89,7 @@ uint32_t assay_subject_classes(const struct assay_subject *s)
 const double *assay_subject_theta(const struct assay_subject *s, const struct assay_use *use,
                                   uint32_t pass)
 {
-    return s->theta[wanted_forward(s, wanted_pass(s, use, pass))->weights];
+    return s->theta[wanted_pass(s, use, pass)->weights];
 }
 
 // The first image of a forward pass in its input.
@@ -315,6 +315,7 @@ int assay_subject_run(struct assay_subject *s, const struct assay_use *use, uint
                       struct assay_err *err)
 {
     struct assay_memo *memo;
+    ASSAY_ASSERT(wanted_pass(s, use, pass)->pass.pull != ASSAY_PULL_WEIGHTS);
     ASSAY_TRY(assay_memo_get(s, &memo, err));
     return memo->pass[use->pass[pass]].made ? ASSAY_OK : make_pass(s, use->pass[pass], err);
 }
@@ -354,6 +355,11 @@ int assay_metric_degenerate(char *reason, const char *fmt, ...)
     vsnprintf(reason, ASSAY_METRIC_REASON, fmt, args);
     va_end(args);
     return ASSAY_VERDICT_DEGENERATE;
+}
+
+bool assay_is_layer_weight(const struct assay_param *p)
+{
+    return p->role == ASSAY_CONV_WEIGHT || p->role == ASSAY_LINEAR_WEIGHT;
 }
 
 double assay_metric_sumsq(size_t n, const double *v)

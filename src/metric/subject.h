@@ -83,6 +83,8 @@ int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_CO
 // The KERNEL pass of [ntk], option 0 of `use` or the one given.
 struct assay_pass assay_ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
                                  enum assay_bn bn);
+// Whether a parameter is the weight of a convolution or a linear layer.
+bool assay_is_layer_weight(const struct assay_param *p);
 // Puts a reason and returns DEGENERATE.
 int assay_metric_degenerate(char *reason, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

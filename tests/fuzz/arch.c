@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     const struct assay_space *space = open_space(SPACE);
     const bool supernet = false;
 #else
-    static const char *const name[] = {"nas-bench-201", "darts", "null"};
+    static const char *const name[] = {"nas-bench-201", "darts", "nats-sss", "null"};
     const uint8_t which = take_byte(&in);
     const struct assay_space *space = open_space(name[which / 2 % ASSAY_LEN(name)]);
     const bool supernet = which % 2 && space->kind->supernet;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A small network, its thin twin and random inputs, for the laws of the metrics.
-#ifndef ASSAY_TESTS_SUBJECT_H
-#define ASSAY_TESTS_SUBJECT_H
+#ifndef ASSAY_TESTS_METRIC_FIXTURE_H
+#define ASSAY_TESTS_METRIC_FIXTURE_H
 
 #include <stdarg.h>
 #include <stddef.h>
