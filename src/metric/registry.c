@@ -21,6 +21,7 @@
     X(jacov) \
     X(zico) \
     X(gradsign) \
+    X(l2_norm) \
     X(null)
 // clang-format on
 
