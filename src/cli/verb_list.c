@@ -154,8 +154,10 @@ static int run(const struct cli_args *args, struct assay_err *err)
 
 const struct cli_verb cli_verb_list = {
     .name = "list",
-    .synopsis = "spaces|metrics|scores|protocols|methods|kernels|sources|options",
+    .synopsis = "TOPIC",
     .help = "list what there is to choose from",
+    .about = "Topics are spaces, metrics, scores, protocols, methods, kernels, sources and\n"
+             "options.\n",
     .examples =
         "assay list metrics\n"
         "assay list options               # every configuration key: meaning, range, default\n"

@@ -88,11 +88,11 @@ static uint64_t bytes_of_record(const char *identity)
     struct assay_columns columns;
     if (assay_config_parse(&config, cli_vocabulary(), identity, NULL) < 0) return 144;
     if (assay_columns_create(&columns, &config, false, NULL) < 0) return 144;
-    const struct assay_schema schema = {
-        .column = columns.column,
-        .n_column = columns.n_column,
-        .repeats = (uint32_t)assay_config_protocol(&config)->repeats,
-        .spectrum_len = columns.spectrum ? assay_kernel_rows(assay_config_protocol(&config)) : 0};
+    const struct assay_schema schema = {.column = columns.column,
+                                        .n_column = columns.n_column,
+                                        .repeats =
+                                            (uint32_t)assay_config_protocol(&config)->repeats,
+                                        .spectrum_len = columns.spectrum};
     const uint64_t bytes = assay_record_bytes(&schema);
     assay_columns_free(&columns);
     return bytes;
