@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: Apache-2.0
+// Elementwise kernels and reductions of every rung against plain loops.
+#include "tensor.h"
+
+#define IMAGES ASSAY_IMAGES
+
+// ---- forward, double ----------------------------------------------------------------------------
+static void sum_f64_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 6), hw = pick(1, 50);
+    struct tensor *x = tensor_draw("x", true, (size_t)c * hw * IMAGES),
+                  *sum = tensor_draw("sum", true, c);
+    seal();
+    k->sum_f64(c, hw, x->d, sum->d);
+    for (uint32_t i = 0; i < c; i++) begin(sum, i, true);
+    for (size_t i = 0; i < x->n; i++) add(sum, i / (hw * IMAGES), was(x, i));
+}
+
+static struct tensor *draw_valid(void)
+{
+    struct tensor *valid = tensor_make("valid", true, IMAGES);
+    for (uint32_t i = 0; i < IMAGES; i++) set(valid, i, flip());
+    return valid;
+}
+
+static void var_f64_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 6), hw = pick(1, 50);
+    struct tensor *x = tensor_draw("x", true, (size_t)c * hw * IMAGES),
+                  *mean = tensor_draw("mean", true, c), *valid = draw_valid(),
+                  *sq = tensor_draw("sq", true, c);
+    seal();
+    k->var_f64(c, hw, x->d, mean->d, valid->d, sq->d);
+    for (uint32_t i = 0; i < c; i++) begin(sq, i, true);
+    for (size_t i = 0; i < x->n; i++) {
+        const double d = was(x, i) - was(mean, i / (hw * IMAGES));
+        add(sq, i / (hw * IMAGES), d * d * was(valid, i % IMAGES));
+    }
+}
+
+static void norm_f64_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 6), hw = pick(1, 50);
+    const bool saved = flip();
+    struct tensor *x = tensor_draw("x", true, (size_t)c * hw * IMAGES),
+                  *mean = tensor_draw("mean", true, c), *rstd = tensor_draw("rstd", true, c),
+                  *gamma = tensor_draw("gamma", true, c), *beta = tensor_draw("beta", true, c),
+                  *valid = draw_valid(), *xhat = tensor_make("xhat", false, x->n);
+    seal();
+    k->norm_f64(c, hw, x->d, mean->d, rstd->d, gamma->d, beta->d, valid->d, saved ? xhat->f : NULL);
+    for (size_t i = 0; i < x->n; i++) {
+        const size_t ch = i / (hw * IMAGES);
+        const double on = was(valid, i % IMAGES),
+                     v = (was(x, i) - was(mean, ch)) * was(rstd, ch) * on;
+        begin(x, i, false);
+        add(x, i, was(gamma, ch) * v);
+        add(x, i, was(beta, ch) * on);
+        if (!saved) continue;
+        begin(xhat, i, false);
+        add(xhat, i, v);
+    }
+}
+
+static void relu_f64_round(const struct assay_kern *k)
+{
+    struct tensor *x = tensor_draw("x", true, pick(1, 200)), *y = tensor_make("y", true, x->n);
+    for (size_t i = 0; i < x->n; i++)
+        if (pick(0, 3) == 0) set(x, i, flip() ? 0.0 : -0.0);
+    seal();
+    k->relu_f64(x->n, x->d, y->d);
+    for (size_t i = 0; i < x->n; i++) exactly(y, i, was(x, i) > 0 ? was(x, i) : 0);
+}
+
+static void axpy_f64_round(const struct assay_kern *k)
+{
+    const bool accumulate = flip();
+    const double a = draw();
+    struct tensor *x = tensor_draw("x", true, pick(1, 200)),
+                  *y = accumulate ? tensor_draw("y", true, x->n) : tensor_make("y", true, x->n);
+    seal();
+    k->axpy_f64(x->n, a, x->d, y->d, accumulate);
+    for (size_t i = 0; i < x->n; i++) {
+        begin(y, i, accumulate);
+        add(y, i, a * was(x, i));
+    }
+}
+
+static struct assay_planes planes_of(const struct grid *src, const struct grid *dst,
+                                     const struct grid *act)
+{
+    return (struct assay_planes){.c = src->c,
+                                 .h = src->h,
+                                 .w = src->w,
+                                 .src_c = src->step_c,
+                                 .src_y = src->step_y,
+                                 .dst_c = dst->step_c,
+                                 .dst_y = dst->step_y,
+                                 .act_c = act ? act->step_c : 0,
+                                 .act_y = act ? act->step_y : 0};
+}
+
+// Calls `each` with the places of every element of three grids of one shape.
+static void everywhere(const struct grid *g, const struct grid *to, const struct grid *act,
+                       void (*each)(size_t from, size_t at, size_t beside, uint32_t c,
+                                    uint32_t lane))
+{
+    for (uint32_t i = 0; i < g->c * g->h * g->w; i++) {
+        const uint32_t c = i / (g->h * g->w), y = i / g->w % g->h, x = i % g->w;
+        for (uint32_t l = 0; l < g->lanes; l++)
+            each(grid_at(g, c, y, x) + l, grid_at(to, c, y, x) + l,
+                 act ? grid_at(act, c, y, x) + l % IMAGES : 0, c, l);
+    }
+}
+
+static struct tensor *from, *to, *beside, *k0, *k1, *k2;
+static bool adds;
+static double factor;
+
+static void pad_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
+{
+    (void)b, (void)c, (void)lane;
+    exactly(to, at, was(from, f));
+}
+
+static void pad_f64_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9);
+    const struct grid src = grid_make(c, h, w, IMAGES), dst = grid_make(c, h, w, IMAGES);
+    const struct assay_planes p = planes_of(&src, &dst, NULL);
+    from = grid_tensor("src", true, &src, true), to = grid_tensor("dst", true, &dst, false);
+    seal();
+    k->pad_f64(&p, from->d + src.first, to->d + dst.first);
+    everywhere(&src, &dst, NULL, pad_each);
+}
+
+static void save_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
+{
+    const double v = was(from, f);
+    (void)b, (void)c, (void)lane;
+    exactly(to, at, v != 0 && fabs((float)v) < 0x1p-126 ? copysign(0x1p-126, v) : (float)v);
+}
+
+static void save_f32_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9);
+    const struct grid src = grid_make(c, h, w, IMAGES), dst = grid_make(c, h, w, IMAGES);
+    const struct assay_planes p = planes_of(&src, &dst, NULL);
+    from = grid_tensor("src", true, &src, true), to = grid_tensor("dst", false, &dst, false);
+    for (uint32_t y = 0; y < h; y++) {
+        const size_t at = grid_at(&src, pick(0, c - 1), y, pick(0, w - 1));
+        set(from, at, ldexp(draw(), -(int)pick(100, 1070))); // too small for a float, or near that
+        set(from, at + 1, 0);
+        set(from, at + 2, draw() / 3); // to be rounded
+    }
+    seal();
+    k->save_f32(&p, from->d + src.first, to->f + dst.first);
+    everywhere(&src, &dst, NULL, save_each);
+}
+
+// ---- backward, float ----------------------------------------------------------------------------
+static void affine_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
+{
+    begin(to, at, false);
+    add(to, at, was(k1, c) * was(from, f));
+    if (!beside) return;
+    const size_t own = (size_t)c * now.kern->lanes + lane;
+    add(to, at, was(k0, own));
+    add(to, at, was(k2, own) * was(beside, b));
+}
+
+static void affine_f32_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9);
+    const struct grid src = grid_make(c, h, w, k->lanes), dst = grid_make(c, h, w, k->lanes),
+                      act = grid_make(c, h, w, IMAGES);
+    const struct assay_planes p = planes_of(&src, &dst, &act);
+    from = grid_tensor("src", false, &src, true), to = grid_tensor("dst", false, &dst, false);
+    beside = flip() ? grid_tensor("xhat", false, &act, true) : NULL;
+    k0 = tensor_draw("k0", false, (size_t)c * k->lanes), k1 = tensor_draw("k1", false, c);
+    k2 = tensor_draw("k2", false, (size_t)c * k->lanes);
+    seal();
+    k->affine_f32(&p, from->f + src.first, beside ? beside->f + act.first : NULL, k0->f, k1->f,
+                  k2->f, to->f + dst.first);
+    everywhere(&src, &dst, &act, affine_each);
+}
+
+static void relu_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
+{
+    (void)c, (void)lane;
+    begin(to, at, adds);
+    add(to, at, was(beside, b) != 0 ? factor * was(from, f) : 0);
+}
+
+static void relu_f32_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9);
+    const struct grid src = grid_make(c, h, w, k->lanes), dst = grid_make(c, h, w, k->lanes),
+                      act = grid_make(c, h, w, IMAGES);
+    const struct assay_planes p = planes_of(&src, &dst, &act);
+    adds = flip(), factor = draw();
+    from = grid_tensor("x", false, &src, true), to = grid_tensor("y", false, &dst, adds);
+    beside = tensor_make("act", false, act.n);
+    grid_fill(beside, &act, true);
+    seal();
+    k->relu_f32(&p, from->f + src.first, (float)factor, beside->f + act.first, to->f + dst.first,
+                adds);
+    everywhere(&src, &dst, &act, relu_each);
+}
+
+static struct tensor *output(const char *name, size_t n, bool accumulate)
+{
+    return accumulate ? tensor_draw(name, false, n) : tensor_make(name, false, n);
+}
+
+static void axpy_f32_round(const struct assay_kern *k)
+{
+    const size_t vectors = pick(1, 20);
+    const bool accumulate = flip();
+    const float a = (float)draw();
+    struct tensor *x = tensor_draw("x", false, vectors * k->lanes),
+                  *y = output("y", x->n, accumulate);
+    seal();
+    k->axpy_f32(vectors, a, x->f, y->f, accumulate);
+    for (size_t i = 0; i < x->n; i++) {
+        begin(y, i, accumulate);
+        add(y, i, a * was(x, i));
+    }
+}
+
+static void gap_f32_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 6), hw = pick(1, 50);
+    const bool accumulate = flip();
+    const float scale = (float)draw();
+    struct tensor *dy = tensor_draw("dy", false, (size_t)c * k->lanes),
+                  *dx = output("dx", (size_t)c * hw * k->lanes, accumulate);
+    seal();
+    k->gap_f32(c, hw, dy->f, scale, dx->f, accumulate);
+    for (size_t i = 0; i < dx->n; i++) {
+        const size_t ch = i / ((size_t)hw * k->lanes);
+        begin(dx, i, accumulate);
+        add(dx, i, was(dy, ch * k->lanes + i % k->lanes) * scale / hw);
+    }
+}
+
+static void sum_f32_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 6), hw = pick(1, 50);
+    struct tensor *dy = tensor_draw("dy", false, (size_t)c * hw * k->lanes),
+                  *xhat = flip() ? tensor_draw("xhat", false, (size_t)c * hw * IMAGES) : NULL,
+                  *acc = tensor_draw("acc", false, (size_t)c * k->lanes);
+    seal();
+    k->sum_f32(c, hw, dy->f, xhat ? xhat->f : NULL, acc->f);
+    for (size_t i = 0; i < acc->n; i++) begin(acc, i, true);
+    for (size_t i = 0; i < dy->n; i++) {
+        const size_t pixel = i / k->lanes, lane = i % k->lanes;
+        add(acc, pixel / hw * k->lanes + lane,
+            was(dy, i) * (xhat ? was(xhat, pixel * IMAGES + lane % IMAGES) : 1));
+    }
+}
+
+static void spread_f32_round(const struct assay_kern *k)
+{
+    const size_t n = pick(1, 40);
+    struct tensor *a = tensor_draw("a", false, n * IMAGES),
+                  *out = tensor_make("out", false, n * k->lanes);
+    seal();
+    k->spread_f32(n, a->f, out->f);
+    for (size_t i = 0; i < out->n; i++)
+        exactly(out, i, was(a, i / k->lanes * IMAGES + i % k->lanes % IMAGES));
+}
+
+static void flush_f32_round(const struct assay_kern *k)
+{
+    const size_t n = pick(1, 20), ld = n + pick(0, 3);
+    const bool reduce = flip();
+    const uint32_t rows = reduce ? k->cots : k->lanes;
+    struct tensor *acc = tensor_draw("acc", false, n * k->lanes),
+                  *sum = tensor_make("sum", true, rows * ld);
+    for (size_t i = 0; i < rows * n; i++) set(sum, i / n * ld + i % n, draw());
+    seal();
+    k->flush_f32(n, acc->f, sum->d, ld, reduce);
+    for (size_t i = 0; i < rows * n; i++) begin(sum, i / n * ld + i % n, true);
+    for (size_t i = 0; i < acc->n; i++) {
+        const size_t lane = i % k->lanes, at = (reduce ? lane / IMAGES : lane) * ld + i / k->lanes;
+        exactly(acc, i, 0);
+        if (reduce)
+            add(sum, at, was(acc, i));
+        else
+            exactly(sum, at, was(sum, at) + was(acc, i));
+    }
+}
+
+// ---- the table itself ---------------------------------------------------------------------------
+static void test_table(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; rung(i); i++) {
+        assert_int_equal(rung(i)->lanes, rung(i)->cots * IMAGES);
+        const double flops = rung(i)->fma_loop(100);
+        assert_true(flops > 0 && fmod(flops, 2.0 * rung(i)->lanes) == 0);
+        assert_true(rung(i)->fma_loop(200) == 2 * flops);
+    }
+}
+
+#define TEST(kernel)                                                                               \
+    static void test_##kernel(void **state)                                                        \
+    {                                                                                              \
+        (void)state;                                                                               \
+        rounds(#kernel, 60, kernel##_round);                                                       \
+    }
+TEST(sum_f64)
+TEST(var_f64)
+TEST(norm_f64)
+TEST(relu_f64)
+TEST(axpy_f64)
+TEST(pad_f64)
+TEST(save_f32)
+TEST(affine_f32)
+TEST(relu_f32)
+TEST(axpy_f32)
+TEST(gap_f32)
+TEST(sum_f32)
+TEST(spread_f32)
+TEST(flush_f32)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),      cmocka_unit_test(test_sum_f64),
+        cmocka_unit_test(test_var_f64),    cmocka_unit_test(test_norm_f64),
+        cmocka_unit_test(test_relu_f64),   cmocka_unit_test(test_axpy_f64),
+        cmocka_unit_test(test_pad_f64),    cmocka_unit_test(test_save_f32),
+        cmocka_unit_test(test_affine_f32), cmocka_unit_test(test_relu_f32),
+        cmocka_unit_test(test_axpy_f32),   cmocka_unit_test(test_gap_f32),
+        cmocka_unit_test(test_sum_f32),    cmocka_unit_test(test_spread_f32),
+        cmocka_unit_test(test_flush_f32),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
