@@ -5,6 +5,13 @@
 // with one lane per image; saved activations are float with one lane per image; gradients are float
 // with `lanes` = cots x ASSAY_IMAGES lanes, lane t * ASSAY_IMAGES + i holding cotangent t of image
 // i. All strides and offsets count elements.
+//
+// Every pixel that is read or written lies at a multiple of its vector's size, as do vectors of
+// sums and constants: 4 doubles of a forward tensor, 4 floats of an activation, `lanes` floats of a
+// gradient. Where no stride is given, pixels, rows and channels are adjacent. Gaps are neither read
+// (but for prefetching) nor written. accumulate: what is computed is added to the output, else
+// stored. Rungs agree up to the rounding of sums in another order; copies, ReLU, max-pooling and
+// conversions are the same to the bit.
 #ifndef ASSAY_KERN_TABLE_H
 #define ASSAY_KERN_TABLE_H
 
@@ -42,14 +49,18 @@ struct assay_part {
     // corr_f32, for tiles of one output channel: every `run` taps, 3 or 5, are a row, each one or
     // two pixels left of the one before it. 0: nothing of the kind is known.
     uint32_t run;
-    // corr_f32, 3x3 of stride 1: `weight` has G g of every row g of a kernel (kern/lift.h). Such
-    // parts come first; off and run are unused.
+    // corr_f32, 3x3 of stride 1: `weight` has G g of every row g of a kernel (kern/lift.h), and
+    // row r of the window of (y,x) begins at (y + r, x). Such parts come first; off and run are
+    // unused. With one there are at least two output channels, w is a multiple of lift_px, and the
+    // pixels of the outputs and the mask are adjacent.
     bool lifted;
-    const void *in, *weight;        // of the kernel's type
-    ptrdiff_t in_c, in_y;           // input strides: channel, output row
-    const struct assay_bn_part *bn; // corr_f32, one tap: BN's backward is done on the way, or NULL
+    const void *in, *weight; // of the kernel's type
+    ptrdiff_t in_c, in_y;    // input strides: channel, output row
+    // corr_f32, one tap, whose offset is 0: BN's backward, as affine_f32's with one value of k1 and
+    // `lanes` of k0 and k2 an input channel, is done on the way; or NULL.
+    const struct assay_bn_part *bn;
 };
-// What corr_f32 adds to its outputs as it is: scale * x, strides as out.
+// What corr_f32 adds to its outputs as it is, whatever the mask: scale * x, strides as out.
 struct assay_addend {
     const float *x;
     float scale;
@@ -67,17 +78,19 @@ struct assay_corr {
     const float *mask; // activations: the sum is dropped where they are 0. NULL: kept everywhere
     ptrdiff_t mask_c, mask_y, mask_x;
     const struct assay_addend *add;
-    float *sum;                // (co, lanes): what is stored is added, or NULL
+    float *sum;                // (co, lanes): what is stored, accumulated or not, is added; or NULL
     struct assay_ahead *ahead; // or NULL
 };
 
-// Weight gradient: acc[o][q] += sum over (y,x) of dy[o](y,x) * a(y,x)[off[q]], q = (input channel,
-// tap). Pixels of dy are adjacent.
+// Weight gradient, acc (co, q, lanes): acc[o][q] += sum over (y,x) of dy[o](y,x) * a(y,x)[off[q]],
+// q = (input channel, tap). Pixels of dy are adjacent.
 struct assay_outer {
     uint32_t co, q, h, w;
     uint32_t run; // the offsets of every `run` columns lie at equal distances, one for all runs
     // So many times nine columns, the first of all, are 3x3 windows of stride 1, whose rows lie a_y
-    // apart. What is added to theirs may go to lift (co, windows, 16) instead, for window_f32.
+    // apart. What is added to theirs may go to lift (co, windows, 16, lanes) instead, in a form of
+    // the rung's own, for window_f32. With windows, a_x is one pixel, and runs are of 1, or of 3
+    // adjacent pixels.
     uint32_t windows;
     float *lift;
     const ptrdiff_t *off;
@@ -110,7 +123,7 @@ struct assay_kern {
 
     // ---- forward, double ----
     void (*corr_f64)(const struct assay_corr *p, double *out, bool accumulate);
-    // sum[c] += sum over the group; sq[c] += sum (x - mean[c])^2 * valid lane
+    // x (c, hw, images). sum[c] += sum over the group; sq[c] += sum (x - mean[c])^2 * valid lane
     void (*sum_f64)(uint32_t c, uint32_t hw, const double *x, double *sum);
     void (*var_f64)(uint32_t c, uint32_t hw, const double *x, const double *mean,
                     const double *valid, double *sq);
@@ -118,21 +131,26 @@ struct assay_kern {
     // beta * valid in place
     void (*norm_f64)(uint32_t c, uint32_t hw, double *x, const double *mean, const double *rstd,
                      const double *gamma, const double *beta, const double *valid, float *xhat);
+    // n elements.
     void (*relu_f64)(size_t n, const double *x, double *y);
     void (*axpy_f64)(size_t n, double a, const double *x, double *y, bool accumulate);
+    // x (c, h, w), y (c, oh, ow): the sum of the inputs under a window times its inv. pad < kernel.
     void (*pool_f64)(const struct assay_pool *p, const double *x, double *y);
-    // arg (may be NULL): the tap of the first maximum, per lane.
+    // Padding never wins. arg (c, oh, ow, images) (may be NULL): the tap ky * kernel + kx of the
+    // first maximum, per lane.
     void (*maxpool_f64)(const struct assay_pool *p, const double *x, double *y, float *arg);
-    // Copies interior planes (src strides) to padded planes (dst strides).
+    // Copies interior planes (src strides) to padded planes (dst strides), from their first pixels
+    // on; the padding is left as it is.
     void (*pad_f64)(const struct assay_planes *p, const double *src, double *dst);
-    // The same to float; what is not 0 does not become 0.
+    // The same to float; what is not 0 but would become 0 or subnormal becomes the smallest normal
+    // float of its sign.
     void (*save_f32)(const struct assay_planes *p, const double *src, float *dst);
 
     // ---- backward, float ----
     void (*corr_f32)(const struct assay_corr *p, float *out, bool accumulate);
     void (*outer_f32)(const struct assay_outer *p, const float *dy, const float *a, float *acc);
-    // Adds what lift (co, windows, 16) holds to the first 9 x windows columns of acc (co, q), and
-    // leaves it zero.
+    // Adds what lift (co, windows, 16, lanes) holds to the first 9 x windows columns of acc (co,
+    // q), and leaves it zero.
     void (*window_f32)(uint32_t co, uint32_t windows, uint32_t q, float *lift, float *acc);
     // dst = k1[c] * src + k0[c](lane) + k2[c](lane) * xhat; xhat NULL: the first term only.
     void (*affine_f32)(const struct assay_planes *p, const float *src, const float *xhat,
@@ -141,19 +159,22 @@ struct assay_kern {
     // y (+)= scale * x where the activation (padded planes, act strides) is not 0.
     void (*relu_f32)(const struct assay_planes *p, const float *x, float scale, const float *act,
                      float *y, bool accumulate);
-    // scratch: ((oh + 3) * w + ow + 2 kernel) vectors.
+    // dy (c, oh, ow), dx (c, h, w): dx (+)= scale * the sum of dy * inv over the windows that cover
+    // an input. scratch: ((oh + 3) * w + ow + 2 kernel) vectors.
     void (*pool_f32)(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
                      bool accumulate);
+    // dx (+)= scale * the sum of dy over the windows whose arg is the input, lane by lane.
     void (*maxpool_f32)(const struct assay_pool *p, const float *dy, const float *arg, float *dx,
                         bool accumulate);
+    // dy (c), dx (c, hw): dx (+)= dy * scale / hw.
     void (*gap_f32)(uint32_t c, uint32_t hw, const float *dy, float scale, float *dx,
                     bool accumulate);
-    // acc[c] += sum dy;  with xhat: acc[c] += sum dy * xhat
+    // acc (c, lanes): acc[c] += sum dy;  with xhat: acc[c] += sum dy * xhat
     void (*sum_f32)(uint32_t c, uint32_t hw, const float *dy, const float *xhat, float *acc);
     // Repeats each activation over the cotangents: n pixels (n, images) -> (n, lanes).
     void (*spread_f32)(size_t n, const float *a, float *out);
-    // sum[row * ld + i] += lanes of acc[i], then acc = 0. reduce: rows are cotangents (images
-    // summed), else lanes.
+    // acc (n, lanes): sum[row * ld + i] += lanes of acc[i], then acc = 0. reduce: rows are
+    // cotangents (images summed), else lanes.
     void (*flush_f32)(size_t n, float *acc, double *sum, size_t ld, bool reduce);
 };
 
