@@ -307,6 +307,7 @@ static void region_row(struct report *r, const char *code, const char *what)
     double *patches = normals("patches", PATCHES * 9);
     const struct assay_use use = {.metric = metric[0], .option = {&o}};
     stop_on(assay_demand_make(&demand, NULL, &use, 1, NULL, &err), &err);
+    stop_on(assay_demand_taps(&demand, (const struct assay_graph *[]){NULL, &g, NULL}, &err), &err);
     stop_on(assay_plans_create(&plans, r->kern, &err), &err);
     for (int i = -1; i < RUNS; i++, assay_arena_reset(&arena)) {
         struct assay_subject s = {.demand = &demand,

@@ -20,12 +20,13 @@ enum assay_bn { ASSAY_BN_BATCH, ASSAY_BN_FROZEN };
 // ---- plans --------------------------------------------------------------------------------------
 struct assay_plan;
 
-// What is wanted of a node beside the logits: its gradient, its value kept until then.
-enum assay_tap { ASSAY_TAP_GRADIENT = 1, ASSAY_TAP_KEPT = 2 };
+// What is wanted of a node beside the logits: its value, shown when it is made; its gradient; its
+// value kept until then. The last two only with backward.
+enum assay_tap { ASSAY_TAP_VALUE = 1, ASSAY_TAP_GRADIENT = 2, ASSAY_TAP_KEPT = 4 };
 // What is wanted of a plan.
 struct assay_want {
     bool backward;      // gradients of weights; without it everything only they need is left out
-    const uint8_t *tap; // (g->n_node) enum assay_tap, only with backward; NULL: none
+    const uint8_t *tap; // (g->n_node) enum assay_tap; NULL: none
 };
 extern const struct assay_want assay_want_logits, assay_want_gradients; // no taps
 
@@ -113,7 +114,7 @@ struct assay_block {
 // their own. What a block points to is valid during the call only.
 struct assay_taps {
     void *self; // the first argument
-    // Of every node of a forward pass, or NULL.
+    // Of the nodes planned with ASSAY_TAP_VALUE, in a forward pass, or NULL.
     void (*value)(void *self, const struct assay_block *b, const double *value);
     // Of the nodes planned with ASSAY_TAP_GRADIENT that the output depends on, in
     // assay_exec_gradient: the derivative of its scalar with respect to the node's value, and the
@@ -124,14 +125,16 @@ struct assay_taps {
 // From now on, until the next bind; NULL: nobody. Borrowed.
 void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps);
 
-// A tap of its own: sign patterns, one bit per ReLU unit (input > 0) of an image, node by node,
-// channel, row, column; unused bits of the last word are zero.
+// A tap of its own, of planned values of ReLUs: sign patterns, one bit per ReLU unit (input > 0) of
+// an image, node by node, channel, row, column; unused bits of the last word are zero.
 struct assay_signs {
     const struct assay_graph *graph;
     uint64_t *row; // (n, words)
     size_t words, bit, next;
     uint32_t node;
 };
+// Wants the values of all ReLUs.
+void assay_tap_relus(const struct assay_graph *g, uint8_t *tap);
 // 64-bit words per image.
 size_t assay_sign_words(const struct assay_graph *g);
 // Of the next forward passes of g, which overwrite the rows of the images they show.

@@ -240,10 +240,11 @@ struct assay_metric {
     void (*describe)(const struct assay_use *use, const struct assay_protocol *p, char *text,
                      size_t cap);
 
-    // Taps, all optional. tap: ORs enum assay_tap into those nodes of a network whose gradients are
-    // wanted in LOGITS and LOSS passes. state: bytes the taps fill, zero at the start of a repeat.
-    // value, gradient: as struct assay_taps, with images counted in the pass. batch: the gradient
-    // (n_theta) of a batch of a LOGITS or LOSS pass, images [first, first + count).
+    // Taps, all optional. tap: ORs enum assay_tap into those nodes of a network that are looked at;
+    // gradients are those of LOGITS and LOSS passes. state: bytes the taps fill, zero at the start
+    // of a repeat. value, gradient: as struct assay_taps, with images counted in the pass, and of
+    // nodes that others tap, too. batch: the gradient (n_theta) of a batch of a LOGITS or LOSS
+    // pass, images [first, first + count).
     void (*tap)(const struct assay_graph *g, uint8_t *tap);
     size_t (*state)(const struct assay_subject *s, const struct assay_use *use);
     void (*value)(const struct assay_look *look, const struct assay_block *b, const double *value);

@@ -289,7 +289,8 @@ static void forward(struct assay_exec *x, const double *theta, const double *inp
         run_node(x, i, input);
         if (x->plan->slot[i].act) save_activation(x, i);
         assay_exec_keep(x, i);
-        if (x->taps && x->taps->value) assay_exec_show_value(x, i);
+        if (x->taps && x->taps->value && x->plan->slot[i].tap & ASSAY_TAP_VALUE)
+            assay_exec_show_value(x, i);
     }
     const struct assay_node *out = &x->plan->graph->node[x->plan->graph->n_node - 1];
     double *logits = AT(x, double, x->plan->logits);

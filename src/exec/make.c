@@ -19,7 +19,6 @@ static int make(struct assay_plan *plan, const struct assay_kern *kern, const st
                                 .groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES,
                                 .backward = want->backward,
                                 .meta = meta};
-    ASSAY_ASSERT(want->backward || !want->tap);
     ASSAY_TRY(assay_plan_users(plan, want->tap, err));
     ASSAY_TRY(assay_plan_units(plan, err));
     if (want->backward) ASSAY_TRY(assay_plan_tensors(plan, err));

@@ -106,6 +106,13 @@ void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, 
 }
 
 // ---- sign patterns ----------------------------------------------------------------------------
+void assay_tap_relus(const struct assay_graph *g, uint8_t *tap)
+{
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        if (g->node[i].op == ASSAY_OP_RELU) tap[i] |= ASSAY_TAP_VALUE;
+    }
+}
+
 size_t assay_sign_words(const struct assay_graph *g)
 {
     size_t bits = 0;
@@ -119,14 +126,13 @@ static void collect_signs(void *self, const struct assay_block *b, const double 
 {
     struct assay_signs *signs = self;
     const size_t units = (size_t)b->c * b->pixels;
-    if (b->node == 0) {
-        signs->next = 0, signs->node = 0;
-        memset(signs->row + b->first * signs->words, 0,
-               b->count * signs->words * sizeof *signs->row);
-    }
-    if (signs->graph->node[b->node].op != ASSAY_OP_RELU) return;
+    if (signs->graph->node[b->node].op != ASSAY_OP_RELU) return; // tapped for another
+    if (b->node < signs->node) signs->next = 0;                  // another pass begins
     if (b->node != signs->node)
         signs->node = b->node, signs->bit = signs->next, signs->next += units;
+    if (signs->bit == 0)
+        memset(signs->row + b->first * signs->words, 0,
+               b->count * signs->words * sizeof *signs->row);
     for (uint32_t i = 0; i < b->count; i++) {
         uint64_t *row = signs->row + (b->first + i) * signs->words;
         for (size_t p = 0; p < units; p++) {
@@ -139,6 +145,7 @@ static void collect_signs(void *self, const struct assay_block *b, const double 
 struct assay_taps assay_signs_tap(struct assay_signs *signs, const struct assay_graph *g,
                                   uint64_t *row)
 {
-    *signs = (struct assay_signs){.graph = g, .row = row, .words = assay_sign_words(g)};
+    *signs = (struct assay_signs){
+        .graph = g, .row = row, .words = assay_sign_words(g), .node = UINT32_MAX};
     return (struct assay_taps){.self = signs, .value = collect_signs};
 }

@@ -62,11 +62,9 @@ static bool same_pull(const struct assay_pass *a, const struct assay_pass *b)
 
 static uint32_t add_pass(struct assay_demand *d, const struct assay_pass *pass, const char *reader)
 {
-    const bool made_not = pass->pull == ASSAY_PULL_WEIGHTS;
-    const struct assay_wanted_pass made = {.pass = *pass,
-                                           .weights = add_weights(d, pass),
-                                           .forward = made_not ? UINT32_MAX
-                                                               : add_forward(d, pass, reader)};
+    struct assay_wanted_pass made = {
+        .pass = *pass, .weights = add_weights(d, pass), .forward = UINT32_MAX};
+    if (pass->pull != ASSAY_PULL_WEIGHTS) made.forward = add_forward(d, pass, reader);
     uint32_t i = 0;
     while (i < d->n_pass &&
            (d->pass[i].weights != made.weights || d->pass[i].forward != made.forward ||
@@ -134,7 +132,7 @@ int assay_demand_taps(struct assay_demand *d, const struct assay_graph *const gr
         const struct assay_use *u = &d->use[i];
         for (uint32_t k = 0; k < u->n_pass && u->metric->tap; k++) {
             const struct assay_wanted_pass *pass = &d->pass[u->pass[k]];
-            if (!has_gradient(&pass->pass)) continue;
+            if (pass->pass.pull == ASSAY_PULL_WEIGHTS) continue;
             ASSAY_TRY(mark(&d->forward[pass->forward], graph[pass->pass.network], u->metric,
                            !marked[pass->forward], err));
             marked[pass->forward] = true;

@@ -28,6 +28,6 @@ const struct assay_metric assay_metric_grad_norm = {
     .column = columns,
     .n_column = ASSAY_LEN(columns),
     .options = {&assay_proxies_options},
-    .passes = assay_proxies_passes,
+    .passes = assay_loss_passes,
     .measure = measure,
 };

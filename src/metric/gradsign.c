@@ -13,7 +13,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_proxies_pass(use->option[0]);
+    pass[0] = assay_loss_pass(use->option[0]);
     pass[0].batch = 1;
     return 1;
 }

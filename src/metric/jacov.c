@@ -20,7 +20,6 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     (void)p;
     pass[0] = assay_proxies_pass(use->option[0]);
     pass[0].pull = ASSAY_PULL_LOGITS;
-    pass[0].labels = ASSAY_LABELS_NONE;
     return 1;
 }
 

@@ -13,8 +13,7 @@ uint64_t assay_kernel_rows(const struct assay_pass *pass, uint64_t images, uint6
 
 static uint32_t classes_of(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
-    const struct assay_graph *g = assay_forward_graph(s, wanted_forward(s, pass));
-    return g->node[g->n_node - 1].c;
+    return outputs_of(assay_forward_graph(s, wanted_forward(s, pass)));
 }
 
 uint32_t assay_memo_rows(const struct assay_subject *s, const struct assay_wanted_pass *pass)

@@ -14,7 +14,6 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     pass[0] = assay_proxies_pass(use->option[0]);
     pass[0].network = ASSAY_NET_LITERAL;
     pass[0].pull = ASSAY_PULL_WEIGHTS;
-    pass[0].labels = ASSAY_LABELS_NONE;
     return 1;
 }
 

@@ -19,8 +19,6 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     (void)p;
     pass[0] = assay_proxies_pass(use->option[0]);
     pass[0].network = ASSAY_NET_LITERAL;
-    pass[0].pull = ASSAY_PULL_NONE;
-    pass[0].labels = ASSAY_LABELS_NONE;
     return 1;
 }
 
@@ -73,7 +71,7 @@ static void value(const struct assay_look *look, const struct assay_block *b, co
     const uint32_t n = assay_subject_images(look->subject, look->use, look->pass);
     const struct agreement a = agreement_of(look->state, n);
     const size_t units = (size_t)b->c * b->pixels, words = (units + 63) / 64;
-    if (node->op != ASSAY_OP_RELU) return;
+    if (node->op != ASSAY_OP_RELU) return; // tapped for another
     for (uint32_t i = 0; i < b->count; i++) {
         uint64_t *sign = memset(a.sign + (b->first + i) * words, 0, words * sizeof *sign);
         for (size_t p = 0; p < units; p++)
@@ -122,6 +120,7 @@ const struct assay_metric assay_metric_naswot = {
     .options = {&assay_proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
     .passes = passes,
+    .tap = assay_tap_relus,
     .state = state,
     .value = value,
     .scratch = scratch,

@@ -21,17 +21,23 @@ struct assay_pass assay_proxies_pass(const struct proxies_options *o)
     return (struct assay_pass){
         .init = (enum assay_init)o->init,
         .input = {.stream = "proxies", .key = "proxies.batch", .n = o->batch},
-        .pull = ASSAY_PULL_LOSS,
-        .bn = ASSAY_BN_BATCH,
-        .labels = (enum assay_labels)o->labels,
-        .label_key = "proxies.labels"};
+        .labels = ASSAY_LABELS_NONE};
 }
 
-uint32_t assay_proxies_passes(const struct assay_use *use, const struct assay_protocol *p,
-                              struct assay_pass pass[ASSAY_METRIC_PASSES])
+struct assay_pass assay_loss_pass(const struct proxies_options *o)
+{
+    struct assay_pass pass = assay_proxies_pass(o);
+    pass.pull = ASSAY_PULL_LOSS;
+    pass.labels = (enum assay_labels)o->labels;
+    pass.label_key = "proxies.labels";
+    return pass;
+}
+
+uint32_t assay_loss_passes(const struct assay_use *use, const struct assay_protocol *p,
+                           struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_proxies_pass(use->option[0]);
+    pass[0] = assay_loss_pass(use->option[0]);
     return 1;
 }
 

@@ -16,10 +16,12 @@ struct proxies_options {
 };
 extern const struct assay_options assay_proxies_options;
 
+// The images, forward alone; with the loss pulled back.
 struct assay_pass assay_proxies_pass(const struct proxies_options *o);
-// As a metric's `passes`, of one that has [proxies] as its first options: the one pass above.
-uint32_t assay_proxies_passes(const struct assay_use *use, const struct assay_protocol *p,
-                              struct assay_pass pass[ASSAY_METRIC_PASSES]);
+struct assay_pass assay_loss_pass(const struct proxies_options *o);
+// As a metric's `passes`, of one that has [proxies] as its first options: that of the loss.
+uint32_t assay_loss_passes(const struct assay_use *use, const struct assay_protocol *p,
+                           struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // The verdict on a sum over a gradient of the loss: degenerate where it is not finite, or where
 // there is one class, whose loss is 0.
 int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason);

@@ -141,6 +141,7 @@ const struct assay_metric assay_metric_regions = {
     .options = {&assay_regions_options},
     .passes = passes,
     .describe = describe,
+    .tap = assay_tap_relus,
     .state = state_bytes,
     .value = value,
     .scratch = scratch,

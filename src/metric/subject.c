@@ -83,7 +83,7 @@ uint32_t assay_subject_classes(const struct assay_subject *s)
 {
     const struct assay_graph *g =
         s->graph[ASSAY_NET] ? s->graph[ASSAY_NET] : s->graph[ASSAY_NET_LITERAL];
-    return g->node[g->n_node - 1].c;
+    return outputs_of(g);
 }
 
 const double *assay_subject_theta(const struct assay_subject *s, const struct assay_use *use,
@@ -118,74 +118,63 @@ struct making {
     uint32_t first;         // image of the pass that its batch begins with
 };
 
-static bool looks_on(const struct making *made, const struct assay_use *use, uint32_t k)
+static bool looks_on(const struct making *made, uint32_t pass)
 {
-    const uint32_t pass = use->pass[k];
     return made->pass == NOT_HELD ? made->s->demand->pass[pass].forward == made->forward
                                   : pass == made->pass;
 }
 
-static struct assay_look look_of(const struct making *made, const struct assay_use *use, uint32_t k)
+// The next of all metrics' passes, from number *at on, that looks on; false: there is none left.
+static bool next_look(const struct making *made, uint32_t *at, struct assay_look *look)
 {
-    return (struct assay_look){.subject = made->s,
-                               .use = use,
-                               .pass = k,
-                               .graph = assay_subject_graph(made->s, use, k),
-                               .state = made->s->memo->state[use->index]};
+    const struct assay_demand *d = made->s->demand;
+    for (; *at < d->n_use * ASSAY_METRIC_PASSES; ++*at) {
+        const struct assay_use *use = &d->use[*at / ASSAY_METRIC_PASSES];
+        const uint32_t k = *at % ASSAY_METRIC_PASSES;
+        if (k >= use->n_pass || !looks_on(made, use->pass[k])) continue;
+        *look = (struct assay_look){.subject = made->s,
+                                    .use = use,
+                                    .pass = k,
+                                    .graph = assay_subject_graph(made->s, use, k),
+                                    .state = made->s->memo->state[use->index]};
+        ++*at;
+        return true;
+    }
+    return false;
+}
+
+// A block as the pass counts its images.
+static struct assay_block in_pass(const struct making *made, const struct assay_block *block)
+{
+    struct assay_block b = *block;
+    b.first += made->first;
+    return b;
 }
 
 static void show_value(void *self, const struct assay_block *block, const double *value)
 {
     const struct making *made = self;
-    const struct assay_demand *d = made->s->demand;
-    struct assay_block b = *block;
-    b.first += made->first;
-    for (uint32_t i = 0; i < d->n_use; i++) {
-        for (uint32_t k = 0; k < d->use[i].n_pass && d->use[i].metric->value; k++) {
-            if (!looks_on(made, &d->use[i], k)) continue;
-            const struct assay_look look = look_of(made, &d->use[i], k);
-            d->use[i].metric->value(&look, &b, value);
-        }
-    }
+    const struct assay_block b = in_pass(made, block);
+    struct assay_look look;
+    for (uint32_t at = 0; next_look(made, &at, &look);)
+        if (look.use->metric->value) look.use->metric->value(&look, &b, value);
 }
 
 static void show_gradient(void *self, const struct assay_block *block, const float *gradient,
                           const float *kept)
 {
     const struct making *made = self;
-    const struct assay_demand *d = made->s->demand;
-    struct assay_block b = *block;
-    b.first += made->first;
-    for (uint32_t i = 0; i < d->n_use; i++) {
-        for (uint32_t k = 0; k < d->use[i].n_pass && d->use[i].metric->gradient; k++) {
-            if (!looks_on(made, &d->use[i], k)) continue;
-            const struct assay_look look = look_of(made, &d->use[i], k);
-            d->use[i].metric->gradient(&look, &b, gradient, kept);
-        }
-    }
+    const struct assay_block b = in_pass(made, block);
+    struct assay_look look;
+    for (uint32_t at = 0; next_look(made, &at, &look);)
+        if (look.use->metric->gradient) look.use->metric->gradient(&look, &b, gradient, kept);
 }
 
 static void show_batch(const struct making *made, uint32_t count, const double *gradient)
 {
-    const struct assay_demand *d = made->s->demand;
-    for (uint32_t i = 0; i < d->n_use; i++) {
-        for (uint32_t k = 0; k < d->use[i].n_pass && d->use[i].metric->batch; k++) {
-            if (!looks_on(made, &d->use[i], k)) continue;
-            const struct assay_look look = look_of(made, &d->use[i], k);
-            d->use[i].metric->batch(&look, made->first, count, gradient);
-        }
-    }
-}
-
-static bool anyone_sees_values(const struct making *made)
-{
-    const struct assay_demand *d = made->s->demand;
-    for (uint32_t i = 0; i < d->n_use; i++) {
-        for (uint32_t k = 0; k < d->use[i].n_pass && d->use[i].metric->value; k++) {
-            if (looks_on(made, &d->use[i], k)) return true;
-        }
-    }
-    return false;
+    struct assay_look look;
+    for (uint32_t at = 0; next_look(made, &at, &look);)
+        if (look.use->metric->batch) look.use->metric->batch(&look, made->first, count, gradient);
 }
 
 // ---- forward passes -----------------------------------------------------------------------------
@@ -222,8 +211,7 @@ static int run_batch(struct assay_subject *s, uint32_t forward, uint32_t first, 
     const struct assay_taps taps = {.self = &made, .value = show_value};
     s->memo->held = NOT_HELD;
     if (!bound) ASSAY_TRY(bind(s, f, n, err));
-    const bool show = !s->memo->shown[forward] && anyone_sees_values(&made);
-    assay_exec_set_taps(s->exec, show ? &taps : NULL);
+    assay_exec_set_taps(s->exec, s->memo->shown[forward] ? NULL : &taps);
     assay_exec_forward(s->exec, s->theta[f->weights], images_from(s, f, first));
     assay_exec_set_taps(s->exec, NULL);
     return ASSAY_OK;
@@ -244,11 +232,6 @@ int assay_memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err 
 }
 
 // ---- pull-backs ---------------------------------------------------------------------------------
-static uint32_t outputs_of(const struct assay_graph *g)
-{
-    return g->node[g->n_node - 1].c;
-}
-
 size_t assay_memo_gradient_bytes(const struct assay_subject *s,
                                  const struct assay_wanted_pass *pass)
 {

@@ -34,6 +34,10 @@ static inline const struct assay_forward *wanted_forward(const struct assay_subj
 {
     return &s->demand->forward[pass->forward];
 }
+static inline uint32_t outputs_of(const struct assay_graph *g)
+{
+    return g->node[g->n_node - 1].c;
+}
 const struct assay_graph *assay_forward_graph(const struct assay_subject *s,
                                               const struct assay_forward *f);
 // All images of a forward pass; those of its largest batch.

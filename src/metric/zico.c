@@ -15,7 +15,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
 {
     (void)p;
     for (uint32_t i = 0; i < 2; i++) {
-        pass[i] = assay_proxies_pass(use->option[0]);
+        pass[i] = assay_loss_pass(use->option[0]);
         pass[i].input.stream = "proxies twice";
         pass[i].input.n *= 2;
         pass[i].part = i, pass[i].parts = 2;

@@ -129,8 +129,12 @@ static bool check_gradient(const struct subject *s, const struct run *r, struct 
 }
 
 // The signs of the literal network's ReLUs, in its own order.
-static bool check_signs(const struct subject *s, const struct run *r)
+static bool check_signs(const struct subject *s, struct run run)
 {
+    const struct run *r = &run;
+    uint8_t *relus = calloc(s->g.n_node, 1);
+    assay_tap_relus(&s->g, relus);
+    run.tap = relus;
     struct bound x = bind(s, r, s->theta, false);
     const size_t words = assay_sign_words(x.graph);
     uint64_t *sign = calloc(s->recipe->batch * words + 1, sizeof *sign);
@@ -153,7 +157,7 @@ static bool check_signs(const struct subject *s, const struct run *r)
             }
         }
     }
-    free(sign);
+    free(sign), free(relus);
     bound_destroy(&x);
     return good;
 }
@@ -303,7 +307,7 @@ static bool check(const struct recipe *r)
     bool good = true, noisy = false;
     const bool ambiguous = is_ambiguous(&s);
     if (!ambiguous) {
-        good = check_signs(&s, &(struct run){.kern = rung(0)});
+        good = check_signs(&s, (struct run){.kern = rung(0)});
         good &= check_bn(&s, ASSAY_BN_BATCH, &noisy);
         good &= check_bn(&s, ASSAY_BN_FROZEN, &noisy);
     }

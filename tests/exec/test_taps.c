@@ -6,8 +6,9 @@
 //   test_taps [NETWORKS [SEED]]
 #include "random_subject.h"
 
-#define TOLERANCE 4e-6 // of a node's largest gradient, beside
-#define NOISE     12.0 // so many times the rounding that was measured
+#define EVERYTHING (ASSAY_TAP_VALUE | ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT)
+#define TOLERANCE  4e-6 // of a node's largest gradient, beside
+#define NOISE      12.0 // so many times the rounding that was measured
 
 // ---- what is shown ------------------------------------------------------------------------------
 struct shown {
@@ -161,7 +162,7 @@ static bool check_bits(const struct subject *s, struct run r, const double *cot)
     const struct assay_graph *g = r.folded ? &s->folded : &s->g;
     uint8_t *tap = calloc(g->n_node, 1);
     for (uint32_t i = 0; i < g->n_node; i++) {
-        if (g->node[i].op != ASSAY_OP_RELU) tap[i] = ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT;
+        if (g->node[i].op != ASSAY_OP_RELU) tap[i] = EVERYTHING;
     }
     struct shown shown;
     double *plain = look(s, &r, s->theta, cot, NULL);
@@ -177,7 +178,7 @@ static bool check_rung(const struct subject *s, const struct assay_kern *kern, e
                        const double *cot)
 {
     uint8_t *tap = malloc(s->g.n_node);
-    memset(tap, ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT, s->g.n_node);
+    memset(tap, EVERYTHING, s->g.n_node);
     const struct run r = {.kern = kern, .bn = bn, .tap = tap};
     double *theta = numbers(s->g.n_theta);
     struct shown shown, moved;
