@@ -10,6 +10,17 @@
 #include <string.h>
 
 // ---- the configuration --------------------------------------------------------------------------
+// A line a key, also of keys that users name.
+static void print_setting(FILE *out, const struct assay_opt *opt, const struct assay_config *config)
+{
+    char value[ASSAY_TEXT_MAX], name[ASSAY_NAME_MAX], text[ASSAY_TEXT_MAX];
+    assay_opts_value(opt, config->block, value, sizeof value);
+    if (opt->type != ASSAY_OPT_NAMED) fprintf(out, "%s.%s = %s\n", opt->section, opt->name, value);
+    const char *at = opt->type == ASSAY_OPT_NAMED ? value : "";
+    while (assay_opts_named(&at, name, text))
+        fprintf(out, "%s.%s = %s\n", opt->section, name, text);
+}
+
 // Where images lie may differ from node to node, and of the kernels all take those that each has.
 static char *shared_settings(const struct assay_config *config)
 {
@@ -19,10 +30,7 @@ static char *shared_settings(const struct assay_config *config)
 
     if (!out) return NULL;
     for (const struct assay_opt *opt = config->vocabulary->key; opt->name; opt++) {
-        char value[ASSAY_TEXT_MAX];
-        assay_opts_value(opt, config->block, value, sizeof value);
-        if (opt->role != ASSAY_OPT_LOCAL)
-            fprintf(out, "%s.%s = %s\n", opt->section, opt->name, value);
+        if (opt->role != ASSAY_OPT_LOCAL) print_setting(out, opt, config);
     }
     const bool bad = ferror(out);
     if (fclose(out) == 0 && !bad) return lines;

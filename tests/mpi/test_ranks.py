@@ -165,6 +165,12 @@ class Launching(launch.SweepTest):
         parts = [[launch.ASSAY, "sweep", c, "-o", self.scratch / "run"] for c in (one, other)]
         self.refused(one, self.scratch / "run", parts=parts, says=("rank 1", "another configuration"))
 
+    def test_ranks_of_different_scores_are_told_which(self):
+        first, second = {"a": "kappa", "b": "regions"}, {"a": "kappa", "b": "2*regions"}
+        one, other = self.config({**CHEAP, "score": first}, "one.ini"), self.config({**CHEAP, "score": second}, "other.ini")
+        parts = [[launch.ASSAY, "sweep", c, "-o", self.scratch / "run"] for c in (one, other)]
+        self.refused(one, self.scratch / "run", parts=parts, says=("score.b = 2*regions, not regions",))
+
     def test_ranks_of_different_commands_are_refused(self):
         """By all of them, whatever comes first of it, before anything is written."""
         config, directory = self.config(CHEAP), self.scratch / "run"
