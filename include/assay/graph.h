@@ -38,6 +38,7 @@ struct assay_node {
     uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
     uint32_t c, h, w;        // output shape
     uint32_t modules;        // of the reference network that it stands for; kept by no fold
+    uint32_t feature;        // the feature it is computed for, n_feature: the head
     uint32_t param, n_param; // parameters: g->param[param .. param + n_param)
 };
 
@@ -58,15 +59,25 @@ struct assay_param {
     uint32_t name;   // offset into g->text: the PyTorch name, e.g. "cells.3.layers.1.op.1.weight"
 };
 
+// The outputs of the stem and of every cell and reduction block, in order: what AZ-NAS (arXiv
+// 2403.19232) calls features. A reduction block is one that the macro network, not the
+// architecture, puts between cells.
+enum assay_feature_of { ASSAY_FEATURE_STEM, ASSAY_FEATURE_CELL, ASSAY_FEATURE_REDUCTION };
+struct assay_feature {
+    uint32_t node; // UINT32_MAX in a folded graph that does not read it
+    uint8_t of;    // enum assay_feature_of
+};
+
 // Owns its arrays; assay_graph_reset keeps their capacity, so rebuilding allocates nothing.
 struct assay_graph {
     struct assay_node *node;
     uint32_t *in;
     double *coef;
     struct assay_param *param;
+    struct assay_feature *feature;
     char *text;
-    uint32_t n_node, n_in, n_param, n_text;
-    uint32_t cap_node, cap_in, cap_param, cap_text;
+    uint32_t n_node, n_in, n_param, n_feature, n_text;
+    uint32_t cap_node, cap_in, cap_param, cap_feature, cap_text;
     // After finish: NTK parameters (names containing "weight") have offsets [0, n_weight), biases
     // and BN betas [n_weight, n_theta).
     uint64_t n_weight, n_theta;
@@ -102,6 +113,9 @@ uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop);
 uint32_t assay_graph_gap(struct assay_graph *g, uint32_t x);
 uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const char *name);
 
+// Node x is the next feature: what was appended since the one before it is computed for it.
+void assay_graph_feature(struct assay_graph *g, enum assay_feature_of of, uint32_t x);
+
 // The shape (c,h,w) of a node's output; (1,1,1) once an append has failed.
 struct assay_shape {
     uint32_t c, h, w;
@@ -120,7 +134,8 @@ int assay_graph_validate(const struct assay_graph *g, struct assay_err *err);
 // convolutions, pools and relus of zero are zero. BNs of zero are zero too with `at_init` (all BN
 // betas are zero); otherwise they stay, on a zero node, because their output is beta. Input 0
 // always remains. Parameter names are kept; offsets are laid out anew. source_param (out's n_param
-// entries, at most g's; may be NULL) gives each parameter's index in g. out is reset first and must
+// entries, at most g's; may be NULL) gives each parameter's index in g. Features are kept, as many
+// as g has. out is reset first and must
 // not be g.
 int assay_graph_fold(const struct assay_graph *g, bool at_init, struct assay_graph *out,
                      uint32_t *source_param, struct assay_err *err);

@@ -58,7 +58,8 @@ const struct assay_graph *networks_graph(const struct networks *n, enum assay_ne
 static uint64_t graph_bytes(const struct assay_graph *g)
 {
     return g->cap_node * sizeof *g->node + g->cap_in * (sizeof *g->in + sizeof *g->coef) +
-           g->cap_param * sizeof *g->param + g->cap_text + g->cap_scratch * sizeof *g->scratch;
+           g->cap_param * sizeof *g->param + g->cap_feature * sizeof *g->feature + g->cap_text +
+           g->cap_scratch * sizeof *g->scratch;
 }
 
 uint64_t networks_bytes(const struct networks *n)

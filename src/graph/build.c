@@ -11,7 +11,7 @@ void assay_graph_init(struct assay_graph *g)
 
 void assay_graph_reset(struct assay_graph *g)
 {
-    g->n_node = g->n_in = g->n_param = g->n_text = 0;
+    g->n_node = g->n_in = g->n_param = g->n_feature = g->n_text = 0;
     g->n_weight = g->n_theta = 0;
     g->failed = false;
 }
@@ -22,6 +22,7 @@ void assay_graph_free(struct assay_graph *g)
     free(g->in);
     free(g->coef);
     free(g->param);
+    free(g->feature);
     free(g->text);
     free(g->scratch);
     assay_graph_init(g);
@@ -91,12 +92,26 @@ static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_
     n.param = g->n_param;
     n.n_param = n_param;
     n.modules = 1;
+    n.feature = g->n_feature;
     // A shape that does not work out is (0,0,0) here and is reported by assay_graph_finish.
     assay_graph_infer(g, &n, NULL);
     g->n_in += n.n_in;
     g->node[g->n_node] = n;
     for (uint32_t k = 0; k < n_param; k++) append_param(g, g->n_node, name);
     return g->n_node++;
+}
+
+bool assay_graph_reserve_features(struct assay_graph *g, uint64_t n)
+{
+    g->feature = assay_graph_grow(g, g->feature, &g->cap_feature, n, sizeof *g->feature);
+    return !g->failed;
+}
+
+void assay_graph_feature(struct assay_graph *g, enum assay_feature_of of, uint32_t x)
+{
+    if (g->failed || !assay_graph_reserve_features(g, (uint64_t)g->n_feature + 1)) return;
+    ASSAY_ASSERT(x < g->n_node);
+    g->feature[g->n_feature++] = (struct assay_feature){.node = x, .of = (uint8_t)of};
 }
 
 struct assay_shape assay_graph_shape(const struct assay_graph *g, uint32_t x)

@@ -26,6 +26,7 @@ static int begin(struct fold *f, struct assay_err *err)
 
     assay_graph_reset(out);
     assay_graph_reserve(out, n, g->n_in, g->n_param, g->n_text);
+    assay_graph_reserve_features(out, g->n_feature);
     out->scratch = assay_graph_grow(out, out->scratch, &out->cap_scratch, 3 * n + 1 + g->n_param,
                                     sizeof *out->scratch);
     if (out->failed)
@@ -171,7 +172,8 @@ static uint32_t fold_node(struct fold *f, struct assay_node n)
     gather(f, &n);
     if (n.op == ASSAY_OP_ADD && !n.mix) n.n_in = combine(f, n.n_in);
     if (vanishes(f, &n)) {
-        const struct assay_node zero = {.op = ASSAY_OP_ZERO, .c = n.c, .h = n.h, .w = n.w};
+        const struct assay_node zero = {
+            .op = ASSAY_OP_ZERO, .c = n.c, .h = n.h, .w = n.w, .feature = n.feature};
         return find_or_append(f, zero);
     }
     if (is_identity(f, &n)) return f->out->in[f->out->n_in];
@@ -228,6 +230,20 @@ static void squeeze(struct fold *f, uint32_t root)
         map[i] = out->n_node;
         out->node[out->n_node++] = n;
     }
+    for (uint32_t i = 0; i < out->n_feature; i++) {
+        const uint32_t node = out->feature[i].node;
+        out->feature[i].node = node <= root && live[node] ? map[node] : NONE;
+    }
+}
+
+// Features as nodes of out before it is squeezed.
+static void copy_features(struct fold *f)
+{
+    for (uint32_t i = 0; i < f->g->n_feature; i++) {
+        f->out->feature[i] = f->g->feature[i];
+        f->out->feature[i].node = f->map[f->g->feature[i].node];
+    }
+    f->out->n_feature = f->g->n_feature;
 }
 
 int assay_graph_fold(const struct assay_graph *g, bool at_init, struct assay_graph *out,
@@ -237,6 +253,7 @@ int assay_graph_fold(const struct assay_graph *g, bool at_init, struct assay_gra
     ASSAY_ASSERT(g != out && g->n_node > 0);
     ASSAY_TRY(begin(&f, err));
     for (uint32_t i = 0; i < g->n_node; i++) f.map[i] = fold_node(&f, g->node[i]);
+    copy_features(&f);
     squeeze(&f, f.map[g->n_node - 1]);
     if (source_param) memcpy(source_param, f.source, out->n_param * sizeof *source_param);
     return assay_graph_finish(out, err);

@@ -16,6 +16,8 @@ void *assay_graph_grow(struct assay_graph *g, void *array, uint32_t *cap, uint64
 // memory.
 bool assay_graph_reserve(struct assay_graph *g, uint64_t node, uint64_t in, uint64_t param,
                          uint64_t text);
+// Makes room for n features in all.
+bool assay_graph_reserve_features(struct assay_graph *g, uint64_t n);
 
 // Sets n->c, h, w from the attributes and the inputs g->in[n->in...], by PyTorch's rules; an error
 // says which rule is broken or which dimension is out of range.

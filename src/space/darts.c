@@ -56,6 +56,7 @@ static void add_cell(struct stack *s, bool reduce)
     }
     s->before = s->last;
     s->last = assay_graph_concat(s->g, DARTS_NODES, state + 2);
+    assay_graph_feature(s->g, ASSAY_FEATURE_CELL, s->last);
     s->reduced = reduce;
     s->number++;
 }
@@ -95,6 +96,7 @@ static void stem(struct stack *s, const struct assay_net *net)
     else
         s->before = s->last =
             assay_space_conv_bn(s->g, x, s->c * (net->stem ? net->stem : 1), true, "stem");
+    if (!net->thin) assay_graph_feature(s->g, ASSAY_FEATURE_STEM, s->last);
 }
 
 // IMAGENET's stem begins with half the channels, and halves the image three times before the cells

@@ -76,6 +76,7 @@ static int build(const struct assay_space *space, const struct assay_oneshot *sh
     const uint32_t x = space_input(g, net);
     last[0] = last[1] =
         assay_space_conv_bn(g, x, c * (net->stem ? net->stem : 1), shot->affine, "stem");
+    assay_graph_feature(g, ASSAY_FEATURE_STEM, last[1]);
     for (uint32_t i = 0; i < net->cells; i++) {
         if (reduces(net, i)) {
             c *= 2;
@@ -85,6 +86,7 @@ static int build(const struct assay_space *space, const struct assay_oneshot *sh
         const uint32_t out = cell(g, shot, last, c, i);
         last[0] = last[1];
         last[1] = out;
+        assay_graph_feature(g, ASSAY_FEATURE_CELL, out);
     }
     space_classify(g, last[1], net->classes);
     return assay_graph_finish(g, err);

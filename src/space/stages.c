@@ -10,10 +10,12 @@ static uint32_t add_stage(const struct space_stages *s, const struct space_stage
         char name[32];
         snprintf(name, sizeof name, "cells.%u", (*number)++);
         x = assay_space_residual(g, x, stage->reduced, s->affine, name);
+        assay_graph_feature(g, ASSAY_FEATURE_REDUCTION, x);
     }
     for (uint32_t i = 0; i < stage->cells; i++) {
         const uint32_t stride = i == 0 && stage->stride ? stage->stride : 1;
         x = s->cell(s->self, g, x, stage->c, stride, (*number)++);
+        assay_graph_feature(g, ASSAY_FEATURE_CELL, x);
     }
     return x;
 }
@@ -23,6 +25,7 @@ static uint32_t add_stages(const struct space_stages *s, struct assay_graph *g, 
     uint32_t number = 0;
     x = s->stem ? s->stem(g, x, s->stem_c, s->affine)
                 : assay_space_conv_bn(g, x, s->stem_c, s->affine, "stem");
+    assay_graph_feature(g, ASSAY_FEATURE_STEM, x);
     for (uint32_t i = 0; i < s->n; i++) x = add_stage(s, &s->stage[i], g, x, &number);
     return x;
 }

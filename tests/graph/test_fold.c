@@ -286,6 +286,35 @@ static void test_fold_of_zero(void **state)
     assert_string_equal(assay_graph_param_name(&folded, 0), "b.weight");
 }
 
+// A feature that is a zero tensor is not read, one that is passed on is the one before it; what
+// each node is computed for stays.
+static void test_fold_keeps_features(void **state)
+{
+    struct assay_graph *g = &graph;
+    (void)state;
+    const uint32_t x = assay_graph_input(g, 2, 4, 4);
+    uint32_t y = assay_graph_bn(g, assay_graph_conv(g, x, 2, 3, 1, 1, 1, 1, "a"), true, "b");
+    assay_graph_feature(g, ASSAY_FEATURE_STEM, y);
+    const uint32_t none = assay_graph_relu(g, assay_graph_zero(g, 2, 4, 4));
+    assay_graph_feature(g, ASSAY_FEATURE_CELL, none);
+    y = assay_graph_add(g, 2, (uint32_t[]){y, none}, NULL);
+    assay_graph_feature(g, ASSAY_FEATURE_CELL, y);
+    y = assay_graph_pool(g, ASSAY_OP_AVG_POOL, y, 2, 2, 0);
+    assay_graph_feature(g, ASSAY_FEATURE_REDUCTION, y);
+    assay_graph_linear(g, assay_graph_gap(g, y), 3, "fc");
+    finish(g);
+    fold(g, true, &folded);
+    static const uint32_t node[] = {2, UINT32_MAX, 2, 3}, feature[] = {0, 0, 0, 3, 4, 4};
+    assert_int_equal(folded.n_feature, ASSAY_LEN(node));
+    for (uint32_t i = 0; i < ASSAY_LEN(node); i++) {
+        assert_int_equal(folded.feature[i].node, node[i]);
+        assert_int_equal(folded.feature[i].of, g->feature[i].of);
+    }
+    assert_int_equal(folded.n_node, ASSAY_LEN(feature));
+    for (uint32_t i = 0; i < folded.n_node; i++)
+        assert_int_equal(folded.node[i].feature, feature[i]);
+}
+
 static void test_rebuilding_allocates_nothing(void **state)
 {
     (void)state;
@@ -307,6 +336,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fold_sums_repeated_terms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold_never_merges_weights, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold_of_zero, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fold_keeps_features, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebuilding_allocates_nothing, setup, teardown),
     };
     return cmocka_run_group_tests_name("fold", tests, NULL, NULL);
