@@ -9,7 +9,7 @@
 #ifndef ASSAY_TESTS_FORWARD_H
 #define ASSAY_TESTS_FORWARD_H
 
-#include "assay/graph.h"
+#include "assay/exec.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -109,12 +109,13 @@ static inline void batch_moments(const struct tensor *in, uint32_t c, double *me
 
 // piece: the tensor whose statistics count.
 static inline void forward_bn(const struct tensor *in, const struct tensor *piece,
-                              const double *gamma, const double *beta, struct tensor *out)
+                              enum assay_norm norm, const double *gamma, const double *beta,
+                              struct tensor *out)
 {
     const size_t image = (size_t)in->h * in->w;
     for (uint32_t c = 0; c < in->c; c++) {
-        double mean, var;
-        batch_moments(piece, c, &mean, &var);
+        double mean = 0, var = norm == ASSAY_NORM_NONE ? 1 - ASSAY_BN_EPS : 1;
+        if (norm == ASSAY_NORM_BATCH) batch_moments(piece, c, &mean, &var);
         const double scale = (gamma ? gamma[c] : 1.0) / sqrt(var + ASSAY_BN_EPS);
         for (uint32_t n = 0; n < in->n; n++)
             for (size_t i = 0; i < image; i++)
@@ -158,6 +159,7 @@ struct pass {
     const double *theta, *input;
     const struct tensor *held; // values of another pass, or NULL
     bool frozen;
+    const uint32_t *norm;    // enum assay_norm of BNs without and with affine; NULL: BATCH
     const struct bump *bump; // or NULL
 };
 
@@ -180,6 +182,7 @@ static inline void forward_node(const struct assay_graph *g, uint32_t i, const s
     const double *weight = node->n_param ? theta + g->param[node->param].offset : NULL;
     const double *bias = node->n_param > 1 ? theta + g->param[node->param + 1].offset : NULL;
     uint32_t first = 0;
+    enum assay_norm norm;
 
     switch (node->op) {
     case ASSAY_OP_INPUT:
@@ -191,7 +194,9 @@ static inline void forward_node(const struct assay_graph *g, uint32_t i, const s
         forward_window(node, in, piece, weight, out);
         break;
     case ASSAY_OP_BN:
-        forward_bn(in, pass->frozen ? piece : in, weight, bias, out);
+        norm = pass->norm ? (enum assay_norm)pass->norm[node->affine] : ASSAY_NORM_BATCH;
+        if (norm == ASSAY_NORM_NONE) weight = bias = NULL;
+        forward_bn(in, pass->frozen ? piece : in, norm, weight, bias, out);
         break;
     case ASSAY_OP_RELU:
         for (size_t k = 0; k < size; k++) out->v[k] = piece->v[k] > 0 ? in->v[k] : 0.0;

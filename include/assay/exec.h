@@ -16,6 +16,10 @@
 // every image (TE-NAS). FROZEN: batch statistics held constant, samples decouple. They are
 // different kernels.
 enum assay_bn { ASSAY_BN_BATCH, ASSAY_BN_FROZEN };
+// What a BN does in the forward pass. BATCH: normalises by the batch's mean and variance. RUNNING:
+// as in evaluation mode by statistics that were never updated, mean 0 and variance 1. NONE: passes
+// its input on; gamma and beta are not read, and their gradients are 0. Only BATCH couples images.
+enum assay_norm { ASSAY_NORM_BATCH, ASSAY_NORM_RUNNING, ASSAY_NORM_NONE };
 
 // ---- plans --------------------------------------------------------------------------------------
 struct assay_plan;
@@ -25,10 +29,11 @@ struct assay_plan;
 enum assay_tap { ASSAY_TAP_VALUE = 1, ASSAY_TAP_GRADIENT = 2, ASSAY_TAP_KEPT = 4 };
 // What is wanted of a plan.
 struct assay_want {
-    bool backward;      // gradients of weights; without it everything only they need is left out
-    const uint8_t *tap; // (g->n_node) enum assay_tap; NULL: none
+    bool backward;       // gradients of weights; without it everything only they need is left out
+    const uint8_t *tap;  // (g->n_node) enum assay_tap; NULL: none
+    const uint8_t *norm; // (g->n_node) enum assay_norm of the BNs among them; NULL: BATCH
 };
-extern const struct assay_want assay_want_logits, assay_want_gradients; // no taps
+extern const struct assay_want assay_want_logits, assay_want_gradients; // no taps, all by BATCH
 
 // Of folded graph g for batches of n images. kern and g are borrowed while the plan lives. Taps
 // change no bit of any other number, but for the gradient of a ReLU that only convolutions read:

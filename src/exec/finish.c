@@ -144,7 +144,7 @@ static void weight_row(const struct assay_exec *x, const struct unit *u, const s
     if (!out) return;
     const double *raw = raw_row(x, u, r, c);
     out += (size_t)c * u->q;
-    if (u->bn == NONE || r->pass->frozen) {
+    if (u->bn == NONE || r->pass->frozen || assay_exec_is_fixed(x->plan, u)) {
         for (uint32_t q = 0; q < u->q; q++) out[q] = slope * r->scale * raw[u->col[q]];
         return;
     }
@@ -160,8 +160,9 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
     double slope = 1, m1 = 0, m2 = 0;
     if (u->bn != NONE) {
         const double mean = AT(x, double, u->mean)[c], rstd = AT(x, double, u->rstd)[c];
+        const bool none = x->plan->slot[u->bn].norm == ASSAY_NORM_NONE;
         const double gamma =
-            u->p_gamma == NONE
+            u->p_gamma == NONE || none
                 ? 1
                 : AT(x, double, x->plan->theta)[x->plan->graph->param[u->p_gamma].offset + c];
         const double s = r->scale * r->s[c], count = (double)x->plan->n * u->oh * u->ow;
@@ -169,9 +170,10 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
             r->scale *
             (u->conv == NONE ? r->xdot[c] : (weight_dot(x, u, r, c) - mean * r->s[c]) * rstd);
         double *dgamma = param_out(x, r, u->p_gamma), *dbeta = param_out(x, r, u->p_beta);
-        if (dgamma) dgamma[c] = xdot;
-        if (dbeta) dbeta[c] = s;
-        slope = gamma * rstd, m1 = s / count, m2 = xdot / count;
+        if (dgamma && !none) dgamma[c] = xdot;
+        if (dbeta && !none) dbeta[c] = s;
+        slope = gamma * rstd;
+        if (!assay_exec_is_fixed(x->plan, u)) m1 = s / count, m2 = xdot / count;
         if (r->index == 0) AT(x, float, u->k1)[c] = (float)(slope * r->scale);
         if (!r->pass->frozen) set_bn_constants(x, u, r, c, slope, m1, m2);
     }

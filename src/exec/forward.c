@@ -99,6 +99,16 @@ static void batch_statistics(struct assay_exec *x, uint32_t node, double *mean, 
     for (uint32_t c = 0; c < n->c; c++) rstd[c] = 1 / sqrt(sq[c] / count + ASSAY_BN_EPS);
 }
 
+// Of one that does not read the batch.
+static void fixed_statistics(const struct assay_exec *x, uint32_t node, double *mean, double *rstd)
+{
+    const bool none = x->plan->slot[node].norm == ASSAY_NORM_NONE;
+    for (uint32_t c = 0; c < x->plan->graph->node[node].c; c++) {
+        mean[c] = 0;
+        rstd[c] = none ? 1 : 1 / sqrt(1 + ASSAY_BN_EPS);
+    }
+}
+
 static void forward_bn(struct assay_exec *x, uint32_t node)
 {
     const struct assay_node *n = &x->plan->graph->node[node];
@@ -108,9 +118,15 @@ static void forward_bn(struct assay_exec *x, uint32_t node)
     double *mean = AT(x, double, u->mean), *rstd = AT(x, double, u->rstd);
     const double *theta = AT(x, double, x->plan->theta), *gamma = AT(x, double, x->plan->ones),
                  *beta = AT(x, double, x->plan->zeros);
-    if (u->p_gamma != NONE) gamma = theta + x->plan->graph->param[u->p_gamma].offset;
-    if (u->p_beta != NONE) beta = theta + x->plan->graph->param[u->p_beta].offset;
-    batch_statistics(x, src, mean, rstd);
+    const enum assay_norm norm = x->plan->slot[node].norm;
+    if (u->p_gamma != NONE && norm != ASSAY_NORM_NONE)
+        gamma = theta + x->plan->graph->param[u->p_gamma].offset;
+    if (u->p_beta != NONE && norm != ASSAY_NORM_NONE)
+        beta = theta + x->plan->graph->param[u->p_beta].offset;
+    if (norm == ASSAY_NORM_BATCH)
+        batch_statistics(x, src, mean, rstd);
+    else
+        fixed_statistics(x, node, mean, rstd);
     for (uint32_t g = 0; g < x->plan->groups; g++) {
         double *y = assay_exec_value(x, node, g);
         float *xhat = x->plan->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;

@@ -19,7 +19,7 @@ static int make(struct assay_plan *plan, const struct assay_kern *kern, const st
                                 .groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES,
                                 .backward = want->backward,
                                 .meta = meta};
-    ASSAY_TRY(assay_plan_users(plan, want->tap, err));
+    ASSAY_TRY(assay_plan_users(plan, want, err));
     ASSAY_TRY(assay_plan_units(plan, err));
     if (want->backward) ASSAY_TRY(assay_plan_tensors(plan, err));
     return assay_plan_layout(plan, err);
@@ -120,7 +120,8 @@ static bool is_wanted(const struct assay_plan *plan, const struct assay_graph *g
 {
     bool same = plan->graph == g && plan->n == n && plan->backward == want->backward;
     for (uint32_t i = 0; same && i < g->n_node; i++)
-        same = plan->slot[i].tap == (want->tap ? want->tap[i] : 0);
+        same = plan->slot[i].tap == (want->tap ? want->tap[i] : 0) &&
+               plan->slot[i].norm == (want->norm ? want->norm[i] : ASSAY_NORM_BATCH);
     return same;
 }
 

@@ -46,7 +46,7 @@ static void index_edges(struct assay_plan *plan)
     for (uint32_t k = 0; k < g->n_in; k++) plan->edge[plan->edge_first[g->in[k] + 1]++] = k;
 }
 
-int assay_plan_users(struct assay_plan *plan, const uint8_t *tap, struct assay_err *err)
+int assay_plan_users(struct assay_plan *plan, const struct assay_want *want, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
     plan->slot = assay_arena_zalloc(&plan->meta, g->n_node * sizeof *plan->slot);
@@ -60,7 +60,8 @@ int assay_plan_users(struct assay_plan *plan, const uint8_t *tap, struct assay_e
         const struct assay_node *n = &g->node[i];
         struct slot *s = &plan->slot[i];
         s->unit = NONE;
-        if (tap) s->tap = tap[i];
+        if (want->tap) s->tap = want->tap[i];
+        if (want->norm) s->norm = want->norm[i];
         s->needs_grad = n->n_param > 0 || n->mix || s->tap & ASSAY_TAP_GRADIENT;
         for (uint32_t j = 0; j < n->n_in; j++)
             s->needs_grad |= plan->slot[g->in[n->in + j]].needs_grad;

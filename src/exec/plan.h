@@ -124,6 +124,7 @@ struct tapped {
 // What a node keeps.
 struct slot {
     uint8_t tap;     // enum assay_tap
+    uint8_t norm;    // enum assay_norm
     uint32_t unit;   // the unit it belongs to, or NONE
     bool live;       // the output depends on it through coefficients that are not 0
     bool needs_grad; // only of live nodes
@@ -180,6 +181,11 @@ static inline size_t assay_exec_lift_bytes(const struct assay_plan *plan, const 
 {
     return (size_t)plan->unit[p->unit].co * p->windows * 16 * plan->kern->lanes * sizeof(float);
 }
+// Whether images go through a unit's BN one by one: nothing is pulled back through its statistics.
+static inline bool assay_exec_is_fixed(const struct assay_plan *plan, const struct unit *u)
+{
+    return u->bn != NONE && plan->slot[u->bn].norm != ASSAY_NORM_BATCH;
+}
 static inline uint32_t assay_exec_taps(const struct unit *u)
 {
     return u->kernel * u->kernel;
@@ -219,7 +225,7 @@ static inline ptrdiff_t assay_exec_act_plane(const struct assay_node *n, uint32_
 
 // The steps of making a plan, in order; each allocates its arrays from plan->meta and returns a
 // negative status on failure.
-int assay_plan_users(struct assay_plan *plan, const uint8_t *tap, struct assay_err *err);
+int assay_plan_users(struct assay_plan *plan, const struct assay_want *want, struct assay_err *err);
 int assay_plan_units(struct assay_plan *plan, struct assay_err *err);
 int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err);
 int assay_plan_products(struct assay_plan *plan, struct assay_err *err);

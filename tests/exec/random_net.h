@@ -31,6 +31,7 @@ struct recipe {
     uint32_t stem;                    // channels; 0: nodes begin at the image
     uint32_t head;                    // node that is classified beside the last one
     uint32_t at_init;                 // BN betas are 0, and folding knows it
+    uint32_t norm[2];                 // enum assay_norm of BNs without and with gamma and beta
     uint32_t scheme;                  // of the parameters: 0: random; others are degenerate
     uint32_t n;
     struct gene gene[GENES_MAX];
@@ -132,6 +133,8 @@ static struct recipe draw_recipe(uint64_t seed, uint64_t number)
         if (alike) make_alike(&r.gene[i], r.stem ? r.stem : r.c);
     }
     r.head = below(&rng, r.n + 1);
+    for (uint32_t i = 0; i < 2; i++)
+        r.norm[i] = chance(&rng, 70) ? ASSAY_NORM_BATCH : below(&rng, 3);
     return r;
 }
 
@@ -356,9 +359,9 @@ static void drop_gene(struct recipe *r, uint32_t i)
 // Step `k` towards a simpler recipe; false when there is none of this number.
 static bool simplify(struct recipe *r, uint32_t k)
 {
-    uint32_t *const of_net[] = {&r->scheme, &r->at_init, &r->batch, &r->classes, &r->c,
-                                &r->h,      &r->w,       &r->stem,  &r->head};
-    static const uint32_t least[] = {0, 0, 1, 1, 1, 1, 1, 0, 0};
+    uint32_t *const of_net[] = {&r->scheme, &r->at_init, &r->batch, &r->classes, &r->c,      &r->h,
+                                &r->w,      &r->stem,    &r->head,  &r->norm[0], &r->norm[1]};
+    static const uint32_t least[] = {0, 0, 1, 1, 1, 1, 1, 0, 0, 0, 0};
     if (k < r->n) return drop_gene(r, r->n - 1 - k), true;
     k -= r->n;
     if (k < 2 * ASSAY_LEN(of_net)) { // halve, or lower by one

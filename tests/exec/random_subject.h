@@ -51,8 +51,9 @@ static void set_up(struct subject *s, const struct recipe *r)
     s->images = numbers((uint64_t)r->batch * r->c * r->h * r->w);
     draw_theta(r, &s->g, s->theta);
     draw_images(r, s->images);
-    s->value =
-        forward_values(&s->g, &(struct pass){.n = r->batch, .theta = s->theta, .input = s->images});
+    s->value = forward_values(
+        &s->g,
+        &(struct pass){.n = r->batch, .theta = s->theta, .input = s->images, .norm = r->norm});
 }
 
 static void tear_down(struct subject *s)
@@ -158,14 +159,16 @@ static struct bound bind(const struct subject *s, const struct run *r, const dou
     struct assay_err err = {0};
     struct bound x;
     const struct assay_graph *g = r->folded ? &s->folded : &s->g;
-    const struct assay_want want = {.backward = backward, .tap = r->tap};
+    uint8_t *norm = calloc(g->n_node, 1);
+    for (uint32_t i = 0; norm && i < g->n_node; i++) norm[i] = s->recipe->norm[g->node[i].affine];
+    const struct assay_want want = {.backward = backward, .tap = r->tap, .norm = norm};
     double *own = own_theta(s, r, theta);
     if (bound_create(&x, r->kern, g, s->recipe->batch, &want, &err) < 0) {
         printf("cannot bind: %s\n", err.text);
         exit(1);
     }
     assay_exec_forward(x.exec, own, s->images);
-    free(own);
+    free(own), free(norm);
     return x;
 }
 
@@ -257,6 +260,7 @@ static void difference(const struct subject *s, bool frozen, const struct way *w
         const struct bump bump = {.node = w->node, .h = sign * h, .way = w->way};
         for (uint64_t i = 0; w->v && i < w->n; i++) w->v[i] = keep[i] + sign * h * w->way[i];
         struct tensor *value = forward_values(&s->g, &(struct pass){.n = s->recipe->batch,
+                                                                    .norm = s->recipe->norm,
                                                                     .theta = s->theta,
                                                                     .input = s->images,
                                                                     .held = s->value,

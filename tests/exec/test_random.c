@@ -332,8 +332,9 @@ static void report(const struct recipe *r, uint64_t seed, uint64_t number)
     struct subject s;
     set_up(&s, &least);
     assay_graph_print(&s.g, stdout);
-    printf("batch %u, %s, scheme %u\n", least.batch,
-           least.at_init ? "at initialisation" : "BN betas", least.scheme);
+    printf("batch %u, %s, scheme %u, BN %u, with affine %u\n", least.batch,
+           least.at_init ? "at initialisation" : "BN betas", least.scheme, least.norm[0],
+           least.norm[1]);
     tear_down(&s);
     loud = true;
     check(&least);
