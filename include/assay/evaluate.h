@@ -186,6 +186,8 @@ struct assay_foreign_case {
     const char *weights, *batch;       // "file.h5:/group", "file.h5:/dataset"
     const char *labels;                // "file.h5:/dataset" of the batch's labels, which stand for
                                        // random ones, too; or NULL
+    const char *noise;   // "file.h5:/dataset" as large as the batch, which perturbs it
+                         // (ASSAY_PERTURBATION); or NULL
     const char *metrics; // a list; NULL: kernel, traces and gradient of the sum of logits, or
                          // regions of the thin network
     int bn;              // enum assay_bn: whose kernel is shown, and which of both without metrics
@@ -199,7 +201,7 @@ struct assay_foreign_scalar {
 };
 struct assay_foreign {
     struct assay_protocol protocol;
-    struct assay_arrays weights, batch, labels;
+    struct assay_arrays weights, batch, labels, noise;
     struct assay_graph literal, folded;
 
     struct assay_exec *exec;
@@ -211,7 +213,7 @@ struct assay_foreign {
     uint32_t n_metric;
     struct assay_demand demand;
     const double *theta[ASSAY_DEMAND_PASSES];
-    struct assay_given given;
+    struct assay_given given[ASSAY_DEMAND_PASSES]; // by the demand's inputs
 
     // Results, borrowed from the arena.
     int verdict;

@@ -147,11 +147,16 @@ struct assay_taps assay_signs_tap(struct assay_signs *signs, const struct assay_
                                   uint64_t *row);
 
 // ---- initialisation ---------------------------------------------------------------------------
-// PYTORCH: Conv and Linear uniform +-1/sqrt(fan_in), bias too. KAIMING_*: normal with std
-// sqrt(2/fan); linear weights alike, biases 0. BN gamma 1, beta 0 in all. fan_out of a depthwise
-// convolution is C*k*k, as in PyTorch.
-enum assay_init { ASSAY_INIT_PYTORCH, ASSAY_INIT_KAIMING_FAN_OUT, ASSAY_INIT_KAIMING_FAN_IN };
-#define ASSAY_INIT_NAMES "pytorch|kaiming-fan-out|kaiming-fan-in" // as an option's choices
+// NORMAL: N(0,1), biases 0. PYTORCH: Conv and Linear uniform +-1/sqrt(fan_in), bias too. KAIMING_*:
+// normal with std sqrt(2/fan); linear weights alike, biases 0. BN gamma 1, beta 0 in all. fan_out
+// of a depthwise convolution is C*k*k, as in PyTorch.
+enum assay_init {
+    ASSAY_INIT_PYTORCH,
+    ASSAY_INIT_KAIMING_FAN_OUT,
+    ASSAY_INIT_KAIMING_FAN_IN,
+    ASSAY_INIT_NORMAL
+};
+#define ASSAY_INIT_NAMES "pytorch|kaiming-fan-out|kaiming-fan-in|normal" // as an option's choices
 const char *assay_init_name(enum assay_init init);
 // Every parameter is drawn from its own stream (seed, repeat, "weights", parameter name).
 void assay_init_params(const struct assay_graph *g, enum assay_init init, uint64_t seed,

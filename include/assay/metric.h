@@ -42,10 +42,32 @@ enum assay_pull {
     ASSAY_PULL_KERNEL,
     ASSAY_PULL_WEIGHTS
 };
-enum assay_input_kind { ASSAY_INPUT_IMAGES, ASSAY_INPUT_PATCHES };
+// IMAGES: of the data. PATCHES (1,3,3) of them. NOISE: every value N(0,1), in the shape of an
+// image. PERTURBED: NOISE of the same stream, and 0.01 times as much of another draw (Zen). ONES:
+// all 1.
+enum assay_input_kind {
+    ASSAY_INPUT_IMAGES,
+    ASSAY_INPUT_PATCHES,
+    ASSAY_INPUT_NOISE,
+    ASSAY_INPUT_PERTURBED,
+    ASSAY_INPUT_ONES
+};
+#define ASSAY_PERTURBATION 0.01
 
-// n images of the data, or n patches (1,3,3) of them. Inputs of equal kind, stream and n are the
-// same numbers; key is the option that says n, for messages.
+// How weights come about. DRAWN: by the pass's initialisation. ABSOLUTE: all parameters of these by
+// their absolute values. CONSTANT: weights and BN gammas are pass->constant, biases and betas 0.
+enum assay_weighting { ASSAY_WEIGHTS_DRAWN, ASSAY_WEIGHTS_ABSOLUTE, ASSAY_WEIGHTS_CONSTANT };
+
+// What BNs do: those of reduction blocks (enum assay_feature_of), all others.
+enum assay_norms {
+    ASSAY_NORMS_BATCH,
+    ASSAY_NORMS_RUNNING,
+    ASSAY_NORMS_NONE,
+    ASSAY_NORMS_REDUCTIONS // BATCH in reduction blocks, elsewhere NONE
+};
+
+// n samples. Inputs of equal kind, stream and n are the same numbers; key is the option that says
+// n, for messages.
 struct assay_input {
     enum assay_input_kind kind;
     const char *stream, *key;
@@ -58,8 +80,12 @@ struct assay_input {
 struct assay_pass {
     enum assay_network network;
     enum assay_init init;
+    enum assay_weighting weighting;
+    double constant; // of CONSTANT
+    enum assay_norms norms;
     struct assay_input input;
     uint32_t part, parts; // parts = 0: all of it
+    uint64_t take;        // so many of the first images of that; 0: all
     uint64_t batch;       // images normalised together, the last batch may be short; 0: all
     enum assay_pull pull;
     enum assay_bn bn;           // of what is pulled back
@@ -71,7 +97,7 @@ struct assay_pass {
 // ---- a configured metric ------------------------------------------------------------------------
 #define ASSAY_METRICS_MAX   64
 #define ASSAY_METRIC_TABLES 3
-#define ASSAY_METRIC_PASSES 2
+#define ASSAY_METRIC_PASSES 4
 #define ASSAY_METRIC_REASON 120 // bytes of a reason, terminator included
 #define ASSAY_DEMAND_PASSES (ASSAY_METRICS_MAX * ASSAY_METRIC_PASSES)
 
@@ -88,6 +114,8 @@ struct assay_use {
 struct assay_weights {
     enum assay_network network;
     enum assay_init init;
+    enum assay_weighting weighting;
+    double constant;
 };
 struct assay_wanted_input {
     struct assay_input input;
@@ -97,9 +125,12 @@ struct assay_wanted_input {
 };
 struct assay_forward {
     uint32_t weights, input, part, parts;
-    uint64_t batch;
-    bool backward;
-    uint8_t *tap; // (nodes of the network), owned; NULL: no metric taps it
+    uint64_t take, batch;
+    enum assay_norms norms;
+    bool backward, tapped;
+    // (nodes of the network), owned: enum assay_tap, which counts where one is `tapped`, and enum
+    // assay_norm.
+    uint8_t *tap, *norm;
     size_t cap;
 };
 struct assay_wanted_pass {
@@ -123,8 +154,8 @@ struct assay_given_counts {
 int assay_demand_make(struct assay_demand *demand, const struct assay_protocol *p,
                       const struct assay_use *use, uint32_t n,
                       const struct assay_given_counts *given, struct assay_err *err);
-// Which nodes are tapped, of networks that were just built (NULL where no metric needs one).
-// Allocates only for graphs larger than any before.
+// Which nodes are tapped, and what BNs do, of networks that were just built (NULL where no metric
+// needs one). Allocates only for graphs larger than any before.
 int assay_demand_taps(struct assay_demand *demand,
                       const struct assay_graph *const graph[ASSAY_NETWORKS], struct assay_err *err);
 void assay_demand_free(struct assay_demand *demand);
@@ -157,6 +188,8 @@ const struct assay_graph *assay_subject_graph(const struct assay_subject *s,
                                               const struct assay_use *use, uint32_t pass);
 uint32_t assay_subject_images(const struct assay_subject *s, const struct assay_use *use,
                               uint32_t pass);
+// The parameters of a weighting, of those that it is made of.
+void assay_weights_make(const struct assay_weights *w, const struct assay_graph *g, double *theta);
 // Outputs of the networks.
 uint32_t assay_subject_classes(const struct assay_subject *s);
 // The parameters of a pass's network (n_theta), and its labels (images): those it declared.

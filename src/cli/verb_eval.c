@@ -6,7 +6,8 @@
 #include <string.h>
 
 // ---- what the command line says -----------------------------------------------------------------
-static const char *const foreign_only[] = {"bn", "regions-batch", "network", "dump", "labels"};
+static const char *const foreign_only[] = {"bn",   "regions-batch", "network",
+                                           "dump", "labels",        "noise"};
 
 // --channels and its like are short for --set network.channels and stand over it.
 static int resolve(struct assay_config *config, const struct cli_args *args, struct assay_err *err)
@@ -58,6 +59,7 @@ static int eval_foreign(const struct cli_args *args, struct assay_foreign_case *
     c->weights = cli_value(args, "weights");
     c->batch = cli_value(args, "batch");
     c->labels = cli_value(args, "labels");
+    c->noise = cli_value(args, "noise");
     if (cli_value(args, "metrics")) c->metrics = assay_config_protocol(c->config)->metrics;
     c->region_batch = 1000;
     ASSAY_TRY(parse_choice(args, "bn", "batch", "frozen", &c->bn, err));
@@ -93,6 +95,10 @@ static int check_combination(const struct cli_args *args, struct assay_err *err)
     if (cli_value(args, "labels") && !cli_value(args, "metrics")) {
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "--labels needs --metrics: what is shown without reads none");
+    }
+    if (cli_value(args, "noise") && !cli_value(args, "metrics")) {
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "--noise needs --metrics: what is shown without reads none");
     }
     if (weights && cli_value(args, "image")) {
         return assay_err_set(err, ASSAY_ERR_USAGE, "--image: the batch of --batch has a size");
@@ -164,6 +170,9 @@ static const struct cli_option options[] = {
     {.name = "labels",
      .value = "FILE.h5:/SET",
      .help = "the batch's labels, (n) integers from 0; with --metrics"},
+    {.name = "noise",
+     .value = "FILE.h5:/SET",
+     .help = "noise as large as the batch, which Zen perturbs it with; with --metrics"},
     {.name = "bn",
      .value = "batch|frozen",
      .help = "BN differentiated through the batch's statistics (batch),\n"

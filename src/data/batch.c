@@ -121,6 +121,13 @@ static void deliver_noise(const struct key *key, const char *role, uint64_t n, d
     for (uint64_t i = 0; i < n; i++) x[i] = assay_rng_normal(&rng);
 }
 
+void assay_data_noise(const struct assay_data *data, uint64_t seed, uint64_t repeat,
+                      const char *name, const char *role, uint32_t n, double *x)
+{
+    const struct key key = {seed, repeat, name};
+    deliver_noise(&key, role, n * image_values(data), x);
+}
+
 int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repeat,
                      const char *name, uint32_t n, double *x, uint32_t *label,
                      struct assay_err *err)

@@ -43,6 +43,8 @@ static const char *what_lacks(const struct assay_use *use, const struct assay_fo
         if (!of_thin && c->thin) return "it is of the whole network (--network net)";
         if (pass[i].labels == ASSAY_LABELS_TRUE && !c->labels)
             return "it needs the labels of the batch (--labels)";
+        if (pass[i].input.kind == ASSAY_INPUT_PERTURBED && !c->noise)
+            return "it needs noise that perturbs the batch (--noise)";
         if (f->n < pass[i].parts) return "it needs more images";
     }
     return NULL;
@@ -175,7 +177,7 @@ static const struct assay_use *whole_pass(const struct assay_foreign *f, enum as
         const struct assay_use *use = &f->demand.use[i];
         const struct assay_pass *p = use->n_pass ? &f->demand.pass[use->pass[0]].pass : NULL;
         if (!p || p->pull == ASSAY_PULL_WEIGHTS || p->network == ASSAY_NET_THIN || p->parts > 1 ||
-            p->batch)
+            p->batch || p->take || p->norms || p->weighting || p->input.kind != ASSAY_INPUT_IMAGES)
             continue;
         if (!kernel || (p->pull == ASSAY_PULL_KERNEL && p->bn == bn)) return use;
     }
@@ -301,6 +303,7 @@ static int fill_weights(struct assay_foreign *f, const struct assay_subject *s,
         double *theta = assay_arena_alloc(&f->arena, (g->n_theta + 1) * sizeof *theta);
         if (!theta) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the weights");
         weights_fill(&f->weights, g, theta);
+        assay_weights_make(&f->demand.weights[i], g, theta);
         f->theta[i] = theta;
     }
     return ASSAY_OK;
@@ -316,13 +319,13 @@ static int measure_all(struct assay_foreign *f, const struct assay_foreign_case 
         .exec = f->exec,
         .plans = f->plans,
         .theta = f->theta,
-        .given = &f->given,
+        .given = f->given,
         .arena = &f->arena,
         .team = 1};
-    f->given = (struct assay_given){.x = f->batch.item[0].value, .label = {f->label, f->label}};
     ASSAY_TRY(make_demand(f, c, err));
     ASSAY_TRY(assay_demand_taps(&f->demand, s.graph, err));
     ASSAY_TRY(fill_weights(f, &s, err));
+    ASSAY_TRY(given_inputs(f, err));
     ASSAY_TRY(check_memory(f, &s, c, err));
     for (uint32_t i = 0; i < f->n_metric; i++) ASSAY_TRY(measure(f, &s, i, c->metrics, err));
     if (!c->metrics && !c->thin) // without labels NASI's trace is another quantity
@@ -361,6 +364,7 @@ void assay_foreign_finish(struct assay_foreign *f)
     assay_arrays_free(&f->weights);
     assay_arrays_free(&f->batch);
     assay_arrays_free(&f->labels);
+    assay_arrays_free(&f->noise);
     assay_graph_free(&f->literal);
     assay_graph_free(&f->folded);
     assay_arena_finish(&f->arena);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inputs.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 // ---- room ---------------------------------------------------------------------------------------
@@ -67,6 +68,12 @@ static int allocate(struct inputs *in, const struct assay_wanted_input *w, uint6
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches of all repeats");
 }
 
+// Whether it is drawn from the data.
+static bool is_of_data(const struct assay_input *input)
+{
+    return input->kind == ASSAY_INPUT_IMAGES || input->kind == ASSAY_INPUT_PATCHES;
+}
+
 // ---- whether the data have what is asked for ----------------------------------------------------
 // The same image twice makes a kernel singular, even in different crops nearly so, and is no
 // mini-batch. Batches of different repeats may overlap. More patches than there are different ones
@@ -77,7 +84,8 @@ static int check_count(const struct assay_data *data, const struct assay_input *
     const unsigned long long images = assay_data_count(data), crops = assay_data_crops(data),
                              n = input->n;
     const bool patches = input->kind == ASSAY_INPUT_PATCHES;
-    if (assay_data_generated(data) || n <= (patches ? crops : images)) return ASSAY_OK;
+    if (!is_of_data(input) || assay_data_generated(data) || n <= (patches ? crops : images))
+        return ASSAY_OK;
     if (patches)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%llu images, %s = %llu: they have only %llu different patches; "
@@ -106,6 +114,10 @@ static int check_input(const struct assay_protocol *p, const struct assay_wanted
                        const struct assay_data *data, struct assay_err *err)
 {
     const bool own = w->label[ASSAY_LABELS_TRUE];
+    if (own && !is_of_data(&w->input))
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "%s = true: noise has no labels, expected random",
+                             w->label_key ? w->label_key : w->reader);
     if (own && !assay_data_labelled(data)) return no_labels(w, err);
     if (own || (w->judged && p->classes > 1)) ASSAY_TRY(assay_data_check_labels(data, err));
     return check_count(data, &w->input, err);
@@ -146,16 +158,55 @@ static int draw_images(const struct assay_protocol *p, const struct assay_data *
     return ASSAY_OK;
 }
 
+static void draw_noise(const struct assay_data *data, const struct assay_input *input,
+                       uint64_t seed, uint64_t number, double *x)
+{
+    assay_data_noise(data, seed, number, input->stream, "data.noise", (uint32_t)input->n, x);
+}
+
+void inputs_perturb(uint64_t n, const double *x, const double *noise, double *out)
+{
+    for (uint64_t i = 0; i < n; i++) out[i] = x[i] + ASSAY_PERTURBATION * noise[i];
+}
+
+static int perturb(const struct assay_data *data, const struct assay_input *input, uint64_t pixels,
+                   uint64_t seed, uint64_t number, double *x, struct assay_err *err)
+{
+    double *more = malloc((input->n * pixels + 1) * sizeof *more);
+    if (!more) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for noise");
+    assay_data_noise(data, seed, number, input->stream, "data.perturbation", (uint32_t)input->n,
+                     more);
+    inputs_perturb(input->n * pixels, x, more, x);
+    free(more);
+    return ASSAY_OK;
+}
+
 static int draw_input(const struct assay_protocol *p, const struct assay_data *data,
                       const struct assay_input *input, const struct assay_draw *draw,
                       uint64_t repeat, const struct assay_given *given, struct assay_err *err)
 {
     uint32_t *const label[2] = {(uint32_t *)given->label[0], (uint32_t *)given->label[1]};
-    const uint64_t number = draw->batches + repeat;
-    if (input->kind == ASSAY_INPUT_PATCHES)
-        return assay_data_patches(data, draw->seed, number, input->stream, input->n,
-                                  (double *)given->x, err);
-    return draw_images(p, data, input, draw->seed, number, (double *)given->x, label, err);
+    const uint64_t number = draw->batches + repeat, pixels = pixels_of(input, data, p->image);
+    double *x = (double *)given->x;
+    switch (input->kind) {
+    case ASSAY_INPUT_IMAGES:
+        return draw_images(p, data, input, draw->seed, number, x, label, err);
+    case ASSAY_INPUT_PATCHES:
+        return assay_data_patches(data, draw->seed, number, input->stream, (uint32_t)input->n, x,
+                                  err);
+    case ASSAY_INPUT_NOISE:
+    case ASSAY_INPUT_PERTURBED:
+        draw_noise(data, input, draw->seed, number, x);
+        break;
+    case ASSAY_INPUT_ONES:
+        for (uint64_t i = 0; i < input->n * pixels; i++) x[i] = 1;
+        break;
+    }
+    if (label[ASSAY_LABELS_RANDOM])
+        inputs_random_labels(p, draw->seed, number, (uint32_t)input->n, label[ASSAY_LABELS_RANDOM]);
+    return input->kind == ASSAY_INPUT_PERTURBED
+               ? perturb(data, input, pixels, draw->seed, number, x, err)
+               : ASSAY_OK;
 }
 
 int inputs_draw(struct inputs *in, const struct assay_config *config,

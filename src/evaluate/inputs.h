@@ -28,4 +28,7 @@ void inputs_finish(struct inputs *in);
 void inputs_random_labels(const struct assay_protocol *p, uint64_t seed, uint64_t number,
                           uint32_t n, uint32_t *label);
 
+// The perturbed batch: x (n) and ASSAY_PERTURBATION times noise (n).
+void inputs_perturb(uint64_t n, const double *x, const double *noise, double *out);
+
 #endif

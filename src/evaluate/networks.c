@@ -94,6 +94,7 @@ int networks_draw(const struct networks *n, uint64_t seed, uint64_t drawn,
         double *to = assay_arena_alloc(arena, theta_bytes(n, i));
         if (!to) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for weights");
         assay_init_params(&n->graph[w->network], w->init, own, drawn, to);
+        assay_weights_make(w, &n->graph[w->network], to);
         theta[i] = to;
     }
     return ASSAY_OK;

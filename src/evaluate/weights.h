@@ -19,4 +19,7 @@ int given_read_batch(struct assay_foreign *f, const struct assay_foreign_case *c
 int given_read_labels(struct assay_foreign *f, const struct assay_foreign_case *c,
                       struct assay_err *err);
 
+// The numbers of the demand's inputs, once both were read.
+int given_inputs(struct assay_foreign *f, struct assay_err *err);
+
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weight initialisation: PyTorch's defaults and Kaiming normal.
+// Weight initialisation: PyTorch's defaults, Kaiming normal, and the plain normal distribution.
 #include <math.h>
 
 #include "assay/exec.h"
@@ -40,6 +40,9 @@ static void init_weight(const struct assay_param *p, enum assay_init init, struc
     case ASSAY_INIT_KAIMING_FAN_IN:
         fill_normal(rng, sqrt(2 / f.in), p->size, w);
         break;
+    case ASSAY_INIT_NORMAL:
+        fill_normal(rng, 1, p->size, w);
+        break;
     }
 }
 
@@ -52,7 +55,7 @@ static void init_bias(const struct assay_param *weight, enum assay_init init, st
 
 const char *assay_init_name(enum assay_init init)
 {
-    static const char *const name[] = {"pytorch", "kaiming-fan-out", "kaiming-fan-in"};
+    static const char *const name[] = {"pytorch", "kaiming-fan-out", "kaiming-fan-in", "normal"};
     ASSAY_ASSERT((size_t)init < ASSAY_LEN(name));
     return name[init];
 }

@@ -51,23 +51,48 @@ void assay_metric_describe_kernel(const struct assay_ntk_options *o, const struc
     assay_metric_describe_net(p, o->batch, what, o->init, text, cap);
 }
 
+// What BNs do, and how they are differentiated.
+static const char *norm_words(const struct assay_pass *pass)
+{
+    switch (pass->norms) {
+    case ASSAY_NORMS_RUNNING:
+        return "running";
+    case ASSAY_NORMS_NONE:
+        return "none";
+    case ASSAY_NORMS_REDUCTIONS:
+        return "none, but batch in reduction blocks";
+    case ASSAY_NORMS_BATCH:
+        break;
+    }
+    return pass->bn == ASSAY_BN_BATCH ? "batch" : "frozen";
+}
+
 // What a pass is, where a metric has no words of its own.
 static void describe_pass(const struct assay_pass *pass, uint32_t n, const struct assay_protocol *p,
                           char *text, size_t cap)
 {
     static const char *const labels[] = {"true", "random", "none"};
+    static const char *const input[] = {"", "input=patches ", "input=noise ",
+                                        "input=perturbed noise ", "input=ones "};
     const bool loss = pass->pull == ASSAY_PULL_LOSS, backward = pass->pull != ASSAY_PULL_NONE;
-    char what[160];
+    char what[256], weighting[64] = "", take[48] = "";
     if (pass->pull == ASSAY_PULL_WEIGHTS) {
         const int used = snprintf(text, cap, "weights alone init=%s ", assay_init_name(pass->init));
         if (used >= 0 && (size_t)used < cap)
             assay_metric_describe_run(p, text + used, cap - (size_t)used);
         return;
     }
-    snprintf(what, sizeof what, "%s%s%s%sbn=%s%s%s%s", n > 1 ? "batches=2 " : "",
+    if (pass->weighting == ASSAY_WEIGHTS_CONSTANT)
+        snprintf(weighting, sizeof weighting, " weights=%g", pass->constant);
+    else if (pass->weighting == ASSAY_WEIGHTS_ABSOLUTE)
+        snprintf(weighting, sizeof weighting, " weights=absolute");
+    if (pass->take)
+        snprintf(take, sizeof take, "first %llu images ", (unsigned long long)pass->take);
+    snprintf(what, sizeof what, "%s%s%s%s%s%sbn=%s%s%s%s%s", input[pass->input.kind],
+             n > 1 ? "batches=2 " : "",
              pass->network == ASSAY_NET_LITERAL ? "network=literal " : "",
-             pass->parts > 1 ? "halves " : "", pass->batch == 1 ? "image by image " : "",
-             pass->bn == ASSAY_BN_BATCH ? "batch" : "frozen",
+             pass->parts > 1 ? "halves " : "", take, pass->batch == 1 ? "image by image " : "",
+             norm_words(pass), weighting,
              loss       ? " loss=cross-entropy"
              : backward ? " outputs=sum"
                         : "",

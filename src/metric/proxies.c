@@ -12,16 +12,21 @@ static const struct assay_opt rows[] = {
     {"proxies", "init", "initialisation of their network", ASSAY_OPT_ENUM,
      offsetof(struct proxies_options, init), .choices = ASSAY_INIT_NAMES, .def = "pytorch",
      .with = "init"},
+    {"proxies", "input", "what their network reads: images of the data, or noise, all N(0,1)",
+     ASSAY_OPT_ENUM, offsetof(struct proxies_options, input), .choices = "images|noise",
+     .def = "images", .with = "input"},
     {.name = NULL},
 };
 const struct assay_options assay_proxies_options = {rows, sizeof(struct proxies_options)};
 
 struct assay_pass assay_proxies_pass(const struct proxies_options *o)
 {
-    return (struct assay_pass){
-        .init = (enum assay_init)o->init,
-        .input = {.stream = "proxies", .key = "proxies.batch", .n = o->batch},
-        .labels = ASSAY_LABELS_NONE};
+    return (struct assay_pass){.init = (enum assay_init)o->init,
+                               .input = {.kind = o->input ? ASSAY_INPUT_NOISE : ASSAY_INPUT_IMAGES,
+                                         .stream = "proxies",
+                                         .key = "proxies.batch",
+                                         .n = o->batch},
+                               .labels = ASSAY_LABELS_NONE};
 }
 
 struct assay_pass assay_loss_pass(const struct proxies_options *o)

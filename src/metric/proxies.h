@@ -12,7 +12,7 @@
 // [proxies]
 struct proxies_options {
     uint64_t batch;
-    int labels, init; // enum assay_labels, enum assay_init
+    int labels, init, input; // enum assay_labels, enum assay_init; 0: images, 1: noise
 };
 extern const struct assay_options assay_proxies_options;
 

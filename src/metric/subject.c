@@ -58,7 +58,8 @@ const struct assay_graph *assay_forward_graph(const struct assay_subject *s,
 
 uint32_t assay_forward_images(const struct assay_subject *s, const struct assay_forward *f)
 {
-    return (uint32_t)s->demand->input[f->input].input.n / f->parts;
+    const uint64_t n = s->demand->input[f->input].input.n / f->parts;
+    return (uint32_t)(f->take && f->take < n ? f->take : n);
 }
 
 uint32_t assay_forward_batch(const struct assay_subject *s, const struct assay_forward *f)
@@ -95,7 +96,7 @@ const double *assay_subject_theta(const struct assay_subject *s, const struct as
 // The first image of a forward pass in its input.
 static size_t first_image(const struct assay_subject *s, const struct assay_forward *f)
 {
-    return (size_t)f->part * assay_forward_images(s, f);
+    return (size_t)f->part * (s->demand->input[f->input].input.n / f->parts);
 }
 
 static const uint32_t *labels_of(const struct assay_subject *s, const struct assay_wanted_pass *p)
@@ -181,7 +182,9 @@ static void show_batch(const struct making *made, uint32_t count, const double *
 int assay_memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint32_t n,
                     const struct assay_plan **plan, struct assay_err *err)
 {
-    const struct assay_want want = {.backward = f->backward, .tap = f->tap};
+    const struct assay_want want = {.backward = f->backward,
+                                    .tap = f->tapped ? f->tap : NULL,
+                                    .norm = f->norms == ASSAY_NORMS_BATCH ? NULL : f->norm};
     return assay_plans_get(s->plans, assay_forward_graph(s, f), n, &want, plan, err);
 }
 
@@ -355,6 +358,17 @@ double assay_metric_sumsq(size_t n, const double *v)
     for (size_t l = 0; i + l < n; l++) lane[l] += v[i + l] * v[i + l];
     return ((lane[0] + lane[1]) + (lane[2] + lane[3])) +
            ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+void assay_weights_make(const struct assay_weights *w, const struct assay_graph *g, double *theta)
+{
+    for (uint32_t i = 0; w->weighting == ASSAY_WEIGHTS_CONSTANT && i < g->n_param; i++) {
+        const struct assay_param *p = &g->param[i];
+        const bool zero = p->role == ASSAY_BN_BETA || p->role == ASSAY_LINEAR_BIAS;
+        for (uint64_t k = 0; k < p->size; k++) theta[p->offset + k] = zero ? 0 : w->constant;
+    }
+    for (uint64_t k = 0; w->weighting == ASSAY_WEIGHTS_ABSOLUTE && k < g->n_theta; k++)
+        theta[k] = fabs(theta[k]);
 }
 
 void assay_cross_entropy_cotangent(uint32_t n, uint32_t classes, const double *logit,

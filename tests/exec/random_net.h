@@ -133,8 +133,7 @@ static struct recipe draw_recipe(uint64_t seed, uint64_t number)
         if (alike) make_alike(&r.gene[i], r.stem ? r.stem : r.c);
     }
     r.head = below(&rng, r.n + 1);
-    for (uint32_t i = 0; i < 2; i++)
-        r.norm[i] = chance(&rng, 70) ? ASSAY_NORM_BATCH : below(&rng, 3);
+    for (int i = 0; i < 2; i++) r.norm[i] = chance(&rng, 70) ? ASSAY_NORM_BATCH : below(&rng, 3);
     return r;
 }
 

@@ -147,25 +147,6 @@ static uint32_t count_convs(const struct assay_graph *g)
     return n;
 }
 
-// Stem, N cells, reduction block, and so on: 3 N + 3 of them.
-static void test_features(void **state)
-{
-    (void)state;
-    static const uint8_t of[] = {ASSAY_FEATURE_STEM,      ASSAY_FEATURE_CELL, ASSAY_FEATURE_CELL,
-                                 ASSAY_FEATURE_REDUCTION, ASSAY_FEATURE_CELL, ASSAY_FEATURE_CELL,
-                                 ASSAY_FEATURE_REDUCTION, ASSAY_FEATURE_CELL, ASSAY_FEATURE_CELL};
-    const struct assay_net net = {.channels = 4, .cells = 2, .classes = 10, .image = 32};
-    build(&nb201, 1462, &net);
-    assert_int_equal(graph.n_feature, ASSAY_LEN(of));
-    for (uint32_t i = 0; i < ASSAY_LEN(of); i++) {
-        const struct assay_feature *f = &graph.feature[i];
-        assert_int_equal(f->of, of[i]);
-        assert_int_equal(graph.node[f->node].feature, i);
-        assert_int_equal(graph.node[f->node].c, i < 3 ? 4 : i < 6 ? 8 : 16);
-    }
-    assert_int_equal(graph.node[graph.n_node - 1].feature, graph.n_feature);
-}
-
 static void test_class_counts(void **state)
 {
     static const uint32_t by_convs[7] = {48, 376, 1131, 1680, 1273, 472, 64};
@@ -409,7 +390,6 @@ int main(void)
         cmocka_unit_test(test_published_costs),
         cmocka_unit_test(test_parameters_of_the_reference),
         cmocka_unit_test(test_dead_convolutions_keep_their_parameters),
-        cmocka_unit_test(test_features),
         cmocka_unit_test(test_class_counts),
         cmocka_unit_test(test_renamed_edges_have_equal_hashes),
         cmocka_unit_test(test_classes_do_not_share_a_hash),

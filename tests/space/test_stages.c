@@ -75,6 +75,32 @@ static void layers_take_width_and_stride(void **state)
     assay_graph_free(&g);
 }
 
+// The stem, and every cell and residual block, in order.
+static void features_are_their_outputs(void **state)
+{
+    static const uint8_t of[] = {ASSAY_FEATURE_STEM,      ASSAY_FEATURE_CELL, ASSAY_FEATURE_CELL,
+                                 ASSAY_FEATURE_REDUCTION, ASSAY_FEATURE_CELL, ASSAY_FEATURE_CELL,
+                                 ASSAY_FEATURE_REDUCTION, ASSAY_FEATURE_CELL, ASSAY_FEATURE_CELL};
+    const struct assay_net net = {.channels = 4, .cells = 2, .classes = 10, .image = 32};
+    struct assay_space nb201;
+    struct assay_graph g;
+    struct assay_err err;
+    (void)state;
+    assay_graph_init(&g);
+    assert_int_equal(assay_space_open(&nb201, "nas-bench-201", &err), ASSAY_OK);
+    assert_int_equal(assay_space_build(&nb201, 1462, &net, &g, &err), ASSAY_OK);
+    assert_int_equal(g.n_feature, ASSAY_LEN(of));
+    for (uint32_t i = 0; i < ASSAY_LEN(of); i++) {
+        const struct assay_feature *f = &g.feature[i];
+        assert_int_equal(f->of, of[i]);
+        assert_int_equal(g.node[f->node].feature, i);
+        assert_int_equal(g.node[f->node].c, i < 3 ? 4 : i < 6 ? 8 : 16);
+    }
+    assert_int_equal(g.node[g.n_node - 1].feature, g.n_feature);
+    assay_graph_free(&g);
+    assay_space_close(&nb201);
+}
+
 // A thin network is one cell of one channel and the head; stem and stages do not count.
 static void thin_is_a_single_cell(void **state)
 {
@@ -98,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_take_width_and_stride),
+        cmocka_unit_test(features_are_their_outputs),
         cmocka_unit_test(thin_is_a_single_cell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
