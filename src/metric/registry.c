@@ -22,6 +22,7 @@
     X(zico) \
     X(gradsign) \
     X(l2_norm) \
+    X(synflow) \
     X(null)
 // clang-format on
 

@@ -30,7 +30,7 @@ NAMES = {"kappa": "ntk_kappa", "trace": "ntk_trace_sum_logits", "nasi_trace": "n
          "flops": "macs"}
 # Relative to the value: 1e-5 for float32 gradients unless said here. Counts are exact. ZiCo divides by differences of nearly
 # equal gradients, and GradSign counts the signs of gradients that are nearly 0.
-TOLERANCE = {"naswot": 1e-9, "zico": 2e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3, "params": 0}
+TOLERANCE = {"naswot": 1e-9, "synflow_bn": 1e-3, "zico": 2e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3, "params": 0}
 # Of a network whose output does not depend on its cells these are rounding.
 ROUNDING = {"deadend": {"zico", "kappa"}}
 OTHERS = {"flops", "regions"}  # the reference's are without the bias, and of the whole network
