@@ -150,10 +150,11 @@ int assay_space_build(const struct assay_space *space, uint64_t index, const str
 // The architecture in the space's own notation; negative if index >= size or text is too small
 // (ASSAY_ARCH_MAX always suffices).
 int assay_space_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
-// Reads the space's own notation and those in which other programs print the same: see README. What
-// stands around it in their files and logs ("NAME =", quotes, white space, comments) is no part of
-// it, nor is the order of edges within a node. Strict about everything else: the error says what
-// was found, at which character (from 1), and what was expected. *index is written only on success.
+// Reads the space's own notation and those in which other programs print the same, which
+// results/notations.md lists. What stands around it in their files and logs ("NAME =", quotes,
+// white space, comments) is no part of it, nor is the order of edges within a node. Strict about
+// everything else: the error says what was found, at which character (from 1), and what was
+// expected. *index is written only on success.
 int assay_space_parse(const struct assay_space *space, const char *text, uint64_t *index,
                       struct assay_err *err);
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index);

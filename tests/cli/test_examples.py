@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every command that the help texts, the README and the shipped configurations show, with smaller networks and images.
+"""Every command that the help texts, README.md, results/*.md and the shipped configurations show, with smaller networks
+and images.
 
 usage: test_examples.py ASSAY SOURCE_ROOT
 """
 import configparser
 import csv
+import glob
 import io
 import os
 import re
@@ -104,11 +106,13 @@ class Examples(Case):
                 number += 1
         self.assertGreater(number, 25)
 
-    def test_readme_and_configurations(self):
-        with open(os.path.join(ROOT, "README.md")) as f:
-            blocks = re.findall(r"(?ms)^```\n(.*?)^```", f.read())
-        commands = self.commands("\n".join(block.replace("$ ", "") for block in blocks))
-        self.assertGreater(len(commands), 7)
+    def test_documents_and_configurations(self):
+        commands = []
+        for path in [os.path.join(ROOT, "README.md")] + sorted(glob.glob(os.path.join(ROOT, "results", "*.md"))):
+            with open(path, encoding="utf-8") as f:
+                blocks = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", f.read())
+            commands += self.commands("\n".join(block.replace("$ ", "") for language, block in blocks if not language))
+        self.assertGreater(len(commands), 12)
         for name in sorted(os.listdir(self.path("configs"))):
             with open(os.path.join(ROOT, "configs", name)) as f:
                 own = self.commands(re.sub(r"(?m)^# *", "", f.read()))
