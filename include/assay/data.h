@@ -32,8 +32,9 @@ struct assay_data_source {
     // NULL: any data set may be meant.
     const char *title;
     uint64_t (*whole)(const struct assay_data_spec *spec);
-    const char *path;   // what data.path must be
-    const char *absent; // what is said when that is not there: "no such file; expected ..."
+    const char *labelled; // "hdf5 with labels": what of it has labels of its own; NULL: nothing
+    const char *path;     // what data.path must be
+    const char *absent;   // what is said when that is not there: "no such file; expected ..."
     // The file or directory in the path; false: there is none in it. NULL: it is the path.
     bool (*place)(const struct assay_data_spec *spec, char file[ASSAY_TEXT_MAX]);
     // Refuses what can be refused before any file is there; NULL: nothing.
@@ -44,6 +45,10 @@ struct assay_data_source {
 extern const struct assay_data_source *const assay_data_sources[]; // ends with NULL
 // The source of that name; NULL, with an error that lists the known ones, for others.
 const struct assay_data_source *assay_data_source(const char *name, struct assay_err *err);
+// The sources whose images have labels of their own, for errors: "cifar10, cifar100, or hdf5 with
+// labels".
+#define ASSAY_DATA_LABELLED 256 // bytes it takes at most
+void assay_data_labelled_sources(char *text, size_t cap);
 
 // ---- images -------------------------------------------------------------------------------------
 // Reads and checks the whole source. Every defect (missing or truncated file, label out of range,

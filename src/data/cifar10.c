@@ -36,6 +36,7 @@ const struct assay_data_source assay_data_cifar10 = {
     .std = CIFAR10_STD,
     .title = "CIFAR-10",
     .whole = whole,
+    .labelled = "cifar10",
     .path = "the directory of CIFAR's binary files",
     .absent = "no such directory; expected CIFAR-10's binary version "
               "(https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpacked)",

@@ -35,6 +35,7 @@ const struct assay_data_source assay_data_cifar100 = {
     .std = CIFAR100_STD,
     .title = "CIFAR-100",
     .whole = whole,
+    .labelled = "cifar100",
     .path = "the directory of CIFAR's binary files",
     .absent = "no such directory; expected CIFAR-100's binary version "
               "(https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz, unpacked)",

@@ -220,6 +220,7 @@ const struct assay_data_source assay_data_hdf5 = {
     .classes = 1,
     .mean = CIFAR10_MEAN,
     .std = CIFAR10_STD,
+    .labelled = "hdf5 with labels",
     .path = "file.h5:/dataset",
     .absent = "no such file; expected an HDF5 file",
     .place = place_of,

@@ -31,3 +31,18 @@ const struct assay_data_source *assay_data_source(const char *name, struct assay
                   known);
     return NULL;
 }
+
+void assay_data_labelled_sources(char *text, size_t cap)
+{
+    size_t left = 0, used = 0;
+    for (size_t i = 0; assay_data_sources[i]; i++) left += assay_data_sources[i]->labelled != NULL;
+    text[0] = 0;
+    for (size_t i = 0; assay_data_sources[i] && used < cap; i++) {
+        if (!assay_data_sources[i]->labelled) continue;
+        left--;
+        used += (size_t)snprintf(text + used, cap - used, "%s%s", assay_data_sources[i]->labelled,
+                                 left > 1    ? ", "
+                                 : left == 1 ? ", or "
+                                             : "");
+    }
+}

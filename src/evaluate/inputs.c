@@ -99,15 +99,17 @@ static int check_count(const struct assay_data *data, const struct assay_input *
 
 static int no_labels(const struct assay_wanted_input *w, struct assay_err *err)
 {
+    char sources[ASSAY_DATA_LABELLED];
+    assay_data_labelled_sources(sources, sizeof sources);
     if (!w->label_key)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "run.metrics: %s learns from labels, and these images have none; "
-                             "expected data.source = cifar10, cifar100, or hdf5 with labels",
-                             w->reader);
+                             "expected data.source = %s",
+                             w->reader, sources);
     return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "%s = true: these images have none; expected data.source = cifar10, "
-                         "cifar100, or hdf5 with labels, or %s = random",
-                         w->label_key, w->label_key);
+                         "%s = true: these images have none; expected data.source = %s, or %s = "
+                         "random",
+                         w->label_key, sources, w->label_key);
 }
 
 static int check_input(const struct assay_protocol *p, const struct assay_wanted_input *w,
