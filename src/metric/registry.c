@@ -16,6 +16,7 @@
     X(cost) \
     X(grad_norm) \
     X(snip) \
+    X(plain) \
     X(fisher) \
     X(naswot) \
     X(jacov) \
