@@ -24,6 +24,7 @@
     X(gradsign) \
     X(l2_norm) \
     X(synflow) \
+    X(mgm) \
     X(null)
 // clang-format on
 
