@@ -7,6 +7,8 @@ static const struct assay_column columns[] = {
      "ZiCo (arXiv 2301.11300): sum over layers of ln sum of mean |g| / deviation of |g|, "
      "two batches",
      1},
+    {"zico_accum", "nat",
+     "MeCo's copy of ZiCo: the second batch's gradient is added to the first's, not cleared", 1},
 };
 
 // Halves of one input of twice as many images.
@@ -23,16 +25,16 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     return 2;
 }
 
-// (|a| + |b|) / 2 over the population's deviation of |a|, |b| = | |a| - |b| | / 2, where that is
-// not 0.
-static double layer_sum(uint64_t n, const double *a, const double *b)
+// (|a| + |b|) / 2 over the population's deviation of a, b = |a - b| / 2, where that is not 0; the
+// logarithm of its sum over a layer. kept: how much of a is in b beside its own batch.
+static double layer_score(uint64_t n, const double *a, const double *b, double kept)
 {
     double sum = 0;
     for (uint64_t i = 0; i < n; i++) {
-        const double apart = fabs(a[i] - b[i]);
-        if (apart > 0) sum += (fabs(a[i]) + fabs(b[i])) / apart;
+        const double second = b[i] + kept * a[i], apart = fabs(a[i] - second);
+        if (apart > 0) sum += (fabs(a[i]) + fabs(second)) / apart;
     }
-    return sum;
+    return sum != 0 ? log(sum) : 0;
 }
 
 static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
@@ -43,12 +45,12 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const double *a, *b;
     ASSAY_TRY(assay_subject_gradient(s, use, 0, &a, err));
     ASSAY_TRY(assay_subject_gradient(s, use, 1, &b, err));
-    out[0] = 0;
+    out[0] = out[1] = 0;
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
         if (!assay_is_layer_weight(p)) continue;
-        const double sum = layer_sum(p->size, a + p->offset, b + p->offset);
-        if (sum != 0) out[0] += log(sum);
+        out[0] += layer_score(p->size, a + p->offset, b + p->offset, 0);
+        out[1] += layer_score(p->size, a + p->offset, b + p->offset, 1);
     }
     return assay_loss_verdict("zico", out[0], assay_subject_classes(s), reason);
 }
