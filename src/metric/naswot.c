@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// NASWOT: in how many ReLU units two images agree, for all pairs of a batch.
+// NASWOT: in how many ReLU units two images agree, for all pairs of a batch; and other statistics
+// of their signs.
 #include "proxies.h"
 
 #include "assay/la.h"
 
 #include <string.h>
 
+#define SIGNS "signs of ReLU units of all modules, dead ones too: "
+
 static const struct assay_column columns[] = {
     {"naswot", "nat",
-     "NASWOT (arXiv 2006.04647): ln |det K|, K_ij the ReLU units of all modules, dead ones too, "
-     "that are alike in images i and j",
+     "NASWOT (arXiv 2006.04647), AZ-NAS: ln |det K|, K_ij the ReLU units of all modules, dead ones "
+     "too, that are alike in images i and j",
      1},
+    {"naswot_released", "nat",
+     "NASWOT's and NASLib's release: units of ReLU, convolution and BN count twice", 1},
+    {"hamming_mean", "1", SIGNS "part that differs between two images, mean over pairs", 0},
+    {"hamming_min", "1", SIGNS "the least of any pair", 0},
+    {"dead_relu_fraction", "1", SIGNS "part that is off for all images", 0},
+    {"always_on_fraction", "1", SIGNS "part that is on for all images", 0},
+    {"active_fraction", "1", SIGNS "part that is on, mean over images", 0},
 };
 
 static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
@@ -22,9 +32,12 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     return 1;
 }
 
-// The kernel (n, n), and the signs (n, words) of the node that is looked at.
+// Units of all modules: K (n, n), lower triangle, once and as released; how many there are, are off
+// or on for all images, and are on, of all images. The signs (n, words) of the node that is looked
+// at.
+enum count { UNITS, DEAD, ALWAYS, ACTIVE, COUNTS };
 struct agreement {
-    double *k;
+    double *k, *released, *count;
     uint64_t *sign;
 };
 
@@ -41,28 +54,55 @@ static size_t largest_words(const struct assay_graph *g)
 static size_t state(const struct assay_subject *s, const struct assay_use *use)
 {
     const size_t n = assay_subject_images(s, use, 0);
-    return n * n * sizeof(double) +
+    return (2 * n * n + COUNTS) * sizeof(double) +
            n * largest_words(assay_subject_graph(s, use, 0)) * sizeof(uint64_t);
 }
 
 static struct agreement agreement_of(void *of, uint32_t n)
 {
+    const size_t square = (size_t)n * n;
     double *k = of;
-    return (struct agreement){.k = k, .sign = (uint64_t *)(k + (size_t)n * n)};
+    return (struct agreement){.k = k,
+                              .released = k + square,
+                              .count = k + 2 * square,
+                              .sign = (uint64_t *)(k + 2 * square + COUNTS)};
+}
+
+static uint32_t ones(uint64_t word)
+{
+    return (uint32_t)__builtin_popcountll(word);
 }
 
 static void add_agreement(const struct agreement *a, uint32_t n, size_t words, size_t units,
-                          uint32_t modules)
+                          uint32_t modules, uint32_t released)
 {
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t j = 0; j <= i; j++) {
             size_t differ = 0;
             for (size_t w = 0; w < words; w++)
-                differ +=
-                    (size_t)__builtin_popcountll(a->sign[i * words + w] ^ a->sign[j * words + w]);
+                differ += ones(a->sign[i * words + w] ^ a->sign[j * words + w]);
             a->k[(size_t)i * n + j] += (double)(modules * (units - differ));
+            a->released[(size_t)i * n + j] += (double)(released * (units - differ));
         }
     }
+}
+
+static void add_counts(const struct agreement *a, uint32_t n, size_t words, size_t units,
+                       uint32_t modules)
+{
+    size_t some = 0, all = 0, on = 0;
+    for (size_t w = 0; w < words; w++) {
+        uint64_t either = 0, both = UINT64_MAX;
+        for (uint32_t i = 0; i < n; i++) {
+            const uint64_t sign = a->sign[i * words + w];
+            either |= sign, both &= sign, on += ones(sign);
+        }
+        some += ones(either), all += ones(both);
+    }
+    a->count[UNITS] += (double)(modules * units);
+    a->count[DEAD] += (double)(modules * (units - some));
+    a->count[ALWAYS] += (double)(modules * all);
+    a->count[ACTIVE] += (double)(modules * on);
 }
 
 static void value(const struct assay_look *look, const struct assay_block *b, const double *v)
@@ -77,7 +117,10 @@ static void value(const struct assay_look *look, const struct assay_block *b, co
         for (size_t p = 0; p < units; p++)
             sign[p / 64] |= (uint64_t)(v[p * b->stride + i] > 0) << p % 64;
     }
-    if (b->first + b->count == n) add_agreement(&a, n, words, units, node->modules);
+    if (b->first + b->count < n) return;
+    add_agreement(&a, n, words, units, node->modules,
+                  node->modules + assay_relu_units(look->graph, b->node));
+    add_counts(&a, n, words, units, node->modules);
 }
 
 // Eigenvalues, and scratch.
@@ -91,24 +134,51 @@ static size_t scratch(const struct assay_subject *s, const struct assay_use *use
     return assay_arena_block(work_numbers(assay_subject_images(s, use, 0)) * sizeof(double));
 }
 
+// ln |det k|, of an integer matrix whose lower triangle is given: its determinant is 0, or at least
+// 1.
+static int log_determinant(uint32_t n, double *k, double *work, double *out, struct assay_err *err)
+{
+    double *eigenvalue = work;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < i; j++) k[j * n + i] = k[i * n + j];
+    }
+    ASSAY_TRY(assay_la_eigenvalues(n, k, eigenvalue, eigenvalue + n, err));
+    *out = 0;
+    for (uint32_t i = 0; i < n; i++) *out += log(fabs(eigenvalue[i]));
+    if (!(eigenvalue[0] > n * 1e-15 * eigenvalue[n - 1])) *out = -INFINITY;
+    return ASSAY_OK;
+}
+
+static void statistics(const struct agreement *a, uint32_t n, double out[5])
+{
+    const double units = a->count[UNITS];
+    double sum = 0, least = INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            sum += units - a->k[i * n + j];
+            least = fmin(least, units - a->k[i * n + j]);
+        }
+    }
+    out[0] = sum / (n * (n - 1.0) / 2) / units;
+    out[1] = least / units;
+    out[2] = a->count[DEAD] / units;
+    out[3] = a->count[ALWAYS] / units;
+    out[4] = a->count[ACTIVE] / (units * n);
+}
+
 static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
                    double *spectrum, char *reason, struct assay_err *err)
 {
     (void)spectrum;
     const uint32_t n = assay_subject_images(s, use, 0);
-    void *block;
+    void *work;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
-    ASSAY_TRY(assay_memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
-    double *k = agreement_of(assay_subject_state(s, use), n).k, *eigenvalue = block;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < i; j++) k[j * n + i] = k[i * n + j];
-    }
-    ASSAY_TRY(assay_la_eigenvalues(n, k, eigenvalue, eigenvalue + n, err));
-    out[0] = 0;
-    for (uint32_t i = 0; i < n; i++) out[0] += log(fabs(eigenvalue[i]));
-    // K is an integer matrix: its determinant is 0, or at least 1.
-    if (eigenvalue[0] > n * 1e-15 * eigenvalue[n - 1]) return ASSAY_VERDICT_OK;
-    out[0] = -INFINITY;
+    ASSAY_TRY(assay_memo_alloc(s, work_numbers(n) * sizeof(double), &work, err));
+    const struct agreement a = agreement_of(assay_subject_state(s, use), n);
+    statistics(&a, n, out + 2);
+    ASSAY_TRY(log_determinant(n, a.k, work, &out[0], err));
+    ASSAY_TRY(log_determinant(n, a.released, work, &out[1], err));
+    if (isfinite(out[0]) && isfinite(out[1])) return ASSAY_VERDICT_OK;
     return assay_metric_degenerate(reason, "two images have one pattern, or patterns of others");
 }
 

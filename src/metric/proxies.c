@@ -46,6 +46,18 @@ uint32_t assay_loss_passes(const struct assay_use *use, const struct assay_proto
     return 1;
 }
 
+uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu)
+{
+    uint32_t units = 0;
+    for (uint32_t i = relu; i < g->n_node; i++) {
+        const struct assay_node *bn = &g->node[i];
+        if (bn->op != ASSAY_OP_BN) continue;
+        const struct assay_node *conv = &g->node[g->in[bn->in]];
+        units += conv->op == ASSAY_OP_CONV && g->in[conv->in] == relu;
+    }
+    return units;
+}
+
 int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason)
 {
     if (classes == 1) // softmax of one logit is 1
