@@ -23,15 +23,6 @@ static const struct assay_column columns[] = {
     {"active_fraction", "1", SIGNS "part that is on, mean over images", 0},
 };
 
-static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
-                       struct assay_pass pass[ASSAY_METRIC_PASSES])
-{
-    (void)p;
-    pass[0] = assay_proxies_pass(use->option[0]);
-    pass[0].network = ASSAY_NET_LITERAL;
-    return 1;
-}
-
 // Units of all modules: K (n, n), lower triangle, once and as released; how many there are, are off
 // or on for all images, and are on, of all images. The signs (n, words) of the node that is looked
 // at.
@@ -189,7 +180,7 @@ const struct assay_metric assay_metric_naswot = {
     .n_column = ASSAY_LEN(columns),
     .options = {&assay_proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = passes,
+    .passes = assay_literal_passes,
     .tap = assay_tap_relus,
     .state = state,
     .value = value,

@@ -46,6 +46,15 @@ uint32_t assay_loss_passes(const struct assay_use *use, const struct assay_proto
     return 1;
 }
 
+uint32_t assay_literal_passes(const struct assay_use *use, const struct assay_protocol *p,
+                              struct assay_pass pass[ASSAY_METRIC_PASSES])
+{
+    (void)p;
+    pass[0] = assay_proxies_pass(use->option[0]);
+    pass[0].network = ASSAY_NET_LITERAL;
+    return 1;
+}
+
 uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu)
 {
     uint32_t units = 0;
@@ -56,6 +65,14 @@ uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu)
         units += conv->op == ASSAY_OP_CONV && g->in[conv->in] == relu;
     }
     return units;
+}
+
+bool assay_relu_in_place(const struct assay_graph *g, uint32_t relu)
+{
+    for (uint32_t i = relu + 1; i < g->n_node; i++) {
+        if (g->node[i].op == ASSAY_OP_CONV && g->in[g->node[i].in] == relu) return false;
+    }
+    return true;
 }
 
 int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason)

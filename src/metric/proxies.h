@@ -22,9 +22,15 @@ struct assay_pass assay_loss_pass(const struct proxies_options *o);
 // As a metric's `passes`, of one that has [proxies] as its first options: that of the loss.
 uint32_t assay_loss_passes(const struct assay_use *use, const struct assay_protocol *p,
                            struct assay_pass pass[ASSAY_METRIC_PASSES]);
+// Likewise the images, forward alone, of the literal network.
+uint32_t assay_literal_passes(const struct assay_use *use, const struct assay_protocol *p,
+                              struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // How many units of ReLU, convolution and BN begin with a ReLU. Releases that look for modules
 // whose type is called "ReLU..." find such a unit, `ReLUConvBN`, beside its ReLU.
 uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu);
+// Whether no convolution reads a ReLU. In the released networks it works in place then, and who
+// asks for its input is shown its output.
+bool assay_relu_in_place(const struct assay_graph *g, uint32_t relu);
 // The verdict on a sum over a gradient of the loss: degenerate where it is not finite, or where
 // there is one class, whose loss is 0.
 int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason);

@@ -19,6 +19,7 @@
     X(plain) \
     X(fisher) \
     X(naswot) \
+    X(naswot_hnas) \
     X(jacov) \
     X(zico) \
     X(gradsign) \

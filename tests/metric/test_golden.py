@@ -30,7 +30,7 @@ NAMES = {"kappa": "ntk_kappa", "trace": "ntk_trace_sum_logits", "nasi_trace": "n
          "flops": "macs"}
 # Relative to the value: 1e-5 for float32 gradients unless said here. Counts are exact. ZiCo divides by differences of nearly
 # equal gradients, and GradSign counts the signs of gradients that are nearly 0.
-TOLERANCE = {"naswot": 1e-9, "naswot_released": 1e-9, "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 2e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3, "params": 0}
+TOLERANCE = {"naswot": 1e-9, "naswot_released": 1e-9, "naswot_hnas": 1e-9, "naswot_hnas_released": 1e-9, "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3, "params": 0}
 # Of these, a sum of terms that cancel, relative to another column.
 SCALE = {"plain": "snip"}
 # Of a network whose output does not depend on its cells these are rounding.
