@@ -20,6 +20,7 @@
     X(fisher) \
     X(naswot) \
     X(naswot_hnas) \
+    X(swap) \
     X(jacov) \
     X(zico) \
     X(gradsign) \

@@ -30,9 +30,11 @@ NAMES = {"kappa": "ntk_kappa", "trace": "ntk_trace_sum_logits", "nasi_trace": "n
          "flops": "macs"}
 # Relative to the value: 1e-5 for float32 gradients unless said here. Counts are exact. ZiCo divides by differences of nearly
 # equal gradients, and GradSign counts the signs of gradients that are nearly 0.
-TOLERANCE = {"naswot": 1e-9, "naswot_released": 1e-9, "naswot_hnas": 1e-9, "naswot_hnas_released": 1e-9, "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3, "params": 0}
+TOLERANCE = {"naswot": 1e-9, "naswot_released": 1e-9, "naswot_hnas": 1e-9, "naswot_hnas_released": 1e-9, "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3, "params": 0, "swap": 0}
 # Of these, a sum of terms that cancel, relative to another column.
 SCALE = {"plain": "snip"}
+# Options that each reference has as attributes.
+SETTINGS = {"swap.mu": "swap_mu", "swap.sigma": "swap_sigma"}
 # Of a network whose output does not depend on its cells these are rounding.
 ROUNDING = {"deadend": {"zico", "kappa"}}
 OTHERS = {"flops", "regions"}  # the reference's are without the bias, and of the whole network
@@ -43,12 +45,12 @@ class Golden(unittest.TestCase):
         listed = subprocess.run([ASSAY, "list", "metrics"], capture_output=True, text=True, check=True).stdout
         return re.findall(r"(?m)^  (\w+) ", listed)
 
-    def evaluate(self, case, a):
+    def evaluate(self, case, a, settings):
         with tempfile.TemporaryDirectory(prefix="assay-golden-") as directory:
             out = os.path.join(directory, "out.h5")
             subprocess.run([ASSAY, "eval", "nas-bench-201", a["arch"], "--channels", str(a["C"]), "--cells", str(a["N"]),
                             "--weights", case + ":/weights", "--batch", case + ":/batch/x", "--labels", case + ":/batch/y",
-                            "--metrics", "all", "--dump", out], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                            "--metrics", "all", "--dump", out] + settings, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
             with h5py.File(out, "r") as f:
                 return dict(f.attrs)
 
@@ -57,7 +59,8 @@ class Golden(unittest.TestCase):
         for case in CASES:
             with h5py.File(case, "r") as golden:
                 expect, a = dict(golden["expect"].attrs), dict(golden.attrs)
-            out = self.evaluate(case, a)
+            settings = [f"--set={key}={expect[name]!r}" for key, name in SETTINGS.items()]
+            out = self.evaluate(case, a, settings)
             rounding = {c for word, names in ROUNDING.items() if word in os.path.basename(case) for c in names}
             for column in columns:
                 theirs = NAMES.get(column, column)
