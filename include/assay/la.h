@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// la: serial dense algebra: Gram matrices, symmetric eigenvalues.
+// la: serial dense algebra: Gram matrices, symmetric eigenvalues, singular values.
 #ifndef ASSAY_LA_H
 #define ASSAY_LA_H
 
@@ -13,6 +13,12 @@ void assay_la_gram(uint32_t n, uint64_t p, const double *jac, size_t ld, double 
 // assay_la_eigenvalues_work(n) doubles of scratch.
 int assay_la_eigenvalues(uint32_t n, double *a, double *w, double *work, struct assay_err *err);
 size_t assay_la_eigenvalues_work(uint32_t n);
+// Singular values of the (m,n) matrix `a` (destroyed), descending into w (the smaller of m, n). A
+// matrix with a NaN or infinity is ERR_INPUT. work: assay_la_singular_values_work(m, n) doubles of
+// scratch.
+int assay_la_singular_values(uint32_t m, uint32_t n, double *a, double *w, double *work,
+                             struct assay_err *err);
+size_t assay_la_singular_values_work(uint32_t m, uint32_t n);
 // Kernel ridge regression: out (m, n-t) = (A_vt (A_tt + shift I)^-1 y^T)^T, where A_tt is the
 // leading (t,t) block of the symmetric (n,n) matrix `a` (destroyed), 0 < t < n, and A_vt the n-t
 // rows below it. y (m,t) is destroyed. ERR_INPUT when A_tt + shift I is not positive definite.

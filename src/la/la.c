@@ -13,6 +13,9 @@
 void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
              double *work, const int *lwork, int *iwork, const int *liwork, int *info,
              size_t jobz_len, size_t uplo_len);
+void dgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, double *a,
+             const int *lda, double *s, double *u, const int *ldu, double *vt, const int *ldvt,
+             double *work, const int *lwork, int *info, size_t jobu_len, size_t jobvt_len);
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t uplo_len);
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
              double *b, const int *ldb, int *info, size_t uplo_len);
@@ -39,13 +42,14 @@ size_t assay_la_eigenvalues_work(uint32_t n)
     return (size_t)LWORK_PER_ROW * n + 1;
 }
 
-static int largest_entry(size_t count, const double *a, double *largest, struct assay_err *err)
+static int largest_entry(const char *what, size_t count, const double *a, double *largest,
+                         struct assay_err *err)
 {
     *largest = 0.0;
     for (size_t i = 0; i < count; i++) {
         if (!isfinite(a[i])) {
             return assay_err_set(err, ASSAY_ERR_INPUT,
-                                 "eigenvalues: matrix entry %zu is %g, expected a finite number", i,
+                                 "%s: matrix entry %zu is %g, expected a finite number", what, i,
                                  a[i]);
         }
         *largest = fmax(*largest, fabs(a[i]));
@@ -57,7 +61,7 @@ int assay_la_eigenvalues(uint32_t n, double *a, double *w, double *work, struct 
 {
     ASSAY_ASSERT(n > 0 && n <= INT32_MAX / LWORK_PER_ROW);
     double largest;
-    ASSAY_TRY(largest_entry((size_t)n * n, a, &largest, err));
+    ASSAY_TRY(largest_entry("eigenvalues", (size_t)n * n, a, &largest, err));
     int exponent = 0;
     frexp(largest, &exponent);
     if (exponent < -1000) exponent = -1000; // 2^-exponent stays finite
@@ -75,6 +79,31 @@ int assay_la_eigenvalues(uint32_t n, double *a, double *w, double *work, struct 
     }
     for (uint32_t i = 0; i < n; i++) w[i] = ldexp(w[i], exponent);
     return ASSAY_OK;
+}
+
+size_t assay_la_singular_values_work(uint32_t m, uint32_t n)
+{
+    return (size_t)LWORK_PER_ROW *
+           ((size_t)m + n); // dgesvd: 5 per row, dgebrd's blocks of up to 64
+}
+
+// Of the transpose, as it lies in memory.
+int assay_la_singular_values(uint32_t m, uint32_t n, double *a, double *w, double *work,
+                             struct assay_err *err)
+{
+    ASSAY_ASSERT(m > 0 && n > 0 && (size_t)m + n <= INT32_MAX / LWORK_PER_ROW);
+    const int columns = (int)m, rows = (int)n, one = 1;
+    const int lwork = (int)assay_la_singular_values_work(m, n);
+    double largest, none = 0;
+    int info = 0;
+    ASSAY_TRY(largest_entry("singular values", (size_t)m * n, a, &largest, err));
+    dgesvd_("N", "N", &rows, &columns, a, &rows, w, &none, &one, &none, &one, work, &lwork, &info,
+            1, 1);
+    ASSAY_ASSERT(info >= 0);
+    if (info == 0) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "singular values: dgesvd left %d of %u off-diagonal entries unconverged",
+                         info, m < n ? m : n);
 }
 
 int assay_la_ridge(uint32_t n, uint32_t t, double *a, double shift, uint32_t m, double *y,

@@ -135,18 +135,48 @@ static void zero_has_zero_eigenvalues(void **state)
     for (size_t i = 0; i < 3; i++) assert_true(w[i] == 0.0);
 }
 
+// (I - 2 v v^T) D with D of the values n, n - 1 ... 1 on the diagonal of a (m,n) matrix has these
+// singular values; so has its transpose.
+static void singular_values_survive_a_reflection(void **state)
+{
+    (void)state;
+    enum { M = 70, N = 9 };
+    double v[M], norm = 0, *a = doubles(M * N), *t = doubles(M * N), found[N];
+    double *work = doubles(assay_la_singular_values_work(M, N));
+    struct assay_err err = {0};
+    fill_normal("singular", M, v);
+    for (size_t i = 0; i < M; i++) norm += v[i] * v[i];
+    for (size_t i = 0; i < M; i++) {
+        for (size_t k = 0; k < N; k++)
+            t[k * M + i] = a[i * N + k] =
+                (double)(N - k) * ((double)(i == k) - 2 * v[i] * v[k] / norm);
+    }
+    assert_int_equal(assay_la_singular_values(M, N, a, found, work, &err), ASSAY_OK);
+    for (size_t k = 0; k < N; k++) assert_true(fabs(found[k] - (double)(N - k)) < 1e-13 * N);
+    assert_int_equal(assay_la_singular_values(N, M, t, found, work, &err), ASSAY_OK);
+    for (size_t k = 0; k < N; k++) assert_true(fabs(found[k] - (double)(N - k)) < 1e-13 * N);
+    free(a);
+    free(t);
+    free(work);
+}
+
 static void what_is_not_finite_is_an_error(void **state)
 {
     (void)state;
     static const double bad[] = {NAN, INFINITY, -INFINITY};
     double *work = doubles(assay_la_eigenvalues_work(2)), w[2];
+    double *more = doubles(assay_la_singular_values_work(2, 2));
     for (size_t i = 0; i < ASSAY_LEN(bad); i++) {
         struct assay_err err = {0};
         double a[4] = {1, bad[i], bad[i], 1};
         assert_int_equal(assay_la_eigenvalues(2, a, w, work, &err), ASSAY_ERR_INPUT);
         assert_non_null(strstr(err.text, "finite"));
+        err.text[0] = '\0';
+        assert_int_equal(assay_la_singular_values(2, 2, a, w, more, &err), ASSAY_ERR_INPUT);
+        assert_non_null(strstr(err.text, "finite"));
     }
     free(work);
+    free(more);
 }
 
 static void the_library_has_a_name(void **state)
@@ -167,6 +197,7 @@ int main(void)
         cmocka_unit_test(eigenvalues_scale_with_the_matrix),
         cmocka_unit_test(a_gram_matrix_of_fewer_columns_is_rank_deficient),
         cmocka_unit_test(zero_has_zero_eigenvalues),
+        cmocka_unit_test(singular_values_survive_a_reflection),
         cmocka_unit_test(what_is_not_finite_is_an_error),
         cmocka_unit_test(the_library_has_a_name),
     };
