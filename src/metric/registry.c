@@ -21,6 +21,7 @@
     X(naswot) \
     X(naswot_hnas) \
     X(swap) \
+    X(near) \
     X(jacov) \
     X(zico) \
     X(gradsign) \

@@ -28,9 +28,12 @@ if not os.environ.get("ASSAY_TEST_DATA") or not CASES:
 # Ours -> theirs, where names differ.
 NAMES = {"kappa": "ntk_kappa", "trace": "ntk_trace_sum_logits", "nasi_trace": "nasi_trace_approx", "layers": "layers_weight",
          "flops": "macs"}
-# Relative to the value: 1e-5 for float32 gradients unless said here. Counts are exact. ZiCo divides by differences of nearly
-# equal gradients, and GradSign counts the signs of gradients that are nearly 0.
-TOLERANCE = {"naswot": 1e-9, "naswot_released": 1e-9, "naswot_hnas": 1e-9, "naswot_hnas_released": 1e-9, "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3, "params": 0, "swap": 0}
+# Relative to the value: 1e-5 for float32 gradients unless said here. Counts are exact, and what the forward pass alone decides is
+# float64. ZiCo divides by differences of nearly equal gradients, and GradSign counts the signs of gradients that are nearly 0.
+FORWARD = ["naswot", "naswot_released", "hamming_mean", "hamming_min", "dead_relu_fraction", "always_on_fraction",
+           "active_fraction", "naswot_hnas", "naswot_hnas_released", "near_first"]
+TOLERANCE = {**dict.fromkeys(["params", "swap"], 0), **dict.fromkeys(FORWARD, 1e-9), "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2,
+             "gradsign": 2e-3, "gradsign_sum": 2e-3}
 # Of these, a sum of terms that cancel, relative to another column.
 SCALE = {"plain": "snip"}
 # Options that each reference has as attributes.
