@@ -34,6 +34,7 @@ struct assay_node {
     uint8_t kernel, stride, pad, dilation;
     uint8_t affine;          // BN: has gamma and beta
     uint8_t mix;             // add: its coefficients are variables, see assay_graph_mix
+    uint8_t live;            // the output depends on the input by way of it; set by finish
     uint32_t groups;         // conv
     uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
     uint32_t c, h, w;        // output shape
@@ -122,8 +123,10 @@ struct assay_shape {
 };
 struct assay_shape assay_graph_shape(const struct assay_graph *g, uint32_t x);
 
-// Ends the literal network: lays out parameter offsets (weights first, in order of appearance) and
-// validates. The last node appended is the output. A graph that ran out of memory is empty then.
+// Ends the literal network: lays out parameter offsets (weights first, in order of appearance),
+// validates, and tells live nodes from dead ones: a live one lies on a path from the input to the
+// output that goes through no term of an add with coefficient 0. The last node appended is the
+// output. A graph that ran out of memory is empty then.
 int assay_graph_finish(struct assay_graph *g, struct assay_err *err);
 // Checks order, arity, shapes, attributes and parameters; the error names the node.
 int assay_graph_validate(const struct assay_graph *g, struct assay_err *err);
@@ -148,14 +151,19 @@ struct assay_hash
 assay_graph_hash(const struct assay_graph *g); // structure, attributes and coefficients, not names
 
 struct assay_cost {
-    uint64_t params; // all trainable parameters
-    uint64_t flops;  // multiply-adds of convolutions and linear layers (bias included), one image,
-                     // as NAS-Bench-201 counts
-    uint64_t layers; // convolutions and linear layers
-    uint64_t relus;  // ReLU units of one image
-    double work;     // relative time of a pass: flops, and what memory costs beside them
+    uint64_t params;    // all trainable parameters
+    uint64_t tensors;   // that they are in: a weight, a bias, gamma and beta are one each
+    uint64_t flops;     // multiply-adds of convolutions and linear layers (bias included), one
+                        // image, as NAS-Bench-201 counts
+    uint64_t macs;      // the same without the bias
+    uint64_t layers;    // convolutions and linear layers
+    uint64_t relus;     // ReLU units of one image
+    double log_weights; // sum over the layers of ln(number of weights)
+    double work;        // relative time of a pass: flops, and what memory costs beside them
 };
 struct assay_cost assay_graph_cost(const struct assay_graph *g);
+// Of live nodes alone.
+struct assay_cost assay_graph_live_cost(const struct assay_graph *g);
 // One line per node.
 void assay_graph_print(const struct assay_graph *g, FILE *stream);
 

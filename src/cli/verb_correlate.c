@@ -32,9 +32,13 @@ struct row_result {
 };
 
 // ---- one column ---------------------------------------------------------------------------------
+// A count, which needs no evaluation that may go wrong.
 static bool is_cost(const char *name)
 {
-    return strcmp(name, "params") == 0 || strcmp(name, "flops") == 0 || strcmp(name, "layers") == 0;
+    for (size_t m = 0; assay_metrics[m]; m++)
+        for (uint32_t i = 0; assay_metrics[m]->count && i < assay_metrics[m]->n_column; i++)
+            if (strcmp(assay_metrics[m]->column[i].name, name) == 0) return true;
+    return false;
 }
 
 // The points that take part, in row order; counts those that do not.

@@ -77,6 +77,16 @@ static const struct assay_use *use_of(const struct assay_foreign *f,
     return NULL;
 }
 
+// Counts are told apart by what is live: without a path from the input to the output nothing is.
+static int count(const struct assay_foreign *f, const struct assay_metric *metric, double *out,
+                 char *reason, size_t cap)
+{
+    metric->count(&f->literal, out);
+    if (f->literal.node[f->literal.n_node - 1].live) return ASSAY_VERDICT_OK;
+    snprintf(reason, cap, "the output does not depend on the input");
+    return ASSAY_VERDICT_DEAD;
+}
+
 // Runs metric i. What is undefined has a reason; so has what failed, where metrics were chosen.
 static int measure(struct assay_foreign *f, struct assay_subject *s, uint32_t i, bool chosen,
                    struct assay_err *err)
@@ -94,7 +104,7 @@ static int measure(struct assay_foreign *f, struct assay_subject *s, uint32_t i,
     if (f->lacks[i])
         snprintf(reason, sizeof reason, "%s", f->lacks[i]);
     else if (metric->count)
-        metric->count(&f->literal, out);
+        verdict = count(f, metric, out, reason, sizeof reason);
     else
         verdict = assay_subject_measure(s, use_of(f, metric), out, spectrum, reason, &failure);
     const bool system = verdict == ASSAY_ERR_MPI || verdict == ASSAY_ERR_MEMORY;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inside.h"
 
+#include <math.h>
 #include <string.h>
 
 const char *assay_op_name(enum assay_op op)
@@ -41,10 +42,10 @@ struct assay_hash assay_graph_hash(const struct assay_graph *g)
     return hash;
 }
 
-static uint64_t node_flops(const struct assay_graph *g, const struct assay_node *n)
+static uint64_t node_macs(const struct assay_graph *g, const struct assay_node *n)
 {
     if (n->op == ASSAY_OP_CONV) return g->param[n->param].size * n->h * n->w;
-    if (n->op == ASSAY_OP_LINEAR) return g->param[n->param].size + g->param[n->param + 1].size;
+    if (n->op == ASSAY_OP_LINEAR) return g->param[n->param].size;
     return 0;
 }
 
@@ -66,16 +67,33 @@ static double node_memory(const struct assay_node *n)
     }
 }
 
+static void add_node(const struct assay_graph *g, const struct assay_node *n,
+                     struct assay_cost *cost)
+{
+    const bool layer = n->op == ASSAY_OP_CONV || n->op == ASSAY_OP_LINEAR;
+    const uint64_t macs = node_macs(g, n), bias = n->op == ASSAY_OP_LINEAR ? n->c : 0;
+    for (uint32_t k = 0; k < n->n_param; k++) cost->params += g->param[n->param + k].size;
+    cost->tensors += n->n_param;
+    cost->macs += macs;
+    cost->flops += macs + bias;
+    cost->layers += layer;
+    if (layer) cost->log_weights += log((double)g->param[n->param].size);
+    if (n->op == ASSAY_OP_RELU) cost->relus += (uint64_t)n->c * n->h * n->w;
+    cost->work += (double)(macs + bias) + node_memory(n);
+}
+
 struct assay_cost assay_graph_cost(const struct assay_graph *g)
 {
-    struct assay_cost cost = {.params = g->n_theta};
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        const struct assay_node *n = &g->node[i];
-        cost.flops += node_flops(g, n);
-        cost.work += (double)node_flops(g, n) + node_memory(n);
-        cost.layers += n->op == ASSAY_OP_CONV || n->op == ASSAY_OP_LINEAR;
-        if (n->op == ASSAY_OP_RELU) cost.relus += (uint64_t)n->c * n->h * n->w;
-    }
+    struct assay_cost cost = {0};
+    for (uint32_t i = 0; i < g->n_node; i++) add_node(g, &g->node[i], &cost);
+    return cost;
+}
+
+struct assay_cost assay_graph_live_cost(const struct assay_graph *g)
+{
+    struct assay_cost cost = {0};
+    for (uint32_t i = 0; i < g->n_node; i++)
+        if (g->node[i].live) add_node(g, &g->node[i], &cost);
     return cost;
 }
 

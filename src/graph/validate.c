@@ -23,6 +23,31 @@ void assay_graph_layout(struct assay_graph *g)
     }
 }
 
+// Whether term k of node n counts: a mix's may, whatever its coefficient is now.
+static bool is_term(const struct assay_graph *g, const struct assay_node *n, uint32_t k)
+{
+    return n->mix || g->coef[n->in + k] != 0.0;
+}
+
+// What depends on the input, then, from the output back, what of it the output depends on.
+static void mark_live(struct assay_graph *g)
+{
+    enum { FROM_INPUT = 1, TO_OUTPUT = 2 };
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        struct assay_node *n = &g->node[i];
+        n->live = n->op == ASSAY_OP_INPUT;
+        for (uint32_t k = 0; k < n->n_in; k++)
+            if (is_term(g, n, k)) n->live |= g->node[g->in[n->in + k]].live;
+    }
+    g->node[g->n_node - 1].live |= TO_OUTPUT;
+    for (uint32_t i = g->n_node; i-- > 0;) {
+        struct assay_node *n = &g->node[i];
+        for (uint32_t k = 0; k < n->n_in && n->live & TO_OUTPUT; k++)
+            if (is_term(g, n, k)) g->node[g->in[n->in + k]].live |= TO_OUTPUT;
+        n->live = n->live == (FROM_INPUT | TO_OUTPUT);
+    }
+}
+
 int assay_graph_finish(struct assay_graph *g, struct assay_err *err)
 {
     if (g->failed) {
@@ -30,7 +55,9 @@ int assay_graph_finish(struct assay_graph *g, struct assay_err *err)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for a network");
     }
     assay_graph_layout(g);
-    return assay_graph_validate(g, err);
+    ASSAY_TRY(assay_graph_validate(g, err));
+    mark_live(g);
+    return ASSAY_OK;
 }
 
 static bool in_range(uint32_t first, uint32_t n, uint32_t total)

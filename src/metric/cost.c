@@ -2,10 +2,23 @@
 // What costs nothing to compute and beats most proxies: size of the literal network.
 #include "subject.h"
 
+#include <math.h>
+#include <string.h>
+
+#define FIRST_LIVE 6 // column
+
 static const struct assay_column columns[] = {
     {"params", "1", "NAS-Bench-201 (arXiv 2001.00326), trainable parameters", 1},
     {"flops", "1", "NAS-Bench-201 (arXiv 2001.00326), multiply-adds of one image", 1},
     {"layers", "1", "trainable layers: convolutions and linear layers", 1},
+    {"macs", "1", "multiply-adds of one image without the classifier's bias", 1},
+    {"vkdnw_dim", "1", "VKDNW (arXiv 2502.04975), parameter tensors: gamma and beta count one each",
+     1},
+    {"log_weights", "nat", "sum over layers of ln(number of weights)", 1},
+    {"params_live", "1", "as params, of what lies between the input and the output", 1},
+    {"macs_live", "1", "as macs, of what lies between the input and the output", 1},
+    {"layers_live", "1", "as layers, of what lies between the input and the output", 1},
+    {"log_weights_live", "nat", "as log_weights, of what lies between the input and the output", 1},
 };
 
 static const struct assay_opt rows[] = {
@@ -33,17 +46,23 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
              (unsigned long long)p->classes, (unsigned long long)(o->image ? o->image : p->image));
 }
 
+// Without a path from the input to the output nothing is live: there is no count to compare.
 static void count(const struct assay_graph *literal, double *out)
 {
-    const struct assay_cost cost = assay_graph_cost(literal);
-    out[0] = (double)cost.params;
-    out[1] = (double)cost.flops;
-    out[2] = (double)cost.layers;
+    const struct assay_cost cost = assay_graph_cost(literal), live = assay_graph_live_cost(literal);
+    const double values[] = {(double)cost.params, (double)cost.flops,   (double)cost.layers,
+                             (double)cost.macs,   (double)cost.tensors, cost.log_weights,
+                             (double)live.params, (double)live.macs,    (double)live.layers,
+                             live.log_weights};
+    _Static_assert(ASSAY_LEN(values) == ASSAY_LEN(columns), "a value a column");
+    memcpy(out, values, sizeof values);
+    if (literal->node[literal->n_node - 1].live) return;
+    for (size_t i = FIRST_LIVE; i < ASSAY_LEN(columns); i++) out[i] = NAN;
 }
 
 const struct assay_metric assay_metric_cost = {
     .name = "cost",
-    .help = "parameters, FLOPs and trainable layers of the benchmark-size network",
+    .help = "parameters, FLOPs and layers of the benchmark-size network, all and live",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
     .options = {&assay_cost_options},

@@ -34,6 +34,16 @@ class Metrics(test_eval.Case):
         self.assertEqual(out["frozen_kappa"], frozen["kappa"])
         self.assertTrue((out["gram"] == usual["gram"]).all())
 
+    def test_live_counts(self):
+        """Of what lies between the input and the output, where there is anything."""
+        out = self.dump("--metrics", "cost", arch="|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|none~2|")
+        self.assertEqual(out["status"], "ok")
+        self.assertLess(out["params_live"], out["params"])
+        out = self.dump("--metrics", "cost", arch="|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|none~0|none~1|none~2|")
+        self.assertEqual(out["status"], "dead")
+        self.assertTrue(np.isnan(out["params_live"]) and np.isfinite(out["params"]))
+        self.assertIn("does not depend on the input", out["params_live_reason"])
+
     def test_labels(self):
         """Kernel ridge regression learns from them, and the loss has them where nasi.labels = true."""
         y = np.arange(test_eval.N) % test_eval.CLASSES

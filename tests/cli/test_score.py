@@ -109,8 +109,8 @@ class Stored(Case):
             self.fails(2, "sweep", QUICKSTART, "-o", self.path("run"), *words(setting), says=says)
             self.assertFalse(os.path.exists(self.path("run")))
         config = self.write("c.ini", "[run]\nmetrics = cost\n[score]\nbig = params\nsmall = flops + cost\n")
-        self.fails(1, "sweep", config, "-o", self.path("run"), says=["score.small", "'cost'", "params, flops, layers, big"])
-        self.fails(1, "plan", config, says=["score.small", "'cost'", "params, flops, layers, big"])
+        self.fails(1, "sweep", config, "-o", self.path("run"), says=["score.small", "'cost'", "log_weights_live, big"])
+        self.fails(1, "plan", config, says=["score.small", "'cost'", "log_weights_live, big"])
 
 
 class Ranked(Results):

@@ -54,7 +54,8 @@ def make_rows(indices):
 DIRECTION = dict(kappa=-1, regions=1, entropy=0, params=1, flops=1, tenas=-1)
 
 MADE_UP = [name for name, direction in DIRECTION.items() if direction]
-COSTS = ["params", "flops", "layers"]
+COSTS = ["params", "flops", "layers", "macs", "vkdnw_dim", "log_weights", "params_live", "macs_live", "layers_live",
+         "log_weights_live"]
 
 
 def is_ok(row):

@@ -170,16 +170,18 @@ static void counted_columns_are_per_architecture(void **state)
     struct assay_columns counted;
     struct assay_graph scratch;
     struct assay_err err = {0};
-    double out[3];
+    double out[10];
     assay_graph_init(&scratch);
     assert_int_equal(assay_columns_create(&counted, &b->config, true, &err), ASSAY_OK);
-    assert_int_equal(counted.n_column, 3);
+    assert_int_equal(counted.n_column, ASSAY_LEN(out));
     assert_string_equal(counted.column[0].name, "params");
     assert_non_null(strstr(counted.protocol[0], "C=16 N=5"));
     const struct assay_net net = assay_config_cost_net(&b->config);
     assert_int_equal(assay_space_build(&b->space, 0, &net, &scratch, &err), ASSAY_OK);
     assay_columns_count(&counted, &scratch, out);
     assert_true(out[0] == 73306);
+    assert_string_equal(counted.column[6].name, "params_live");
+    assert_true(isnan(out[6])); // architecture 0 is disconnected
     assay_columns_free(&counted);
     assay_graph_free(&scratch);
     close_bench(b);

@@ -140,6 +140,51 @@ static void test_parameter_layout(void **state)
     assert_int_equal(cost.flops, 150 * 64 + 24 * 64 + 12 + 3);
     assert_int_equal(cost.layers, 3);
     assert_int_equal(cost.relus, 0);
+    assert_int_equal(cost.macs, 150 * 64 + 24 * 64 + 12);
+    assert_int_equal(cost.tensors, 6);
+    assert_true(fabs(cost.log_weights - log(150) - log(24) - log(12)) < 1e-12);
+}
+
+// x -> stem -+-------------------------> sum -> gap -> fc
+//            +-> unused: reaches no output
+//            +-> (times 0) -------------> sum
+//        0 ----> fed by zeros, with BN -> sum
+static void test_what_is_live(void **state)
+{
+    struct assay_graph *g = &graph;
+    (void)state;
+    const uint32_t x = assay_graph_input(g, 2, 8, 8);
+    const uint32_t stem = assay_graph_conv(g, x, 3, 3, 1, 1, 1, 1, "stem");
+    assay_graph_conv(g, stem, 3, 1, 1, 0, 1, 1, "unused");
+    const uint32_t off = assay_graph_conv(g, stem, 3, 1, 1, 0, 1, 1, "off");
+    uint32_t fed = assay_graph_zero(g, 3, 8, 8);
+    fed = assay_graph_conv(g, assay_graph_relu(g, fed), 3, 3, 1, 1, 1, 1, "fed.conv");
+    fed = assay_graph_bn(g, fed, true, "fed.bn");
+    const uint32_t sum = assay_graph_add(g, 3, (uint32_t[]){stem, off, fed}, (double[]){1, 0, 1});
+    assay_graph_linear(g, assay_graph_gap(g, sum), 5, "fc");
+    finish(g);
+
+    const struct assay_cost live = assay_graph_live_cost(g), all = assay_graph_cost(g);
+    assert_int_equal(live.params, 54 + 20);
+    assert_int_equal(live.macs, 54 * 64 + 15);
+    assert_int_equal(live.layers, 2);
+    assert_int_equal(live.tensors, 3);
+    assert_int_equal(live.relus, 0);
+    assert_true(fabs(live.log_weights - log(54) - log(15)) < 1e-12);
+    assert_int_equal(all.layers, 5);
+    for (uint32_t i = 0; i < g->n_node; i++)
+        assert_int_equal(g->node[i].live, i == x || i == stem || i >= sum);
+}
+
+static void test_nothing_is_live_without_a_path(void **state)
+{
+    struct assay_graph *g = &graph;
+    (void)state;
+    assay_graph_conv(g, assay_graph_input(g, 2, 8, 8), 3, 3, 1, 1, 1, 1, "stem");
+    assay_graph_linear(g, assay_graph_gap(g, assay_graph_zero(g, 3, 8, 8)), 5, "fc");
+    finish(g);
+    assert_int_equal(assay_graph_live_cost(g).params, 0);
+    for (uint32_t i = 0; i < g->n_node; i++) assert_int_equal(g->node[i].live, 0);
 }
 
 // ---- what is refused ----------------------------------------------------------------------------
@@ -326,6 +371,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_window_shapes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_factorized_reduction, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parameter_layout, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_live, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_is_live_without_a_path, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_shapes_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_validate_names_the_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_validate_survives_damage, setup, teardown),

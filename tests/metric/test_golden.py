@@ -27,20 +27,23 @@ if not os.environ.get("ASSAY_TEST_DATA") or not CASES:
 
 # Ours -> theirs, where names differ.
 NAMES = {"kappa": "ntk_kappa", "trace": "ntk_trace_sum_logits", "nasi_trace": "nasi_trace_approx", "layers": "layers_weight",
-         "flops": "macs"}
+         "layers_live": "layers_weight_live"}
 # Relative to the value: 1e-5 for float32 gradients unless said here. Counts are exact, and what the forward pass alone decides is
 # float64. ZiCo divides by differences of nearly equal gradients, and GradSign counts the signs of gradients that are nearly 0.
+COUNTS = ["params", "params_live", "macs", "macs_live", "layers", "layers_live", "vkdnw_dim", "swap"]
 FORWARD = ["naswot", "naswot_released", "hamming_mean", "hamming_min", "dead_relu_fraction", "always_on_fraction",
            "active_fraction", "naswot_hnas", "naswot_hnas_released", "near_first"]
-TOLERANCE = {**dict.fromkeys(["params", "swap"], 0), **dict.fromkeys(FORWARD, 1e-9), "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2,
-             "gradsign": 2e-3, "gradsign_sum": 2e-3}
+TOLERANCE = {**dict.fromkeys(COUNTS, 0), **dict.fromkeys(FORWARD, 1e-9), **dict.fromkeys(["log_weights", "log_weights_live"], 1e-13),
+             "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3}
 # Of these, a sum of terms that cancel, relative to another column.
 SCALE = {"plain": "snip"}
 # Options that each reference has as attributes.
 SETTINGS = {"swap.mu": "swap_mu", "swap.sigma": "swap_sigma"}
 # Of a network whose output does not depend on its cells these are rounding.
 ROUNDING = {"deadend": {"zico", "kappa"}}
-OTHERS = {"flops", "regions"}  # the reference's are without the bias, and of the whole network
+# Nothing is live between an input and an output that do not depend on each other; the reference counts what is outside cells.
+ROUNDING["deadend"] |= {"params_live", "macs_live", "layers_live", "log_weights_live"}
+OTHERS = {"regions"}  # the reference's is of the whole network
 
 
 class Golden(unittest.TestCase):
