@@ -162,7 +162,7 @@ struct assay_cost {
     double work;        // relative time of a pass: flops, and what memory costs beside them
 };
 struct assay_cost assay_graph_cost(const struct assay_graph *g);
-// Of live nodes alone.
+// Of live nodes alone; where there are none, of those outside of cells.
 struct assay_cost assay_graph_live_cost(const struct assay_graph *g);
 // One line per node.
 void assay_graph_print(const struct assay_graph *g, FILE *stream);

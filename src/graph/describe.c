@@ -89,11 +89,17 @@ struct assay_cost assay_graph_cost(const struct assay_graph *g)
     return cost;
 }
 
+static bool in_cell(const struct assay_graph *g, const struct assay_node *n)
+{
+    return n->feature < g->n_feature && g->feature[n->feature].of == ASSAY_FEATURE_CELL;
+}
+
 struct assay_cost assay_graph_live_cost(const struct assay_graph *g)
 {
     struct assay_cost cost = {0};
+    const bool none = !g->node[g->n_node - 1].live;
     for (uint32_t i = 0; i < g->n_node; i++)
-        if (g->node[i].live) add_node(g, &g->node[i], &cost);
+        if (none ? !in_cell(g, &g->node[i]) : g->node[i].live) add_node(g, &g->node[i], &cost);
     return cost;
 }
 

@@ -2,10 +2,7 @@
 // What costs nothing to compute and beats most proxies: size of the literal network.
 #include "subject.h"
 
-#include <math.h>
 #include <string.h>
-
-#define FIRST_LIVE 6 // column
 
 static const struct assay_column columns[] = {
     {"params", "1", "NAS-Bench-201 (arXiv 2001.00326), trainable parameters", 1},
@@ -46,7 +43,6 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
              (unsigned long long)p->classes, (unsigned long long)(o->image ? o->image : p->image));
 }
 
-// Without a path from the input to the output nothing is live: there is no count to compare.
 static void count(const struct assay_graph *literal, double *out)
 {
     const struct assay_cost cost = assay_graph_cost(literal), live = assay_graph_live_cost(literal);
@@ -56,8 +52,6 @@ static void count(const struct assay_graph *literal, double *out)
                              live.log_weights};
     _Static_assert(ASSAY_LEN(values) == ASSAY_LEN(columns), "a value a column");
     memcpy(out, values, sizeof values);
-    if (literal->node[literal->n_node - 1].live) return;
-    for (size_t i = FIRST_LIVE; i < ASSAY_LEN(columns); i++) out[i] = NAN;
 }
 
 const struct assay_metric assay_metric_cost = {

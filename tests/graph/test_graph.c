@@ -176,14 +176,17 @@ static void test_what_is_live(void **state)
         assert_int_equal(g->node[i].live, i == x || i == stem || i >= sum);
 }
 
+// What stands around cells still counts.
 static void test_nothing_is_live_without_a_path(void **state)
 {
     struct assay_graph *g = &graph;
     (void)state;
-    assay_graph_conv(g, assay_graph_input(g, 2, 8, 8), 3, 3, 1, 1, 1, 1, "stem");
+    const uint32_t stem = assay_graph_conv(g, assay_graph_input(g, 2, 8, 8), 3, 3, 1, 1, 1, 1, "s");
+    assay_graph_feature(g, ASSAY_FEATURE_STEM, stem);
+    assay_graph_feature(g, ASSAY_FEATURE_CELL, assay_graph_conv(g, stem, 3, 1, 1, 0, 1, 1, "c"));
     assay_graph_linear(g, assay_graph_gap(g, assay_graph_zero(g, 3, 8, 8)), 5, "fc");
     finish(g);
-    assert_int_equal(assay_graph_live_cost(g).params, 0);
+    assert_int_equal(assay_graph_live_cost(g).params, 54 + 20);
     for (uint32_t i = 0; i < g->n_node; i++) assert_int_equal(g->node[i].live, 0);
 }
 

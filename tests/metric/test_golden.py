@@ -41,8 +41,6 @@ SCALE = {"plain": "snip"}
 SETTINGS = {"swap.mu": "swap_mu", "swap.sigma": "swap_sigma"}
 # Of a network whose output does not depend on its cells these are rounding.
 ROUNDING = {"deadend": {"zico", "kappa"}}
-# Nothing is live between an input and an output that do not depend on each other; the reference counts what is outside cells.
-ROUNDING["deadend"] |= {"params_live", "macs_live", "layers_live", "log_weights_live"}
 OTHERS = {"regions"}  # the reference's is of the whole network
 
 
