@@ -123,9 +123,9 @@ struct assay_taps {
     void (*value)(void *self, const struct assay_block *b, const double *value);
     // Of the nodes planned with ASSAY_TAP_GRADIENT that the output depends on, in
     // assay_exec_gradient: the derivative of its scalar with respect to the node's value, and the
-    // value as float32 where it is kept, else NULL. Or NULL.
-    void (*gradient)(void *self, const struct assay_block *b, const float *gradient,
-                     const float *kept);
+    // value where it is kept, else NULL. Or NULL.
+    void (*gradient)(void *self, const struct assay_block *b, const double *gradient,
+                     const double *kept);
 };
 // From now on, until the next bind; NULL: nobody. Borrowed.
 void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps);

@@ -282,7 +282,7 @@ struct assay_metric {
     size_t (*state)(const struct assay_subject *s, const struct assay_use *use);
     void (*value)(const struct assay_look *look, const struct assay_block *b, const double *value);
     void (*gradient)(const struct assay_look *look, const struct assay_block *b,
-                     const float *gradient, const float *kept);
+                     const double *gradient, const double *kept);
     void (*batch)(const struct assay_look *look, uint32_t first, uint32_t count,
                   const double *gradient);
 

@@ -6,7 +6,7 @@
 
 // ---- weight gradients -------------------------------------------------------------------------
 // dy: the gradient of all rows of the product's unit.
-static void outer_span(const struct assay_exec *x, const struct product *p, const float *dy,
+static void outer_span(const struct assay_exec *x, const struct product *p, const real *dy,
                        const struct span *s, struct assay_ahead *ahead)
 {
     const struct unit *u = &x->plan->unit[p->unit];
@@ -22,7 +22,7 @@ static void outer_span(const struct assay_exec *x, const struct product *p, cons
                                   .w = u->ow,
                                   .run = p->run,
                                   .windows = p->windows,
-                                  .lift = AT(x, float, p->lift),
+                                  .lift = AT(x, real, p->lift),
                                   .off = AT(x, ptrdiff_t, p->off),
                                   .dy_c = (ptrdiff_t)u->oh * u->ow * lanes,
                                   .dy_y = (ptrdiff_t)u->ow * lanes,
@@ -30,17 +30,17 @@ static void outer_span(const struct assay_exec *x, const struct product *p, cons
                                   .a_y = row * u->stride,
                                   .a_x = (ptrdiff_t)u->stride * ASSAY_IMAGES,
                                   .ahead = ahead};
-    const float *a = assay_exec_act(x, src, s->group) + s->y0 * c.a_y;
+    const real *a = assay_exec_act(x, src, s->group) + s->y0 * c.a_y;
     for (uint32_t k = 0; k < u->groups; k++) {
         const uint32_t end = u->g.c_off + (k + 1) * co;
         if (end <= s->c0 || end > s->c1) continue;
-        x->plan->kern->outer_f32(&c, dy + k * co * c.dy_c + s->y0 * c.dy_y,
-                                 a + k * (u->ci / u->groups) * plane,
-                                 AT(x, float, p->acc) + (size_t)k * co * p->q * lanes);
+        x->plan->kern->outer(&c, dy + k * co * c.dy_c + s->y0 * c.dy_y,
+                             a + k * (u->ci / u->groups) * plane,
+                             AT(x, real, p->acc) + (size_t)k * co * p->q * lanes);
     }
 }
 
-void assay_exec_outer(const struct assay_exec *x, const struct product *p, const float *dy,
+void assay_exec_outer(const struct assay_exec *x, const struct product *p, const real *dy,
                       uint32_t group)
 {
     const struct span all = {.group = group,
@@ -69,29 +69,28 @@ static void end_group(const struct assay_exec *x, const struct tensor *t, uint32
     if (pass->coef) assay_exec_run_probes(x, t, group, flush);
     for (uint32_t i = 0; i < t->n_unit; i++) {
         const struct unit *u = &x->plan->unit[x->plan->reader[t->first_unit + i]];
-        float *acc = AT(x, float, u->xdot_acc);
+        real *acc = AT(x, real, u->xdot_acc);
         if (u->conv != NONE) continue;
-        x->plan->kern->sum_f32(u->co, u->oh * u->ow, assay_exec_ref(x, &u->g, group),
-                               assay_exec_xhat(x, u->bn, group), acc);
+        x->plan->kern->sum(u->co, u->oh * u->ow, assay_exec_ref(x, &u->g, group),
+                           assay_exec_xhat(x, u->bn, group), acc);
         if (flush)
-            x->plan->kern->flush_f32(u->co, acc, AT(x, double, u->xdot_sum), u->co, !pass->frozen);
+            x->plan->kern->flush(u->co, acc, AT(x, double, u->xdot_sum), u->co, !pass->frozen);
     }
     if (!flush) return;
     if (t->needs_sum)
-        x->plan->kern->flush_f32(t->c, AT(x, float, t->acc), AT(x, double, t->sum), t->c,
-                                 !pass->frozen);
+        x->plan->kern->flush(t->c, AT(x, real, t->acc), AT(x, double, t->sum), t->c, !pass->frozen);
     for (uint32_t i = 0; i < t->n_product; i++) {
         const struct product *p = &x->plan->product[t->first_product + i];
         const uint32_t co = x->plan->unit[p->unit].co;
         const size_t n = (size_t)co * p->q;
-        float *acc = AT(x, float, p->acc);
-        x->plan->kern->window_f32(co, p->windows, p->q, AT(x, float, p->lift), acc);
-        x->plan->kern->flush_f32(n, acc, AT(x, double, p->sum), n, !pass->frozen);
+        real *acc = AT(x, real, p->acc);
+        x->plan->kern->window(co, p->windows, p->q, AT(x, real, p->lift), acc);
+        x->plan->kern->flush(n, acc, AT(x, double, p->sum), n, !pass->frozen);
     }
 }
 
-static void pool_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                          float *dx, bool accumulate)
+static void pool_backward(const struct assay_exec *x, const struct job *j, uint32_t group, real *dx,
+                          bool accumulate)
 {
     const struct assay_node *n = &x->plan->graph->node[j->user],
                             *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
@@ -105,32 +104,32 @@ static void pool_backward(const struct assay_exec *x, const struct job *j, uint3
                                  .pad = n->pad,
                                  .scale = j->from.scale,
                                  .inv = AT(x, double, x->plan->slot[j->user].inv)};
-    const float *dy = assay_exec_ref(x, &j->from, group);
+    const real *dy = assay_exec_ref(x, &j->from, group);
     if (n->op == ASSAY_OP_MAX_POOL)
-        x->plan->kern->maxpool_f32(&p, dy, assay_exec_xhat(x, j->user, group), dx, accumulate);
+        x->plan->kern->maxpool(&p, dy, assay_exec_xhat(x, j->user, group), dx, accumulate);
     else
-        x->plan->kern->pool_f32(&p, dy, AT(x, float, x->plan->scratch), dx, accumulate);
+        x->plan->kern->pool(&p, dy, AT(x, real, x->plan->scratch), dx, accumulate);
 }
 
 // Rows go back to where they were cut; the dropped ones get nothing.
 static void slice_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                           float *dx, bool accumulate)
+                           real *dx, bool accumulate)
 {
     const struct assay_node *n = &x->plan->graph->node[j->user],
                             *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
     const size_t lanes = x->plan->kern->lanes;
-    const float *dy = assay_exec_ref(x, &j->from, group);
+    const real *dy = assay_exec_ref(x, &j->from, group);
     if (!accumulate) memset(dx, 0, assay_exec_pixels(in) * lanes * sizeof *dx);
     for (uint32_t c = 0; c < n->c; c++) {
         for (uint32_t y = 0; y < n->h; y++, dy += n->w * lanes) {
-            float *to = dx + (((size_t)c * in->h + y + n->pad) * in->w + n->pad) * lanes;
-            x->plan->kern->axpy_f32(n->w, j->from.scale, dy, to, true);
+            real *to = dx + (((size_t)c * in->h + y + n->pad) * in->w + n->pad) * lanes;
+            x->plan->kern->axpy(n->w, j->from.scale, dy, to, true);
         }
     }
 }
 
-static void relu_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                          float *dx, bool accumulate)
+static void relu_backward(const struct assay_exec *x, const struct job *j, uint32_t group, real *dx,
+                          bool accumulate)
 {
     const struct assay_node *n = &x->plan->graph->node[j->user];
     const ptrdiff_t lanes = x->plan->kern->lanes, halo = x->plan->slot[j->user].halo,
@@ -144,31 +143,31 @@ static void relu_backward(const struct assay_exec *x, const struct job *j, uint3
                                    .dst_y = n->w * lanes,
                                    .act_c = assay_exec_act_plane(n, (uint32_t)halo),
                                    .act_y = row};
-    x->plan->kern->relu_f32(&p, assay_exec_ref(x, &j->from, group), j->from.scale,
-                            assay_exec_act(x, j->user, group) + halo * (row + ASSAY_IMAGES), dx,
-                            accumulate);
+    x->plan->kern->relu(&p, assay_exec_ref(x, &j->from, group), j->from.scale,
+                        assay_exec_act(x, j->user, group) + halo * (row + ASSAY_IMAGES), dx,
+                        accumulate);
 }
 
 // A BN that is not behind a convolution of its own.
 static void lone_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                             bool frozen, float *dx, bool accumulate)
+                             bool frozen, real *dx, bool accumulate)
 {
     const struct unit *u = &x->plan->unit[j->unit];
-    float *to = accumulate ? AT(x, float, x->plan->scratch) : dx;
+    real *to = accumulate ? AT(x, real, x->plan->scratch) : dx;
     assay_exec_bn_backward(
         x, j, group, frozen,
         &(struct patch){.c = u->co,
                         .y1 = u->oh,
                         .dst = to,
                         .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
-    if (accumulate) x->plan->kern->axpy_f32((size_t)u->co * u->oh * u->ow, 1, to, dx, true);
+    if (accumulate) x->plan->kern->axpy((size_t)u->co * u->oh * u->ow, 1, to, dx, true);
 }
 
 static void run_job(const struct assay_exec *x, const struct job *j, uint32_t group, bool frozen,
                     bool accumulate)
 {
     const struct tensor *t = &x->plan->tensor[j->tensor];
-    float *dx = assay_exec_gradient_at(x, t, group);
+    real *dx = assay_exec_gradient_at(x, t, group);
     switch ((enum assay_op)j->op) {
     case ASSAY_OP_BN:
         lone_bn_backward(x, j, group, frozen, dx, accumulate);
@@ -184,8 +183,8 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
         slice_backward(x, j, group, dx, accumulate);
         break;
     case ASSAY_OP_GAP:
-        x->plan->kern->gap_f32(t->c, t->hw, assay_exec_ref(x, &j->from, group), j->from.scale, dx,
-                               accumulate);
+        x->plan->kern->gap(t->c, t->hw, assay_exec_ref(x, &j->from, group), j->from.scale, dx,
+                           accumulate);
         break;
     default:
         ASSAY_ASSERT(!"an operation with an input");
@@ -227,7 +226,7 @@ static void add_backward(const struct assay_exec *x, const struct job *j, uint32
                                  .out_x = x->plan->kern->lanes,
                                  .n_add = j->n_add,
                                  .add = add};
-    x->plan->kern->corr_f32(&c, assay_exec_gradient_at(x, t, group), accumulate);
+    x->plan->kern->corr(&c, assay_exec_gradient_at(x, t, group), accumulate);
 }
 
 // The gradient of one group, and the sums that need it.
@@ -249,9 +248,9 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
     }
     const struct span all = {.group = group, .c1 = t->c, .y1 = x->plan->graph->node[t->node].h};
     if (!read) {
-        float *acc = AT(x, float, t->acc);
+        real *acc = AT(x, real, t->acc);
         if (t->needs_sum)
-            x->plan->kern->sum_f32(t->c, t->hw, assay_exec_gradient_at(x, t, group), NULL, acc);
+            x->plan->kern->sum(t->c, t->hw, assay_exec_gradient_at(x, t, group), NULL, acc);
         assay_exec_read(x, t, &all, NULL);
     }
     end_group(x, t, group, pass);

@@ -54,19 +54,18 @@ static uint32_t classes(const struct assay_exec *x)
     return x->plan->graph->node[x->plan->graph->n_node - 1].c;
 }
 
-static float *cotangent(const struct assay_exec *x, uint32_t n, uint32_t k, uint32_t t)
+static real *cotangent(const struct assay_exec *x, uint32_t n, uint32_t k, uint32_t t)
 {
     const uint32_t lanes = x->plan->kern->lanes;
-    return AT(x, float, x->plan->cotangent) +
-           ((size_t)(n / ASSAY_IMAGES) * classes(x) + k) * lanes + t * ASSAY_IMAGES +
-           n % ASSAY_IMAGES;
+    return AT(x, real, x->plan->cotangent) + ((size_t)(n / ASSAY_IMAGES) * classes(x) + k) * lanes +
+           t * ASSAY_IMAGES + n % ASSAY_IMAGES;
 }
 
 static void clear_cotangents(const struct assay_exec *x, uint32_t first_group, uint32_t n_group)
 {
     const size_t group = (size_t)classes(x) * x->plan->kern->lanes;
-    memset(AT(x, float, x->plan->cotangent) + first_group * group, 0,
-           n_group * group * sizeof(float));
+    memset(AT(x, real, x->plan->cotangent) + first_group * group, 0,
+           n_group * group * sizeof(real));
 }
 
 static void batch_pass(struct assay_exec *x, struct pass *pass)
@@ -89,8 +88,7 @@ static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t t_cou
             const uint64_t r = first + row + t;
             out[t] = row + t < count ? jac + (row + t) * ld : NULL;
             for (uint32_t k = 0; out[t] && k < k_count; k++)
-                *cotangent(x, (uint32_t)(r / t_count), k, t) =
-                    (float)cot[r % t_count * k_count + k];
+                *cotangent(x, (uint32_t)(r / t_count), k, t) = (real)cot[r % t_count * k_count + k];
         }
         batch_pass(x, &(struct pass){.columns = columns, .out = out});
     }
@@ -123,7 +121,7 @@ static bool set_lanes(struct assay_exec *x, const struct rows *rows, uint32_t g,
         any = true;
         out[l] = rows->jac + (r - rows->first) * rows->ld;
         for (uint32_t k = 0; k < k_count; k++)
-            *cotangent(x, n, k, t) = (float)rows->cot[(size_t)(t0 + t) * k_count + k];
+            *cotangent(x, n, k, t) = (real)rows->cot[(size_t)(t0 + t) * k_count + k];
     }
     return any;
 }
@@ -189,7 +187,7 @@ static void begin_gradient(struct assay_exec *x, const double *cot, double *grad
     clear_cotangents(x, 0, x->plan->groups);
     for (uint32_t n = 0; n < x->plan->n; n++) {
         for (uint32_t k = 0; k < classes(x); k++)
-            *cotangent(x, n, k, 0) = (float)cot[(size_t)n * classes(x) + k];
+            *cotangent(x, n, k, 0) = (real)cot[(size_t)n * classes(x) + k];
     }
 }
 

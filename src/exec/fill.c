@@ -53,7 +53,7 @@ static void fill_product(struct assay_exec *x, const struct product *p)
     const size_t first = x->plan->slot[p->column[0].src].act;
     for (uint32_t k = 0; k < p->q; k++) {
         const ptrdiff_t bytes = (ptrdiff_t)(x->plan->slot[p->column[k].src].act - first);
-        off[k] = bytes / (ptrdiff_t)sizeof(float) + p->column[k].at;
+        off[k] = bytes / (ptrdiff_t)sizeof(real) + p->column[k].at;
     }
 }
 
@@ -90,23 +90,23 @@ static void fill_transpose(struct assay_exec *x, const struct unit *u)
 // Accumulators are zero between passes: a flush leaves them so.
 static void clear_accumulators(struct assay_exec *x)
 {
-    const size_t lane = x->plan->kern->lanes * sizeof(float);
+    const size_t lane = x->plan->kern->lanes * sizeof(real);
     for (uint32_t i = 0; i < x->plan->n_unit; i++) {
         const struct unit *u = &x->plan->unit[i];
         if (u->g.tensor == NONE) continue;
-        if (u->conv == NONE) memset(AT(x, float, u->xdot_acc), 0, u->co * lane);
+        if (u->conv == NONE) memset(AT(x, real, u->xdot_acc), 0, u->co * lane);
     }
     for (uint32_t i = 0; i < x->plan->n_product; i++) {
         const struct product *p = &x->plan->product[i];
-        memset(AT(x, float, p->acc), 0, (size_t)x->plan->unit[p->unit].co * p->q * lane);
-        memset(AT(x, float, p->lift), 0, assay_exec_lift_bytes(x->plan, p));
+        memset(AT(x, real, p->acc), 0, (size_t)x->plan->unit[p->unit].co * p->q * lane);
+        memset(AT(x, real, p->lift), 0, assay_exec_lift_bytes(x->plan, p));
     }
     for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
         if (x->plan->tensor[i].needs_sum)
-            memset(AT(x, float, x->plan->tensor[i].acc), 0, x->plan->tensor[i].c * lane);
+            memset(AT(x, real, x->plan->tensor[i].acc), 0, x->plan->tensor[i].c * lane);
     }
     for (uint32_t i = 0; i < x->plan->n_probe; i++)
-        memset(AT(x, float, x->plan->probe[i].acc), 0,
+        memset(AT(x, real, x->plan->probe[i].acc), 0,
                x->plan->graph->node[x->plan->probe[i].node].c * lane);
 }
 
@@ -127,7 +127,7 @@ void assay_exec_fill(struct assay_exec *x)
         fill_forward(x, u);
         if (!x->plan->backward || !u->live) continue;
         // With a BN, finishing its level sets these.
-        for (uint32_t c = 0; c < u->co; c++) AT(x, float, u->k1)[c] = u->g.scale;
+        for (uint32_t c = 0; c < u->co; c++) AT(x, real, u->k1)[c] = (real)u->g.scale;
         if (u->wants_dx) fill_transpose(x, u);
     }
 }
@@ -156,13 +156,13 @@ static void pack_transpose(struct assay_exec *x, const struct unit *u, const str
     uint32_t tap[MAX_TAPS];
     int dy[MAX_TAPS], dx[MAX_TAPS];
     const uint32_t taps = parity_taps(u, p, tap, dy, dx);
-    float *out = AT(x, float, p->weight) + (size_t)group * ci * co * taps;
+    real *out = AT(x, real, p->weight) + (size_t)group * ci * co * taps;
     for (uint32_t i = 0; i < ci;) {
         const uint32_t n = assay_kern_tile(x->plan->kern, ci - i);
         for (uint32_t o = 0; o < co; o++) {
             for (uint32_t t = 0; t < taps; t++) {
                 for (uint32_t j = 0; j < n; j++)
-                    *out++ = (float)w[((size_t)o * ci + i + j) * assay_exec_taps(u) + tap[t]];
+                    *out++ = (real)w[((size_t)o * ci + i + j) * assay_exec_taps(u) + tap[t]];
             }
         }
         i += n;
@@ -175,7 +175,7 @@ static void pack_lifted(struct assay_exec *x, const struct unit *u, uint32_t gro
 {
     const uint32_t ci = u->ci / u->groups, co = u->co / u->groups, most = x->plan->kern->lift_co;
     const struct parity *p = &u->parity[0];
-    float *out = AT(x, float, p->weight) + group * assay_exec_packed(u, p);
+    real *out = AT(x, real, p->weight) + group * assay_exec_packed(u, p);
     for (uint32_t i = 0, end = 0, n; i < ci; i += n) {
         if (i == end) end += assay_kern_tile(x->plan->kern, ci - i);
         n = assay_share(end - i, most);
@@ -184,7 +184,7 @@ static void pack_lifted(struct assay_exec *x, const struct unit *u, uint32_t gro
                            j = k / n % 4;
             const double *g = w + (((size_t)o * ci + i + k % n) * 3 + row) * 3;
             const double even = 0.5 * (g[0] + g[2]), odd = 0.5 * g[1];
-            out[k] = (float)(j == 0 ? g[2] : j == 1 ? even + odd : j == 2 ? even - odd : g[0]);
+            out[k] = (real)(j == 0 ? g[2] : j == 1 ? even + odd : j == 2 ? even - odd : g[0]);
         }
         out += co * ASSAY_LIFTED_TAPS * n;
     }

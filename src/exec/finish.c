@@ -7,10 +7,10 @@
 
 // ---- cotangent-independent sums ---------------------------------------------------------------
 // One row of activations, summed over the outputs of a row for each horizontal tap.
-static void add_row_sums(const struct unit *u, const float *row, double sum[MAX_KERNEL])
+static void add_row_sums(const struct unit *u, const real *row, double sum[MAX_KERNEL])
 {
     for (uint32_t k = 0; k < u->kernel; k++) {
-        const float *p = row + (ptrdiff_t)(k * u->dilation) * ASSAY_IMAGES;
+        const real *p = row + (ptrdiff_t)(k * u->dilation) * ASSAY_IMAGES;
         double s[ASSAY_IMAGES] = {0};
         for (uint32_t i = 0; i < u->ow; i++, p += u->stride * ASSAY_IMAGES) {
             for (uint32_t l = 0; l < ASSAY_IMAGES; l++) s[l] += p[l];
@@ -26,7 +26,7 @@ static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint3
     const struct assay_node *in = &x->plan->graph->node[u->src];
     const uint32_t halo = x->plan->slot[u->src].halo;
     const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
-    const float *first = assay_exec_act(x, u->src, group) + (halo - u->pad) * (row + ASSAY_IMAGES);
+    const real *first = assay_exec_act(x, u->src, group) + (halo - u->pad) * (row + ASSAY_IMAGES);
     for (uint32_t c = 0; c < u->ci; c++, sum += assay_exec_taps(u)) {
         const uint32_t rows = (u->oh - 1) * u->stride + (u->kernel - 1) * u->dilation + 1;
         for (uint32_t y = 0; y < rows; y++) {
@@ -60,11 +60,11 @@ static void add_xhat_outer(const struct assay_exec *x, const struct product *p, 
 {
     const struct unit *u = &x->plan->unit[p->unit];
     const size_t pixels = assay_exec_pixels(&x->plan->graph->node[u->bn]), n = (size_t)u->co * p->q;
-    float *dy = AT(x, float, x->plan->spread);
-    x->plan->kern->spread_f32(pixels, assay_exec_xhat(x, u->bn, group), dy);
+    real *dy = AT(x, real, x->plan->spread);
+    x->plan->kern->spread(pixels, assay_exec_xhat(x, u->bn, group), dy);
     assay_exec_outer(x, p, dy, group);
-    x->plan->kern->window_f32(u->co, p->windows, p->q, AT(x, float, p->lift), AT(x, float, p->acc));
-    x->plan->kern->flush_f32(n, AT(x, float, p->acc), AT(x, double, p->sum), n, true);
+    x->plan->kern->window(u->co, p->windows, p->q, AT(x, real, p->lift), AT(x, real, p->acc));
+    x->plan->kern->flush(n, AT(x, real, p->acc), AT(x, double, p->sum), n, true);
 }
 
 void assay_exec_batch_sums(struct assay_exec *x)
@@ -116,12 +116,12 @@ static void set_bn_constants(const struct assay_exec *x, const struct unit *u, c
     const uint32_t lanes = x->plan->kern->lanes,
                    tail = x->plan->n - (x->plan->groups - 1) * ASSAY_IMAGES;
     const size_t at = (size_t)c * lanes + r->index * ASSAY_IMAGES;
-    float *k0 = AT(x, float, u->k0) + at, *last = AT(x, float, u->k0_last) + at,
-          *k2 = AT(x, float, u->k2) + at;
+    real *k0 = AT(x, real, u->k0) + at, *last = AT(x, real, u->k0_last) + at,
+         *k2 = AT(x, real, u->k2) + at;
     for (uint32_t l = 0; l < ASSAY_IMAGES; l++) {
-        k0[l] = (float)(-slope * m1);
+        k0[l] = (real)(-slope * m1);
         last[l] = l < tail ? k0[l] : 0;
-        k2[l] = (float)(-slope * m2);
+        k2[l] = (real)(-slope * m2);
     }
 }
 
@@ -174,7 +174,7 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
         if (dbeta && !none) dbeta[c] = s;
         slope = gamma * rstd;
         if (!assay_exec_is_fixed(x->plan, u)) m1 = s / count, m2 = xdot / count;
-        if (r->index == 0) AT(x, float, u->k1)[c] = (float)(slope * r->scale);
+        if (r->index == 0) AT(x, real, u->k1)[c] = (real)(slope * r->scale);
         if (!r->pass->frozen) set_bn_constants(x, u, r, c, slope, m1, m2);
     }
     double *dbias = param_out(x, r, u->p_bias);

@@ -129,7 +129,7 @@ static void forward_bn(struct assay_exec *x, uint32_t node)
         fixed_statistics(x, node, mean, rstd);
     for (uint32_t g = 0; g < x->plan->groups; g++) {
         double *y = assay_exec_value(x, node, g);
-        float *xhat = x->plan->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;
+        real *xhat = x->plan->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;
         if (y != assay_exec_value(x, src, g))
             memcpy(y, assay_exec_value(x, src, g), pixels * ASSAY_IMAGES * sizeof *y);
         x->plan->kern->norm_f64(n->c, n->h * n->w, y, mean, rstd, gamma, beta, valid(x, g), xhat);
@@ -178,7 +178,7 @@ static void forward_pool(struct assay_exec *x, uint32_t node)
                                  .inv = AT(x, double, x->plan->slot[node].inv)};
     for (uint32_t g = 0; g < x->plan->groups; g++) {
         const double *src = assay_exec_value(x, x->plan->graph->in[n->in], g);
-        float *arg = x->plan->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;
+        real *arg = x->plan->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;
         if (n->op == ASSAY_OP_AVG_POOL)
             x->plan->kern->pool_f64(&p, src, assay_exec_value(x, node, g));
         else
@@ -243,8 +243,8 @@ static void save_activation(struct assay_exec *x, uint32_t node)
                                    .dst_c = assay_exec_act_plane(n, halo),
                                    .dst_y = row};
     for (uint32_t g = 0; g < x->plan->groups; g++) {
-        x->plan->kern->save_f32(&p, assay_exec_value(x, node, g),
-                                assay_exec_act(x, node, g) + halo * (row + ASSAY_IMAGES));
+        x->plan->kern->save(&p, assay_exec_value(x, node, g),
+                            assay_exec_act(x, node, g) + halo * (row + ASSAY_IMAGES));
     }
 }
 

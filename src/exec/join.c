@@ -22,7 +22,7 @@ static uint64_t place_of(const struct assay_plan *plan, const struct job *j)
     return j->op == ASSAY_OP_ADD || j->op == ASSAY_OP_CONCAT ? UINT64_MAX : 0;
 }
 
-// Of a pass those first that are lifted, as corr_f32 wants it.
+// Of a pass those first that are lifted, as corr wants it.
 static bool comes_before(const struct assay_plan *plan, const struct job *a, const struct job *b)
 {
     const uint64_t place = place_of(plan, a), other = place_of(plan, b);
@@ -69,8 +69,8 @@ static void choose_strip(const struct assay_plan *plan, const struct job *pass, 
         u->direct = (all || once) && is_direct(plan, u);
         halo |= u->halo;
         if (u->direct) continue;
-        row +=
-            (size_t)(u->co / u->groups) * (u->ow + 2 * u->halo) * plan->kern->lanes * sizeof(float);
+        row += (size_t)(u->co / u->groups) * (u->ow + 2 * u->halo) * plan->kern->lanes *
+               plan->kern->size;
     }
     // Rows where strips meet are made twice. Pointwise convolutions have none.
     const size_t whole = halo ? WHOLE_BYTES : STRIP_BYTES;

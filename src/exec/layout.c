@@ -10,9 +10,10 @@ static size_t place(struct assay_plan *plan, size_t bytes)
     return at;
 }
 
-static size_t place_f(struct assay_plan *plan, size_t n)
+// Elements.
+static size_t place_e(struct assay_plan *plan, size_t n)
 {
-    return place(plan, n * sizeof(float));
+    return place(plan, n * plan->kern->size);
 }
 
 static size_t place_d(struct assay_plan *plan, size_t n)
@@ -41,10 +42,11 @@ static void place_common(struct assay_plan *plan)
     plan->bn_sq = place_d(plan, c);
     if (!plan->backward) return;
     // A plane, four rows and the margins of a pooling window.
-    plan->scratch = place_f(plan, (plane + 4 * row + 2 * UINT8_MAX) * plan->kern->lanes);
-    plan->spread = place_f(plan, plane * plan->kern->lanes);
+    plan->scratch = place_e(plan, (plane + 4 * row + 2 * UINT8_MAX) * plan->kern->lanes);
+    if (plan->n_tapped > 0) plan->shown = place_d(plan, 2 * plane * ASSAY_IMAGES);
+    plan->spread = place_e(plan, plane * plan->kern->lanes);
     plan->lane_rows = place_d(plan, ASSAY_IMAGES * g->n_theta);
-    plan->cotangent = place_f(plan, (size_t)plan->groups * classes * plan->kern->lanes);
+    plan->cotangent = place_e(plan, (size_t)plan->groups * classes * plan->kern->lanes);
 }
 
 static bool is_lifted(const struct assay_plan *plan, const struct unit *u)
@@ -75,7 +77,7 @@ static void place_parities(struct assay_plan *plan, struct unit *u)
             }
         }
         p->off = place(plan, (p->taps + 1) * sizeof(int32_t));
-        p->weight = place_f(plan, u->groups * assay_exec_packed(u, p) + 1);
+        p->weight = place_e(plan, u->groups * assay_exec_packed(u, p) + 1);
     }
     // Rows: a strip is read as far from its ends as the taps reach. Columns: dz of all is there,
     // and is read up to (x + pad) / s for x in [0, w).
@@ -96,20 +98,20 @@ static void place_unit(struct assay_plan *plan, struct unit *u)
         u->bias64 = place_d(plan, u->co);
     }
     if (!plan->backward || !u->live) return;
-    u->k0 = place_f(plan, (size_t)u->co * lanes);
-    u->k0_last = place_f(plan, (size_t)u->co * lanes);
-    u->k1 = place_f(plan, u->co);
-    u->k2 = place_f(plan, (size_t)u->co * lanes);
+    u->k0 = place_e(plan, (size_t)u->co * lanes);
+    u->k0_last = place_e(plan, (size_t)u->co * lanes);
+    u->k1 = place_e(plan, u->co);
+    u->k2 = place_e(plan, (size_t)u->co * lanes);
     if (u->conv == NONE) return;
     u->a_sum = place_d(plan, (size_t)u->ci * taps);
     u->xa_sum = place_d(plan, weights);
     if (u->wants_dx) place_parities(plan, u);
 }
 
-// What one level accumulates: floats, or their totals in double.
+// What one level accumulates: elements, or their totals in double.
 static void place_level(struct assay_plan *plan, uint32_t level, bool total)
 {
-    const size_t lanes = plan->kern->lanes, size = total ? sizeof(double) : sizeof(float);
+    const size_t lanes = plan->kern->lanes, size = total ? sizeof(double) : plan->kern->size;
     for (uint32_t i = 0; i < plan->n_tensor; i++) {
         struct tensor *t = &plan->tensor[i];
         if (t->level != level) continue;
@@ -133,7 +135,7 @@ static void place_level(struct assay_plan *plan, uint32_t level, bool total)
     }
 }
 
-// Levels are done one after another and share the room; float accumulators have a range of their
+// Levels are done one after another and share the room; accumulators have a range of their
 // own because they are zero between levels.
 static void place_sums(struct assay_plan *plan)
 {
@@ -178,7 +180,7 @@ static void place_scratch(struct assay_plan *plan, uint32_t i)
             place_d(plan, (size_t)u->ci * (u->h + 2 * u->pad) * (u->w + 2 * u->pad) * ASSAY_IMAGES);
     }
     if (plan->backward && u->wants_dx && !u->dz) {
-        u->dz = place_f(plan, assay_exec_dz(u) * plan->kern->lanes);
+        u->dz = place_e(plan, assay_exec_dz(u) * plan->kern->lanes);
     }
 }
 
@@ -191,8 +193,8 @@ static void place_kept(struct assay_plan *plan, uint32_t i)
     if (!plan->backward) return;
     const bool bn_kept = s->kept && n->op == ASSAY_OP_BN && !n->affine;
     if (n->op == ASSAY_OP_MAX_POOL || (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
-        s->xhat = place_f(plan, pixels * ASSAY_IMAGES);
-    if (s->kept) s->keep = bn_kept ? s->xhat : place_f(plan, pixels * ASSAY_IMAGES);
+        s->xhat = place_e(plan, pixels * ASSAY_IMAGES);
+    if (s->kept) s->keep = bn_kept ? s->xhat : place_e(plan, pixels * ASSAY_IMAGES);
     if (plan->mixes && n->op == ASSAY_OP_RELU) s->gate = place(plan, pixels);
 }
 
@@ -205,7 +207,7 @@ static void place_saved(struct assay_plan *plan)
         const struct assay_node *n = &g->node[i];
         if (!saves_act(plan, i)) continue;
         s->act =
-            place_f(plan, (size_t)plan->groups * n->c * (size_t)assay_exec_act_plane(n, s->halo));
+            place_e(plan, (size_t)plan->groups * n->c * (size_t)assay_exec_act_plane(n, s->halo));
     }
     for (uint32_t i = 0; i < plan->n_unit; i++) {
         if (plan->unit[i].conv != NONE) place_scratch(plan, i);

@@ -61,8 +61,8 @@ void assay_exec_keep(struct assay_exec *x, uint32_t node)
     if (!s->keep || s->keep == s->xhat) return;
     const struct assay_planes p = {.c = 1, .h = 1, .w = (uint32_t)pixels};
     for (uint32_t g = 0; g < x->plan->groups; g++) {
-        x->plan->kern->save_f32(&p, assay_exec_value(x, node, g),
-                                AT(x, float, s->keep) + g * pixels * ASSAY_IMAGES);
+        x->plan->kern->save(&p, assay_exec_value(x, node, g),
+                            AT(x, real, s->keep) + g * pixels * ASSAY_IMAGES);
     }
 }
 
@@ -86,7 +86,7 @@ void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node)
     const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES;
     for (uint32_t g = 0; g < x->plan->groups; g++) {
         const double *src = assay_exec_value(x, x->plan->graph->in[n->in], g);
-        const float *arg = assay_exec_xhat(x, node, g);
+        const real *arg = assay_exec_xhat(x, node, g);
         double *out = assay_exec_value(x, node, g);
         for (size_t i = 0; i < n->c * plane; i++) {
             const uint32_t pixel = (uint32_t)(i % plane / ASSAY_IMAGES), tap = (uint32_t)arg[i];
@@ -113,11 +113,11 @@ void assay_exec_run_probes(const struct assay_exec *x, const struct tensor *t, u
     for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
         const struct probe *p = &x->plan->probe[i];
         const struct assay_node *n = &x->plan->graph->node[p->node];
-        const float *v =
-            AT(x, float, x->plan->slot[p->node].keep) + group * assay_exec_pixels(n) * ASSAY_IMAGES;
-        float *acc = AT(x, float, p->acc);
-        x->plan->kern->sum_f32(n->c, n->h * n->w, assay_exec_ref(x, &p->g, group), v, acc);
-        if (flush) x->plan->kern->flush_f32(n->c, acc, AT(x, double, p->sum), n->c, true);
+        const real *v =
+            AT(x, real, x->plan->slot[p->node].keep) + group * assay_exec_pixels(n) * ASSAY_IMAGES;
+        real *acc = AT(x, real, p->acc);
+        x->plan->kern->sum(n->c, n->h * n->w, assay_exec_ref(x, &p->g, group), v, acc);
+        if (flush) x->plan->kern->flush(n->c, acc, AT(x, double, p->sum), n->c, true);
     }
 }
 
@@ -128,6 +128,6 @@ void assay_exec_finish_probes(const struct assay_exec *x, const struct tensor *t
         const double *sum = AT(x, double, p->sum);
         double total = 0;
         for (uint32_t c = 0; c < x->plan->graph->node[p->node].c; c++) total += sum[c];
-        coef[p->edge] = (double)p->g.scale * total;
+        coef[p->edge] = p->g.scale * total;
     }
 }

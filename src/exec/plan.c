@@ -227,11 +227,18 @@ static struct ref gradient_read(const struct assay_plan *plan, uint32_t u, uint3
     return g;
 }
 
+// Rounded to what an element holds.
+static double element(const struct assay_plan *plan, double v)
+{
+    return plan->kern->size == sizeof(float) ? (double)(float)v : v;
+}
+
 // What an edge into an add or a concatenation pulls back of that node's gradient.
 static struct ref part_of(const struct assay_plan *plan, uint32_t edge, struct ref gradient)
 {
     const struct assay_node *n = &plan->graph->node[plan->user[edge]];
-    if (n->op == ASSAY_OP_ADD) gradient.scale *= (float)plan->graph->coef[edge];
+    if (n->op == ASSAY_OP_ADD)
+        gradient.scale = element(plan, gradient.scale * element(plan, plan->graph->coef[edge]));
     for (uint32_t k = n->in; n->op == ASSAY_OP_CONCAT && k < edge; k++)
         gradient.c_off += plan->graph->node[plan->graph->in[k]].c;
     return gradient;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a plan holds, private to exec: what is computed of a graph, in which order, and where. It
-// has no buffer: places are offsets into the memory that an executor gives it.
+// has no buffer: places are offsets into the memory that an executor gives it. Where no type is
+// named, a buffer holds elements of the kernel table's type.
 //
 // Backward: only BN couples the images of a batch, so everything between two BNs runs group by
 // group. The plan gives every stored gradient (`tensor`) a level = number of BNs between it and the
@@ -26,7 +27,7 @@
 // The gradient of a node: scale * channels [c_off, c_off + c) of a tensor.
 struct ref {
     uint32_t tensor, c_off;
-    float scale;
+    double scale; // an element
 };
 
 struct tensor {
@@ -35,9 +36,9 @@ struct tensor {
     bool whole;                  // holds all groups, else one
     bool in_place;               // is made in the place of a gradient that its first pass reads
     size_t at;                   // byte offset of group 0
-    size_t group;                // floats per group
+    size_t group;                // elements per group
     bool needs_sum;              // some BN or bias wants S
-    size_t acc, sum;             // S: accumulators (c, lanes) float; totals (lanes, c) double
+    size_t acc, sum;             // S: accumulators (c, lanes); totals (lanes, c) double
     uint32_t first_job, n_job;   // jobs that write it
     uint32_t first_unit, n_unit; // plan->reader: units whose weight gradients read it
     uint32_t first_product, n_product;
@@ -47,7 +48,7 @@ struct tensor {
 // Weight gradients that read one gradient: acc[o][k] += sum of dy[o] * (column k of the inputs).
 struct column {
     uint32_t src;
-    ptrdiff_t at; // floats from the activation of src
+    ptrdiff_t at; // elements from the activation of src
 };
 struct product {
     uint32_t unit;         // one of them: all have its gradient and strides
@@ -56,8 +57,8 @@ struct product {
     uint32_t windows;      // so many times nine, the first of all, are 3x3 windows of stride 1
     struct column *column; // (q)
     size_t off;            // ptrdiff_t (q): of each column from the first one's activation
-    size_t acc, sum;       // raw: float (co, q, lanes); double (lanes, co * q)
-    size_t lift;           // what windows add to it: float (co, windows, 16, lanes)
+    size_t acc, sum;       // raw: (co, q, lanes); double (lanes, co * q)
+    size_t lift;           // what windows add to it: (co, windows, 16, lanes)
 };
 
 // An input of a mix. The derivative with respect to its coefficient is <gradient of the mix, value
@@ -65,7 +66,7 @@ struct product {
 struct probe {
     uint32_t edge, node; // g->coef[edge] belongs to g->in[edge] = node
     struct ref g;        // gradient of the mix
-    size_t acc, sum;     // float (c, lanes); double (lanes, c)
+    size_t acc, sum;     // (c, lanes); double (lanes, c)
 };
 
 // One contribution to the gradient of a tensor. Those of convolutions that differ in nothing but
@@ -83,7 +84,7 @@ struct job {
 struct parity {
     uint32_t taps, h, w, ry, rx;
     size_t off;    // int32 (taps)
-    size_t weight; // float, packed
+    size_t weight; // packed
 };
 
 // A trainable layer: convolution or linear layer, with the BN behind it when they are fused; or a
@@ -103,13 +104,13 @@ struct unit {
     struct parity parity[MAX_PARITY];
     size_t dz;                  // padded scratch (co / groups, assay_exec_dz_plane)
     bool direct;                // pointwise: dz is made where it is used, and never stored
-    bool lifted;                // 3x3: one of corr_f32's lifted parts
+    bool lifted;                // 3x3: one of corr's lifted parts
     uint32_t strip;             // rows of one stride parity of dx that are made at once
     uint32_t turn;              // units of one turn, and shape, share their scratch
     uint32_t q;                 // (ci / groups) * taps
     uint32_t product, *col;     // its raw: columns (q) of a product; NONE without a convolution
     size_t xdot_acc, xdot_sum;  // BN alone: sum dy*xhat
-    size_t k0, k0_last, k1, k2; // BN backward: float (co, lanes), (co, lanes), (co), (co, lanes)
+    size_t k0, k0_last, k1, k2; // BN backward: (co, lanes), (co, lanes), (co), (co, lanes)
     size_t mean, rstd;          // double (co)
     size_t a_sum, xa_sum;       // K1 (ci/groups * taps per group), K2 (co, q): sums over the batch
     uint32_t p_weight, p_gamma, p_beta, p_bias; // parameter indices or NONE
@@ -132,10 +133,10 @@ struct slot {
                 // of its own
     struct ref g;
     uint32_t halo;     // of the saved activation
-    size_t act;        // float (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
-    size_t xhat;       // float (groups, c, h, w, images); of a max-pool the winning taps
+    size_t act;        // (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
+    size_t xhat;       // (groups, c, h, w, images); of a max-pool the winning taps
     bool kept;         // a probe or a tap wants its value
-    size_t keep;       // float (groups, c, h, w, images); of a BN without affine its xhat
+    size_t keep;       // (groups, c, h, w, images); of a BN without affine its xhat
     size_t gate;       // relu, with mixes: byte (groups, c, h, w), bit i: passed in image i
     size_t value;      // double (groups, c, h, w, images)
     size_t inv;        // pooling: double (oh, ow)
@@ -164,7 +165,8 @@ struct assay_plan {
     uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_tapped, n_level;
     size_t logits, theta, valid, valid_last, zeros, ones, bn_sq, scratch, spread, cotangent,
         own_off;
-    size_t lane_rows;            // frozen gradient: double (images, n_theta)
+    size_t shown;     // of a tapped gradient, one group as double: itself, then the value kept
+    size_t lane_rows; // frozen gradient: double (images, n_theta)
     size_t zero_begin, zero_end; // buffers whose halos must be zero
 };
 
@@ -179,7 +181,7 @@ static inline size_t assay_exec_pixels(const struct assay_node *n)
 }
 static inline size_t assay_exec_lift_bytes(const struct assay_plan *plan, const struct product *p)
 {
-    return (size_t)plan->unit[p->unit].co * p->windows * 16 * plan->kern->lanes * sizeof(float);
+    return (size_t)plan->unit[p->unit].co * p->windows * 16 * plan->kern->lanes * plan->kern->size;
 }
 // Whether images go through a unit's BN one by one: nothing is pulled back through its statistics.
 static inline bool assay_exec_is_fixed(const struct assay_plan *plan, const struct unit *u)
@@ -207,13 +209,13 @@ static inline bool assay_exec_same_dz(const struct unit *u, const struct unit *v
     return u->co / u->groups == v->co / v->groups && u->strip == v->strip && u->halo == v->halo &&
            u->oh == v->oh && u->ow == v->ow;
 }
-// Floats of the packed weights of a stride parity, of one channel group.
+// Elements of the packed weights of a stride parity, of one channel group.
 static inline size_t assay_exec_packed(const struct unit *u, const struct parity *p)
 {
     return (size_t)(u->ci / u->groups) * (u->co / u->groups) *
            (u->lifted ? ASSAY_LIFTED_TAPS : p->taps);
 }
-// Strides of a saved activation, in floats.
+// Strides of a saved activation, in elements.
 static inline ptrdiff_t assay_exec_act_row(const struct assay_node *n, uint32_t halo)
 {
     return (ptrdiff_t)(n->w + 2 * halo) * ASSAY_IMAGES;

@@ -155,7 +155,7 @@ static size_t pack_tensors(struct assay_plan *plan, struct block *b)
     for (uint32_t i = 0; i < plan->n_tensor; i++) {
         struct tensor *t = &plan->tensor[plan->order[i]];
         t->group = (size_t)t->c * t->hw * plan->kern->lanes;
-        b[i].bytes = assay_exec_align(t->group * sizeof(float) * (t->whole ? plan->groups : 1));
+        b[i].bytes = assay_exec_align(t->group * plan->kern->size * (t->whole ? plan->groups : 1));
         b[i].over = find_place(plan, t);
         t->in_place = b[i].over != NONE;
     }

@@ -4,6 +4,7 @@
 #define ASSAY_EXEC_RUN_H
 
 #include "exec/plan.h"
+#include "kern/real.h"
 
 struct assay_exec {
     const struct assay_plan *plan;
@@ -17,22 +18,22 @@ struct assay_exec {
 #define AT(x, type, offset) ((type *)((x)->base + (offset)))
 
 // k0 of a group: lanes past the batch get nothing in the last one.
-static inline const float *assay_exec_k0(const struct assay_exec *x, const struct unit *u,
-                                         uint32_t group)
+static inline const real *assay_exec_k0(const struct assay_exec *x, const struct unit *u,
+                                        uint32_t group)
 {
-    return AT(x, float, group + 1 == x->plan->groups ? u->k0_last : u->k0);
+    return AT(x, real, group + 1 == x->plan->groups ? u->k0_last : u->k0);
 }
-static inline float *assay_exec_act(const struct assay_exec *x, uint32_t node, uint32_t group)
+static inline real *assay_exec_act(const struct assay_exec *x, uint32_t node, uint32_t group)
 {
     const struct assay_node *n = &x->plan->graph->node[node];
     const struct slot *s = &x->plan->slot[node];
-    return AT(x, float, s->act) + group * assay_exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
+    return AT(x, real, s->act) + group * assay_exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
 }
 
-static inline float *assay_exec_xhat(const struct assay_exec *x, uint32_t node, uint32_t group)
+static inline real *assay_exec_xhat(const struct assay_exec *x, uint32_t node, uint32_t group)
 {
     const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
-    return AT(x, float, x->plan->slot[node].xhat) + group * pixels * ASSAY_IMAGES;
+    return AT(x, real, x->plan->slot[node].xhat) + group * pixels * ASSAY_IMAGES;
 }
 
 static inline double *assay_exec_value(const struct assay_exec *x, uint32_t node, uint32_t group)
@@ -41,13 +42,13 @@ static inline double *assay_exec_value(const struct assay_exec *x, uint32_t node
            group * assay_exec_pixels(&x->plan->graph->node[node]) * ASSAY_IMAGES;
 }
 // One group of a gradient.
-static inline float *assay_exec_gradient_at(const struct assay_exec *x, const struct tensor *t,
-                                            uint32_t group)
+static inline real *assay_exec_gradient_at(const struct assay_exec *x, const struct tensor *t,
+                                           uint32_t group)
 {
-    return AT(x, float, t->at) + (t->whole ? group * t->group : 0);
+    return AT(x, real, t->at) + (t->whole ? group * t->group : 0);
 }
-static inline const float *assay_exec_ref(const struct assay_exec *x, const struct ref *r,
-                                          uint32_t group)
+static inline const real *assay_exec_ref(const struct assay_exec *x, const struct ref *r,
+                                         uint32_t group)
 {
     const struct tensor *t = &x->plan->tensor[r->tensor];
     return assay_exec_gradient_at(x, t, group) + (size_t)r->c_off * t->hw * x->plan->kern->lanes;
@@ -60,14 +61,14 @@ void assay_exec_pack(struct assay_exec *x, const double *theta);
 // Cotangent-independent sums K1, K2 of the fused units, after the forward pass.
 void assay_exec_batch_sums(struct assay_exec *x);
 // raw of one product and group: acc += dy (x) a, dy (co, oh, ow, lanes).
-void assay_exec_outer(const struct assay_exec *x, const struct product *p, const float *dy,
+void assay_exec_outer(const struct assay_exec *x, const struct product *p, const real *dy,
                       uint32_t group);
 
 // Rows [y0, y1) and channels [c0, c0 + c) of a unit's BN backward: k1 dy + k0 + k2 xhat; without BN
-// scale * dy. dst: (c, ., w + 2 halo) from row y0 on, `plane` floats a channel.
+// scale * dy. dst: (c, ., w + 2 halo) from row y0 on, `plane` elements a channel.
 struct patch {
     uint32_t c0, c, y0, y1;
-    float *dst;
+    real *dst;
     ptrdiff_t plane;
     uint32_t halo;
 };

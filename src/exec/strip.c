@@ -22,11 +22,10 @@ void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uin
                                    .act_c = plane * ASSAY_IMAGES,
                                    .act_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
     const bool coupled = u->bn != NONE && !frozen;
-    x->plan->kern->affine_f32(&p, assay_exec_ref(x, &j->from, group) + at * lanes,
-                              coupled ? assay_exec_xhat(x, u->bn, group) + at * ASSAY_IMAGES : NULL,
-                              assay_exec_k0(x, u, group) + d->c0 * lanes,
-                              AT(x, float, u->k1) + d->c0, AT(x, float, u->k2) + d->c0 * lanes,
-                              d->dst + d->halo * lanes);
+    x->plan->kern->affine(&p, assay_exec_ref(x, &j->from, group) + at * lanes,
+                          coupled ? assay_exec_xhat(x, u->bn, group) + at * ASSAY_IMAGES : NULL,
+                          assay_exec_k0(x, u, group) + d->c0 * lanes, AT(x, real, u->k1) + d->c0,
+                          AT(x, real, u->k2) + d->c0 * lanes, d->dst + d->halo * lanes);
 }
 
 // A strip of the rows of dx: those of all stride parities from grid row `first`, `rows` of them.
@@ -46,7 +45,7 @@ static void fill_strip(const struct assay_exec *x, const struct job *j, const st
     const uint32_t y1 = y0 + h - top < u->oh ? y0 + h - top : u->oh;
     const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * u->halo) * x->plan->kern->lanes;
     const ptrdiff_t plane = (ptrdiff_t)assay_exec_dz_plane(u) * x->plan->kern->lanes;
-    float *dz = AT(x, float, u->dz);
+    real *dz = AT(x, real, u->dz);
     assay_exec_bn_backward(x, j, s->group, s->frozen,
                            &(struct patch){.c0 = s->k * co,
                                            .c = co,
@@ -70,15 +69,15 @@ static void direct_part(const struct assay_exec *x, const struct job *j, const s
     const ptrdiff_t plane = (ptrdiff_t)u->oh * u->ow, at = (ptrdiff_t)s->first * u->ow;
     *bn = (struct assay_bn_part){.xhat = assay_exec_xhat(x, u->bn, s->group) + at * ASSAY_IMAGES,
                                  .k0 = assay_exec_k0(x, u, s->group),
-                                 .k1 = AT(x, float, u->k1),
-                                 .k2 = AT(x, float, u->k2),
+                                 .k1 = AT(x, real, u->k1),
+                                 .k2 = AT(x, real, u->k2),
                                  .xhat_c = plane * ASSAY_IMAGES,
                                  .xhat_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
     *part =
         (struct assay_part){.ci = u->co,
                             .taps = 1,
                             .in = assay_exec_ref(x, &j->from, s->group) + at * x->plan->kern->lanes,
-                            .weight = AT(x, float, p->weight),
+                            .weight = AT(x, real, p->weight),
                             .in_c = plane * x->plan->kern->lanes,
                             .in_y = (ptrdiff_t)u->ow * x->plan->kern->lanes,
                             .bn = bn};
@@ -93,7 +92,7 @@ static uint32_t row_taps(const struct unit *u)
 
 // One stride parity of a strip, of all convolutions of a pass.
 static void pull_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
-                       uint32_t parity, struct assay_corr *c, float *dx, bool accumulate)
+                       uint32_t parity, struct assay_corr *c, real *dx, bool accumulate)
 {
     const struct unit *u = &x->plan->unit[j->unit];
     const struct parity *grid = &u->parity[parity];
@@ -122,8 +121,8 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
                                 .off = AT(x, int32_t, p->off),
                                 .run = row_taps(v),
                                 .lifted = v->lifted,
-                                .in = AT(x, float, v->dz),
-                                .weight = AT(x, float, p->weight) + s->k * assay_exec_packed(v, p),
+                                .in = AT(x, real, v->dz),
+                                .weight = AT(x, real, p->weight) + s->k * assay_exec_packed(v, p),
                                 .in_c = (ptrdiff_t)assay_exec_dz_plane(v) * lanes,
                                 .in_y = row};
     }
@@ -136,14 +135,14 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
                   (halo + y) * (c->mask_y / u->stride) +
                   (ptrdiff_t)(halo + grid->rx) * ASSAY_IMAGES;
     }
-    x->plan->kern->corr_f32(c, dx + at, accumulate);
+    x->plan->kern->corr(c, dx + at, accumulate);
 }
 
-// Rows [y0, y1) of c planes of h x w vectors of `lanes` floats.
-static void want_rows(struct assay_ahead *a, const float *at, uint32_t c, ptrdiff_t h, ptrdiff_t w,
+// Rows [y0, y1) of c planes of h x w vectors of `lanes` elements.
+static void want_rows(struct assay_ahead *a, const real *at, uint32_t c, ptrdiff_t h, ptrdiff_t w,
                       ptrdiff_t y0, ptrdiff_t y1, ptrdiff_t lanes)
 {
-    const ptrdiff_t size = sizeof(float), plane = h * w * lanes * size;
+    const ptrdiff_t size = sizeof(real), plane = h * w * lanes * size;
     const bool whole = y0 == 0 && y1 == h;
     const ptrdiff_t bytes = whole ? c * plane : (y1 - y0) * w * lanes * size;
     const ptrdiff_t lines = (bytes + ASSAY_LINE - 1) / ASSAY_LINE;
@@ -239,7 +238,7 @@ void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, u
                               bool frozen, bool accumulate, bool last)
 {
     const struct tensor *t = &x->plan->tensor[j->tensor];
-    float *dx = assay_exec_gradient_at(x, t, group);
+    real *dx = assay_exec_gradient_at(x, t, group);
     const struct unit *u = &x->plan->unit[j->unit];
     const struct assay_node *in = &x->plan->graph->node[u->src];
     const ptrdiff_t lanes = x->plan->kern->lanes, stride = u->stride;
@@ -252,7 +251,7 @@ void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, u
                            .mask_c = assay_exec_act_plane(in, halo),
                            .mask_y = stride * assay_exec_act_row(in, halo),
                            .mask_x = stride * ASSAY_IMAGES};
-    float *sum = last && t->needs_sum ? AT(x, float, t->acc) : NULL;
+    real *sum = last && t->needs_sum ? AT(x, real, t->acc) : NULL;
     struct strip s = {.group = group, .frozen = frozen, .last = last};
     struct assay_ahead ahead;
     c.ahead = &ahead;

@@ -60,20 +60,19 @@ void assay_exec_show_value(struct assay_exec *x, uint32_t node)
 }
 
 // Shows scale times the first cotangent's lanes of dy.
-static void show(const struct assay_exec *x, uint32_t node, uint32_t group, const float *dy,
-                 float scale)
+static void show(const struct assay_exec *x, uint32_t node, uint32_t group, const real *dy,
+                 real scale)
 {
     const struct assay_block b = block_of(x, node, group);
     const size_t n = (size_t)b.c * b.pixels, lanes = x->plan->kern->lanes;
-    float *out = AT(x, float, x->plan->scratch); // dy may lie here, too: it is read ahead
-    for (size_t p = 0; p < n; p++) {
-        float v[ASSAY_IMAGES];
-        for (size_t i = 0; i < ASSAY_IMAGES; i++) v[i] = scale * dy[p * lanes + i];
-        memcpy(out + p * ASSAY_IMAGES, v, sizeof v);
+    double *out = AT(x, double, x->plan->shown);
+    for (size_t p = 0; p < n; p++, out += ASSAY_IMAGES) {
+        for (size_t i = 0; i < ASSAY_IMAGES; i++) out[i] = (double)(scale * dy[p * lanes + i]);
     }
     const size_t keep = x->plan->slot[node].keep;
-    const float *kept = keep ? AT(x, float, keep) + group * n * ASSAY_IMAGES : NULL;
-    x->taps->gradient(x->taps->self, &b, out, kept);
+    const real *kept = AT(x, real, keep) + group * n * ASSAY_IMAGES;
+    for (size_t i = 0; keep && i < n * ASSAY_IMAGES; i++) out[i] = (double)kept[i];
+    x->taps->gradient(x->taps->self, &b, out - n * ASSAY_IMAGES, keep ? out : NULL);
 }
 
 void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level,
@@ -84,7 +83,7 @@ void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, 
         if (tapped->unit == NONE || tapped->level != level) continue;
         const struct unit *u = &x->plan->unit[tapped->unit];
         const struct job job = {.unit = tapped->unit, .from = u->g};
-        float *dz = AT(x, float, x->plan->scratch);
+        real *dz = AT(x, real, x->plan->scratch);
         assay_exec_bn_backward(
             x, &job, group, pass->frozen,
             &(struct patch){.c = u->co,
@@ -101,7 +100,7 @@ void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, 
         const struct tapped *tapped = &x->plan->tapped[i];
         const struct ref *g = &x->plan->slot[tapped->node].g;
         if (tapped->unit != NONE || &x->plan->tensor[g->tensor] != t) continue;
-        show(x, tapped->node, group, assay_exec_ref(x, g, group), g->scale);
+        show(x, tapped->node, group, assay_exec_ref(x, g, group), (real)g->scale);
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Correlation kernels of one rung: convolution forward in double, its transpose in float. Each is
-// one register tile of co x px accumulators, written once and instantiated for every tile size by
-// constant arguments.
+// Correlation kernels of one rung: convolution forward in double, its transpose in elements. Each
+// is one register tile of co x px accumulators, written once and instantiated for every tile size
+// by constant arguments.
 
 // Pixels of a tile of co channels: few channels leave registers for more.
 #define PX_TILE      4
@@ -28,16 +28,16 @@ struct channels {
         }                                                                                          \
     }
 CORR_STEP(corr_step_f64, double, fwd_vec, load_fwd)
-CORR_STEP(corr_step_f32, float, grad_vec, load_grad)
+CORR_STEP(corr_step, real, grad_vec, load_grad)
 
 // All taps of one output channel: those of a run load what they share once.
-ALWAYS void corr_run_f32(const struct assay_part *q, const float *in, const float *weight,
-                         struct assay_ahead *ahead, struct fetch *soon, grad_vec *sum,
-                         const uint32_t px, const uint32_t run, const uint32_t apart)
+ALWAYS void corr_run(const struct assay_part *q, const real *in, const real *weight,
+                     struct assay_ahead *ahead, struct fetch *soon, grad_vec *sum,
+                     const uint32_t px, const uint32_t run, const uint32_t apart)
 {
     for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {
         for (uint32_t t = 0; t < q->taps; t += run, weight += run) {
-            const float *at = in + q->off[t + run - 1];
+            const real *at = in + q->off[t + run - 1];
             grad_vec w[5];
             fetch_step(ahead, soon, MANY_LINES);
             UNROLL for (uint32_t j = 0; j < run; j++) w[j] = weight[run - 1 - j] - (grad_vec){0};
@@ -80,44 +80,45 @@ ALWAYS void corr_run_f32(const struct assay_part *q, const float *in, const floa
         fetch_end(AHEAD, &soon);                                                                   \
     }
 CORR_PART(corr_part_f64, double, fwd_vec, corr_step_f64, p->in_x, NULL)
-CORR_PART(corr_taps_f32, float, grad_vec, corr_step_f32, LANES, p->ahead)
+CORR_PART(corr_taps, real, grad_vec, corr_step, LANES, p->ahead)
 
-ALWAYS void corr_part_f32(const struct assay_corr *p, const struct assay_part *q,
-                          const struct channels c, const uint32_t y, const uint32_t x0,
-                          grad_vec *sum, const uint32_t co, const uint32_t px)
+ALWAYS void corr_part(const struct assay_corr *p, const struct assay_part *q,
+                      const struct channels c, const uint32_t y, const uint32_t x0, grad_vec *sum,
+                      const uint32_t co, const uint32_t px)
 {
     if (co > 1 || q->run == 0) {
-        corr_taps_f32(p, q, c, y, x0, sum, co, px);
+        corr_taps(p, q, c, y, x0, sum, co, px);
         return;
     }
-    const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
-    const float *weight = (const float *)q->weight + (size_t)c.first * q->ci * q->taps;
+    const real *in = (const real *)q->in + y * q->in_y + x0 * LANES;
+    const real *weight = (const real *)q->weight + (size_t)c.first * q->ci * q->taps;
     const bool near = q->off[0] - q->off[1] == LANES;
     struct fetch soon = fetch_begin(p->ahead, in);
     if (q->run == 3 && near)
-        corr_run_f32(q, in, weight, p->ahead, &soon, sum, px, 3, 1);
+        corr_run(q, in, weight, p->ahead, &soon, sum, px, 3, 1);
     else if (q->run == 3)
-        corr_run_f32(q, in, weight, p->ahead, &soon, sum, px, 3, 2);
+        corr_run(q, in, weight, p->ahead, &soon, sum, px, 3, 2);
     else if (near)
-        corr_run_f32(q, in, weight, p->ahead, &soon, sum, px, 5, 1);
+        corr_run(q, in, weight, p->ahead, &soon, sum, px, 5, 1);
     else
-        corr_run_f32(q, in, weight, p->ahead, &soon, sum, px, 5, 2);
+        corr_run(q, in, weight, p->ahead, &soon, sum, px, 5, 2);
     fetch_end(p->ahead, &soon);
 }
 
 // The same of a pointwise convolution behind which a BN stands, whose backward is done on the way.
-ALWAYS void bn_part_f32(const struct assay_corr *p, const struct assay_part *q,
-                        const struct channels c, const uint32_t y, const uint32_t x0, grad_vec *sum,
-                        const uint32_t co, const uint32_t px, const int32_t lines)
+ALWAYS void bn_part(const struct assay_corr *p, const struct assay_part *q, const struct channels c,
+                    const uint32_t y, const uint32_t x0, grad_vec *sum, const uint32_t co,
+                    const uint32_t px, const int32_t lines)
 {
     const struct assay_bn_part *bn = q->bn;
-    const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
-    const float *weight = (const float *)q->weight + (size_t)c.first * q->ci + c.at;
-    const float *xhat = bn->xhat + y * bn->xhat_y + x0 * ASSAY_IMAGES;
+    const real *in = (const real *)q->in + y * q->in_y + x0 * LANES;
+    const real *weight = (const real *)q->weight + (size_t)c.first * q->ci + c.at;
+    const real *xhat = (const real *)bn->xhat + y * bn->xhat_y + x0 * ASSAY_IMAGES;
     struct fetch soon = fetch_begin(p->ahead, in);
     for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, xhat += bn->xhat_c, weight += c.wide) {
-        const grad_vec k0 = load_grad(bn->k0 + i * LANES), k2 = load_grad(bn->k2 + i * LANES);
-        const grad_vec k1 = bn->k1[i] - (grad_vec){0};
+        const grad_vec k0 = load_grad((const real *)bn->k0 + i * LANES),
+                       k2 = load_grad((const real *)bn->k2 + i * LANES);
+        const grad_vec k1 = ((const real *)bn->k1)[i] - (grad_vec){0};
         grad_vec w[CO_TILE];
         fetch_step(p->ahead, &soon, lines);
         UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (grad_vec){0};
@@ -141,17 +142,17 @@ ALWAYS void corr_tile_f64(const struct assay_corr *p, const struct channels c, c
 }
 
 // Adds the parts from the k-th on. `lines`: fetched at a step where BN's backward is done.
-ALWAYS void corr_parts_f32(const struct assay_corr *p, uint32_t k, const struct channels c,
-                           const uint32_t y, const uint32_t x0, grad_vec *acc, const uint32_t co,
-                           const uint32_t px, const int32_t lines)
+ALWAYS void corr_parts(const struct assay_corr *p, uint32_t k, const struct channels c,
+                       const uint32_t y, const uint32_t x0, grad_vec *acc, const uint32_t co,
+                       const uint32_t px, const int32_t lines)
 {
     grad_vec sum[CO_TILE * PX_TILE];
     UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = acc[j];
     for (; k < p->n_part; k++) {
         if (p->part[k].bn)
-            bn_part_f32(p, &p->part[k], c, y, x0, sum, co, px, lines);
+            bn_part(p, &p->part[k], c, y, x0, sum, co, px, lines);
         else
-            corr_part_f32(p, &p->part[k], c, y, x0, sum, co, px);
+            corr_part(p, &p->part[k], c, y, x0, sum, co, px);
     }
     UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];
 }
@@ -175,14 +176,14 @@ ALWAYS void corr_store_f64(const struct assay_corr *p, const struct channels c, 
 }
 
 // What a tile's sums make of the output; its pixels lie out_x and mask_x apart.
-ALWAYS void corr_end_f32(const struct assay_corr *p, const uint32_t first, const uint32_t y,
-                         const uint32_t x0, grad_vec *acc, float *out, bool accumulate,
-                         const ptrdiff_t out_x, const ptrdiff_t mask_x, const uint32_t co,
-                         const uint32_t px)
+ALWAYS void corr_end(const struct assay_corr *p, const uint32_t first, const uint32_t y,
+                     const uint32_t x0, grad_vec *acc, real *out, bool accumulate,
+                     const ptrdiff_t out_x, const ptrdiff_t mask_x, const uint32_t co,
+                     const uint32_t px)
 {
     const ptrdiff_t out_c = p->out_c, mask_c = p->mask_c;
     if (p->mask) {
-        const float *mask = p->mask + first * mask_c + y * p->mask_y + x0 * mask_x;
+        const real *mask = (const real *)p->mask + first * mask_c + y * p->mask_y + x0 * mask_x;
         UNROLL for (uint32_t o = 0; o < co; o++)
         {
             UNROLL for (uint32_t x = 0; x < px; x++) acc[o * px + x] =
@@ -191,11 +192,11 @@ ALWAYS void corr_end_f32(const struct assay_corr *p, const uint32_t first, const
     }
     const ptrdiff_t at = first * out_c + y * p->out_y + x0 * out_x;
     for (uint32_t k = 0; k < p->n_add; k++) {
-        const float *add = p->add[k].x + at;
+        const real *add = (const real *)p->add[k].x + at;
         UNROLL for (uint32_t o = 0; o < co; o++)
         {
             UNROLL for (uint32_t x = 0; x < px; x++) acc[o * px + x] +=
-                p->add[k].scale * load_grad(add + o * out_c + x * out_x);
+                (real)p->add[k].scale * load_grad(add + o * out_c + x * out_x);
         }
     }
     out += at;
@@ -203,7 +204,7 @@ ALWAYS void corr_end_f32(const struct assay_corr *p, const uint32_t first, const
     {
         UNROLL for (uint32_t x = 0; x < px; x++)
         {
-            float *to = out + o * out_c + x * out_x;
+            real *to = out + o * out_c + x * out_x;
             if (accumulate) acc[o * px + x] += load_grad(to);
             *(grad_vec *)to = acc[o * px + x];
         }
@@ -211,20 +212,20 @@ ALWAYS void corr_end_f32(const struct assay_corr *p, const uint32_t first, const
     if (!p->sum) return;
     UNROLL for (uint32_t o = 0; o < co; o++)
     {
-        grad_vec *sum = (grad_vec *)(p->sum + (first + o) * LANES), s = *sum;
+        grad_vec *sum = (grad_vec *)p->sum + (first + o), s = *sum;
         UNROLL for (uint32_t x = 0; x < px; x++) s += acc[o * px + x];
         *sum = s;
     }
 }
 
-ALWAYS void corr_store_f32(const struct assay_corr *p, const struct channels c, const uint32_t y,
-                           const uint32_t x0, float *out, bool accumulate, const uint32_t co,
-                           const uint32_t px)
+ALWAYS void corr_store(const struct assay_corr *p, const struct channels c, const uint32_t y,
+                       const uint32_t x0, real *out, bool accumulate, const uint32_t co,
+                       const uint32_t px)
 {
     grad_vec acc[CO_TILE * PX_TILE];
     UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = (grad_vec){0};
-    corr_parts_f32(p, 0, c, y, x0, acc, co, px, MANY_LINES);
-    corr_end_f32(p, c.first, y, x0, acc, out, accumulate, p->out_x, p->mask_x, co, px);
+    corr_parts(p, 0, c, y, x0, acc, co, px, MANY_LINES);
+    corr_end(p, c.first, y, x0, acc, out, accumulate, p->out_x, p->mask_x, co, px);
 }
 
 #if CO_TILE == 2
@@ -265,4 +266,4 @@ ALWAYS void corr_store_f32(const struct assay_corr *p, const struct channels c, 
         }                                                                                          \
     }
 CORR(corr_f64, corr_rows_f64, corr_store_f64, double)
-CORR(corr_unlifted_f32, corr_rows_f32, corr_store_f32, float)
+CORR(corr_unlifted, corr_rows, corr_store, real)

@@ -27,16 +27,17 @@ static void var_f64(uint32_t c, uint32_t hw, const double *x, const double *mean
 }
 
 static void norm_f64(uint32_t c, uint32_t hw, double *x, const double *mean, const double *rstd,
-                     const double *gamma, const double *beta, const double *valid, float *xhat)
+                     const double *gamma, const double *beta, const double *valid, void *xhat)
 {
+    real *save = xhat;
     const fwd_vec on = load_fwd(valid);
     for (uint32_t i = 0; i < c; i++) {
         const fwd_vec scale = on * rstd[i], shift = on * beta[i];
         for (uint32_t j = 0; j < hw; j++, x += ASSAY_IMAGES) {
             const fwd_vec v = (load_fwd(x) - mean[i]) * scale;
-            if (xhat) {
-                *(act_vec *)xhat = __builtin_convertvector(v, act_vec);
-                xhat += ASSAY_IMAGES;
+            if (save) {
+                *(act_vec *)save = __builtin_convertvector(v, act_vec);
+                save += ASSAY_IMAGES;
             }
             *(fwd_vec *)x = v * gamma[i] + shift;
         }
@@ -66,39 +67,37 @@ static void pad_f64(const struct assay_planes *p, const double *src, double *dst
     }
 }
 
-static void save_f32(const struct assay_planes *p, const double *src, float *dst)
+static void save(const struct assay_planes *p, const double *src, void *dst)
 {
     for (uint32_t c = 0; c < p->c; c++) {
         for (uint32_t y = 0; y < p->h; y++) {
             const double *s = src + c * p->src_c + y * p->src_y;
-            float *d = dst + c * p->dst_c + y * p->dst_y;
+            real *d = (real *)dst + c * p->dst_c + y * p->dst_y;
             for (uint32_t i = 0; i < p->w * ASSAY_IMAGES; i++) {
-                const float v = (float)s[i];
-                d[i] = s[i] != 0 && __builtin_fabsf(v) < 0x1p-126f
-                           ? __builtin_copysignf(0x1p-126f, v)
-                           : v;
+                const real v = (real)s[i], least = s[i] < 0 ? -REAL_MIN : REAL_MIN;
+                d[i] = s[i] != 0 && v > -REAL_MIN && v < REAL_MIN ? least : v;
             }
         }
     }
 }
 
-// ---- backward, float ----
-static void affine_f32(const struct assay_planes *p, const float *src, const float *xhat,
-                       const float *k0, const float *k1, const float *k2, float *dst)
+// ---- backward ----
+static void affine(const struct assay_planes *p, const void *src, const void *xhat, const void *k0,
+                   const void *k1, const void *k2, void *dst)
 {
     for (uint32_t c = 0; c < p->c; c++) {
-        const grad_vec a1 = k1[c] - (grad_vec){0};
-        const grad_vec a0 = xhat ? load_grad(k0 + c * LANES) : (grad_vec){0};
-        const grad_vec a2 = xhat ? load_grad(k2 + c * LANES) : (grad_vec){0};
+        const grad_vec a1 = ((const real *)k1)[c] - (grad_vec){0};
+        const grad_vec a0 = xhat ? load_grad((const real *)k0 + c * LANES) : (grad_vec){0};
+        const grad_vec a2 = xhat ? load_grad((const real *)k2 + c * LANES) : (grad_vec){0};
         for (uint32_t y = 0; y < p->h; y++) {
-            const float *s = src + c * p->src_c + y * p->src_y;
-            float *d = dst + c * p->dst_c + y * p->dst_y;
+            const real *s = (const real *)src + c * p->src_c + y * p->src_y;
+            real *d = (real *)dst + c * p->dst_c + y * p->dst_y;
             if (!xhat) {
                 for (uint32_t x = 0; x < p->w; x++)
                     *(grad_vec *)(d + x * LANES) = a1 * load_grad(s + x * LANES);
                 continue;
             }
-            const float *h = xhat + c * p->act_c + y * p->act_y;
+            const real *h = (const real *)xhat + c * p->act_c + y * p->act_y;
             for (uint32_t x = 0; x < p->w; x++) {
                 const grad_vec t = load_act(h + x * ASSAY_IMAGES) * a2 + a0;
                 *(grad_vec *)(d + x * LANES) = load_grad(s + x * LANES) * a1 + t;
@@ -107,72 +106,75 @@ static void affine_f32(const struct assay_planes *p, const float *src, const flo
     }
 }
 
-static void axpy_f32(size_t vectors, float a, const float *x, float *y, bool accumulate)
+static void axpy(size_t vectors, double a, const void *x, void *y, bool accumulate)
 {
     for (size_t i = 0; i < vectors * LANES; i += LANES)
-        put_grad(y + i, a * load_grad(x + i), accumulate);
+        put_grad((real *)y + i, (real)a * load_grad((const real *)x + i), accumulate);
 }
 
-static void relu_f32(const struct assay_planes *p, const float *x, float scale, const float *act,
-                     float *y, bool accumulate)
+static void relu(const struct assay_planes *p, const void *x, double scale, const void *act,
+                 void *y, bool accumulate)
 {
     for (uint32_t c = 0; c < p->c; c++) {
         for (uint32_t r = 0; r < p->h; r++) {
-            const float *s = x + c * p->src_c + r * p->src_y,
-                        *a = act + c * p->act_c + r * p->act_y;
-            float *d = y + c * p->dst_c + r * p->dst_y;
+            const real *s = (const real *)x + c * p->src_c + r * p->src_y,
+                       *a = (const real *)act + c * p->act_c + r * p->act_y;
+            real *d = (real *)y + c * p->dst_c + r * p->dst_y;
             for (uint32_t i = 0; i < p->w; i++)
                 put_grad(d + i * LANES,
-                         mask_grad(scale * load_grad(s + i * LANES), a + i * ASSAY_IMAGES),
+                         mask_grad((real)scale * load_grad(s + i * LANES), a + i * ASSAY_IMAGES),
                          accumulate);
         }
     }
 }
 
-static void gap_f32(uint32_t c, uint32_t hw, const float *dy, float scale, float *dx,
-                    bool accumulate)
+static void gap(uint32_t c, uint32_t hw, const void *dy, double scale, void *dx, bool accumulate)
 {
+    real *to = dx;
     for (uint32_t i = 0; i < c; i++) {
-        const grad_vec v = load_grad(dy + i * LANES) * (scale / (float)hw);
-        for (uint32_t j = 0; j < hw; j++, dx += LANES) put_grad(dx, v, accumulate);
+        const grad_vec v = load_grad((const real *)dy + i * LANES) * ((real)scale / (real)hw);
+        for (uint32_t j = 0; j < hw; j++, to += LANES) put_grad(to, v, accumulate);
     }
 }
 
-static void sum_f32(uint32_t c, uint32_t hw, const float *dy, const float *xhat, float *acc)
+static void sum(uint32_t c, uint32_t hw, const void *dy, const void *xhat, void *acc)
 {
+    const real *d = dy, *h = xhat;
     for (uint32_t i = 0; i < c; i++) {
         grad_vec s[3] = {{0}}; // three chains hide the latency of the add
-        for (uint32_t j = 0; j < hw; j++, dy += LANES) {
-            grad_vec v = load_grad(dy);
-            if (xhat) {
-                v *= load_act(xhat);
-                xhat += ASSAY_IMAGES;
+        for (uint32_t j = 0; j < hw; j++, d += LANES) {
+            grad_vec v = load_grad(d);
+            if (h) {
+                v *= load_act(h);
+                h += ASSAY_IMAGES;
             }
             const grad_vec t = s[2] + v;
             s[2] = s[1], s[1] = s[0], s[0] = t;
         }
-        put_grad(acc + i * LANES, s[0] + s[1] + s[2], true);
+        put_grad((real *)acc + i * LANES, s[0] + s[1] + s[2], true);
     }
 }
 
-static void spread_f32(size_t n, const float *a, float *out)
+static void spread(size_t n, const void *a, void *out)
 {
-    for (size_t i = 0; i < n; i++) *(grad_vec *)(out + i * LANES) = load_act(a + i * ASSAY_IMAGES);
+    for (size_t i = 0; i < n; i++)
+        ((grad_vec *)out)[i] = load_act((const real *)a + i * ASSAY_IMAGES);
 }
 
-static void flush_f32(size_t n, float *acc, double *sum, size_t ld, bool reduce)
+static void flush(size_t n, void *acc, double *total, size_t ld, bool reduce)
 {
-    for (size_t i = 0; i < n; i++, acc += LANES) {
+    real *from = acc;
+    for (size_t i = 0; i < n; i++, from += LANES) {
         for (uint32_t t = 0; t < COTS; t++) {
-            const float *v = acc + t * ASSAY_IMAGES;
+            const real *v = from + t * ASSAY_IMAGES;
             if (reduce) {
-                sum[t * ld + i] += ((double)v[0] + v[1]) + ((double)v[2] + v[3]);
+                total[t * ld + i] += ((double)v[0] + v[1]) + ((double)v[2] + v[3]);
                 continue;
             }
             for (uint32_t l = 0; l < ASSAY_IMAGES; l++)
-                sum[(t * ASSAY_IMAGES + l) * ld + i] += v[l];
+                total[(t * ASSAY_IMAGES + l) * ld + i] += v[l];
         }
-        *(grad_vec *)acc = (grad_vec){0};
+        *(grad_vec *)from = (grad_vec){0};
     }
 }
 
@@ -180,15 +182,15 @@ static void flush_f32(size_t n, float *acc, double *sum, size_t ld, bool reduce)
 static double fma_loop(uint64_t rounds)
 {
     // Read at run time: with constants the compiler folds the chain that starts at its fixed point.
-    volatile float factor = 0.999f, term = 1e-3f;
+    volatile real factor = (real)0.999, term = (real)1e-3;
     grad_vec a[12], x = (grad_vec){0} + factor, y = (grad_vec){0} + term;
-    UNROLL for (int i = 0; i < 12; i++) a[i] = (grad_vec){0} + (float)i;
+    UNROLL for (int i = 0; i < 12; i++) a[i] = (grad_vec){0} + (real)i;
     for (uint64_t r = 0; r < rounds; r++) {
         UNROLL for (int i = 0; i < 12; i++) a[i] = a[i] * x + y;
         __asm__ volatile("");
     }
     for (int i = 1; i < 12; i++) a[0] += a[i];
-    volatile float sink = a[0][0];
+    volatile real sink = a[0][0];
     (void)sink;
     return (double)rounds * 12 * 2 * LANES;
 }

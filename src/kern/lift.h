@@ -15,7 +15,7 @@
 #    define LIFT_PX (2 * LIFT_TILES)
 
 // Adds one row of one input channel to the sums of co channels: sum (co, tiles, 4).
-ALWAYS void lift_step(const float *at, const float *weight, grad_vec *sum, const uint32_t co)
+ALWAYS void lift_step(const real *at, const real *weight, grad_vec *sum, const uint32_t co)
 {
     grad_vec d[LIFT_PX + 2];
     UNROLL for (uint32_t x = 0; x < LIFT_PX + 2; x++) d[x] = load_grad(at + x * LANES);
@@ -41,8 +41,8 @@ ALWAYS uint32_t lift_tile(const struct assay_corr *p, const uint32_t first, cons
     UNROLL for (uint32_t j = 0; j < 4 * co * LIFT_TILES; j++) sum[j] = (grad_vec){0};
     for (; k < p->n_part && p->part[k].lifted; k++) {
         const struct assay_part *q = &p->part[k];
-        const float *in = (const float *)q->in + y * q->in_y + x0 * LANES;
-        const float *weight = (const float *)q->weight + (size_t)first * q->ci * ASSAY_LIFTED_TAPS;
+        const real *in = (const real *)q->in + y * q->in_y + x0 * LANES;
+        const real *weight = (const real *)q->weight + (size_t)first * q->ci * ASSAY_LIFTED_TAPS;
         struct fetch soon = fetch_begin(p->ahead, in);
         for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {
             for (uint32_t row = 0; row < 3; row++, weight += 4 * co) {
@@ -61,17 +61,17 @@ ALWAYS uint32_t lift_tile(const struct assay_corr *p, const uint32_t first, cons
 }
 
 ALWAYS void lift_store(const struct assay_corr *p, const struct channels c, const uint32_t y,
-                       const uint32_t x0, float *out, bool accumulate, const uint32_t co)
+                       const uint32_t x0, real *out, bool accumulate, const uint32_t co)
 {
     grad_vec acc[LIFT_CO * LIFT_PX];
     const uint32_t k = lift_tile(p, c.first + c.at, y, x0, acc, co);
-    corr_parts_f32(p, k, c, y, x0, acc, co, LIFT_PX, 2);
-    corr_end_f32(p, c.first + c.at, y, x0, acc, out, accumulate, LANES, ASSAY_IMAGES, co, LIFT_PX);
+    corr_parts(p, k, c, y, x0, acc, co, LIFT_PX, 2);
+    corr_end(p, c.first + c.at, y, x0, acc, out, accumulate, LANES, ASSAY_IMAGES, co, LIFT_PX);
 }
 
 _Static_assert(CO_TILE == 6 && LIFT_CO == 3, "tiles of 2 to 6 channels are shared as 2 and 3");
 // All channels of a few pixels, then of the next: what they read stays in the first-level cache.
-static void corr_lifted_f32(const struct assay_corr *p, float *out, bool accumulate)
+static void corr_lifted(const struct assay_corr *p, real *out, bool accumulate)
 {
     for (uint32_t y = 0; y < p->h; y++) {
         for (uint32_t x = 0; x < p->w; x += LIFT_PX) {
@@ -92,13 +92,13 @@ static void corr_lifted_f32(const struct assay_corr *p, float *out, bool accumul
 #    define LIFT_PX 0
 #endif
 
-static void corr_f32(const struct assay_corr *p, float *out, bool accumulate)
+static void corr(const struct assay_corr *p, void *out, bool accumulate)
 {
 #if LIFT_CO
     if (p->n_part > 0 && p->part[0].lifted) {
-        corr_lifted_f32(p, out, accumulate);
+        corr_lifted(p, out, accumulate);
         return;
     }
 #endif
-    corr_unlifted_f32(p, out, accumulate);
+    corr_unlifted(p, out, accumulate);
 }

@@ -5,8 +5,8 @@
 // The columns of a run lie at equal distances, so a tile needs one pointer a run and one step.
 // Small tiles take `px` pixels at once, each into accumulators of its own: a sum must not wait for
 // itself.
-ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float *a,
-                       const ptrdiff_t *off, float *acc, const uint32_t rows, const uint32_t co,
+ALWAYS void outer_tile(const struct assay_outer *p, const real *dy, const real *a,
+                       const ptrdiff_t *off, real *acc, const uint32_t rows, const uint32_t co,
                        const uint32_t runs, const uint32_t cols, const uint32_t px)
 {
     const uint32_t q = runs * cols, n = co * q;
@@ -16,7 +16,7 @@ ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float
         k < n ? load_grad(acc + (k / q * p->q + k % q) * LANES) : (grad_vec){0};
     struct fetch soon = fetch_begin(p->ahead, dy);
     for (uint32_t y = 0; y < rows; y++) {
-        const float *d = dy + y * p->dy_y, *b[8];
+        const real *d = dy + y * p->dy_y, *b[8];
         UNROLL for (uint32_t i = 0; i < runs; i++) b[i] = a + y * p->a_y + off[i * cols];
         for (uint32_t x = 0; x < p->w; x += px) {
             UNROLL for (uint32_t s = 0; s < px; s++, d += LANES)
@@ -55,15 +55,15 @@ ALWAYS void outer_tile(const struct assay_outer *p, const float *dy, const float
 
 // The same of one output channel, four pixels at once, with columns a pixel or two apart: those of
 // a run load what they share once.
-ALWAYS void outer_slide(const struct assay_outer *p, const float *dy, const float *a,
-                        const ptrdiff_t *off, float *acc, const uint32_t rows, const uint32_t runs,
+ALWAYS void outer_slide(const struct assay_outer *p, const real *dy, const real *a,
+                        const ptrdiff_t *off, real *acc, const uint32_t rows, const uint32_t runs,
                         const uint32_t cols, const uint32_t apart)
 {
     grad_vec sum[OUTER_ACC];
     struct fetch soon = fetch_begin(p->ahead, dy);
     UNROLL for (uint32_t k = 0; k < runs * cols; k++) sum[k] = load_grad(acc + k * LANES);
     for (uint32_t y = 0; y < rows; y++) {
-        const float *d = dy + y * p->dy_y, *b[5];
+        const real *d = dy + y * p->dy_y, *b[5];
         UNROLL for (uint32_t i = 0; i < runs; i++) b[i] = a + y * p->a_y + off[i * cols];
         for (uint32_t x = 0; x < p->w; x += 4, d += 4 * LANES) {
             grad_vec g[4];
@@ -96,8 +96,8 @@ ALWAYS void outer_slide(const struct assay_outer *p, const float *dy, const floa
     }
 }
 
-ALWAYS void outer_pixels(const struct assay_outer *p, const float *dy, const float *a,
-                         const ptrdiff_t *off, float *acc, const uint32_t rows, const uint32_t co,
+ALWAYS void outer_pixels(const struct assay_outer *p, const real *dy, const real *a,
+                         const ptrdiff_t *off, real *acc, const uint32_t rows, const uint32_t co,
                          const uint32_t runs, const uint32_t cols)
 {
     const uint32_t n = co * runs * cols, px = n == 1 ? 8 : n == 2 ? 4 : n <= 4 ? 2 : 1;
@@ -114,7 +114,7 @@ ALWAYS void outer_pixels(const struct assay_outer *p, const float *dy, const flo
 }
 
 // The columns from j on of `co` channels, as many at once as the registers hold.
-ALWAYS void outer_columns(const struct assay_outer *p, const float *dy, const float *a, float *acc,
+ALWAYS void outer_columns(const struct assay_outer *p, const real *dy, const real *a, real *acc,
                           const uint32_t rows, uint32_t j, const uint32_t co)
 {
 #define OUTER_COLUMNS(runs, cols)                                                                  \
@@ -136,22 +136,22 @@ ALWAYS void outer_columns(const struct assay_outer *p, const float *dy, const fl
 #undef OUTER_COLUMNS
 }
 
-static void outer_f32(const struct assay_outer *p, const float *dy, const float *a, float *acc)
+static void outer(const struct assay_outer *p, const void *dy, const void *a, void *acc)
 {
     const bool even = p->w % WINDOW_PIXELS == 0 && p->h % 2 == 0;
     const uint32_t done = even ? 9 * p->windows : 0;
-    if (done) windows_f32(p, dy, a);
+    if (done) windows_all(p, dy, a);
     if (done == p->q) return;
     // Rows of dy per block: OUTER_TILE channels of about 128 pixels stay in the first-level cache.
     const uint32_t block = p->w >= 128 ? 1 : 128 / p->w;
     for (uint32_t o = 0; o < p->co;) {
         const uint32_t left = p->co - o;
         const uint32_t n = left == 4 ? 2 : left < OUTER_TILE ? left : OUTER_TILE;
-        const float *d = dy + o * p->dy_c;
-        float *s = acc + (size_t)o * p->q * LANES;
+        const real *d = (const real *)dy + o * p->dy_c;
+        real *s = (real *)acc + (size_t)o * p->q * LANES;
         for (uint32_t y = 0; y < p->h; y += block) {
             const uint32_t rows = p->h - y < block ? p->h - y : block;
-            const float *dr = d + y * p->dy_y, *ar = a + y * p->a_y;
+            const real *dr = d + y * p->dy_y, *ar = (const real *)a + y * p->a_y;
             if (n == 3)
                 outer_columns(p, dr, ar, s, rows, done, 3);
             else if (n == 2)

@@ -27,7 +27,7 @@ static void pool_f64(const struct assay_pool *p, const double *x, double *y)
 
 // Padding never wins: only inputs inside the image are compared, the first maximum stays.
 static void maxpool_at(const struct assay_pool *p, const double *x, uint32_t oy, uint32_t ox,
-                       double *y, float *arg)
+                       double *y, real *arg)
 {
     fwd_vec best = (fwd_vec){0} - HUGE_VAL, tap = {0};
     for (uint32_t ky = 0; ky < p->kernel; ky++) {
@@ -47,22 +47,23 @@ static void maxpool_at(const struct assay_pool *p, const double *x, uint32_t oy,
     if (arg) *(act_vec *)arg = __builtin_convertvector(tap, act_vec);
 }
 
-static void maxpool_f64(const struct assay_pool *p, const double *x, double *y, float *arg)
+static void maxpool_f64(const struct assay_pool *p, const double *x, double *y, void *arg)
 {
+    real *to = arg;
     for (uint32_t c = 0; c < p->c; c++, x += (size_t)p->h * p->w * ASSAY_IMAGES) {
         for (uint32_t oy = 0; oy < p->oh; oy++) {
             for (uint32_t ox = 0; ox < p->ow; ox++, y += ASSAY_IMAGES) {
-                maxpool_at(p, x, oy, ox, y, arg);
-                if (arg) arg += ASSAY_IMAGES;
+                maxpool_at(p, x, oy, ox, y, to);
+                if (to) to += ASSAY_IMAGES;
             }
         }
     }
 }
 
-// ---- backward, float ----
+// ---- backward ----
 // y[i] (+)= the sum of `count` vectors of x, `step` apart; x and y advance by their own strides.
-ALWAYS void gather_n(uint32_t n, const float *x, ptrdiff_t x_step, ptrdiff_t step, uint32_t count,
-                     float *y, ptrdiff_t y_step, bool accumulate)
+ALWAYS void gather_n(uint32_t n, const real *x, ptrdiff_t x_step, ptrdiff_t step, uint32_t count,
+                     real *y, ptrdiff_t y_step, bool accumulate)
 {
     for (uint32_t i = 0; i < n; i++, x += x_step, y += y_step) {
         grad_vec v = {0};
@@ -71,8 +72,8 @@ ALWAYS void gather_n(uint32_t n, const float *x, ptrdiff_t x_step, ptrdiff_t ste
     }
 }
 
-static void gather(uint32_t n, const float *x, ptrdiff_t x_step, ptrdiff_t step, uint32_t count,
-                   float *y, ptrdiff_t y_step, bool accumulate)
+static void gather(uint32_t n, const real *x, ptrdiff_t x_step, ptrdiff_t step, uint32_t count,
+                   real *y, ptrdiff_t y_step, bool accumulate)
 {
     if (count == 3)
         gather_n(n, x, x_step, step, 3, y, y_step, accumulate);
@@ -94,15 +95,15 @@ ALWAYS void covering(const struct assay_pool *p, uint32_t i, int *first, uint32_
 }
 
 // One row of dy, scaled (between margins of zeros) and summed over the horizontal windows.
-static void pool_row(const struct assay_pool *p, const float *dy, const double *inv, float *scaled,
-                     float *out)
+static void pool_row(const struct assay_pool *p, const real *dy, const double *inv, real *scaled,
+                     real *out)
 {
     int first;
     uint32_t count;
     for (uint32_t ox = 0; ox < p->ow; ox++) {
         __builtin_prefetch(dy + (ox + SOON) * LANES);
         *(grad_vec *)(scaled + ox * LANES) =
-            load_grad(dy + ox * LANES) * ((float)inv[ox] * p->scale);
+            load_grad(dy + ox * LANES) * ((real)inv[ox] * (real)p->scale);
     }
     for (uint32_t ix = 0; ix < p->stride && ix < p->w; ix++) {
         covering(p, ix, &first, &count);
@@ -113,14 +114,15 @@ static void pool_row(const struct assay_pool *p, const float *dy, const double *
 
 // One row of dy, scaled and summed over windows of three, to `row`; with the two rows above it, to
 // a row of dx (NULL: there is none yet).
-ALWAYS void pool3_row(const struct assay_pool *p, const float *dy, const double *inv, float *row,
-                      const float *above, const float *top, float *dx, bool accumulate)
+ALWAYS void pool3_row(const struct assay_pool *p, const real *dy, const double *inv, real *row,
+                      const real *above, const real *top, real *dx, bool accumulate)
 {
-    grad_vec left = {0}, here = load_grad(dy) * ((float)inv[0] * p->scale);
+    grad_vec left = {0}, here = load_grad(dy) * ((real)inv[0] * (real)p->scale);
     for (uint32_t x = 0; x < p->w; x++) {
         grad_vec right = {0};
         __builtin_prefetch(dy + (x + SOON) * LANES);
-        if (x + 1 < p->w) right = load_grad(dy + (x + 1) * LANES) * ((float)inv[x + 1] * p->scale);
+        if (x + 1 < p->w)
+            right = load_grad(dy + (x + 1) * LANES) * ((real)inv[x + 1] * (real)p->scale);
         const grad_vec v = left + here + right;
         *(grad_vec *)(row + x * LANES) = v;
         if (dx)
@@ -131,16 +133,16 @@ ALWAYS void pool3_row(const struct assay_pool *p, const float *dy, const double 
 }
 
 // Windows of three that keep the size: a row of dx needs three rows, of which the last is at hand.
-static void pool3_f32(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
-                      bool accumulate)
+static void pool3(const struct assay_pool *p, const real *dy, real *scratch, real *dx,
+                  bool accumulate)
 {
     const size_t n = (size_t)p->w * LANES;
-    float *zero = scratch + 3 * n, *row[3] = {scratch, scratch + n, scratch + 2 * n};
+    real *zero = scratch + 3 * n, *row[3] = {scratch, scratch + n, scratch + 2 * n};
     memset(zero, 0, n * sizeof *zero);
     for (uint32_t c = 0; c < p->c; c++) {
-        const float *top = zero, *above = zero;
+        const real *top = zero, *above = zero;
         for (uint32_t y = 0; y < p->h; y++, dy += n) {
-            float *here = row[y % 3], *to = y > 0 ? dx : NULL;
+            real *here = row[y % 3], *to = y > 0 ? dx : NULL;
             pool3_row(p, dy, p->inv + y * p->w, here, above, top, to, accumulate);
             if (y > 0) dx += n;
             top = above, above = here;
@@ -152,15 +154,17 @@ static void pool3_f32(const struct assay_pool *p, const float *dy, float *scratc
 }
 
 // Row by row of dy; a row of dx is written as soon as all rows that cover it are there.
-static void pool_f32(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
-                     bool accumulate)
+static void pool(const struct assay_pool *p, const void *from, void *room, void *to,
+                 bool accumulate)
 {
+    const real *dy = from;
+    real *scratch = room, *dx = to;
     const size_t row = (size_t)p->w * LANES, margin = (size_t)p->kernel * LANES;
     if (p->kernel == 3 && p->stride == 1 && p->pad == 1) {
-        pool3_f32(p, dy, scratch, dx, accumulate);
+        pool3(p, dy, scratch, dx, accumulate);
         return;
     }
-    float *scaled = scratch + p->oh * row + margin;
+    real *scaled = scratch + p->oh * row + margin;
     memset(scaled - margin, 0, margin * sizeof *scaled);
     memset(scaled + (size_t)p->ow * LANES, 0, margin * sizeof *scaled);
     for (uint32_t c = 0; c < p->c; c++) {
@@ -183,23 +187,25 @@ static void pool_f32(const struct assay_pool *p, const float *dy, float *scratch
 }
 
 // What outputs [y0, y1) x [x0, x1) send to the input they reach by tap `tap` of their first one.
-ALWAYS grad_vec maxpool_sum(const struct assay_pool *p, const float *dy, const float *arg, int y0,
+ALWAYS grad_vec maxpool_sum(const struct assay_pool *p, const real *dy, const real *arg, int y0,
                             int y1, int x0, int x1, int tap)
 {
     grad_vec v = {0};
     for (int oy = y0; oy < y1; oy++, tap -= (int)(p->stride * p->kernel)) {
         for (int ox = x0, k = tap; ox < x1; ox++, k -= (int)p->stride) {
             const int o = oy * (int)p->ow + ox;
-            const grad_mask on = load_act(arg + o * ASSAY_IMAGES) == (grad_vec){0} + (float)k;
+            const grad_mask on = load_act(arg + o * ASSAY_IMAGES) == (grad_vec){0} + (real)k;
             v += (grad_vec)((grad_mask)load_grad(dy + o * LANES) & on);
         }
     }
-    return v * p->scale;
+    return v * (real)p->scale;
 }
 
-static void maxpool_f32(const struct assay_pool *p, const float *dy, const float *arg, float *dx,
-                        bool accumulate)
+static void maxpool(const struct assay_pool *p, const void *from, const void *taps, void *to,
+                    bool accumulate)
 {
+    const real *dy = from, *arg = taps;
+    real *dx = to;
     const int oh = (int)p->oh, ow = (int)p->ow, stride = (int)p->stride, pad = (int)p->pad;
     const size_t outputs = (size_t)p->oh * p->ow;
     for (uint32_t c = 0; c < p->c; c++, dy += outputs * LANES, arg += outputs * ASSAY_IMAGES) {

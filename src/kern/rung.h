@@ -14,6 +14,7 @@
 #    include <immintrin.h>
 #endif
 
+#include "kern/real.h"
 #include "kern/table.h"
 
 #define LANES  (COTS * ASSAY_IMAGES)
@@ -32,13 +33,13 @@
 #    define KEEP(v) (void)(v)
 #endif
 
-typedef float act_vec __attribute__((vector_size(4 * ASSAY_IMAGES), may_alias));
-typedef float grad_vec __attribute__((vector_size(4 * LANES), may_alias));
-typedef int32_t grad_mask __attribute__((vector_size(4 * LANES), may_alias));
+typedef real act_vec __attribute__((vector_size(REAL_BYTES * ASSAY_IMAGES), may_alias));
+typedef real grad_vec __attribute__((vector_size(REAL_BYTES * LANES), may_alias));
+typedef real_bits grad_mask __attribute__((vector_size(REAL_BYTES * LANES), may_alias));
 typedef double fwd_vec __attribute__((vector_size(8 * ASSAY_IMAGES), may_alias));
 typedef int64_t fwd_mask __attribute__((vector_size(8 * ASSAY_IMAGES), may_alias));
 
-ALWAYS grad_vec load_grad(const float *p)
+ALWAYS grad_vec load_grad(const real *p)
 {
     return *(const grad_vec *)p;
 }
@@ -50,14 +51,16 @@ ALWAYS fwd_vec load_fwd(const double *p)
 
 // An activation repeated over the cotangents: one broadcast load, where compilers make a load and a
 // shuffle of the portable form.
-ALWAYS grad_vec load_act(const float *p)
+ALWAYS grad_vec load_act(const real *p)
 {
 #if COTS == 1
     return *(const grad_vec *)p;
-#elif COTS == 2 && defined(__AVX__)
+#elif REAL_BYTES == 4 && COTS == 2 && defined(__AVX__)
     return (grad_vec)_mm256_broadcast_ps((const __m128 *)p);
-#elif COTS == 4 && defined(__AVX512F__)
+#elif REAL_BYTES == 4 && COTS == 4 && defined(__AVX512F__)
     return (grad_vec)_mm512_broadcast_f32x4(_mm_load_ps(p));
+#elif REAL_BYTES == 8 && COTS == 2 && defined(__AVX512F__)
+    return (grad_vec)_mm512_broadcast_f64x4(_mm256_load_pd(p));
 #else
     grad_vec v;
     UNROLL for (int t = 0; t < COTS; t++)
@@ -67,13 +70,13 @@ ALWAYS grad_vec load_act(const float *p)
 }
 
 // x where the ReLU passed, else 0: a passed activation is never stored as 0.
-ALWAYS grad_vec mask_grad(grad_vec x, const float *act)
+ALWAYS grad_vec mask_grad(grad_vec x, const real *act)
 {
     const grad_mask on = load_act(act) != (grad_vec){0};
     return (grad_vec)((grad_mask)x & on);
 }
 
-ALWAYS void put_grad(float *p, grad_vec v, bool accumulate)
+ALWAYS void put_grad(real *p, grad_vec v, bool accumulate)
 {
     if (accumulate) v += load_grad(p);
     *(grad_vec *)p = v;

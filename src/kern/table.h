@@ -2,12 +2,13 @@
 // The kernel table, private to kern and exec.
 //
 // Tensors come in groups of ASSAY_IMAGES images: (group, c, h, w, lane). Forward tensors are double
-// with one lane per image; saved activations are float with one lane per image; gradients are float
-// with `lanes` = cots x ASSAY_IMAGES lanes, lane t * ASSAY_IMAGES + i holding cotangent t of image
-// i. All strides and offsets count elements.
+// with one lane per image. What backward needs is of the table's element type, float or double, and
+// is passed as void: saved activations with one lane per image, gradients with `lanes` = cots x
+// ASSAY_IMAGES lanes, lane t * ASSAY_IMAGES + i holding cotangent t of image i. All strides and
+// offsets count elements. Factors are passed as doubles, and rounded to elements.
 //
 // Every pixel that is read or written lies at a multiple of its vector's size, as do vectors of
-// sums and constants: 4 doubles of a forward tensor, 4 floats of an activation, `lanes` floats of a
+// sums and constants: 4 doubles of a forward tensor, 4 elements of an activation, `lanes` of a
 // gradient. Where no stride is given, pixels, rows and channels are adjacent. Gaps are neither read
 // (but for prefetching) nor written. accumulate: what is computed is added to the output, else
 // stored. Rungs agree up to the rounding of sums in another order; copies, ReLU, max-pooling and
@@ -39,31 +40,31 @@ struct assay_ahead {
 
 // The BN between a pointwise convolution and the gradient that is at hand.
 struct assay_bn_part {
-    const float *xhat, *k0, *k1, *k2; // as affine_f32's
+    const void *xhat, *k0, *k1, *k2; // as affine's
     ptrdiff_t xhat_c, xhat_y;
 };
 // One input of a correlation.
 struct assay_part {
     uint32_t ci, taps;
     const int32_t *off; // of each tap
-    // corr_f32, for tiles of one output channel: every `run` taps, 3 or 5, are a row, each one or
+    // corr, for tiles of one output channel: every `run` taps, 3 or 5, are a row, each one or
     // two pixels left of the one before it. 0: nothing of the kind is known.
     uint32_t run;
-    // corr_f32, 3x3 of stride 1: `weight` has G g of every row g of a kernel (kern/lift.h), and
+    // corr, 3x3 of stride 1: `weight` has G g of every row g of a kernel (kern/lift.h), and
     // row r of the window of (y,x) begins at (y + r, x). Such parts come first; off and run are
     // unused. With one there are at least two output channels, w is a multiple of lift_px, and the
     // pixels of the outputs and the mask are adjacent.
     bool lifted;
     const void *in, *weight; // of the kernel's type
     ptrdiff_t in_c, in_y;    // input strides: channel, output row
-    // corr_f32, one tap, whose offset is 0: BN's backward, as affine_f32's with one value of k1 and
+    // corr, one tap, whose offset is 0: BN's backward, as affine's with one value of k1 and
     // `lanes` of k0 and k2 an input channel, is done on the way; or NULL.
     const struct assay_bn_part *bn;
 };
-// What corr_f32 adds to its outputs as it is, whatever the mask: scale * x, strides as out.
+// What corr adds to its outputs as it is, whatever the mask: scale * x, strides as out.
 struct assay_addend {
-    const float *x;
-    float scale;
+    const void *x;
+    double scale;
 };
 // A correlation: out[o](y,x) = sum over parts, their input channels i and taps t of weight[o,i,t] *
 // in[i](y,x)[off[t]]. Convolution forward, and its transpose on one stride parity, are both of this
@@ -72,13 +73,13 @@ struct assay_corr {
     uint32_t co, h, w; // h, w: the grid of outputs
     uint32_t n_part, n_add;
     const struct assay_part *part;
-    ptrdiff_t in_x;                // input stride: output pixel; corr_f32 reads adjacent pixels
+    ptrdiff_t in_x;                // input stride: output pixel; corr reads adjacent pixels
     ptrdiff_t out_c, out_y, out_x; // output strides
-    // corr_f32 only
-    const float *mask; // activations: the sum is dropped where they are 0. NULL: kept everywhere
+    // corr only
+    const void *mask; // activations: the sum is dropped where they are 0. NULL: kept everywhere
     ptrdiff_t mask_c, mask_y, mask_x;
     const struct assay_addend *add;
-    float *sum;                // (co, lanes): what is stored, accumulated or not, is added; or NULL
+    void *sum;                 // (co, lanes): what is stored, accumulated or not, is added; or NULL
     struct assay_ahead *ahead; // or NULL
 };
 
@@ -89,10 +90,10 @@ struct assay_outer {
     uint32_t run; // the offsets of every `run` columns lie at equal distances, one for all runs
     // So many times nine columns, the first of all, are 3x3 windows of stride 1, whose rows lie a_y
     // apart. What is added to theirs may go to lift (co, windows, 16, lanes) instead, in a form of
-    // the rung's own, for window_f32. With windows, a_x is one pixel, and runs are of 1, or of 3
+    // the rung's own, for window. With windows, a_x is one pixel, and runs are of 1, or of 3
     // adjacent pixels.
     uint32_t windows;
-    float *lift;
+    void *lift;
     const ptrdiff_t *off;
     ptrdiff_t dy_c, dy_y;      // gradient strides
     ptrdiff_t a_y, a_x;        // activation strides per output row and pixel
@@ -108,15 +109,16 @@ struct assay_planes {
 
 struct assay_pool {
     uint32_t c, h, w, oh, ow, kernel, stride, pad; // input and output sizes
-    float scale;                                   // of dy
+    double scale;                                  // of dy
     const double *inv; // (oh, ow): 1 / number of inputs under the window
 };
 
 struct assay_kern {
     const char *name;
     uint32_t lanes, cots;
+    uint32_t size;    // bytes of an element
     uint32_t co_tile; // output channels per register tile, see assay_kern_tile
-    // Those of a lifted part, and pixels, of which rows are a multiple; 0: corr_f32 knows none.
+    // Those of a lifted part, and pixels, of which rows are a multiple; 0: corr knows none.
     uint32_t lift_co, lift_px;
     bool (*runnable)(void);
     double (*fma_loop)(uint64_t rounds); // returns FLOPs done
@@ -127,10 +129,10 @@ struct assay_kern {
     void (*sum_f64)(uint32_t c, uint32_t hw, const double *x, double *sum);
     void (*var_f64)(uint32_t c, uint32_t hw, const double *x, const double *mean,
                     const double *valid, double *sq);
-    // xhat = (x - mean) * rstd * valid, stored to xhat (float, may be NULL); x = gamma * xhat +
+    // xhat = (x - mean) * rstd * valid, stored to xhat (elements, may be NULL); x = gamma * xhat +
     // beta * valid in place
     void (*norm_f64)(uint32_t c, uint32_t hw, double *x, const double *mean, const double *rstd,
-                     const double *gamma, const double *beta, const double *valid, float *xhat);
+                     const double *gamma, const double *beta, const double *valid, void *xhat);
     // n elements.
     void (*relu_f64)(size_t n, const double *x, double *y);
     void (*axpy_f64)(size_t n, double a, const double *x, double *y, bool accumulate);
@@ -138,44 +140,43 @@ struct assay_kern {
     void (*pool_f64)(const struct assay_pool *p, const double *x, double *y);
     // Padding never wins. arg (c, oh, ow, images) (may be NULL): the tap ky * kernel + kx of the
     // first maximum, per lane.
-    void (*maxpool_f64)(const struct assay_pool *p, const double *x, double *y, float *arg);
+    void (*maxpool_f64)(const struct assay_pool *p, const double *x, double *y, void *arg);
     // Copies interior planes (src strides) to padded planes (dst strides), from their first pixels
     // on; the padding is left as it is.
     void (*pad_f64)(const struct assay_planes *p, const double *src, double *dst);
-    // The same to float; what is not 0 but would become 0 or subnormal becomes the smallest normal
-    // float of its sign.
-    void (*save_f32)(const struct assay_planes *p, const double *src, float *dst);
+    // The same to elements; what is not 0 but would become 0 or subnormal becomes the smallest
+    // normal element of its sign.
+    void (*save)(const struct assay_planes *p, const double *src, void *dst);
 
-    // ---- backward, float ----
-    void (*corr_f32)(const struct assay_corr *p, float *out, bool accumulate);
-    void (*outer_f32)(const struct assay_outer *p, const float *dy, const float *a, float *acc);
+    // ---- backward ----
+    void (*corr)(const struct assay_corr *p, void *out, bool accumulate);
+    void (*outer)(const struct assay_outer *p, const void *dy, const void *a, void *acc);
     // Adds what lift (co, windows, 16, lanes) holds to the first 9 x windows columns of acc (co,
     // q), and leaves it zero.
-    void (*window_f32)(uint32_t co, uint32_t windows, uint32_t q, float *lift, float *acc);
+    void (*window)(uint32_t co, uint32_t windows, uint32_t q, void *lift, void *acc);
     // dst = k1[c] * src + k0[c](lane) + k2[c](lane) * xhat; xhat NULL: the first term only.
-    void (*affine_f32)(const struct assay_planes *p, const float *src, const float *xhat,
-                       const float *k0, const float *k1, const float *k2, float *dst);
-    void (*axpy_f32)(size_t vectors, float a, const float *x, float *y, bool accumulate);
+    void (*affine)(const struct assay_planes *p, const void *src, const void *xhat, const void *k0,
+                   const void *k1, const void *k2, void *dst);
+    void (*axpy)(size_t vectors, double a, const void *x, void *y, bool accumulate);
     // y (+)= scale * x where the activation (padded planes, act strides) is not 0.
-    void (*relu_f32)(const struct assay_planes *p, const float *x, float scale, const float *act,
-                     float *y, bool accumulate);
+    void (*relu)(const struct assay_planes *p, const void *x, double scale, const void *act,
+                 void *y, bool accumulate);
     // dy (c, oh, ow), dx (c, h, w): dx (+)= scale * the sum of dy * inv over the windows that cover
     // an input. scratch: ((oh + 3) * w + ow + 2 kernel) vectors.
-    void (*pool_f32)(const struct assay_pool *p, const float *dy, float *scratch, float *dx,
-                     bool accumulate);
+    void (*pool)(const struct assay_pool *p, const void *dy, void *scratch, void *dx,
+                 bool accumulate);
     // dx (+)= scale * the sum of dy over the windows whose arg is the input, lane by lane.
-    void (*maxpool_f32)(const struct assay_pool *p, const float *dy, const float *arg, float *dx,
-                        bool accumulate);
-    // dy (c), dx (c, hw): dx (+)= dy * scale / hw.
-    void (*gap_f32)(uint32_t c, uint32_t hw, const float *dy, float scale, float *dx,
+    void (*maxpool)(const struct assay_pool *p, const void *dy, const void *arg, void *dx,
                     bool accumulate);
+    // dy (c), dx (c, hw): dx (+)= dy * scale / hw.
+    void (*gap)(uint32_t c, uint32_t hw, const void *dy, double scale, void *dx, bool accumulate);
     // acc (c, lanes): acc[c] += sum dy;  with xhat: acc[c] += sum dy * xhat
-    void (*sum_f32)(uint32_t c, uint32_t hw, const float *dy, const float *xhat, float *acc);
+    void (*sum)(uint32_t c, uint32_t hw, const void *dy, const void *xhat, void *acc);
     // Repeats each activation over the cotangents: n pixels (n, images) -> (n, lanes).
-    void (*spread_f32)(size_t n, const float *a, float *out);
+    void (*spread)(size_t n, const void *a, void *out);
     // acc (n, lanes): sum[row * ld + i] += lanes of acc[i], then acc = 0. reduce: rows are
     // cotangents (images summed), else lanes.
-    void (*flush_f32)(size_t n, float *acc, double *sum, size_t ld, bool reduce);
+    void (*flush)(size_t n, void *acc, double *sum, size_t ld, bool reduce);
 };
 
 // So many of those left, at most `most`, that the last are not few.

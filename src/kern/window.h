@@ -9,31 +9,32 @@
 struct window_block {
     const struct assay_outer *p;
     uint32_t rows, columns; // of tiles
-    const float *soon[8];   // what the next block wants, a part fetched by each of the pairs
+    const real *soon[8];    // what the next block wants, a part fetched by each of the pairs
     // B^T a B: of each of its rows the outer columns of every tile, then the inner ones.
-    float at[WINDOW_CI][4][2][WINDOW_TILES][2][ASSAY_IMAGES] __attribute__((aligned(64)));
+    real at[WINDOW_CI][4][2][WINDOW_TILES][2][ASSAY_IMAGES] __attribute__((aligned(64)));
 };
 
+#define LINE (ASSAY_LINE / REAL_BYTES) // elements
 // Adjacent pixels of an input, half as many tiles.
 #define WINDOW_PIXELS (COTS < 2 ? 2 : COTS)
-typedef float window_vec
-    __attribute__((vector_size(4 * WINDOW_PIXELS * ASSAY_IMAGES), may_alias, aligned(16)));
-typedef int32_t window_mask
-    __attribute__((vector_size(4 * WINDOW_PIXELS * ASSAY_IMAGES), may_alias));
+typedef real window_vec __attribute__((vector_size(REAL_BYTES * WINDOW_PIXELS * ASSAY_IMAGES),
+                                       may_alias, aligned(REAL_BYTES *ASSAY_IMAGES)));
+typedef real_bits window_mask
+    __attribute__((vector_size(REAL_BYTES * WINDOW_PIXELS * ASSAY_IMAGES), may_alias));
 
 // B^T a B of every tile of one input channel; a: the first one's first pixel. With v the pixels
 // from that on, u and w those from the next two: the outer columns are v - w, the inner ones u + w
 // of even pixels and u - v of odd ones.
-static void window_inputs(struct window_block *b, const float *a, const uint32_t i)
+static void window_inputs(struct window_block *b, const real *a, const uint32_t i)
 {
     const ptrdiff_t row = b->p->a_y;
     window_mask odd, minus;
     UNROLL for (uint32_t k = 0; k < WINDOW_PIXELS * ASSAY_IMAGES; k++) odd[k] =
         k / ASSAY_IMAGES % 2 ? -1 : 0;
-    minus = odd & INT32_MIN;
+    minus = odd & REAL_SIGN;
     for (uint32_t y = 0, t = 0; y < b->rows; y++, a += 2 * row) {
         for (uint32_t x = 0; x < b->columns; x += WINDOW_PIXELS / 2, t += WINDOW_PIXELS / 2) {
-            const float *from = a + 2 * x * ASSAY_IMAGES;
+            const real *from = a + 2 * x * ASSAY_IMAGES;
             window_vec d[3][4];
             UNROLL for (uint32_t k = 0; k < 12; k++) d[k / 4][k % 4] =
                 *(const window_vec *)(from + k % 4 * row + k / 4 * ASSAY_IMAGES);
@@ -50,7 +51,7 @@ static void window_inputs(struct window_block *b, const float *a, const uint32_t
 }
 
 // One of A's rows of two vectors.
-ALWAYS grad_vec window_row(const float *d, const ptrdiff_t step, const uint32_t row)
+ALWAYS grad_vec window_row(const real *d, const ptrdiff_t step, const uint32_t row)
 {
     if (row == 0) return load_grad(d);
     if (row == 3) return load_grad(d + step);
@@ -65,20 +66,20 @@ ALWAYS size_t window_place(const struct assay_outer *p, const uint32_t k, const 
 
 // Two of the 16 products, those of row `row` and of the outer or the inner columns, of all tiles.
 // sum: (co, windows, 16).
-ALWAYS void window_pair(const struct window_block *b, const float *dy, grad_vec *sum,
+ALWAYS void window_pair(const struct window_block *b, const real *dy, grad_vec *sum,
                         const uint32_t row, const bool inner, const uint32_t co, const uint32_t ci)
 {
-    const float *soon = b->soon[2 * row + inner];
+    const real *soon = b->soon[2 * row + inner];
     const uint32_t one = 4 * row + inner, two = 4 * row + 3 - inner, n = co * ci;
     const struct assay_outer *p = b->p;
     grad_vec s[2 * WINDOW_CO * WINDOW_CI];
     UNROLL for (uint32_t k = 0; k < n; k++) s[k] = sum[window_place(p, k, ci) + one],
                                             s[n + k] = sum[window_place(p, k, ci) + two];
     for (uint32_t y = 0, t = 0; y < b->rows; y++, dy += 2 * p->dy_y) {
-        const float *d = dy;
+        const real *d = dy;
         for (uint32_t x = 0; x < b->columns; x++, t++, d += 2 * LANES) {
             grad_vec g[2 * WINDOW_CO];
-            __builtin_prefetch(soon + 16 * t);
+            __builtin_prefetch(soon + LINE * t);
             UNROLL for (uint32_t o = 0; o < co; o++)
             {
                 const grad_vec left = window_row(d + o * p->dy_c, p->dy_y, row),
@@ -108,7 +109,7 @@ ALWAYS void window_pair(const struct window_block *b, const float *dy, grad_vec 
                                      sum[window_place(p, k, ci) + two] = s[n + k];
 }
 
-ALWAYS void window_tile(const struct window_block *b, const float *dy, grad_vec *sum,
+ALWAYS void window_tile(const struct window_block *b, const real *dy, grad_vec *sum,
                         const uint32_t co, const uint32_t ci)
 {
     UNROLL for (uint32_t row = 0; row < 4; row++)
@@ -122,7 +123,7 @@ ALWAYS void window_tile(const struct window_block *b, const float *dy, grad_vec 
     case 4 * (co) + (ci):                                                                          \
         window_tile(b, dy, sum, co, ci);                                                           \
         break;
-static void window_sized(const struct window_block *b, const float *dy, grad_vec *sum,
+static void window_sized(const struct window_block *b, const real *dy, grad_vec *sum,
                          const uint32_t co, const uint32_t ci)
 {
     switch (4 * co + ci) {
@@ -144,13 +145,13 @@ static void window_sized(const struct window_block *b, const float *dy, grad_vec
 ALWAYS void window_drop(const grad_vec *s, const uint32_t step, grad_vec *to,
                         const uint32_t to_step)
 {
-    const grad_vec plus = 0.5f * (s[step] + s[2 * step]);
+    const grad_vec plus = (real)0.5 * (s[step] + s[2 * step]);
     to[0] = s[0] + plus;
-    to[to_step] = 0.5f * (s[step] - s[2 * step]);
+    to[to_step] = (real)0.5 * (s[step] - s[2 * step]);
     to[2 * to_step] = plus - s[3 * step];
 }
 
-ALWAYS void window_end(const grad_vec *sum, float *acc)
+ALWAYS void window_end(const grad_vec *sum, real *acc)
 {
     grad_vec v[12], taps[9];
     UNROLL for (uint32_t k = 0; k < 4; k++) window_drop(sum + k, 4, v + k, 4);
@@ -158,18 +159,19 @@ ALWAYS void window_end(const grad_vec *sum, float *acc)
     UNROLL for (uint32_t k = 0; k < 9; k++) put_grad(acc + k * LANES, taps[k], true);
 }
 
-static void window_f32(uint32_t co, uint32_t windows, uint32_t q, float *lift, float *acc)
+static void window(uint32_t co, uint32_t windows, uint32_t q, void *lift, void *acc)
 {
+    real *from = lift;
     for (uint32_t o = 0; o < co; o++) {
-        for (uint32_t i = 0; i < windows; i++, lift += 16 * LANES) {
-            window_end((grad_vec *)lift, acc + ((size_t)o * q + 9 * i) * LANES);
-            memset(lift, 0, 16 * LANES * sizeof *lift);
+        for (uint32_t i = 0; i < windows; i++, from += 16 * LANES) {
+            window_end((grad_vec *)from, (real *)acc + ((size_t)o * q + 9 * i) * LANES);
+            memset(from, 0, 16 * LANES * sizeof *from);
         }
     }
 }
 
 // `ci` windows from `first` on.
-static void windows_of(const struct assay_outer *p, const float *dy, const float *a,
+static void windows_of(const struct assay_outer *p, const real *dy, const real *a,
                        const uint32_t first, const uint32_t ci)
 {
     struct window_block b = {.p = p};
@@ -180,11 +182,11 @@ static void windows_of(const struct assay_outer *p, const float *dy, const float
         if (2 * b.rows > p->h - y) b.rows = (p->h - y) / 2;
         for (uint32_t x = 0; x < across; x += b.columns) {
             b.columns = across - x < most ? across - x : most;
-            const float *from = a + y * p->a_y + 2 * x * ASSAY_IMAGES;
+            const real *from = a + y * p->a_y + 2 * x * ASSAY_IMAGES;
             const bool last = y + 2 * b.rows == p->h && x + b.columns == across;
-            const float *next = last ? a + p->a_next : from + (2 * b.rows + 2) * p->a_y;
+            const real *next = last ? a + p->a_next : from + (2 * b.rows + 2) * p->a_y;
             for (uint32_t i = 0; i < 8; i++)
-                b.soon[i] = next + off[9 * (i % ci)] + i / ci * (16 * WINDOW_TILES);
+                b.soon[i] = next + off[9 * (i % ci)] + i / ci * (LINE * WINDOW_TILES);
             for (uint32_t i = 0; i < ci; i++) window_inputs(&b, from + off[9 * i], i);
             for (uint32_t o = 0, n; o < p->co; o += n) {
                 n = assay_share(p->co - o, WINDOW_CO);
@@ -195,7 +197,7 @@ static void windows_of(const struct assay_outer *p, const float *dy, const float
     }
 }
 
-static void windows_f32(const struct assay_outer *p, const float *dy, const float *a)
+static void windows_all(const struct assay_outer *p, const real *dy, const real *a)
 {
     for (uint32_t i = 0, n; i < p->windows; i += n) {
         n = assay_share(p->windows - i, WINDOW_CI);

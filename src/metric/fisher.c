@@ -27,8 +27,8 @@ static size_t state(const struct assay_subject *s, const struct assay_use *use)
     return ASSAY_LEN(columns) * sizeof(double);
 }
 
-static void gradient(const struct assay_look *look, const struct assay_block *b, const float *da,
-                     const float *a)
+static void gradient(const struct assay_look *look, const struct assay_block *b, const double *da,
+                     const double *a)
 {
     const struct assay_param *p = &look->graph->param[look->graph->node[b->node].param];
     const double n = assay_subject_images(look->subject, look->use, look->pass);

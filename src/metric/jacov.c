@@ -41,8 +41,8 @@ static size_t state(const struct assay_subject *s, const struct assay_use *use)
            sizeof(double);
 }
 
-static void gradient(const struct assay_look *look, const struct assay_block *b, const float *dx,
-                     const float *kept)
+static void gradient(const struct assay_look *look, const struct assay_block *b, const double *dx,
+                     const double *kept)
 {
     (void)kept;
     const size_t n = numbers(look->graph);

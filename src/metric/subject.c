@@ -161,8 +161,8 @@ static void show_value(void *self, const struct assay_block *block, const double
         if (look.use->metric->value) look.use->metric->value(&look, &b, value);
 }
 
-static void show_gradient(void *self, const struct assay_block *block, const float *gradient,
-                          const float *kept)
+static void show_gradient(void *self, const struct assay_block *block, const double *gradient,
+                          const double *kept)
 {
     const struct making *made = self;
     const struct assay_block b = in_pass(made, block);

@@ -40,8 +40,8 @@ static void take_value(void *self, const struct assay_block *b, const double *va
     }
 }
 
-static void take_gradient(void *self, const struct assay_block *b, const float *gradient,
-                          const float *kept)
+static void take_gradient(void *self, const struct assay_block *b, const double *gradient,
+                          const double *kept)
 {
     struct shown *shown = self;
     for (uint32_t i = 0; i < b->count; i++) {

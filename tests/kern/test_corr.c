@@ -185,7 +185,7 @@ static void corr_f64_round(const struct assay_kern *k)
     }
 }
 
-// What corr_f32 has besides.
+// What corr has besides.
 struct extras {
     bool accumulate;
     uint32_t step; // pixels from one output to the next
@@ -239,7 +239,7 @@ static void expect(const struct problem *p, const struct extras *e, uint32_t o, 
     sum->terms += e->out->due[at].terms;
 }
 
-static void corr_f32_with(const struct assay_kern *k, bool lifted)
+static void corr_with(const struct assay_kern *k, bool lifted)
 {
     struct problem p = {.kern = k, .lanes = k->lanes, .step_x = 1};
     struct extras e;
@@ -258,21 +258,21 @@ static void corr_f32_with(const struct assay_kern *k, bool lifted)
     }
     draw_extras(&p, &e, lifted);
     seal();
-    k->corr_f32(&p.corr, e.out->f + e.to.first, e.accumulate);
+    k->corr(&p.corr, e.out->f + e.to.first, e.accumulate);
     for (size_t i = 0; e.sum && i < e.sum->n; i++) begin(e.sum, i, true);
     for (uint32_t j = 0; j < p.corr.co * p.corr.h * p.corr.w; j++)
         for (uint32_t l = 0; l < p.lanes; l++)
             expect(&p, &e, j / (p.corr.h * p.corr.w), j / p.corr.w % p.corr.h, j % p.corr.w, l);
 }
 
-static void corr_f32_round(const struct assay_kern *k)
+static void corr_round(const struct assay_kern *k)
 {
-    corr_f32_with(k, false);
+    corr_with(k, false);
 }
 
 static void lifted_round(const struct assay_kern *k)
 {
-    if (k->lift_px > 0) corr_f32_with(k, true);
+    if (k->lift_px > 0) corr_with(k, true);
 }
 
 static void test_corr_f64(void **state)
@@ -281,10 +281,10 @@ static void test_corr_f64(void **state)
     rounds("corr_f64", 100, corr_f64_round);
 }
 
-static void test_corr_f32(void **state)
+static void test_corr(void **state)
 {
     (void)state;
-    rounds("corr_f32", 150, corr_f32_round);
+    rounds("corr", 150, corr_round);
 }
 
 static void test_lifted(void **state)
@@ -297,7 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_corr_f64),
-        cmocka_unit_test(test_corr_f32),
+        cmocka_unit_test(test_corr),
         cmocka_unit_test(test_lifted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,7 +140,7 @@ static void save_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
     exactly(to, at, v != 0 && fabs((float)v) < 0x1p-126 ? copysign(0x1p-126, v) : (float)v);
 }
 
-static void save_f32_round(const struct assay_kern *k)
+static void save_round(const struct assay_kern *k)
 {
     const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9);
     const struct grid src = grid_make(c, h, w, IMAGES), dst = grid_make(c, h, w, IMAGES);
@@ -153,11 +153,11 @@ static void save_f32_round(const struct assay_kern *k)
         set(from, at + 2, draw() / 3); // to be rounded
     }
     seal();
-    k->save_f32(&p, from->d + src.first, to->f + dst.first);
+    k->save(&p, from->d + src.first, to->f + dst.first);
     everywhere(&src, &dst, NULL, save_each);
 }
 
-// ---- backward, float ----------------------------------------------------------------------------
+// ---- backward ----------------------------------------------------------------------------------
 static void affine_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
 {
     begin(to, at, false);
@@ -168,7 +168,7 @@ static void affine_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane
     add(to, at, was(k2, own) * was(beside, b));
 }
 
-static void affine_f32_round(const struct assay_kern *k)
+static void affine_round(const struct assay_kern *k)
 {
     const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9);
     const struct grid src = grid_make(c, h, w, k->lanes), dst = grid_make(c, h, w, k->lanes),
@@ -179,8 +179,8 @@ static void affine_f32_round(const struct assay_kern *k)
     k0 = tensor_draw("k0", false, (size_t)c * k->lanes), k1 = tensor_draw("k1", false, c);
     k2 = tensor_draw("k2", false, (size_t)c * k->lanes);
     seal();
-    k->affine_f32(&p, from->f + src.first, beside ? beside->f + act.first : NULL, k0->f, k1->f,
-                  k2->f, to->f + dst.first);
+    k->affine(&p, from->f + src.first, beside ? beside->f + act.first : NULL, k0->f, k1->f, k2->f,
+              to->f + dst.first);
     everywhere(&src, &dst, &act, affine_each);
 }
 
@@ -191,7 +191,7 @@ static void relu_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
     add(to, at, was(beside, b) != 0 ? factor * was(from, f) : 0);
 }
 
-static void relu_f32_round(const struct assay_kern *k)
+static void relu_round(const struct assay_kern *k)
 {
     const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9);
     const struct grid src = grid_make(c, h, w, k->lanes), dst = grid_make(c, h, w, k->lanes),
@@ -202,8 +202,7 @@ static void relu_f32_round(const struct assay_kern *k)
     beside = tensor_make("act", false, act.n);
     grid_fill(beside, &act, true);
     seal();
-    k->relu_f32(&p, from->f + src.first, (float)factor, beside->f + act.first, to->f + dst.first,
-                adds);
+    k->relu(&p, from->f + src.first, (float)factor, beside->f + act.first, to->f + dst.first, adds);
     everywhere(&src, &dst, &act, relu_each);
 }
 
@@ -212,7 +211,7 @@ static struct tensor *output(const char *name, size_t n, bool accumulate)
     return accumulate ? tensor_draw(name, false, n) : tensor_make(name, false, n);
 }
 
-static void axpy_f32_round(const struct assay_kern *k)
+static void axpy_round(const struct assay_kern *k)
 {
     const size_t vectors = pick(1, 20);
     const bool accumulate = flip();
@@ -220,14 +219,14 @@ static void axpy_f32_round(const struct assay_kern *k)
     struct tensor *x = tensor_draw("x", false, vectors * k->lanes),
                   *y = output("y", x->n, accumulate);
     seal();
-    k->axpy_f32(vectors, a, x->f, y->f, accumulate);
+    k->axpy(vectors, a, x->f, y->f, accumulate);
     for (size_t i = 0; i < x->n; i++) {
         begin(y, i, accumulate);
         add(y, i, a * was(x, i));
     }
 }
 
-static void gap_f32_round(const struct assay_kern *k)
+static void gap_round(const struct assay_kern *k)
 {
     const uint32_t c = pick(1, 6), hw = pick(1, 50);
     const bool accumulate = flip();
@@ -235,7 +234,7 @@ static void gap_f32_round(const struct assay_kern *k)
     struct tensor *dy = tensor_draw("dy", false, (size_t)c * k->lanes),
                   *dx = output("dx", (size_t)c * hw * k->lanes, accumulate);
     seal();
-    k->gap_f32(c, hw, dy->f, scale, dx->f, accumulate);
+    k->gap(c, hw, dy->f, scale, dx->f, accumulate);
     for (size_t i = 0; i < dx->n; i++) {
         const size_t ch = i / ((size_t)hw * k->lanes);
         begin(dx, i, accumulate);
@@ -243,14 +242,14 @@ static void gap_f32_round(const struct assay_kern *k)
     }
 }
 
-static void sum_f32_round(const struct assay_kern *k)
+static void sum_round(const struct assay_kern *k)
 {
     const uint32_t c = pick(1, 6), hw = pick(1, 50);
     struct tensor *dy = tensor_draw("dy", false, (size_t)c * hw * k->lanes),
                   *xhat = flip() ? tensor_draw("xhat", false, (size_t)c * hw * IMAGES) : NULL,
                   *acc = tensor_draw("acc", false, (size_t)c * k->lanes);
     seal();
-    k->sum_f32(c, hw, dy->f, xhat ? xhat->f : NULL, acc->f);
+    k->sum(c, hw, dy->f, xhat ? xhat->f : NULL, acc->f);
     for (size_t i = 0; i < acc->n; i++) begin(acc, i, true);
     for (size_t i = 0; i < dy->n; i++) {
         const size_t pixel = i / k->lanes, lane = i % k->lanes;
@@ -259,18 +258,18 @@ static void sum_f32_round(const struct assay_kern *k)
     }
 }
 
-static void spread_f32_round(const struct assay_kern *k)
+static void spread_round(const struct assay_kern *k)
 {
     const size_t n = pick(1, 40);
     struct tensor *a = tensor_draw("a", false, n * IMAGES),
                   *out = tensor_make("out", false, n * k->lanes);
     seal();
-    k->spread_f32(n, a->f, out->f);
+    k->spread(n, a->f, out->f);
     for (size_t i = 0; i < out->n; i++)
         exactly(out, i, was(a, i / k->lanes * IMAGES + i % k->lanes % IMAGES));
 }
 
-static void flush_f32_round(const struct assay_kern *k)
+static void flush_round(const struct assay_kern *k)
 {
     const size_t n = pick(1, 20), ld = n + pick(0, 3);
     const bool reduce = flip();
@@ -279,7 +278,7 @@ static void flush_f32_round(const struct assay_kern *k)
                   *sum = tensor_make("sum", true, rows * ld);
     for (size_t i = 0; i < rows * n; i++) set(sum, i / n * ld + i % n, draw());
     seal();
-    k->flush_f32(n, acc->f, sum->d, ld, reduce);
+    k->flush(n, acc->f, sum->d, ld, reduce);
     for (size_t i = 0; i < rows * n; i++) begin(sum, i / n * ld + i % n, true);
     for (size_t i = 0; i < acc->n; i++) {
         const size_t lane = i % k->lanes, at = (reduce ? lane / IMAGES : lane) * ld + i / k->lanes;
@@ -315,26 +314,26 @@ TEST(norm_f64)
 TEST(relu_f64)
 TEST(axpy_f64)
 TEST(pad_f64)
-TEST(save_f32)
-TEST(affine_f32)
-TEST(relu_f32)
-TEST(axpy_f32)
-TEST(gap_f32)
-TEST(sum_f32)
-TEST(spread_f32)
-TEST(flush_f32)
+TEST(save)
+TEST(affine)
+TEST(relu)
+TEST(axpy)
+TEST(gap)
+TEST(sum)
+TEST(spread)
+TEST(flush)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),      cmocka_unit_test(test_sum_f64),
-        cmocka_unit_test(test_var_f64),    cmocka_unit_test(test_norm_f64),
-        cmocka_unit_test(test_relu_f64),   cmocka_unit_test(test_axpy_f64),
-        cmocka_unit_test(test_pad_f64),    cmocka_unit_test(test_save_f32),
-        cmocka_unit_test(test_affine_f32), cmocka_unit_test(test_relu_f32),
-        cmocka_unit_test(test_axpy_f32),   cmocka_unit_test(test_gap_f32),
-        cmocka_unit_test(test_sum_f32),    cmocka_unit_test(test_spread_f32),
-        cmocka_unit_test(test_flush_f32),
+        cmocka_unit_test(test_table),    cmocka_unit_test(test_sum_f64),
+        cmocka_unit_test(test_var_f64),  cmocka_unit_test(test_norm_f64),
+        cmocka_unit_test(test_relu_f64), cmocka_unit_test(test_axpy_f64),
+        cmocka_unit_test(test_pad_f64),  cmocka_unit_test(test_save),
+        cmocka_unit_test(test_affine),   cmocka_unit_test(test_relu),
+        cmocka_unit_test(test_axpy),     cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_sum),      cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_flush),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

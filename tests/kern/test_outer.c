@@ -84,8 +84,8 @@ static void outer_with(const struct assay_kern *k, bool windows)
     const uint32_t calls = pick(1, 2); // what is summed of several is folded once
     seal();
     for (uint32_t i = 0; i < calls; i++)
-        k->outer_f32(&p, dy->f + dy_grid.first, a->f + a_grid.first, acc->f);
-    k->window_f32(co, q.windows, q.n, lift->f, acc->f);
+        k->outer(&p, dy->f + dy_grid.first, a->f + a_grid.first, acc->f);
+    k->window(co, q.windows, q.n, lift->f, acc->f);
     for (size_t i = 0; i < lift->n; i++) exactly(lift, i, 0);
     for (size_t i = 0; i < acc->n; i++) {
         const uint32_t lane = i % k->lanes, j = (uint32_t)(i / k->lanes) % q.n,
@@ -116,7 +116,7 @@ static void windows_round(const struct assay_kern *k)
 static void test_outer(void **state)
 {
     (void)state;
-    rounds("outer_f32", 150, outer_round);
+    rounds("outer", 150, outer_round);
 }
 
 static void test_windows(void **state)

@@ -70,7 +70,7 @@ static void pool_f64_round(const struct assay_kern *k)
     }
 }
 
-static void pool_f32_round(const struct assay_kern *k)
+static void pool_round(const struct assay_kern *k)
 {
     struct assay_pool p = draw_shape();
     const struct tensor *inv = draw_inv(&p);
@@ -81,7 +81,7 @@ static void pool_f32_round(const struct assay_kern *k)
                                          ((size_t)(p.oh + 3) * p.w + p.ow + 2 * p.kernel) * lanes),
                   *dx = accumulate ? tensor_draw("dx", false, n) : tensor_make("dx", false, n);
     seal();
-    k->pool_f32(&p, dy->f, scratch->f, dx->f, accumulate);
+    k->pool(&p, dy->f, scratch->f, dx->f, accumulate);
     for (size_t i = 0; i < scratch->n; i++) scratch->due[i].kind = ANYTHING;
     for (size_t i = 0; i < n; i++) begin(dx, i, accumulate);
     for (size_t i = 0; i < dy->n; i++) {
@@ -117,7 +117,7 @@ static void maxpool_f64_round(const struct assay_kern *k)
     }
 }
 
-static void maxpool_f32_round(const struct assay_kern *k)
+static void maxpool_round(const struct assay_kern *k)
 {
     const struct assay_pool p = draw_shape();
     const bool accumulate = flip();
@@ -133,7 +133,7 @@ static void maxpool_f32_round(const struct assay_kern *k)
         set(arg, i, tap);
     }
     seal();
-    k->maxpool_f32(&p, dy->f, arg->f, dx->f, accumulate);
+    k->maxpool(&p, dy->f, arg->f, dx->f, accumulate);
     for (size_t i = 0; i < n; i++) begin(dx, i, accumulate);
     for (size_t i = 0; i < dy->n; i++) {
         const size_t o = i / lanes, lane = i % lanes;
@@ -149,17 +149,17 @@ static void maxpool_f32_round(const struct assay_kern *k)
         rounds(#kernel, 150, kernel##_round);                                                      \
     }
 TEST(pool_f64)
-TEST(pool_f32)
+TEST(pool)
 TEST(maxpool_f64)
-TEST(maxpool_f32)
+TEST(maxpool)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pool_f64),
-        cmocka_unit_test(test_pool_f32),
+        cmocka_unit_test(test_pool),
         cmocka_unit_test(test_maxpool_f64),
-        cmocka_unit_test(test_maxpool_f32),
+        cmocka_unit_test(test_maxpool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

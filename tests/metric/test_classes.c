@@ -25,18 +25,18 @@ static struct assay_kern counting;
 static const struct assay_kern *counted;
 static uint32_t passes;
 
-static void count_gap(uint32_t c, uint32_t hw, const float *dy, float scale, float *dx,
+static void count_gap(uint32_t c, uint32_t hw, const void *dy, double scale, void *dx,
                       bool accumulate)
 {
     passes++;
-    counted->gap_f32(c, hw, dy, scale, dx, accumulate);
+    counted->gap(c, hw, dy, scale, dx, accumulate);
 }
 
 static void count_passes(struct fixture *f, const struct assay_kern *rung)
 {
     struct assay_err err = {0};
     counting = *(counted = rung);
-    counting.gap_f32 = count_gap;
+    counting.gap = count_gap;
     assay_plans_destroy(f->plans);
     assert_int_equal(assay_plans_create(&f->plans, &counting, &err), ASSAY_OK);
     f->subject.plans = f->plans;
