@@ -3,8 +3,8 @@
 //
 // Adding a verb = one file verb_<name>.c that defines `const struct cli_verb cli_verb_<name>`, one
 // line in the list of verbs.c, and one line in src/meson.build.
-#ifndef ASSAY_CLI_CLI_H
-#define ASSAY_CLI_CLI_H
+#ifndef ASSAY_SRC_CLI_CLI_H
+#define ASSAY_SRC_CLI_CLI_H
 
 #include "assay/base.h"
 #include "assay/search.h"

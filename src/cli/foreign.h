@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ASSAY_CLI_FOREIGN_H
-#define ASSAY_CLI_FOREIGN_H
+#ifndef ASSAY_SRC_CLI_FOREIGN_H
+#define ASSAY_SRC_CLI_FOREIGN_H
 
 #include "assay/evaluate.h"
 

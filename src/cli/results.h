@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What rank and correlate ask of a results file: its columns, its rankings, a list of columns.
-#ifndef ASSAY_CLI_RESULTS_H
-#define ASSAY_CLI_RESULTS_H
+#ifndef ASSAY_SRC_CLI_RESULTS_H
+#define ASSAY_SRC_CLI_RESULTS_H
 
 #include "assay/store.h"
 

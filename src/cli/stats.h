@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a column agrees with the truth: rank correlations with confidence intervals, and what the top
 // of a ranking is worth. All functions ignore no value: the caller leaves out invalid candidates.
-#ifndef ASSAY_CLI_STATS_H
-#define ASSAY_CLI_STATS_H
+#ifndef ASSAY_SRC_CLI_STATS_H
+#define ASSAY_SRC_CLI_STATS_H
 
 #include "assay/base.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A table of texts, printed aligned for a reader or comma-separated for a program.
-#ifndef ASSAY_CLI_TEXT_TABLE_H
-#define ASSAY_CLI_TEXT_TABLE_H
+#ifndef ASSAY_SRC_CLI_TEXT_TABLE_H
+#define ASSAY_SRC_CLI_TEXT_TABLE_H
 
 #include "assay/base.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The measured accuracies of a comma-separated table, by architecture.
-#ifndef ASSAY_CLI_TRUTH_H
-#define ASSAY_CLI_TRUTH_H
+#ifndef ASSAY_SRC_CLI_TRUTH_H
+#define ASSAY_SRC_CLI_TRUTH_H
 
 #include "assay/space.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening HDF5 files and objects with errors a user can act on.
-#ifndef ASSAY_DATA_H5_H
-#define ASSAY_DATA_H5_H
+#ifndef ASSAY_SRC_DATA_H5_H
+#define ASSAY_SRC_DATA_H5_H
 
 #include "assay/h5.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an open source holds.
-#ifndef ASSAY_DATA_SOURCE_H
-#define ASSAY_DATA_SOURCE_H
+#ifndef ASSAY_SRC_DATA_SOURCE_H
+#define ASSAY_SRC_DATA_SOURCE_H
 
 #include "assay/data.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the files of room graph share.
-#ifndef ASSAY_GRAPH_INSIDE_H
-#define ASSAY_GRAPH_INSIDE_H
+#ifndef ASSAY_SRC_GRAPH_INSIDE_H
+#define ASSAY_SRC_GRAPH_INSIDE_H
 
 #include "assay/graph.h"
 

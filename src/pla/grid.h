@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inside of pla: process grids, and ScaLAPACK's Fortran names.
-#ifndef SRC_PLA_GRID_H
-#define SRC_PLA_GRID_H
+#ifndef ASSAY_SRC_PLA_GRID_H
+#define ASSAY_SRC_PLA_GRID_H
 
 #include "assay/pla.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What random search and evolution share: architectures and how good the configured column finds
 // them.
-#ifndef ASSAY_SEARCH_BASELINE_H
-#define ASSAY_SEARCH_BASELINE_H
+#ifndef ASSAY_SRC_SEARCH_BASELINE_H
+#define ASSAY_SRC_SEARCH_BASELINE_H
 
 #include "by.h"
 #include "method.h"

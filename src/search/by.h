@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What search.by names: the column that decides, or the sum of ranks that does.
-#ifndef ASSAY_SEARCH_BY_H
-#define ASSAY_SEARCH_BY_H
+#ifndef ASSAY_SRC_SEARCH_BY_H
+#define ASSAY_SRC_SEARCH_BY_H
 
 #include "assay/score.h"
 #include "assay/search.h"

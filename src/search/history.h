@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What happened in a search, as growing tables for search.h5.
-#ifndef ASSAY_SEARCH_HISTORY_H
-#define ASSAY_SEARCH_HISTORY_H
+#ifndef ASSAY_SRC_SEARCH_HISTORY_H
+#define ASSAY_SRC_SEARCH_HISTORY_H
 
 #include "assay/store.h"
 

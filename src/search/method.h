@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a search method is: how its tasks are evaluated on any rank, and how one seed's search goes
 // on from their results.
-#ifndef ASSAY_SEARCH_METHOD_H
-#define ASSAY_SEARCH_METHOD_H
+#ifndef ASSAY_SRC_SEARCH_METHOD_H
+#define ASSAY_SRC_SEARCH_METHOD_H
 
 #include "assay/search.h"
 

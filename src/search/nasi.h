@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What NASI's methods and their evaluator agree on.
-#ifndef ASSAY_SEARCH_NASI_H
-#define ASSAY_SEARCH_NASI_H
+#ifndef ASSAY_SRC_SEARCH_NASI_H
+#define ASSAY_SRC_SEARCH_NASI_H
 
 #include "method.h"
 #include "nasi_math.h"

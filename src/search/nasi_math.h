@@ -2,8 +2,8 @@
 // The numbers of NASI's search (arXiv 2109.00817, section 4 and appendix A): one step's estimate of
 // the trace norm with its derivative, and the architecture that many steps decide on. Nothing here
 // knows of tasks or files.
-#ifndef ASSAY_SEARCH_NASI_MATH_H
-#define ASSAY_SEARCH_NASI_MATH_H
+#ifndef ASSAY_SRC_SEARCH_NASI_MATH_H
+#define ASSAY_SRC_SEARCH_NASI_MATH_H
 
 #include "assay/exec.h"
 #include "assay/space.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // TE-NAS's pruning by importance (arXiv 2102.11535, algorithm 1, as its released code does it).
-#ifndef ASSAY_SEARCH_PRUNE_H
-#define ASSAY_SEARCH_PRUNE_H
+#ifndef ASSAY_SRC_SEARCH_PRUNE_H
+#define ASSAY_SRC_SEARCH_PRUNE_H
 
 #include "assay/space.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#ifndef ASSAY_SEARCH_SEEDS_H
-#define ASSAY_SEARCH_SEEDS_H
+#ifndef ASSAY_SRC_SEARCH_SEEDS_H
+#define ASSAY_SRC_SEARCH_SEEDS_H
 
 #include "assay/base.h"
 

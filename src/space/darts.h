@@ -2,8 +2,8 @@
 // The space of DARTS (Liu, Simonyan and Yang, ICLR 2019): a normal and a reduction cell with two
 // inputs and four nodes; node i (0 to 3) has edges from states 0 to i + 1, which are the two inputs
 // and the nodes before it.
-#ifndef ASSAY_SPACE_DARTS_H
-#define ASSAY_SPACE_DARTS_H
+#ifndef ASSAY_SRC_SPACE_DARTS_H
+#define ASSAY_SRC_SPACE_DARTS_H
 
 #include "assay/space.h"
 

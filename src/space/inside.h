@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The blocks that networks are made of. affine: BNs have gamma and beta.
-#ifndef ASSAY_SPACE_INSIDE_H
-#define ASSAY_SPACE_INSIDE_H
+#ifndef ASSAY_SRC_SPACE_INSIDE_H
+#define ASSAY_SRC_SPACE_INSIDE_H
 
 #include "assay/space.h"
 

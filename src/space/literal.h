@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values as Python and JSON write them: numbers, texts, names, lists and tuples, dictionaries,
 // calls.
-#ifndef ASSAY_SPACE_LITERAL_H
-#define ASSAY_SPACE_LITERAL_H
+#ifndef ASSAY_SRC_SPACE_LITERAL_H
+#define ASSAY_SRC_SPACE_LITERAL_H
 
 #include "text.h"
 

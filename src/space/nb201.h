@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // NAS-Bench-201 (Dong and Yang, ICLR 2020): a cell is 6 edges with one of 5 operations each.
-#ifndef ASSAY_SPACE_NB201_H
-#define ASSAY_SPACE_NB201_H
+#ifndef ASSAY_SRC_SPACE_NB201_H
+#define ASSAY_SRC_SPACE_NB201_H
 
 #include "assay/space.h"
 

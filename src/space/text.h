@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading a text character by character, with errors that say what was found where.
-#ifndef ASSAY_SPACE_TEXT_H
-#define ASSAY_SPACE_TEXT_H
+#ifndef ASSAY_SRC_SPACE_TEXT_H
+#define ASSAY_SRC_SPACE_TEXT_H
 
 #include "assay/base.h"
 

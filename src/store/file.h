@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whole writes, atomic replacement of a file, and the lock of a run directory.
-#ifndef ASSAY_STORE_FILE_H
-#define ASSAY_STORE_FILE_H
+#ifndef ASSAY_SRC_STORE_FILE_H
+#define ASSAY_SRC_STORE_FILE_H
 
 #include "assay/store.h"
 

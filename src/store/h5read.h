@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking at the parts of an HDF5 file before they are read: a file may be forged, and HDF5 writes
 // as much as the file says to wherever it is told.
-#ifndef ASSAY_STORE_H5READ_H
-#define ASSAY_STORE_H5READ_H
+#ifndef ASSAY_SRC_STORE_H5READ_H
+#define ASSAY_SRC_STORE_H5READ_H
 
 #include "assay/base.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Building an HDF5 file in memory. A call that fails sets `failed` and later calls do no harm, so
 // that only the end has to look.
-#ifndef ASSAY_STORE_H5WRITE_H
-#define ASSAY_STORE_H5WRITE_H
+#ifndef ASSAY_SRC_STORE_H5WRITE_H
+#define ASSAY_SRC_STORE_H5WRITE_H
 
 #include "assay/base.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The header of a journal: magic, version, byte order, sizes, identity text, extra block, checksum.
-#ifndef ASSAY_STORE_HEADER_H
-#define ASSAY_STORE_HEADER_H
+#ifndef ASSAY_SRC_STORE_HEADER_H
+#define ASSAY_SRC_STORE_HEADER_H
 
 #include "assay/base.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The published table by columns: means and standard errors, scores, and the order of rows by each.
-#ifndef ASSAY_STORE_SHEET_H
-#define ASSAY_STORE_SHEET_H
+#ifndef ASSAY_SRC_STORE_SHEET_H
+#define ASSAY_SRC_STORE_SHEET_H
 
 #include "assay/store.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inside of a sweep: its tasks, what they take, and what is published of them.
-#ifndef SRC_SWEEP_RUN_H
-#define SRC_SWEEP_RUN_H
+#ifndef ASSAY_SRC_SWEEP_RUN_H
+#define ASSAY_SRC_SWEEP_RUN_H
 
 #include "assay/sweep.h"
 

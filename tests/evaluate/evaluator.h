@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An evaluator with its record, in a program whose allocations are counted.
-#ifndef ASSAY_TESTS_EVALUATOR_H
-#define ASSAY_TESTS_EVALUATOR_H
+#ifndef ASSAY_TESTS_EVALUATE_EVALUATOR_H
+#define ASSAY_TESTS_EVALUATE_EVALUATOR_H
 
 #include <stdarg.h>
 #include <stddef.h>

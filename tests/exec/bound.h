@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // An executor bound to a plan of its own.
-#ifndef TESTS_EXEC_BOUND_H
-#define TESTS_EXEC_BOUND_H
+#ifndef ASSAY_TESTS_EXEC_BOUND_H
+#define ASSAY_TESTS_EXEC_BOUND_H
 
 #include "assay/exec.h"
 

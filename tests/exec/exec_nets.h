@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small networks for the executor's tests, each of which exercises one thing. Included once.
-#ifndef ASSAY_TESTS_EXEC_NETS_H
-#define ASSAY_TESTS_EXEC_NETS_H
+#ifndef ASSAY_TESTS_EXEC_EXEC_NETS_H
+#define ASSAY_TESTS_EXEC_EXEC_NETS_H
 
 #include "assay/graph.h"
 

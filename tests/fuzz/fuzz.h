@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the harnesses share: an input taken apart, and a file that holds one.
-#ifndef ASSAY_TESTS_FUZZ_H
-#define ASSAY_TESTS_FUZZ_H
+#ifndef ASSAY_TESTS_FUZZ_FUZZ_H
+#define ASSAY_TESTS_FUZZ_FUZZ_H
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Published architectures of darts.
-#ifndef ASSAY_TESTS_GENOTYPES_H
-#define ASSAY_TESTS_GENOTYPES_H
+#ifndef ASSAY_TESTS_SPACE_GENOTYPES_H
+#define ASSAY_TESTS_SPACE_GENOTYPES_H
 
 // Found by DARTS (arXiv 1806.09055) and PC-DARTS (arXiv 1907.05737), as their authors print them.
 #define DARTS_V1                                                                                   \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A journal to test with: a small schema, records that depend on their number, and their check.
 // Included after cmocka.
-#ifndef ASSAY_TESTS_JOURNAL_H
-#define ASSAY_TESTS_JOURNAL_H
+#ifndef ASSAY_TESTS_STORE_JOURNAL_H
+#define ASSAY_TESTS_STORE_JOURNAL_H
 
 #include <math.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nine rows to write and read: ties, a dead row with the best values, a degenerate one, an
 // unfinished one, values that are not finite. Included after cmocka.
-#ifndef ASSAY_TESTS_RESULTS_H
-#define ASSAY_TESTS_RESULTS_H
+#ifndef ASSAY_TESTS_STORE_RESULTS_H
+#define ASSAY_TESTS_STORE_RESULTS_H
 
 #include <math.h>
 
