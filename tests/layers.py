@@ -6,7 +6,8 @@
   its public header obeys the same row; private headers stay in their room;
 * within a room no circle of includes; no exception from these rules that nobody needs;
 * outside libraries only where they belong;
-* files of at most 400 lines, functions of at most 80, one SPDX line.
+* files of at most 400 lines, functions of at most 80, one SPDX line;
+* the include guard of a header, where it has one, is its path.
 
 First it proves on small synthetic trees that each rule turns red.
 """
@@ -18,6 +19,7 @@ import tempfile
 MAX_FILE, MAX_FUNCTION = 400, 80
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 ROOM = re.compile(r"'(\w+)':\s*\{'use':\s*\[([^\]]*)\],\s*'lib':\s*\[([^\]]*)\]")
+GUARD = re.compile(r"^#ifndef (\w+)\n#define \1$", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 # Private headers that a second room may see.
 SHARED = {"kern/table.h": {"exec"}, "kern/real.h": {"exec"}}
@@ -119,6 +121,13 @@ def file_errors(path):
         yield from function_errors(lines)
 
 
+def guard_error(root, path):
+    guard = GUARD.search(path.read_text())
+    name = path.relative_to(root / "include/assay" if path.is_relative_to(root / "include") else root)
+    expected = "ASSAY_" + re.sub(r"\W", "_", str(name)).upper()
+    return f"guard {guard[1]}, expected {expected}" if guard and guard[1] != expected else None
+
+
 def room_files(root, rooms):
     """(file, its room); a room without a row has none."""
     for path in sorted((root / "src").rglob("*.[ch]")):
@@ -144,6 +153,8 @@ def check(root):
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in (".c", ".h", ".py", ".sh", ".sbatch"):
                 errors += [f"{path.relative_to(root)}:{n}: {text}" for n, text in file_errors(path)]
+            if path.suffix == ".h" and (error := guard_error(root, path)):
+                errors.append(f"{path.relative_to(root)}: {error}")
     return errors
 
 
@@ -169,6 +180,8 @@ FAULTS = {
     "a room without a row": ("src/attic/a.c", "\n"),
     "a long file": ("src/la/a.c", "\n" * MAX_FILE),
     "a long function": ("src/la/a.c", "int f(void)\n{\n" + "\n" * MAX_FUNCTION + "}\n"),
+    "a guard that is no path": ("src/la/inside.h", "#ifndef ASSAY_LA_INSIDE_H\n#define ASSAY_LA_INSIDE_H\n#endif\n"),
+    "a public guard that is no path": ("include/assay/la.h", "#ifndef LA_H\n#define LA_H\n#endif\n"),
     "no SPDX line": ("tests/a.py", None),
     "a row that uses a higher room": ("src/meson.build", "rooms = {\n'a': {'use': ['b'], 'lib': []},\n"
                                       "'b': {'use': [], 'lib': []}}\n"),
@@ -188,10 +201,10 @@ def errors_of(name, text):
         write(root, "src/meson.build", TABLE)
         write(root, "src/base/a.c", '#include "assay/base.h"\n#include <xxhash.h>\n')
         write(root, "src/la/b.c", '#include "assay/base.h"\n#include "inside.h"\n#include <cblas.h>\n')
-        write(root, "src/la/inside.h", "int f(void);\n")
+        write(root, "src/la/inside.h", "#ifndef ASSAY_SRC_LA_INSIDE_H\n#define ASSAY_SRC_LA_INSIDE_H\n#endif\n")
         write(root, "src/la/b.h", "int g(void);\n")
         write(root, "src/store/inside.h", '#include "assay/store.h"\n#include <hdf5.h>\n')
-        write(root, "include/assay/store.h", '#include "assay/base.h"\n')
+        write(root, "include/assay/store.h", '#ifndef ASSAY_STORE_H\n#define ASSAY_STORE_H\n#include "assay/base.h"\n#endif\n')
         if name:
             write(root, name, text)
         return check(root)

@@ -10,8 +10,8 @@
 // a reference into theirs. Many gradients are made in the place of one that is read for the last
 // time. With `raw` = sum dy (x) a and S = sum dy, the BN sums need no pass of their own: sum
 // dy*xhat = (<w,raw> - mean*S)/sigma.
-#ifndef ASSAY_EXEC_PLAN_H
-#define ASSAY_EXEC_PLAN_H
+#ifndef ASSAY_SRC_EXEC_PLAN_H
+#define ASSAY_SRC_EXEC_PLAN_H
 
 #include "assay/exec.h"
 #include "kern/table.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plan with memory, private to exec: its buffers, and the steps of forward and backward passes.
-#ifndef ASSAY_EXEC_RUN_H
-#define ASSAY_EXEC_RUN_H
+#ifndef ASSAY_SRC_EXEC_RUN_H
+#define ASSAY_SRC_EXEC_RUN_H
 
 #include "exec/plan.h"
 #include "kern/real.h"

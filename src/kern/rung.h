@@ -5,8 +5,8 @@
 // parts; LIFT_CO 0: none), OUTER_TILE and OUTER_ACC (output channels and accumulators of the weight
 // gradient), OUTER_RUNS, OUTER_RUNS_OF_5 and OUTER_RUNS_OF_1 (its runs of 3, 5 and 1 columns),
 // WINDOW_CO and WINDOW_CI (output and input channels of its 3x3 windows).
-#ifndef ASSAY_KERN_RUNG_H
-#define ASSAY_KERN_RUNG_H
+#ifndef ASSAY_SRC_KERN_RUNG_H
+#define ASSAY_SRC_KERN_RUNG_H
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ladder of kernel tables. Rungs above the first exist on x86-64 only.
-#ifndef ASSAY_KERN_RUNGS_H
-#define ASSAY_KERN_RUNGS_H
+#ifndef ASSAY_SRC_KERN_RUNGS_H
+#define ASSAY_SRC_KERN_RUNGS_H
 
 #include "kern/table.h"
 

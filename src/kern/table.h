@@ -13,8 +13,8 @@
 // (but for prefetching) nor written. accumulate: what is computed is added to the output, else
 // stored. Rungs agree up to the rounding of sums in another order; copies, ReLU, max-pooling and
 // conversions are the same to the bit.
-#ifndef ASSAY_KERN_TABLE_H
-#define ASSAY_KERN_TABLE_H
+#ifndef ASSAY_SRC_KERN_TABLE_H
+#define ASSAY_SRC_KERN_TABLE_H
 
 #include "assay/kern.h"
 
