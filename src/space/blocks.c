@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inside.h"
+#include "blocks.h"
 
 #define NAME_BYTES 128
 
@@ -10,8 +10,8 @@ static const char *module(char name[NAME_BYTES], const char *prefix, const char 
     return name;
 }
 
-uint32_t assay_space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
-                                  uint32_t stride, bool affine, const char *prefix)
+uint32_t space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
+                            uint32_t stride, bool affine, const char *prefix)
 {
     char name[NAME_BYTES];
     x = assay_graph_relu(g, x);
@@ -19,21 +19,21 @@ uint32_t assay_space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c,
     return assay_graph_bn(g, x, affine, module(name, prefix, "op.2"));
 }
 
-uint32_t assay_space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
-                             const char *prefix)
+uint32_t space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                       const char *prefix)
 {
     char name[NAME_BYTES];
     x = assay_graph_conv(g, x, c, 3, 1, 1, 1, 1, module(name, prefix, "0"));
     return assay_graph_bn(g, x, affine, module(name, prefix, "1"));
 }
 
-uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
-                              const char *prefix)
+uint32_t space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                        const char *prefix)
 {
     char name[NAME_BYTES];
     uint32_t sum[2];
-    sum[1] = assay_space_relu_conv_bn(g, x, c, 3, 2, affine, module(name, prefix, "conv_a"));
-    sum[1] = assay_space_relu_conv_bn(g, sum[1], c, 3, 1, affine, module(name, prefix, "conv_b"));
+    sum[1] = space_relu_conv_bn(g, x, c, 3, 2, affine, module(name, prefix, "conv_a"));
+    sum[1] = space_relu_conv_bn(g, sum[1], c, 3, 1, affine, module(name, prefix, "conv_b"));
     sum[0] = assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 2, 2, 0);
     sum[0] = assay_graph_conv(g, sum[0], c, 1, 1, 0, 1, 1, module(name, prefix, "downsample.1"));
     return assay_graph_add(g, 2, sum, NULL);
@@ -50,14 +50,14 @@ uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes)
     return assay_graph_linear(g, assay_graph_gap(g, x), classes, "classifier");
 }
 
-uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine)
+uint32_t space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine)
 {
     x = assay_graph_bn(g, x, affine, "lastact.0");
     return space_classify(g, assay_graph_relu(g, x), classes);
 }
 
-uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
-                               uint32_t dilation, bool affine, const char *prefix)
+uint32_t space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
+                         uint32_t dilation, bool affine, const char *prefix)
 {
     char name[NAME_BYTES];
     const uint32_t c = assay_graph_shape(g, x).c;
@@ -78,8 +78,8 @@ static uint32_t shifted(struct assay_graph *g, uint32_t x, uint32_t c, const cha
     return assay_graph_slice(g, assay_graph_conv(g, x, c, 1, 2, 1, 1, 1, name), 1);
 }
 
-uint32_t assay_space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
-                            const char *prefix)
+uint32_t space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                      const char *prefix)
 {
     char name[NAME_BYTES];
     uint32_t half[2];

@@ -2,7 +2,7 @@
 // Networks of DARTS's space. All are supernets: an architecture is one with an operation on two
 // edges into each node.
 #include "darts.h"
-#include "inside.h"
+#include "blocks.h"
 
 static const uint8_t edge_from[DARTS_EDGES] = {0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 1, 2, 3, 4};
 static const uint8_t edge_to[DARTS_EDGES] = {0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3};
@@ -27,7 +27,7 @@ static void mixed_edge(const struct stack *s, bool reduce, uint32_t edge, uint32
         char name[64];
         snprintf(name, sizeof name, "cells.%u.edges.%u<-%u._ops.%u", s->number, edge_to[edge],
                  edge_from[edge], op);
-        space_sum_add(sum, assay_darts_operation(s->g, op, x, stride, true, name),
+        space_sum_add(sum, darts_operation(s->g, op, x, stride, true, name),
                       1.0 / __builtin_popcount(alive));
     }
 }
@@ -36,10 +36,10 @@ static void preprocess(const struct stack *s, uint32_t state[2])
 {
     char name[32];
     snprintf(name, sizeof name, "cells.%u.preprocess0", s->number);
-    state[0] = s->reduced ? assay_space_reduce(s->g, s->before, s->c, true, name)
-                          : assay_space_relu_conv_bn(s->g, s->before, s->c, 1, 1, true, name);
+    state[0] = s->reduced ? space_reduce(s->g, s->before, s->c, true, name)
+                          : space_relu_conv_bn(s->g, s->before, s->c, 1, 1, true, name);
     snprintf(name, sizeof name, "cells.%u.preprocess1", s->number);
-    state[1] = assay_space_relu_conv_bn(s->g, s->last, s->c, 1, 1, true, name);
+    state[1] = space_relu_conv_bn(s->g, s->last, s->c, 1, 1, true, name);
 }
 
 static void add_cell(struct stack *s, bool reduce)
@@ -95,7 +95,7 @@ static void stem(struct stack *s, const struct assay_net *net)
         imagenet_stem(s, x);
     else
         s->before = s->last =
-            assay_space_conv_bn(s->g, x, s->c * (net->stem ? net->stem : 1), true, "stem");
+            space_conv_bn(s->g, x, s->c * (net->stem ? net->stem : 1), true, "stem");
     if (!net->thin) assay_graph_feature(s->g, ASSAY_FEATURE_STEM, s->last);
 }
 
@@ -125,7 +125,7 @@ static int build_supernet(const struct assay_space *space, const struct assay_su
     stem(&s, net);
     add_cells(&s, net->thin ? DARTS_CELLS : net->cells);
     if (net->thin || net->macro == ASSAY_MACRO_TENAS)
-        assay_space_head(g, s.last, net->classes, true);
+        space_head(g, s.last, net->classes, true);
     else
         space_classify(g, s.last, net->classes);
     return assay_graph_finish(g, err);
@@ -135,7 +135,7 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
                  struct assay_graph *g, struct assay_err *err)
 {
     struct assay_supernet mask = {{{0}}};
-    assay_darts_mask(space, index, &mask);
+    darts_mask(space, index, &mask);
     return build_supernet(space, &mask, net, g, err);
 }
 
@@ -145,13 +145,13 @@ static const struct assay_supernet_kind supernet = {
     .edges = DARTS_EDGES,
     .ops = DARTS_OPS,
     .keep = 2,
-    .cell_name = assay_darts_cell_name,
-    .op_name = assay_darts_op_name,
+    .cell_name = darts_cell_name,
+    .op_name = darts_op_name,
     .from = edge_from,
     .to = edge_to,
     .build = build_supernet,
-    .index = assay_darts_index,
-    .mask = assay_darts_mask,
+    .index = darts_index,
+    .mask = darts_mask,
 };
 
 // Every architecture is a network of its own: parents are sorted, so that one index is one set of
@@ -171,10 +171,10 @@ const struct assay_space_kind assay_space_darts = {
     .image_multiple = 4,
     .macros = 1u << ASSAY_MACRO_TENAS | 1u << ASSAY_MACRO_CIFAR | 1u << ASSAY_MACRO_IMAGENET,
     .thin = true,
-    .size = assay_darts_size,
+    .size = darts_size,
     .build = build,
-    .format = assay_darts_format,
-    .parse = assay_darts_parse,
+    .format = darts_format,
+    .parse = darts_parse,
     .supernet = &supernet,
-    .oneshot = &assay_darts_oneshot,
+    .oneshot = &darts_oneshot,
 };

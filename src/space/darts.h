@@ -24,7 +24,7 @@ enum {
 };
 enum { DARTS_NORMAL, DARTS_REDUCE };
 
-extern const char *const assay_darts_op_name[DARTS_OPS], *const assay_darts_cell_name[DARTS_CELLS];
+extern const char *const darts_op_name[DARTS_OPS], *const darts_cell_name[DARTS_CELLS];
 
 // Two edges enter each node of an architecture, in order of their states.
 struct darts_genotype {
@@ -33,22 +33,22 @@ struct darts_genotype {
 
 // Number of architectures: at node i, pairs of i + 2 states times 7 operations on either edge; the
 // normal cell is the higher digit.
-uint64_t assay_darts_size(const struct assay_space *space);
-void assay_darts_decode(uint64_t index, struct darts_genotype *genotype);
-uint64_t assay_darts_encode(const struct darts_genotype *genotype);
+uint64_t darts_size(const struct assay_space *space);
+void darts_decode(uint64_t index, struct darts_genotype *genotype);
+uint64_t darts_encode(const struct darts_genotype *genotype);
 // Conversion of discrete masks.
-uint64_t assay_darts_index(const struct assay_space *space, const struct assay_supernet *mask);
-void assay_darts_mask(const struct assay_space *space, uint64_t index, struct assay_supernet *mask);
+uint64_t darts_index(const struct assay_space *space, const struct assay_supernet *mask);
+void darts_mask(const struct assay_space *space, uint64_t index, struct assay_supernet *mask);
 
 // An operation as a module of that name.
-uint32_t assay_darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
-                               bool affine, const char *name);
-extern const struct assay_oneshot_kind assay_darts_oneshot;
+uint32_t darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
+                         bool affine, const char *name);
+extern const struct assay_oneshot_kind darts_oneshot;
 
 // "Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, 5], reduce=...)". Read also
 // as a dictionary, with pairs in lists of two, any order of the members or none of their names, and
 // in NASLib's and NAS-Bench-301's own notations.
-int assay_darts_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
-int assay_darts_parse(const struct assay_space *space, struct space_text *t, uint64_t *index);
+int darts_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
+int darts_parse(const struct assay_space *space, struct space_text *t, uint64_t *index);
 
 #endif

@@ -18,7 +18,7 @@ static uint64_t cell_size(void)
     return size;
 }
 
-uint64_t assay_darts_size(const struct assay_space *space)
+uint64_t darts_size(const struct assay_space *space)
 {
     (void)space;
     return cell_size() * cell_size();
@@ -44,13 +44,13 @@ static void decode_cell(uint64_t index, uint8_t op[DARTS_NODES][2], uint8_t stat
     }
 }
 
-void assay_darts_decode(uint64_t index, struct darts_genotype *genotype)
+void darts_decode(uint64_t index, struct darts_genotype *genotype)
 {
     for (uint32_t c = DARTS_CELLS; c-- > 0; index /= cell_size())
         decode_cell(index % cell_size(), genotype->op[c], genotype->state[c]);
 }
 
-uint64_t assay_darts_encode(const struct darts_genotype *genotype)
+uint64_t darts_encode(const struct darts_genotype *genotype)
 {
     uint64_t index = 0;
     for (uint32_t c = 0; c < DARTS_CELLS; c++) {
@@ -72,7 +72,7 @@ static uint32_t first_edge(uint32_t node)
     return node * (node + 3) / 2;
 }
 
-uint64_t assay_darts_index(const struct assay_space *space, const struct assay_supernet *mask)
+uint64_t darts_index(const struct assay_space *space, const struct assay_supernet *mask)
 {
     struct darts_genotype genotype;
     (void)space;
@@ -89,14 +89,14 @@ uint64_t assay_darts_index(const struct assay_space *space, const struct assay_s
             ASSAY_ASSERT(k == 2);
         }
     }
-    return assay_darts_encode(&genotype);
+    return darts_encode(&genotype);
 }
 
-void assay_darts_mask(const struct assay_space *space, uint64_t index, struct assay_supernet *mask)
+void darts_mask(const struct assay_space *space, uint64_t index, struct assay_supernet *mask)
 {
     struct darts_genotype genotype;
     (void)space;
-    assay_darts_decode(index, &genotype);
+    darts_decode(index, &genotype);
     memset(mask, 0, sizeof *mask);
     for (uint32_t c = 0; c < DARTS_CELLS; c++) {
         for (uint32_t i = 0; i < DARTS_NODES; i++) {

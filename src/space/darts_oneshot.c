@@ -3,7 +3,7 @@
 // one of the i + 2 states before it and one of the 7 operations, independently. The states are
 // mixed in front of the operations, of which a slot therefore has one each.
 #include "darts.h"
-#include "inside.h"
+#include "blocks.h"
 
 #define SLOTS    (2 * DARTS_NODES)
 #define PER_CELL (2 * SLOTS) // a slot's state, then its operation
@@ -45,7 +45,7 @@ static uint32_t slot(struct assay_graph *g, const struct assay_oneshot *shot, co
     for (uint32_t o = 0; o < OPTIONS; o++) {
         char name[64];
         snprintf(name, sizeof name, "cells.%u.slots.%u.%u", number, i, DARTS_SKIP + o);
-        op[o] = assay_darts_operation(g, DARTS_SKIP + o, x, 1, shot->affine, name);
+        op[o] = darts_operation(g, DARTS_SKIP + o, x, 1, shot->affine, name);
     }
     return space_mix(g, shot, OPTIONS, op);
 }
@@ -58,7 +58,7 @@ static uint32_t cell(struct assay_graph *g, const struct assay_oneshot *shot, co
     for (uint32_t i = 0; i < 2; i++) {
         char name[64];
         snprintf(name, sizeof name, "cells.%u.preprocess%u", number, i);
-        state[i] = assay_space_relu_conv_bn(g, in[i], c, 1, 1, shot->affine, name);
+        state[i] = space_relu_conv_bn(g, in[i], c, 1, 1, shot->affine, name);
     }
     for (uint32_t i = 0; i < DARTS_NODES; i++) {
         const uint32_t both[2] = {slot(g, shot, state, number, 2 * i),
@@ -74,8 +74,7 @@ static int build(const struct assay_space *space, const struct assay_oneshot *sh
     (void)space;
     uint32_t c = net->channels, last[2];
     const uint32_t x = space_input(g, net);
-    last[0] = last[1] =
-        assay_space_conv_bn(g, x, c * (net->stem ? net->stem : 1), shot->affine, "stem");
+    last[0] = last[1] = space_conv_bn(g, x, c * (net->stem ? net->stem : 1), shot->affine, "stem");
     assay_graph_feature(g, ASSAY_FEATURE_STEM, last[1]);
     for (uint32_t i = 0; i < net->cells; i++) {
         if (reduces(net, i)) {
@@ -99,11 +98,11 @@ static void name(const struct assay_space *space, uint32_t choice, uint32_t opti
     (void)space;
     const uint32_t slot = choice % PER_CELL / 2;
     const int n = snprintf(text, ASSAY_ONESHOT_NAME,
-                           "%s node %u slot %u: ", assay_darts_cell_name[choice / PER_CELL],
-                           2 + slot / 2, slot % 2);
+                           "%s node %u slot %u: ", darts_cell_name[choice / PER_CELL], 2 + slot / 2,
+                           slot % 2);
     if (choice % 2)
         snprintf(text + n, ASSAY_ONESHOT_NAME - (size_t)n, "%s",
-                 assay_darts_op_name[DARTS_SKIP + option]);
+                 darts_op_name[DARTS_SKIP + option]);
     else
         snprintf(text + n, ASSAY_ONESHOT_NAME - (size_t)n, "state %u", option);
 }
@@ -117,10 +116,10 @@ static uint64_t index_of(const struct assay_space *space, const uint8_t *option)
         genotype.state[type][node][s % 2] = option[2 * s];
         genotype.op[type][node][s % 2] = (uint8_t)(DARTS_SKIP + option[2 * s + 1]);
     }
-    return assay_darts_encode(&genotype);
+    return darts_encode(&genotype);
 }
 
-const struct assay_oneshot_kind assay_darts_oneshot = {
+const struct assay_oneshot_kind darts_oneshot = {
     .net = {.channels = 16, .cells = 9, .classes = 10, .image = 32, .stem = 3},
     .choices = DARTS_CELLS * PER_CELL,
     .per_cell = PER_CELL,

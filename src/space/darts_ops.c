@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "darts.h"
-#include "inside.h"
+#include "blocks.h"
 
-const char *const assay_darts_op_name[DARTS_OPS] = {
+const char *const darts_op_name[DARTS_OPS] = {
     [DARTS_NONE] = "none",
     [DARTS_SKIP] = "skip_connect",
     [DARTS_SEP_3X3] = "sep_conv_3x3",
@@ -12,32 +12,32 @@ const char *const assay_darts_op_name[DARTS_OPS] = {
     [DARTS_AVG_POOL] = "avg_pool_3x3",
     [DARTS_MAX_POOL] = "max_pool_3x3",
 };
-const char *const assay_darts_cell_name[DARTS_CELLS] = {"normal", "reduction"};
+const char *const darts_cell_name[DARTS_CELLS] = {"normal", "reduction"};
 
 static uint32_t sep_conv(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
                          bool affine, const char *name)
 {
     char half[80];
     snprintf(half, sizeof half, "%s.op_a", name);
-    x = assay_space_separable(g, x, kernel, stride, 1, affine, half);
+    x = space_separable(g, x, kernel, stride, 1, affine, half);
     snprintf(half, sizeof half, "%s.op_b", name);
-    return assay_space_separable(g, x, kernel, 1, 1, affine, half);
+    return space_separable(g, x, kernel, 1, 1, affine, half);
 }
 
-uint32_t assay_darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
-                               bool affine, const char *name)
+uint32_t darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
+                         bool affine, const char *name)
 {
     switch (op) {
     case DARTS_SKIP:
-        return stride == 1 ? x : assay_space_reduce(g, x, assay_graph_shape(g, x).c, affine, name);
+        return stride == 1 ? x : space_reduce(g, x, assay_graph_shape(g, x).c, affine, name);
     case DARTS_SEP_3X3:
         return sep_conv(g, x, 3, stride, affine, name);
     case DARTS_SEP_5X5:
         return sep_conv(g, x, 5, stride, affine, name);
     case DARTS_DIL_3X3:
-        return assay_space_separable(g, x, 3, stride, 2, affine, name);
+        return space_separable(g, x, 3, stride, 2, affine, name);
     case DARTS_DIL_5X5:
-        return assay_space_separable(g, x, 5, stride, 2, affine, name);
+        return space_separable(g, x, 5, stride, 2, affine, name);
     case DARTS_AVG_POOL:
         return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, stride, 1);
     default:

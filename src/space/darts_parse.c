@@ -34,7 +34,7 @@ static int take_pair(struct space_text *t, struct darts_genotype *g, uint32_t c,
         return literal_fail(t, pair, "a pair of operation and state");
     if (pair->first->kind != LITERAL_TEXT)
         return literal_fail(t, pair->first, "an operation in quotes");
-    ASSAY_TRY(literal_choice(t, pair->first, assay_darts_op_name, DARTS_SKIP, DARTS_OPS, OPS, &op));
+    ASSAY_TRY(literal_choice(t, pair->first, darts_op_name, DARTS_SKIP, DARTS_OPS, OPS, &op));
     g->op[c][edge / 2][edge % 2] = (uint8_t)op;
     return take_state(t, g, c, edge, pair, pair->last);
 }
@@ -164,7 +164,7 @@ static int take_node(struct space_text *t, struct darts_genotype *g, uint32_t c,
         const struct literal *m = find_key(config, "edge", c, first + state);
         if (!m) continue;
         if (n == 2) return literal_fail_key(t, m, "two edges into each node");
-        ASSAY_TRY(literal_choice(t, m, assay_darts_op_name, DARTS_SKIP, DARTS_OPS, OPS, &op));
+        ASSAY_TRY(literal_choice(t, m, darts_op_name, DARTS_SKIP, DARTS_OPS, OPS, &op));
         g->op[c][i][n] = (uint8_t)op;
         g->state[c][i][n++] = (uint8_t)state;
         ++*used;
@@ -211,7 +211,7 @@ static int take(struct space_text *t, struct darts_genotype *g, const struct lit
     return take_numbers(t, g, DARTS_REDUCE, value->last);
 }
 
-int assay_darts_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
+int darts_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
 {
     struct darts_genotype genotype;
     struct literals pool;
@@ -222,6 +222,6 @@ int assay_darts_parse(const struct assay_space *space, struct space_text *t, uin
         return space_text_fail(t, "Genotype(normal=[...], ...)");
     ASSAY_TRY(literal_read(t, &pool, &value));
     ASSAY_TRY(take(t, &genotype, value));
-    *index = assay_darts_encode(&genotype);
+    *index = darts_encode(&genotype);
     return ASSAY_OK;
 }

@@ -29,7 +29,7 @@ static uint32_t cell(const void *self, struct assay_graph *g, uint32_t x, uint32
                                             NB201_SKIP,     NB201_CONV_3X3, NB201_CONV_3X3};
     (void)self;
     ASSAY_ASSERT(stride == 1);
-    return assay_nb201_cell(g, op, x, c, number);
+    return nb201_cell(g, op, x, c, number);
 }
 
 // The residual blocks give the second and the fourth width, the cells behind them the next.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inside.h"
+#include "blocks.h"
 #include "nb201.h"
 #include "stages.h"
 
@@ -27,9 +27,9 @@ static void mixed_edge(struct assay_graph *g, uint16_t alive, uint32_t k, uint32
     for (uint8_t op = NB201_SKIP; op < NB201_OPS; op++) {
         if (!(alive & 1u << op)) continue;
         char name[64];
-        snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, assay_nb201_to[k],
-                 assay_nb201_from[k], op);
-        space_sum_add(sum, assay_nb201_operation(g, op, x, c, true, name),
+        snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, nb201_to[k], nb201_from[k],
+                 op);
+        space_sum_add(sum, nb201_operation(g, op, x, c, true, name),
                       1.0 / __builtin_popcount(alive));
     }
 }
@@ -41,8 +41,8 @@ static uint32_t mixed_cell(struct assay_graph *g, const struct assay_supernet *m
     uint32_t node[4] = {x};
     for (uint32_t to = 1, k = 0; to < 4; to++) {
         struct space_sum sum = {.n = 0};
-        for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++)
-            mixed_edge(g, mask->alive[0][k], k, node[assay_nb201_from[k]], number, &sum);
+        for (; k < NB201_EDGES && nb201_to[k] == to; k++)
+            mixed_edge(g, mask->alive[0][k], k, node[nb201_from[k]], number, &sum);
         node[to] = space_sum_end(g, &sum, s.c, s.h);
     }
     return node[3];
@@ -56,13 +56,13 @@ static uint32_t shot_cell(struct assay_graph *g, const struct assay_oneshot *sho
     uint32_t node[4] = {x};
     for (uint32_t to = 1, k = 0; to < 4; to++) {
         uint32_t term[3], n = 0;
-        for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++) {
-            const uint8_t from = assay_nb201_from[k];
+        for (; k < NB201_EDGES && nb201_to[k] == to; k++) {
+            const uint8_t from = nb201_from[k];
             uint32_t op[NB201_OPS];
             for (uint8_t o = 0; o < NB201_OPS; o++) {
                 char name[64];
                 snprintf(name, sizeof name, "cells.%u.edges.%u<-%u.%u", number, to, from, o);
-                op[o] = assay_nb201_operation(g, o, node[from], c, shot->affine, name);
+                op[o] = nb201_operation(g, o, node[from], c, shot->affine, name);
             }
             term[n++] = space_mix(g, shot, NB201_OPS, op);
         }
@@ -78,7 +78,7 @@ static uint32_t any_cell(const void *self, struct assay_graph *g, uint32_t x, ui
     ASSAY_ASSERT(stride == 1);
     if (cells->shot) return shot_cell(g, cells->shot, x, number);
     if (cells->mask) return mixed_cell(g, cells->mask, x, number);
-    return assay_nb201_cell(g, cells->op, x, c, number);
+    return nb201_cell(g, cells->op, x, c, number);
 }
 
 // Three stages of N cells; residual blocks between them halve the map and double the channels.
@@ -105,7 +105,7 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
 {
     struct cells cells = {.affine = true};
     (void)space;
-    assay_nb201_decode(index, cells.op);
+    nb201_decode(index, cells.op);
     return build_cells(&cells, net, g, err);
 }
 
@@ -143,14 +143,14 @@ static void oneshot_name(const struct assay_space *space, uint32_t choice, uint3
                          char text[ASSAY_ONESHOT_NAME])
 {
     (void)space;
-    snprintf(text, ASSAY_ONESHOT_NAME, "%u<-%u %s", assay_nb201_to[choice],
-             assay_nb201_from[choice], assay_nb201_op_name[option]);
+    snprintf(text, ASSAY_ONESHOT_NAME, "%u<-%u %s", nb201_to[choice], nb201_from[choice],
+             nb201_op_name[option]);
 }
 
 static uint64_t oneshot_index(const struct assay_space *space, const uint8_t *option)
 {
     (void)space;
-    return assay_nb201_encode(option);
+    return nb201_encode(option);
 }
 
 static uint64_t index_of(const struct assay_space *space, const struct assay_supernet *mask)
@@ -158,14 +158,14 @@ static uint64_t index_of(const struct assay_space *space, const struct assay_sup
     uint8_t op[NB201_EDGES];
     (void)space;
     for (int k = 0; k < NB201_EDGES; k++) op[k] = (uint8_t)__builtin_ctz(mask->alive[0][k]);
-    return assay_nb201_encode(op);
+    return nb201_encode(op);
 }
 
 static void mask_of(const struct assay_space *space, uint64_t index, struct assay_supernet *mask)
 {
     uint8_t op[NB201_EDGES];
     (void)space;
-    assay_nb201_decode(index, op);
+    nb201_decode(index, op);
     for (int k = 0; k < NB201_EDGES; k++) mask->alive[0][k] = (uint16_t)(1u << op[k]);
 }
 
@@ -175,7 +175,7 @@ static int open_classes(struct assay_space *space, struct assay_err *err)
     if (!canonical)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %d architectures",
                              NB201_SIZE);
-    const int status = assay_nb201_classes(canonical, err);
+    const int status = nb201_classes(canonical, err);
     if (status != ASSAY_OK) {
         free(canonical);
         return status;
@@ -200,9 +200,9 @@ static const struct assay_supernet_kind supernet = {
     .edges = NB201_EDGES,
     .ops = NB201_OPS,
     .cell_name = cell_name,
-    .op_name = assay_nb201_op_name,
-    .from = assay_nb201_from,
-    .to = assay_nb201_to,
+    .op_name = nb201_op_name,
+    .from = nb201_from,
+    .to = nb201_to,
     .build = build_supernet,
     .index = index_of,
     .mask = mask_of,
@@ -235,8 +235,8 @@ const struct assay_space_kind assay_space_nb201 = {
     .close = close_classes,
     .size = size,
     .build = build,
-    .format = assay_nb201_format,
-    .parse = assay_nb201_parse,
+    .format = nb201_format,
+    .parse = nb201_parse,
     .canonical = canonical,
     .supernet = &supernet,
     .oneshot = &oneshot,

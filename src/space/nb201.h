@@ -12,27 +12,27 @@
 enum { NB201_NONE, NB201_SKIP, NB201_CONV_1X1, NB201_CONV_3X3, NB201_AVG_POOL };
 
 // Edges in string order: 0-1, 0-2, 1-2, 0-3, 1-3, 2-3; edge k runs from node from[k] to node to[k].
-extern const uint8_t assay_nb201_from[NB201_EDGES], assay_nb201_to[NB201_EDGES];
-extern const char *const assay_nb201_op_name[NB201_OPS];
+extern const uint8_t nb201_from[NB201_EDGES], nb201_to[NB201_EDGES];
+extern const char *const nb201_op_name[NB201_OPS];
 
 // The digits of an index, edge 0-1 most significant.
-void assay_nb201_decode(uint64_t index, uint8_t op[NB201_EDGES]);
-uint64_t assay_nb201_encode(const uint8_t op[NB201_EDGES]);
+void nb201_decode(uint64_t index, uint8_t op[NB201_EDGES]);
+uint64_t nb201_encode(const uint8_t op[NB201_EDGES]);
 
 // An operation with c channels at its output, as a module of that name. avg_pool_3x3 keeps them.
-uint32_t assay_nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, uint32_t c,
-                               bool affine, const char *name);
+uint32_t nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, uint32_t c, bool affine,
+                         const char *name);
 // The cell as modules cells.NUMBER.layers.EDGE: node 0 is its input x, node 3 its output. Edges
 // from node 0 change the number of channels to c.
-uint32_t assay_nb201_cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x,
-                          uint32_t c, uint32_t number);
+uint32_t nb201_cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x, uint32_t c,
+                    uint32_t number);
 
-int assay_nb201_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
+int nb201_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
 // Reads |op~0|+..., also within Structure(4 nodes with ...); AutoDL's list of each node's (op,
 // from); NASLib's tuple of six numbers; and NNI's {"0_1": op, ...}.
-int assay_nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t *index);
+int nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t *index);
 
 // canonical[i]: the smallest index whose cell computes the same function at initialisation.
-int assay_nb201_classes(uint16_t canonical[NB201_SIZE], struct assay_err *err);
+int nb201_classes(uint16_t canonical[NB201_SIZE], struct assay_err *err);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inside.h"
+#include "blocks.h"
 #include "nb201.h"
 
 // A skip to another number of channels is a 1x1 convolution and BN, without a ReLU.
@@ -13,8 +13,8 @@ static uint32_t skip(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
     return assay_graph_bn(g, x, affine, module);
 }
 
-uint32_t assay_nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, uint32_t c,
-                               bool affine, const char *name)
+uint32_t nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, uint32_t c, bool affine,
+                         const char *name)
 {
     const struct assay_shape s = assay_graph_shape(g, x);
     switch (op) {
@@ -26,20 +26,20 @@ uint32_t assay_nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, ui
         ASSAY_ASSERT(g->failed || s.c == c);
         return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, 1, 1);
     default:
-        return assay_space_relu_conv_bn(g, x, c, op == NB201_CONV_1X1 ? 1 : 3, 1, affine, name);
+        return space_relu_conv_bn(g, x, c, op == NB201_CONV_1X1 ? 1 : 3, 1, affine, name);
     }
 }
 
-uint32_t assay_nb201_cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x,
-                          uint32_t c, uint32_t number)
+uint32_t nb201_cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x, uint32_t c,
+                    uint32_t number)
 {
     uint32_t node[4] = {x};
     for (uint32_t to = 1, k = 0; to < 4; to++) {
         uint32_t term[3], n = 0;
-        for (; k < NB201_EDGES && assay_nb201_to[k] == to; k++) {
+        for (; k < NB201_EDGES && nb201_to[k] == to; k++) {
             char name[64];
             snprintf(name, sizeof name, "cells.%u.layers.%u", number, k);
-            term[n++] = assay_nb201_operation(g, op[k], node[assay_nb201_from[k]], c, true, name);
+            term[n++] = nb201_operation(g, op[k], node[nb201_from[k]], c, true, name);
         }
         node[to] = assay_graph_add(g, n, term, NULL);
     }

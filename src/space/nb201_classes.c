@@ -76,9 +76,9 @@ static void analyse(uint64_t index, struct cell *c)
     uint8_t op[NB201_EDGES];
     struct form node[4] = {{{1}}};
     memset(c, 0, sizeof *c);
-    assay_nb201_decode(index, op);
+    nb201_decode(index, op);
     for (int k = 0; k < NB201_EDGES; k++)
-        add_edge(c, &node[assay_nb201_to[k]], &node[assay_nb201_from[k]], op[k], k);
+        add_edge(c, &node[nb201_to[k]], &node[nb201_from[k]], op[k], k);
     c->output = node[3];
     find_live(c);
 }
@@ -125,7 +125,7 @@ static int compare_keys(const void *a, const void *b)
     return order ? order : (int)x->index - (int)y->index;
 }
 
-int assay_nb201_classes(uint16_t canonical[NB201_SIZE], struct assay_err *err)
+int nb201_classes(uint16_t canonical[NB201_SIZE], struct assay_err *err)
 {
     struct key *key = malloc(NB201_SIZE * sizeof *key);
     if (!key)

@@ -24,7 +24,7 @@ static int parse_edge(struct parser *p, int first, int to)
     struct space_text *t = p->t;
     char expected[96];
     uint32_t op;
-    ASSAY_TRY(space_text_name(t, assay_nb201_op_name, 0, NB201_OPS, ops, &op));
+    ASSAY_TRY(space_text_name(t, nb201_op_name, 0, NB201_OPS, ops, &op));
     ASSAY_TRY(space_text_expect(t, '~', "'~' and the number of the node an edge comes from"));
     snprintf(expected, sizeof expected, "%s, where an edge into node %d can come from", sources[to],
              to);
@@ -108,7 +108,7 @@ static int take_pair(struct parser *p, const struct literal *pair, int first, in
     uint32_t op;
     if (pair->kind != LITERAL_LIST || pair->n != 2)
         return literal_fail(p->t, pair, "a pair of operation and node");
-    ASSAY_TRY(literal_choice(p->t, pair->first, assay_nb201_op_name, 0, NB201_OPS, ops, &op));
+    ASSAY_TRY(literal_choice(p->t, pair->first, nb201_op_name, 0, NB201_OPS, ops, &op));
     ASSAY_TRY(literal_number(p->t, pair->last, (uint32_t)to, "a node before this one", &from));
     if (p->op[first + from] != MISSING)
         return literal_fail(p->t, pair->last, "only one edge from each node");
@@ -139,7 +139,7 @@ static int take_edges(struct parser *p, const struct literal *dict)
     for (const struct literal *m = dict->first; m; m = m->next) {
         uint32_t e = 0, op;
         for (char key[16]; e < NB201_EDGES; e++) {
-            snprintf(key, sizeof key, "%u_%u", assay_nb201_from[e], assay_nb201_to[e]);
+            snprintf(key, sizeof key, "%u_%u", nb201_from[e], nb201_to[e]);
             if (literal_has_key(m, key)) break;
         }
         if (e == NB201_EDGES || p->op[e] != MISSING)
@@ -179,7 +179,7 @@ static bool is_structure(const struct space_text *t)
     return space_text_name(&copy, name, 0, ASSAY_LEN(name), "", &number) >= 0;
 }
 
-int assay_nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
+int nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
 {
     struct parser p = {.t = t};
     (void)space;
@@ -192,6 +192,6 @@ int assay_nb201_parse(const struct assay_space *space, struct space_text *t, uin
     else
         ASSAY_TRY(parse_nodes(&p));
     if (*t->at) return space_text_fail(t, "nothing after the edges into node 3");
-    *index = assay_nb201_encode(p.op);
+    *index = nb201_encode(p.op);
     return ASSAY_OK;
 }

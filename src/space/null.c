@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A handful of trivial networks, input - convolution - global average pool - linear: the cheapest
 // work a sweep can be given. The first has no convolution but zeros, and is dead.
-#include "inside.h"
+#include "blocks.h"
 #include "text.h"
 
 static const char *const arch[] = {"none", "conv_1x1", "conv_3x3", "conv_5x5", "conv_7x7"};

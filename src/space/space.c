@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "inside.h"
+#include "blocks.h"
 #include "text.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stages.h"
 
-#include "inside.h"
+#include "blocks.h"
 
 static uint32_t add_stage(const struct space_stages *s, const struct space_stage *stage,
                           struct assay_graph *g, uint32_t x, uint32_t *number)
@@ -9,7 +9,7 @@ static uint32_t add_stage(const struct space_stages *s, const struct space_stage
     if (stage->reduced) {
         char name[32];
         snprintf(name, sizeof name, "cells.%u", (*number)++);
-        x = assay_space_residual(g, x, stage->reduced, s->affine, name);
+        x = space_residual(g, x, stage->reduced, s->affine, name);
         assay_graph_feature(g, ASSAY_FEATURE_REDUCTION, x);
     }
     for (uint32_t i = 0; i < stage->cells; i++) {
@@ -24,7 +24,7 @@ static uint32_t add_stages(const struct space_stages *s, struct assay_graph *g, 
 {
     uint32_t number = 0;
     x = s->stem ? s->stem(g, x, s->stem_c, s->affine)
-                : assay_space_conv_bn(g, x, s->stem_c, s->affine, "stem");
+                : space_conv_bn(g, x, s->stem_c, s->affine, "stem");
     assay_graph_feature(g, ASSAY_FEATURE_STEM, x);
     for (uint32_t i = 0; i < s->n; i++) x = add_stage(s, &s->stage[i], g, x, &number);
     return x;
@@ -38,6 +38,6 @@ int space_stages_build(const struct space_stages *s, const struct assay_net *net
     if (s->plain)
         space_classify(g, x, net->classes);
     else
-        assay_space_head(g, x, net->classes, s->affine);
+        space_head(g, x, net->classes, s->affine);
     return assay_graph_finish(g, err);
 }

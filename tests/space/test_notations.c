@@ -161,12 +161,12 @@ static int print_edge(const struct darts_genotype *g, int c, int e, int form, ch
     const int i = e / 2, op = g->op[c][i][e % 2], from = g->state[c][i][e % 2];
     if (form == NASLIB) return sprintf(out, "(np.int64(%d), %d), ", from, naslib[op]);
     if (form == JSON)
-        return sprintf(out, "%s[\"%s\", %d]%s", e % 2 ? "" : "[", assay_darts_op_name[op], from,
+        return sprintf(out, "%s[\"%s\", %d]%s", e % 2 ? "" : "[", darts_op_name[op], from,
                        e == 7  ? "]]"
                        : e % 2 ? "], "
                                : ", ");
     int n = sprintf(out, "'NetworkSelectorDatasetInfo:darts:edge_%s_%d': '%s', ", cell[c],
-                    i * (i + 3) / 2 + from, assay_darts_op_name[op]);
+                    i * (i + 3) / 2 + from, darts_op_name[op]);
     if (e % 2 && i > 0)
         n += sprintf(out + n, "'NetworkSelectorDatasetInfo:darts:inputs_node_%s_%d': '%d_%d', ",
                      cell[c], i + 2, g->state[c][i][0], from);
@@ -181,7 +181,7 @@ static void print_as(uint64_t index, int form, char *out)
         {"), ", ")"}, {", ", ", \"reduce_concat\": [2, 3, 4, 5]"}, {"", ""}};
     static const char *const close[] = {")", "}", "})"};
     struct darts_genotype g;
-    assay_darts_decode(index, &g);
+    darts_decode(index, &g);
     out += sprintf(out, "%s", open[form]);
     for (int c = 0; c < 2; c++) {
         out += sprintf(out, "%s", cell[form][c]);

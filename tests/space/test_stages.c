@@ -7,7 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "space/inside.h"
+#include "space/blocks.h"
 #include "space/stages.h"
 
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static uint32_t conv_cell(const void *self, struct assay_graph *g, uint32_t x, u
     assert_int_equal(number, n_seen);
     seen[n_seen++] = 10 * c + stride;
     snprintf(name, sizeof name, "cells.%u%s", number, (const char *)self);
-    return assay_space_relu_conv_bn(g, x, c, 3, stride, true, name);
+    return space_relu_conv_bn(g, x, c, 3, stride, true, name);
 }
 
 static uint32_t strided_stem(struct assay_graph *g, uint32_t x, uint32_t c, bool affine)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The blocks that networks are made of. affine: BNs have gamma and beta.
-#ifndef ASSAY_SRC_SPACE_INSIDE_H
-#define ASSAY_SRC_SPACE_INSIDE_H
+// The blocks that networks are made of. Each appends nodes to the graph g behind node x and returns
+// the last of them. affine: BNs have gamma and beta.
+#ifndef ASSAY_SRC_SPACE_BLOCKS_H
+#define ASSAY_SRC_SPACE_BLOCKS_H
 
 #include "assay/space.h"
 
@@ -10,27 +11,27 @@ uint32_t space_input(struct assay_graph *g, const struct assay_net *net);
 
 // ReLU, convolution without bias (padded so that stride 1 keeps the size), BN: modules PREFIX.op.1
 // and PREFIX.op.2.
-uint32_t assay_space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
-                                  uint32_t stride, bool affine, const char *prefix);
+uint32_t space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
+                            uint32_t stride, bool affine, const char *prefix);
 // Of DARTS: ReLU, depthwise convolution (padded so that stride 1 keeps the size), 1x1 convolution,
 // BN: modules PREFIX.op.1, op.2 and op.3.
-uint32_t assay_space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
-                               uint32_t dilation, bool affine, const char *prefix);
+uint32_t space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
+                         uint32_t dilation, bool affine, const char *prefix);
 // Factorised reduction to c channels of half the size: ReLU, two 1x1 convolutions of stride 2, the
 // second on the map shifted by one pixel, side by side, BN: modules PREFIX.convs.0, convs.1 and bn.
-uint32_t assay_space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
-                            const char *prefix);
+uint32_t space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                      const char *prefix);
 // A network's first 3x3 convolution, and BN: modules PREFIX.0 and PREFIX.1.
-uint32_t assay_space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
-                             const char *prefix);
+uint32_t space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                       const char *prefix);
 // Stride-2 residual block of ResNet as NAS-Bench-201 has it: modules PREFIX.conv_a, conv_b,
 // downsample.1.
-uint32_t assay_space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
-                              const char *prefix);
+uint32_t space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
+                        const char *prefix);
 // Global average pool and linear classifier: module classifier.
 uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes);
 // BN and ReLU before them: modules lastact.0 and classifier.
-uint32_t assay_space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine);
+uint32_t space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine);
 
 // The weighted terms of a node of a supernet, at most all operations of all edges into it.
 #define SPACE_TERMS 40
