@@ -62,7 +62,7 @@ const char *assay_data_warning(const struct assay_data *data)
     return data->warning;
 }
 
-void assay_data_warn(struct assay_data *data, const char *fmt, ...)
+void data_warn(struct assay_data *data, const char *fmt, ...)
 {
     const size_t at = strlen(data->warning), cap = sizeof data->warning;
     size_t used = at;

@@ -16,7 +16,7 @@ bool assay_data_absent(const struct assay_data_spec *spec)
     return stat(file, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
-int assay_data_refuse_absent(const struct assay_data_spec *spec, struct assay_err *err)
+int data_refuse_absent(const struct assay_data_spec *spec, struct assay_err *err)
 {
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "data.path = '%.600s': %s, or --set data.source=gaussian for generated "
@@ -24,7 +24,7 @@ int assay_data_refuse_absent(const struct assay_data_spec *spec, struct assay_er
                          spec->path, assay_data_source(spec->source, NULL)->absent);
 }
 
-void assay_data_stand_for(struct assay_data *data)
+void data_stand_for(struct assay_data *data)
 {
     const struct assay_data_spec *spec = &data->spec;
     const bool known = data->source->whole;
@@ -32,7 +32,7 @@ void assay_data_stand_for(struct assay_data *data)
     data->element = ELEMENT_U8;
     data->classes = spec->classes;
     data->count = data->room = known ? data->source->whole(spec) : 0;
-    assay_data_warn(data, "data.path = '%.300s' is not there: %s", spec->path,
-                    known ? "sizes and times are told as if it were"
-                          : "sizes and times are told without its images");
+    data_warn(data, "data.path = '%.300s' is not there: %s", spec->path,
+              known ? "sizes and times are told as if it were"
+                    : "sizes and times are told without its images");
 }

@@ -19,21 +19,21 @@ static int check_memory(const struct assay_arrays *arrays, uint64_t size, const 
 static int read_array(const struct assay_arrays *arrays, struct assay_array *array, hid_t set,
                       const char *who, struct assay_err *err)
 {
-    struct assay_h5_shape shape;
-    struct assay_h5_type type;
-    assay_h5_type(&type, set);
+    struct h5_shape shape;
+    struct h5_type type;
+    h5_type(&type, set);
     if ((!type.is_integer && (!type.is_float || type.bits > 64)) || type.wide)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: %s; expected integers or floating point, of at most 64 bits", who,
                              type.words);
-    ASSAY_TRY(assay_h5_shape(&shape, set, who, err));
+    ASSAY_TRY(h5_shape(&shape, set, who, err));
     if (shape.ndim > ASSAY_ARRAY_DIMS)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %u dimensions; expected at most %d", who,
                              shape.ndim, ASSAY_ARRAY_DIMS);
-    ASSAY_TRY(assay_h5_whole(set, who, err));
+    ASSAY_TRY(h5_whole(set, who, err));
     ASSAY_TRY(check_memory(arrays, shape.size, who, err));
     void *value;
-    ASSAY_TRY(assay_h5_read(&value, set, H5T_NATIVE_DOUBLE, &shape, who, err));
+    ASSAY_TRY(h5_read(&value, set, H5T_NATIVE_DOUBLE, &shape, who, err));
     array->ndim = shape.ndim;
     array->size = shape.size;
     memcpy(array->shape, shape.dim, shape.ndim * sizeof shape.dim[0]);
@@ -57,7 +57,7 @@ static int append(struct assay_arrays *arrays, hid_t parent, const char *name, c
     const hid_t set = H5Oopen(parent, name, H5P_DEFAULT);
     int status;
     if (set < 0)
-        status = assay_h5_no_object(parent, name, who, "the link leads nowhere", err);
+        status = h5_no_object(parent, name, who, "the link leads nowhere", err);
     else if (H5Iget_type(set) != H5I_DATASET)
         status = assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a data set", who);
     else
@@ -101,7 +101,7 @@ static int append_place(struct assay_arrays *arrays, hid_t file, const char *pat
 {
     const hid_t object = H5Oopen(file, path, H5P_DEFAULT);
     if (object < 0)
-        return assay_h5_no_object(file, path, where, "no such data set or group in the file", err);
+        return h5_no_object(file, path, where, "no such data set or group in the file", err);
     int status;
     if (H5Iget_type(object) == H5I_GROUP) {
         status = append_group(arrays, object, where, err);
@@ -116,12 +116,12 @@ static int append_place(struct assay_arrays *arrays, hid_t file, const char *pat
 
 int assay_arrays_read(struct assay_arrays *arrays, const char *where, struct assay_err *err)
 {
-    struct assay_h5_place place;
+    struct h5_place place;
     hid_t file;
     *arrays = (struct assay_arrays){0};
-    ASSAY_TRY(assay_h5_split(&place, where, err));
+    ASSAY_TRY(h5_split(&place, where, err));
     assay_guard_begin("HDF5");
-    int status = assay_h5_open(&file, place.file, err);
+    int status = h5_open(&file, place.file, err);
     if (status >= 0) {
         status = append_place(arrays, file, place.path, where, err);
         H5Fclose(file);

@@ -41,7 +41,7 @@ static void place(struct assay_data *data, void *block, uint64_t count)
     data->label_room = (uint32_t *)(void *)((char *)block + ALIGN + pixels);
 }
 
-int assay_data_reserve(struct assay_data *data, uint64_t count, struct assay_err *err)
+int data_reserve(struct assay_data *data, uint64_t count, struct assay_err *err)
 {
     size_t pixels, all;
     void *block = NULL;
@@ -82,7 +82,7 @@ static struct assay_hash digest_of(const struct assay_data *data)
     return assay_hash128(part, sizeof part);
 }
 
-void assay_data_finish(struct assay_data *data)
+void data_finish(struct assay_data *data)
 {
     data->memory = NULL;
     data->digest = digest_of(data);
@@ -97,7 +97,7 @@ void assay_data_finish(struct assay_data *data)
     memcpy(data->block, &header, sizeof header);
 }
 
-void assay_data_find(struct assay_data *data, const void *block)
+void data_find(struct assay_data *data, const void *block)
 {
     struct header header;
     memcpy(&header, block, sizeof header);

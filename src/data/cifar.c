@@ -227,7 +227,7 @@ int cifar_load(struct assay_data *data, const struct cifar_layout *layout, struc
     data->classes = layout->limit[layout->label_bytes - 1];
     ASSAY_TRY(find_files(data, layout, &n_file, err));
     ASSAY_TRY(count_records(data, layout, n_file, &n, err));
-    ASSAY_TRY(assay_data_reserve(data, n, err));
+    ASSAY_TRY(data_reserve(data, n, err));
     data->label = data->label_room;
     for (size_t i = 0; i < n_file; i++)
         ASSAY_TRY(read_file(data, layout, names_of(&data->spec, layout)[i], err));

@@ -33,7 +33,7 @@ static int load(struct assay_data *data, struct assay_err *err)
 {
     const struct assay_data_source *source = data->source;
     if (source->check) ASSAY_TRY(source->check(&data->spec, err));
-    if (assay_data_absent(&data->spec)) return assay_data_refuse_absent(&data->spec, err);
+    if (assay_data_absent(&data->spec)) return data_refuse_absent(&data->spec, err);
     return source->load(data, err);
 }
 
@@ -63,7 +63,7 @@ int assay_data_open_in(struct assay_data **out, const struct assay_data_spec *sp
         assay_data_close(data);
         return status;
     }
-    assay_data_finish(data);
+    data_finish(data);
     *out = data;
     return status;
 }
@@ -81,7 +81,7 @@ int assay_data_stand_in(struct assay_data **out, const struct assay_data_spec *s
     ASSAY_ASSERT(assay_data_absent(spec));
     if (source->check) ASSAY_TRY(source->check(spec, err));
     ASSAY_TRY(create(out, spec, err));
-    assay_data_stand_for(*out);
+    data_stand_for(*out);
     return ASSAY_OK;
 }
 
@@ -89,7 +89,7 @@ int assay_data_attach(struct assay_data **out, const struct assay_data_spec *spe
                       const void *block, struct assay_err *err)
 {
     ASSAY_TRY(create(out, spec, err));
-    assay_data_find(*out, block);
+    data_find(*out, block);
     return ASSAY_OK;
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-int assay_h5_split(struct assay_h5_place *place, const char *where, struct assay_err *err)
+int h5_split(struct h5_place *place, const char *where, struct assay_err *err)
 {
     const char *colon = NULL;
     for (const char *at = where; (at = strstr(at, ":/")); at++) colon = at;
@@ -22,7 +22,7 @@ int assay_h5_split(struct assay_h5_place *place, const char *where, struct assay
     return ASSAY_OK;
 }
 
-int assay_h5_open(hid_t *file, const char *name, struct assay_err *err)
+int h5_open(hid_t *file, const char *name, struct assay_err *err)
 {
     struct stat st;
     assay_h5_start();
@@ -59,8 +59,8 @@ static void find_external(hid_t parent, const char *path, char part[ASSAY_TEXT_M
     part[0] = 0;
 }
 
-int assay_h5_no_object(hid_t parent, const char *path, const char *who, const char *what,
-                       struct assay_err *err)
+int h5_no_object(hid_t parent, const char *path, const char *who, const char *what,
+                 struct assay_err *err)
 {
     char part[ASSAY_TEXT_MAX];
     find_external(parent, path, part);
@@ -70,14 +70,14 @@ int assay_h5_no_object(hid_t parent, const char *path, const char *who, const ch
                          part);
 }
 
-int assay_h5_shape(struct assay_h5_shape *shape, hid_t set, const char *who, struct assay_err *err)
+int h5_shape(struct h5_shape *shape, hid_t set, const char *who, struct assay_err *err)
 {
     hsize_t dim[H5S_MAX_RANK] = {0};
     const hid_t space = H5Dget_space(set);
     const bool has_extent = H5Sget_simple_extent_type(space) != H5S_NULL;
     const int ndim = H5Sget_simple_extent_dims(space, dim, NULL);
     H5Sclose(space);
-    *shape = (struct assay_h5_shape){.ndim = ndim > 0 ? (unsigned)ndim : 0, .size = 1};
+    *shape = (struct h5_shape){.ndim = ndim > 0 ? (unsigned)ndim : 0, .size = 1};
     for (unsigned i = 0; i < shape->ndim; i++) {
         shape->dim[i] = dim[i];
         if (__builtin_mul_overflow(shape->size, dim[i], &shape->size))
@@ -88,7 +88,7 @@ int assay_h5_shape(struct assay_h5_shape *shape, hid_t set, const char *who, str
     return ASSAY_OK;
 }
 
-void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t cap)
+void h5_shape_text(const struct h5_shape *shape, char *text, size_t cap)
 {
     size_t n = (size_t)snprintf(text, cap, "(");
     for (unsigned i = 0; i < shape->ndim && n < cap; i++)
@@ -97,7 +97,7 @@ void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t 
     if (n < cap) snprintf(text + n, cap - n, ")");
 }
 
-int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err)
+int h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err)
 {
     if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, to) >= 0) return ASSAY_OK;
     char why[256];
@@ -105,8 +105,8 @@ int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct 
     return assay_err_set(err, ASSAY_ERR_INPUT, "%s: unreadable or damaged data set (%s)", who, why);
 }
 
-int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape *shape,
-                  const char *who, struct assay_err *err)
+int h5_read(void **out, hid_t set, hid_t type, const struct h5_shape *shape, const char *who,
+            struct assay_err *err)
 {
     size_t bytes;
     void *value = NULL;
@@ -114,7 +114,7 @@ int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape
     if (!value)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: no memory for %llu values", who,
                              (unsigned long long)shape->size);
-    const int status = assay_h5_read_into(value, set, type, who, err);
+    const int status = h5_read_into(value, set, type, who, err);
     if (status < 0)
         free(value);
     else
@@ -141,12 +141,11 @@ static const char *kind_words(H5T_class_t class)
     }
 }
 
-void assay_h5_type(struct assay_h5_type *type, hid_t set)
+void h5_type(struct h5_type *type, hid_t set)
 {
     const hid_t id = H5Dget_type(set);
     const H5T_class_t class = H5Tget_class(id);
-    *type =
-        (struct assay_h5_type){.is_float = class == H5T_FLOAT, .is_integer = class == H5T_INTEGER};
+    *type = (struct h5_type){.is_float = class == H5T_FLOAT, .is_integer = class == H5T_INTEGER};
     const char *kind = "floating point";
     if (type->is_integer) {
         type->is_signed = H5Tget_sign(id) != H5T_SGN_NONE;
@@ -162,7 +161,7 @@ void assay_h5_type(struct assay_h5_type *type, hid_t set)
     H5Tclose(id);
 }
 
-size_t assay_h5_unpacking(hid_t set)
+size_t h5_unpacking(hid_t set)
 {
     hsize_t dim[H5S_MAX_RANK];
     const hid_t create = H5Dget_create_plist(set), type = H5Dget_type(set);

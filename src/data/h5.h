@@ -6,48 +6,48 @@
 #include "assay/h5.h"
 
 // "file.h5:/path" taken apart.
-struct assay_h5_place {
+struct h5_place {
     char file[ASSAY_TEXT_MAX], path[ASSAY_TEXT_MAX];
 };
 
-int assay_h5_split(struct assay_h5_place *place, const char *where, struct assay_err *err);
-int assay_h5_open(hid_t *file, const char *name, struct assay_err *err);
+int h5_split(struct h5_place *place, const char *where, struct assay_err *err);
+int h5_open(hid_t *file, const char *name, struct assay_err *err);
 
 // The error that an object cannot be opened: why in words, unless a link leads into another file,
 // which is never followed.
-int assay_h5_no_object(hid_t parent, const char *path, const char *who, const char *what,
-                       struct assay_err *err);
+int h5_no_object(hid_t parent, const char *path, const char *who, const char *what,
+                 struct assay_err *err);
 
 // Dimensions of a data set; a scalar has none and size 1.
-struct assay_h5_shape {
+struct h5_shape {
     unsigned ndim;
     uint64_t dim[H5S_MAX_RANK], size;
 };
 // Errors if the data set has no values at all. who ("file.h5:/x") opens the error text.
-int assay_h5_shape(struct assay_h5_shape *shape, hid_t set, const char *who, struct assay_err *err);
+int h5_shape(struct h5_shape *shape, hid_t set, const char *who, struct assay_err *err);
 // "(72,3,32,32)"
-void assay_h5_shape_text(const struct assay_h5_shape *shape, char *text, size_t cap);
+void h5_shape_text(const struct h5_shape *shape, char *text, size_t cap);
 // An error unless all values are stored somewhere, which is to be known before there is memory for
 // them: not those of a data set that was created and not (or in part) written, of missing or short
 // external files, or of a virtual data set whose sources are missing, not whole, or do not cover
 // it. Values that are stored and equal the fill value are whole, so is a chunk that was written in
 // part.
-int assay_h5_whole(hid_t set, const char *who, struct assay_err *err);
+int h5_whole(hid_t set, const char *who, struct assay_err *err);
 // malloc'd values of a data set that was found whole, converted to the memory type.
-int assay_h5_read(void **out, hid_t set, hid_t type, const struct assay_h5_shape *shape,
-                  const char *who, struct assay_err *err);
+int h5_read(void **out, hid_t set, hid_t type, const struct h5_shape *shape, const char *who,
+            struct assay_err *err);
 // The same into memory that is large enough.
-int assay_h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err);
+int h5_read_into(void *to, hid_t set, hid_t type, const char *who, struct assay_err *err);
 // What the stored values are.
-struct assay_h5_type {
+struct h5_type {
     bool is_float, is_integer, is_signed;
     bool wide;      // more bytes each than float64 has, whatever they are for
     unsigned bits;  // of a number
     char words[48]; // "64-bit signed integers", "text"
 };
-void assay_h5_type(struct assay_h5_type *type, hid_t set);
+void h5_type(struct h5_type *type, hid_t set);
 
 // Bytes that HDF5 takes to unpack a chunk, filtered and plain; 0 where nothing is packed.
-size_t assay_h5_unpacking(hid_t set);
+size_t h5_unpacking(hid_t set);
 
 #endif

@@ -19,7 +19,7 @@ enum { NESTED_MOST = 8, NAME_MOST = 4 * ASSAY_TEXT_MAX };
 struct subject {
     hid_t set, plist;
     const char *who;
-    struct assay_h5_shape shape;
+    struct h5_shape shape;
     unsigned depth;
 };
 
@@ -201,7 +201,7 @@ static bool is_unlimited(hid_t space, unsigned ndim)
 }
 
 // Whether the selection lies within a data set of these dimensions.
-static bool is_within(hid_t space, const struct assay_h5_shape *shape)
+static bool is_within(hid_t space, const struct h5_shape *shape)
 {
     hsize_t low[H5S_MAX_RANK], high[H5S_MAX_RANK];
     if (H5Sget_simple_extent_ndims(space) != (int)shape->ndim) return false;
@@ -214,14 +214,14 @@ static bool is_within(hid_t space, const struct assay_h5_shape *shape)
 static int check_source_set(const struct subject *s, const struct mapping *m, hid_t set,
                             const char *who, struct assay_err *err)
 {
-    struct assay_h5_shape shape;
-    ASSAY_TRY(assay_h5_shape(&shape, set, who, err));
+    struct h5_shape shape;
+    ASSAY_TRY(h5_shape(&shape, set, who, err));
     const bool all = H5Sget_select_type(m->source) == H5S_SEL_ALL; // its extent may not be known
     const uint64_t taken = all ? shape.size : (uint64_t)H5Sget_select_npoints(m->source);
     if ((!all && !is_within(m->source, &shape)) ||
         taken != (uint64_t)H5Sget_select_npoints(m->space)) {
         char seen[256];
-        assay_h5_shape_text(&shape, seen, sizeof seen);
+        h5_shape_text(&shape, seen, sizeof seen);
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: shape %s, which is not what the virtual data set expects", who,
                              seen);
@@ -341,7 +341,7 @@ static int check_layout(const struct subject *s, struct assay_err *err)
 static int check(hid_t set, const char *who, unsigned depth, struct assay_err *err)
 {
     struct subject s = {.set = set, .who = who, .depth = depth};
-    ASSAY_TRY(assay_h5_shape(&s.shape, set, who, err));
+    ASSAY_TRY(h5_shape(&s.shape, set, who, err));
     s.plist = H5Dget_create_plist(set);
     if (s.plist < 0)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: unreadable or damaged data set", who);
@@ -350,7 +350,7 @@ static int check(hid_t set, const char *who, unsigned depth, struct assay_err *e
     return status;
 }
 
-int assay_h5_whole(hid_t set, const char *who, struct assay_err *err)
+int h5_whole(hid_t set, const char *who, struct assay_err *err)
 {
     return check(set, who, 0, err);
 }

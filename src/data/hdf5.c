@@ -13,7 +13,7 @@ struct place {
     const char *path, *where;
 };
 
-static int check_shape(const struct assay_data *data, const struct assay_h5_shape *shape,
+static int check_shape(const struct assay_data *data, const struct h5_shape *shape,
                        const char *where, struct assay_err *err)
 {
     const uint32_t side = data->spec.image;
@@ -21,7 +21,7 @@ static int check_shape(const struct assay_data *data, const struct assay_h5_shap
         shape->dim[3] == side)
         return ASSAY_OK;
     char seen[256];
-    assay_h5_shape_text(shape, seen, sizeof seen);
+    h5_shape_text(shape, seen, sizeof seen);
     return assay_err_set(err, ASSAY_ERR_INPUT, "%s: shape %s; expected (n,%d,%u,%u)", where, seen,
                          CHANNELS, side, side);
 }
@@ -29,8 +29,8 @@ static int check_shape(const struct assay_data *data, const struct assay_h5_shap
 static int choose_element(struct assay_data *data, hid_t set, const char *where,
                           struct assay_err *err)
 {
-    struct assay_h5_type type;
-    assay_h5_type(&type, set);
+    struct h5_type type;
+    h5_type(&type, set);
     if (type.is_float && type.bits <= 64 && !type.wide)
         data->element = type.bits <= 32 ? ELEMENT_F32 : ELEMENT_F64;
     else if (type.is_integer && type.bits == 8 && !type.is_signed && !type.wide)
@@ -77,10 +77,10 @@ static int check_values(struct assay_data *data, const char *where, struct assay
                              "mean and deviation of values from 0 to 1; divide them by 255, or set "
                              "data.normalise = false to leave them as they are",
                              where, least, most);
-    assay_data_warn(data,
-                    "values from %g to %g, and data.normalise = true takes CIFAR's mean and "
-                    "deviation of values from 0 to 1; false leaves them as they are",
-                    least, most);
+    data_warn(data,
+              "values from %g to %g, and data.normalise = true takes CIFAR's mean and "
+              "deviation of values from 0 to 1; false leaves them as they are",
+              least, most);
     return ASSAY_OK;
 }
 
@@ -89,14 +89,14 @@ static int read_pixels(struct assay_data *data, hid_t set, const char *where, st
     const hid_t type[] = {[ELEMENT_U8] = H5T_NATIVE_UCHAR,
                           [ELEMENT_F32] = H5T_NATIVE_FLOAT,
                           [ELEMENT_F64] = H5T_NATIVE_DOUBLE};
-    struct assay_h5_shape shape;
-    ASSAY_TRY(assay_h5_shape(&shape, set, where, err));
+    struct h5_shape shape;
+    ASSAY_TRY(h5_shape(&shape, set, where, err));
     ASSAY_TRY(check_shape(data, &shape, where, err));
     ASSAY_TRY(choose_element(data, set, where, err));
-    ASSAY_TRY(assay_h5_whole(set, where, err));
-    data->reading = assay_h5_unpacking(set);
-    ASSAY_TRY(assay_data_reserve(data, shape.dim[0], err));
-    ASSAY_TRY(assay_h5_read_into(data->pixel, set, type[data->element], where, err));
+    ASSAY_TRY(h5_whole(set, where, err));
+    data->reading = h5_unpacking(set);
+    ASSAY_TRY(data_reserve(data, shape.dim[0], err));
+    ASSAY_TRY(h5_read_into(data->pixel, set, type[data->element], where, err));
     data->count = shape.dim[0];
     return check_values(data, where, err);
 }
@@ -128,36 +128,36 @@ static void check_first(struct assay_data *data)
         seen[data->label[i]] = true;
     }
     if (seen && !seen[0] && n == classes - 1)
-        assay_data_warn(data,
-                        "labels from 1 to %llu, and none is 0: do they start at 1? Expected class "
-                        "numbers from 0",
-                        (unsigned long long)(classes - 1));
+        data_warn(data,
+                  "labels from 1 to %llu, and none is 0: do they start at 1? Expected class "
+                  "numbers from 0",
+                  (unsigned long long)(classes - 1));
     free(seen);
 }
 
-static int check_labels(const struct assay_data *data, hid_t set,
-                        const struct assay_h5_shape *shape, const char *who, struct assay_err *err)
+static int check_labels(const struct assay_data *data, hid_t set, const struct h5_shape *shape,
+                        const char *who, struct assay_err *err)
 {
-    struct assay_h5_type type;
-    assay_h5_type(&type, set);
+    struct h5_type type;
+    h5_type(&type, set);
     if (!type.is_integer || type.wide)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s; expected integers from 0", who,
                              type.words);
     if (shape->ndim == 1 && shape->dim[0] == data->count) return ASSAY_OK;
     char seen[256];
-    assay_h5_shape_text(shape, seen, sizeof seen);
+    h5_shape_text(shape, seen, sizeof seen);
     return assay_err_set(err, ASSAY_ERR_INPUT, "%s: shape %s; expected %llu integers", who, seen,
                          (unsigned long long)data->count);
 }
 
 static int read_labels(struct assay_data *data, hid_t set, const char *who, struct assay_err *err)
 {
-    struct assay_h5_shape shape;
-    ASSAY_TRY(assay_h5_shape(&shape, set, who, err));
+    struct h5_shape shape;
+    ASSAY_TRY(h5_shape(&shape, set, who, err));
     ASSAY_TRY(check_labels(data, set, &shape, who, err));
-    ASSAY_TRY(assay_h5_whole(set, who, err));
+    ASSAY_TRY(h5_whole(set, who, err));
     void *value;
-    ASSAY_TRY(assay_h5_read(&value, set, H5T_NATIVE_INT64, &shape, who, err));
+    ASSAY_TRY(h5_read(&value, set, H5T_NATIVE_INT64, &shape, who, err));
     const int status = take_labels(data, value, who, err);
     free(value);
     if (status >= 0) check_first(data);
@@ -174,7 +174,7 @@ static int load_labels(struct assay_data *data, const struct place *p, struct as
     if (exists == 0) return ASSAY_OK;
     snprintf(who, sizeof who, "%s, its labels %s", p->where, path);
     const hid_t set = exists < 0 ? H5I_INVALID_HID : H5Dopen2(p->file, path, H5P_DEFAULT);
-    if (set < 0) return assay_h5_no_object(p->file, path, who, "not a readable data set", err);
+    if (set < 0) return h5_no_object(p->file, path, who, "not a readable data set", err);
     const int status = read_labels(data, set, who, err);
     H5Dclose(set);
     return status;
@@ -184,7 +184,7 @@ static int load_place(struct assay_data *data, const struct place *p, struct ass
 {
     const hid_t set = H5Dopen2(p->file, p->path, H5P_DEFAULT);
     if (set < 0)
-        return assay_h5_no_object(p->file, p->path, p->where, "no such data set in the file", err);
+        return h5_no_object(p->file, p->path, p->where, "no such data set in the file", err);
     const int status = read_pixels(data, set, p->where, err);
     H5Dclose(set);
     return status < 0 ? status : load_labels(data, p, err);
@@ -192,11 +192,11 @@ static int load_place(struct assay_data *data, const struct place *p, struct ass
 
 static int load(struct assay_data *data, struct assay_err *err)
 {
-    struct assay_h5_place place;
+    struct h5_place place;
     struct place p = {.path = place.path, .where = data->spec.path};
-    ASSAY_TRY(assay_h5_split(&place, p.where, err));
+    ASSAY_TRY(h5_split(&place, p.where, err));
     assay_guard_begin("HDF5");
-    int status = assay_h5_open(&p.file, place.file, err);
+    int status = h5_open(&p.file, place.file, err);
     if (status >= 0) {
         status = load_place(data, &p, err);
         H5Fclose(p.file);
@@ -207,8 +207,8 @@ static int load(struct assay_data *data, struct assay_err *err)
 
 static bool place_of(const struct assay_data_spec *spec, char file[ASSAY_TEXT_MAX])
 {
-    struct assay_h5_place place;
-    if (assay_h5_split(&place, spec->path, NULL) < 0) return false;
+    struct h5_place place;
+    if (h5_split(&place, spec->path, NULL) < 0) return false;
     snprintf(file, ASSAY_TEXT_MAX, "%s", place.file);
     return true;
 }

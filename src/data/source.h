@@ -31,18 +31,17 @@ struct assay_data {
 
 // Makes room for so many images of data->element and their labels: sets pixel, label_room and room.
 // Once, before the first is read.
-int assay_data_reserve(struct assay_data *data, uint64_t count, struct assay_err *err);
+int data_reserve(struct assay_data *data, uint64_t count, struct assay_err *err);
 
 // The images are complete: writes what assay_data_attach reads.
-void assay_data_finish(struct assay_data *data);
+void data_finish(struct assay_data *data);
 // Finds the images of a block that was finished.
-void assay_data_find(struct assay_data *data, const void *block);
+void data_find(struct assay_data *data, const void *block);
 // The error of assay_data_absent, and what stands in for such files.
-int assay_data_refuse_absent(const struct assay_data_spec *spec, struct assay_err *err);
-void assay_data_stand_for(struct assay_data *data);
+int data_refuse_absent(const struct assay_data_spec *spec, struct assay_err *err);
+void data_stand_for(struct assay_data *data);
 // Adds a sentence to its warning.
-void assay_data_warn(struct assay_data *data, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+void data_warn(struct assay_data *data, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 // Channel means and deviations as in the TE-NAS release.
 #define CIFAR10_MEAN                                                                               \

@@ -28,8 +28,7 @@ void assay_graph_free(struct assay_graph *g)
     assay_graph_init(g);
 }
 
-void *assay_graph_grow(struct assay_graph *g, void *array, uint32_t *cap, uint64_t need,
-                       size_t size)
+void *graph_grow(struct assay_graph *g, void *array, uint32_t *cap, uint64_t need, size_t size)
 {
     if (need <= *cap) return array;
     uint64_t more = 2 * (uint64_t)*cap;
@@ -44,17 +43,16 @@ void *assay_graph_grow(struct assay_graph *g, void *array, uint32_t *cap, uint64
     return grown;
 }
 
-bool assay_graph_reserve(struct assay_graph *g, uint64_t node, uint64_t in, uint64_t param,
-                         uint64_t text)
+bool graph_reserve(struct assay_graph *g, uint64_t node, uint64_t in, uint64_t param, uint64_t text)
 {
     const uint64_t n_in = g->n_in + in;
     uint32_t cap_in = g->cap_in, cap_coef = g->cap_in;
-    g->node = assay_graph_grow(g, g->node, &g->cap_node, g->n_node + node, sizeof *g->node);
-    g->in = assay_graph_grow(g, g->in, &cap_in, n_in, sizeof *g->in);
-    g->coef = assay_graph_grow(g, g->coef, &cap_coef, n_in, sizeof *g->coef);
+    g->node = graph_grow(g, g->node, &g->cap_node, g->n_node + node, sizeof *g->node);
+    g->in = graph_grow(g, g->in, &cap_in, n_in, sizeof *g->in);
+    g->coef = graph_grow(g, g->coef, &cap_coef, n_in, sizeof *g->coef);
     g->cap_in = cap_in < cap_coef ? cap_in : cap_coef; // one of the two may have failed
-    g->param = assay_graph_grow(g, g->param, &g->cap_param, g->n_param + param, sizeof *g->param);
-    g->text = assay_graph_grow(g, g->text, &g->cap_text, g->n_text + text, 1);
+    g->param = graph_grow(g, g->param, &g->cap_param, g->n_param + param, sizeof *g->param);
+    g->text = graph_grow(g, g->text, &g->cap_text, g->n_text + text, 1);
     return !g->failed;
 }
 
@@ -65,7 +63,7 @@ static void append_param(struct assay_graph *g, uint32_t node, const char *name)
     const size_t len = strlen(name);
 
     *p = (struct assay_param){.node = node, .name = g->n_text};
-    assay_graph_param_shape(g, n, g->n_param - n->param, p);
+    graph_param_shape(g, n, g->n_param - n->param, p);
     const bool bias = p->role == ASSAY_BN_BETA || p->role == ASSAY_LINEAR_BIAS;
     memcpy(g->text + g->n_text, name, len);
     strcpy(g->text + g->n_text + len, bias ? ".bias" : ".weight");
@@ -78,11 +76,11 @@ static void append_param(struct assay_graph *g, uint32_t node, const char *name)
 static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_t *x,
                        const double *coef, const char *name)
 {
-    const uint32_t n_param = assay_graph_param_count(&n);
+    const uint32_t n_param = graph_param_count(&n);
     const size_t text = name ? strlen(name) + sizeof ".weight" : 0;
     ASSAY_ASSERT(name || n_param == 0);
 
-    if (g->failed || !assay_graph_reserve(g, 1, n.n_in, n_param, n_param * text)) return 0;
+    if (g->failed || !graph_reserve(g, 1, n.n_in, n_param, n_param * text)) return 0;
     for (uint32_t i = 0; i < n.n_in; i++) {
         ASSAY_ASSERT(x[i] < g->n_node);
         g->in[g->n_in + i] = x[i];
@@ -94,22 +92,22 @@ static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_
     n.modules = 1;
     n.feature = g->n_feature;
     // A shape that does not work out is (0,0,0) here and is reported by assay_graph_finish.
-    assay_graph_infer(g, &n, NULL);
+    graph_infer(g, &n, NULL);
     g->n_in += n.n_in;
     g->node[g->n_node] = n;
     for (uint32_t k = 0; k < n_param; k++) append_param(g, g->n_node, name);
     return g->n_node++;
 }
 
-bool assay_graph_reserve_features(struct assay_graph *g, uint64_t n)
+bool graph_reserve_features(struct assay_graph *g, uint64_t n)
 {
-    g->feature = assay_graph_grow(g, g->feature, &g->cap_feature, n, sizeof *g->feature);
+    g->feature = graph_grow(g, g->feature, &g->cap_feature, n, sizeof *g->feature);
     return !g->failed;
 }
 
 void assay_graph_feature(struct assay_graph *g, enum assay_feature_of of, uint32_t x)
 {
-    if (g->failed || !assay_graph_reserve_features(g, (uint64_t)g->n_feature + 1)) return;
+    if (g->failed || !graph_reserve_features(g, (uint64_t)g->n_feature + 1)) return;
     ASSAY_ASSERT(x < g->n_node);
     g->feature[g->n_feature++] = (struct assay_feature){.node = x, .of = (uint8_t)of};
 }

@@ -25,10 +25,10 @@ static int begin(struct fold *f, struct assay_err *err)
     const uint64_t n = g->n_node;
 
     assay_graph_reset(out);
-    assay_graph_reserve(out, n, g->n_in, g->n_param, g->n_text);
-    assay_graph_reserve_features(out, g->n_feature);
-    out->scratch = assay_graph_grow(out, out->scratch, &out->cap_scratch, 3 * n + 1 + g->n_param,
-                                    sizeof *out->scratch);
+    graph_reserve(out, n, g->n_in, g->n_param, g->n_text);
+    graph_reserve_features(out, g->n_feature);
+    out->scratch = graph_grow(out, out->scratch, &out->cap_scratch, 3 * n + 1 + g->n_param,
+                              sizeof *out->scratch);
     if (out->failed)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for a network of %u nodes",
                              g->n_node);

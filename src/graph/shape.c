@@ -165,7 +165,7 @@ static int check_arity(const struct assay_node *n, struct assay_err *err)
                                 : "1");
 }
 
-int assay_graph_infer(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
+int graph_infer(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
 {
     int status = check_arity(n, err);
     if (status == ASSAY_OK) status = infer_raw(g, n, err);
@@ -174,7 +174,7 @@ int assay_graph_infer(const struct assay_graph *g, struct assay_node *n, struct 
     return status;
 }
 
-uint32_t assay_graph_param_count(const struct assay_node *n)
+uint32_t graph_param_count(const struct assay_node *n)
 {
     switch (n->op) {
     case ASSAY_OP_CONV:
@@ -188,8 +188,8 @@ uint32_t assay_graph_param_count(const struct assay_node *n)
     }
 }
 
-void assay_graph_param_shape(const struct assay_graph *g, const struct assay_node *n, uint32_t k,
-                             struct assay_param *p)
+void graph_param_shape(const struct assay_graph *g, const struct assay_node *n, uint32_t k,
+                       struct assay_param *p)
 {
     const uint32_t c_in = input(g, n, 0)->c;
     p->ndim = 1;

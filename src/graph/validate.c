@@ -8,7 +8,7 @@ static bool is_weight(const struct assay_param *p)
     return p->role != ASSAY_BN_BETA && p->role != ASSAY_LINEAR_BIAS;
 }
 
-void assay_graph_layout(struct assay_graph *g)
+void graph_layout(struct assay_graph *g)
 {
     g->n_theta = 0;
     for (int biases = 0; biases < 2; biases++) {
@@ -54,7 +54,7 @@ int assay_graph_finish(struct assay_graph *g, struct assay_err *err)
         assay_graph_reset(g);
         return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for a network");
     }
-    assay_graph_layout(g);
+    graph_layout(g);
     ASSAY_TRY(assay_graph_validate(g, err));
     mark_live(g);
     return ASSAY_OK;
@@ -88,7 +88,7 @@ static int check_shape(const struct assay_graph *g, uint32_t i, struct assay_err
 {
     const struct assay_node *n = &g->node[i];
     struct assay_node want = *n;
-    ASSAY_TRY(assay_graph_infer(g, &want, err));
+    ASSAY_TRY(graph_infer(g, &want, err));
     if (n->c != want.c || n->h != want.h || n->w != want.w)
         return assay_err_set(err, ASSAY_ERR_CONFIG, "shape (%u,%u,%u), expected (%u,%u,%u)", n->c,
                              n->h, n->w, want.c, want.h, want.w);
@@ -98,7 +98,7 @@ static int check_shape(const struct assay_graph *g, uint32_t i, struct assay_err
 static int check_params(const struct assay_graph *g, uint32_t i, struct assay_err *err)
 {
     const struct assay_node *n = &g->node[i];
-    const uint32_t count = assay_graph_param_count(n);
+    const uint32_t count = graph_param_count(n);
     if (n->n_param != count || !in_range(n->param, count, g->n_param))
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "parameters %u + %u, expected %u of the graph's %u", n->param,
@@ -106,7 +106,7 @@ static int check_params(const struct assay_graph *g, uint32_t i, struct assay_er
     for (uint32_t k = 0; k < count; k++) {
         const struct assay_param *p = &g->param[n->param + k];
         struct assay_param want = {.node = i};
-        assay_graph_param_shape(g, n, k, &want);
+        graph_param_shape(g, n, k, &want);
         if (p->role != want.role || p->node != i || p->ndim != want.ndim || p->size != want.size ||
             memcmp(p->shape, want.shape, sizeof p->shape) != 0)
             return assay_err_set(err, ASSAY_ERR_CONFIG,

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int assay_file_path(char *path, const char *dir, const char *name, struct assay_err *err)
+int file_path(char *path, const char *dir, const char *name, struct assay_err *err)
 {
     if (!*dir) dir = ".";
     if (snprintf(path, ASSAY_PATH_MAX, "%s/%s", dir, name) < ASSAY_PATH_MAX) return ASSAY_OK;
@@ -44,16 +44,16 @@ static int no_dir(const char *path, int why, struct assay_err *err)
                          lost == ENOENT ? "" : strerror(lost));
 }
 
-int assay_file_check_dir(const char *dir, struct assay_err *err)
+int file_check_dir(const char *dir, struct assay_err *err)
 {
     struct stat st;
     return is_dir(dir) || lstat(dir, &st) != 0 ? ASSAY_OK : no_dir(dir, 0, err);
 }
 
-int assay_file_make_dir(const char *dir, struct assay_err *err)
+int file_make_dir(const char *dir, struct assay_err *err)
 {
     char path[ASSAY_PATH_MAX];
-    ASSAY_TRY(assay_file_path(path, dir, "", err)); // ends with a slash
+    ASSAY_TRY(file_path(path, dir, "", err)); // ends with a slash
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         const int why = mkdir(path, 0777) == 0 ? 0 : errno;
@@ -63,7 +63,7 @@ int assay_file_make_dir(const char *dir, struct assay_err *err)
     return ASSAY_OK;
 }
 
-bool assay_file_write_at(int fd, const void *bytes, size_t n, uint64_t at)
+bool file_write_at(int fd, const void *bytes, size_t n, uint64_t at)
 {
     const char *from = bytes;
     while (n > 0) {
@@ -77,7 +77,7 @@ bool assay_file_write_at(int fd, const void *bytes, size_t n, uint64_t at)
     return true;
 }
 
-bool assay_file_read_at(int fd, void *bytes, size_t n, uint64_t at)
+bool file_read_at(int fd, void *bytes, size_t n, uint64_t at)
 {
     char *to = bytes;
     while (n > 0) {
@@ -116,7 +116,7 @@ int assay_file_unique(char *path, size_t cap, const char *file, struct assay_err
 
 static bool write_synced(int fd, const void *bytes, size_t n)
 {
-    bool ok = assay_file_write_at(fd, bytes, n, 0) && fsync(fd) == 0;
+    bool ok = file_write_at(fd, bytes, n, 0) && fsync(fd) == 0;
     const int why = errno;
     if (close(fd) != 0 && ok) return false;
     errno = why;
@@ -127,7 +127,7 @@ int assay_file_replace(const char *dir, const char *name, const void *bytes, siz
                        struct assay_err *err)
 {
     char path[ASSAY_PATH_MAX], temporary[ASSAY_PATH_MAX];
-    ASSAY_TRY(assay_file_path(path, dir, name, err));
+    ASSAY_TRY(file_path(path, dir, name, err));
     ASSAY_TRY(assay_file_unique(temporary, sizeof temporary, path, err));
     const char *doing = "write";
     // O_EXCL: whatever has this name, a link included, is another's and stays as it is.
@@ -144,7 +144,7 @@ int assay_file_replace(const char *dir, const char *name, const void *bytes, siz
                          strerror(why));
 }
 
-void assay_file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log)
+void file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log)
 {
     char prefix[300], path[ASSAY_PATH_MAX];
     snprintf(prefix, sizeof prefix, "%.250s.tmp-", name);
@@ -152,7 +152,7 @@ void assay_file_remove_temporaries(const char *dir, const char *name, const stru
     if (!stream) return;
     for (const struct dirent *entry; (entry = readdir(stream));) {
         if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0) continue;
-        if (assay_file_path(path, dir, entry->d_name, NULL) < 0 || unlink(path) != 0) continue;
+        if (file_path(path, dir, entry->d_name, NULL) < 0 || unlink(path) != 0) continue;
         assay_log_line(log, ASSAY_LOG_INFO, "removed %s, left by a job that was killed", path);
     }
     closedir(stream);

@@ -8,22 +8,22 @@
 #define ASSAY_PATH_MAX 4096
 
 // "DIR/NAME"; an error when it does not fit ASSAY_PATH_MAX.
-int assay_file_path(char *path, const char *dir, const char *name, struct assay_err *err);
+int file_path(char *path, const char *dir, const char *name, struct assay_err *err);
 // Creates dir and its parents where missing.
-int assay_file_make_dir(const char *dir, struct assay_err *err);
+int file_make_dir(const char *dir, struct assay_err *err);
 // An error, which says what it is, when something else than a directory stands there.
-int assay_file_check_dir(const char *dir, struct assay_err *err);
+int file_check_dir(const char *dir, struct assay_err *err);
 // Writes n bytes at offset `at`, with one pwrite(2) unless the system takes fewer. False: see
 // errno.
-bool assay_file_write_at(int fd, const void *bytes, size_t n, uint64_t at);
+bool file_write_at(int fd, const void *bytes, size_t n, uint64_t at);
 // Reads exactly n bytes; false: see errno (0: the file ends before).
-bool assay_file_read_at(int fd, void *bytes, size_t n, uint64_t at);
+bool file_read_at(int fd, void *bytes, size_t n, uint64_t at);
 // Removes what a killed assay_file_replace left behind.
-void assay_file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log);
+void file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log);
 
 // Takes DIR/lock for this process, or ERR_STATE naming the holder. Anything else of this name (a
 // link, another's file) is ERR_STATE, too, and stays as it is. *fd holds the lock until closed;
 // -1 where the file system knows no locks (logged).
-int assay_file_lock(int *fd, const char *dir, const struct assay_log *log, struct assay_err *err);
+int file_lock(int *fd, const char *dir, const struct assay_log *log, struct assay_err *err);
 
 #endif

@@ -28,8 +28,7 @@ static int open_scalar(hid_t *attr, hid_t object, const char *name, H5T_class_t 
     return damaged(file, name, class == H5T_STRING ? "is not a text" : "is not an integer", err);
 }
 
-int assay_h5r_int(int *value, hid_t object, const char *name, const char *file,
-                  struct assay_err *err)
+int h5r_int(int *value, hid_t object, const char *name, const char *file, struct assay_err *err)
 {
     hid_t attr;
     ASSAY_TRY(open_scalar(&attr, object, name, H5T_INTEGER, file, err));
@@ -59,8 +58,8 @@ static const char *read_fixed(char *text, size_t cap, hid_t attr, hid_t type)
     return H5Aread(attr, type, text) < 0 ? "cannot be read" : NULL;
 }
 
-int assay_h5r_text(char *text, size_t cap, hid_t object, const char *name, const char *file,
-                   struct assay_err *err)
+int h5r_text(char *text, size_t cap, hid_t object, const char *name, const char *file,
+             struct assay_err *err)
 {
     hid_t attr;
     ASSAY_TRY(open_scalar(&attr, object, name, H5T_STRING, file, err));
@@ -75,7 +74,7 @@ int assay_h5r_text(char *text, size_t cap, hid_t object, const char *name, const
 
 // ---- data sets ---------------------------------------------------------------------------------
 
-const char *assay_h5r_link_fault(hid_t group, const char *name)
+const char *h5r_link_fault(hid_t group, const char *name)
 {
     H5L_info_t link;
     if (H5Lget_info(group, name, &link, H5P_DEFAULT) < 0) return "is missing";
@@ -134,7 +133,7 @@ static const char *size_fault(hid_t set, uint64_t n)
     return "is larger than the file can hold";
 }
 
-const char *assay_h5r_set_fault(hid_t set, uint64_t *n)
+const char *h5r_set_fault(hid_t set, uint64_t *n)
 {
     const hid_t space = H5Dget_space(set);
     hsize_t dim = 0;
@@ -148,7 +147,7 @@ const char *assay_h5r_set_fault(hid_t set, uint64_t *n)
     return fault ? fault : assay_h5_chunks_fault(set);
 }
 
-const char *assay_h5r_type_fault(hid_t set, hid_t memory)
+const char *h5r_type_fault(hid_t set, hid_t memory)
 {
     const hid_t type = H5Dget_type(set);
     const H5T_class_t is = H5Tget_class(type), wanted = H5Tget_class(memory);
@@ -158,7 +157,7 @@ const char *assay_h5r_type_fault(hid_t set, hid_t memory)
     return wanted == H5T_FLOAT ? "holds no numbers" : "holds no integers";
 }
 
-size_t assay_h5r_text_width(hid_t set)
+size_t h5r_text_width(hid_t set)
 {
     const hid_t type = H5Dget_type(set);
     const bool fixed = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0;

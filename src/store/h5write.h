@@ -11,31 +11,31 @@
 // Root attribute "assay_results".
 enum { ASSAY_RESULTS_VERSION = 1 };
 
-struct assay_h5w {
+struct h5w {
     hid_t file;
     bool failed;
     void *image; // the file's bytes, once it is closed
 };
 
 // w must stay where it is until the end.
-void assay_h5w_start(struct assay_h5w *w);
+void h5w_start(struct h5w *w);
 // Ends the file and gives its malloc'd bytes; NULL if anything failed.
-void *assay_h5w_finish(struct assay_h5w *w, size_t *n);
+void *h5w_finish(struct h5w *w, size_t *n);
 
 // Members keep the order of their creation.
-hid_t assay_h5w_group(struct assay_h5w *w, const char *name);
+hid_t h5w_group(struct h5w *w, const char *name);
 // A data set of ndim dimensions; packed: chunked, compressed and with checksums. Close with
 // H5Dclose.
-hid_t assay_h5w_set(struct assay_h5w *w, hid_t group, const char *name, hid_t type, int ndim,
-                    const hsize_t *dim, bool packed);
+hid_t h5w_set(struct h5w *w, hid_t group, const char *name, hid_t type, int ndim,
+              const hsize_t *dim, bool packed);
 // A 1-D data set with all its values.
-hid_t assay_h5w_vector(struct assay_h5w *w, hid_t group, const char *name, hid_t type, uint64_t n,
-                       const void *value, bool packed);
+hid_t h5w_vector(struct h5w *w, hid_t group, const char *name, hid_t type, uint64_t n,
+                 const void *value, bool packed);
 // Fixed-length ASCII texts, row-major (n, width), zero-padded.
-hid_t assay_h5w_texts(struct assay_h5w *w, hid_t group, const char *name, uint64_t n, size_t width,
-                      const char *text);
-void assay_h5w_text_attr(struct assay_h5w *w, hid_t object, const char *name, const char *text);
-void assay_h5w_int_attr(struct assay_h5w *w, hid_t object, const char *name, int value);
-void assay_h5w_check(struct assay_h5w *w, bool ok);
+hid_t h5w_texts(struct h5w *w, hid_t group, const char *name, uint64_t n, size_t width,
+                const char *text);
+void h5w_text_attr(struct h5w *w, hid_t object, const char *name, const char *text);
+void h5w_int_attr(struct h5w *w, hid_t object, const char *name, int value);
+void h5w_check(struct h5w *w, bool ok);
 
 #endif

@@ -18,8 +18,8 @@ struct preamble {
     uint64_t record_bytes, n_identity, n_extra;
 };
 
-int assay_header_create(const char *dir, uint64_t record_bytes, const char *identity,
-                        const void *extra, size_t n_extra, struct assay_err *err)
+int header_create(const char *dir, uint64_t record_bytes, const char *identity, const void *extra,
+                  size_t n_extra, struct assay_err *err)
 {
     struct preamble p = {.version = VERSION,
                          .byte_order = BYTE_ORDER_MARK,
@@ -64,13 +64,13 @@ static uint64_t header_bytes(const struct preamble *p, uint64_t file_bytes)
     return n <= file_bytes ? n : 0;
 }
 
-static int take_blocks(struct assay_header *header, const struct preamble *p, const char *bytes,
+static int take_blocks(struct header *header, const struct preamble *p, const char *bytes,
                        struct assay_err *err)
 {
     header->identity = malloc(p->n_identity + 1);
     header->extra = malloc(p->n_extra + 1);
     if (!header->identity || !header->extra) {
-        assay_header_free(header);
+        header_free(header);
         return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
     }
     memcpy(header->identity, bytes + sizeof *p, p->n_identity);
@@ -90,22 +90,22 @@ static int damaged(const char *path, struct assay_err *err)
         path);
 }
 
-// After assay_file_read_at.
+// After file_read_at.
 static int not_read(const char *path, struct assay_err *err)
 {
     if (!errno) return damaged(path, err); // it ended early
     return assay_err_set(err, ASSAY_ERR_IO, "cannot read %s: %s", path, strerror(errno));
 }
 
-int assay_header_read(struct assay_header *header, int fd, const char *path, struct assay_err *err)
+int header_read(struct header *header, int fd, const char *path, struct assay_err *err)
 {
     struct preamble p;
     struct stat st;
-    *header = (struct assay_header){0};
+    *header = (struct header){0};
     if (fstat(fd, &st) != 0)
         return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", path, strerror(errno));
     if ((size_t)st.st_size < sizeof p) return damaged(path, err);
-    if (!assay_file_read_at(fd, &p, sizeof p, 0)) return not_read(path, err);
+    if (!file_read_at(fd, &p, sizeof p, 0)) return not_read(path, err);
     ASSAY_TRY(check_preamble(&p, path, err));
     header->bytes = header_bytes(&p, (uint64_t)st.st_size);
     if (!header->bytes) return damaged(path, err);
@@ -113,7 +113,7 @@ int assay_header_read(struct assay_header *header, int fd, const char *path, str
     if (!bytes) return assay_err_set(err, ASSAY_ERR_MEMORY, "%s: out of memory", path);
     int status = damaged(path, err);
     const size_t n = header->bytes - sizeof header->checksum;
-    if (assay_file_read_at(fd, bytes, header->bytes, 0)) {
+    if (file_read_at(fd, bytes, header->bytes, 0)) {
         memcpy(&header->checksum, bytes + n, sizeof header->checksum);
         // An identity is a text: a zero byte would hide what stands behind it.
         if (header->checksum == assay_hash64(bytes, n, 0) &&
@@ -126,9 +126,9 @@ int assay_header_read(struct assay_header *header, int fd, const char *path, str
     return status;
 }
 
-void assay_header_free(struct assay_header *header)
+void header_free(struct header *header)
 {
     free(header->identity);
     free(header->extra);
-    *header = (struct assay_header){0};
+    *header = (struct header){0};
 }

@@ -5,7 +5,7 @@
 
 #include "assay/base.h"
 
-struct assay_header {
+struct header {
     uint64_t record_bytes; // packed record, without its checksum
     char *identity;        // malloc'd, NUL-terminated
     void *extra;           // malloc'd
@@ -15,10 +15,10 @@ struct assay_header {
 };
 
 // Creates DIR/journal with this header and no records, atomically.
-int assay_header_create(const char *dir, uint64_t record_bytes, const char *identity,
-                        const void *extra, size_t n_extra, struct assay_err *err);
+int header_create(const char *dir, uint64_t record_bytes, const char *identity, const void *extra,
+                  size_t n_extra, struct assay_err *err);
 // Reads and checks the header of an open journal; path names it in errors.
-int assay_header_read(struct assay_header *header, int fd, const char *path, struct assay_err *err);
-void assay_header_free(struct assay_header *header);
+int header_read(struct header *header, int fd, const char *path, struct assay_err *err);
+void header_free(struct header *header);
 
 #endif

@@ -70,8 +70,8 @@ static int count_records(struct assay_journal *journal, uint64_t file_bytes, str
     while (journal->n_record < total) {
         const uint64_t first = journal->n_record, left = total - first;
         const uint64_t n = left < block ? left : block;
-        if (!assay_file_read_at(journal->fd, journal->buffer, n * journal->frame,
-                                record_at(journal, first)))
+        if (!file_read_at(journal->fd, journal->buffer, n * journal->frame,
+                          record_at(journal, first)))
             return refuse_read(journal, record_at(journal, first), err);
         for (uint64_t i = 0; i < n; i++) {
             if (!record_valid(journal, first + i, journal->buffer + i * journal->frame))
@@ -90,7 +90,7 @@ static int check_tail(struct assay_journal *journal, uint64_t file_bytes, struct
     for (uint64_t at = bad + journal->frame; at < file_bytes; at += BLOCK) {
         const size_t n = file_bytes - at < BLOCK ? (size_t)(file_bytes - at) : BLOCK;
         ASSAY_TRY(reserve(journal, n, err));
-        if (!assay_file_read_at(journal->fd, journal->buffer, n, at))
+        if (!file_read_at(journal->fd, journal->buffer, n, at))
             return refuse_read(journal, at, err);
         if (journal->buffer[0] == 0 && memcmp(journal->buffer, journal->buffer + 1, n - 1) == 0)
             continue;
@@ -129,7 +129,7 @@ static int scan(struct assay_journal *journal, bool cut, const struct assay_log 
     return ASSAY_OK;
 }
 
-static int check_record_bytes(struct assay_journal *journal, const struct assay_header *header,
+static int check_record_bytes(struct assay_journal *journal, const struct header *header,
                               const struct assay_schema *schema, struct assay_err *err)
 {
     const size_t expected = assay_record_bytes(schema);
@@ -143,7 +143,7 @@ static int check_record_bytes(struct assay_journal *journal, const struct assay_
                          journal->path, header->record_bytes, expected);
 }
 
-static int check_identity(const struct assay_journal *journal, const struct assay_header *header,
+static int check_identity(const struct assay_journal *journal, const struct header *header,
                           const char *identity, const void *extra, size_t n_extra,
                           struct assay_err *err)
 {
@@ -167,12 +167,12 @@ static int check_identity(const struct assay_journal *journal, const struct assa
 
 // Opens DIR/journal and reads its header, which the caller frees.
 static int open_file(struct assay_journal *journal, const char *dir, bool writes,
-                     struct assay_header *header, struct assay_err *err)
+                     struct header *header, struct assay_err *err)
 {
     const int flags = writes ? O_RDWR | O_NOFOLLOW : O_RDONLY;
     struct stat st;
-    ASSAY_TRY(assay_file_path(journal->path, dir, "journal", err));
-    if (*dir) ASSAY_TRY(assay_file_check_dir(dir, err));
+    ASSAY_TRY(file_path(journal->path, dir, "journal", err));
+    if (*dir) ASSAY_TRY(file_check_dir(dir, err));
     // A pipe would keep open(2) waiting, and what a link leads to is not ours to write to.
     const bool there = (writes ? lstat : stat)(journal->path, &st) == 0;
     if (there && !S_ISREG(st.st_mode))
@@ -184,7 +184,7 @@ static int open_file(struct assay_journal *journal, const char *dir, bool writes
         return assay_err_set(err, errno == ENOENT ? ASSAY_ERR_INPUT : ASSAY_ERR_IO,
                              "cannot open %s: %s%s", journal->path, strerror(errno),
                              errno == ENOENT ? "; expected the directory of a sweep" : "");
-    return assay_header_read(header, journal->fd, journal->path, err);
+    return header_read(header, journal->fd, journal->path, err);
 }
 
 static struct assay_journal *journal_new(struct assay_err *err)
@@ -201,10 +201,10 @@ static int prepare_dir(struct assay_journal *journal, const char *dir, const str
                        struct assay_err *err)
 {
     static const char *const name[] = {"journal", "results.h5", "search.h5", "config.ini"};
-    ASSAY_TRY(assay_file_make_dir(dir, err));
-    ASSAY_TRY(assay_file_lock(&journal->lock, dir, log, err));
-    for (size_t i = 0; i < ASSAY_LEN(name); i++) assay_file_remove_temporaries(dir, name[i], log);
-    return assay_file_path(journal->path, dir, "journal", err);
+    ASSAY_TRY(file_make_dir(dir, err));
+    ASSAY_TRY(file_lock(&journal->lock, dir, log, err));
+    for (size_t i = 0; i < ASSAY_LEN(name); i++) file_remove_temporaries(dir, name[i], log);
+    return file_path(journal->path, dir, "journal", err);
 }
 
 int assay_journal_open(struct assay_journal **out, const char *dir,
@@ -212,18 +212,17 @@ int assay_journal_open(struct assay_journal **out, const char *dir,
                        size_t n_extra, const struct assay_log *log, uint64_t *n_record,
                        struct assay_err *err)
 {
-    struct assay_header header = {0};
+    struct header header = {0};
     struct assay_journal *journal = journal_new(err);
     if (!journal) return ASSAY_ERR_MEMORY;
     int status = prepare_dir(journal, dir, log, err);
     if (status >= 0 && access(journal->path, F_OK) != 0 && errno == ENOENT)
-        status =
-            assay_header_create(dir, assay_record_bytes(schema), identity, extra, n_extra, err);
+        status = header_create(dir, assay_record_bytes(schema), identity, extra, n_extra, err);
     if (status >= 0) status = open_file(journal, dir, true, &header, err);
     if (status >= 0) status = check_identity(journal, &header, identity, extra, n_extra, err);
     if (status >= 0) status = check_record_bytes(journal, &header, schema, err);
     if (status >= 0) status = scan(journal, true, log, err);
-    assay_header_free(&header);
+    header_free(&header);
     if (status < 0) {
         assay_journal_close(journal);
         return status;
@@ -237,13 +236,13 @@ int assay_journal_open_read(struct assay_journal **out, const char *dir,
                             const struct assay_schema *schema, uint64_t *n_record,
                             struct assay_err *err)
 {
-    struct assay_header header = {0};
+    struct header header = {0};
     struct assay_journal *journal = journal_new(err);
     if (!journal) return ASSAY_ERR_MEMORY;
     int status = open_file(journal, dir, false, &header, err);
     if (status >= 0) status = check_record_bytes(journal, &header, schema, err);
     if (status >= 0) status = scan(journal, false, NULL, err);
-    assay_header_free(&header);
+    header_free(&header);
     if (status < 0) {
         assay_journal_close(journal);
         return status;
@@ -256,7 +255,7 @@ int assay_journal_open_read(struct assay_journal **out, const char *dir,
 int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n_extra,
                        struct assay_err *err)
 {
-    struct assay_header header = {0};
+    struct header header = {0};
     struct assay_journal journal = {.fd = -1};
     const int status = open_file(&journal, dir, false, &header, err);
     if (journal.fd >= 0) close(journal.fd);
@@ -312,8 +311,8 @@ int assay_journal_append(struct assay_journal *journal, const void *records, siz
     bool ok = cut_back(journal);
     if (ok) {
         journal->torn = true;
-        ok = assay_file_write_at(journal->fd, journal->buffer, n * journal->frame,
-                                 record_at(journal, journal->n_record));
+        ok = file_write_at(journal->fd, journal->buffer, n * journal->frame,
+                           record_at(journal, journal->n_record));
     }
     if (!ok) {
         const int why = errno;
@@ -341,7 +340,7 @@ int assay_journal_read(struct assay_journal *journal, uint64_t i, void *bytes,
 {
     ASSAY_ASSERT(i < journal->n_record);
     ASSAY_TRY(reserve(journal, journal->frame, err));
-    if (!assay_file_read_at(journal->fd, journal->buffer, journal->frame, record_at(journal, i)))
+    if (!file_read_at(journal->fd, journal->buffer, journal->frame, record_at(journal, i)))
         return refuse_read(journal, record_at(journal, i), err);
     if (!record_valid(journal, i, journal->buffer))
         return assay_err_set(err, ASSAY_ERR_INPUT,

@@ -15,7 +15,7 @@ static void name_holder(int fd)
     gethostname(host, sizeof host - 1);
     const int n = snprintf(text, sizeof text, "%s %ld\n", host, (long)getpid());
     // Only a courtesy: the lock holds without it.
-    if (ftruncate(fd, 0) == 0) (void)assay_file_write_at(fd, text, (size_t)n, 0);
+    if (ftruncate(fd, 0) == 0) (void)file_write_at(fd, text, (size_t)n, 0);
 }
 
 // Whether the file is empty or holds what name_holder writes; pid is 0 in an empty one.
@@ -84,11 +84,11 @@ static int judge(int lock, int why, const char *dir, const char *path, struct as
     return ASSAY_OK;
 }
 
-int assay_file_lock(int *fd, const char *dir, const struct assay_log *log, struct assay_err *err)
+int file_lock(int *fd, const char *dir, const struct assay_log *log, struct assay_err *err)
 {
     char path[ASSAY_PATH_MAX];
     int lock, failed;
-    ASSAY_TRY(assay_file_path(path, dir, "lock", err));
+    ASSAY_TRY(file_path(path, dir, "lock", err));
     ASSAY_TRY(open_lock(&lock, path, err));
     while ((failed = flock(lock, LOCK_EX | LOCK_NB)) != 0 && errno == EINTR) continue;
     const int why = failed ? errno : 0;

@@ -9,9 +9,9 @@
 
 // One file being built.
 struct build {
-    struct assay_h5w w;
+    struct h5w w;
     const struct assay_results *results;
-    struct assay_sheet sheet;
+    struct sheet sheet;
     struct assay_arena arena;
 };
 
@@ -19,23 +19,23 @@ struct build {
 static void *scratch(struct build *b, uint64_t count, size_t size)
 {
     void *block = assay_arena_zalloc(&b->arena, count * size);
-    assay_h5w_check(&b->w, block);
+    h5w_check(&b->w, block);
     return block;
 }
 
-static void describe(struct build *b, hid_t set, const struct assay_sheet_column *column)
+static void describe(struct build *b, hid_t set, const struct sheet_column *column)
 {
-    assay_h5w_text_attr(&b->w, set, "name", column->meta.name);
-    assay_h5w_text_attr(&b->w, set, "unit", column->meta.unit);
-    assay_h5w_int_attr(&b->w, set, "direction", column->meta.direction);
-    assay_h5w_text_attr(&b->w, set, "source", column->meta.source);
-    assay_h5w_text_attr(&b->w, set, "protocol", column->protocol);
+    h5w_text_attr(&b->w, set, "name", column->meta.name);
+    h5w_text_attr(&b->w, set, "unit", column->meta.unit);
+    h5w_int_attr(&b->w, set, "direction", column->meta.direction);
+    h5w_text_attr(&b->w, set, "source", column->meta.source);
+    h5w_text_attr(&b->w, set, "protocol", column->protocol);
 }
 
 // Closes a data set after giving it one line of help.
 static void end_set(struct build *b, hid_t set, const char *help)
 {
-    if (help) assay_h5w_text_attr(&b->w, set, "help", help);
+    if (help) h5w_text_attr(&b->w, set, "help", help);
     if (set >= 0) H5Dclose(set);
 }
 
@@ -53,7 +53,7 @@ static void put_texts(struct build *b, hid_t group, const char *name, const char
         const char *from = get(b, i);
         memcpy(text + i * width, from, strlen(from));
     }
-    if (text) end_set(b, assay_h5w_texts(&b->w, group, name, n, width, text), help);
+    if (text) end_set(b, h5w_texts(&b->w, group, name, n, width, text), help);
 }
 
 // ---- /table ------------------------------------------------------------------------------------
@@ -87,14 +87,14 @@ static void put_keys(struct build *b, hid_t table)
         class[i] = row->class_index;
         code[i] = row->record ? row->record->verdict : -1;
     }
-    end_set(b, assay_h5w_vector(&b->w, table, "index", H5T_NATIVE_UINT64, n, index, true),
+    end_set(b, h5w_vector(&b->w, table, "index", H5T_NATIVE_UINT64, n, index, true),
             "number of the candidate in its space");
     put_texts(b, table, "arch", "the candidate in its space's notation", n, arch_text);
-    end_set(b, assay_h5w_vector(&b->w, table, "class", H5T_NATIVE_UINT64, n, class, true),
+    end_set(b, h5w_vector(&b->w, table, "class", H5T_NATIVE_UINT64, n, class, true),
             "smallest index whose network is the same function at initialisation; its measured "
             "values are shared by the class");
     put_texts(b, table, "status", "ok, degenerate, dead, failed or unfinished", n, status_text);
-    end_set(b, assay_h5w_vector(&b->w, table, "status_code", H5T_NATIVE_INT32, n, code, true),
+    end_set(b, h5w_vector(&b->w, table, "status_code", H5T_NATIVE_INT32, n, code, true),
             "0 ok, 1 degenerate, 2 dead, 3 failed, -1 unfinished");
     put_texts(b, table, "reason", "why a candidate is not ok", n, reason_text);
 }
@@ -109,27 +109,27 @@ bool assay_results_reserve(const char *name)
     return n >= end && strcmp(name + n - end, error) == 0;
 }
 
-static void put_error(struct build *b, hid_t table, const struct assay_sheet_column *column)
+static void put_error(struct build *b, hid_t table, const struct sheet_column *column)
 {
     char name[128];
     snprintf(name, sizeof name, "%s_stderr", column->meta.name);
-    struct assay_sheet_column error = *column;
+    struct sheet_column error = *column;
     error.meta.name = name;
     error.meta.direction = 0;
-    const hid_t set = assay_h5w_vector(&b->w, table, name, H5T_NATIVE_DOUBLE, b->results->n_row,
-                                       column->error, true);
+    const hid_t set =
+        h5w_vector(&b->w, table, name, H5T_NATIVE_DOUBLE, b->results->n_row, column->error, true);
     describe(b, set, &error);
     end_set(b, set, "standard error of the mean over repeats");
 }
 
 static void put_table(struct build *b)
 {
-    const hid_t table = assay_h5w_group(&b->w, "table");
+    const hid_t table = h5w_group(&b->w, "table");
     put_keys(b, table);
     for (uint32_t c = 0; c < b->sheet.n_column; c++) {
-        const struct assay_sheet_column *column = &b->sheet.column[c];
-        const hid_t set = assay_h5w_vector(&b->w, table, column->meta.name, H5T_NATIVE_DOUBLE,
-                                           b->results->n_row, column->mean, true);
+        const struct sheet_column *column = &b->sheet.column[c];
+        const hid_t set = h5w_vector(&b->w, table, column->meta.name, H5T_NATIVE_DOUBLE,
+                                     b->results->n_row, column->mean, true);
         describe(b, set, column);
         end_set(b, set, NULL);
         if (column->error) put_error(b, table, column);
@@ -171,10 +171,10 @@ static void put_columns(struct build *b)
     int32_t *direction = scratch(b, n, sizeof *direction);
     if (!direction) return;
     for (uint64_t i = 0; i < n; i++) direction[i] = b->sheet.column[i].meta.direction;
-    const hid_t group = assay_h5w_group(&b->w, "columns");
+    const hid_t group = h5w_group(&b->w, "columns");
     put_texts(b, group, "name", "data set of /table", n, column_name);
     put_texts(b, group, "unit", NULL, n, column_unit);
-    end_set(b, assay_h5w_vector(&b->w, group, "direction", H5T_NATIVE_INT32, n, direction, true),
+    end_set(b, h5w_vector(&b->w, group, "direction", H5T_NATIVE_INT32, n, direction, true),
             "+1 larger is better, -1 smaller is better, 0 neither");
     put_texts(b, group, "source", "paper and equation", n, column_source);
     put_texts(b, group, "protocol", "batch, initialisation, BN, outputs, precision, data", n,
@@ -205,9 +205,8 @@ static void put_block(struct build *b, hid_t set, int ndim, const hsize_t *dim, 
 {
     const hsize_t start[3] = {first}, count[3] = {n, dim[1], ndim > 2 ? dim[2] : 0};
     const hid_t file = H5Dget_space(set), memory = H5Screate_simple(ndim, count, NULL);
-    assay_h5w_check(&b->w,
-                    H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, count, NULL) >= 0);
-    assay_h5w_check(&b->w, H5Dwrite(set, H5T_NATIVE_DOUBLE, memory, file, H5P_DEFAULT, value) >= 0);
+    h5w_check(&b->w, H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, count, NULL) >= 0);
+    h5w_check(&b->w, H5Dwrite(set, H5T_NATIVE_DOUBLE, memory, file, H5P_DEFAULT, value) >= 0);
     H5Sclose(memory);
     H5Sclose(file);
 }
@@ -218,9 +217,9 @@ static hid_t put_slices(struct build *b, hid_t group, const char *name, int ndim
 {
     enum { BLOCK_ROWS = 4096 };
     const uint64_t n = b->results->n_row;
-    const hid_t set = assay_h5w_set(&b->w, group, name, H5T_NATIVE_DOUBLE, ndim, dim, true);
+    const hid_t set = h5w_set(&b->w, group, name, H5T_NATIVE_DOUBLE, ndim, dim, true);
     double *value = malloc(((size_t)BLOCK_ROWS * slice->count + 1) * sizeof *value);
-    assay_h5w_check(&b->w, value);
+    h5w_check(&b->w, value);
     for (uint64_t first = 0; !b->w.failed && first < n; first += BLOCK_ROWS) {
         const uint64_t rows = n - first < BLOCK_ROWS ? n - first : BLOCK_ROWS;
         for (uint64_t i = 0; i < rows; i++)
@@ -235,7 +234,7 @@ static void put_repeats(struct build *b)
 {
     const struct assay_schema *schema = b->results->schema;
     const hsize_t dim[2] = {b->results->n_row, schema->repeats};
-    const hid_t group = assay_h5w_group(&b->w, "repeats");
+    const hid_t group = h5w_group(&b->w, "repeats");
     for (uint32_t c = 0; c < schema->n_column; c++) {
         const struct slice slice = {.first = c, .step = schema->n_column, .count = schema->repeats};
         const hid_t set = put_slices(b, group, schema->column[c].name, 2, dim, &slice);
@@ -255,7 +254,7 @@ static void put_spectrum(struct build *b)
     const hid_t set = put_slices(b, b->w.file, "spectrum", 3, dim, &slice);
     for (uint32_t c = 0; c < schema->n_column; c++) {
         if (strcmp(schema->column[c].name, "kappa") == 0)
-            assay_h5w_text_attr(&b->w, set, "protocol", b->sheet.column[c].protocol);
+            h5w_text_attr(&b->w, set, "protocol", b->sheet.column[c].protocol);
     }
     end_set(b, set, "eigenvalues of the NTK, ascending (row, repeat, eigenvalue)");
 }
@@ -265,17 +264,16 @@ static void put_spectrum(struct build *b)
 static void put_rankings(struct build *b)
 {
     const uint64_t n = b->results->n_row;
-    const hid_t rankings = assay_h5w_group(&b->w, "rankings"),
-                ranks = assay_h5w_group(&b->w, "ranks");
+    const hid_t rankings = h5w_group(&b->w, "rankings"), ranks = h5w_group(&b->w, "ranks");
     for (uint32_t c = 0; c < b->sheet.n_column; c++) {
-        const struct assay_sheet_column *column = &b->sheet.column[c];
+        const struct sheet_column *column = &b->sheet.column[c];
         if (!column->ranked) continue;
-        const hid_t order = assay_h5w_vector(&b->w, rankings, column->meta.name, H5T_NATIVE_UINT64,
-                                             n, column->ranking.order, true);
+        const hid_t order = h5w_vector(&b->w, rankings, column->meta.name, H5T_NATIVE_UINT64, n,
+                                       column->ranking.order, true);
         describe(b, order, column);
         end_set(b, order, "rows of /table from best to worst; rows that are not ok stand last");
-        const hid_t rank = assay_h5w_vector(&b->w, ranks, column->meta.name, H5T_NATIVE_UINT64, n,
-                                            column->ranking.rank, true);
+        const hid_t rank = h5w_vector(&b->w, ranks, column->meta.name, H5T_NATIVE_UINT64, n,
+                                      column->ranking.rank, true);
         describe(b, rank, column);
         end_set(b, rank, "1 + number of better rows, for every row of /table");
     }
@@ -287,7 +285,7 @@ static void put_attrs(struct build *b, hid_t object, bool of_run)
 {
     for (size_t i = 0; i < b->results->n_attr; i++) {
         const struct assay_attr *attr = &b->results->attr[i];
-        if (attr->run == of_run) assay_h5w_text_attr(&b->w, object, attr->name, attr->text);
+        if (attr->run == of_run) h5w_text_attr(&b->w, object, attr->name, attr->text);
     }
 }
 
@@ -303,19 +301,19 @@ static void put_run(struct build *b)
         seconds[i] = record ? record->seconds : NAN;
         rank[i] = record ? record->rank : -1;
     }
-    const hid_t run = assay_h5w_group(&b->w, "run");
+    const hid_t run = h5w_group(&b->w, "run");
     put_attrs(b, run, true);
-    end_set(b, assay_h5w_vector(&b->w, run, "seconds", H5T_NATIVE_DOUBLE, n, seconds, false),
+    end_set(b, h5w_vector(&b->w, run, "seconds", H5T_NATIVE_DOUBLE, n, seconds, false),
             "thread CPU seconds of the evaluation");
-    end_set(b, assay_h5w_vector(&b->w, run, "rank", H5T_NATIVE_INT32, n, rank, false),
+    end_set(b, h5w_vector(&b->w, run, "rank", H5T_NATIVE_INT32, n, rank, false),
             "MPI rank that evaluated the row's class, -1 unfinished");
     if (run >= 0) H5Gclose(run);
 }
 
 static void *build_file(struct build *b, size_t *n)
 {
-    assay_h5w_start(&b->w);
-    assay_h5w_int_attr(&b->w, b->w.file, "assay_results", ASSAY_RESULTS_VERSION);
+    h5w_start(&b->w);
+    h5w_int_attr(&b->w, b->w.file, "assay_results", ASSAY_RESULTS_VERSION);
     put_attrs(b, b->w.file, false);
     if (!b->w.failed) {
         put_columns(b);
@@ -325,14 +323,14 @@ static void *build_file(struct build *b, size_t *n)
         put_rankings(b);
         put_run(b);
     }
-    return assay_h5w_finish(&b->w, n);
+    return h5w_finish(&b->w, n);
 }
 
 int assay_results_write(const char *dir, const struct assay_results *results, struct assay_err *err)
 {
     struct build b = {.results = results};
     size_t n;
-    const int filled = assay_sheet_fill(&b.sheet, results, &b.arena, err);
+    const int filled = sheet_fill(&b.sheet, results, &b.arena, err);
     void *bytes = filled < 0 ? NULL : build_file(&b, &n);
     assay_arena_finish(&b.arena);
     if (filled < 0) return assay_err_prefix(err, "%s/results.h5", dir);

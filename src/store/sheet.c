@@ -7,7 +7,7 @@
 
 // A sheet being filled.
 struct fill {
-    struct assay_sheet *sheet;
+    struct sheet *sheet;
     const struct assay_results *results;
     struct assay_score_column *column; // of the sheet, as formulas see them
     bool *ok;                          // (n_row)
@@ -45,7 +45,7 @@ static void summarise(const double *value, uint32_t repeats, uint32_t step, doub
     if (isnan(*error)) *error = NAN;
 }
 
-static bool fill_measured(struct fill *f, struct assay_sheet_column *to, uint32_t c)
+static bool fill_measured(struct fill *f, struct sheet_column *to, uint32_t c)
 {
     const struct assay_results *results = f->results;
     const struct assay_schema *schema = results->schema;
@@ -64,7 +64,7 @@ static bool fill_measured(struct fill *f, struct assay_sheet_column *to, uint32_
     return true;
 }
 
-static bool fill_extra(struct fill *f, struct assay_sheet_column *to, uint32_t c)
+static bool fill_extra(struct fill *f, struct sheet_column *to, uint32_t c)
 {
     const struct assay_results *results = f->results;
     to->meta = results->extra_column[c];
@@ -87,7 +87,7 @@ static bool new_ranking(struct fill *f, struct assay_ranking *ranking)
     return ranking->order && ranking->rank;
 }
 
-static bool rank_column(struct fill *f, struct assay_sheet_column *column)
+static bool rank_column(struct fill *f, struct sheet_column *column)
 {
     const struct assay_score_rows rows = rows_of(f);
     column->ranked = column->meta.direction != 0;
@@ -99,7 +99,7 @@ static bool rank_column(struct fill *f, struct assay_sheet_column *column)
 // The sheet has one column more, which later formulas may name.
 static void keep_column(struct fill *f)
 {
-    const struct assay_sheet_column *from = &f->sheet->column[f->sheet->n_column];
+    const struct sheet_column *from = &f->sheet->column[f->sheet->n_column];
     f->column[f->sheet->n_column++] = (struct assay_score_column){.name = from->meta.name,
                                                                   .direction = from->meta.direction,
                                                                   .value = from->mean,
@@ -108,16 +108,16 @@ static void keep_column(struct fill *f)
 
 static int add_score(struct fill *f, const struct assay_score *score)
 {
-    struct assay_sheet_column *to = &f->sheet->column[f->sheet->n_column];
+    struct sheet_column *to = &f->sheet->column[f->sheet->n_column];
     const struct assay_score_rows rows = rows_of(f);
     struct assay_score_formula formula;
     ASSAY_TRY(assay_score_parse(&formula, score->name, score->formula, f->err));
-    *to = (struct assay_sheet_column){.meta = {.name = score->name,
-                                               .unit = score->unit,
-                                               .source = score->source,
-                                               .direction = formula.direction},
-                                      .protocol = score->protocol,
-                                      .ranked = true};
+    *to = (struct sheet_column){.meta = {.name = score->name,
+                                         .unit = score->unit,
+                                         .source = score->source,
+                                         .direction = formula.direction},
+                                .protocol = score->protocol,
+                                .ranked = true};
     to->mean = assay_arena_alloc(f->arena, rows.n * sizeof *to->mean);
     if (!to->mean || !new_ranking(f, &to->ranking)) return no_memory(f);
     ASSAY_TRY(assay_score_evaluate(&formula, &rows, to->mean, &to->ranking, f->err));
@@ -140,15 +140,15 @@ static bool open_fill(struct fill *f, uint32_t n_column)
     return true;
 }
 
-int assay_sheet_fill(struct assay_sheet *sheet, const struct assay_results *results,
-                     struct assay_arena *arena, struct assay_err *err)
+int sheet_fill(struct sheet *sheet, const struct assay_results *results, struct assay_arena *arena,
+               struct assay_err *err)
 {
     const uint32_t n_measured = results->schema->n_column, n = n_measured + results->n_extra;
     struct fill f = {.sheet = sheet, .results = results, .arena = arena, .err = err};
     sheet->n_column = 0;
     if (!open_fill(&f, n + results->n_score)) return no_memory(&f);
     for (uint32_t c = 0; c < n; c++) {
-        struct assay_sheet_column *to = &sheet->column[c];
+        struct sheet_column *to = &sheet->column[c];
         const bool filled =
             c < n_measured ? fill_measured(&f, to, c) : fill_extra(&f, to, c - n_measured);
         if (!filled || !rank_column(&f, to)) return no_memory(&f);

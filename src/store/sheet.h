@@ -6,7 +6,7 @@
 #include "assay/store.h"
 
 // One column of the published table. Arrays of n_row.
-struct assay_sheet_column {
+struct sheet_column {
     struct assay_column meta;
     const char *protocol;
     double *mean;
@@ -14,12 +14,12 @@ struct assay_sheet_column {
     bool ranked;
     struct assay_ranking ranking;
 };
-struct assay_sheet {
-    struct assay_sheet_column *column; // the schema's, the extra ones, then the scores
+struct sheet {
+    struct sheet_column *column; // the schema's, the extra ones, then the scores
     uint32_t n_column;
 };
 // Everything from the arena, which may have no memory left; the errors of assay_score_evaluate.
-int assay_sheet_fill(struct assay_sheet *sheet, const struct assay_results *results,
-                     struct assay_arena *arena, struct assay_err *err);
+int sheet_fill(struct sheet *sheet, const struct assay_results *results, struct assay_arena *arena,
+               struct assay_err *err);
 
 #endif

@@ -54,11 +54,11 @@ static int open_column(struct reader *r, const char *name, hid_t *set, uint64_t 
 {
     *set = H5I_INVALID_HID;
     *n = 0;
-    const char *fault = assay_h5r_link_fault(r->group, name);
+    const char *fault = h5r_link_fault(r->group, name);
     if (fault) return broken(r, name, fault, err);
     *set = H5Dopen2(r->group, name, H5P_DEFAULT);
     if (*set < 0) return broken(r, name, "is no data set", err);
-    fault = assay_h5r_set_fault(*set, n);
+    fault = h5r_set_fault(*set, n);
     if (!fault) return ASSAY_OK;
     H5Dclose(*set);
     return broken(r, name, fault, err);
@@ -86,7 +86,7 @@ static int read_column(struct reader *r, const char *name, hid_t type, void *val
     uint64_t n;
     ASSAY_TRY(open_column(r, name, &set, &n, err));
     const char *fault = length_fault(r, n);
-    if (!fault) fault = assay_h5r_type_fault(set, type);
+    if (!fault) fault = h5r_type_fault(set, type);
     if (!fault && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) < 0)
         fault = "cannot be read";
     H5Dclose(set);
@@ -101,7 +101,7 @@ static int text_width(struct reader *r, const char *name, size_t *width, struct 
     uint64_t n;
     ASSAY_TRY(open_column(r, name, &set, &n, err));
     const char *fault = length_fault(r, n);
-    *width = assay_h5r_text_width(set) + 1;
+    *width = h5r_text_width(set) + 1;
     H5Dclose(set);
     if (*width == 1) fault = "holds no texts of one length";
     if (*width > TEXT_MOST) fault = "holds texts of more than 65535 bytes";
@@ -236,7 +236,7 @@ static int read_rankings(struct reader *r, struct assay_err *err)
 static int in_group(struct reader *r, const char *path,
                     int (*read)(struct reader *, struct assay_err *), struct assay_err *err)
 {
-    const char *fault = assay_h5r_link_fault(r->file, path);
+    const char *fault = h5r_link_fault(r->file, path);
     if (fault) return broken(r, path, fault, err);
     r->group = H5Gopen2(r->file, path, H5P_DEFAULT);
     if (r->group < 0) return broken(r, path, "is no group", err);
@@ -255,7 +255,7 @@ static int unreadable(const char *file, struct assay_err *err)
     assay_h5_reason(why, sizeof why);
     snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - file) + (slash == file) : 1,
              slash ? file : ".");
-    if (assay_file_path(journal, dir, "journal", NULL) >= 0 && access(journal, R_OK) == 0)
+    if (file_path(journal, dir, "journal", NULL) >= 0 && access(journal, R_OK) == 0)
         snprintf(cure, sizeof cure, "; `assay pack %s` writes it anew from the journal", dir);
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%s: unreadable, truncated or damaged HDF5 file (%s)%s", file, why, cure);
@@ -283,14 +283,14 @@ static int read_space(struct reader *r, struct assay_err *err)
     if (H5Aexists(r->file, "space") <= 0) return ASSAY_OK;
     r->table->space = take(r, ASSAY_TEXT_MAX, 1, err);
     if (!r->table->space) return ASSAY_ERR_MEMORY;
-    return assay_h5r_text(r->table->space, ASSAY_TEXT_MAX, r->file, "space", r->name, err);
+    return h5r_text(r->table->space, ASSAY_TEXT_MAX, r->file, "space", r->name, err);
 }
 
 static int read_file(struct reader *r, struct assay_err *err)
 {
     int version = 0;
     if (H5Aexists(r->file, "assay_results") > 0)
-        ASSAY_TRY(assay_h5r_int(&version, r->file, "assay_results", r->name, err));
+        ASSAY_TRY(h5r_int(&version, r->file, "assay_results", r->name, err));
     if (version == 0)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: an HDF5 file, but not a results.h5 of assay: it has no attribute "
