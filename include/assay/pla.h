@@ -43,6 +43,14 @@ void assay_pla_gram(const struct assay_pla *pla, uint32_t n, uint64_t p, const d
 // The diagonal (n) of a spread matrix, on every rank.
 int assay_pla_diagonal(const struct assay_pla *pla, uint32_t n, const double *a, double *diagonal,
                        struct assay_err *err);
+// Shows the entries of a spread symmetric matrix that the rank holds, each of the lower triangle
+// (row
+// >= column) on one rank of the team.
+void assay_pla_visit(const struct assay_pla *pla, uint32_t n, const double *a,
+                     void (*look)(void *self, uint32_t row, uint32_t column, double value),
+                     void *self);
+// Sums over the team of what each rank made of its entries, on every rank.
+int assay_pla_sum(const struct assay_pla *pla, size_t count, double *value, struct assay_err *err);
 // Eigenvalues of the symmetric matrix `a` (destroyed), ascending, on every rank. Up to a measured
 // size the team's rank 0 computes them by LAPACK, beyond it all by ScaLAPACK's pdsyev; the matrix
 // is scaled to unit maximum first. A matrix with a NaN or infinity is ERR_INPUT.

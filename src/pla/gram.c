@@ -144,6 +144,27 @@ int assay_pla_diagonal(const struct assay_pla *pla, uint32_t n, const double *a,
     return assay_comm_sum(pla->team, n, diagonal, err);
 }
 
+void assay_pla_visit(const struct assay_pla *pla, uint32_t n, const double *a,
+                     void (*look)(void *self, uint32_t row, uint32_t column, double value),
+                     void *self)
+{
+    const uint64_t rows = pla ? (uint64_t)pla_count(n, PLA_BLOCK, pla->row, pla->rows) : n,
+                   columns = pla ? (uint64_t)pla_count(n, PLA_BLOCK, pla->column, pla->columns) : n;
+
+    for (uint64_t j = 0; j < columns; j++) {
+        const uint64_t column = pla ? pla_global(j, pla->column, pla->columns) : j;
+        for (uint64_t i = 0; i < rows; i++) {
+            const uint64_t row = pla ? pla_global(i, pla->row, pla->rows) : i;
+            if (row >= column) look(self, (uint32_t)row, (uint32_t)column, a[j * rows + i]);
+        }
+    }
+}
+
+int assay_pla_sum(const struct assay_pla *pla, size_t count, double *value, struct assay_err *err)
+{
+    return pla ? assay_comm_sum(pla->team, count, value, err) : ASSAY_OK;
+}
+
 // ---- eigenvalues --------------------------------------------------------------------------------
 // Multiplies a finite matrix by a power of two that brings its largest entry to [1/2, 1).
 static int scale(const struct assay_pla *pla, size_t count, double *a, int *exponent,

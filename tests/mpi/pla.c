@@ -75,6 +75,38 @@ static double norm(uint64_t n, const double *v)
     return most;
 }
 
+// Sums of the columns of the lower triangle, and how many entries were seen.
+struct triangle {
+    double *sum, *entries;
+};
+static void add_entry(void *self, uint32_t row, uint32_t column, double value)
+{
+    const struct triangle *t = self;
+    require(row >= column, "row above the diagonal", row);
+    t->sum[column] += value * (row + 1);
+    *t->entries += 1;
+}
+
+static void check_entries(const struct assay_pla *pla, uint32_t n, const double *part,
+                          const double *whole)
+{
+    struct assay_err err = {0};
+    double *sum = reserve(n + 1);
+    struct triangle seen = {.sum = sum, .entries = sum + n};
+    assay_pla_visit(pla, n, part, add_entry, &seen);
+    require(assay_pla_sum(pla, n + 1, sum, &err) == 0, err.text, 0);
+    require(*seen.entries == n * (n + 1.0) / 2, "entries", *seen.entries);
+    for (uint32_t j = 0; j < n; j++) {
+        double expected = 0, size = 0;
+        for (uint32_t i = j; i < n; i++) {
+            expected += whole[(size_t)i * n + j] * (i + 1);
+            size += fabs(whole[(size_t)i * n + j] * (i + 1));
+        }
+        require(fabs(sum[j] - expected) <= 1e-12 * size, "column sum", sum[j]);
+    }
+    free(sum);
+}
+
 static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t m)
 {
     struct assay_err err = {0};
@@ -92,6 +124,7 @@ static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t 
     require(assay_pla_diagonal(pla, n, gram, value, &err) == 0, err.text, 0);
     for (uint32_t i = 0; i < n; i++)
         require(fabs(value[i] / r.gram[(size_t)i * n + i] - 1) < 1e-12, "diagonal", value[i]);
+    check_entries(pla, n, gram, r.gram);
     memcpy(copy, gram, part * sizeof *copy);
     require(assay_pla_eigenvalues(pla, n, copy, value, work, &err) == 0, err.text, 0);
     compare(n, value, r.value, r.value[n - 1], "eigenvalue");
