@@ -209,10 +209,10 @@ static double spectral_entropy(uint32_t n, const double *eigenvalue)
 // Eigenvalues up to this are zero: N eps for a Jacobian in float64, but ours is rounded to float32
 // and Theta is its square. Equal images measured up to 7e-13 lambda_max where 0 is exact; kernels
 // of real networks stay above 1e-6.
-static double zero_below(uint32_t n, double largest)
+double assay_kernel_zero(const struct assay_kernel *kernel)
 {
     const double rounding = 32.0 * FLT_EPSILON;
-    return fmax(n * DBL_EPSILON, rounding * rounding) * largest;
+    return fmax(kernel->n * DBL_EPSILON, rounding * rounding) * kernel->eigenvalue[kernel->n - 1];
 }
 
 int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS],
@@ -221,7 +221,7 @@ int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_CO
     const uint32_t n = kernel->n;
     const double *eigenvalue = kernel->eigenvalue;
     const double largest = eigenvalue[n - 1], smallest = eigenvalue[0];
-    const double tolerance = zero_below(n, largest);
+    const double tolerance = assay_kernel_zero(kernel);
     uint32_t rank = 0;
     for (uint32_t i = 0; i < n; i++) rank += eigenvalue[i] > tolerance;
     const bool singular = !(smallest > tolerance);

@@ -11,6 +11,7 @@
     X(ntk_frozen) \
     X(ntk_trace) \
     X(ntk_ridge) \
+    X(ntk_spectrum) \
     X(nasi) \
     X(regions) \
     X(cost) \

@@ -84,6 +84,8 @@ int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct a
 #define KERNEL_COLUMNS 7
 int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS],
                          char *reason);
+// Eigenvalues up to this are zero.
+double assay_kernel_zero(const struct assay_kernel *kernel);
 // The KERNEL pass of [ntk], option 0 of `use` or the one given.
 struct assay_pass assay_ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
                                  enum assay_bn bn);

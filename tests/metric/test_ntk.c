@@ -95,6 +95,26 @@ static void the_columns_of_ntk_agree(void **state)
     assert_true(entropy > 0.0 && entropy <= log(N));
 }
 
+static void the_spectrum_is_of_the_kernel(void **state)
+{
+    struct fixture *f = *state;
+    double out[16], gram[N * N], squares = 0, sum = 0, product = 1;
+    char reason[ASSAY_METRIC_REASON];
+    restart(f);
+    assert_int_equal(measure(f, "ntk_spectrum", out, reason), ASSAY_VERDICT_OK);
+    const double *l = kernel_of(f, ASSAY_BN_BATCH)->eigenvalue;
+    copy_gram(f, ASSAY_BN_BATCH, gram);
+    for (size_t i = 0; i < N * N; i++) squares += gram[i] * gram[i], sum += gram[i];
+    for (size_t i = 0; i < N; i++) product *= l[i];
+    assert_close(out[0], sqrt(squares), 1e-12);
+    assert_close(out[1], log(product), 1e-12);
+    assert_close(out[2], sum / (N * N), 1e-12);
+    assert_true(out[3] > 1 && out[3] < N);
+    assert_close(out[4], l[N - 1] / (l[0] + 0.9 * (l[1] - l[0])), 1e-12);
+    assert_close(out[5], l[N - 1] / (l[2] + 0.25 * (l[3] - l[2])), 1e-12);
+    assert_close(out[6], l[N - 1] / (l[4] + 0.5 * (l[5] - l[4])), 1e-12);
+}
+
 // ---- gradients ----------------------------------------------------------------------------------
 // The gradient of the mean is the mean of the rows of the Jacobian.
 static void nasi_without_labels_is_the_mean_row(void **state)
@@ -240,6 +260,7 @@ int main(void)
         LAW(permuting_the_batch_permutes_the_kernel),
         LAW(equal_images_make_the_kernel_degenerate),
         LAW(the_columns_of_ntk_agree),
+        LAW(the_spectrum_is_of_the_kernel),
         LAW(nasi_without_labels_is_the_mean_row),
         LAW(nasi_is_the_slope_of_the_loss),
         LAW(the_kernel_of_sums_is_the_sum_of_blocks),
