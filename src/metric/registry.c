@@ -12,6 +12,7 @@
     X(ntk_trace) \
     X(ntk_ridge) \
     X(ntk_spectrum) \
+    X(kta) \
     X(nasi) \
     X(regions) \
     X(cost) \

@@ -115,6 +115,63 @@ static void the_spectrum_is_of_the_kernel(void **state)
     assert_close(out[6], l[N - 1] / (l[4] + 0.5 * (l[5] - l[4])), 1e-12);
 }
 
+// ---- alignment ----------------------------------------------------------------------------------
+// a (n,n) less the means of its rows and columns, or of all.
+static void centre(size_t n, const double *a, bool by_rows, double *out)
+{
+    double *row = calloc(n, sizeof *row), mean = 0;
+    assert_non_null(row);
+    for (size_t i = 0; i < n * n; i++) row[i / n] += a[i] / (double)n;
+    for (size_t i = 0; i < n; i++) mean += row[i] / (double)n;
+    for (size_t i = 0; i < n * n; i++)
+        out[i] = by_rows ? a[i] - row[i / n] - row[i % n] + mean : a[i] - mean;
+    free(row);
+}
+
+static double align(size_t n, const double *a, const double *b)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < n * n; i++) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
+    return ab / sqrt(aa * bb);
+}
+
+static void alignment_is_that_of_matrices(void **state)
+{
+    struct fixture *f = *state;
+    enum { MOST = N * CLASSES };
+    static double y[MOST * MOST], a[MOST * MOST], b[MOST * MOST];
+    for (int outputs = ASSAY_OUTPUTS_SUM; outputs <= ASSAY_OUTPUTS_ALL; outputs++) {
+        double out[16];
+        char reason[ASSAY_METRIC_REASON];
+        set(f, "ntk", "outputs", outputs == ASSAY_OUTPUTS_SUM ? "sum" : "all");
+        choose_all(f);
+        assert_int_equal(measure(f, "kta", out, reason), ASSAY_VERDICT_OK);
+        const struct assay_kernel *kernel = kernel_of(f, ASSAY_BN_BATCH);
+        const size_t n = kernel->n, each = n / N;
+        for (size_t i = 0; i < n * n; i++) y[i] = f->label[i / n / each] == f->label[i % n / each];
+        assert_close(out[0], align(n, kernel->gram, y), 1e-12);
+        centre(n, kernel->gram, true, a), centre(n, y, true, b);
+        assert_close(out[1], align(n, a, b), 1e-10);
+        assert_true(out[3] == out[1]);
+        for (size_t i = 0; i < n * n; i++) y[i] = 2 * y[i] - 1;
+        assert_close(out[2], align(n, kernel->gram, y), 1e-10);
+        centre(n, kernel->gram, false, a), centre(n, y, false, b);
+        assert_close(out[4], align(n, a, b), 1e-10);
+    }
+}
+
+static void one_label_aligns_with_nothing(void **state)
+{
+    struct fixture *f = *state;
+    double out[16];
+    char reason[ASSAY_METRIC_REASON];
+    memset(f->label, 0, sizeof f->label);
+    choose_one(f, "kta");
+    assert_int_equal(measure(f, "kta", out, reason), ASSAY_VERDICT_DEGENERATE);
+    assert_non_null(strstr(reason, "one label"));
+    assert_true(out[0] > 0 && isnan(out[1]) && isnan(out[4]));
+}
+
 // ---- gradients ----------------------------------------------------------------------------------
 // The gradient of the mean is the mean of the rows of the Jacobian.
 static void nasi_without_labels_is_the_mean_row(void **state)
@@ -261,6 +318,8 @@ int main(void)
         LAW(equal_images_make_the_kernel_degenerate),
         LAW(the_columns_of_ntk_agree),
         LAW(the_spectrum_is_of_the_kernel),
+        LAW(alignment_is_that_of_matrices),
+        LAW(one_label_aligns_with_nothing),
         LAW(nasi_without_labels_is_the_mean_row),
         LAW(nasi_is_the_slope_of_the_loss),
         LAW(the_kernel_of_sums_is_the_sum_of_blocks),

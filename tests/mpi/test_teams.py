@@ -15,7 +15,8 @@ from launch import CHEAP, STOPPED
 
 PLA = os.path.abspath(sys.argv.pop(2))
 # A kernel of 60 rows, in teams whose grids are no squares.
-ALL = CHEAP | {"ntk": {"batch": 6, "outputs": "all"}, "run": {"repeats": 2, "metrics": "ntk,ntk_frozen,ntk_spectrum,ntk_trace,nasi,regions"}}
+ALL = CHEAP | {"ntk": {"batch": 6, "outputs": "all"}, "kta": {"labels": "random"},
+               "run": {"repeats": 2, "metrics": "ntk,ntk_frozen,ntk_spectrum,kta,ntk_trace,nasi,regions"}}
 FEW = ("--first", 7000, "--count", 30)
 # Some candidates of a second and more.
 LONG = {"network": {"image": 16}, "ntk": {"batch": 64}, "run": {"repeats": 4, "metrics": "ntk", "team": 2}}
@@ -37,7 +38,7 @@ class Teams(launch.SweepTest):
         config = self.config(ALL)
         self.sweep(config, self.scratch / "alone", *FEW, ranks=0)
         exact = ("nasi_trace", "regions", "frozen_trace_all")
-        close = ("kappa", "lambda_max", "trace", "frozen_kappa", "frozen_trace", "ntk_mean")
+        close = ("kappa", "lambda_max", "trace", "frozen_kappa", "frozen_trace", "ntk_mean", "kta_onehot", "kta_centred")
         alone = self.values(self.scratch / "alone", *exact, *close)
         self.assertGreater((alone["status"] == b"ok").sum(), 15)
         for team in (2, 3, 5):
