@@ -30,7 +30,7 @@ static const struct assay_opt rows[] = {
      ASSAY_OPT_F64, offsetof(struct swap_options, sigma), .min = 1e-9, .max = 1e18, .def = "40",
      .with = "sigma"},
     {"swap", "init", "initialisation of its network", ASSAY_OPT_ENUM,
-     offsetof(struct swap_options, init), .choices = ASSAY_INIT_NAMES, .def = "pytorch",
+     offsetof(struct swap_options, init), .choices = ASSAY_INIT_NAMES, .def = "normal",
      .with = "init"},
     {.name = NULL},
 };
