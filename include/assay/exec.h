@@ -81,6 +81,9 @@ int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_
 
 // theta: g->n_theta parameters at their offsets; input: (n,c,h,w). Both are copied.
 void assay_exec_forward(struct assay_exec *x, const double *theta, const double *input);
+// The biased variance of channel c of a BN's input, once its value was shown, until the next
+// forward pass. Only of BNs by the batch.
+double assay_exec_variance(const struct assay_exec *x, uint32_t bn, uint32_t c);
 // (n, classes), valid until the next forward.
 const double *assay_exec_logits(const struct assay_exec *x);
 

@@ -29,6 +29,7 @@
     X(gradsign) \
     X(l2_norm) \
     X(synflow) \
+    X(zen) \
     X(mgm) \
     X(null)
 // clang-format on

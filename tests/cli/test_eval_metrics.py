@@ -24,7 +24,7 @@ class Metrics(test_eval.Case):
         for name in (c for c in columns if np.isfinite(out[c])):
             self.assertNotIn(name + "_reason", out)
         for name in (c for c in columns if np.isnan(out[c])):
-            self.assertRegex(out[name + "_reason"], "--labels|--network thin")
+            self.assertRegex(out[name + "_reason"], "--labels|--noise|--network thin")
         self.assertTrue(np.isnan(out["regions"]) and np.isnan(out["frozen_ridge_accuracy"]))
         self.assertEqual(out["params"], sum(int(np.prod(v)) for v in test_eval.shapes().values()))
         self.assertEqual(out["status"], "ok")
@@ -41,8 +41,7 @@ class Metrics(test_eval.Case):
         self.assertLess(out["params_live"], out["params"])
         out = self.dump("--metrics", "cost", arch="|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|none~0|none~1|none~2|")
         self.assertEqual(out["status"], "dead")
-        self.assertTrue(np.isnan(out["params_live"]) and np.isfinite(out["params"]))
-        self.assertIn("does not depend on the input", out["params_live_reason"])
+        self.assertLess(out["params_live"], out["params"])  # what stands around the cells
 
     def test_labels(self):
         """Kernel ridge regression learns from them, and the loss has them where nasi.labels = true."""
@@ -70,6 +69,21 @@ class Metrics(test_eval.Case):
         self.fails(1, ["y.h5:/y", f"expected {test_eval.N} integers"], self.foreign(*labelled(y + 0.5)))
         self.fails(1, ["label 3 at 2", "from 0 to 2"], self.foreign(*labelled(y + 1)))
         self.fails(2, ["--labels needs --metrics"], self.foreign(*labelled(y)[2:]))
+
+    def test_noise(self):
+        """It perturbs the batch, so that Zen-score is of it, and is as large."""
+        def noisy(noise, *more):
+            with h5py.File(self.path("z.h5"), "w") as f:
+                f["z"] = noise
+            return ("--metrics", "zen", "--noise", self.path("z.h5") + ":/z", *more)
+
+        self.assertIn("--noise", self.dump("--metrics", "zen")["zen_reason"])
+        shape = self.x.shape
+        one = self.dump(*noisy(np.ones(shape)))["zen"]
+        self.assertTrue(np.isfinite(one))
+        self.assertEqual(self.dump(*noisy(0 * np.ones(shape)))["zen"], -np.inf)  # nothing to answer to
+        self.fails(1, ["z.h5:/z", "shape (1,3,8,8)", "that of --batch"], self.foreign(*noisy(np.ones((1, 3, 8, 8)))))
+        self.fails(2, ["--noise needs --metrics"], self.foreign(*noisy(np.ones(shape))[2:]))
         self.fails(2, ["kapa"], self.foreign("--metrics", "kapa"))
 
 
