@@ -25,8 +25,14 @@ enum assay_norm { ASSAY_NORM_BATCH, ASSAY_NORM_RUNNING, ASSAY_NORM_NONE };
 struct assay_plan;
 
 // What is wanted of a node beside the logits: its value, shown when it is made; its gradient; its
-// value kept until then. The last two only with backward.
-enum assay_tap { ASSAY_TAP_VALUE = 1, ASSAY_TAP_GRADIENT = 2, ASSAY_TAP_KEPT = 4 };
+// value kept until then; its gradient, and another in its place. All but the first only with
+// backward.
+enum assay_tap {
+    ASSAY_TAP_VALUE = 1,
+    ASSAY_TAP_GRADIENT = 2,
+    ASSAY_TAP_KEPT = 4,
+    ASSAY_TAP_REPLACED = 8
+};
 // What is wanted of a plan.
 struct assay_want {
     bool backward;       // gradients of weights; without it everything only they need is left out
@@ -129,6 +135,10 @@ struct assay_taps {
     // value where it is kept, else NULL. Or NULL.
     void (*gradient)(void *self, const struct assay_block *b, const double *gradient,
                      const double *kept);
+    // Of the nodes planned with ASSAY_TAP_REPLACED that the output depends on, in
+    // assay_exec_gradient, after it was shown: gives the gradient that is pulled back from the node
+    // on in its place, whose numbers are zero at first. Or NULL: it stays.
+    void (*replace)(void *self, const struct assay_block *b, double *gradient);
 };
 // From now on, until the next bind; NULL: nobody. Borrowed.
 void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps);

@@ -238,7 +238,7 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
         const struct job *j = &x->plan->job[t->first_job + k];
         n = j->n_conv + j->n_add ? j->n_conv + j->n_add : 1;
         if (j->n_conv) {
-            read = k + n == t->n_job;
+            read = k + n == t->n_job && !t->replaced;
             assay_exec_pass_backward(x, j, group, pass->frozen, k > 0, read);
         } else if (j->n_add) {
             add_backward(x, j, group, k > 0);
@@ -246,6 +246,7 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
             run_job(x, j, group, pass->frozen, k > 0);
         }
     }
+    if (t->replaced && pass->show && x->taps) assay_exec_replace(x, t, group);
     const struct span all = {.group = group, .c1 = t->c, .y1 = x->plan->graph->node[t->node].h};
     if (!read) {
         real *acc = AT(x, real, t->acc);
@@ -265,7 +266,7 @@ static void sweep_level(const struct assay_exec *x, const struct pass *pass, uin
             const struct tensor *t = &x->plan->tensor[x->plan->order[i]];
             if (t->level != level || (t->node == 0 && !show)) continue;
             make_group(x, t, g, pass);
-            if (show) assay_exec_show_tensor(x, t, g);
+            if (show && !t->replaced) assay_exec_show_tensor(x, t, g);
         }
     }
 }

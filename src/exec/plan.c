@@ -62,7 +62,7 @@ int assay_plan_users(struct assay_plan *plan, const struct assay_want *want, str
         s->unit = NONE;
         if (want->tap) s->tap = want->tap[i];
         if (want->norm) s->norm = want->norm[i];
-        s->needs_grad = n->n_param > 0 || n->mix || s->tap & ASSAY_TAP_GRADIENT;
+        s->needs_grad = n->n_param > 0 || n->mix || s->tap & TAP_GRADIENTS;
         for (uint32_t j = 0; j < n->n_in; j++)
             s->needs_grad |= plan->slot[g->in[n->in + j]].needs_grad;
         s->needs_grad &= s->live;
@@ -189,8 +189,9 @@ static int add_unit(struct assay_plan *plan, uint32_t node, struct assay_err *er
     set_geometry(plan, u);
     const uint32_t user = sole_user(plan, node);
     // A bias between them would count in none of the unit's sums.
-    plan->slot[node].fused =
-        n->op == ASSAY_OP_CONV && user != NONE && is_op(plan, user, ASSAY_OP_BN);
+    plan->slot[node].fused = n->op == ASSAY_OP_CONV && user != NONE &&
+                             is_op(plan, user, ASSAY_OP_BN) &&
+                             !(plan->slot[node].tap & ASSAY_TAP_REPLACED);
     return check_unit(u, err);
 }
 
@@ -205,8 +206,7 @@ int assay_plan_units(struct assay_plan *plan, struct assay_err *err)
         if (op == ASSAY_OP_CONV || op == ASSAY_OP_LINEAR || op == ASSAY_OP_BN)
             ASSAY_TRY(add_unit(plan, i, err));
         if (op == ASSAY_OP_RELU)
-            plan->slot[i].fused =
-                conv_users_only(plan, i) && !(plan->slot[i].tap & ASSAY_TAP_GRADIENT);
+            plan->slot[i].fused = conv_users_only(plan, i) && !(plan->slot[i].tap & TAP_GRADIENTS);
     }
     return ASSAY_OK;
 }
@@ -274,7 +274,11 @@ static void own_tensor(struct assay_plan *plan, uint32_t node)
 {
     const struct assay_node *n = &plan->graph->node[node];
     struct tensor *t = &plan->tensor[plan->n_tensor];
-    *t = (struct tensor){.node = node, .c = n->c, .hw = n->h * n->w, .first_job = plan->n_job};
+    *t = (struct tensor){.node = node,
+                         .c = n->c,
+                         .hw = n->h * n->w,
+                         .first_job = plan->n_job,
+                         .replaced = plan->slot[node].tap & ASSAY_TAP_REPLACED};
     plan->slot[node].g = (struct ref){.tensor = plan->n_tensor++, .scale = 1};
     const uint32_t *list;
     const uint32_t n_edge = edges(plan, node, &list);
@@ -341,7 +345,7 @@ int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err)
     for (uint32_t i = g->n_node; i-- > 0;) {
         struct slot *s = &plan->slot[i];
         if (!s->needs_grad || s->fused) continue;
-        if (!refer(plan, i)) own_tensor(plan, i);
+        if (s->tap & ASSAY_TAP_REPLACED || !refer(plan, i)) own_tensor(plan, i);
     }
     for (uint32_t u = 0; u < plan->n_unit; u++) {
         const uint32_t out = plan->unit[u].bn != NONE ? plan->unit[u].bn : plan->unit[u].conv;

@@ -23,6 +23,7 @@
 #define MAX_PARTS       16 // convolutions of one pass
 #define MAX_ADDENDS     8
 #define ASSAY_MAX_LANES 16
+#define TAP_GRADIENTS   (ASSAY_TAP_GRADIENT | ASSAY_TAP_REPLACED) // what shows a gradient
 
 // The gradient of a node: scale * channels [c_off, c_off + c) of a tensor.
 struct ref {
@@ -34,6 +35,7 @@ struct tensor {
     uint32_t node, c, hw, level, last_level;
     uint32_t position;           // in the order of the sweep
     bool whole;                  // holds all groups, else one
+    bool replaced;               // somebody else gives it once it is there
     bool in_place;               // is made in the place of a gradient that its first pass reads
     size_t at;                   // byte offset of group 0
     size_t group;                // elements per group

@@ -110,6 +110,8 @@ void assay_exec_show_value(struct assay_exec *x, uint32_t node);
 // are made, of all others when their tensor is made.
 void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level,
                            uint32_t group);
+// Shows, too, and puts what is given in its place.
+void assay_exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group);
 void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group);
 
 // ---- mixes ------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ int assay_plan_tapped(struct assay_plan *plan, struct assay_err *err)
     for (uint32_t i = 0; i < g->n_node; i++) {
         struct slot *s = &plan->slot[i];
         s->kept |= (s->tap & ASSAY_TAP_KEPT) != 0;
-        if (!(s->tap & ASSAY_TAP_GRADIENT) || !s->needs_grad) continue;
+        if (!(s->tap & TAP_GRADIENTS) || !s->needs_grad) continue;
         const bool before = is_before_bn(plan, i);
         struct tensor *t = &plan->tensor[(before ? plan->unit[s->unit].g : s->g).tensor];
         const uint32_t level = t->level + before;
@@ -102,6 +102,20 @@ void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, 
         if (tapped->unit != NONE || &x->plan->tensor[g->tensor] != t) continue;
         show(x, tapped->node, group, assay_exec_ref(x, g, group), (real)g->scale);
     }
+}
+
+void assay_exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group)
+{
+    const struct assay_block b = block_of(x, t->node, group);
+    const size_t n = (size_t)t->c * t->hw, lanes = x->plan->kern->lanes;
+    real *dy = assay_exec_gradient_at(x, t, group);
+    double *given = AT(x, double, x->plan->shown);
+    if (x->taps->gradient) assay_exec_show_tensor(x, t, group);
+    if (!x->taps->replace) return;
+    memset(given, 0, n * ASSAY_IMAGES * sizeof *given);
+    x->taps->replace(x->taps->self, &b, given);
+    for (size_t p = 0; p < n; p++)
+        for (size_t i = 0; i < b.count; i++) dy[p * lanes + i] = (real)given[p * ASSAY_IMAGES + i];
 }
 
 // ---- sign patterns ----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ struct shown {
     const struct assay_graph *g;
     double **value, **gradient, **kept; // (node) each (n, c, pixels), NULL: not shown
     bool twice;                         // something was shown more than once
+    const double *given;                // gradient that takes a node's place
 };
 
 static void take(struct shown *shown, double **to, const struct assay_block *b, uint32_t i,
@@ -52,6 +53,15 @@ static void take_gradient(void *self, const struct assay_block *b, const double 
     }
 }
 
+static void give_gradient(void *self, const struct assay_block *b, double *gradient)
+{
+    const struct shown *shown = self;
+    const size_t units = (size_t)b->c * b->pixels;
+    for (uint32_t i = 0; i < b->count; i++)
+        for (size_t p = 0; p < units; p++)
+            gradient[p * b->stride + i] = shown->given[(b->first + i) * units + p];
+}
+
 static struct shown nothing(const struct subject *s, const struct run *r)
 {
     const struct assay_graph *g = r->folded ? &s->folded : &s->g;
@@ -76,9 +86,14 @@ static double *look(const struct subject *s, const struct run *r, const double *
 {
     struct bound x = bind(s, r, theta, true);
     double *grad = numbers(x.graph->n_theta), *own = own_theta(s, r, theta);
-    const struct assay_taps taps = {.self = shown, .value = take_value, .gradient = take_gradient};
+    const double *given = shown ? shown->given : NULL;
+    const struct assay_taps taps = {.self = shown,
+                                    .value = take_value,
+                                    .gradient = take_gradient,
+                                    .replace = given ? give_gradient : NULL};
     if (shown) {
         *shown = nothing(s, r);
+        shown->given = given;
         assay_exec_set_taps(x.exec, &taps);
         assay_exec_forward(x.exec, own, s->images);
     }
@@ -90,7 +105,7 @@ static double *look(const struct subject *s, const struct run *r, const double *
 
 // ---- verdict ------------------------------------------------------------------------------------
 static struct {
-    uint32_t networks, skipped, compared, op[ASSAY_OP_COUNT];
+    uint32_t networks, skipped, compared, replaced, op[ASSAY_OP_COUNT];
 } seen;
 
 static bool complain(const struct run *r, const char *what, uint32_t node, double is,
@@ -157,6 +172,68 @@ static bool check_differences(const struct subject *s, const struct run *r, cons
     return good;
 }
 
+// What the gradient changes by along `way` of all parameters where node's own is given: <given -
+// own, d value of the node>.
+static double replaced_change(const struct subject *s, bool frozen, uint32_t node,
+                              const double *way, const double *more, double h)
+{
+    const size_t n = size_of(s, &s->g, node);
+    double *theta = numbers(s->g.n_theta), sum = 0;
+    for (int side = -1; side <= 1; side += 2) {
+        for (uint64_t k = 0; k < s->g.n_theta; k++) theta[k] = s->theta[k] + side * h * way[k];
+        struct tensor *value = forward_values(&s->g, &(struct pass){.n = s->recipe->batch,
+                                                                    .theta = theta,
+                                                                    .input = s->images,
+                                                                    .held = s->value,
+                                                                    .frozen = frozen,
+                                                                    .norm = s->recipe->norm});
+        for (size_t k = 0; k < n; k++) sum += side * more[k] * value[node].v[k];
+        free_values(&s->g, value);
+    }
+    free(theta);
+    return sum / (2 * h);
+}
+
+// Each fifth node in turn.
+static bool check_replaced(const struct subject *s, struct run r, const double *cot)
+{
+    struct assay_rng rng;
+    double *way = numbers(s->g.n_theta);
+    bool good = true;
+    assay_rng_init(&rng, s->recipe->seed, 4, "test", "way");
+    for (uint64_t k = 0; k < s->g.n_theta; k++) way[k] = assay_rng_normal(&rng);
+    for (uint32_t node = s->recipe->seed % 5; node + 1 < s->g.n_node; node += 5) {
+        const size_t n = size_of(s, &s->g, node);
+        uint8_t *tap = calloc(s->g.n_node, 1);
+        double *given = numbers(n), is = 0, scale = 0;
+        tap[node] = ASSAY_TAP_GRADIENT | ASSAY_TAP_REPLACED;
+        r.tap = tap;
+        struct shown own = {0}, other = {.given = given};
+        for (size_t k = 0; k < n; k++) given[k] = assay_rng_normal(&rng);
+        double *plain = look(s, &r, s->theta, cot, &own),
+               *replaced = look(s, &r, s->theta, cot, &other);
+        for (size_t k = 0; own.gradient[node] && k < n; k++) given[k] -= own.gradient[node][k];
+        for (uint64_t k = 0; k < s->g.n_theta; k++) {
+            is += way[k] * (replaced[k] - plain[k]);
+            scale += fabs(way[k] * (fabs(replaced[k]) + fabs(plain[k])));
+        }
+        double want = 0, apart = 0;
+        if (own.gradient[node]) {
+            want = replaced_change(s, r.bn == ASSAY_BN_FROZEN, node, way, given, 1e-6);
+            apart =
+                fabs(want - replaced_change(s, r.bn == ASSAY_BN_FROZEN, node, way, given, 4e-6));
+        }
+        const double allowed = 1e-4 * scale + 4 * apart + 1e-6;
+        if (!(fabs(is - want) <= allowed))
+            good = complain(&r, "replaced gradient", node, fabs(is - want), allowed);
+        seen.replaced += own.gradient[node] && fabs(want) > 100 * allowed;
+        forget(&own), forget(&other);
+        free(tap), free(given), free(plain), free(replaced);
+    }
+    free(way);
+    return good;
+}
+
 static bool check_bits(const struct subject *s, struct run r, const double *cot)
 {
     const struct assay_graph *g = r.folded ? &s->folded : &s->g;
@@ -186,7 +263,8 @@ static bool check_rung(const struct subject *s, const struct assay_kern *kern, e
     free(look(s, &r, s->theta, cot, &shown));
     free(look(s, &r, theta, cot, &moved));
     bool good = check_values(s, &r, &shown);
-    good &= is_singular(s) || check_differences(s, &r, cot, &shown, &moved);
+    if (!is_singular(s))
+        good &= check_differences(s, &r, cot, &shown, &moved) && check_replaced(s, r, cot);
     for (int folded = 0; folded < 2; folded++)
         good &= check_bits(s, (struct run){.kern = kern, .bn = bn, .folded = folded}, cot);
     forget(&shown), forget(&moved);
@@ -237,7 +315,9 @@ int main(int argc, char **argv)
         printf(" %s %u", assay_op_name((enum assay_op)i), seen.op[i]);
         covered &= seen.op[i] > 0 || i == ASSAY_OP_ZERO;
     }
-    printf("\n%u networks, %u skipped, %u nodes: %s\n", seen.networks, seen.skipped, seen.compared,
+    covered &= seen.replaced * 10 > seen.networks;
+    printf("\n%u networks, %u skipped, %u nodes, %u replaced: %s\n", seen.networks, seen.skipped,
+           seen.compared, seen.replaced,
            wrong     ? "WRONG"
            : covered ? "all right"
                      : "NOT COVERED");
