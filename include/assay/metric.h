@@ -33,13 +33,15 @@ enum assay_network { ASSAY_NET, ASSAY_NET_THIN, ASSAY_NET_LITERAL, ASSAY_NETWORK
 // What is wanted of a pass. NONE: values alone. WEIGHTS: the pass is not made, its weights are
 // read; it has no input. The others are pulled back through it. LOGITS: the sum of the logits, its
 // mean over the images that are normalised together. LOSS: their mean cross-entropy. ROWS: whatever
-// rows of the Jacobian the metric asks for. KERNEL: all rows, for the kernel Theta = J J^T.
+// rows of the Jacobian the metric asks for. KERNEL: all rows, for the kernel Theta = J J^T. BLOCKS:
+// what the metric puts in the place of gradients (replace); nothing comes from the outputs.
 enum assay_pull {
     ASSAY_PULL_NONE,
     ASSAY_PULL_LOGITS,
     ASSAY_PULL_LOSS,
     ASSAY_PULL_ROWS,
     ASSAY_PULL_KERNEL,
+    ASSAY_PULL_BLOCKS,
     ASSAY_PULL_WEIGHTS
 };
 // IMAGES: of the data. PATCHES (1,3,3) of them. NOISE: every value N(0,1), in the shape of an
@@ -283,6 +285,8 @@ struct assay_metric {
     void (*value)(const struct assay_look *look, const struct assay_block *b, const double *value);
     void (*gradient)(const struct assay_look *look, const struct assay_block *b,
                      const double *gradient, const double *kept);
+    // replace: as struct assay_taps, of a BLOCKS pass.
+    void (*replace)(const struct assay_look *look, const struct assay_block *b, double *gradient);
     void (*batch)(const struct assay_look *look, uint32_t first, uint32_t count,
                   const double *gradient);
 

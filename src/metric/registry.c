@@ -30,6 +30,7 @@
     X(l2_norm) \
     X(synflow) \
     X(zen) \
+    X(az) \
     X(mgm) \
     X(null)
 // clang-format on

@@ -171,6 +171,15 @@ static void show_gradient(void *self, const struct assay_block *block, const dou
         if (look.use->metric->gradient) look.use->metric->gradient(&look, &b, gradient, kept);
 }
 
+static void show_replace(void *self, const struct assay_block *block, double *gradient)
+{
+    const struct making *made = self;
+    const struct assay_block b = in_pass(made, block);
+    struct assay_look look;
+    for (uint32_t at = 0; next_look(made, &at, &look);)
+        if (look.use->metric->replace) look.use->metric->replace(&look, &b, gradient);
+}
+
 static void show_batch(const struct making *made, uint32_t count, const double *gradient)
 {
     struct assay_look look;
@@ -264,8 +273,12 @@ static void pull_batch(struct assay_subject *s, const struct making *made, uint3
         assay_cross_entropy_cotangent(n, classes, assay_exec_logits(s->exec),
                                       labels_of(s, pass) + made->first, done->cot);
     else
-        for (size_t i = 0; i < (size_t)n * classes; i++) done->cot[i] = 1.0 / n;
-    const struct assay_taps taps = {.self = (void *)made, .gradient = show_gradient};
+        for (size_t i = 0; i < (size_t)n * classes; i++)
+            done->cot[i] = pass->pass.pull == ASSAY_PULL_LOGITS ? 1.0 / n : 0;
+    const struct assay_taps taps = {.self = (void *)made,
+                                    .gradient = show_gradient,
+                                    .replace =
+                                        pass->pass.pull == ASSAY_PULL_BLOCKS ? show_replace : NULL};
     assay_exec_set_taps(s->exec, &taps);
     assay_exec_gradient(s->exec, pass->pass.bn, done->cot, done->gradient);
     assay_exec_set_taps(s->exec, NULL);

@@ -45,7 +45,8 @@ uint32_t assay_forward_images(const struct assay_subject *s, const struct assay_
 uint32_t assay_forward_batch(const struct assay_subject *s, const struct assay_forward *f);
 static inline bool has_gradient(const struct assay_pass *pass)
 {
-    return pass->pull == ASSAY_PULL_LOGITS || pass->pull == ASSAY_PULL_LOSS;
+    return pass->pull == ASSAY_PULL_LOGITS || pass->pull == ASSAY_PULL_LOSS ||
+           pass->pull == ASSAY_PULL_BLOCKS;
 }
 
 // Allocates the memo and the states of all metrics on first use.

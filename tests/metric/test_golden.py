@@ -32,16 +32,17 @@ NAMES = {"kappa": "ntk_kappa", "trace": "ntk_trace_sum_logits", "nasi_trace": "n
 # float64. ZiCo divides by differences of nearly equal gradients, and GradSign counts the signs of gradients that are nearly 0.
 COUNTS = ["params", "params_live", "macs", "macs_live", "layers", "layers_live", "vkdnw_dim", "swap"]
 FORWARD = ["naswot", "naswot_released", "hamming_mean", "hamming_min", "dead_relu_fraction", "always_on_fraction",
-           "active_fraction", "naswot_hnas", "naswot_hnas_released", "near_first", "zen", "zen_batchvar"]
+           "active_fraction", "naswot_hnas", "naswot_hnas_released", "near_first", "zen", "zen_batchvar", "az_expressivity",
+           "az_progressivity"]
 TOLERANCE = {**dict.fromkeys(COUNTS, 0), **dict.fromkeys(FORWARD, 1e-9), **dict.fromkeys(["log_weights", "log_weights_live"], 1e-13),
              "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3}
 # Of these, a sum of terms that cancel, relative to another column.
 SCALE = {"plain": "snip"}
-ALIGNMENTS = {"lga_pm1"}  # between -1 and 1 and often nearly 0: absolute
+ABSOLUTE = {"lga_pm1", "az_progressivity"}  # often nearly 0
 # Options that each reference has as attributes.
 SETTINGS = {"swap.mu": "swap_mu", "swap.sigma": "swap_sigma"}
 # Of a network whose output does not depend on its cells these are rounding.
-ROUNDING = {"deadend": {"zico", "kappa"}}
+ROUNDING = {"deadend": {"zico", "kappa", "az_trainability"}}
 OTHERS = {"regions"}  # the reference's is of the whole network
 
 
@@ -73,7 +74,7 @@ class Golden(unittest.TestCase):
                     continue
                 with self.subTest(case=os.path.basename(case), column=column):
                     seen, right = float(out[column]), float(expect[theirs])
-                    scale = 1 if column in ALIGNMENTS else abs(float(expect[SCALE.get(column, theirs)]))
+                    scale = 1 if column in ABSOLUTE else abs(float(expect[SCALE.get(column, theirs)]))
                     self.assertEqual(np.isnan(seen), np.isnan(right), (seen, right))
                     if not np.isnan(right) and seen != right:
                         self.assertLessEqual(abs(seen - right), TOLERANCE.get(column, 1e-5) * scale, (seen, right))
