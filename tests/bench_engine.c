@@ -164,8 +164,8 @@ static void rung_rows(struct report *r)
 {
     struct assay_graph g;
     build_cell(&r->nb201, index_of("333333"), &small, &g);
-    for (unsigned i = 0; assay_kern_rung(i); i++) {
-        const struct assay_kern *kern = assay_kern_rung(i);
+    for (unsigned i = 0; assay_kern_rung(ASSAY_SINGLE, i); i++) {
+        const struct assay_kern *kern = assay_kern_rung(ASSAY_SINGLE, i);
         const char *name = SAY("ntk of peak 333333, %s", assay_kern_name(kern));
         if (!assay_kern_runnable(kern) || !wanted(r, name)) continue;
         const struct figure f = measure_ntk(kern, &g, 72, 3);
@@ -375,7 +375,7 @@ int main(int argc, char **argv)
     struct assay_err err;
     r.n_prefix = argc - 1 - r.json, r.prefix = argv + 1 + r.json;
     stop_on(assay_la_start(&err), &err);
-    stop_on(assay_kern_select(&r.kern, "auto", &err), &err);
+    stop_on(assay_kern_select(&r.kern, "auto", ASSAY_SINGLE, &err), &err);
     stop_on(assay_space_open(&r.nb201, "nas-bench-201", &err), &err);
     stop_on(assay_space_open(&r.darts, "darts", &err), &err);
     if (r.json)

@@ -117,8 +117,8 @@ int main(int argc, char **argv)
     if (!json)
         printf("%-9s %8s %5s %6s %6s   share of FMA peak\n", "rung", "channels", "size", "dW",
                "dX");
-    for (unsigned i = 0; assay_kern_rung(i); i++) {
-        const struct assay_kern *k = assay_kern_rung(i);
+    for (unsigned i = 0; assay_kern_rung(ASSAY_SINGLE, i); i++) {
+        const struct assay_kern *k = assay_kern_rung(ASSAY_SINGLE, i);
         for (size_t j = 0; assay_kern_runnable(k) && j < ASSAY_LEN(shapes); j++)
             printf(format, k->name, shapes[j].c, shapes[j].h, share(k, &shapes[j], false),
                    share(k, &shapes[j], true));

@@ -23,7 +23,7 @@ static struct figure measure(const struct assay_space *space, const char *code,
     struct assay_err err;
     struct assay_graph g;
     const struct assay_kern *kern = NULL;
-    stop_on(assay_kern_select(&kern, o->rung, &err), &err);
+    stop_on(assay_kern_select(&kern, o->rung, ASSAY_SINGLE, &err), &err);
     build_cell(space, index_of(code), &o->net, &g);
     const struct figure f = measure_ntk(kern, &g, o->batch, o->runs);
     assay_graph_free(&g);

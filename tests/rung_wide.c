@@ -4,9 +4,9 @@
 
 #include "rung_wide.h"
 
-#define RUNG            assay_kern_wide
+#define RUNG            OF_REAL(assay_kern_wide)
 #define RUNG_NAME       "wide"
-#define COTS            4
+#define COTS            (16 / REAL_BYTES)
 #define CO_TILE         6
 #define LIFT_CO         3
 #define LIFT_TILES      2

@@ -60,6 +60,9 @@ int assay_config_open_kind(const struct assay_config *config, const struct assay
 // The space that config names.
 int assay_config_open_space(const struct assay_config *config, struct assay_space *space,
                             struct assay_err *err);
+// The kernels of run.cpu and run.precision.
+int assay_config_kern(const struct assay_config *config, const struct assay_kern **out,
+                      struct assay_err *err);
 // The networks that are evaluated, and the one whose cost is counted.
 struct assay_net assay_config_net(const struct assay_config *config, bool thin);
 struct assay_net assay_config_cost_net(const struct assay_config *config);
@@ -244,17 +247,17 @@ void assay_foreign_finish(struct assay_foreign *f);
 int assay_arithmetic_fingerprint(uint64_t *hash, const struct assay_kern *kern,
                                  struct assay_err *err);
 #define ASSAY_ARITHMETIC_TEXT 384 // bytes of the next
-// The lines of an identity that tell the arithmetic on this kernel rung: the rung,
-// ASSAY_ARITHMETIC, the fingerprint.
+// The lines of an identity that tell the arithmetic on this kernel rung: the rung, its precision if
+// double, ASSAY_ARITHMETIC, the fingerprint.
 int assay_arithmetic_text(char text[ASSAY_ARITHMETIC_TEXT], const char *rung,
-                          struct assay_err *err);
+                          enum assay_precision precision, struct assay_err *err);
 // Refuses an identity of another arithmetic, or of none: ERR_STATE, naming both. dir: whose it is.
 int assay_arithmetic_check(const char *identity, const char *dir, struct assay_err *err);
 // The journal's identity: these settings
 // (assay_config_identity), the columns, the kernel rung, the
 // arithmetic and the data (assay_data_identity); malloc'd, NULL when out of memory.
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
-                          const char *data);
+                          enum assay_precision precision, const char *data);
 // The digest of the images, and in words how many of which there are.
 #define ASSAY_DATA_IDENTITY (ASSAY_DATA_WORDS + 40)
 void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDENTITY]);

@@ -23,6 +23,7 @@ struct assay_protocol {
     uint64_t stem;                            // channels of the stem in units of C
     uint64_t seed, repeats;                   // [run]
     bool redraw;                              // new weights every repeat (else only a new batch)
+    int precision;                            // enum assay_precision (kern) of gradients
     char metrics[ASSAY_TEXT_MAX];             // [run] comma-separated names
 };
 
@@ -217,8 +218,9 @@ int assay_subject_gradient(struct assay_subject *s, const struct assay_use *use,
 // images) or of all of them (n = images x classes, row i x classes + k for logit k of image i).
 struct assay_kernel {
     uint32_t n;
-    double *gram;       // (n,n), on a team the rank's part (pla)
-    double *eigenvalue; // (n) ascending; NULL until asked for
+    enum assay_precision precision; // of the Jacobian
+    double *gram;                   // (n,n), on a team the rank's part (pla)
+    double *eigenvalue;             // (n) ascending; NULL until asked for
     double trace;
 };
 // Rows of the kernel of such a pass over so many images.

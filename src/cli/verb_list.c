@@ -87,9 +87,9 @@ static int list_sources(struct assay_err *err)
 static int list_kernels(struct assay_err *err)
 {
     const struct assay_kern *best = NULL;
-    ASSAY_TRY(assay_kern_select(&best, "auto", err));
-    for (unsigned i = 0; assay_kern_rung(i); i++) {
-        const struct assay_kern *kern = assay_kern_rung(i);
+    ASSAY_TRY(assay_kern_select(&best, "auto", ASSAY_SINGLE, err));
+    for (unsigned i = 0; assay_kern_rung(ASSAY_SINGLE, i); i++) {
+        const struct assay_kern *kern = assay_kern_rung(ASSAY_SINGLE, i);
         printf("%-10s %s\n", assay_kern_name(kern),
                kern == best                ? "chosen by auto"
                : assay_kern_runnable(kern) ? "available"

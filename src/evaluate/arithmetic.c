@@ -8,6 +8,7 @@
 
 // Lines of an identity.
 #define RUNG        "# cpu: "
+#define DOUBLE      ", double" // behind the rung
 #define NUMBER      "# arithmetic: "
 #define FINGERPRINT "# fingerprint: "
 
@@ -137,25 +138,27 @@ int assay_arithmetic_fingerprint(uint64_t *hash, const struct assay_kern *kern,
 }
 
 // ---- as text ------------------------------------------------------------------------------------
-static int describe(char number[16], char fingerprint[32], const char *rung, struct assay_err *err)
+static int describe(char number[16], char fingerprint[32], const char *rung,
+                    enum assay_precision precision, struct assay_err *err)
 {
     const struct assay_kern *kern;
     uint64_t hash;
 
-    ASSAY_TRY(assay_kern_select(&kern, rung, err));
+    ASSAY_TRY(assay_kern_select(&kern, rung, precision, err));
     ASSAY_TRY(assay_arithmetic_fingerprint(&hash, kern, err));
     snprintf(number, 16, "%d", ASSAY_ARITHMETIC);
     snprintf(fingerprint, 32, "%016" PRIx64, hash);
     return 0;
 }
 
-int assay_arithmetic_text(char text[ASSAY_ARITHMETIC_TEXT], const char *rung, struct assay_err *err)
+int assay_arithmetic_text(char text[ASSAY_ARITHMETIC_TEXT], const char *rung,
+                          enum assay_precision precision, struct assay_err *err)
 {
     char number[16], fingerprint[32];
 
-    ASSAY_TRY(describe(number, fingerprint, rung, err));
-    snprintf(text, ASSAY_ARITHMETIC_TEXT, RUNG "%s\n" NUMBER "%s\n" FINGERPRINT "%s\n", rung,
-             number, fingerprint);
+    ASSAY_TRY(describe(number, fingerprint, rung, precision, err));
+    snprintf(text, ASSAY_ARITHMETIC_TEXT, RUNG "%s%s\n" NUMBER "%s\n" FINGERPRINT "%s\n", rung,
+             precision == ASSAY_DOUBLE ? DOUBLE : "", number, fingerprint);
     return 0;
 }
 
@@ -190,8 +193,12 @@ int assay_arithmetic_check(const char *identity, const char *dir, struct assay_e
                              "%.200s/journal was computed by arithmetic %s, this build computes by "
                              "arithmetic %s, whose numbers differ: " CURE,
                              dir, number, own);
+    char *twice = strstr(rung, DOUBLE);
+    if (twice) *twice = '\0';
     // A rung that this CPU lacks says nothing.
-    if (describe(own, mine, rung, &unknown) < 0 || strcmp(fingerprint, mine) == 0) return 0;
+    if (describe(own, mine, rung, twice ? ASSAY_DOUBLE : ASSAY_SINGLE, &unknown) < 0 ||
+        strcmp(fingerprint, mine) == 0)
+        return 0;
     return assay_err_set(err, ASSAY_ERR_STATE,
                          "%.200s/journal was computed by arithmetic %s with the fingerprint %s, "
                          "this build's is %s: another compiler, or other options of it, made %s "

@@ -281,7 +281,7 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
         .repeats = (uint32_t)p->repeats,
         .spectrum_len = e->columns.spectrum,
     };
-    ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(config)->cpu, err));
+    ASSAY_TRY(assay_config_kern(config, &kern, err));
     ASSAY_TRY(assay_exec_create(&e->exec, err));
     ASSAY_TRY(assay_plans_create(&e->plans, kern, err));
     ASSAY_TRY(check_shape(e, data, err));

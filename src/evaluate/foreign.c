@@ -360,7 +360,7 @@ int assay_foreign_evaluate(struct assay_foreign *f, const struct assay_foreign_c
     ASSAY_TRY(given_read_labels(f, c, err));
     ASSAY_TRY(assay_arrays_read(&f->weights, c->weights, err));
     ASSAY_TRY(build(f, c, err));
-    ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(c->config)->cpu, err));
+    ASSAY_TRY(assay_config_kern(c->config, &kern, err));
     ASSAY_TRY(assay_exec_create(&f->exec, err));
     ASSAY_TRY(assay_plans_create(&f->plans, kern, err));
     return measure_all(f, c, err);

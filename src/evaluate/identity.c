@@ -17,12 +17,12 @@ void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDE
 // The version, the columns, the kernel rung, the arithmetic and the data stand in comments: they
 // tell journals apart, not configurations.
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
-                          const char *data)
+                          enum assay_precision precision, const char *data)
 {
     char *text = NULL, arithmetic[ASSAY_ARITHMETIC_TEXT];
     size_t bytes = 0;
 
-    if (assay_arithmetic_text(arithmetic, rung, NULL) < 0) return NULL;
+    if (assay_arithmetic_text(arithmetic, rung, precision, NULL) < 0) return NULL;
     FILE *out = open_memstream(&text, &bytes);
     if (!out) return NULL;
     fprintf(out, "# assay " ASSAY_VERSION "\n%s# columns:", settings);

@@ -32,6 +32,8 @@ static const struct assay_opt protocol_rows[] = {
      ASSAY_KEY_U64(1, 10000), PROTOCOL(repeats), .def = "8"},
     {"run", "redraw", "new weights in every repeat",
      ASSAY_KEY_BOOL, PROTOCOL(redraw), .def = "true"},
+    {"run", "precision", "of gradients: single (float32, summed in float64) or double (float64), at half the speed",
+     ASSAY_KEY_CHOICE(ASSAY_PRECISION_NAMES), PROTOCOL(precision), .def = "single", .with = "precision"},
     {.name = NULL},
 };
 
@@ -69,6 +71,14 @@ int assay_config_open_space(const struct assay_config *config, struct assay_spac
     const struct assay_space_kind *kind = assay_space_find(name);
     return kind ? assay_config_open_kind(config, kind, space, err)
                 : assay_space_open(space, name, err);
+}
+
+// ---- kernels ----------------------------------------------------------------------------------
+int assay_config_kern(const struct assay_config *config, const struct assay_kern **out,
+                      struct assay_err *err)
+{
+    return assay_kern_select(out, assay_config_evaluation(config)->cpu,
+                             (enum assay_precision)assay_config_protocol(config)->precision, err);
 }
 
 // ---- networks ---------------------------------------------------------------------------------

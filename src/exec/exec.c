@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The public face of the executor: binding a plan and driving passes over it.
+// The public face of the executor: it is bound to a plan, whose element type says who does a pass.
 #include <stdlib.h>
 #include <string.h>
 
-#include "exec/run.h"
+#include "exec/exec.h"
 
 int assay_exec_create(struct assay_exec **out, struct assay_err *err)
 {
@@ -18,6 +18,12 @@ void assay_exec_destroy(struct assay_exec *x)
     if (!x) return;
     assay_arena_finish(&x->memory);
     free(x);
+}
+
+static const struct passes *passes(const struct assay_exec *x)
+{
+    return x->plan->kern->size == sizeof(float) ? &assay_exec_passes_single
+                                                : &assay_exec_passes_double;
 }
 
 int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_t memory_limit,
@@ -39,7 +45,7 @@ int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_
     x->base = assay_arena_alloc(&x->memory, plan->bytes);
     x->plan = plan;
     x->taps = NULL;
-    assay_exec_fill(x);
+    passes(x)->fill(x);
     return ASSAY_OK;
 }
 
@@ -55,99 +61,17 @@ double assay_exec_variance(const struct assay_exec *x, uint32_t bn, uint32_t c)
     return variance > 1e-18 ? variance : 0; // less is the rounding of a constant
 }
 
-// ---- passes -----------------------------------------------------------------------------------
-static uint32_t classes(const struct assay_exec *x)
+void assay_exec_forward(struct assay_exec *x, const double *theta, const double *input)
 {
-    return x->plan->graph->node[x->plan->graph->n_node - 1].c;
+    x->held = false;
+    passes(x)->forward(x, theta, input);
 }
 
-static real *cotangent(const struct assay_exec *x, uint32_t n, uint32_t k, uint32_t t)
+void assay_exec_forward_held(struct assay_exec *x, const double *theta, const double *input)
 {
-    const uint32_t lanes = x->plan->kern->lanes;
-    return AT(x, real, x->plan->cotangent) + ((size_t)(n / ASSAY_IMAGES) * classes(x) + k) * lanes +
-           t * ASSAY_IMAGES + n % ASSAY_IMAGES;
-}
-
-static void clear_cotangents(const struct assay_exec *x, uint32_t first_group, uint32_t n_group)
-{
-    const size_t group = (size_t)classes(x) * x->plan->kern->lanes;
-    memset(AT(x, real, x->plan->cotangent) + first_group * group, 0,
-           n_group * group * sizeof(real));
-}
-
-static void batch_pass(struct assay_exec *x, struct pass *pass)
-{
-    if (!x->sums_ready) assay_exec_batch_sums(x);
-    x->sums_ready = true;
-    pass->frozen = false, pass->first_group = 0, pass->n_group = x->plan->groups;
-    assay_exec_backward(x, pass);
-}
-
-// Batch BN: `cots` rows per pass over the whole batch.
-static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t t_count, uint64_t first,
-                         uint64_t count, uint64_t columns, double *jac, size_t ld)
-{
-    const uint32_t cots = x->plan->kern->cots, k_count = classes(x);
-    double *out[ASSAY_MAX_LANES];
-    for (uint64_t row = 0; row < count; row += cots) {
-        clear_cotangents(x, 0, x->plan->groups);
-        for (uint32_t t = 0; t < cots; t++) {
-            const uint64_t r = first + row + t;
-            out[t] = row + t < count ? jac + (row + t) * ld : NULL;
-            for (uint32_t k = 0; out[t] && k < k_count; k++)
-                *cotangent(x, (uint32_t)(r / t_count), k, t) = (real)cot[r % t_count * k_count + k];
-        }
-        batch_pass(x, &(struct pass){.columns = columns, .out = out});
-    }
-}
-
-// Which rows go where.
-struct rows {
-    const double *cot;
-    uint32_t t_count;
-    uint64_t first, count;
-    double *jac;
-    size_t ld;
-};
-
-// Frozen BN: images decouple, so every lane of one group is a row of its own. Sets the cotangents
-// [t0, t0 + cots) of group g; false when none of their rows is wanted.
-static bool set_lanes(struct assay_exec *x, const struct rows *rows, uint32_t g, uint32_t t0,
-                      double *out[ASSAY_MAX_LANES])
-{
-    const uint32_t k_count = classes(x);
-    bool any = false;
-    for (uint32_t l = 0; l < x->plan->kern->lanes; l++) {
-        const uint32_t t = l / ASSAY_IMAGES, n = g * ASSAY_IMAGES + l % ASSAY_IMAGES;
-        const uint64_t r = (uint64_t)n * rows->t_count + t0 + t;
-        out[l] = NULL;
-        if (t0 + t >= rows->t_count || n >= x->plan->n || r < rows->first ||
-            r >= rows->first + rows->count)
-            continue;
-        if (!any) clear_cotangents(x, g, 1);
-        any = true;
-        out[l] = rows->jac + (r - rows->first) * rows->ld;
-        for (uint32_t k = 0; k < k_count; k++)
-            *cotangent(x, n, k, t) = (real)rows->cot[(size_t)(t0 + t) * k_count + k];
-    }
-    return any;
-}
-
-static void frozen_rows(struct assay_exec *x, const struct rows *rows, uint64_t columns)
-{
-    double *out[ASSAY_MAX_LANES];
-    const uint32_t begin = (uint32_t)(rows->first / rows->t_count),
-                   end = (uint32_t)((rows->first + rows->count - 1) / rows->t_count + 1);
-    for (uint32_t g = begin / ASSAY_IMAGES; g * ASSAY_IMAGES < end; g++) {
-        for (uint32_t t0 = 0; t0 < rows->t_count; t0 += x->plan->kern->cots) {
-            if (!set_lanes(x, rows, g, t0, out)) continue;
-            assay_exec_backward(x, &(struct pass){.frozen = true,
-                                                  .first_group = g,
-                                                  .n_group = 1,
-                                                  .columns = columns,
-                                                  .out = out});
-        }
-    }
+    ASSAY_ASSERT(x->plan->backward && x->plan->mixes);
+    x->held = true;
+    passes(x)->forward(x, theta, input);
 }
 
 void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
@@ -157,62 +81,25 @@ void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *c
     ASSAY_ASSERT(x->plan->backward && first + count <= (uint64_t)x->plan->n * t_count);
     if (count == 0) return;
     for (uint64_t i = 0; i < count; i++) memset(jac + i * ld, 0, columns * sizeof *jac);
-    if (bn == ASSAY_BN_BATCH)
-        coupled_rows(x, cot, t_count, first, count, columns, jac, ld);
-    else
-        frozen_rows(x, &(struct rows){cot, t_count, first, count, jac, ld}, columns);
-}
-
-static void add_lanes(const struct assay_exec *x, const double *rows, double *grad)
-{
-    const uint64_t p = x->plan->graph->n_theta;
-    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) {
-        for (uint64_t i = 0; i < p; i++) grad[i] += rows[l * p + i];
-    }
-}
-
-static void frozen_gradient(struct assay_exec *x, double *rows, double *grad)
-{
-    double *out[ASSAY_MAX_LANES] = {NULL};
-    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) out[l] = rows + l * x->plan->graph->n_theta;
-    for (uint32_t g = 0; g < x->plan->groups; g++) {
-        memset(rows, 0, ASSAY_IMAGES * x->plan->graph->n_theta * sizeof *rows);
-        assay_exec_backward(x, &(struct pass){.frozen = true,
-                                              .first_group = g,
-                                              .n_group = 1,
-                                              .columns = x->plan->graph->n_theta,
-                                              .out = out,
-                                              .show = true});
-        add_lanes(x, rows, grad);
-    }
-}
-
-static void begin_gradient(struct assay_exec *x, const double *cot, double *grad)
-{
-    ASSAY_ASSERT(x->plan->backward);
-    memset(grad, 0, x->plan->graph->n_theta * sizeof *grad);
-    clear_cotangents(x, 0, x->plan->groups);
-    for (uint32_t n = 0; n < x->plan->n; n++) {
-        for (uint32_t k = 0; k < classes(x); k++)
-            *cotangent(x, n, k, 0) = (real)cot[(size_t)n * classes(x) + k];
-    }
+    passes(x)->jacobian(x, bn, cot, t_count, first, count, columns, jac, ld);
 }
 
 void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad)
 {
-    begin_gradient(x, cot, grad);
-    if (bn == ASSAY_BN_FROZEN) {
-        frozen_gradient(x, AT(x, double, x->plan->lane_rows), grad);
-        return;
-    }
-    double *out[ASSAY_MAX_LANES] = {grad};
-    batch_pass(x, &(struct pass){.columns = x->plan->graph->n_theta, .out = out, .show = true});
+    ASSAY_ASSERT(x->plan->backward);
+    memset(grad, 0, x->plan->graph->n_theta * sizeof *grad);
+    passes(x)->gradient(x, bn, cot, grad, NULL);
 }
 
 void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *grad, double *coef)
 {
-    double *out[ASSAY_MAX_LANES] = {grad};
-    begin_gradient(x, cot, grad);
+    ASSAY_ASSERT(x->plan->backward);
+    memset(grad, 0, x->plan->graph->n_theta * sizeof *grad);
     memset(coef, 0, x->plan->graph->n_in * sizeof *coef);
-    batch_pass(x, &(struct pass){.columns = x->plan->graph->n_theta, .out = out, .coef = coef});
+    passes(x)->gradient(x, ASSAY_BN_BATCH, cot, grad, coef);
+}
+
+void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps)
+{
+    x->taps = taps;
 }

@@ -298,7 +298,7 @@ static void run_node(struct assay_exec *x, uint32_t i, const double *input)
     }
 }
 
-static void forward(struct assay_exec *x, const double *theta, const double *input)
+void assay_exec_forward_pass(struct assay_exec *x, const double *theta, const double *input)
 {
     assay_exec_pack(x, theta);
     for (uint32_t i = 0; i < x->plan->graph->n_node; i++) {
@@ -316,17 +316,4 @@ static void forward(struct assay_exec *x, const double *theta, const double *inp
         for (uint32_t k = 0; k < out->c; k++) logits[n * out->c + k] = v[k * ASSAY_IMAGES];
     }
     x->sums_ready = false;
-}
-
-void assay_exec_forward(struct assay_exec *x, const double *theta, const double *input)
-{
-    x->held = false;
-    forward(x, theta, input);
-}
-
-void assay_exec_forward_held(struct assay_exec *x, const double *theta, const double *input)
-{
-    ASSAY_ASSERT(x->plan->backward && x->plan->mixes);
-    x->held = true;
-    forward(x, theta, input);
 }

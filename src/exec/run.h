@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plan with memory, private to exec: its buffers, and the steps of forward and backward passes.
+// The steps of forward and backward passes, in the files that are compiled once for each element
+// type: their names carry it.
 #ifndef ASSAY_SRC_EXEC_RUN_H
 #define ASSAY_SRC_EXEC_RUN_H
 
-#include "exec/plan.h"
+#include "exec/exec.h"
 #include "kern/real.h"
 
-struct assay_exec {
-    const struct assay_plan *plan;
-    struct assay_arena memory;
-    const struct assay_taps *taps; // NULL: nobody looks on
-    unsigned char *base;           // of the plan's offsets
-    bool sums_ready;               // K1 and K2 belong to the last forward
-    bool held;                     // the forward pass keeps to the last one's piece
-};
-
-#define AT(x, type, offset) ((type *)((x)->base + (offset)))
+#define assay_exec_backward      OF_REAL(assay_exec_backward)
+#define assay_exec_batch_sums    OF_REAL(assay_exec_batch_sums)
+#define assay_exec_bn_backward   OF_REAL(assay_exec_bn_backward)
+#define assay_exec_clear_probes  OF_REAL(assay_exec_clear_probes)
+#define assay_exec_fill          OF_REAL(assay_exec_fill)
+#define assay_exec_finish_level  OF_REAL(assay_exec_finish_level)
+#define assay_exec_finish_probes OF_REAL(assay_exec_finish_probes)
+#define assay_exec_forward_pass  OF_REAL(assay_exec_forward_pass)
+#define assay_exec_held_max_pool OF_REAL(assay_exec_held_max_pool)
+#define assay_exec_held_relu     OF_REAL(assay_exec_held_relu)
+#define assay_exec_keep          OF_REAL(assay_exec_keep)
+#define assay_exec_outer         OF_REAL(assay_exec_outer)
+#define assay_exec_pack          OF_REAL(assay_exec_pack)
+#define assay_exec_pass_backward OF_REAL(assay_exec_pass_backward)
+#define assay_exec_passes        OF_REAL(assay_exec_passes)
+#define assay_exec_read          OF_REAL(assay_exec_read)
+#define assay_exec_replace       OF_REAL(assay_exec_replace)
+#define assay_exec_run_probes    OF_REAL(assay_exec_run_probes)
+#define assay_exec_show_convs    OF_REAL(assay_exec_show_convs)
+#define assay_exec_show_tensor   OF_REAL(assay_exec_show_tensor)
+#define assay_exec_show_value    OF_REAL(assay_exec_show_value)
 
 // k0 of a group: lanes past the batch get nothing in the last one.
 static inline const real *assay_exec_k0(const struct assay_exec *x, const struct unit *u,
@@ -56,6 +68,7 @@ static inline const real *assay_exec_ref(const struct assay_exec *x, const struc
 
 // Constant contents after allocation: offset tables, valid lanes, pooling weights.
 void assay_exec_fill(struct assay_exec *x);
+void assay_exec_forward_pass(struct assay_exec *x, const double *theta, const double *input);
 // Packs the parameters for the kernels.
 void assay_exec_pack(struct assay_exec *x, const double *theta);
 // Cotangent-independent sums K1, K2 of the fused units, after the forward pass.

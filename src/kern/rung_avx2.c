@@ -4,9 +4,9 @@
 
 #include "kern/rungs.h"
 
-#define RUNG            assay_kern_avx2
+#define RUNG            OF_REAL(assay_kern_avx2)
 #define RUNG_NAME       "avx2"
-#define COTS            2
+#define COTS            (8 / REAL_BYTES)
 #define CO_TILE         3
 #define LIFT_CO         0
 #define OUTER_TILE      3

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// AVX-512: 16 lanes = 4 cotangents x 4 images, 32 registers.
+// AVX-512: 16 lanes = 4 cotangents x 4 images, half as many of double; 32 registers.
 #include <stdbool.h>
 
 #include "kern/rungs.h"
 
-#define RUNG            assay_kern_avx512
+#define RUNG            OF_REAL(assay_kern_avx512)
 #define RUNG_NAME       "avx512"
-#define COTS            4
+#define COTS            (16 / REAL_BYTES)
 #define CO_TILE         6
 #define LIFT_CO         3
 #define LIFT_TILES      2

@@ -4,7 +4,7 @@
 
 #include "kern/rungs.h"
 
-#define RUNG            assay_kern_baseline
+#define RUNG            OF_REAL(assay_kern_baseline)
 #define RUNG_NAME       "baseline"
 #define COTS            1
 #define CO_TILE         2

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ladder of kernel tables. Rungs above the first exist on x86-64 only.
+// The ladders of kernel tables, one for each element type. Rungs above the first exist on x86-64
+// only.
 #ifndef ASSAY_SRC_KERN_RUNGS_H
 #define ASSAY_SRC_KERN_RUNGS_H
 
+#include "kern/real.h"
 #include "kern/table.h"
 
-extern const struct assay_kern assay_kern_baseline;
+extern const struct assay_kern assay_kern_baseline_single, assay_kern_baseline_double;
 #if defined(__x86_64__)
-extern const struct assay_kern assay_kern_avx2;
-extern const struct assay_kern assay_kern_avx512;
+extern const struct assay_kern assay_kern_avx2_single, assay_kern_avx2_double;
+extern const struct assay_kern assay_kern_avx512_single, assay_kern_avx512_double;
 #endif
 
 #endif

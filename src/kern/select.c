@@ -3,17 +3,21 @@
 
 #include "kern/rungs.h"
 
-static const struct assay_kern *const ladder[] = {
-    &assay_kern_baseline,
+#define RUNG(name)                                                                                 \
+    {                                                                                              \
+        &name##_single, &name##_double                                                             \
+    }
+static const struct assay_kern *const ladder[][2] = {
+    RUNG(assay_kern_baseline),
 #if defined(__x86_64__)
-    &assay_kern_avx2,
-    &assay_kern_avx512,
+    RUNG(assay_kern_avx2),
+    RUNG(assay_kern_avx512),
 #endif
 };
 
-const struct assay_kern *assay_kern_rung(unsigned i)
+const struct assay_kern *assay_kern_rung(enum assay_precision precision, unsigned i)
 {
-    return i < ASSAY_LEN(ladder) ? ladder[i] : NULL;
+    return i < ASSAY_LEN(ladder) ? ladder[i][precision] : NULL;
 }
 
 bool assay_kern_runnable(const struct assay_kern *kern)
@@ -26,16 +30,18 @@ const char *assay_kern_name(const struct assay_kern *kern)
     return kern->name;
 }
 
-int assay_kern_select(const struct assay_kern **out, const char *rung, struct assay_err *err)
+int assay_kern_select(const struct assay_kern **out, const char *rung,
+                      enum assay_precision precision, struct assay_err *err)
 {
     const bool automatic = strcmp(rung, "auto") == 0;
     const struct assay_kern *best = NULL;
     char known[128] = "auto";
     for (unsigned i = 0; i < ASSAY_LEN(ladder); i++) {
-        if (!ladder[i]->runnable()) continue;
+        const struct assay_kern *kern = ladder[i][precision];
+        if (!kern->runnable()) continue;
         strncat(known, ", ", sizeof known - strlen(known) - 1);
-        strncat(known, ladder[i]->name, sizeof known - strlen(known) - 1);
-        if (automatic || strcmp(rung, ladder[i]->name) == 0) best = ladder[i];
+        strncat(known, kern->name, sizeof known - strlen(known) - 1);
+        if (automatic || strcmp(rung, kern->name) == 0) best = kern;
     }
     if (!best) {
         return assay_err_set(err, ASSAY_ERR_CONFIG,

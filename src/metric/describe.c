@@ -35,10 +35,11 @@ void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, c
     char size[ASSAY_METRIC_SIZE];
     assay_metric_describe_size(p->channels, p->cells, p->macro, p->stem, size);
     const int n = snprintf(text, cap,
-                           "batch=%llu %s init=%s precision=float64, float32 backward "
+                           "batch=%llu %s init=%s precision=float64%s "
                            "%s classes=%llu image=%llu ",
                            (unsigned long long)batch, what, assay_init_name((enum assay_init)init),
-                           size, (unsigned long long)p->classes, (unsigned long long)p->image);
+                           p->precision == ASSAY_SINGLE ? ", float32 backward" : "", size,
+                           (unsigned long long)p->classes, (unsigned long long)p->image);
     if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
 }
 

@@ -161,7 +161,8 @@ static int get(struct assay_subject *s, const struct assay_wanted_pass *pass,
     ASSAY_TRY(assay_memo_get(s, &memo, err));
     *out = &memo->kernel[pass->pass.bn];
     if ((*out)->gram) return ASSAY_OK;
-    struct assay_kernel made = {.n = assay_memo_rows(s, pass)};
+    struct assay_kernel made = {.n = assay_memo_rows(s, pass),
+                                .precision = (enum assay_precision)s->protocol->precision};
     ASSAY_TRY(compute_gram(s, pass, &made, err));
     **out = made;
     return ASSAY_OK;
@@ -206,12 +207,12 @@ static double spectral_entropy(uint32_t n, const double *eigenvalue)
     return entropy;
 }
 
-// Eigenvalues up to this are zero: N eps for a Jacobian in float64, but ours is rounded to float32
-// and Theta is its square. Equal images measured up to 7e-13 lambda_max where 0 is exact; kernels
-// of real networks stay above 1e-6.
+// Eigenvalues up to this are zero: N eps for a Jacobian in float64, but one in single precision is
+// rounded to float32 and Theta is its square. Equal images measured up to 7e-13 lambda_max where 0
+// is exact; kernels of real networks stay above 1e-6.
 double assay_kernel_zero(const struct assay_kernel *kernel)
 {
-    const double rounding = 32.0 * FLT_EPSILON;
+    const double rounding = 32.0 * (kernel->precision == ASSAY_SINGLE ? FLT_EPSILON : DBL_EPSILON);
     return fmax(kernel->n * DBL_EPSILON, rounding * rounding) * kernel->eigenvalue[kernel->n - 1];
 }
 

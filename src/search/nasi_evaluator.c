@@ -279,7 +279,7 @@ static int open_network(struct context *x, struct assay_err *err)
     x->sample = malloc(x->n_sample * sizeof *x->sample);
     x->option = malloc(x->n_mix);
     if (!x->sample || !x->option) return no_memory(err);
-    ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(config)->cpu, err));
+    ASSAY_TRY(assay_config_kern(config, &kern, err));
     ASSAY_TRY(assay_exec_create(&x->exec, err));
     ASSAY_TRY(assay_plans_create(&x->plans, kern, err));
     ASSAY_TRY(build(x, &(struct search_task){.what = NASI_DERIVATIVE}, err));

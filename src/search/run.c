@@ -109,8 +109,9 @@ static int make_identity(struct search *s, struct assay_err *err)
     if (settings) {
         char data[ASSAY_DATA_IDENTITY];
         assay_data_identity(s->c.data, data);
-        s->identity = assay_identity_text(settings, s->c.schema,
-                                          assay_config_evaluation(&s->config)->cpu, data);
+        s->identity = assay_identity_text(
+            settings, s->c.schema, assay_config_evaluation(&s->config)->cpu,
+            (enum assay_precision)assay_config_protocol(&s->config)->precision, data);
     }
     free(settings);
     return s->identity ? 0 : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a text");

@@ -23,7 +23,7 @@ size_t assay_build_describe(char *text, size_t cap)
     const bool answers = H5get_libversion(&major, &minor, &release) >= 0;
     assay_guard_end();
     if (!answers) return 0;
-    const bool known = assay_kern_select(&kern, "auto", NULL) >= 0;
+    const bool known = assay_kern_select(&kern, "auto", ASSAY_SINGLE, NULL) >= 0;
     const int n =
         snprintf(text, cap,
                  "assay: %s\n"

@@ -53,14 +53,16 @@ static int agree_on_rung(struct assay_config *config, struct assay_comm *comm,
                          struct assay_err *err)
 {
     struct assay_evaluation *told = assay_config_edit(config, &assay_evaluation_options);
+    const enum assay_precision precision =
+        (enum assay_precision)assay_config_protocol(config)->precision;
     const struct assay_kern *kern = NULL;
     int rung = 0;
     int status = assay_la_start(err);
 
-    if (status >= 0) status = assay_kern_select(&kern, told->cpu, err);
+    if (status >= 0) status = assay_config_kern(config, &kern, err);
     ASSAY_TRY(assay_comm_agree(comm, status, err));
-    while (assay_kern_rung((unsigned)rung) != kern) rung++;
-    kern = assay_kern_rung((unsigned)assay_comm_min(comm, rung));
+    while (assay_kern_rung(precision, (unsigned)rung) != kern) rung++;
+    kern = assay_kern_rung(precision, (unsigned)assay_comm_min(comm, rung));
     snprintf(told->cpu, sizeof told->cpu, "%s", assay_kern_name(kern));
     return 0;
 }

@@ -10,7 +10,9 @@ char *sweep_identity_text(const struct assay_config *config, const struct assay_
                           const char *rung, const char *data)
 {
     char *settings = assay_config_identity(config, "sweep");
-    char *text = settings ? assay_identity_text(settings, schema, rung, data) : NULL;
+    const enum assay_precision precision =
+        (enum assay_precision)assay_config_protocol(config)->precision;
+    char *text = settings ? assay_identity_text(settings, schema, rung, precision, data) : NULL;
     free(settings);
     return text;
 }

@@ -79,7 +79,7 @@ static int print_state(const struct sweep_outline *o, const char *dir, FILE *out
                 dir);
         return 0;
     }
-    ASSAY_TRY(assay_kern_select(&kern, assay_config_evaluation(&o->config)->cpu, err));
+    ASSAY_TRY(assay_config_kern(&o->config, &kern, err));
     ASSAY_TRY(assay_journal_peek(dir, &identity, &list, &n_list, err));
     const bool same = same_identity(o, identity, assay_kern_name(kern));
     struct assay_err other = {0};

@@ -47,16 +47,16 @@ static void a_changed_bit_is_noticed(void **state)
 {
     (void)state;
     if (!KNOWN) skip();
-    assert_string_equal(assay_kern_name(assay_kern_rung(0)), "baseline");
-    assert_fingerprint(assay_kern_rung(0), BASELINE);
-    assert_fingerprint(&assay_kern_wide, WIDE);
+    assert_string_equal(assay_kern_name(assay_kern_rung(ASSAY_SINGLE, 0)), "baseline");
+    assert_fingerprint(assay_kern_rung(ASSAY_SINGLE, 0), BASELINE);
+    assert_fingerprint(&assay_kern_wide_single, WIDE);
 }
 
 static void a_fingerprint_is_the_same_again(void **state)
 {
     (void)state;
-    for (unsigned i = 0; assay_kern_rung(i); i++) {
-        const struct assay_kern *kern = assay_kern_rung(i);
+    for (unsigned i = 0; assay_kern_rung(ASSAY_SINGLE, i); i++) {
+        const struct assay_kern *kern = assay_kern_rung(ASSAY_SINGLE, i);
         if (assay_kern_runnable(kern)) assert_true(fingerprint(kern) == fingerprint(kern));
     }
 }
@@ -80,7 +80,7 @@ static void round_axpy(size_t n, double a, const double *x, double *y, bool accu
 static void one_rounding_of_one_kernel_counts(void **state)
 {
     (void)state;
-    struct assay_kern other = *(plain = assay_kern_rung(0));
+    struct assay_kern other = *(plain = assay_kern_rung(ASSAY_SINGLE, 0));
     other.axpy_f64 = count_axpy;
     assert_true(fingerprint(&other) == fingerprint(plain) && calls > 0);
     other.axpy_f64 = round_axpy;
@@ -92,7 +92,7 @@ static void an_identity_is_judged(void **state)
     (void)state;
     struct assay_err err = {0};
     char own[ASSAY_ARITHMETIC_TEXT], text[2 * ASSAY_ARITHMETIC_TEXT];
-    assert_int_equal(assay_arithmetic_text(own, "baseline", &err), 0);
+    assert_int_equal(assay_arithmetic_text(own, "baseline", ASSAY_SINGLE, &err), 0);
     static const struct {
         const char *line, *with, *says;
     } other[] = {

@@ -20,10 +20,11 @@
 static const struct assay_kern *rung(unsigned i)
 {
     unsigned n = 0;
-    for (unsigned k = 0; assay_kern_rung(k); k++) {
-        if (assay_kern_runnable(assay_kern_rung(k)) && n++ == i) return assay_kern_rung(k);
+    for (unsigned k = 0; assay_kern_rung(ASSAY_SINGLE, k); k++) {
+        if (assay_kern_runnable(assay_kern_rung(ASSAY_SINGLE, k)) && n++ == i)
+            return assay_kern_rung(ASSAY_SINGLE, k);
     }
-    return i == n ? &assay_kern_wide : NULL;
+    return i == n ? &assay_kern_wide_single : NULL;
 }
 
 // ---- one bound network -------------------------------------------------------------------------
@@ -340,7 +341,7 @@ static void limits_and_refusals(void **state)
         assay_plan_free(plan);
     }
     const struct assay_kern *kern;
-    assert_int_equal(assay_kern_select(&kern, "cray-1", &err), ASSAY_ERR_CONFIG);
+    assert_int_equal(assay_kern_select(&kern, "cray-1", ASSAY_SINGLE, &err), ASSAY_ERR_CONFIG);
     assert_non_null(strstr(err.text, "baseline"));
     assay_exec_destroy(exec);
     assay_graph_free(&g);

@@ -13,7 +13,7 @@
 
 static const struct assay_kern *rung(unsigned i)
 {
-    const struct assay_kern *k = assay_kern_rung(i);
+    const struct assay_kern *k = assay_kern_rung(ASSAY_SINGLE, i);
     return k && assay_kern_runnable(k) ? k : NULL;
 }
 

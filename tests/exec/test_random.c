@@ -219,10 +219,11 @@ static bool check_mixes(const struct subject *s, const struct run *r)
 static const struct assay_kern *rung(unsigned i)
 {
     unsigned n = 0;
-    for (unsigned k = 0; assay_kern_rung(k); k++) {
-        if (assay_kern_runnable(assay_kern_rung(k)) && n++ == i) return assay_kern_rung(k);
+    for (unsigned k = 0; assay_kern_rung(ASSAY_SINGLE, k); k++) {
+        if (assay_kern_runnable(assay_kern_rung(ASSAY_SINGLE, k)) && n++ == i)
+            return assay_kern_rung(ASSAY_SINGLE, k);
     }
-    return i == n ? &assay_kern_wide : NULL;
+    return i == n ? &assay_kern_wide_single : NULL;
 }
 
 #define RUNS_MAX 16

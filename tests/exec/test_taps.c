@@ -285,11 +285,11 @@ static bool check(const struct recipe *recipe)
     seen.networks++, seen.skipped += ambiguous;
     for (unsigned k = 0; !ambiguous && k < 2; k++) {
         const enum assay_bn bn = k ? ASSAY_BN_FROZEN : ASSAY_BN_BATCH;
-        for (unsigned i = 0; assay_kern_rung(i); i++) {
-            if (assay_kern_runnable(assay_kern_rung(i)))
-                good &= check_rung(&s, assay_kern_rung(i), bn, cot);
+        for (unsigned i = 0; assay_kern_rung(ASSAY_SINGLE, i); i++) {
+            if (assay_kern_runnable(assay_kern_rung(ASSAY_SINGLE, i)))
+                good &= check_rung(&s, assay_kern_rung(ASSAY_SINGLE, i), bn, cot);
         }
-        good &= check_rung(&s, &assay_kern_wide, bn, cot);
+        good &= check_rung(&s, &assay_kern_wide_single, bn, cot);
     }
     if (!good) assay_graph_print(&s.g, stdout);
     free(cot);

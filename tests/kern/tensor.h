@@ -61,10 +61,17 @@ static inline bool flip(void)
     return pick(0, 1) != 0;
 }
 
-// In [-1, 1), and a float.
+// Whether the rung's elements are double.
+static inline bool elements(void)
+{
+    return now.kern->size == sizeof(double);
+}
+
+// In [-1, 1), and an element.
 static inline double draw(void)
 {
-    return (float)(2 * assay_rng_uniform(&now.rng) - 1);
+    const double v = 2 * assay_rng_uniform(&now.rng) - 1;
+    return elements() ? v : (double)(float)v;
 }
 
 static inline size_t tensor_bytes(const struct tensor *t)
@@ -102,6 +109,16 @@ static inline void set(struct tensor *t, size_t i, double v)
         t->d[i] = v;
     else
         t->f[i] = (float)v;
+}
+
+static inline double get(const struct tensor *t, size_t i)
+{
+    return t->wide ? t->d[i] : (double)t->f[i];
+}
+
+static inline void *address(const struct tensor *t, size_t i)
+{
+    return t->wide ? (void *)(t->d + i) : (void *)(t->f + i);
 }
 
 static inline struct tensor *tensor_draw(const char *name, bool wide, size_t n)
@@ -220,9 +237,9 @@ static inline void tensor_check(const struct tensor *t)
                               ? memcmp(t->memory + k * each, t->before + k * each, each) == 0
                               : is_due(d, v, t->wide);
         if (!good)
-            fail_msg("%s, round %u: %s[%td of %zu] is %.9g, expected %s %.9g", now.kern->name,
-                     now.round, t->name, (ptrdiff_t)k - GUARD, t->n, v,
-                     d->kind == KEPT ? "no change, not" : "about", d->want);
+            fail_msg("%s of %u bytes, round %u: %s[%td of %zu] is %.17g, expected %s %.17g",
+                     now.kern->name, now.kern->size, now.round, t->name, (ptrdiff_t)k - GUARD, t->n,
+                     v, d->kind == KEPT ? "no change, not" : "about", d->want);
     }
 }
 
@@ -230,11 +247,17 @@ static inline void tensor_check(const struct tensor *t)
 // --------------------------------------------------------------------------------------
 static inline const struct assay_kern *rung(unsigned i)
 {
+    static const struct assay_kern *const wide[] = {&assay_kern_wide_single,
+                                                    &assay_kern_wide_double};
     unsigned n = 0;
-    for (unsigned k = 0; assay_kern_rung(k); k++) {
-        if (assay_kern_runnable(assay_kern_rung(k)) && n++ == i) return assay_kern_rung(k);
+    for (int p = ASSAY_SINGLE; p <= ASSAY_DOUBLE; p++) {
+        const struct assay_kern *k;
+        for (unsigned j = 0; (k = assay_kern_rung((enum assay_precision)p, j)); j++) {
+            if (assay_kern_runnable(k) && n++ == i) return k;
+        }
+        if (n++ == i) return wide[p];
     }
-    return i == n ? &assay_kern_wide : NULL;
+    return NULL;
 }
 
 // A round makes random arguments, seals them, calls a kernel and says what is expected.

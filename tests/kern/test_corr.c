@@ -34,9 +34,9 @@ struct problem {
 // G g of a row of three weights.
 static double lifted_weight(const struct tensor *w, size_t row, uint32_t j)
 {
-    const float *g = w->f + row;
+    const double g[] = {get(w, row), get(w, row + 1), get(w, row + 2)};
     if (j == 0 || j == 3) return g[j == 0 ? 0 : 2];
-    return ((double)g[0] + (j == 1 ? g[1] : -g[1]) + g[2]) / 2;
+    return (g[0] + (j == 1 ? g[1] : -g[1]) + g[2]) / 2;
 }
 
 static void pack(const struct problem *p, struct operand *v)
@@ -55,24 +55,24 @@ static void pack(const struct problem *p, struct operand *v)
             if (lifted)
                 set(v->packed, at, lifted_weight(v->weight, kernel + t / 4 * 3, t % 4));
             else
-                set(v->packed, at, p->wide ? v->weight->d[kernel + t] : v->weight->f[kernel + t]);
+                set(v->packed, at, get(v->weight, kernel + t));
         }
     }
-    v->part.weight = p->wide ? (const void *)v->packed->d : (const void *)v->packed->f;
+    v->part.weight = address(v->packed, 0);
 }
 
 static void add_bn(const struct problem *p, struct operand *v)
 {
     const uint32_t ci = v->part.ci;
     v->hat = grid_make(ci, p->corr.h, p->corr.w, IMAGES);
-    v->xhat = grid_tensor("xhat", false, &v->hat, true);
-    v->k0 = tensor_draw("k0", false, (size_t)ci * p->lanes);
-    v->k1 = tensor_draw("k1", false, ci);
-    v->k2 = tensor_draw("k2", false, (size_t)ci * p->lanes);
-    v->bn = (struct assay_bn_part){.xhat = v->xhat->f + v->hat.first,
-                                   .k0 = v->k0->f,
-                                   .k1 = v->k1->f,
-                                   .k2 = v->k2->f,
+    v->xhat = grid_tensor("xhat", elements(), &v->hat, true);
+    v->k0 = tensor_draw("k0", elements(), (size_t)ci * p->lanes);
+    v->k1 = tensor_draw("k1", elements(), ci);
+    v->k2 = tensor_draw("k2", elements(), (size_t)ci * p->lanes);
+    v->bn = (struct assay_bn_part){.xhat = address(v->xhat, v->hat.first),
+                                   .k0 = address(v->k0, 0),
+                                   .k1 = address(v->k1, 0),
+                                   .k2 = address(v->k2, 0),
                                    .xhat_c = v->hat.step_c,
                                    .xhat_y = v->hat.step_y};
     v->part.bn = &v->bn;
@@ -104,8 +104,7 @@ static void draw_operand(struct problem *p, struct operand *v, enum kind kind)
                     ((int32_t)x - (int32_t)x0) * (int32_t)p->lanes;
     }
     v->origin = grid_at(&v->grid, 0, y0, x0);
-    v->part.in =
-        p->wide ? (const void *)(v->in->d + v->origin) : (const void *)(v->in->f + v->origin);
+    v->part.in = address(v->in, v->origin);
     v->part.in_c = v->grid.step_c, v->part.in_y = v->grid.step_y * (ptrdiff_t)step_y;
     if (kind == BN) add_bn(p, v);
     pack(p, v);
@@ -201,24 +200,24 @@ static void draw_extras(struct problem *p, struct extras *e, bool lifted)
     *e = (struct extras){.accumulate = flip(), .step = lifted ? 1 : pick(1, 2)};
     e->to = spaced(c->co, c->h, c->w, p->lanes, e->step);
     e->act = spaced(c->co, c->h, c->w, IMAGES, e->step);
-    e->out = grid_tensor("out", false, &e->to, e->accumulate);
+    e->out = grid_tensor("out", elements(), &e->to, e->accumulate);
     c->out_c = e->to.step_c, c->out_y = e->to.step_y * (ptrdiff_t)e->step;
     c->out_x = (ptrdiff_t)(e->step * p->lanes);
     if (flip()) {
-        e->mask = tensor_make("mask", false, e->act.n);
+        e->mask = tensor_make("mask", elements(), e->act.n);
         grid_fill(e->mask, &e->act, true);
-        c->mask = e->mask->f + e->act.first;
+        c->mask = address(e->mask, e->act.first);
         c->mask_c = e->act.step_c, c->mask_y = e->act.step_y * (ptrdiff_t)e->step;
         c->mask_x = (ptrdiff_t)e->step * IMAGES;
     }
     c->n_add = pick(0, 2), c->add = e->addend;
     for (uint32_t i = 0; i < c->n_add; i++) {
-        e->add[i] = grid_tensor("addend", false, &e->to, true);
-        e->addend[i] = (struct assay_addend){e->add[i]->f + e->to.first, (float)draw()};
+        e->add[i] = grid_tensor("addend", elements(), &e->to, true);
+        e->addend[i] = (struct assay_addend){address(e->add[i], e->to.first), draw()};
     }
     if (flip()) {
-        e->sum = tensor_draw("sum", false, (size_t)c->co * p->lanes);
-        c->sum = e->sum->f;
+        e->sum = tensor_draw("sum", elements(), (size_t)c->co * p->lanes);
+        c->sum = address(e->sum, 0);
     }
     c->ahead = draw_ahead(&e->ahead, p->operand[0].in);
 }
@@ -241,7 +240,7 @@ static void expect(const struct problem *p, const struct extras *e, uint32_t o, 
 
 static void corr_with(const struct assay_kern *k, bool lifted)
 {
-    struct problem p = {.kern = k, .lanes = k->lanes, .step_x = 1};
+    struct problem p = {.kern = k, .wide = elements(), .lanes = k->lanes, .step_x = 1};
     struct extras e;
     p.corr = (struct assay_corr){.co = pick(lifted ? 2 : 1, 13),
                                  .h = pick(1, 4),
@@ -258,7 +257,7 @@ static void corr_with(const struct assay_kern *k, bool lifted)
     }
     draw_extras(&p, &e, lifted);
     seal();
-    k->corr(&p.corr, e.out->f + e.to.first, e.accumulate);
+    k->corr(&p.corr, address(e.out, e.to.first), e.accumulate);
     for (size_t i = 0; e.sum && i < e.sum->n; i++) begin(e.sum, i, true);
     for (uint32_t j = 0; j < p.corr.co * p.corr.h * p.corr.w; j++)
         for (uint32_t l = 0; l < p.lanes; l++)

@@ -45,9 +45,10 @@ static void norm_f64_round(const struct assay_kern *k)
     struct tensor *x = tensor_draw("x", true, (size_t)c * hw * IMAGES),
                   *mean = tensor_draw("mean", true, c), *rstd = tensor_draw("rstd", true, c),
                   *gamma = tensor_draw("gamma", true, c), *beta = tensor_draw("beta", true, c),
-                  *valid = draw_valid(), *xhat = tensor_make("xhat", false, x->n);
+                  *valid = draw_valid(), *xhat = tensor_make("xhat", elements(), x->n);
     seal();
-    k->norm_f64(c, hw, x->d, mean->d, rstd->d, gamma->d, beta->d, valid->d, saved ? xhat->f : NULL);
+    k->norm_f64(c, hw, x->d, mean->d, rstd->d, gamma->d, beta->d, valid->d,
+                saved ? address(xhat, 0) : NULL);
     for (size_t i = 0; i < x->n; i++) {
         const size_t ch = i / (hw * IMAGES);
         const double on = was(valid, i % IMAGES),
@@ -137,7 +138,9 @@ static void save_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
 {
     const double v = was(from, f);
     (void)b, (void)c, (void)lane;
-    exactly(to, at, v != 0 && fabs((float)v) < 0x1p-126 ? copysign(0x1p-126, v) : (float)v);
+    const double least = elements() ? 0x1p-1022 : 0x1p-126;
+    const double saved = elements() ? v : (double)(float)v;
+    exactly(to, at, v != 0 && fabs(saved) < least ? copysign(least, v) : saved);
 }
 
 static void save_round(const struct assay_kern *k)
@@ -145,7 +148,7 @@ static void save_round(const struct assay_kern *k)
     const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9);
     const struct grid src = grid_make(c, h, w, IMAGES), dst = grid_make(c, h, w, IMAGES);
     const struct assay_planes p = planes_of(&src, &dst, NULL);
-    from = grid_tensor("src", true, &src, true), to = grid_tensor("dst", false, &dst, false);
+    from = grid_tensor("src", true, &src, true), to = grid_tensor("dst", elements(), &dst, false);
     for (uint32_t y = 0; y < h; y++) {
         const size_t at = grid_at(&src, pick(0, c - 1), y, pick(0, w - 1));
         set(from, at, ldexp(draw(), -(int)pick(100, 1070))); // too small for a float, or near that
@@ -153,7 +156,7 @@ static void save_round(const struct assay_kern *k)
         set(from, at + 2, draw() / 3); // to be rounded
     }
     seal();
-    k->save(&p, from->d + src.first, to->f + dst.first);
+    k->save(&p, from->d + src.first, address(to, dst.first));
     everywhere(&src, &dst, NULL, save_each);
 }
 
@@ -174,13 +177,14 @@ static void affine_round(const struct assay_kern *k)
     const struct grid src = grid_make(c, h, w, k->lanes), dst = grid_make(c, h, w, k->lanes),
                       act = grid_make(c, h, w, IMAGES);
     const struct assay_planes p = planes_of(&src, &dst, &act);
-    from = grid_tensor("src", false, &src, true), to = grid_tensor("dst", false, &dst, false);
-    beside = flip() ? grid_tensor("xhat", false, &act, true) : NULL;
-    k0 = tensor_draw("k0", false, (size_t)c * k->lanes), k1 = tensor_draw("k1", false, c);
-    k2 = tensor_draw("k2", false, (size_t)c * k->lanes);
+    from = grid_tensor("src", elements(), &src, true),
+    to = grid_tensor("dst", elements(), &dst, false);
+    beside = flip() ? grid_tensor("xhat", elements(), &act, true) : NULL;
+    k0 = tensor_draw("k0", elements(), (size_t)c * k->lanes), k1 = tensor_draw("k1", elements(), c);
+    k2 = tensor_draw("k2", elements(), (size_t)c * k->lanes);
     seal();
-    k->affine(&p, from->f + src.first, beside ? beside->f + act.first : NULL, k0->f, k1->f, k2->f,
-              to->f + dst.first);
+    k->affine(&p, address(from, src.first), beside ? address(beside, act.first) : NULL,
+              address(k0, 0), address(k1, 0), address(k2, 0), address(to, dst.first));
     everywhere(&src, &dst, &act, affine_each);
 }
 
@@ -198,28 +202,29 @@ static void relu_round(const struct assay_kern *k)
                       act = grid_make(c, h, w, IMAGES);
     const struct assay_planes p = planes_of(&src, &dst, &act);
     adds = flip(), factor = draw();
-    from = grid_tensor("x", false, &src, true), to = grid_tensor("y", false, &dst, adds);
-    beside = tensor_make("act", false, act.n);
+    from = grid_tensor("x", elements(), &src, true), to = grid_tensor("y", elements(), &dst, adds);
+    beside = tensor_make("act", elements(), act.n);
     grid_fill(beside, &act, true);
     seal();
-    k->relu(&p, from->f + src.first, (float)factor, beside->f + act.first, to->f + dst.first, adds);
+    k->relu(&p, address(from, src.first), factor, address(beside, act.first),
+            address(to, dst.first), adds);
     everywhere(&src, &dst, &act, relu_each);
 }
 
 static struct tensor *output(const char *name, size_t n, bool accumulate)
 {
-    return accumulate ? tensor_draw(name, false, n) : tensor_make(name, false, n);
+    return accumulate ? tensor_draw(name, elements(), n) : tensor_make(name, elements(), n);
 }
 
 static void axpy_round(const struct assay_kern *k)
 {
     const size_t vectors = pick(1, 20);
     const bool accumulate = flip();
-    const float a = (float)draw();
-    struct tensor *x = tensor_draw("x", false, vectors * k->lanes),
+    const double a = draw();
+    struct tensor *x = tensor_draw("x", elements(), vectors * k->lanes),
                   *y = output("y", x->n, accumulate);
     seal();
-    k->axpy(vectors, a, x->f, y->f, accumulate);
+    k->axpy(vectors, a, address(x, 0), address(y, 0), accumulate);
     for (size_t i = 0; i < x->n; i++) {
         begin(y, i, accumulate);
         add(y, i, a * was(x, i));
@@ -230,11 +235,11 @@ static void gap_round(const struct assay_kern *k)
 {
     const uint32_t c = pick(1, 6), hw = pick(1, 50);
     const bool accumulate = flip();
-    const float scale = (float)draw();
-    struct tensor *dy = tensor_draw("dy", false, (size_t)c * k->lanes),
+    const double scale = draw();
+    struct tensor *dy = tensor_draw("dy", elements(), (size_t)c * k->lanes),
                   *dx = output("dx", (size_t)c * hw * k->lanes, accumulate);
     seal();
-    k->gap(c, hw, dy->f, scale, dx->f, accumulate);
+    k->gap(c, hw, address(dy, 0), scale, address(dx, 0), accumulate);
     for (size_t i = 0; i < dx->n; i++) {
         const size_t ch = i / ((size_t)hw * k->lanes);
         begin(dx, i, accumulate);
@@ -245,11 +250,11 @@ static void gap_round(const struct assay_kern *k)
 static void sum_round(const struct assay_kern *k)
 {
     const uint32_t c = pick(1, 6), hw = pick(1, 50);
-    struct tensor *dy = tensor_draw("dy", false, (size_t)c * hw * k->lanes),
-                  *xhat = flip() ? tensor_draw("xhat", false, (size_t)c * hw * IMAGES) : NULL,
-                  *acc = tensor_draw("acc", false, (size_t)c * k->lanes);
+    struct tensor *dy = tensor_draw("dy", elements(), (size_t)c * hw * k->lanes),
+                  *xhat = flip() ? tensor_draw("xhat", elements(), (size_t)c * hw * IMAGES) : NULL,
+                  *acc = tensor_draw("acc", elements(), (size_t)c * k->lanes);
     seal();
-    k->sum(c, hw, dy->f, xhat ? xhat->f : NULL, acc->f);
+    k->sum(c, hw, address(dy, 0), xhat ? address(xhat, 0) : NULL, address(acc, 0));
     for (size_t i = 0; i < acc->n; i++) begin(acc, i, true);
     for (size_t i = 0; i < dy->n; i++) {
         const size_t pixel = i / k->lanes, lane = i % k->lanes;
@@ -261,10 +266,10 @@ static void sum_round(const struct assay_kern *k)
 static void spread_round(const struct assay_kern *k)
 {
     const size_t n = pick(1, 40);
-    struct tensor *a = tensor_draw("a", false, n * IMAGES),
-                  *out = tensor_make("out", false, n * k->lanes);
+    struct tensor *a = tensor_draw("a", elements(), n * IMAGES),
+                  *out = tensor_make("out", elements(), n * k->lanes);
     seal();
-    k->spread(n, a->f, out->f);
+    k->spread(n, address(a, 0), address(out, 0));
     for (size_t i = 0; i < out->n; i++)
         exactly(out, i, was(a, i / k->lanes * IMAGES + i % k->lanes % IMAGES));
 }
@@ -274,11 +279,11 @@ static void flush_round(const struct assay_kern *k)
     const size_t n = pick(1, 20), ld = n + pick(0, 3);
     const bool reduce = flip();
     const uint32_t rows = reduce ? k->cots : k->lanes;
-    struct tensor *acc = tensor_draw("acc", false, n * k->lanes),
+    struct tensor *acc = tensor_draw("acc", elements(), n * k->lanes),
                   *sum = tensor_make("sum", true, rows * ld);
     for (size_t i = 0; i < rows * n; i++) set(sum, i / n * ld + i % n, draw());
     seal();
-    k->flush(n, acc->f, sum->d, ld, reduce);
+    k->flush(n, address(acc, 0), sum->d, ld, reduce);
     for (size_t i = 0; i < rows * n; i++) begin(sum, i / n * ld + i % n, true);
     for (size_t i = 0; i < acc->n; i++) {
         const size_t lane = i % k->lanes, at = (reduce ? lane / IMAGES : lane) * ld + i / k->lanes;

@@ -61,11 +61,11 @@ static void outer_with(const struct assay_kern *k, bool windows)
                                          (w - 1) * step + side, IMAGES);
     if (windows) draw_windows(&q, &a_grid, pick(1, 7));
     draw_runs(&q, &a_grid, side);
-    struct tensor *dy = grid_tensor("dy", false, &dy_grid, true),
-                  *a = grid_tensor("a", false, &a_grid, true),
-                  *acc = tensor_draw("acc", false, (size_t)co * q.n * k->lanes),
-                  *lift = tensor_make("lift", false, (size_t)co * q.windows * 16 * k->lanes);
-    memset(lift->f, 0, lift->n * sizeof(float));
+    struct tensor *dy = grid_tensor("dy", elements(), &dy_grid, true),
+                  *a = grid_tensor("a", elements(), &a_grid, true),
+                  *acc = tensor_draw("acc", elements(), (size_t)co * q.n * k->lanes),
+                  *lift = tensor_make("lift", elements(), (size_t)co * q.windows * 16 * k->lanes);
+    memset(address(lift, 0), 0, lift->n * k->size);
     struct assay_ahead ahead = {
         .n = 1, .range = {{a->memory, 0, 2, 3}}, .at = a->memory, .left = 3};
     const struct assay_outer p = {.co = co,
@@ -74,7 +74,7 @@ static void outer_with(const struct assay_kern *k, bool windows)
                                   .w = w,
                                   .run = q.run,
                                   .windows = q.windows,
-                                  .lift = lift->f,
+                                  .lift = address(lift, 0),
                                   .off = q.off,
                                   .dy_c = dy_grid.step_c,
                                   .dy_y = dy_grid.step_y,
@@ -84,8 +84,8 @@ static void outer_with(const struct assay_kern *k, bool windows)
     const uint32_t calls = pick(1, 2); // what is summed of several is folded once
     seal();
     for (uint32_t i = 0; i < calls; i++)
-        k->outer(&p, dy->f + dy_grid.first, a->f + a_grid.first, acc->f);
-    k->window(co, q.windows, q.n, lift->f, acc->f);
+        k->outer(&p, address(dy, dy_grid.first), address(a, a_grid.first), address(acc, 0));
+    k->window(co, q.windows, q.n, address(lift, 0), address(acc, 0));
     for (size_t i = 0; i < lift->n; i++) exactly(lift, i, 0);
     for (size_t i = 0; i < acc->n; i++) {
         const uint32_t lane = i % k->lanes, j = (uint32_t)(i / k->lanes) % q.n,

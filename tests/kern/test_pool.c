@@ -17,7 +17,7 @@ static struct assay_pool draw_shape(void)
     p.h = pick(least, least + 8), p.w = pick(least, least + 8);
     p.oh = (p.h + 2 * p.pad - p.kernel) / p.stride + 1;
     p.ow = (p.w + 2 * p.pad - p.kernel) / p.stride + 1;
-    p.scale = (float)draw();
+    p.scale = draw();
     return p;
 }
 
@@ -76,12 +76,13 @@ static void pool_round(const struct assay_kern *k)
     const struct tensor *inv = draw_inv(&p);
     const bool accumulate = flip();
     const size_t lanes = k->lanes, n = inputs(&p) * lanes;
-    struct tensor *dy = tensor_draw("dy", false, outputs(&p) * lanes),
-                  *scratch = tensor_make("scratch", false,
+    struct tensor *dy = tensor_draw("dy", elements(), outputs(&p) * lanes),
+                  *scratch = tensor_make("scratch", elements(),
                                          ((size_t)(p.oh + 3) * p.w + p.ow + 2 * p.kernel) * lanes),
-                  *dx = accumulate ? tensor_draw("dx", false, n) : tensor_make("dx", false, n);
+                  *dx = accumulate ? tensor_draw("dx", elements(), n)
+                                   : tensor_make("dx", elements(), n);
     seal();
-    k->pool(&p, dy->f, scratch->f, dx->f, accumulate);
+    k->pool(&p, address(dy, 0), address(scratch, 0), address(dx, 0), accumulate);
     for (size_t i = 0; i < scratch->n; i++) scratch->due[i].kind = ANYTHING;
     for (size_t i = 0; i < n; i++) begin(dx, i, accumulate);
     for (size_t i = 0; i < dy->n; i++) {
@@ -99,11 +100,11 @@ static void maxpool_f64_round(const struct assay_kern *k)
     const bool saved = flip();
     struct tensor *x = tensor_make("x", true, inputs(&p) * IMAGES),
                   *y = tensor_make("y", true, outputs(&p) * IMAGES),
-                  *arg = tensor_make("arg", false, y->n);
+                  *arg = tensor_make("arg", elements(), y->n);
     // All negative, so that padding would win; few values, so that many are equal.
     for (size_t i = 0; i < x->n; i++) set(x, i, -(double)pick(1, 4) / 3);
     seal();
-    k->maxpool_f64(&p, x->d, y->d, saved ? arg->f : NULL);
+    k->maxpool_f64(&p, x->d, y->d, saved ? address(arg, 0) : NULL);
     for (size_t i = 0; i < y->n; i++) {
         size_t in;
         double best = -HUGE_VAL;
@@ -122,9 +123,10 @@ static void maxpool_round(const struct assay_kern *k)
     const struct assay_pool p = draw_shape();
     const bool accumulate = flip();
     const size_t lanes = k->lanes, n = inputs(&p) * lanes;
-    struct tensor *dy = tensor_draw("dy", false, outputs(&p) * lanes),
-                  *arg = tensor_make("arg", false, outputs(&p) * IMAGES),
-                  *dx = accumulate ? tensor_draw("dx", false, n) : tensor_make("dx", false, n);
+    struct tensor *dy = tensor_draw("dy", elements(), outputs(&p) * lanes),
+                  *arg = tensor_make("arg", elements(), outputs(&p) * IMAGES),
+                  *dx = accumulate ? tensor_draw("dx", elements(), n)
+                                   : tensor_make("dx", elements(), n);
     size_t in;
     for (size_t i = 0; i < arg->n; i++) {
         uint32_t tap;
@@ -133,7 +135,7 @@ static void maxpool_round(const struct assay_kern *k)
         set(arg, i, tap);
     }
     seal();
-    k->maxpool(&p, dy->f, arg->f, dx->f, accumulate);
+    k->maxpool(&p, address(dy, 0), address(arg, 0), address(dx, 0), accumulate);
     for (size_t i = 0; i < n; i++) begin(dx, i, accumulate);
     for (size_t i = 0; i < dy->n; i++) {
         const size_t o = i / lanes, lane = i % lanes;

@@ -193,7 +193,7 @@ static inline int setup(void **state)
     uint64_t index;
     assert_non_null(f);
     assert_int_equal(assay_la_start(&err), ASSAY_OK);
-    assert_int_equal(assay_kern_select(&kern, "auto", &err), ASSAY_OK);
+    assert_int_equal(assay_kern_select(&kern, "auto", ASSAY_SINGLE, &err), ASSAY_OK);
     assert_int_equal(assay_exec_create(&f->exec, &err), ASSAY_OK);
     assert_int_equal(assay_plans_create(&f->plans, kern, &err), ASSAY_OK);
     assert_int_equal(assay_space_open(&f->space, "nas-bench-201", &err), ASSAY_OK);

@@ -93,7 +93,7 @@ static void the_trace_takes_a_pass_a_tile(void **state)
     struct fixture *f = *state;
     static const uint32_t classes[] = {1, 2, 7, 40}, images[] = {2, 3, N};
     const struct assay_kern *rung;
-    for (unsigned r = 0; (rung = assay_kern_rung(r)); r++) {
+    for (unsigned r = 0; (rung = assay_kern_rung(ASSAY_SINGLE, r)); r++) {
         if (!assay_kern_runnable(rung)) continue;
         count_passes(f, rung);
         for (size_t i = 0; i < ASSAY_LEN(classes) * ASSAY_LEN(images); i++) {
@@ -111,7 +111,7 @@ static void a_part_of_the_rows_takes_its_passes(void **state)
     static double cot[K * K];
     const struct assay_kern *rung;
     for (size_t k = 0; k < K; k++) cot[k * K + k] = 1.0;
-    for (unsigned r = 0; (rung = assay_kern_rung(r)); r++) {
+    for (unsigned r = 0; (rung = assay_kern_rung(ASSAY_SINGLE, r)); r++) {
         if (!assay_kern_runnable(rung)) continue;
         count_passes(f, rung);
         set_classes(f, K);

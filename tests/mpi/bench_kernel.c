@@ -59,7 +59,7 @@ static void build(struct kernel *k, uint32_t channels)
     require(assay_space_parse(&space, arch, &index, &err), &err);
     require(assay_space_build(&space, index, &size, &literal, &err), &err);
     require(assay_graph_fold(&literal, true, &k->net, NULL, &err), &err);
-    require(assay_kern_select(&kern, "auto", &err), &err);
+    require(assay_kern_select(&kern, "auto", ASSAY_SINGLE, &err), &err);
     require(assay_exec_create(&k->exec, &err), &err);
     require(assay_plan_make(&k->plan, kern, &k->net, k->images, &assay_want_gradients, &err), &err);
     assay_graph_free(&literal);

@@ -82,7 +82,7 @@ static void trace_needs_no_derivative(void **state)
     (void)state;
     for (unsigned i = 0; i < VARIANTS; i++) {
         struct bench b;
-        set_up(&b, i, i, assay_kern_rung(0));
+        set_up(&b, i, i, assay_kern_rung(ASSAY_SINGLE, 0));
         const struct nasi_batch batch = {.n = BATCH, .images = b.images, .label = b.label};
         double *scratch = calloc(nasi_scratch(&b.g, BATCH), sizeof *scratch),
                *dw = calloc(b.g.n_in, sizeof *dw), with = 0, alone = 1;
@@ -100,7 +100,7 @@ static void derivative_matches_differences(void **state)
     double sum = 0;
     for (unsigned i = 0; i < 3 * VARIANTS; i++) {
         struct bench b;
-        set_up(&b, i % VARIANTS, i, assay_kern_rung(0));
+        set_up(&b, i % VARIANTS, i, assay_kern_rung(ASSAY_SINGLE, 0));
         const double worst = worst_error(&b, NASI_STEP);
         if (worst > 2e-3) fail_msg("network %u: error %.3g of the largest", i, worst);
         assert_true(worst_error(&b, 0.05) > 10 * worst); // the measure can tell a poor one
@@ -235,7 +235,7 @@ static void choices_sum_over_cells(void **state)
         struct bench b;
         struct nasi_alpha shared, own;
         struct nasi_sample sample[64];
-        set_up(&b, i, i, assay_kern_rung(0));
+        set_up(&b, i, i, assay_kern_rung(ASSAY_SINGLE, 0));
         double *dw = calloc(b.g.n_in, sizeof *dw);
         struct assay_rng rng = random_numbers("coefficients");
         for (uint32_t k = 0; k < b.g.n_in; k++) dw[k] = assay_rng_normal(&rng);

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// A plan with memory, private to exec: its buffers, and the passes of each element type.
+#ifndef ASSAY_SRC_EXEC_EXEC_H
+#define ASSAY_SRC_EXEC_EXEC_H
+
+#include "exec/plan.h"
+
+struct assay_exec {
+    const struct assay_plan *plan;
+    struct assay_arena memory;
+    const struct assay_taps *taps; // NULL: nobody looks on
+    unsigned char *base;           // of the plan's offsets
+    bool sums_ready;               // K1 and K2 belong to the last forward
+    bool held;                     // the forward pass keeps to the last one's piece
+};
+
+#define AT(x, type, offset) ((type *)((x)->base + (offset)))
+
+// Of the element type of a kernel table: as the functions of assay/exec.h.
+struct passes {
+    void (*fill)(struct assay_exec *x); // constant contents after allocation
+    void (*forward)(struct assay_exec *x, const double *theta, const double *input);
+    void (*jacobian)(struct assay_exec *x, enum assay_bn bn, const double *cot, uint32_t t_count,
+                     uint64_t first, uint64_t count, uint64_t columns, double *jac, size_t ld);
+    void (*gradient)(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad,
+                     double *coef); // coef: as of mixes, or NULL
+};
+extern const struct passes assay_exec_passes_single, assay_exec_passes_double;
+
+#endif
