@@ -34,7 +34,7 @@ void farm_item_make(void *item, const struct assay_job *job, const void *task, u
     memcpy((char *)item + job->task_bytes, &repeat, sizeof repeat);
 }
 
-// To the other ranks of the team; nothing: to end.
+// Sends an item to the other ranks of the team; n = 0 ends their following.
 static int pass_on(const struct farm_context *context, const void *item, size_t n,
                    struct assay_err *err)
 {
@@ -82,7 +82,8 @@ static int tell_signal(struct assay_comm *comm, int signal, struct assay_err *er
     return assay_comm_post(comm, 0, ASSAY_TAG_DONE, &done, sizeof done, err);
 }
 
-// One evaluation; its error is also the first rank's, who tells of it.
+// Takes part in one evaluation. Its error is also that of the first rank, which reports it; only
+// errors of messages are returned here.
 static int follow(struct farm_context *context, const struct assay_mail *mail, char *item,
                   struct assay_err *err)
 {

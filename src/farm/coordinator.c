@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_SECONDS  0.1 // records wait at most so long for the journal
+#define FLUSH_SECONDS  0.1 // for which records wait for the journal at most
 #define FLUSH_BYTES    (1u << 20)
 #define WAIT_SECONDS   0.05
-#define MESSAGES       64  // taken in a row before other duties
-#define PUBLISH_FACTOR 4.0 // of its own duration that a checkpoint waits at least
+#define MESSAGES       64  // taken in a row before rank 0 does anything else
+#define PUBLISH_FACTOR 4.0 // times its own duration: how long a checkpoint waits at least
 
 struct farm_coordinator {
     struct farm farm;
@@ -27,14 +27,14 @@ struct farm_coordinator {
     struct assay_teams teams;
     int ranks, n_end, n_left; // workers to end, and those that have ended
     uint32_t cut;             // items of a task in this round: 1 or its repeats
-    char *chunk;              // (FARM_CHUNK_MAX, item) a TASK being made
+    char *chunk;              // (FARM_CHUNK_MAX, item) a message TASK being made
     char *pending;            // records not yet in the journal
     size_t n_pending, cap_pending;
     double flushed, published, own; // times of the last flush and publication; own: last evaluation
     double publishing;              // seconds that the last publication took
     uint64_t published_done;
     struct farm_limit limit;
-    double longest; // evaluation so far, CPU seconds
+    double longest; // of all evaluations so far, in CPU seconds
     int signal;     // seen by any rank
     char why[128];
     struct assay_err *err;
@@ -87,7 +87,7 @@ static int enter(struct farm_coordinator *c, uint32_t repeat, double seconds)
     return 0;
 }
 
-// Before a long evaluation at once, otherwise now and then.
+// Writes the pending records at once where rank 0's evaluations are long, otherwise now and then.
 static int flush_if_due(struct farm_coordinator *c)
 {
     const bool due = assay_clock_wall() - c->flushed > FLUSH_SECONDS || c->own > FLUSH_SECONDS ||
@@ -97,7 +97,7 @@ static int flush_if_due(struct farm_coordinator *c)
 }
 
 // ---- messages -----------------------------------------------------------------------------------
-// A worker that cannot go on: its text is this run's error.
+// A worker cannot go on: its error becomes that of the run.
 static int read_error(struct farm_coordinator *c, const char *message, size_t n)
 {
     struct farm_failure failure;
@@ -189,7 +189,7 @@ static int hand_out(struct farm_coordinator *c)
     return 0;
 }
 
-// Leads a team, or is left over.
+// Whether rank 0 exchanges messages with that rank: it leads a team, or is left over.
 static bool is_worker(const struct farm_coordinator *c, int rank)
 {
     const int worker = assay_teams_worker(&c->teams, rank);
@@ -197,7 +197,8 @@ static bool is_worker(const struct farm_coordinator *c, int rank)
     return rank > 0 && (worker < 0 || assay_teams_leader(&c->teams, worker) == rank);
 }
 
-// Ends every worker and takes what they have finished; an error among it is not the first.
+// Ends every worker and takes what they have finished. Where one of them reports an error
+// meanwhile, an earlier error stands.
 static int end_workers(struct farm_coordinator *c)
 {
     int status = farm_context_dismiss(&c->context, c->err);

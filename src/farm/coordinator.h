@@ -5,7 +5,7 @@
 
 #include "assay/farm.h"
 
-// All of it is borrowed.
+// What rank 0 works with; all of it is borrowed.
 struct farm {
     struct assay_comm *comm, *team; // team: rank 0's, or NULL
     const struct assay_farm_spec *spec;
@@ -20,8 +20,9 @@ int farm_coordinator_open(struct farm_coordinator **out, const struct farm *farm
 // Has every unfinished task of the ledger computed and journalled. Returns an enum farm_end, or an
 // error.
 int farm_coordinator_round(struct farm_coordinator *c, struct assay_ledger *ledger);
-// After the last round, or one that did not complete, whose ledger takes what was still on its way:
-// ends all workers. status: an error that came before, which stands. Returns it, or an error.
+// Ends all workers, after the last round or after one that did not complete; the ledger of that
+// round takes the records that were still on their way. An error that came before is given as
+// status, and returned; otherwise returns 0 or an error.
 int farm_coordinator_end(struct farm_coordinator *c, int status);
 // Why it stopped early ("signal 15 (Terminated)"), for the log.
 const char *farm_coordinator_why(const struct farm_coordinator *c);

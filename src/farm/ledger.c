@@ -42,7 +42,7 @@ static int compare(const void *number, const void *task)
     return (a > b) - (a < b);
 }
 
-// Which task has this number, or task.n.
+// The place of the task that has this number, or task.n.
 static uint64_t find(const struct assay_tasks *task, uint64_t number)
 {
     const char *at = bsearch(&number, task->at, task->n, task->bytes, compare);
@@ -50,7 +50,7 @@ static uint64_t find(const struct assay_tasks *task, uint64_t number)
     return at ? (uint64_t)(at - task->at) / task->bytes : task->n;
 }
 
-// The number of a packed record, by way of the spare record behind the last.
+// The number of a packed record, which is unpacked into the spare record behind the last one.
 static uint64_t number_of(const struct assay_ledger *ledger, const void *packed)
 {
     struct assay_record record = ledger->record[ledger->task.n];

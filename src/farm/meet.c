@@ -45,7 +45,7 @@ int assay_farm_meet(struct assay_comm *comm, const char *words, struct assay_err
 }
 
 // ---- the settings -------------------------------------------------------------------------------
-// Rank 0's text, malloc'd on every rank.
+// Gives every rank the text of rank 0, malloc'd.
 static int share_text(struct assay_comm *comm, const char *mine, char **first,
                       struct assay_err *err)
 {
@@ -66,7 +66,7 @@ static int length(const char *text)
     return (int)strcspn(text, "\n");
 }
 
-// Behind the " = " of a line, or its end.
+// The place behind the " = " of a line, or the line's end.
 static const char *value_of(const char *line)
 {
     const char *at = strstr(line, " = ");

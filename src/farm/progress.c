@@ -29,7 +29,8 @@ void farm_progress_open(struct farm_progress *p, const struct assay_log *log,
                                 .done_start = count->done};
 }
 
-// "1:02:03"; candidates left are judged by their cost, the dear ones come first.
+// "1:02:03"; the time left is judged by the cost of what is left, since the most expensive
+// candidates come first.
 static void format_eta(char *text, size_t cap, const struct farm_progress *p,
                        const struct farm_count *count, double elapsed)
 {
@@ -61,7 +62,7 @@ static void format_words(char *words, const struct farm_progress *p, const struc
              count->failed, elapsed > 0 ? (double)(count->done - p->done_start) / elapsed : 0.0);
 }
 
-// Of words that do not fit go whole phrases, from the end; the first is cut where it must be.
+// Drops whole phrases from the end until the words fit; the first phrase is cut if it must be.
 static size_t fit_words(char *words, size_t room)
 {
     for (char *comma; strlen(words) > room && (comma = strrchr(words, ','));) *comma = '\0';
@@ -69,7 +70,8 @@ static size_t fit_words(char *words, size_t room)
     return strlen(words);
 }
 
-// The terminal's last column stays free: some go to the next line when it is written.
+// The terminal's last column stays free, because some terminals go to the next line when it is
+// written.
 static void draw_bar(const struct farm_progress *p, const struct farm_count *count, char *words)
 {
     char bar[BAR_MOST + 1];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How far a run is: on a terminal a bar as wide as it is now, elsewhere lines at growing intervals.
-// Times are those of assay_clock_wall.
+// Shows how far a run is: on a terminal by a bar, as wide as the terminal is now, and elsewhere by
+// lines at growing intervals. Times are those of assay_clock_wall.
 #ifndef ASSAY_SRC_FARM_PROGRESS_H
 #define ASSAY_SRC_FARM_PROGRESS_H
 
@@ -8,7 +8,7 @@
 
 struct farm_progress {
     const struct assay_log *log;
-    bool bar, drawn; // bar: on a terminal
+    bool bar, drawn; // bar: the log is on a terminal
     double start, shown, interval;
     double cost_start;
     uint64_t done_start;

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define MEMORY_SECONDS 60.0 // of evaluator time, after which a rate counts half
+#define MEMORY_SECONDS 60.0 // of evaluators' time, after which what was measured counts half
 
 struct place {
     double cost;

@@ -14,7 +14,8 @@ struct farm_queue {
     double spent_cost, spent_seconds; // what evaluators reported lately
 };
 #define FARM_NOT_QUEUED (-1.0) // cost of a task that is done
-// cost: (n) by task, malloc'd, taken also on error; NULL: there was no memory for it.
+// cost: (n) of tasks, malloc'd, which the queue takes, also on error; NULL: there was no memory for
+// it.
 int farm_queue_open(struct farm_queue *q, double *cost, uint64_t n, struct assay_err *err);
 // How many tasks make a chunk of about `seconds` for one of n evaluators, at least one while there
 // are any; at most `limit`.

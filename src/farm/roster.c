@@ -6,9 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define CHUNK_SECONDS 0.5  // of work in one TASK
-#define CUT_BELOW     16   // tasks for each evaluator
-#define SEND_SECONDS  0.25 // records wait at most so long
+#define CHUNK_SECONDS 0.5  // of work in one message TASK
+#define CUT_BELOW     16   // tasks for each evaluator, below which repeats are dealt
+#define SEND_SECONDS  0.25 // for which finished records wait at most
 #define BATCH_BYTES   (1u << 20)
 
 int farm_roster_open(struct farm_roster *r, int workers, bool works, struct assay_err *err)
@@ -29,8 +29,8 @@ void farm_roster_free(struct farm_roster *r)
     *r = (struct farm_roster){0};
 }
 
-// Long enough that a worker never waits for rank 0's own candidate or checkpoint; grows by steps,
-// since a first guess of the rate may be far off.
+// A chunk is long enough that a worker never waits for rank 0's own candidate or checkpoint. It
+// grows by steps, since a first guess of the rate may be far off.
 static uint64_t chunk_size(const struct farm_roster *r, const struct farm_share *share, double deaf)
 {
     const uint64_t grown = share->chunk ? 8 * share->chunk : 1;
@@ -40,7 +40,8 @@ static uint64_t chunk_size(const struct farm_roster *r, const struct farm_share 
                             grown < FARM_CHUNK_MAX ? grown : FARM_CHUNK_MAX);
 }
 
-// While rank 0 works it may be deaf for long; otherwise the last are for those that have nothing.
+// How many items are not dealt ahead. While rank 0 works it may not look for messages for long, and
+// keeps one for itself; otherwise the last items are for workers that have nothing.
 static uint64_t kept(const struct farm_roster *r, bool ahead)
 {
     if (!ahead) return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The schedule: who gets how much of the queue when. It is decided without messages or clock, so
-// that a simulation asks the same questions.
+// The schedule: which worker gets how much of the queue, and when. It is decided without messages
+// or clock, so that a simulation asks the same questions.
 #ifndef ASSAY_SRC_FARM_ROSTER_H
 #define ASSAY_SRC_FARM_ROSTER_H
 
@@ -12,11 +12,11 @@
 // What a worker has of the queue.
 struct farm_share {
     uint64_t out, chunk; // items dealt and not answered; size of the last TASK
-    bool asks;           // is among those asking
+    bool asks;           // it is among those asking
 };
 struct farm_roster {
     struct farm_queue queue;  // of items: task x cut + repeat
-    struct farm_share *share; // (workers), that of rank 0 unused
+    struct farm_share *share; // (workers); that of rank 0 is unused
     int *asking;              // (n_asking) workers that have answered since the last dealing
     int n_asking, workers;
     bool works; // rank 0 evaluates, too
@@ -26,19 +26,20 @@ int farm_roster_open(struct farm_roster *r, int workers, bool works, struct assa
 int farm_roster_begin(struct farm_roster *r, double *cost, uint64_t n, struct assay_err *err);
 // A worker has sent n records.
 void farm_roster_answered(struct farm_roster *r, int worker, uint64_t n);
-// One dealing, which begins with zeros. Gives each worker that is due the next n items of the queue
-// (farm_queue_take), which the caller sends: first those that have nothing, then a chunk ahead, in
-// the opposite order, since who holds the dearest shall be the last to be given more. false: nobody
-// is due any more. deaf: seconds that rank 0 may not listen for.
+// One dealing; a zeroed struct begins it. Every call names a worker that is due the next n items of
+// the queue (farm_queue_take), which the caller sends; false: nobody is due any more. Workers that
+// have nothing come first. Then each gets a chunk ahead, in the opposite order, since the worker
+// that holds the most expensive tasks shall be the last to be given more. deaf: for how many
+// seconds rank 0 may not look for messages.
 struct farm_deal {
     int ahead, at, worker;
     uint64_t n;
 };
 bool farm_roster_deal(struct farm_roster *r, double deaf, struct farm_deal *deal);
 void farm_roster_free(struct farm_roster *r);
-// True when a worker with n finished records and `left` items sends them: when as much is finished
-// as is still queued. With one chunk being evaluated and one ahead that is at the end of each
-// chunk, and the last items go one by one. since: seconds since it last sent.
+// Whether a worker with n finished records and `left` items in its queue sends the records: it does
+// when as many are finished as are left. With one chunk being evaluated and one ahead, this is at
+// the end of each chunk, and the last items go one by one. since: seconds since it last sent.
 bool farm_records_due(uint64_t n, uint64_t left, uint64_t most, double since);
 
 #endif

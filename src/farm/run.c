@@ -70,7 +70,8 @@ static void log_ranks(const struct run *r)
             left ? "; the number of ranks is no multiple of that, and some only wait" : "");
 }
 
-// Two ranks on one CPU cost more than they bring.
+// Says where the ranks compute, and warns where they are more than the CPUs: two ranks on one CPU
+// cost more than they bring.
 static void log_placement(const struct run *r)
 {
     const struct assay_placement *p = &r->placement;
@@ -124,8 +125,8 @@ static void log_known(const struct run *r, uint64_t again)
                        total);
 }
 
-// What the journal knows of a round's tasks: of an earlier run, or of an earlier round with the
-// same task.
+// Opens the ledger of a round with what the journal knows of its tasks, from an earlier run or from
+// an earlier round with the same task.
 static int open_ledger(struct run *r, struct assay_round *round)
 {
     const struct assay_job *job = r->job;
@@ -246,7 +247,8 @@ static int run(struct run *r, int *exit_code)
 {
     ASSAY_TRY(open_run(r));
     const int status = do_role(r);
-    // Rank 0 waits for a worker that could not go on, and the others for a rank 0 that could not.
+    // Nobody can agree with the others any more: rank 0 would wait for a worker that could not go
+    // on, and the others for a rank 0 that could not.
     if (status == ASSAY_ERR_MPI || (status < 0 && !r->coordinator)) {
         const struct assay_log log = {.stream = stderr, .level = ASSAY_LOG_ERROR, .rank = -1};
         assay_log_line(&log, ASSAY_LOG_ERROR, "rank %d: %s; what is in the journal is safe",

@@ -16,13 +16,14 @@ struct event {
     double time;
     enum kind kind;
     int worker;
-    uint64_t n; // tasks or records; TASK: from place `first` of the queue on
+    uint64_t n; // tasks or records; those of a TASK begin at place `first` of the queue
     uint64_t first;
 };
 
-// What a worker holds, as places in the queue: finished and not sent, then those to come.
+// What a worker holds, as places in the queue: the tasks that are finished and not sent, then those
+// to come.
 struct station {
-    uint64_t unsent, current, last; // NONE: nothing
+    uint64_t unsent, current, last; // NONE: there is none
     uint64_t n_finished, n_left;
     double sent, idle_since;
 };
@@ -112,7 +113,7 @@ static void finish_task(struct sim *s, const struct event *e)
         st->idle_since = e->time;
 }
 
-// Tasks join the worker's line.
+// Appends tasks to the worker's line.
 static void take_task(struct sim *s, const struct event *e)
 {
     struct station *st = &s->station[e->worker];
@@ -127,7 +128,7 @@ static void take_task(struct sim *s, const struct event *e)
     if (idle) start_next(s, e->worker, e->time);
 }
 
-// Messages for rank 0 are put by.
+// Messages for rank 0 are kept until it looks.
 static void pass(struct sim *s, const struct event *e)
 {
     if (e->kind == FINISHED) finish_task(s, e);

@@ -11,18 +11,19 @@
 #include <time.h>
 #include <unistd.h>
 
-// Slurm kills at its end time: stop a minute earlier, or a tenth of a short job.
+// Slurm kills a job at its end time: a run stops a minute earlier, or a tenth of a short job's
+// time.
 #define MARGIN_SECONDS 60.0
 #define MARGIN_PART    0.1
 
 static const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
-// A signal handler has no other place to leave its word.
+// These are global because a signal handler has no other place to leave its word.
 static volatile sig_atomic_t caught;
 static char words[2 * ASSAY_TEXT_MAX]; // what the first signal is answered with; empty: nothing
 static volatile sig_atomic_t n_words;
 static volatile sig_atomic_t dropped; // standard error reaches nobody once the launcher ends ranks
 
-// The ranks still have the terminal that Ctrl-C was pressed on.
+// Says it on the terminal that Ctrl-C was pressed on, which the ranks still have.
 static void say_on_terminal(void)
 {
     const int terminal = open("/dev/tty", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -46,7 +47,7 @@ static void on_signal(int number)
     caught = number;
 }
 
-// On a terminal a progress bar may stand on the line.
+// The words begin on a new line on a terminal, where a progress bar may stand.
 static void prepare_words(const char *dir)
 {
     snprintf(words, sizeof words,
@@ -55,10 +56,10 @@ static void prepare_words(const char *dir)
     n_words = (sig_atomic_t)strlen(words);
     // Open MPI 5's mpirun, which PRTE is, forwards nothing any more when it sends SIGTERM.
     dropped = getenv("PRTE_LAUNCHED") && !isatty(STDERR_FILENO);
-    if (dropped) signal(SIGTTOU, SIG_IGN); // or writing to the terminal could stop the rank
+    if (dropped) signal(SIGTTOU, SIG_IGN); // otherwise writing to the terminal could stop the rank
 }
 
-// They stay until the process ends: leaving together is part of a clean stop.
+// The handlers stay until the process ends, because leaving together is part of a clean stop.
 void farm_signals_catch(const char *dir)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};

@@ -6,19 +6,19 @@
 #include "assay/base.h"
 
 // SIGTERM, SIGINT and SIGUSR1 ask for a stop; a second SIGINT ends the process. A file size limit
-// becomes an error of the write. The first signal is answered at once, on standard error, with what
-// becomes of the run in dir; NULL: silently.
+// that is reached becomes an error of the write (SIGXFSZ is ignored). The first signal is answered
+// at once, on standard error, with what becomes of the run in dir; with dir NULL nothing is said.
 void farm_signals_catch(const char *dir);
-// The run is over, and a signal no longer answered: launchers end the other ranks of a job when the
-// first has left with an error.
+// Called when the run is over: signals are no longer answered. Launchers end the other ranks of a
+// job when the first has left with an error, and that is no stop.
 void farm_signals_hush(void);
 // The signal caught, or 0.
 int farm_signal(void);
 // Monotonic times at which to stop, by the user's limit and SLURM_JOB_END_TIME; infinity: never.
 struct farm_limit {
-    double own, slurm, margin; // margin: before Slurm's end
+    double own, slurm, margin; // margin: how long before Slurm's end time
 };
-// own: seconds from now on, 0: no such limit.
+// own: the user's limit in seconds from now on; 0: none.
 void farm_limit_open(struct farm_limit *limit, double own);
 // The name of the limit that is reached, or NULL. longest: seconds that a task under evaluation may
 // still take.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assay/farm.h"
 
-#define WORKING_RANKS 8 // up to which rank 0 works by itself
+#define WORKING_RANKS 8 // up to which rank 0 works when nothing is configured
 
-// Rank 0 of many only coordinates; but with teams it would leave one of them incomplete, and tasks
-// are long.
+// Rank 0 of many ranks only coordinates. With teams it works, because it would leave one team
+// incomplete otherwise, and tasks are long, so that messages are few.
 static bool rank_0_works(const struct assay_farm_spec *spec, int ranks)
 {
     const bool few = ranks <= WORKING_RANKS || spec->team > 1;

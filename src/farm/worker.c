@@ -60,7 +60,7 @@ static int send_done(struct farm_worker *w, uint32_t flag)
     return 0;
 }
 
-// The system failed, not a candidate: rank 0 is told and will end the job.
+// Tells rank 0 that the system failed, not a candidate; it will end the job.
 static int send_error(struct farm_worker *w, int status, struct assay_err *error)
 {
     struct farm_failure failure = {.done = {.flag = FARM_DONE_ERROR}};
