@@ -10,15 +10,16 @@
 // [candidates] Which architectures of the space a sweep evaluates.
 struct assay_candidates {
     char archs[ASSAY_TEXT_MAX]; // file with one architecture or number per line
-    char order[ASSAY_TEXT_MAX], key[ASSAY_TEXT_MAX]; // table that numbers them, its column
-    uint64_t first, count, sample, seed;             // count 0: to the end; sample 0: all
-    char shard[48]; // "I/N": part I of N of these candidates; "": all of them
+    char order[ASSAY_TEXT_MAX],
+        key[ASSAY_TEXT_MAX];             // table that numbers them, and its column of architectures
+    uint64_t first, count, sample, seed; // count 0: to the end; sample 0: all
+    char shard[48];                      // "I/N": part I of N of these candidates; "": all of them
 };
 // [run] How the farm does its work.
 struct assay_run_spec {
-    double checkpoint;     // seconds between results.h5 checkpoints
+    double checkpoint;     // seconds between checkpoints of results.h5
     double time_limit;     // seconds until a clean stop, 0: Slurm's end time or none
-    int coordinator_works; // does rank 0 evaluate too: auto (up to 8 ranks), yes, no
+    int coordinator_works; // enum assay_rank_0
 };
 // [score] Columns that the user makes of others.
 struct assay_score_spec {
@@ -27,7 +28,7 @@ struct assay_score_spec {
 extern const struct assay_options assay_candidates_options; // struct assay_candidates
 extern const struct assay_options assay_run_options;        // struct assay_run_spec
 extern const struct assay_options assay_score_options;      // struct assay_score_spec
-// Adds these to what assay_evaluate_vocabulary adds.
+// Adds these tables to what assay_evaluate_vocabulary adds.
 void assay_sweep_vocabulary(struct assay_vocabulary *v);
 static inline const struct assay_candidates *
 assay_config_candidates(const struct assay_config *config)
@@ -44,11 +45,12 @@ static inline const struct assay_score_spec *assay_config_score(const struct ass
 }
 
 // ---- the run ------------------------------------------------------------------------------------
-// Collective, before anything that a configuration steers: ERR_MPI on all ranks unless all have the
-// same, but for the places of files and the kernel rung; the error names the key.
+// Collective, to be called before anything that a configuration steers. ERR_MPI on all ranks unless
+// all have the same configuration, but for the places of files and the kernel rung; the error names
+// the key.
 int assay_config_meet(struct assay_comm *comm, const struct assay_config *config,
                       struct assay_err *err);
-// What computes on every rank, in words for the log.
+// What computes on every rank: its kernels and its BLAS, in words for the log.
 struct assay_engine {
     char kernels[320], library[320];
 };
@@ -59,7 +61,8 @@ int assay_engine_agree(struct assay_engine *engine, struct assay_config *config,
 // Collective. Warns of a BLAS that runs threads, and of a rank whose BLAS is not rank 0's.
 int assay_engine_compare(struct assay_comm *comm, const struct assay_log *log,
                          struct assay_err *err);
-// What the farm is told of a configuration whose run.team is chosen; borrows engine (NULL: none).
+// What the farm is told of a configuration, whose run.team has been chosen; borrows engine (NULL:
+// none).
 struct assay_farm_spec assay_config_farm(const struct assay_config *config,
                                          const struct assay_engine *engine);
 // Refuses a DIR/journal of another arithmetic than this identity's, before the farm opens it.
@@ -73,13 +76,13 @@ int assay_run_attrs(struct assay_attr attr[ASSAY_RUN_ATTRS], size_t *n, struct a
                     const struct assay_config *config, const char *identity,
                     const struct assay_comm *comm, struct assay_err *err);
 
-// assay_farm_run of the candidates that config names. With run.memory the largest must fit: an
-// error before dir is touched.
+// Runs the farm (assay_farm_run) on the candidates that config names. Where the largest of them
+// does not fit into run.memory, it is an error before dir is touched.
 int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                     const struct assay_log *log, int *exit_code, struct assay_err *err);
 // Collective. Prints, on rank 0, what a run of these ranks would do: tasks, memory, the team it
-// would choose, state of dir, columns, settings; changes nothing. Errors are those that would end
-// the run at its start (data, architectures, memory).
+// would choose, the state of dir, columns and settings. Changes nothing. Errors are those that
+// would end the run at its start (data, architectures, memory).
 int assay_sweep_dry_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                         FILE *out, struct assay_err *err);
 // Prints what a sweep will take: tasks, memory, disk, CPU time, and for numbers of ranks the wall
@@ -96,11 +99,11 @@ int assay_sweep_forecast(const struct assay_config *config, const struct assay_f
 int assay_sweep_pack(const struct assay_vocabulary *vocabulary, const char *dir,
                      const struct assay_log *log, struct assay_err *err);
 // Joins what shards of one sweep have done into the run directory dir, whose results.h5 is that of
-// an unsharded sweep; dir may hold a part of it already. ERR_STATE and nothing written: directories
-// of other configurations (the lines that differ are shown), of other divisions, or whose records
-// of a candidate differ in a bit (a failed one gives way). What is missing is named, and is
-// ERR_STATE too unless partial. *exit_code: COMPLETE, FAILED_CANDIDATES, or STOPPED: a sweep in
-// dir, not sharded, would go on from there.
+// an unsharded sweep; dir may hold a part of it already. ERR_STATE, with nothing written, where
+// directories have other configurations (the lines that differ are shown) or other divisions, or
+// where their records of a candidate differ in a bit (a failed one gives way). What is missing is
+// named, and is ERR_STATE too unless partial. *exit_code is COMPLETE, FAILED_CANDIDATES, or STOPPED
+// when an unsharded sweep in dir would go on from there.
 int assay_sweep_merge(const struct assay_vocabulary *vocabulary, const char *const *from, size_t n,
                       const char *dir, bool partial, const struct assay_log *log, int *exit_code,
                       struct assay_err *err);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run directory's journal holds, read without the right to write there.
+// What a run directory's journal holds, read without asking for the right to write there.
 #include "run.h"
 
 #include <stdlib.h>

@@ -12,7 +12,8 @@ struct attrs {
     struct assay_err *err;
 };
 
-// run: a circumstance, which may differ between runs with equal results. Takes text (malloc'd).
+// Adds an attribute; takes text (malloc'd). run: it is a circumstance, which may differ between
+// runs with equal results.
 static int add(struct attrs *a, const char *name, char *text, bool run)
 {
     const size_t n = text ? strlen(text) + 1 : 0;
@@ -35,7 +36,8 @@ static char *build_text(void)
     return text;
 }
 
-// What determines the numbers stands at the root, all other settings are circumstances.
+// Adds the settings that do not determine the numbers as circumstances; the others stand at the
+// root.
 static int add_circumstances(struct attrs *a, const struct assay_config *config,
                              const struct assay_comm *comm)
 {

@@ -19,7 +19,7 @@ size_t assay_build_describe(char *text, size_t cap)
     unsigned major = 0, minor = 0, release = 0;
 
     assay_guard_begin("HDF5");
-    H5dont_atexit(); // as in every place that may be its first
+    H5dont_atexit(); // as in every place that may be the first to use HDF5
     const bool answers = H5get_libversion(&major, &minor, &release) >= 0;
     assay_guard_end();
     if (!answers) return 0;

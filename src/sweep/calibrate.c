@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every task will take: measured on a few, spread over all costs, and drawn out to the others
-// along a straight line.
+// What every task will take: the times of a few, which are spread over all costs, are measured, and
+// those of the others follow from them along a straight line.
 #include "run.h"
 
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 #define LONG_SECONDS 5.0
 
 struct fit {
-    double n, cost, seconds, cost2, product; // sums over the measured
+    double n, cost, seconds, cost2, product; // sums over the tasks measured
 };
 
 static int by_cost(const void *a, const void *b)
@@ -22,7 +22,7 @@ static int by_cost(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-// Tasks by ascending cost, as places in cost; NULL when out of memory.
+// The tasks by ascending cost, as pointers into cost; NULL when out of memory.
 static double **sort_by_cost(double *cost, uint64_t n)
 {
     double **order = malloc((n + 1) * sizeof *order);
@@ -32,7 +32,8 @@ static double **sort_by_cost(double *cost, uint64_t n)
     return order;
 }
 
-// In the i-th of van der Corput's places, any first few of which are spread evenly over [0, 1).
+// The i-th number of van der Corput's sequence, the first few of which, however many, are spread
+// evenly over [0, 1).
 static double spread(uint64_t i)
 {
     double x = 0, half = 0.5;
@@ -50,8 +51,8 @@ static void add(struct fit *fit, double cost, double seconds)
     fit->product += cost * seconds;
 }
 
-// Least squares, whose line passes through the means; through the origin when it would fall or
-// begin below it.
+// The line of least squares, seconds = base + slope * cost. When it would fall, or begin below the
+// origin, it is the line through the origin and the means.
 static void draw_line(const struct fit *fit, double *base, double *slope)
 {
     const double spread_of_cost = fit->n * fit->cost2 - fit->cost * fit->cost;
@@ -101,8 +102,8 @@ static int measure_some(struct sweep_calibration *c, struct sweep_outline *o, do
 {
     const uint64_t n = o->candidates.n_task, most = n < TASKS_MOST ? n : TASKS_MOST;
 
-    // The first evaluation also warms caches and lets the system find the memory; of a long one
-    // that is no part.
+    // The first evaluation also warms caches and lets the system find the memory, so that its time
+    // does not count; in that of a long one it makes no difference.
     const uint64_t dearest = (uint64_t)(order[n - 1] - c->cost);
     ASSAY_TRY(assay_evaluate(o->evaluator, o->candidates.task[dearest], record, err));
     if (record->seconds > seconds && record->seconds > LONG_SECONDS)
@@ -125,7 +126,7 @@ static int calibrate(struct sweep_calibration *c, struct sweep_outline *o, doubl
         malloc((values + (size_t)schema->repeats * schema->spectrum_len + 1) * sizeof *number);
     struct assay_record record = {.value = number, .spectrum = number ? number + values : NULL};
 
-    // One rank alone may need more than each of its team.
+    // run.memory does not hold here, since one rank alone may need more than each rank of a team.
     struct assay_evaluation *told = assay_config_edit(&o->config, &assay_evaluation_options);
     const uint64_t limit = told->memory;
     told->memory = 0;
@@ -139,7 +140,8 @@ static int calibrate(struct sweep_calibration *c, struct sweep_outline *o, doubl
 }
 
 // ---- replaying ----------------------------------------------------------------------------------
-// A run with other repeats took other times in proportion, and of a team each rank so much.
+// Takes the times that a run recorded. With another number of repeats they are in proportion, and a
+// team's time was spent by each of its ranks.
 static int take_over(struct sweep_calibration *c, const struct sweep_outline *o,
                      const struct sweep_archive *a, const char *dir, struct assay_err *err)
 {

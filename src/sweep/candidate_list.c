@@ -13,7 +13,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-// Ascending and distinct; returns how many remain.
+// Makes the indices ascending and distinct; returns how many remain.
 static uint64_t sort_distinct(uint64_t *x, uint64_t n)
 {
     uint64_t kept = 0;
@@ -72,7 +72,7 @@ struct span {
     uint64_t first, length;
 };
 
-// The runs of consecutive candidates; span may be NULL to count them.
+// Fills in the runs of consecutive candidates; span is NULL where they are only counted.
 static uint64_t find_spans(const struct sweep_candidates *candidates, struct span *span)
 {
     uint64_t n = 0;
@@ -99,8 +99,8 @@ static int bad_list(struct assay_err *err)
     return assay_err_set(err, ASSAY_ERR_INPUT, "the candidate list does not fit its search space");
 }
 
-// Spans as sweep_candidates_pack makes them: ascending, apart, of one candidate or more. Their
-// lengths then have a sum of the space's size at most.
+// Checks that spans are as sweep_candidates_pack makes them: ascending, apart, and of one candidate
+// or more. The sum of their lengths is then at most the space's size.
 static int count_list(const struct span *span, size_t n, uint64_t size, uint64_t *total,
                       struct assay_err *err)
 {
@@ -116,7 +116,7 @@ static int count_list(const struct span *span, size_t n, uint64_t size, uint64_t
     return *total <= SWEEP_CANDIDATES_MAX ? 0 : bad_list(err);
 }
 
-// What a candidate takes at least: in the list, as a record without values, and as a row.
+// Bytes that a candidate takes at least: in the list, as a record without values, and as a row.
 enum { CANDIDATE = 3 * sizeof(uint64_t) + sizeof(struct assay_record) + sizeof(struct assay_row) };
 
 int sweep_candidates_unpack(struct sweep_candidates *candidates, const void *bytes, size_t n,

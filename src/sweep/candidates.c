@@ -12,7 +12,7 @@ struct list {
     uint64_t *index, n, cap;
 };
 
-// Whose numbers count: the space's, or those of the table candidates.order.
+// Whose numbers candidates go by: the space's, or those of the table candidates.order.
 struct source {
     const struct assay_space *space;
     const struct assay_order *order; // or NULL
@@ -91,7 +91,7 @@ static bool is_open(const char *text)
     return depth > 0;
 }
 
-// 1: the next entry.
+// Reads the next entry; returns 1, or 0 when there is none.
 static int next_entry(struct entries *e, struct assay_err *err)
 {
     e->n = 0;
@@ -157,7 +157,8 @@ static int from_file(struct list *list, const struct assay_config *config,
 }
 
 // ---- a range, or a sample of it -----------------------------------------------------------------
-// True when x was not in the set (open addressing, x + 1 stored, mask + 1 slots) and now is.
+// Adds x to the set (open addressing, x + 1 is stored, mask + 1 slots); false: it was there
+// already.
 static bool add_to_set(uint64_t *slot, uint64_t mask, uint64_t x)
 {
     uint64_t i = assay_hash64(&x, sizeof x, 0) & mask;
@@ -193,7 +194,8 @@ static int sample(struct list *list, const struct assay_config *config, uint64_t
     return status;
 }
 
-// What there is to choose from: the space, or a table's rows in the order of their numbers.
+// How many candidates there are to choose from: those of the space, or a table's rows in the order
+// of their numbers.
 static uint64_t source_size(const struct source *source)
 {
     return source->order ? source->order->n : assay_space_size(source->space);
@@ -205,7 +207,7 @@ static uint64_t source_last(const struct source *source)
     return source->order ? source->order->row[last].number : last;
 }
 
-// The place of candidates.first, which a table lists unless it is 0.
+// The place of candidates.first, which a table must list unless it is 0.
 static int find_first(const struct assay_config *config, const struct source *source,
                       uint64_t *first, struct assay_err *err)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 // ---- the configuration --------------------------------------------------------------------------
-// A line a key, also of keys that users name.
+// Prints a line for each key, also for keys that users name.
 static void print_setting(FILE *out, const struct assay_opt *opt, const struct assay_config *config)
 {
     char value[ASSAY_TEXT_MAX], name[ASSAY_NAME_MAX], text[ASSAY_TEXT_MAX];
@@ -21,7 +21,8 @@ static void print_setting(FILE *out, const struct assay_opt *opt, const struct a
         fprintf(out, "%s.%s = %s\n", opt->section, name, text);
 }
 
-// Where images lie may differ from node to node, and of the kernels all take those that each has.
+// The settings that all ranks must share, as lines. Those that are left out may differ: where
+// images lie, from node to node, and the kernels, since all ranks take the best that each has.
 static char *shared_settings(const struct assay_config *config)
 {
     char *lines = NULL;
@@ -86,7 +87,7 @@ struct library {
     char blas[256], host[128];
 };
 
-// One rank is enough to tell.
+// Warns of one rank whose BLAS is another than rank 0's; one is enough.
 static int compare_blas(struct assay_comm *comm, const struct assay_log *log, struct assay_err *err)
 {
     struct library mine = {.blas = ""};
@@ -106,7 +107,7 @@ static int compare_blas(struct assay_comm *comm, const struct assay_log *log, st
     return 0;
 }
 
-// Two BLAS threads in a rank cost more than they bring.
+// It warns of BLAS threads because two of them in a rank cost more than they bring.
 int assay_engine_compare(struct assay_comm *comm, const struct assay_log *log,
                          struct assay_err *err)
 {
@@ -133,7 +134,7 @@ struct assay_farm_spec assay_config_farm(const struct assay_config *config,
 }
 
 // ---- its directory ------------------------------------------------------------------------------
-// A journal that is not there, or cannot be read, is for its opening to judge.
+// A journal that is not there, or cannot be read, is no error here: its opening judges it.
 int assay_identity_check(const char *identity, const char *dir, struct assay_err *err)
 {
     char *theirs = NULL;

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #define GOOD_EFFICIENCY 0.9
-#define POOR_EFFICIENCY 0.5    // not worth a line
-#define LONG_SECONDS    3600.0 // that more ranks are suggested for
+#define POOR_EFFICIENCY 0.5    // rows below it are not printed
+#define LONG_SECONDS    3600.0 // of wall time, above which more ranks are suggested
 #define RANKS_MOST      16384
 #define LIMIT_FACTOR    1.3 // of the time asked of Slurm over the time expected
 #define LIMIT_MARGIN    120.0
@@ -72,7 +72,7 @@ static int simulate(struct forecast *f, int ranks, struct assay_sim *sim)
 }
 
 // ---- words --------------------------------------------------------------------------------------
-// As Slurm takes it: [D-]HH:MM:SS.
+// A duration as Slurm reads it, [D-]HH:MM:SS.
 static const char *clock_text(char *text, size_t cap, double seconds)
 {
     const uint64_t s = (uint64_t)seconds, days = s / 86400;
@@ -89,7 +89,7 @@ static double limit_of(double seconds)
     return 60 * ceil((LIMIT_FACTOR * seconds + LIMIT_MARGIN) / 60);
 }
 
-// Nodes are taken to be like this machine.
+// How many ranks share a host; nodes are taken to be like this machine.
 static int ranks_of_host(int ranks)
 {
     const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -97,7 +97,7 @@ static int ranks_of_host(int ranks)
     return cpus > 0 && cpus < ranks ? (int)cpus : ranks;
 }
 
-// MiB for each of so many ranks on a node, which have the images once.
+// MiB to ask for each of that many ranks on a node, which hold the images once.
 static double memory_of(struct sweep_outline *o, int sharing)
 {
     sweep_outline_share(o, sharing);
@@ -132,7 +132,8 @@ static void print_times(const struct forecast *f, const char *replay)
             t->total / 3600, t->total, t->longest);
 }
 
-// The words at the end of a line of the table; below it where the terminal has no room beside it.
+// Prints the words at the end of a line of the table, or below the line where the terminal has no
+// room beside it.
 static void print_limit(const struct forecast *f, const char *words)
 {
     enum { BEFORE = 78 };
@@ -156,7 +157,8 @@ static void print_row(const struct forecast *f, int ranks, const struct assay_si
 }
 
 // ---- ranks --------------------------------------------------------------------------------------
-// The fewest that end within LONG_SECONDS, or the most, among those that work well.
+// The suggested number of ranks: of those that work well, the fewest that end within LONG_SECONDS,
+// or else the most.
 static int try_all(struct forecast *f, int *best, struct assay_sim *of_best)
 {
     struct assay_sim sim = {.efficiency = 1};

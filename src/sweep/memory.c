@@ -23,8 +23,9 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-// First images beside batches, then records and candidates. A rank 0 that only coordinates has
-// batches, too, and any other rank no records.
+// The most bytes of a rank at one time. It first has the images beside the batches, and later
+// records and candidates. A rank 0 that only coordinates has batches too, and any other rank has no
+// records.
 static uint64_t peak(const struct sweep_memory *m, uint64_t candidate)
 {
     const uint64_t inputs = m->need.inputs, own = candidate - inputs;
@@ -43,7 +44,7 @@ uint64_t sweep_memory_fixed(const struct sweep_memory *most)
     return peak(most, most->need.total - most->need.scratch);
 }
 
-// The text of what is over the limit: images and batches, or a candidate.
+// The error names what is over the limit: images and batches, or a candidate.
 int sweep_memory_check(const struct sweep_memory *most, const struct assay_config *config,
                        const struct assay_space *space, struct assay_err *err)
 {

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 struct merge {
-    struct sweep_archive whole; // of all shards; its ledger: what is known so far
+    struct sweep_archive whole; // of all shards; its ledger has what is known so far
     const char *dir;            // where it goes
     const char **origin;        // (n_task) the directory that each record comes from
     uint64_t n_shard;           // 0: no directory so far is a shard
-    const char **shard;         // (n_shard + 1) where each is, NULL: nowhere
+    const char **shard;         // (n_shard + 1) the directory of each, NULL: none has been given
     void *packed;               // a record
     bool has_config;
     struct assay_config config; // of the first directory
@@ -74,7 +74,7 @@ static int note_shard(struct merge *m, const struct sweep_archive *a, const char
 }
 
 // ---- taking records -----------------------------------------------------------------------------
-// The first thing in which two records differ, besides who computed them and how long it took.
+// What two records differ in first, besides who computed them and how long it took.
 static bool describe_difference(const struct assay_schema *schema, const struct assay_record *a,
                                 const struct assay_record *b, char *text, size_t cap)
 {
@@ -230,8 +230,8 @@ static int publish(struct merge *m)
     return status;
 }
 
-// The configuration with its circumstances, such as where the data lie, which an identity lacks; it
-// stands in results.h5 in any case.
+// Writes the configuration with its circumstances, such as where the data lie, which an identity
+// lacks. It stands in results.h5 in any case.
 static int read_config(struct merge *m, const char *first)
 {
     char path[2 * ASSAY_TEXT_MAX], *text;

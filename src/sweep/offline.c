@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What needs no other rank and evaluates nothing: telling what a run would do, and publishing
+// What needs no other rank and evaluates nothing: to tell what a run would do, and to publish
 // again.
 #include "run.h"
 
@@ -103,7 +103,8 @@ static void print_columns(const char *what, const struct assay_column *column, u
     fprintf(out, "\n");
 }
 
-// The ranks are too few for any team that fits: which would?
+// The ranks are too few for any team in which the largest candidate fits; the error says how many
+// would do.
 static int suggest_team(struct sweep_outline *o, int ranks, struct assay_err *err)
 {
     const struct assay_evaluation *told = assay_config_evaluation(&o->config);

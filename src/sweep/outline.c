@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run would be, known without running it.
+// What a run would be, as far as it is known without running it.
 #include "run.h"
 
 #include <inttypes.h>
@@ -69,7 +69,8 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
     return sweep_memory_most(&o->most, o->evaluator, &o->candidates, err);
 }
 
-// First all ranks draw batches, the images there once; then they evaluate, and rank 0 has records.
+// All ranks of a host first draw batches, while the images are there once; then they evaluate, and
+// rank 0 has records.
 uint64_t sweep_outline_host(const struct sweep_outline *o)
 {
     const struct sweep_memory *m = &o->most;
@@ -85,7 +86,7 @@ static double mib(uint64_t bytes)
     return (double)bytes / 0x1p20;
 }
 
-// Of the rank that reads the images, which sees all of them.
+// Prints the memory of the rank that reads the images, which has touched all of them.
 static void print_memory(const struct sweep_outline *o, FILE *out)
 {
     char arch[ASSAY_ARCH_MAX] = "";

@@ -6,8 +6,8 @@
 #include <string.h>
 
 // ---- on disk ------------------------------------------------------------------------------------
-// The spectra of a class are stored once for each chunk of rows that holds members of it: how many
-// are stored in all; one for each row when there is no memory to count.
+// How many spectra are stored. Those of a class are stored once for each chunk of rows that holds
+// members of it. When there is no memory to count, one for each row is assumed.
 static uint64_t count_spectra(const struct sweep_candidates *candidates, uint64_t chunk)
 {
     uint64_t *last = calloc(candidates->n_task + 1, sizeof *last), n = 0; // chunk, from 1
@@ -37,10 +37,10 @@ double sweep_results_bytes(const struct sweep_candidates *candidates, const stru
 }
 
 // ---- in memory ----------------------------------------------------------------------------------
-// What rank 0's libraries take for the first row: HDF5's code and its buffers.
+// What rank 0's libraries take once a first row is written: HDF5's code and its buffers.
 #define WRITING (UINT64_C(5) << 20)
 
-// The table of rows, and a copy by columns while it is written.
+// The table of rows, and its copy by columns, which is there while it is written.
 static uint64_t table_bytes(const struct sweep_candidates *candidates, const struct assay_schema *s,
                             uint32_t n_extra, const struct assay_space *space)
 {
@@ -55,11 +55,11 @@ static uint64_t table_bytes(const struct sweep_candidates *candidates, const str
     const uint64_t columns =
         KEY + s->n_column * (mean + error + RANKS) + (n_extra + 1) * (mean + RANKS);
 
-    return candidates->n_row * (row + columns + text + STATUS + NUMBERS) * 5 /
-           4; // an arena's last chunk
+    // A quarter more, since the last chunk of an arena is partly empty.
+    return candidates->n_row * (row + columns + text + STATUS + NUMBERS) * 5 / 4;
 }
 
-// Values of a data set on their way into the file, whose chunks HDF5 packs one by one.
+// Values of a data set on their way into the file; HDF5 packs its chunks one by one.
 static uint64_t slice_bytes(const struct sweep_candidates *candidates, const struct assay_schema *s)
 {
     enum { ROWS = 4096 };
@@ -76,7 +76,7 @@ uint64_t sweep_records_bytes(const struct sweep_candidates *candidates,
     enum { ROW = 2 * sizeof(uint64_t) }; // its index and task
     const uint64_t known = assay_farm_bytes(schema, candidates->n_task) + candidates->n_row * ROW;
 
-    // The file is made in memory that grows by being moved.
+    // The file is made in memory, and to grow it is moved, so that it is there twice.
     return WRITING + known + table_bytes(candidates, schema, n_extra, space) +
            slice_bytes(candidates, schema) +
            2 * (uint64_t)sweep_results_bytes(candidates, schema, n_extra);

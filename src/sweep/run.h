@@ -16,24 +16,24 @@ struct sweep_candidates {
     uint64_t *task_of; // (n_row) row -> task
     uint64_t *task;    // (n_task) candidate evaluated, ascending
 };
-// More than this no run finishes; a space as large as DARTS's can only be sampled.
+// No run finishes more candidates than this; a space as large as DARTS's can only be sampled.
 enum { SWEEP_CANDIDATES_MAX = 100000000 };
 // Makes the list of the candidates that the configuration names.
 int sweep_candidates_make(struct sweep_candidates *candidates, const struct assay_config *config,
                           const struct assay_space *space, struct assay_err *err);
-// Makes it from a packed list, such as a journal's, which is checked.
+// Makes the list from a packed one, such as a journal's, which is checked.
 int sweep_candidates_unpack(struct sweep_candidates *candidates, const void *bytes, size_t n,
                             bool members, const struct assay_space *space, struct assay_err *err);
-// Part i of n, 1 <= i <= n; n = 0: all.
+// Part i of n of the candidates, 1 <= i <= n; n = 0: all of them.
 struct sweep_shard {
     uint64_t i, n;
 };
-// "I/N" or "".
+// Reads "I/N", or "" for all.
 int sweep_shard_parse(struct sweep_shard *shard, const char *text, struct assay_err *err);
-// Keeps one part. The tasks are dealt out, so no task is in two parts, all parts together hold all,
-// and their numbers of tasks differ by one at most.
+// Keeps one part. The tasks are dealt out, so that no task is in two parts, all parts together hold
+// all, and the numbers of tasks in them differ by one at most.
 void sweep_candidates_shard(struct sweep_candidates *candidates, struct sweep_shard shard);
-// The part, from 1 on, of n that holds this task of all.
+// Which of n parts, counted from 1, holds this task.
 uint64_t sweep_shard_of(uint64_t task, uint64_t n);
 // Takes the line of the shard out of an identity: what remains is the same for every part.
 void sweep_shard_strip(char *identity);
@@ -44,14 +44,14 @@ uint64_t sweep_candidates_find(const struct sweep_candidates *candidates, uint64
 void sweep_candidates_free(struct sweep_candidates *candidates);
 // The tasks as the farm knows them.
 struct assay_tasks sweep_candidates_tasks(const struct sweep_candidates *candidates);
-// Makes it from candidates in any order, each of which it then has once. Takes index (malloc'd),
-// also on error.
+// Makes the list from candidates in any order, each of which it then has once. Takes index
+// (malloc'd), also on error.
 int sweep_candidates_fill(struct sweep_candidates *candidates, uint64_t *index, uint64_t n,
                           bool members, const struct assay_space *space, struct assay_err *err);
 
 // ---- whether it fits ----------------------------------------------------------------------------
-// Bytes of results.h5, and of all that rank 0 has in memory of records while it is written.
-// n_extra: counted columns.
+// Bytes of results.h5, and of all that rank 0 has in memory of records while the file is written.
+// n_extra: columns that are counted.
 double sweep_results_bytes(const struct sweep_candidates *candidates,
                            const struct assay_schema *schema, uint32_t n_extra);
 uint64_t sweep_records_bytes(const struct sweep_candidates *candidates,
@@ -67,22 +67,24 @@ struct sweep_memory {
     uint64_t records; // on rank 0
     bool works;       // rank 0 evaluates too
 };
-// Sets candidate and need; the rest is the caller's.
+// Sets candidate and need; the caller sets the rest.
 int sweep_memory_most(struct sweep_memory *most, struct assay_evaluator *e,
                       const struct sweep_candidates *candidates, struct assay_err *err);
-// Bytes of the rank that needs the most, whenever that is; of them, those that are not the
-// candidate's scratch (which a team divides).
+// The most bytes that any rank has at any time; and of them those that are not the candidate's
+// scratch, which a team divides.
 uint64_t sweep_memory_peak(const struct sweep_memory *most);
 uint64_t sweep_memory_fixed(const struct sweep_memory *most);
-// ERR_MEMORY, with the numbers and what would help, when it is over run.memory.
+// ERR_MEMORY, with the numbers and what would help, when that is over run.memory.
 int sweep_memory_check(const struct sweep_memory *most, const struct assay_config *config,
                        const struct assay_space *space, struct assay_err *err);
-// ERR_MEMORY unless n candidates of so many bytes can be had at all: a file may name any number.
+// ERR_MEMORY unless there is memory for n candidates of that many bytes at all: a file may name any
+// number.
 int sweep_memory_room(uint64_t n, double bytes, struct assay_err *err);
 
 // ---- before it is run ---------------------------------------------------------------------------
-// What a run would be. Opens all that a run opens at its start, so that its errors show, but for
-// what is over run.memory. To be closed also after an error; stays where it is meanwhile.
+// What a run would be. Opening it opens all that a run opens at its start, so that the errors of a
+// run's start show; only run.memory is not checked. It is to be closed also after an error, and
+// must not be moved meanwhile.
 struct sweep_outline {
     struct assay_config config;
     struct assay_space space;
@@ -99,29 +101,31 @@ struct sweep_outline {
 };
 int sweep_outline_open(struct sweep_outline *o, const struct assay_config *config, int sharing,
                        struct assay_err *err);
-// With other ranks of a host; the evaluator still counts those it was opened with.
+// Reckons with another number of ranks on a host; the evaluator still counts those it was opened
+// with.
 void sweep_outline_share(struct sweep_outline *o, int ranks);
-// Bytes of all ranks of a host together.
+// Bytes that all ranks of a host have together.
 uint64_t sweep_outline_host(const struct sweep_outline *o);
-// Candidates and memory.
+// Prints candidates and memory.
 void sweep_outline_print(const struct sweep_outline *o, FILE *out);
 void sweep_outline_close(struct sweep_outline *o);
 
 // ---- scores -------------------------------------------------------------------------------------
-// ERR_CONFIG unless each of [score] has a name that results can take, and a formula.
+// ERR_CONFIG unless each score of [score] has a formula, and a name that results can take.
 int sweep_scores_check(const struct assay_config *config, struct assay_err *err);
-// How many [score] has.
+// How many scores [score] has.
 uint32_t sweep_scores_count(const struct assay_config *config);
 struct sweep_scores {
     const struct assay_score *item; // (n) in an order in which later ones may name earlier ones
     uint32_t n;
 };
-// Those of assay_scores that have all their columns, then those of [score]; all memory is the
-// arena's. ERR_CONFIG: a formula of [score] names a column that is neither measured nor counted.
+// Makes the scores of assay_scores that have all their columns, then those of [score]; all memory
+// is the arena's. ERR_CONFIG: a formula of [score] names a column that is neither measured nor
+// counted.
 int sweep_scores_make(struct sweep_scores *scores, const struct assay_config *config,
                       const struct assay_schema *schema, const struct assay_columns *counted,
                       struct assay_arena *arena, struct assay_err *err);
-// Only its errors.
+// Has the errors of sweep_scores_make, and makes nothing.
 int sweep_scores_fit(const struct assay_config *config, const struct assay_schema *schema,
                      const struct assay_columns *counted, struct assay_err *err);
 
@@ -138,7 +142,7 @@ struct sweep_publisher {
     struct assay_arena arena; // rows, texts and counted values
 };
 // Prepares everything but the records: architecture texts, attributes, and the columns counted on
-// every literal network. comm: whose ranks are named as circumstances of the run, may be NULL.
+// every literal network. The ranks of comm are named as circumstances of the run; it may be NULL.
 int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
                          const struct assay_config *config, const struct assay_space *space,
                          const struct sweep_candidates *candidates,
@@ -150,7 +154,7 @@ int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, 
 void sweep_publisher_close(struct sweep_publisher *p);
 
 // ---- what a directory holds ---------------------------------------------------------------------
-// What DIR/journal says, without the right to write there.
+// What DIR/journal says; the right to write there is not needed.
 struct sweep_archive {
     struct assay_config config;
     struct assay_space space;
@@ -163,8 +167,8 @@ struct sweep_archive {
     void *list; // packed, of all shards
     size_t n_list;
 };
-// Reads identity and candidates; whole: as if it were not sharded. A zeroed archive; closed by the
-// caller also on error.
+// Reads identity and candidates into a zeroed archive, which the caller closes also on error.
+// whole: as if the sweep were not sharded.
 int sweep_archive_open(struct sweep_archive *a, const struct assay_vocabulary *vocabulary,
                        const char *dir, bool whole, struct assay_err *err);
 // Reads the records.
@@ -181,29 +185,28 @@ char *sweep_command_text(void);
 extern const char sweep_commit[];
 
 // ---- teams --------------------------------------------------------------------------------------
-// Sets the outline's run.team to the smallest, up to so many ranks, with which the largest
-// candidate fits into run.memory.
+// Sets the outline's run.team to the smallest number of ranks, up to those given, with which the
+// largest candidate fits into run.memory.
 int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err);
-// Sets it to what the run in dir has, else fits it to so many ranks that evaluate, and to no fewer
-// than there are tasks for.
+// Sets it to what the run in dir has. Where there is none, fits it to the given number of ranks
+// that evaluate, with a team large enough that no rank is without a task.
 int sweep_team_take(struct sweep_outline *o, const char *dir, int ranks, struct assay_err *err);
-// Of so many ranks, those that may evaluate.
+// How many of the ranks may evaluate.
 int sweep_team_ranks(const struct assay_config *config, int ranks);
-// Collective: chooses run.team where it is 0: what the run in dir has, or so that every candidate
-// fits into run.memory, and no fewer ranks work than there are tasks for.
+// Collective. Chooses run.team where it is 0, as sweep_team_take does.
 int sweep_team_choose(struct assay_config *config, const char *dir, struct assay_comm *comm,
                       struct assay_err *err);
 
 // ---- what it will take --------------------------------------------------------------------------
 struct sweep_calibration {
-    double *cost, *seconds; // (n_task) by assay_evaluator_cost; CPU seconds
+    double *cost, *seconds; // (n_task) as assay_evaluator_cost has it; CPU seconds
     double total, longest;  // of seconds
     uint64_t n_measured;
     double spent; // seconds on measuring
 };
-// Evaluates tasks for about so many CPU seconds, at least a few, or takes the times that the sweep
-// in dir (NULL: none) has recorded, and estimates the others by their cost. To be freed also after
-// an error.
+// Evaluates at least a few tasks, for about the given CPU seconds, or takes the times that the
+// sweep in dir (NULL: none) has recorded; the times of the others are estimated by their cost. To
+// be freed also after an error.
 int sweep_calibrate(struct sweep_calibration *c, struct sweep_outline *o, double seconds,
                     const char *dir, struct assay_err *err);
 void sweep_calibration_free(struct sweep_calibration *c);

@@ -56,7 +56,7 @@ uint32_t sweep_scores_count(const struct assay_config *config)
 
 // ---- of given columns ---------------------------------------------------------------------------
 struct maker {
-    struct assay_score_column *column; // those that there are, scores included
+    struct assay_score_column *column; // those that exist so far, scores included
     uint32_t n_column;
     struct assay_score *score;
     uint32_t n_score;
@@ -84,7 +84,7 @@ static void add_score(struct maker *m, const struct assay_score *score, int dire
     add_columns(m, &column, 1);
 }
 
-// Where there are columns for them.
+// Adds the scores that papers have named, where there are columns for them.
 static void add_known(struct maker *m)
 {
     for (const struct assay_score *s = assay_scores; s->name; s++) {

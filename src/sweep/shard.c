@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parts of a sweep that are run by themselves.
+// Shards: parts of a sweep that are run by themselves.
 #include "run.h"
 
 #include <inttypes.h>
@@ -11,7 +11,7 @@ int sweep_shard_parse(struct sweep_shard *shard, const char *text, struct assay_
 
     *shard = (struct sweep_shard){0};
     if (!*text) return 0;
-    // Only one way to write it, since it is part of the run's identity.
+    // A part is written in one way only, since it belongs to the run's identity.
     if (sscanf(text, "%6" SCNu64 "/%6" SCNu64, &shard->i, &shard->n) == 2)
         snprintf(again, sizeof again, "%" PRIu64 "/%" PRIu64, shard->i, shard->n);
     if (strcmp(again, text) != 0 || shard->i < 1 || shard->i > shard->n)
@@ -38,8 +38,8 @@ void sweep_candidates_shard(struct sweep_candidates *candidates, struct sweep_sh
     for (uint64_t i = 0; i < candidates->n_row; i++) {
         if (sweep_shard_of(candidates->task_of[i], shard.n) != shard.i) continue;
         candidates->index[rows] = candidates->index[i];
-        candidates->task_of[rows++] =
-            candidates->task[candidates->task_of[i]]; // a candidate until the end
+        // A candidate for now, and the place of its task when the tasks are known.
+        candidates->task_of[rows++] = candidates->task[candidates->task_of[i]];
     }
     for (uint64_t i = 0; i < candidates->n_task; i++)
         if (sweep_shard_of(i, shard.n) == shard.i) candidates->task[tasks++] = candidates->task[i];

@@ -115,7 +115,8 @@ static int prepare(void *self, const char *dir, void **extra, size_t *n_extra,
     ASSAY_TRY(check_scores(s, &columns, err));
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&s->config)->shard, err));
     ASSAY_TRY(sweep_candidates_make(&s->candidates, &s->config, &s->space, err));
-    // The list of all shards: it shows that they divide the same candidates.
+    // The journal of a shard has the candidates of all shards, to show that they divide the same
+    // ones.
     *extra = sweep_candidates_pack(&s->candidates, n_extra);
     if (!*extra) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
     sweep_candidates_shard(&s->candidates, shard);

@@ -16,7 +16,7 @@ int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err)
 
     *team_of(&o->config) = 1;
     ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->candidates, err));
-    // What teams do not divide must fit in any case.
+    // What is not divided by a team must fit in any case.
     while (limit && sweep_memory_peak(&o->most) > limit && sweep_memory_fixed(&o->most) < limit &&
            told->team < (uint64_t)ranks) {
         ++*team_of(&o->config);
@@ -60,7 +60,7 @@ int sweep_team_ranks(const struct assay_config *config, int ranks)
     return ranks - (assay_config_run(config)->coordinator_works == NO && ranks > 1);
 }
 
-// On rank 0. The images are opened for nothing else where the run in dir says it.
+// Called on rank 0. Where the run in dir says which team it has, images are not opened.
 static int choose(struct assay_config *config, const char *dir, int ranks, int sharing,
                   struct assay_err *err)
 {
