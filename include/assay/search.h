@@ -9,18 +9,18 @@
 
 #include "assay/sweep.h"
 
-// [search] What a search is told beside the protocol.
+// [search] What a search is told besides the protocol.
 struct assay_search_spec {
     char method[ASSAY_TEXT_MAX], seeds[ASSAY_TEXT_MAX];
     uint64_t prune; // operations pruned from every edge in a round; 0: the space's own
     bool common;    // all candidates of a round share weights and batches
     char by[ASSAY_TEXT_MAX];
     uint64_t samples, population, tournament, children;
-    uint64_t steps;                 // nasi: T
-    double mu, nu, nu_adaptive;     // nasi: the penalty's weight and bounds
-    int norm;                       // nasi: what divides a step: the largest norm so far, its own
-    bool none;                      // nasi: `none` is an option
-    bool per_cell, affine;          // nasi: samples per cell; BNs of the one-shot network
+    uint64_t steps;             // nasi: T
+    double mu, nu, nu_adaptive; // nasi: the penalty's weight and bounds
+    int norm;                   // nasi: what divides a step: the largest norm so far, or its own
+    bool none;                  // nasi: `none` is one of the operations
+    bool per_cell, affine;      // nasi: samples per cell; BNs of the one-shot network
     uint64_t channels, cells, stem; // nasi: of the one-shot network, 0: the space's own
 };
 extern const struct assay_options assay_search_options; // struct assay_search_spec
@@ -37,7 +37,7 @@ struct assay_found {
     bool done; // false: stopped early, nothing found yet
     uint64_t index;
     char arch[ASSAY_ARCH_MAX];
-    uint64_t rounds, evaluations; // evaluations: records, of all repeats
+    uint64_t rounds, evaluations; // evaluations: records, each of all repeats
     double cpu_seconds;           // of all its evaluations, replayed ones included
     double wall_seconds;          // of this run, until it was found
 };

@@ -9,9 +9,9 @@
 // ---- options ------------------------------------------------------------------------------------
 // [candidates] Which architectures of the space a sweep evaluates.
 struct assay_candidates {
-    char archs[ASSAY_TEXT_MAX]; // file with one architecture or number per line
-    char order[ASSAY_TEXT_MAX],
-        key[ASSAY_TEXT_MAX];             // table that numbers them, and its column of architectures
+    char archs[ASSAY_TEXT_MAX];          // file with one architecture or number per line
+    char order[ASSAY_TEXT_MAX];          // table that numbers them
+    char key[ASSAY_TEXT_MAX];            // its column of architectures
     uint64_t first, count, sample, seed; // count 0: to the end; sample 0: all
     char shard[48];                      // "I/N": part I of N of these candidates; "": all of them
 };

@@ -68,9 +68,8 @@ static int print_found(const struct summary *s)
     return status;
 }
 
-// ---- one line for each method
-// ----------------------------------------------------------------------- How many of the n seeds
-// from first on found the most frequent network.
+// ---- one line for each method ------------------------------------------------------------------
+// How many of the n seeds from first on found the most frequent network.
 static size_t count_agreeing(const struct summary *s, size_t first, size_t n)
 {
     const struct assay_found *f = s->found->item + first;

@@ -18,9 +18,8 @@ int baseline_configure(struct assay_config *config, const struct assay_space *sp
     return 0;
 }
 
-// ---- equal cost
-// ----------------------------------------------------------------------------------- FLOPs of the
-// round of this supernet: itself, and without each operation that may go.
+// ---- equal cost --------------------------------------------------------------------------------
+// FLOPs of TE-NAS's round on this supernet: as it is, and without each operation that may go.
 static double round_cost(const struct search_context *c, struct search_task *task)
 {
     const struct assay_supernet_kind *k = c->space->kind->supernet;
@@ -55,7 +54,7 @@ static uint64_t draw_index(const struct assay_space *space, struct assay_rng *rn
     return assay_rng_below(rng, assay_space_size(space));
 }
 
-// What a TE-NAS search that prunes at random costs, in mean architectures of the space.
+// How many mean architectures of the space cost as much as a TE-NAS search that prunes at random.
 static int tenas_cost(const struct search_context *c, uint64_t *architectures,
                       struct assay_err *err)
 {
@@ -90,7 +89,7 @@ static void add_column(struct baseline *b, const char *name, int direction)
         .name = name, .direction = direction, .at = search_column(b->c->schema, name)};
 }
 
-// The history tells kappa and regions whatever decides.
+// kappa and regions are columns whatever decides, since the history has them.
 static int open_columns(struct baseline *b, struct assay_err *err)
 {
     bool count = false;
@@ -133,7 +132,7 @@ uint64_t baseline_draw(const struct baseline *b, struct assay_rng *rng)
     return draw_index(b->c->space, rng);
 }
 
-// Moves what is known of n architectures into a block for cap.
+// Moves what is known of n architectures into a block that has room for cap of them.
 static void spread(struct baseline *b, double *block, size_t cap)
 {
     double **row[ASSAY_LEN(b->column) + 2];
@@ -164,7 +163,7 @@ static int reserve(struct baseline *b, struct assay_err *err)
     return 0;
 }
 
-// Equal networks are one task; all architectures share weights and batches.
+// Equal networks are one task, and all architectures share weights and batches.
 int baseline_ask(struct baseline *b, struct search_round *round, uint64_t index)
 {
     const struct search_task task = {.draw = {.seed = b->seed},
@@ -184,7 +183,7 @@ static double mean_of(const struct baseline *b, const struct assay_record *recor
     return column < s->n_column ? search_mean(s, record, column) : NAN;
 }
 
-// The columns that need no evaluation.
+// Fills in the columns that need no evaluation.
 static int count(struct baseline *b, size_t at, struct assay_err *err)
 {
     const struct assay_net net = assay_config_cost_net(b->c->config);
@@ -208,7 +207,7 @@ static const struct baseline_column *column_of(const struct baseline *b, const c
     return column;
 }
 
-// The values of what decides.
+// Fills in the values by which the search decides.
 static int decide(struct baseline *b, struct assay_err *err)
 {
     struct assay_score_column column[ASSAY_LEN(b->column)];
@@ -247,7 +246,8 @@ int baseline_take(struct baseline *b, const struct search_round *round)
 }
 
 // ---- the decision -------------------------------------------------------------------------------
-// Of those with a score; *value is the first's. False when there are fewer than two, too.
+// Whether all architectures that have a score have the same value, which is then *value; false also
+// when there are fewer than two.
 static bool all_equal(const struct baseline *b, const double *column, double *value)
 {
     size_t n = 0;
@@ -294,7 +294,8 @@ static const char *all_names(const struct search_by *by, char *text, size_t cap)
     return text;
 }
 
-// The columns of a sum may each say nothing, or the opposite of each other.
+// A sum decides nothing where each of its columns says nothing, or where they say the opposite of
+// each other.
 static int check_sum(const struct baseline *b, struct assay_err *err)
 {
     const struct search_by *by = &b->by;
@@ -351,7 +352,7 @@ int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *e
     return 0;
 }
 
-// What value is, beside the columns that are always told.
+// What the column `value` of the history is; the other columns explain themselves.
 static const char *value_help(const struct baseline *b)
 {
     const bool own = b->by.sum && !assay_score_find(assay_config_search(b->c->config)->by);

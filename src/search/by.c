@@ -16,7 +16,7 @@ static const struct assay_metric *metric_of(const char *column, const struct ass
     return NULL;
 }
 
-// Once.
+// Adds a column to those of the formula, once.
 static void add_column(struct search_by *by, const char *name)
 {
     const struct assay_column *column;
@@ -28,7 +28,7 @@ static void add_column(struct search_by *by, const char *name)
     by->metric[by->n_column++] = metric;
 }
 
-// That all columns of the formula are some metric's, and rank something.
+// An error unless all columns of the formula are some metric's, and have a direction.
 static int check_columns(const struct assay_score_formula *f, struct assay_err *err)
 {
     uint32_t n = 0, index[ASSAY_SCORE_TERMS];

@@ -7,15 +7,15 @@
 #include "assay/search.h"
 
 struct search_by {
-    bool sum;                           // a formula decides, otherwise the one column
+    bool sum;                           // a formula decides; otherwise the one column does
     struct assay_score_formula formula; // of a sum
     const struct assay_column *column[ASSAY_SCORE_TERMS]; // distinct, in the formula's order
     const struct assay_metric *metric[ASSAY_SCORE_TERMS]; // whose columns they are
     uint32_t n_column;
     int direction;
 };
-// A score that papers have named, one of [score], a metric's column, or a formula of such columns.
-// ERR_CONFIG for anything else.
+// Reads search.by: a score that papers have named, one of [score], a metric's column, or a formula
+// of such columns. ERR_CONFIG for anything else.
 int search_by_read(struct search_by *by, const struct assay_config *config, struct assay_err *err);
 // The metrics that fill these columns, as run.metrics lists them.
 void search_by_metrics(const struct search_by *by, char list[ASSAY_TEXT_MAX]);

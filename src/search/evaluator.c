@@ -7,7 +7,7 @@
 struct context {
     const struct search_context *c;
     struct assay_evaluator *evaluator;
-    struct assay_graph graph; // of cost
+    struct assay_graph graph; // scratch of cost
 };
 
 static void close_context(void *state)
@@ -43,7 +43,7 @@ static int evaluate(void *state, const struct search_task *task, struct assay_re
     return assay_evaluate_supernet(x->evaluator, &task->mask, record, err);
 }
 
-// FLOPs of one image: all tasks of a run have the same batches.
+// The cost is the FLOPs of one image, since all tasks of a run have the same batches.
 static double cost(void *state, const struct search_task *task)
 {
     struct context *x = state;

@@ -33,7 +33,7 @@ static int open_evolution(void **state, const struct search_context *c, uint64_t
     return baseline_open(&e->b, c, "evolution", seed, err);
 }
 
-// Another operation on the edge; where not all edges are kept, none is no operation.
+// Puts another operation on the edge. Where not all edges are kept, `none` is not among them.
 static void change_op(const struct assay_supernet_kind *k, struct assay_rng *rng, uint16_t *alive)
 {
     const uint32_t first = k->keep ? 1 : 0, n = k->ops - first;
@@ -42,7 +42,7 @@ static void change_op(const struct assay_supernet_kind *k, struct assay_rng *rng
     *alive = (uint16_t)(1u << (first + other));
 }
 
-// The operation moves to a free edge into the same node; false: there is none.
+// Moves the operation to a free edge into the same node; false: there is none.
 static bool change_parent(const struct assay_supernet_kind *k, struct assay_rng *rng,
                           uint16_t *alive, uint32_t edge)
 {
@@ -55,7 +55,8 @@ static bool change_parent(const struct assay_supernet_kind *k, struct assay_rng 
     return true;
 }
 
-// Changes the operation of one edge, or, one time in two where edges are chosen, its parent.
+// Changes the operation of one edge. In spaces where edges are chosen too, it changes the edge's
+// parent every second time.
 static uint64_t mutate(struct evolution *e, uint64_t index)
 {
     const struct assay_space *space = e->b.c->space;
@@ -73,7 +74,7 @@ static uint64_t mutate(struct evolution *e, uint64_t index)
     return k->index(space, &mask);
 }
 
-// The best of a tournament among the living, who are the youngest.
+// The best of a tournament among the living, which are the youngest ones.
 static uint64_t parent_of(struct evolution *e, size_t born)
 {
     const struct assay_search_spec *s = assay_config_search(e->b.c->config);

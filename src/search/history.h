@@ -12,15 +12,15 @@ struct search_history {
     bool failed; // out of memory; search_history_write reports it
 };
 
-// Appends to the series "table/column", which begins with its first value; help is kept from then.
-// Every column of a table must get as many values as the others.
+// Appends to the series "table/column", which begins to exist with its first value; help is that of
+// the first call. Every column of a table must get as many values as the others.
 void search_history_int(struct search_history *h, const char *name, int64_t value,
                         const char *help);
 void search_history_number(struct search_history *h, const char *name, double value,
                            const char *help);
 void search_history_text(struct search_history *h, const char *name, const char *value,
                          const char *help);
-// A row of n numbers, always as many.
+// Appends a row of n numbers, the same n in every row of a series.
 void search_history_numbers(struct search_history *h, const char *name, const double *value,
                             size_t n, const char *help);
 int search_history_write(const struct search_history *h, const char *dir, const char *file,

@@ -18,12 +18,12 @@ struct search_task {
     struct assay_supernet mask; // of the supernet
 };
 
-// What all searches of a run share. It is borrowed, and stays the same as long as the run.
+// What all searches of a run share. It is borrowed, and stays the same for the whole run.
 struct search_context {
     const struct assay_config *config; // as the method's configure left it
     const struct assay_space *space;
     const struct assay_data *data;     // every rank
-    struct assay_held held;            // beside the evaluator
+    struct assay_held held;            // what a rank holds beside the evaluator
     const struct assay_schema *schema; // of the records
     const struct assay_log *log;       // NULL on all ranks but 0
     struct search_history *history;    // rank 0
@@ -31,21 +31,23 @@ struct search_context {
     void *evaluator_state;
 };
 
-// How a task becomes a record, on every rank.
+// How a task becomes a record; it exists on every rank.
 struct search_evaluator {
     int (*open)(void **state, const struct search_context *c, struct assay_err *err);
     const struct assay_schema *(*schema)(const void *state);
     int (*evaluate)(void *state, const struct search_task *task, struct assay_record *record,
                     struct assay_err *err);
-    double (*cost)(void *state, const struct search_task *task); // any unit, rank 0
+    double (*cost)(void *state, const struct search_task *task); // in any unit; called on rank 0
     void (*close)(void *state);                                  // takes NULL
 };
-// assay_evaluate and assay_evaluate_supernet of run.metrics, at the task's draw.
+// Evaluates run.metrics of an architecture or a supernet, at the task's draw of weights and
+// batches.
 extern const struct search_evaluator search_evaluator_metrics;
 
-// A round of one seed: first what was asked for and answered, then what it asks for next.
+// A round of one seed. It begins with the records of what was asked for, and ends with what is
+// asked for next.
 struct search_round {
-    const struct assay_record *const *record; // (n_record) in the order asked; the first round: 0
+    const struct assay_record *const *record; // (n_record) in the order asked; first round: none
     size_t n_record;
     double wall_seconds; // since the round was asked for
     struct search_task *task;
@@ -59,11 +61,12 @@ int search_ask(struct search_round *round, struct search_task task);
 struct search_method {
     const char *name, *help;
     const struct search_evaluator *evaluator;
-    // Every rank, first: sets what the method needs (metrics); an error for what it cannot take.
+    // Called first, on every rank: sets what the method needs, such as its metrics; an error for
+    // what it cannot take.
     int (*configure)(struct assay_config *config, const struct assay_space *space,
                      struct assay_err *err);
-    // Rank 0, one state for each seed. round reads what was answered and asks for more: 1, or 0
-    // when all is done and *index is the architecture found.
+    // On rank 0 alone, with one state for each seed. round reads what was answered and asks for
+    // more; it returns 1, or 0 when all is done and *index is the architecture found.
     int (*open)(void **state, const struct search_context *c, uint64_t seed, struct assay_err *err);
     int (*round)(void *state, struct search_round *round, uint64_t *index);
     void (*close)(void *state); // takes NULL
@@ -75,12 +78,12 @@ extern const struct search_method search_tenas, search_random, search_evolution,
 // ---- helpers ------------------------------------------------------------------------------------
 // Number of the schema's column of this name, or n_column.
 uint32_t search_column(const struct assay_schema *schema, const char *name);
-// The metrics that a search evaluates, whatever the configuration says.
+// Sets the metrics that a search evaluates, whatever the configuration says.
 void search_set_metrics(struct assay_config *config, const char *metrics);
-// Mean over the repeats, NaN when one is.
+// The mean over the repeats, NaN when one of them is NaN.
 double search_mean(const struct assay_schema *schema, const struct assay_record *record,
                    uint32_t column);
-// Ends an error text on kernels of the configuration that have no kappa.
+// The end of an error's text where kernels of the configuration have no kappa.
 #define SEARCH_SINGULAR                                                                            \
     "kernels are singular when images repeat, or when ntk.batch = %llu is more than the network "  \
     "tells apart: other images or a smaller batch may help"

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGEST_NORM, OWN_NORM }; // of search.norm
+enum { LARGEST_NORM, OWN_NORM }; // the choices of search.norm
 
 struct nasi {
     const struct search_context *c;
@@ -45,7 +45,8 @@ static int configure(struct assay_config *config, const struct assay_space *spac
     return 0;
 }
 
-// Best of single samples: with samples of their own, cells are no architecture.
+// The method takes the best of single samples; where cells have samples of their own, a sample is
+// no architecture.
 static int configure_random(struct assay_config *config, const struct assay_space *space,
                             struct assay_err *err)
 {
@@ -106,7 +107,7 @@ static void note_step(const struct nasi *n, uint64_t step, const struct assay_re
     search_history_text(h, "steps/arch", arch, "the sample, an architecture");
 }
 
-// The decision, with xi = 1.
+// Writes the decision, with xi = 1, into the history.
 static void note_choices(const struct nasi *n, const uint8_t *option)
 {
     struct search_history *h = n->c->history;
@@ -140,7 +141,7 @@ static void log_steps(const struct nasi *n)
                        "seed %" PRIu64 ": %s: %" PRIu64 " steps whose trace norm or derivative is "
                        "not finite count for nothing",
                        n->seed, n->method->name, n->skipped);
-    if (n->flat) // samples of dead networks have none; so many are no accident
+    if (n->flat) // samples that are dead networks have none, but most samples are not
         assay_log_line(n->c->log, 2 * n->flat > n->sum.steps ? ASSAY_LOG_WARN : ASSAY_LOG_INFO,
                        "seed %" PRIu64 ": %s: %" PRIu64 " of %" PRIu64
                        " steps have a derivative of zero and decide nothing",
@@ -172,7 +173,8 @@ static int take_step(struct nasi *n, const struct search_round *round, uint64_t 
     return 0;
 }
 
-// R of all steps, to the rounding of T. With mu = 1 it is nu wherever T is above.
+// Whether R is equal for all steps, to the rounding of T. With mu = 1 it is nu wherever T is above
+// nu.
 static bool all_equal(const struct nasi *n)
 {
     return n->sum.steps > 1 && n->best - n->worst <= 1e-12 * n->most;
@@ -214,7 +216,7 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
 }
 
 // ---- the methods --------------------------------------------------------------------------------
-// Random architectures that cost the FLOPs of so many steps.
+// How many random architectures cost the FLOPs of that many steps.
 static uint64_t equal_cost(const struct search_context *c, uint64_t steps)
 {
     enum { DRAWS = 64 };

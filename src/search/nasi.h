@@ -6,12 +6,12 @@
 #include "method.h"
 #include "nasi_math.h"
 
-// A task is a step: its number is the task's index, and its seed all that is drawn. The record has
-// T, the trace norm of the step's mini-batch and sample, and with NASI_DERIVATIVE dT/dalpha.
+// A task is a step, whose number is the task's index. The record has T, the trace norm of the
+// step's mini-batch and sample, and with NASI_DERIVATIVE also dT/dalpha.
 enum nasi_what { NASI_TRACE, NASI_DERIVATIVE };
 extern const struct search_evaluator search_evaluator_nasi;
 
-// T and dT/dalpha of a record of that evaluator.
+// Read T and dT/dalpha from a record of that evaluator.
 double nasi_record_trace(const struct assay_record *record);
 void nasi_record_dalpha(const struct assay_oneshot_kind *kind, const struct assay_record *record,
                         struct nasi_alpha *dalpha);

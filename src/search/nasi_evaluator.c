@@ -16,19 +16,19 @@ struct context {
     uint8_t *option;                   // (n_mix)
     struct assay_graph literal, graph; // of the last step
     struct assay_exec *exec;
-    struct assay_plans *plans; // of graph, one
-    uint64_t seed, all;        // of theta; parameters of the one-shot network
+    struct assay_plans *plans; // one plan, of graph
+    uint64_t seed, all;        // seed: of theta; all: parameters of the one-shot network
     bool drawn;                // theta is that network's
     double *theta, *images, *scratch, *dw;
     uint32_t *label;
     struct assay_schema schema;
-    struct assay_column *column; // T, then the options of all choices
+    struct assay_column *column; // (n_column) T, then the options of all choices
     const char **protocol;       // (n_column)
     char *text;                  // of the columns
     char of_columns[ASSAY_TEXT_MAX];
 };
 
-// search.channels, cells and stem, or the space's own.
+// The one-shot network: search.channels, cells and stem, or else the space's own sizes.
 static struct assay_net one_shot_net(const struct assay_config *config,
                                      const struct assay_space *space)
 {
@@ -121,7 +121,8 @@ static int make_columns(struct context *x, struct assay_err *err)
 }
 
 // ---- a step -------------------------------------------------------------------------------------
-// Leaves the options taken alone: what derivatives do not ask for need not be evaluated.
+// Removes all options but those taken: where no derivatives are wanted, the others need not be
+// evaluated.
 static void take_options(struct context *x)
 {
     uint32_t mix = 0;
@@ -150,7 +151,7 @@ static int build(struct context *x, const struct search_task *task, struct assay
     return assay_graph_fold(&x->literal, false, &x->graph, NULL, err);
 }
 
-// Bytes held beside the executor, of the evaluator's own.
+// Bytes that the evaluator holds beside the executor.
 static uint64_t held_bytes(const struct context *x)
 {
     const uint64_t pixels = UINT64_C(3) * x->net.image * x->net.image;
@@ -159,7 +160,8 @@ static uint64_t held_bytes(const struct context *x)
            x->n_image * sizeof(uint32_t);
 }
 
-// The parameters of all one-shot networks are the same, single options have some of them.
+// Makes room for the one-shot network, whose parameters are the same in every step; networks of the
+// options taken have some of them.
 static int make_room(struct context *x, struct assay_err *err)
 {
     const struct assay_graph *g = &x->graph;
@@ -174,7 +176,8 @@ static int make_room(struct context *x, struct assay_err *err)
     return 0;
 }
 
-// Of the one-shot network, before any of it is allocated; steps differ little.
+// Checks the memory of a one-shot network before any of it is allocated; that of other steps
+// differs little.
 static int check_memory(struct context *x, struct assay_err *err)
 {
     const uint64_t limit = assay_config_evaluation(x->c->config)->memory << 20;
@@ -313,8 +316,8 @@ static double flops(struct context *x, uint64_t step, enum nasi_what what)
     return build(x, &task, NULL) < 0 ? 1 : 1 + (double)assay_graph_cost(&x->graph).flops;
 }
 
-// FLOPs of one image, in forward passes: a backward pass is two of the options taken, and a
-// derivative takes three times both.
+// The cost is the FLOPs of one image. A backward pass costs two forward passes of the options
+// taken, and a derivative takes three times a forward and a backward pass.
 static double cost(void *state, const struct search_task *task)
 {
     struct context *x = state;

@@ -46,7 +46,7 @@ static void softmax(uint32_t n, const double *score, double *p)
     for (uint32_t i = 0; i < n; i++) p[i] /= sum;
 }
 
-// Takes `none` out of what is chosen from, where the choices have it.
+// Takes `none` out of the options that are chosen from, where the choices have it.
 static void leave_none(const struct assay_oneshot_kind *kind, struct nasi_alpha *score)
 {
     for (uint32_t c = 0; kind->none && c < kind->choices; c++) score->of[c][0] = -INFINITY;
@@ -62,7 +62,7 @@ void nasi_draw(const struct assay_oneshot_kind *kind, bool none, uint64_t seed, 
         struct assay_rng rng;
         snprintf(name, sizeof name, "cell %u choice %u", cell, c);
         assay_rng_init(&rng, seed, step, "gumbel", name);
-        for (uint32_t i = 0; i < kind->options[c]; i++) // 1 - u: in (0, 1]
+        for (uint32_t i = 0; i < kind->options[c]; i++) // 1 - u is in (0, 1]
             score.of[c][i] = -log(0x1p-60 - log(1 - assay_rng_uniform(&rng)));
     }
     if (!none) leave_none(kind, &score);
@@ -89,7 +89,7 @@ size_t nasi_scratch(const struct assay_graph *g, uint32_t n)
     return 3 * g->n_theta + g->n_in + (size_t)n * classes(g);
 }
 
-// The mean gradient grad and dL/dw, at theta of the last forward pass.
+// Computes the mean gradient grad and dL/dw at theta, which is that of the last forward pass.
 static void pull(struct assay_exec *exec, const struct assay_graph *g,
                  const struct nasi_batch *batch, double *cot, double *grad, double *dw)
 {
@@ -133,7 +133,7 @@ void nasi_trace_step(struct assay_exec *exec, const struct assay_graph *g, const
     if (!dw) return;
     memset(dw, 0, g->n_in * sizeof *dw);
     const double relative = relative_gradient(g, theta, grad), e = step / relative;
-    if (!(relative > 0) || !isfinite(e)) return; // no gradient, or none that is finite
+    if (!(relative > 0) || !isfinite(e)) return; // there is no gradient, or none that is finite
     for (int sign = -1; sign <= 1; sign += 2) {
         for (uint64_t i = 0; i < g->n_theta; i++) moved[i] = theta[i] + sign * e * grad[i];
         assay_exec_forward_held(exec, moved, batch->images);

@@ -20,12 +20,12 @@ struct nasi_sample {
     struct nasi_alpha soft;
 };
 
-// Options by largest score, ties to the first. Two choices that must differ take the pair of
-// different options with the largest sum.
+// Takes the option with the largest score in every choice, the first of equal ones. Two choices
+// that must differ take the pair of different options with the largest sum.
 void nasi_choose(const struct assay_oneshot_kind *kind, const struct nasi_alpha *score,
                  uint8_t *option);
-// The sample of a step around alpha = 0, with or without `none`, for one cell where cells have
-// samples of their own. The noise is drawn by (seed, step, cell, choice).
+// Draws the sample of a step around alpha = 0, with or without `none`, for one cell where cells
+// have samples of their own. The noise is drawn by (seed, step, cell, choice).
 void nasi_draw(const struct assay_oneshot_kind *kind, bool none, uint64_t seed, uint64_t step,
                uint32_t cell, struct nasi_sample *out);
 // dalpha += J^T dw, J the softmax's Jacobian where its value is `soft`.
@@ -38,25 +38,27 @@ struct nasi_batch {
     const uint32_t *label; // (n)
 };
 
-// Scratch of nasi_trace: doubles it wants for a folded graph and n images.
+// How many doubles of scratch nasi_trace wants for a folded graph and n images.
 size_t nasi_scratch(const struct assay_graph *g, uint32_t n);
-// Of the bound (backward, n images) one-shot network g: *trace = ||grad||^2, grad the mean gradient
-// of the cross-entropy with respect to all parameters, and its derivatives with respect to the
-// coefficients of mixes, dw (g->n_in), as g->coef. They are 2 d/de dL/dw(theta + e grad) at e = 0,
-// a central difference between two gradients on the network's linear piece at theta, so that it has
-// the limit of automatic differentiation. No layer moves by more than NASI_STEP of its norm. The
-// largest error over the largest derivative, against differences of the loss in float64, is 1e-4 in
-// the mean of random networks of 2 channels, at most 1e-3 (tests/search/test_nasi.c); it falls with
-// the step's square until float32's rounding takes over, near 1e-4.
+// Computes T of a one-shot network g that is bound for a backward pass of n images: *trace =
+// ||grad||^2, grad being the mean gradient of the cross-entropy with respect to all parameters.
+// Also computes its derivatives with respect to the coefficients of mixes, dw (g->n_in), laid out
+// as g->coef. They are 2 d/de dL/dw(theta + e grad) at e = 0, a central difference between two
+// gradients on the network's linear piece at theta, so that it has the limit of automatic
+// differentiation. No layer moves by more than NASI_STEP of its norm. The largest error over the
+// largest derivative, against differences of the loss in float64, is 1e-4 in the mean of random
+// networks of 2 channels, at most 1e-3 (tests/search/test_nasi.c); it falls with the step's square
+// until float32's rounding takes over, near 1e-4.
 #define NASI_STEP 2e-4
-// dw NULL: the trace alone; g need have no mixes then.
+// With dw NULL it computes the trace alone, and g need have no mixes.
 void nasi_trace(struct assay_exec *exec, const struct assay_graph *g, const double *theta,
                 const struct nasi_batch *batch, double *scratch, double *trace, double *dw);
-// The same of the network with that relative step.
+// The same with a relative step other than NASI_STEP.
 void nasi_trace_step(struct assay_exec *exec, const struct assay_graph *g, const double *theta,
                      const struct nasi_batch *batch, double step, double *scratch, double *trace,
                      double *dw);
-// dT/dalpha of the choices, from that of the coefficients. sample: one, or one per cell.
+// Makes dT/dalpha of the choices, from the derivatives of the coefficients. sample: one, or one per
+// cell.
 void nasi_pull_choices(const struct assay_space *space, const struct assay_net *net,
                        const struct assay_graph *g, const struct nasi_sample *sample, bool per_cell,
                        const double *dw, struct nasi_alpha *dalpha);
@@ -68,15 +70,15 @@ struct nasi_penalty {
     bool adaptive;
     bool own_norm; // each step is divided by its own norm, not by the largest so far
 };
-// Steps in their order: feed each once.
+// What nasi_add keeps; it is called once for every step, in their order.
 struct nasi_sum {
     struct nasi_alpha delta; // sum of G_t / max(|G_1|, ..., |G_t|); its scale decides nothing
     double largest, traces;
-    double nu, norm; // of the last step: the bound, |G|
+    double nu, norm; // of the last step: its bound and |G|
     uint64_t steps;
-    uint64_t over; // of them above nu
+    uint64_t over; // steps whose T is above nu
 };
-// Euclidean.
+// The Euclidean norm.
 double nasi_norm(const struct nasi_alpha *a);
 void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *penalty,
               double trace, const struct nasi_alpha *dalpha, struct nasi_sum *sum);

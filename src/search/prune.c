@@ -28,7 +28,7 @@ double prune_round(double x)
     return isfinite(x) ? strtod(text, NULL) : x;
 }
 
-// 1 + the number of distinct values before x in the order, from 0.
+// The dense rank: the number of distinct values before that of candidate `at`.
 static uint32_t dense_rank(const struct prune_candidate *c, size_t n, size_t at, bool kappa)
 {
     uint32_t rank = 0;
@@ -63,7 +63,7 @@ static bool goes_first(const struct prune_candidate *a, const struct prune_candi
     return x < y || (x == y && a->rank_kappa < b->rank_kappa);
 }
 
-// Of n candidates marks the next to be pruned and removes it from the mask.
+// Marks the next of n candidates to be pruned, and removes it from the mask.
 static void prune_next(struct prune_candidate *c, size_t n, const struct prune_weights *weights,
                        struct assay_supernet *mask)
 {
@@ -74,7 +74,8 @@ static void prune_next(struct prune_candidate *c, size_t n, const struct prune_w
     mask->alive[first->cell][first->edge] &= (uint16_t) ~(1u << first->op);
 }
 
-// How many candidates from c on stand on the same edge, or with a kind enter the same node.
+// How many candidates, from c on, are on the same edge; with a kind, on edges that enter the same
+// node.
 static size_t group_size(const struct prune_candidate *c, size_t n,
                          const struct assay_supernet_kind *kind)
 {

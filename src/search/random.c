@@ -13,7 +13,7 @@ static int open_random(void **state, const struct search_context *c, uint64_t se
     return baseline_open(b, c, "random", seed, err);
 }
 
-#define TRIES 64 // after which a network may come twice: the space has no more, or nearly
+#define TRIES 64 // draws, after which a network may come twice, since the space has hardly any more
 
 static bool is_known(const struct baseline *b, uint64_t index)
 {

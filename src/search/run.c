@@ -60,7 +60,8 @@ static int find_method(struct search *s, const char *name, size_t n, struct assa
                          n < 100 ? (int)n : 100, name, known);
 }
 
-// Methods that share a run share its records: the same evaluations by the same metrics.
+// Adds a method. Methods of one run share its records, so that they must make the same evaluations
+// by the same metrics.
 static int join_method(struct search *s, const struct search_method *m,
                        const struct assay_config *config, struct assay_err *err)
 {
@@ -77,7 +78,7 @@ static int join_method(struct search *s, const struct search_method *m,
     return 0;
 }
 
-// "tenas, random": the methods, each once.
+// Reads the methods, such as "tenas, random", each once.
 static int find_methods(struct search *s, const struct assay_config *config, struct assay_err *err)
 {
     const struct assay_search_spec *spec = assay_config_search(config);
@@ -126,7 +127,7 @@ static int open_methods(struct search *s, const struct assay_config *config, str
 static int open_search(void *self, struct assay_comm *team, struct assay_err *err)
 {
     struct search *s = self;
-    (void)team; // of one rank
+    (void)team; // a team of one rank
     ASSAY_TRY(assay_comm_agree(s->comm, open_methods(s, &s->given, err), err));
     ASSAY_TRY(assay_images_open(&s->images, &s->given, s->comm, 1, err));
     s->c = (struct search_context){.config = &s->config,
@@ -217,7 +218,7 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-// The records of what was asked, in that order.
+// Collects the records of what a seed asked for, in that order.
 static int collect(struct search *s, struct one *one, struct assay_err *err)
 {
     struct search_round *r = &one->round;
@@ -260,7 +261,7 @@ static void finish(struct search *s, struct one *one, uint64_t index)
     search_history_number(&s->history, "run/cpu_seconds", f->cpu_seconds, "of each row of /found");
 }
 
-// Lets one seed go on; its tasks are in its round.
+// Lets one seed go on; the tasks that it asks for are in its round.
 static int step(struct search *s, struct one *one, struct assay_err *err)
 {
     uint64_t index = UINT64_MAX;
@@ -272,7 +273,7 @@ static int step(struct search *s, struct one *one, struct assay_err *err)
     return more;
 }
 
-// Sorts the tasks of all seeds together, each once.
+// Makes one sorted list of the tasks of all seeds, each once.
 static int merge(struct search *s, struct assay_err *err)
 {
     size_t n = 0, kept = 0;

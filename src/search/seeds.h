@@ -6,8 +6,8 @@
 
 #define SEARCH_SEEDS_MAX 1000
 
-// "0-3, 7": seeds and ranges, each once, in the order given, at most SEARCH_SEEDS_MAX. *seed is
-// malloc'd.
+// Reads seeds and ranges, such as "0-3, 7": each seed once, in the order given, at most
+// SEARCH_SEEDS_MAX. *seed is malloc'd.
 int search_seeds_parse(const char *text, uint64_t **seed, size_t *n, struct assay_err *err);
 
 #endif

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define CANDIDATES_MAX (ASSAY_SUPERNET_CELLS * ASSAY_SUPERNET_EDGES * 16)
-// More draws than a round takes: rounds do not share any.
+// More draws than a round takes, so that rounds do not share any.
 #define ROUND_DRAWS 4096
 
 struct tenas {
@@ -21,12 +21,13 @@ struct tenas {
     struct prune_weights weights;
     struct assay_supernet mask;
     bool edges;                        // whole edges are pruned
-    uint64_t tied_kappa, tied_regions; // rounds that these decided nothing in
+    uint64_t tied_kappa, tied_regions; // rounds in which these decided nothing
     struct prune_candidate candidate[CANDIDATES_MAX];
     size_t n;
 };
 
-// Of a sum of ranks; where another column decides other methods, it does not decide this one.
+// The weights that search.by gives the two ranks. A single column that decides for other methods
+// does not decide for this one.
 static int read_weights(struct prune_weights *weights, const struct assay_config *config,
                         struct assay_err *err)
 {
@@ -63,7 +64,8 @@ static const struct assay_supernet_kind *kind_of(const struct tenas *t)
     return t->c->space->kind->supernet;
 }
 
-// All operations, or edges, that may go; edges in groups that are small enough stay.
+// Lists all operations, or edges, that may go. Of edges, those stay that enter a node together with
+// no more than it keeps.
 static void list_candidates(struct tenas *t)
 {
     const struct assay_supernet_kind *k = kind_of(t);
@@ -92,7 +94,8 @@ static struct search_task make_task(const struct tenas *t, const struct assay_su
         .mask = *mask};
 }
 
-// With common draws the supernet once, then each candidate; otherwise the supernet before each.
+// Asks for the supernet once and then for each candidate, where they share draws; otherwise for the
+// supernet before each candidate.
 static int ask(struct tenas *t, struct search_round *round)
 {
     const bool common = assay_config_search(t->c->config)->common;
@@ -125,7 +128,8 @@ static double value(const struct tenas *t, const struct assay_record *record, ui
     return record->value[(size_t)repeat * t->c->schema->n_column + column];
 }
 
-// A network that breaks in one repeat is broken: its regions do not speak for its removal either.
+// A network that breaks in one repeat is broken: then its regions do not speak for the removal
+// either.
 static void compare(struct tenas *t, const struct search_round *round, size_t i)
 {
     const uint32_t repeats = t->c->schema->repeats;
@@ -157,7 +161,8 @@ static bool is_measured(const struct tenas *t, const struct assay_record *record
     return false;
 }
 
-// An error when no candidate's kappa is a positive number in any repeat, or none's in all.
+// An error when no candidate's kappa is a positive number in any repeat, or when none's is in all
+// repeats.
 static int check_kappa(const struct tenas *t, const struct search_round *round)
 {
     bool measured = false, broken = true;
@@ -327,7 +332,7 @@ static int judge(struct tenas *t, struct search_round *round)
     return 0;
 }
 
-// `none` goes first, on all edges, as in the released code.
+// Prunes `none` first, on all edges, as the released code does.
 static void prune_none(struct tenas *t)
 {
     assay_space_full_supernet(t->c->space, true, &t->mask);

@@ -171,9 +171,9 @@ static inline struct tensor *grid_tensor(const char *name, bool wide, const stru
     return t;
 }
 
-// ---- what is expected
-// ---------------------------------------------------------------------------- After all arguments
-// are made, before the kernel is called; `was` reads what they were then.
+// ---- what is expected --------------------------------------------------------------------------
+// Called after all arguments are made, before the kernel is called; `was` reads what they were
+// then.
 static inline void seal(void)
 {
     for (unsigned k = 0; k < now.n; k++) {

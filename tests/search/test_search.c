@@ -154,9 +154,8 @@ static void no_edge_is_emptied(void **state)
     (void)state;
 }
 
-// ---- edges
-// ---------------------------------------------------------------------------------------- Of the
-// nodes of darts 2 edges stay, the worst by ranks within the node.
+// ---- edges -------------------------------------------------------------------------------------
+// Into each node of darts two edges stay; the others go by their ranks within the node.
 static void two_edges_of_a_node_stay(void **state)
 {
     const struct assay_supernet_kind *k = assay_space_find("darts")->supernet;
