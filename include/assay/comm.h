@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // comm: the only room that sees MPI messages: ranks, teams, tags, agreement.
 //
-// Point-to-point messages are plain bytes under one of two tags. Sending never blocks, so a rank
-// deep in a computation delays nobody's sending; the receiver asks when it suits it.
+// Point-to-point messages are plain bytes under one of two tags. Sending never blocks, so that a
+// rank that computes delays nobody who sends; the receiver looks for messages when it suits it.
 #ifndef ASSAY_COMM_H
 #define ASSAY_COMM_H
 
@@ -10,11 +10,11 @@
 
 struct assay_comm;
 
-// Starts MPI (once per process). Unless one process is enough (`alone`), refuses, with the cure in
-// the text, when the launcher made N singletons: MPI_Comm_size is 1 while OMPI_COMM_WORLD_SIZE,
-// PMI_SIZE, PMIX_SIZE, PMIX_RANK or SLURM_NTASKS says more. SLURM_NTASKS counts also in a batch
-// script without a launcher (there N tasks were paid for, and one process would use one); `mpirun
-// -n 1` or `srun -n 1` says that one is meant.
+// Starts MPI (once per process). Unless one process is enough (`alone`), it refuses, with the cure
+// in the text, when the launcher made N programs of one rank each: MPI_Comm_size is 1 while
+// OMPI_COMM_WORLD_SIZE, PMI_SIZE, PMIX_SIZE, PMIX_RANK or SLURM_NTASKS says more. SLURM_NTASKS
+// counts also in a batch script without a launcher (there N tasks were paid for, and one process
+// would use one); `mpirun -n 1` or `srun -n 1` says that one is meant.
 int assay_comm_start(struct assay_comm **out, bool alone, struct assay_err *err);
 // Whether a launcher started this very process, not one above it, as one of several ranks: the
 // others may wait for it in assay_comm_start.
@@ -27,9 +27,9 @@ int assay_comm_rank(const struct assay_comm *comm);
 int assay_comm_size(const struct assay_comm *comm);
 // Name of the machine this rank runs on.
 const char *assay_comm_host(const struct assay_comm *comm);
-// Where the ranks are: on how many hosts, and of the host with the most ranks for its CPUs how many
-// ranks it has, on how many CPUs they may run together, and on how many the last of them may; 0
-// CPUs: the system does not say.
+// Where the ranks are: on how many hosts; and of the host with the most ranks for its CPUs, how
+// many ranks it has, on how many CPUs they may run together, and on how many the last of them may.
+// 0 CPUs: the system does not say.
 #define ASSAY_HOST_MAX 256
 struct assay_placement {
     int hosts, ranks, cpus, each;
@@ -46,8 +46,8 @@ int assay_comm_min(struct assay_comm *comm, int value);
 // Collective: root's n bytes to all ranks.
 int assay_comm_share(struct assay_comm *comm, int root, void *bytes, size_t n,
                      struct assay_err *err);
-// Collective: n sums over the ranks, in the order of ranks only as far as MPI keeps it; and the
-// largest of the ranks' values.
+// Collective: n sums over the ranks, which are added in the order of ranks only as far as MPI keeps
+// it; and the largest of the ranks' values.
 int assay_comm_sum(struct assay_comm *comm, size_t n, double *value, struct assay_err *err);
 int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err);
 // Collective: the ranks that give the same colour become a communicator of their own, in the order
@@ -58,7 +58,7 @@ int assay_comm_split(struct assay_comm *comm, int colour, struct assay_comm **ou
 int assay_comm_sharing(struct assay_comm *comm, int *ranks, struct assay_err *err);
 // Collective: the ranks that share this one's memory become a communicator.
 int assay_comm_split_host(struct assay_comm *comm, struct assay_comm **out, struct assay_err *err);
-// Collective over what a split gave; NULL is fine.
+// Frees what a split gave; collective over it. NULL is fine.
 void assay_comm_free(struct assay_comm *comm);
 // MPI's handle as Fortran libraries take it.
 int assay_comm_fortran(const struct assay_comm *comm);
@@ -74,14 +74,14 @@ struct assay_shared;
 int assay_shared_create(struct assay_shared **out, struct assay_comm *host, size_t bytes,
                         struct assay_err *err);
 void *assay_shared_block(const struct assay_shared *shared);
-// Collective: what any rank wrote before, all see after.
+// Collective: what any rank wrote before the call, all ranks see after it.
 int assay_shared_publish(struct assay_shared *shared, struct assay_err *err);
 // Collective; NULL is fine.
 void assay_shared_free(struct assay_shared *shared);
 
 // ---- messages ---------------------------------------------------------------------------------
-// Every error of these is ERR_MPI, one of memory too: another rank waits for the message, so the
-// job must end.
+// Every error of these functions is ERR_MPI, also one of memory: another rank waits for the
+// message, so that the job must end.
 enum assay_tag { ASSAY_TAG_TASK = 1, ASSAY_TAG_DONE };
 
 struct assay_mail {

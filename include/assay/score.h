@@ -8,14 +8,14 @@
 // ---- rows and columns --------------------------------------------------------------------------
 struct assay_score_column {
     const char *name;
-    int direction;        // of struct assay_column; a column of 0 has no ranks
+    int direction;        // as in struct assay_column; a column of direction 0 has no ranks
     const double *value;  // (n)
-    const uint64_t *rank; // (n) of its assay_ranking, or NULL: made where it is needed
+    const uint64_t *rank; // (n) its ranks, or NULL: they are made where needed
 };
-// A table of n rows. Everything is borrowed.
+// A table of n rows, of which everything is borrowed.
 struct assay_score_rows {
     uint64_t n;
-    const bool *ok; // (n) of the others no value counts; NULL: all are
+    const bool *ok; // (n) no value of the other rows counts; NULL: all are ok
     const struct assay_score_column *column;
     uint32_t n_column;
 };
@@ -25,8 +25,8 @@ struct assay_score_rows {
 struct assay_ranking {
     uint64_t *order, *rank; // (n) both
 };
-// Ranks rows by n values, +1: larger ones are better. The ranking's arrays are the caller's. False
-// when there is no memory.
+// Ranks rows by n values; direction +1: larger ones are better. The ranking's arrays are the
+// caller's. False when there is no memory.
 bool assay_score_rank(const struct assay_score_rows *rows, const double *value, int direction,
                       const struct assay_ranking *ranking);
 
@@ -55,18 +55,18 @@ struct assay_score_formula {
     uint32_t n_term; // at least 1
     int direction;   // -1 for ranks, +1 for lnrank
 };
-// ERR_CONFIG, which opens with where ("score.mine", "--by"), names the formula, the position that
-// is wrong and what was expected there.
+// Reads a formula. ERR_CONFIG, which opens with where ("score.mine", "--by"), names the formula,
+// the position that is wrong and what was expected there.
 int assay_score_parse(struct assay_score_formula *f, const char *where, const char *text,
                       struct assay_err *err);
 // index[t] = number of term t's column among n columns, the first of that name. ERR_CONFIG for an
 // unknown column, which lists those that have a direction, and for one that has none.
 int assay_score_bind(const struct assay_score_formula *f, const struct assay_score_column *column,
                      uint32_t n, uint32_t index[ASSAY_SCORE_TERMS], struct assay_err *err);
-// value (n): the sum of a row's terms, NaN where the row is not ok or one of the columns is not
-// finite. ranking, if not NULL, is by that value; of equal values the better by the first term
-// comes first, and rows that are equal in both share a rank. Errors of assay_score_bind, or
-// ERR_MEMORY.
+// Evaluates a formula: value (n) is the sum of a row's terms, NaN where the row is not ok or one of
+// the columns is not finite. ranking, if not NULL, is by that value; of equal values the better by
+// the first term comes first, and rows that are equal in both share a rank. Its errors are those of
+// assay_score_bind, and ERR_MEMORY.
 int assay_score_evaluate(const struct assay_score_formula *f, const struct assay_score_rows *rows,
                          double *value, const struct assay_ranking *ranking, struct assay_err *err);
 
@@ -76,9 +76,9 @@ struct assay_score {
     const char *name, *formula;
     const char *unit, *source, *protocol; // as of struct assay_column
 };
-// Those that papers have named; ends with a NULL name.
+// The scores that papers have named; the list ends with a NULL name.
 extern const struct assay_score assay_scores[];
-// The one of that name, or NULL.
+// The score of that name, or NULL.
 const struct assay_score *assay_score_find(const char *name);
 // What the values of a formula are: "rank sum", or "sum of ln(rank/M)".
 const char *assay_score_unit(const struct assay_score_formula *f);

@@ -6,10 +6,10 @@
 #include "assay/graph.h"
 
 #define ASSAY_ARCH_MAX      1024 // bytes of an architecture's text, as it is written
-#define ASSAY_ARCH_TEXT_MAX 8192 // as it is read
+#define ASSAY_ARCH_TEXT_MAX 8192 // the same, as it is read
 
-// What stands around the cells, where a space leaves a choice (kind->macros). TENAS: stem of one
-// convolution, BN and ReLU before the classifier. CIFAR and IMAGENET are DARTS's evaluation
+// What stands around the cells, where a space leaves a choice (kind->macros). TENAS has a stem of
+// one convolution, and BN and ReLU before the classifier. CIFAR and IMAGENET are DARTS's evaluation
 // networks, without that BN and ReLU; IMAGENET's stem is three convolutions of stride 2.
 enum assay_macro { ASSAY_MACRO_TENAS, ASSAY_MACRO_CIFAR, ASSAY_MACRO_IMAGENET };
 
@@ -17,7 +17,7 @@ enum assay_macro { ASSAY_MACRO_TENAS, ASSAY_MACRO_CIFAR, ASSAY_MACRO_IMAGENET };
 // for them; one without a choice of macro networks takes TENAS and a stem of 0 or 1.
 struct assay_net {
     uint32_t channels; // C of the first stage
-    uint32_t cells;    // N per stage; darts: all, the reduction cells among them
+    uint32_t cells;    // N per stage; darts: all cells, the reduction cells among them
     uint32_t classes;
     uint32_t image; // input height = width
     bool thin; // TE-NAS's linear-region network: C = 1, no stem, input (1,3,3), one cell per type
@@ -48,7 +48,8 @@ struct assay_supernet_kind {
     const uint8_t *from, *to; // (edges) "to<-from" in parameter names; grouped by `to`
     int (*build)(const struct assay_space *space, const struct assay_supernet *mask,
                  const struct assay_net *net, struct assay_graph *g, struct assay_err *err);
-    // Of a mask that has one operation on each edge it keeps; and back.
+    // The architecture that a mask is which has one operation on each edge it keeps; and the mask
+    // of an architecture.
     uint64_t (*index)(const struct assay_space *space, const struct assay_supernet *mask);
     void (*mask)(const struct assay_space *space, uint64_t index, struct assay_supernet *mask);
 };
@@ -73,7 +74,7 @@ struct assay_oneshot_kind {
     const uint8_t *options; // (choices) how many there are of each
     bool none;              // option 0 of every choice is `none`
     const uint8_t *differs; // (choices) the earlier choice it must differ from, or itself
-    // Number of cells of that network, and the choice that a mix of it makes.
+    // The number of cells of that network, and the choice that a mix of it makes.
     uint32_t (*cells)(const struct assay_space *space, const struct assay_net *net);
     uint32_t (*choice)(const struct assay_space *space, const struct assay_net *net, uint32_t mix);
     int (*build)(const struct assay_space *space, const struct assay_oneshot *shot,
@@ -93,12 +94,12 @@ struct assay_space {
     void *state;   // the kind's own, such as a table of classes
 };
 
-// A descriptor, which brings all that is the space's own.
-struct space_text; // of this room: the text, and where in it the reader is
+// The descriptor of a space, which brings all that is the space's own.
+struct space_text; // private to this room: the text, and where in it the reader is
 struct assay_space_kind {
     const char *name, *help;
-    // In a section of the space's name; NULL: it has none. Rows are `with` themselves, so that the
-    // identity of runs in other spaces does not mention them.
+    // The space's own options, in a section of its name; NULL: it has none. Each row is `with`
+    // itself (struct assay_opt), so that the identity of runs in other spaces does not mention it.
     const struct assay_options *options;
     // The sizes that metrics are computed at unless told otherwise (TE-NAS's, where it has them),
     // and that the benchmark trains at. What is 0 in `search` is not for the user to choose; `stem`
@@ -107,22 +108,22 @@ struct assay_space_kind {
     uint32_t image_multiple; // what an image's height and width must be divisible by; 0: 1
     unsigned macros; // bit m: enum assay_macro m is a choice, and so is the stem; 0: neither
     bool thin;       // it has thin networks
-    // Makes space->state of space->options, and frees it; both may be NULL.
+    // Make space->state of space->options, and free it; both may be NULL.
     int (*open)(struct assay_space *space, struct assay_err *err);
     void (*close)(struct assay_space *space);
     uint64_t (*size)(const struct assay_space *space);
     // Appends the literal network of candidate `index` to an empty graph and finishes it.
     int (*build)(const struct assay_space *space, uint64_t index, const struct assay_net *net,
                  struct assay_graph *g, struct assay_err *err);
-    // What an architecture's text may begin with beside brackets, quotes and bars; NULL: a name,
-    // such as Genotype.
+    // Characters that an architecture's text may begin with besides brackets, quotes and bars;
+    // NULL: any name, such as Genotype.
     const char *begins;
-    // Text and index are checked by assay_space_format and assay_space_parse. A text is never
+    // The callers, assay_space_format and assay_space_parse, check text and index. A text is never
     // digits alone: where an architecture is read, such a word is an index.
     int (*format)(const struct assay_space *space, uint64_t index, char *text, size_t cap);
     int (*parse)(const struct assay_space *space, struct space_text *text, uint64_t *index);
-    // The smallest index of the same random network, whatever its modules are called; NULL: all
-    // differ. A space where some are equal and that says NULL evaluates them all.
+    // The smallest index that is the same random network, whatever its modules are called; NULL:
+    // all differ. Where some are equal in truth, NULL only means that all of them are evaluated.
     uint64_t (*canonical)(const struct assay_space *space, uint64_t index);
     const struct assay_supernet_kind *supernet; // NULL: the space has none
     const struct assay_oneshot_kind *oneshot;   // NULL: the space has none
@@ -132,7 +133,7 @@ extern const struct assay_space_kind *const assay_space_kinds[]; // ends with NU
 
 // The descriptor of that name, or NULL.
 const struct assay_space_kind *assay_space_find(const char *name);
-// With these values of its options, which are copied; NULL: the defaults.
+// Opens a space with these values of its options, which are copied; NULL: the defaults.
 int assay_space_open_kind(struct assay_space *space, const struct assay_space_kind *kind,
                           const void *options, struct assay_err *err);
 // The space of that name, with default options. An unknown name is an error that lists the known
@@ -140,11 +141,11 @@ int assay_space_open_kind(struct assay_space *space, const struct assay_space_ki
 int assay_space_open(struct assay_space *space, const char *name, struct assay_err *err);
 void assay_space_close(struct assay_space *space);
 uint64_t assay_space_size(const struct assay_space *space);
-// Refuses a size that no network of the space can have; all that build do, as the section network.
-// section: whose keys the error names.
+// Refuses a size that no network of the space can have. section: whose keys the error names; the
+// functions that build, which refuse it too, name those of [network].
 int assay_space_check(const struct assay_space *space, const struct assay_net *net,
                       const char *section, struct assay_err *err);
-// Errors if index >= size. *g is reset first.
+// Builds the literal network of an architecture; *g is reset first. An error if index >= size.
 int assay_space_build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
                       struct assay_graph *g, struct assay_err *err);
 // The architecture in the space's own notation; negative if index >= size or text is too small
@@ -160,9 +161,10 @@ int assay_space_parse(const struct assay_space *space, const char *text, uint64_
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index);
 
 // ---- a benchmark's own order --------------------------------------------------------------------
-// How a table with a column "index", such as a benchmark's own, numbers architectures.
+// The order of a table with a column "index", such as a benchmark's own, which numbers
+// architectures.
 struct assay_order_row {
-    uint64_t number, index; // in the table; of the architecture
+    uint64_t number, index; // number: in the table; index: of the architecture
     size_t line;            // of the file
 };
 struct assay_order {
@@ -170,38 +172,41 @@ struct assay_order {
     struct assay_order_row *row; // (n) ascending by number, which are distinct
     size_t n;
 };
-// key: its column of architectures, NULL: "arch". Errors name file and line, and --key where there
-// is no such column.
+// Reads the table. key: its column of architectures, NULL: "arch". Errors name file and line, and
+// --key where there is no such column.
 int assay_order_read(struct assay_order *order, const struct assay_space *space, const char *file,
                      const char *key, struct assay_err *err);
 void assay_order_free(struct assay_order *order);
-// The row of a number, or the one row of an architecture; an error when there is none or another.
+// The row of a number, or the one row of an architecture; an error when there is none, or more than
+// one.
 int assay_order_number(const struct assay_order *order, uint64_t number,
                        const struct assay_order_row **row, struct assay_err *err);
 int assay_order_architecture(const struct assay_order *order, uint64_t index,
                              const struct assay_order_row **row, struct assay_err *err);
 
-// The one-shot network of a space that has one. *g is reset first.
+// Builds the one-shot network of a space that has one; *g is reset first.
 int assay_space_build_oneshot(const struct assay_space *space, const struct assay_oneshot *shot,
                               const struct assay_net *net, struct assay_graph *g,
                               struct assay_err *err);
 
 // ---- supernets of a space -----------------------------------------------------------------------
-// All but the first two are for spaces that have supernets.
-// Errors if the space has no supernets or the mask has operations that the space has not. *g is
-// reset first.
+// Builds the supernet of a mask; *g is reset first. An error if the space has no supernets, or if
+// the mask has operations that the space has not.
 int assay_space_build_supernet(const struct assay_space *space, const struct assay_supernet *mask,
                                const struct assay_net *net, struct assay_graph *g,
                                struct assay_err *err);
-// A mask as text: for each edge the numbers of its live operations ("1234"; "-": none is alive),
-// edges separated by commas, cell types by slashes. Also "full" (all operations but `none`) and
-// "full+none". Errors as assay_space_parse's.
+// Reads a mask from its text: for each edge the numbers of its live operations ("1234"; "-": none
+// is alive), edges separated by commas, cell types by slashes. Also "full" (all operations but
+// `none`) and "full+none". Errors as assay_space_parse's.
 int assay_space_parse_supernet(const struct assay_space *space, const char *text,
                                struct assay_supernet *mask, struct assay_err *err);
-// The same without the words; negative if text is too small (ASSAY_ARCH_MAX always suffices).
+// This and the functions below are for spaces that have supernets.
+//
+// Writes a mask as such a text, without the two words; negative if text is too small
+// (ASSAY_ARCH_MAX always suffices).
 int assay_space_format_supernet(const struct assay_space *space, const struct assay_supernet *mask,
                                 char *text, size_t cap);
-// Every operation alive, `none` too if told so.
+// Sets every operation alive, `none` too if told so.
 void assay_space_full_supernet(const struct assay_space *space, bool none,
                                struct assay_supernet *mask);
 // True when no edge has more than one operation alive.

@@ -27,14 +27,14 @@ struct assay_record {
     double *value;                 // (repeats, n_column), NaN where undefined; borrowed
     double *spectrum; // (repeats, spectrum_len) ascending, NaN where undefined; borrowed
 };
-// Packed size, also the MPI message size.
+// Bytes of a packed record, in the journal and in messages.
 size_t assay_record_bytes(const struct assay_schema *schema);
 void assay_record_pack(const struct assay_schema *schema, const struct assay_record *record,
                        void *bytes);
 // value and spectrum of *record point into caller's arrays of the schema's sizes.
 void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
                          struct assay_record *record);
-// ERR_INPUT unless a packed record's verdict is one, its seconds are a time, and its reason is a
+// ERR_INPUT unless a packed record's verdict exists, its seconds are a time, and its reason is a
 // text that ends: a file may say anything.
 int assay_record_check(const void *bytes, struct assay_err *err);
 
@@ -54,8 +54,9 @@ int assay_journal_open(struct assay_journal **out, const char *dir,
                        const struct assay_schema *schema, const char *identity, const void *extra,
                        size_t n_extra, const struct assay_log *log, uint64_t *n_record,
                        struct assay_err *err);
-// Opens DIR/journal to read it, also while a job is writing it: no lock, no identity asked, nothing
-// changed; a torn tail is left alone. Only records of schema's size.
+// Opens DIR/journal to read it, also while a job is writing it. Takes no lock, asks for no identity
+// and changes nothing; a torn tail is left alone. An error where records are not of the schema's
+// size.
 int assay_journal_open_read(struct assay_journal **out, const char *dir,
                             const struct assay_schema *schema, uint64_t *n_record,
                             struct assay_err *err);
@@ -80,16 +81,17 @@ int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n
 void assay_diff_lines(const char *old, const char *new, char *text, size_t cap);
 
 // ---- files of a run directory ----------------------------------------------------------------
-// DIR/NAME holds either what it held before or these n bytes, whatever happens when.
+// Replaces DIR/NAME: it holds either what it held before or these n bytes, whatever happens
+// meanwhile.
 int assay_file_replace(const char *dir, const char *name, const void *bytes, size_t n,
                        struct assay_err *err);
-// The name of a temporary file beside FILE, FILE.tmp-NUMBER, that nobody can foretell. To be
+// The name of a temporary file beside FILE, FILE.tmp-NUMBER, that nobody can foretell. It is to be
 // created with O_EXCL (H5F_ACC_EXCL), so that a link somebody left there is never followed.
 int assay_file_unique(char *path, size_t cap, const char *file, struct assay_err *err);
 
 // ---- results.h5 --------------------------------------------------------------------------------
-// One row per candidate, ascending index. `record` is the row's class's record; NULL while it is
-// not finished.
+// One row per candidate, by ascending index. `record` is the record of the row's class; NULL while
+// it is not finished.
 struct assay_row {
     uint64_t index, class_index;
     char const *arch; // canonical text
@@ -99,7 +101,7 @@ struct assay_row {
 };
 struct assay_attr {
     const char *name, *text; // root attributes: config, build, versions, space...
-    bool run;                // kept on /run: may differ between equal runs (host, ranks, command)
+    bool run; // an attribute of /run: it may differ between equal runs (host, ranks, command)
 };
 struct assay_results {
     const struct assay_schema *schema;
@@ -126,7 +128,8 @@ struct assay_results {
 //   /run                 all that may differ between equal runs: seconds and rank of each row, and
 //                        the attributes marked run. Everything else is identical for equal results.
 // Each data set of a column carries name, unit, direction, source and protocol as attributes; the
-// others carry help. ERR_CONFIG: a score's formula is none, or names a column that is not there.
+// others carry help. ERR_CONFIG where a score's formula is no formula, or names a column that is
+// not there.
 int assay_results_write(const char *dir, const struct assay_results *results,
                         struct assay_err *err);
 // Whether no column may have this name, because /table has another data set of it.
@@ -164,7 +167,7 @@ struct assay_table {
     char **arch;
     char *space;        // NULL: the file records none
     uint64_t *index;    // ascending, distinct
-    int32_t *status;    // enum assay_verdict, or -1 not finished
+    int32_t *status;    // enum assay_verdict, or -1: not finished
     uint64_t n_ranking; // named orders of /rankings
     char **ranking;
     uint64_t **order; // order[ranking][position] = row

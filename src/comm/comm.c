@@ -28,7 +28,8 @@ static void open_folder(struct assay_comm *comm)
         comm->folder[0] = '\0';
 }
 
-// Whether the launcher put every rank on this host. MPI could tell, but too late for its settings.
+// Whether the launcher put every rank on this host. MPI itself could tell only after its settings
+// are needed.
 static bool on_one_host(void)
 {
     const char *ranks = getenv("OMPI_COMM_WORLD_SIZE"),
@@ -71,7 +72,7 @@ static int open_world(struct assay_comm *comm, bool alone, struct assay_err *err
 
 int assay_comm_start(struct assay_comm **out, bool alone, struct assay_err *err)
 {
-    struct assay_comm *comm = &world; // no memory that a rank could lack before MPI can say so
+    struct assay_comm *comm = &world; // static: a rank without memory could not say so before MPI
     int provided = 0;
 
     set_defaults(comm);
@@ -99,7 +100,7 @@ void assay_comm_finish(struct assay_comm *comm)
 
 void assay_comm_abort(struct assay_comm *comm, int exit_code)
 {
-    assay_guard_end(); // it is our own will
+    assay_guard_end(); // the process ends because we want it to
     MPI_Abort(comm ? comm->mpi : MPI_COMM_WORLD, exit_code);
     abort();
 }
@@ -164,7 +165,7 @@ int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err
                       "MPI_Allreduce", err);
 }
 
-// Room for a communicator on every rank, or on none.
+// Makes room for a communicator on every rank, or on none.
 static int reserve_part(struct assay_comm *comm, struct assay_comm **part, struct assay_err *err)
 {
     *part = calloc(1, sizeof **part);
@@ -174,7 +175,7 @@ static int reserve_part(struct assay_comm *comm, struct assay_comm **part, struc
     return status;
 }
 
-// The communicator that MPI made of some ranks, NULL where it made none.
+// Wraps the communicator that MPI made of some ranks; NULL where it made none.
 static struct assay_comm *open_part(const struct assay_comm *comm, struct assay_comm *part)
 {
     if (part->mpi == MPI_COMM_NULL) {

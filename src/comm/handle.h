@@ -18,7 +18,7 @@ struct assay_comm {
     int rank, size;
     char host[MPI_MAX_PROCESSOR_NAME];
     struct comm_message *sent;
-    char folder[512]; // Open MPI's files, of a program without a launcher; "": its own choice
+    char folder[512]; // directory of Open MPI's files without a launcher; "": Open MPI's own choice
 };
 
 // ASSAY_ERR_MPI with MPI's own words for rc, or 0 when rc is success.

@@ -24,9 +24,10 @@ static int refuse(const char *name, struct assay_err *err)
                          name, getenv(name));
 }
 
-// Open MPI's mpirun speaks for itself whatever allocation it runs in; next any launcher's process
-// manager; last Slurm, whose SLURM_NTASKS is inherited by everything inside a job: only a step is
-// as many processes, a batch script is one.
+// Who says how many ranks were meant, in order. Open MPI's mpirun speaks for itself, whatever
+// allocation it runs in; then any launcher's process manager; then Slurm, whose SLURM_NTASKS is
+// inherited by everything inside a job, although only a step is as many processes, and a batch
+// script is one.
 int comm_check_singleton(struct assay_err *err)
 {
     static const struct {

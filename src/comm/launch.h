@@ -4,7 +4,7 @@
 
 #include "assay/comm.h"
 
-// Refuses a single rank whose launcher meant more.
+// Refuses to run as a single rank when the launcher meant more.
 int comm_check_singleton(struct assay_err *err);
 
 #endif

@@ -65,7 +65,7 @@ int assay_comm_poll(struct assay_comm *comm, double seconds, struct assay_mail *
                     struct assay_err *err)
 {
     const double end = seconds > 0 ? assay_clock_wall() + seconds : 0;
-    long nap = 10000; // ns; naps rather than spins, the core may be another rank's
+    long nap = 10000; // ns; it naps rather than spins, since the core may be another rank's
 
     ASSAY_TRY(reap(comm, err));
     for (;;) {

@@ -13,7 +13,7 @@ enum { CPU_WORDS = 64 };
 
 struct seat {
     char host[MPI_MAX_PROCESSOR_NAME];
-    uint64_t cpu[CPU_WORDS]; // that the rank may use, zeros when the system does not say
+    uint64_t cpu[CPU_WORDS]; // bits: those the rank may use; zeros: the system does not say
     int rank;
 };
 
@@ -43,7 +43,7 @@ static int by_host(const void *a, const void *b)
     return order ? order : (x->rank > y->rank) - (x->rank < y->rank);
 }
 
-// The n ranks of one host; kept when it is the fullest so far.
+// Takes the n ranks of one host, and keeps it when it is the fullest so far.
 static void add_host(struct assay_placement *p, const struct seat *seat, int n, bool first_works)
 {
     uint64_t all[CPU_WORDS] = {0};

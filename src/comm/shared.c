@@ -48,10 +48,10 @@ static int no_room(const char *dir, const char *host, size_t bytes, const char *
                          (double)bytes / 0x1p20, host, dir, why);
 }
 
-// Open MPI asks for 5 % more than it needs.
+// The room that is asked for: Open MPI asks for 5 % more than it needs.
 static int check_directory(const char *host, size_t bytes, struct assay_err *err)
 {
-    char dir[4096], why[64]; // Open MPI 4 counts 2048 in a text
+    char dir[4096], why[64]; // Open MPI 4 itself has 2048 bytes for it
     struct statvfs fs;
 
     find_directory(dir, sizeof dir);
@@ -63,7 +63,7 @@ static int check_directory(const char *host, size_t bytes, struct assay_err *err
     return no_room(dir, host, bytes, why, err);
 }
 
-// A limit of the process (ulimit -v) would meet one rank alone.
+// Tries the address space, since a limit of the process (ulimit -v) would meet one rank alone.
 static int check_addresses(size_t bytes, struct assay_err *err)
 {
     void *at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -75,8 +75,8 @@ static int check_addresses(size_t bytes, struct assay_err *err)
     return 0;
 }
 
-// A page that a full file system cannot give kills who touches it; the kernel, writing there on our
-// behalf, is told instead.
+// Touching a page that a full file system cannot give kills the process. The kernel, which writes
+// there on our behalf, gets an error instead.
 static int fill(void *block, size_t bytes, struct assay_err *err)
 {
     const int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
@@ -95,7 +95,7 @@ static int fill(void *block, size_t bytes, struct assay_err *err)
                          (double)bytes / 0x1p20, strerror(why));
 }
 
-// Rank 0 gives all of the memory.
+// Rank 0 of the host gives all of the memory.
 static int open_window(struct assay_shared *shared, size_t bytes, struct assay_err *err)
 {
     struct assay_comm *host = shared->host;
@@ -111,7 +111,7 @@ static int open_window(struct assay_shared *shared, size_t bytes, struct assay_e
                          "MPI_Win_shared_query", err));
     ASSAY_TRY(
         comm_check(MPI_Win_lock_all(MPI_MODE_NOCHECK, shared->window), "MPI_Win_lock_all", err));
-    // Pages lie alike in all ranks, and so does the first multiple.
+    // The first multiple of 64 lies alike in all ranks, since pages do.
     shared->block = at + (ALIGN - (uintptr_t)at % ALIGN) % ALIGN;
     return 0;
 }

@@ -30,7 +30,7 @@ static void skip_blanks(struct parser *p)
     p->at += strspn(p->at, " \t");
 }
 
-// Takes the character, with the blanks before it, if it is next.
+// Takes the character, with the blanks before it, if it comes next.
 static bool take(struct parser *p, char c)
 {
     skip_blanks(p);
@@ -39,7 +39,7 @@ static bool take(struct parser *p, char c)
     return true;
 }
 
-// Bytes of the name that begins here, 0: none does.
+// Bytes of the name that begins here; 0: none does.
 static size_t name_length(const char *at)
 {
     size_t n = strspn(at, LETTERS);
@@ -61,7 +61,7 @@ static int take_name(struct parser *p, struct assay_score_term *term)
     return ASSAY_OK;
 }
 
-// "2", "0.5", ".5", "1e-3", and no other of the words that strtod knows.
+// Reads "2", "0.5", ".5" or "1e-3", and no other of the words that strtod knows.
 static int take_weight(struct parser *p, double *weight)
 {
     const char *const from = p->at;
@@ -89,7 +89,7 @@ static int take_column(struct parser *p, struct assay_score_term *term)
     return take(p, ')') ? ASSAY_OK : fail(p, p->at, "')' behind the column of lnrank");
 }
 
-// Ranks are better when they are small, lnrank when it is large.
+// Sums of ranks are better when they are small, those of lnrank when they are large.
 static int check_kind(struct parser *p, const struct assay_score_term *term)
 {
     const int direction = term->lnrank ? 1 : -1;

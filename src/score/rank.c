@@ -32,7 +32,7 @@ static bool is_ok(const struct assay_score_rows *rows, uint64_t i)
     return !rows->ok || rows->ok[i];
 }
 
-// tie: NULL, or decides between equal values in the same direction.
+// tie decides between equal values, in the same direction; NULL: nothing does.
 static bool rank_rows(const struct assay_score_rows *rows, const double *value, const double *tie,
                       int direction, const struct assay_ranking *ranking)
 {

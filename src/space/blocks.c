@@ -109,7 +109,7 @@ uint32_t space_mix(struct assay_graph *g, const struct assay_oneshot *shot, uint
 {
     double coef[ASSAY_ONESHOT_OPTIONS] = {0};
     uint32_t mix = 0;
-    if (g->failed) return 0; // there are fewer mixes than were appended
+    if (g->failed) return 0; // the graph has fewer mixes than were appended
     for (uint32_t i = 0; i < g->n_node; i++) mix += g->node[i].mix;
     ASSAY_ASSERT(n <= ASSAY_ONESHOT_OPTIONS && shot->option[mix] < n);
     coef[shot->option[mix]] = 1;

@@ -30,7 +30,7 @@ uint32_t space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affi
                         const char *prefix);
 // Global average pool and linear classifier: module classifier.
 uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes);
-// BN and ReLU before them: modules lastact.0 and classifier.
+// The same with BN and ReLU before the pool: modules lastact.0 and classifier.
 uint32_t space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine);
 
 // The weighted terms of a node of a supernet, at most all operations of all edges into it.
@@ -40,11 +40,11 @@ struct space_sum {
     double weight[SPACE_TERMS];
 };
 void space_sum_add(struct space_sum *sum, uint32_t x, double weight);
-// Their sum; without terms a tensor of zeros (c,size,size).
+// Appends the sum; without terms it is a tensor of zeros (c,size,size).
 uint32_t space_sum_end(struct assay_graph *g, const struct space_sum *sum, uint32_t c,
                        uint32_t size);
 
-// The next mix of a one-shot network.
+// Appends the next mix of a one-shot network.
 uint32_t space_mix(struct assay_graph *g, const struct assay_oneshot *shot, uint32_t n,
                    const uint32_t *x);
 

@@ -62,7 +62,8 @@ static void add_cell(struct stack *s, bool reduce)
 }
 
 // ---- macro networks -----------------------------------------------------------------------------
-// Cells at a third and two thirds reduce; of fewer than three cells there are the first of three.
+// Whether a cell reduces: those at a third and at two thirds do. A network of fewer than three
+// cells has the first of three.
 static void add_cells(struct stack *s, uint32_t n)
 {
     const uint32_t third = n < 3 ? 3 : n;

@@ -36,11 +36,11 @@ struct darts_genotype {
 uint64_t darts_size(const struct assay_space *space);
 void darts_decode(uint64_t index, struct darts_genotype *genotype);
 uint64_t darts_encode(const struct darts_genotype *genotype);
-// Conversion of discrete masks.
+// Convert discrete masks, as struct assay_supernet_kind asks.
 uint64_t darts_index(const struct assay_space *space, const struct assay_supernet *mask);
 void darts_mask(const struct assay_space *space, uint64_t index, struct assay_supernet *mask);
 
-// An operation as a module of that name.
+// Appends an operation as a module of that name.
 uint32_t darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
                          bool affine, const char *name);
 extern const struct assay_oneshot_kind darts_oneshot;

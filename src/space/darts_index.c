@@ -5,7 +5,7 @@
 
 #define PAIR_OPS 49 // 7 operations on either edge, `none` is not among them
 
-// Unordered pairs of the states a node can read.
+// The number of unordered pairs of the states that a node can read.
 static uint32_t pairs(uint32_t node)
 {
     return (node + 2) * (node + 1) / 2;
@@ -56,7 +56,7 @@ uint64_t darts_encode(const struct darts_genotype *genotype)
     for (uint32_t c = 0; c < DARTS_CELLS; c++) {
         for (uint32_t i = 0; i < DARTS_NODES; i++) {
             const uint8_t *op = genotype->op[c][i], *state = genotype->state[c][i];
-            const uint32_t first = state[0] > state[1]; // of the two edges
+            const uint32_t first = state[0] > state[1]; // the edge that stands first
             const uint32_t a = state[first], b = state[!first];
             index = index * pairs(i) + b * (b - 1) / 2 + a;
             index = (index * 7 + op[first] - DARTS_SKIP) * 7 + op[!first] - DARTS_SKIP;
@@ -66,7 +66,7 @@ uint64_t darts_encode(const struct darts_genotype *genotype)
 }
 
 // ---- masks --------------------------------------------------------------------------------------
-// Edges of node i begin here.
+// The number at which the edges of node i begin.
 static uint32_t first_edge(uint32_t node)
 {
     return node * (node + 3) / 2;

@@ -13,7 +13,7 @@ static const uint8_t options[DARTS_CELLS * PER_CELL] = {
     2, OPTIONS, 2, OPTIONS, 3, OPTIONS, 3, OPTIONS, 4, OPTIONS, 4, OPTIONS, 5, OPTIONS, 5, OPTIONS,
     2, OPTIONS, 2, OPTIONS, 3, OPTIONS, 3, OPTIONS, 4, OPTIONS, 4, OPTIONS, 5, OPTIONS, 5, OPTIONS,
 };
-// The two states of a node are different ones.
+// The second state of a node must differ from the first.
 static const uint8_t differs[DARTS_CELLS * PER_CELL] = {
     0,  1,  0,  3,  4,  5,  4,  7,  8,  9,  8,  11, 12, 13, 12, 15,
     16, 17, 16, 19, 20, 21, 20, 23, 24, 25, 24, 27, 28, 29, 28, 31,
@@ -91,7 +91,7 @@ static int build(const struct assay_space *space, const struct assay_oneshot *sh
     return assay_graph_finish(g, err);
 }
 
-// "reduction node 3 slot 0: state 2", "normal node 2 slot 1: skip_connect".
+// Names an option: "reduction node 3 slot 0: state 2", "normal node 2 slot 1: skip_connect".
 static void name(const struct assay_space *space, uint32_t choice, uint32_t option,
                  char text[ASSAY_ONESHOT_NAME])
 {

@@ -12,7 +12,7 @@
 
 static const char *const cell_name[DARTS_CELLS] = {"normal", "reduce"};
 
-// One edge of node i; the second must read another state than the first.
+// Sets one edge of node i; the second must read another state than the first.
 static int take_state(struct space_text *t, struct darts_genotype *g, uint32_t c, uint32_t edge,
                       const struct literal *pair, const struct literal *value)
 {
@@ -44,7 +44,7 @@ static bool is_list(const struct literal *value)
     return value && value->kind == LITERAL_LIST;
 }
 
-// 8 pairs, or a list of two for each node.
+// Reads 8 pairs, or a list of two for each node.
 static int take_cell(struct space_text *t, struct darts_genotype *g, uint32_t c,
                      const struct literal *cell)
 {
@@ -71,8 +71,8 @@ static const struct literal *differs(const struct literal *list, uint32_t first,
     return first > last ? NULL : list;
 }
 
-// All four nodes are the output. NASLib means the same when it prints [2, 3, 4, 5, 6] for the
-// normal cell and [4, 5, 6] for the reduction cell: there is no node 6.
+// Checks that all four nodes are the output. NASLib means the same when it prints [2, 3, 4, 5, 6]
+// for the normal cell and [4, 5, 6] for the reduction cell: there is no node 6.
 static int check_concat(struct space_text *t, uint32_t c, const struct literal *list)
 {
     static const char expected[] = "[2, 3, 4, 5] or range(2, 6)";
@@ -82,7 +82,8 @@ static int check_concat(struct space_text *t, uint32_t c, const struct literal *
     return literal_fail(t, other, expected);
 }
 
-// The members' places in the named tuple; GDAS's has two more, None for cells like these.
+// The places of members in the named tuple; that of GDAS has two more, which are None for cells
+// like these.
 enum { NORMAL, NORMAL_CONCAT, REDUCE, REDUCE_CONCAT, CONNECT_N, CONNECTS, MEMBERS };
 
 static int place_members(struct space_text *t, const struct literal *value,
@@ -118,8 +119,8 @@ static int take_genotype(struct space_text *t, struct darts_genotype *g,
 }
 
 // ---- NASLib -------------------------------------------------------------------------------------
-// Its compact form (naslib/search_spaces/nasbench301/conversions.py): for each cell 8 pairs (state,
-// operation), operations numbered in an order of its own.
+// NASLib's compact form (naslib/search_spaces/nasbench301/conversions.py) has for each cell 8 pairs
+// (state, operation), operations numbered in an order of its own.
 static int take_numbers(struct space_text *t, struct darts_genotype *g, uint32_t c,
                         const struct literal *cell)
 {
@@ -143,7 +144,8 @@ static int take_numbers(struct space_text *t, struct darts_genotype *g, uint32_t
 // ---- NAS-Bench-301 ------------------------------------------------------------------------------
 #define SELECTOR "NetworkSelectorDatasetInfo:darts:"
 
-// "edge_normal_3": that cell's third edge, of which node 0 has 0 and 1, node 1 has 2 to 4, ...
+// NAS-Bench-301 calls edge 3 of the normal cell "edge_normal_3"; edges 0 and 1 enter node 0, edges
+// 2 to 4 node 1, and so on.
 static const struct literal *find_key(const struct literal *config, const char *what, uint32_t c,
                                       uint32_t number)
 {
@@ -154,7 +156,8 @@ static const struct literal *find_key(const struct literal *config, const char *
     return m;
 }
 
-// The edges that are there are the node's two; inputs_node names their states once more.
+// The edges that a configuration has are the two of each node; inputs_node names their states once
+// more.
 static int take_node(struct space_text *t, struct darts_genotype *g, uint32_t c, uint32_t i,
                      const struct literal *config, uint32_t *used)
 {

@@ -80,8 +80,8 @@ static int read_key(struct reader *r, char sign, struct literal *key)
     return ASSAY_OK;
 }
 
-// Members up to the closing bracket, behind which it stops. sign: what follows a key, 0: there are
-// none. *comma: one stands behind the last.
+// Reads members up to the closing bracket, and stops behind it. sign: what follows a key, 0:
+// members have no keys. *comma: a comma stands behind the last.
 static int read_members(struct reader *r, struct literal *list, char close, char sign, bool *comma)
 {
     struct space_text *t = r->t;
@@ -105,7 +105,7 @@ static int read_members(struct reader *r, struct literal *list, char close, char
     return ASSAY_OK;
 }
 
-// (x) is x, (x,) a tuple.
+// Reads what stands in round brackets: (x) is x, and (x,) is a tuple.
 static int read_list(struct reader *r, struct literal **value)
 {
     const bool tuple = *r->t->at == '(';
@@ -163,7 +163,7 @@ static int compute(struct reader *r, struct literal **value)
     return ASSAY_OK;
 }
 
-// A name, with those of its modules before, or the call of one.
+// Reads a name, with those of its modules before it, or the call of one.
 static int read_name(struct reader *r, struct literal **value)
 {
     struct space_text *t = r->t;

@@ -15,7 +15,7 @@ enum literal_kind {
     LITERAL_CALL
 };
 
-// What a value says is a piece of the text it was read from.
+// A value, whose words are a piece of the text that it was read from.
 struct literal {
     enum literal_kind kind;
     const char *at;  // where it stands; of a text: behind the quote; of a name: its last part
@@ -37,7 +37,7 @@ struct literals {
 // '+', range(2, 6) is a list, and list(x), tuple(x), array(x), int64(x) and str_(x) are x, under
 // any module's name; dict(a=1) is a dictionary. pool keeps the value.
 int literal_read(struct space_text *t, struct literals *pool, const struct literal **value);
-// Whether its text, name or call's name is this; whether its key is.
+// Whether a value's text, name or call's name is this word; whether its key is.
 bool literal_is(const struct literal *value, const char *word);
 bool literal_has_key(const struct literal *value, const char *key);
 // Fail as space_text_fail, at this value or its key.
@@ -46,7 +46,7 @@ int literal_fail_key(struct space_text *t, const struct literal *value, const ch
 // The number of a text among names [first, n); fails with `expected` at anything else.
 int literal_choice(struct space_text *t, const struct literal *value, const char *const *name,
                    uint32_t first, uint32_t n, const char *expected, uint32_t *number);
-// A number below `end`.
+// A number below `end`; fails with `expected` at anything else.
 int literal_number(struct space_text *t, const struct literal *value, uint32_t end,
                    const char *expected, uint8_t *number);
 

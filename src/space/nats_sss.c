@@ -77,8 +77,8 @@ static int parse(const struct assay_space *space, struct space_text *t, uint64_t
     return ASSAY_OK;
 }
 
-// All are different networks. The widths are the architecture: there is none that all could have,
-// as thin networks do.
+// All architectures are different networks. There is no thin network: all widths would be 1 in it,
+// and the widths are the architecture.
 const struct assay_space_kind assay_space_nats_sss = {
     .name = "nats-sss",
     .help = "NATS-Bench's size search space: 32768 choices of five widths around one cell",

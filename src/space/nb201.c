@@ -48,7 +48,7 @@ static uint32_t mixed_cell(struct assay_graph *g, const struct assay_supernet *m
     return node[3];
 }
 
-// Every edge is a mix of the five operations.
+// Appends the cell of a one-shot network, in which every edge is a mix of the five operations.
 static uint32_t shot_cell(struct assay_graph *g, const struct assay_oneshot *shot, uint32_t x,
                           uint32_t number)
 {

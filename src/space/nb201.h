@@ -15,15 +15,16 @@ enum { NB201_NONE, NB201_SKIP, NB201_CONV_1X1, NB201_CONV_3X3, NB201_AVG_POOL };
 extern const uint8_t nb201_from[NB201_EDGES], nb201_to[NB201_EDGES];
 extern const char *const nb201_op_name[NB201_OPS];
 
-// The digits of an index, edge 0-1 most significant.
+// The operations are the digits of an index, that of edge 0-1 the most significant.
 void nb201_decode(uint64_t index, uint8_t op[NB201_EDGES]);
 uint64_t nb201_encode(const uint8_t op[NB201_EDGES]);
 
-// An operation with c channels at its output, as a module of that name. avg_pool_3x3 keeps them.
+// Appends an operation with c channels at its output, as a module of that name; avg_pool_3x3 keeps
+// the number of channels.
 uint32_t nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, uint32_t c, bool affine,
                          const char *name);
-// The cell as modules cells.NUMBER.layers.EDGE: node 0 is its input x, node 3 its output. Edges
-// from node 0 change the number of channels to c.
+// Appends the cell as modules cells.NUMBER.layers.EDGE; node 0 is its input x, node 3 its output.
+// Edges from node 0 change the number of channels to c.
 uint32_t nb201_cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32_t x, uint32_t c,
                     uint32_t number);
 

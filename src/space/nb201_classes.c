@@ -32,7 +32,7 @@ struct key {
     uint16_t kind[NB201_EDGES];
     struct form of_label[NB201_EDGES];
     struct form output;
-    uint16_t index; // behind what is compared
+    uint16_t index; // stands behind what is compared
 };
 #define KEY_BYTES offsetof(struct key, index)
 
@@ -83,7 +83,7 @@ static void analyse(uint64_t index, struct cell *c)
     find_live(c);
 }
 
-// label[l] is the atom called 1 + l.
+// Writes a cell under a labelling: label[l] is the atom called 1 + l.
 static struct form relabel(const struct form *f, const uint8_t *label, uint32_t n)
 {
     struct form out = {{f->term[0]}};

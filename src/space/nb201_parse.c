@@ -17,7 +17,7 @@ static const char ops[] = "one of none, skip_connect, nor_conv_1x1, nor_conv_3x3
 
 // ---- its own notation ---------------------------------------------------------------------------
 
-// One "op~from" into node `to`; edges into a node are first .. first + to.
+// Reads one "op~from" into node `to`, whose edges are first .. first + to.
 static int parse_edge(struct parser *p, int first, int to)
 {
     static const char *const sources[] = {"", "node 0", "node 0 or 1", "node 0, 1 or 2"};
@@ -63,7 +63,7 @@ static int parse_nodes(struct parser *p)
     return ASSAY_OK;
 }
 
-// As AutoDL-Projects prints an object: "Structure(4 nodes with |op~0|+...)".
+// Reads what AutoDL-Projects prints of an object: "Structure(4 nodes with |op~0|+...)".
 static int parse_structure(struct parser *p)
 {
     static const char *const word[] = {"4", "nodes", "with"};
@@ -80,8 +80,8 @@ static int parse_structure(struct parser *p)
 }
 
 // ---- NASLib -------------------------------------------------------------------------------------
-// Its op_indices (naslib/search_spaces/nasbench201/conversions.py): edges in the order 0-1, 0-2,
-// 0-3, 1-2, 1-3, 2-3, operations numbered in an order of its own.
+// Reads NASLib's op_indices (naslib/search_spaces/nasbench201/conversions.py): edges in the order
+// 0-1, 0-2, 0-3, 1-2, 1-3, 2-3, and operations numbered in an order of their own.
 static int take_numbers(struct parser *p, const struct literal *list)
 {
     static const uint8_t edge[NB201_EDGES] = {0, 1, 3, 2, 4, 5};
@@ -101,7 +101,7 @@ static int take_numbers(struct parser *p, const struct literal *list)
 }
 
 // ---- AutoDL-Projects ----------------------------------------------------------------------------
-// (op, from) into node `to`.
+// Reads (op, from) into node `to`.
 static int take_pair(struct parser *p, const struct literal *pair, int first, int to)
 {
     uint8_t from;
@@ -116,7 +116,7 @@ static int take_pair(struct parser *p, const struct literal *pair, int first, in
     return ASSAY_OK;
 }
 
-// [(pair,), (pair, pair), (pair, pair, pair)]
+// Reads [(pair,), (pair, pair), (pair, pair, pair)].
 static int take_nodes(struct parser *p, const struct literal *list)
 {
     const struct literal *node = list->first;
@@ -130,7 +130,7 @@ static int take_nodes(struct parser *p, const struct literal *list)
 }
 
 // ---- NNI ----------------------------------------------------------------------------------------
-// {"0_1": "conv_1x1", ...}: from node 0 into node 1.
+// Reads {"0_1": "conv_1x1", ...}, where "0_1" is the edge from node 0 into node 1.
 static int take_edges(struct parser *p, const struct literal *dict)
 {
     static const char *const name[NB201_OPS] = {"none", "skip_connect", "conv_1x1", "conv_3x3",
@@ -162,7 +162,7 @@ static int parse_literal(struct parser *p)
     return literal_fail(p->t, value, "six numbers, three nodes, or |op~0|+...");
 }
 
-// "word(" or "module.word("
+// Whether the text begins with "word(" or "module.word(".
 static bool is_call(const struct space_text *t)
 {
     size_t n = 0;

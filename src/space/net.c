@@ -16,7 +16,7 @@ static int check_range(const struct check *c, const char *name, uint32_t value, 
                          name, value, min, max);
 }
 
-// own: of the descriptor; 0: the space's architectures say it themselves.
+// own: the descriptor's number, 0 where the space's architectures bring their own.
 static int check_size(const struct check *c, const char *name, uint32_t value, uint32_t own,
                       uint32_t max)
 {

@@ -15,12 +15,12 @@ struct space_stage {
 
 struct space_stages {
     uint32_t stem_c; // channels of the stem
-    // NULL: one 3x3 convolution and BN, modules stem.0 and stem.1.
+    // Appends the stem. NULL: it is one 3x3 convolution and BN, modules stem.0 and stem.1.
     uint32_t (*stem)(struct assay_graph *g, uint32_t x, uint32_t c, bool affine);
     const struct space_stage *stage; // (n)
     uint32_t n;
-    // A cell of stride `stride` with c channels at its output. Cells and the residual blocks
-    // between them are numbered together, from 0, as modules cells.NUMBER.
+    // Appends a cell of stride `stride` with c channels at its output. Cells and the residual
+    // blocks between them are numbered together, from 0, as modules cells.NUMBER.
     uint32_t (*cell)(const void *self, struct assay_graph *g, uint32_t x, uint32_t c,
                      uint32_t stride, uint32_t number);
     const void *self; // of the cells

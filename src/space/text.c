@@ -24,7 +24,7 @@ void space_text_skip_blank(struct space_text *t)
     }
 }
 
-// "at character 3", of a text of several lines "at character 3 of its line 2".
+// Says where: "at character 3", or "at character 3 of its line 2" where the text has several.
 static void say_where(const struct space_text *t, char *where, size_t cap)
 {
     const char *begin = t->text;
@@ -98,7 +98,8 @@ static bool is_begin(const char *text, size_t i, const char *begins)
     return begins && strchr(begins, text[i]) && (i == 0 || !space_text_is_word(text[i - 1]));
 }
 
-// Behind "'key':", or behind the last '=' or ':' before the first character of a value.
+// The place behind "'key':", or behind the last '=' or ':' that stands before the first character
+// of a value.
 static char *skip_label(char *text, const char *begins)
 {
     const char *quoted = *text && strchr("'\"", *text) ? strchr(text + 1, *text) : NULL;

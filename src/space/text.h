@@ -14,10 +14,10 @@ struct space_text {
 bool space_text_is_word(char c); // letters, digits and _
 // Length of the word at the position, 0 when there is none.
 size_t space_text_word(const struct space_text *t);
-// White space, and what stands behind a '#'.
+// Skips white space, and what stands behind a '#'.
 void space_text_skip_blank(struct space_text *t);
-// "WHAT: found X at character N, expected ...": X is the word at the position, made printable.
-// Where the text has several lines, also which of them.
+// Fails with "WHAT: found X at character N, expected ...", where X is the word at the position,
+// made printable. Where the text has several lines, it also says in which of them.
 int space_text_fail(const struct space_text *t, const char *expected);
 // Reads the character c, and white space around it.
 int space_text_expect(struct space_text *t, char c, const char *expected);

@@ -12,7 +12,7 @@ struct lines {
 struct output {
     char *text;
     size_t cap, used;
-    const char *section; // not printed yet, or NULL
+    const char *section; // the section's line while it is not printed yet, or NULL
 };
 
 static size_t length(const char *line)
@@ -38,7 +38,7 @@ static struct lines split(const char *text)
 }
 
 // common[i * (b.n + 1) + j]: length of the longest common subsequence of a[i..] and b[j..]; NULL
-// for lines by the thousand, which no run has.
+// where there are thousands of lines, which no run has.
 static uint32_t *common_lengths(struct lines a, struct lines b)
 {
     enum { MOST = 1 << 22 };

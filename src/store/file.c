@@ -24,7 +24,7 @@ static bool is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-// What stands where the directory should be, or why there is none.
+// The error says what stands where the directory should be, or why there is none.
 static int no_dir(const char *path, int why, struct assay_err *err)
 {
     char target[ASSAY_PATH_MAX];
@@ -53,7 +53,7 @@ int file_check_dir(const char *dir, struct assay_err *err)
 int file_make_dir(const char *dir, struct assay_err *err)
 {
     char path[ASSAY_PATH_MAX];
-    ASSAY_TRY(file_path(path, dir, "", err)); // ends with a slash
+    ASSAY_TRY(file_path(path, dir, "", err)); // the path ends with a slash
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = 0;
         const int why = mkdir(path, 0777) == 0 ? 0 : errno;

@@ -94,7 +94,8 @@ static bool allocated(hid_t set)
     return H5Dget_space_status(set, &status) >= 0 && status == H5D_SPACE_STATUS_ALLOCATED;
 }
 
-// HDF5 reads what was never stored as zeros, however much that is.
+// What is wrong with how a data set is stored: HDF5 reads what was never stored as zeros, however
+// much that is.
 static const char *storage_fault(hid_t set, hid_t space, uint64_t n)
 {
     const hid_t plist = H5Dget_create_plist(set);
@@ -107,7 +108,8 @@ static const char *storage_fault(hid_t set, hid_t space, uint64_t n)
     return stored ? NULL : "was created, but never filled";
 }
 
-// Values that are read at once: all, or those of a chunk, of which HDF5 unpacks whole ones.
+// How many values are read at once: all, or those of a chunk where it is larger, since HDF5 unpacks
+// whole chunks.
 static uint64_t values_read(hid_t set, uint64_t n)
 {
     hsize_t chunk = 0;
@@ -117,7 +119,8 @@ static uint64_t values_read(hid_t set, uint64_t n)
     return chunk > n ? chunk : n;
 }
 
-// No compression gets further than DEFLATE_MOST, deflate's being 1032.
+// What is wrong with a data set's size: no compression gets further than DEFLATE_MOST, and deflate
+// itself not beyond 1032.
 static const char *size_fault(hid_t set, uint64_t n)
 {
     enum { DEFLATE_MOST = 2048 };

@@ -14,16 +14,18 @@ int h5r_int(int *value, hid_t object, const char *name, const char *file, struct
 int h5r_text(char *text, size_t cap, hid_t object, const char *name, const char *file,
              struct assay_err *err);
 
-// What is wrong with a thing, to stand behind its name, or NULL.
-// A link that is missing, or leads elsewhere than to an object of this group's file.
+// These say what is wrong with a thing, in words that stand behind its name, or NULL. A link is
+// wrong when it is missing, or leads elsewhere than to an object of this group's file.
 const char *h5r_link_fault(hid_t group, const char *name);
-// A data set that is not one-dimensional, or whose values do not all stand in the file; *n is its
-// length. Without fault its size is that of the file by a constant at most.
+// A data set is wrong when it is not one-dimensional, or when its values do not all stand in the
+// file; *n is its length. Where nothing is wrong its size is at most that of the file times a
+// constant.
 const char *h5r_set_fault(hid_t set, uint64_t *n);
-// Values that are not numbers, integers or texts like those of the memory's type.
+// A type is wrong when its values are not numbers, integers or texts like those of the memory's
+// type.
 const char *h5r_type_fault(hid_t set, hid_t memory);
 
-// Bytes of each text of a data set; 0: it holds none, or of variable length.
+// Bytes of each text of a data set; 0: it holds no texts, or such of variable length.
 size_t h5r_text_width(hid_t set);
 
 #endif

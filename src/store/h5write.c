@@ -26,7 +26,7 @@ static void *image_realloc(void *image, size_t n, H5FD_file_image_op_t op, void 
     return realloc(image, n);
 }
 
-// The bytes outlive the file: they are what H5Fclose leaves.
+// The bytes that H5Fclose would free are kept instead: they outlive the file.
 static herr_t image_free(void *image, H5FD_file_image_op_t op, void *w)
 {
     if (op == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
@@ -77,7 +77,7 @@ void h5w_start(struct h5w *w)
 void *h5w_finish(struct h5w *w, size_t *n)
 {
     h5w_check(w, H5Fflush(w->file, H5F_SCOPE_GLOBAL) >= 0);
-    // The memory ends later than the file: it grows in steps.
+    // The file's own size is asked for, since its memory grows in steps and is larger.
     const ssize_t size = H5Fget_file_image(w->file, NULL, 0);
     h5w_check(w, size > 0);
     if (w->file >= 0) h5w_check(w, H5Fclose(w->file) >= 0);
@@ -104,7 +104,7 @@ hid_t h5w_group(struct h5w *w, const char *name)
     return group;
 }
 
-// Chunks of whole rows, of about CHUNK_VALUES values.
+// Makes chunks of whole rows, of about CHUNK_VALUES values.
 static bool set_chunks(hid_t create, int ndim, const hsize_t *dim)
 {
     hsize_t chunk[H5S_MAX_RANK], per_row = 1;
@@ -157,7 +157,7 @@ static void put_attr(struct h5w *w, hid_t object, const char *name, hid_t type, 
     H5Sclose(space);
 }
 
-// Of variable length, which h5py gives as str.
+// The text is of variable length, which h5py gives as str.
 void h5w_text_attr(struct h5w *w, hid_t object, const char *name, const char *text)
 {
     const hid_t type = H5Tcopy(H5T_C_S1);

@@ -11,7 +11,8 @@
 enum { VERSION = 1, BYTE_ORDER_MARK = 0x01020304, IDENTITY_MOST = 1 << 16 };
 static const char magic[8] = "assayjnl";
 
-// In the file it is followed by the identity, the extra block and the checksum of all before it.
+// What the file begins with; the identity, the extra block and the checksum of all before it
+// follow.
 struct preamble {
     char magic[8];
     uint32_t version, byte_order;
@@ -54,7 +55,7 @@ static int check_preamble(const struct preamble *p, const char *path, struct ass
     return ASSAY_OK;
 }
 
-// Bytes of the whole header, or 0 when the file is too short to hold it, or it no header.
+// Bytes of the whole header, or 0 when the file is too short to hold it, or when it is no header.
 static uint64_t header_bytes(const struct preamble *p, uint64_t file_bytes)
 {
     uint64_t n = sizeof *p + sizeof(uint64_t);
@@ -90,10 +91,10 @@ static int damaged(const char *path, struct assay_err *err)
         path);
 }
 
-// After file_read_at.
+// The error after file_read_at failed.
 static int not_read(const char *path, struct assay_err *err)
 {
-    if (!errno) return damaged(path, err); // it ended early
+    if (!errno) return damaged(path, err); // the file ends early
     return assay_err_set(err, ASSAY_ERR_IO, "cannot read %s: %s", path, strerror(errno));
 }
 
@@ -115,7 +116,7 @@ int header_read(struct header *header, int fd, const char *path, struct assay_er
     const size_t n = header->bytes - sizeof header->checksum;
     if (file_read_at(fd, bytes, header->bytes, 0)) {
         memcpy(&header->checksum, bytes + n, sizeof header->checksum);
-        // An identity is a text: a zero byte would hide what stands behind it.
+        // An identity is a text; a zero byte in it would hide what stands behind.
         if (header->checksum == assay_hash64(bytes, n, 0) &&
             !memchr(bytes + sizeof p, 0, p.n_identity))
             status = take_blocks(header, &p, bytes, err);

@@ -83,7 +83,7 @@ static int count_records(struct assay_journal *journal, uint64_t file_bytes, str
 }
 
 // What a killed process leaves behind the first record that is not valid is nothing, or zeros.
-// Anything else there is results (or what a power failure made of them): nobody's to cut off.
+// Anything else there is results, or what a power failure made of them, which nobody may cut off.
 static int check_tail(struct assay_journal *journal, uint64_t file_bytes, struct assay_err *err)
 {
     const uint64_t bad = record_at(journal, journal->n_record);
@@ -105,7 +105,8 @@ static int check_tail(struct assay_journal *journal, uint64_t file_bytes, struct
     return ASSAY_OK;
 }
 
-// Finds the whole records. A torn tail behind them is cut off, or left alone without cut.
+// Finds the whole records. A torn tail behind them is cut off if cut is set, and otherwise left
+// alone.
 static int scan(struct assay_journal *journal, bool cut, const struct assay_log *log,
                 struct assay_err *err)
 {

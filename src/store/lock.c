@@ -14,7 +14,7 @@ static void name_holder(int fd)
     char host[256] = "unknown-host", text[300];
     gethostname(host, sizeof host - 1);
     const int n = snprintf(text, sizeof text, "%s %ld\n", host, (long)getpid());
-    // Only a courtesy: the lock holds without it.
+    // Failing here is no error: the name is a courtesy, and the lock holds without it.
     if (ftruncate(fd, 0) == 0) (void)file_write_at(fd, text, (size_t)n, 0);
 }
 
@@ -69,7 +69,7 @@ static int open_lock(int *fd, const char *path, struct assay_err *err)
     return assay_err_set(err, ASSAY_ERR_IO, "cannot create %s: %s", path, strerror(why));
 }
 
-// What to do with an open file that could, or for the reason `why` could not, be locked.
+// Decides about an open file that could be locked, or for the reason `why` could not.
 static int judge(int lock, int why, const char *dir, const char *path, struct assay_err *err)
 {
     char host[256];

@@ -6,7 +6,7 @@
 
 #define SECONDS_MOST 1e15 // longer than any evaluation
 
-// index, verdict, rank, seconds, reason; then the values and the spectrum.
+// A packed record is index, verdict, rank, seconds and reason; then the values and the spectrum.
 enum { FIXED = 8 + 4 + 4 + 8 + ASSAY_REASON_MAX };
 
 static size_t value_bytes(const struct assay_schema *schema)
@@ -32,7 +32,7 @@ void assay_record_pack(const struct assay_schema *schema, const struct assay_rec
     memcpy(to + 8, &record->verdict, 4);
     memcpy(to + 12, &record->rank, 4);
     memcpy(to + 16, &record->seconds, 8);
-    // Bytes after the end of the text are not ours to keep: equal records pack equally.
+    // Bytes behind the end of the text are not kept, so that equal records pack equally.
     memset(to + 24, 0, ASSAY_REASON_MAX);
     memcpy(to + 24, record->reason, strnlen(record->reason, ASSAY_REASON_MAX - 1));
     if (value_bytes(schema)) memcpy(to + FIXED, record->value, value_bytes(schema));

@@ -15,7 +15,7 @@ struct build {
     struct assay_arena arena;
 };
 
-// Scratch of count elements; on failure NULL and the build has failed.
+// Scratch of count elements; on failure it is NULL, and the build has failed.
 static void *scratch(struct build *b, uint64_t count, size_t size)
 {
     void *block = assay_arena_zalloc(&b->arena, count * size);
@@ -39,7 +39,7 @@ static void end_set(struct build *b, hid_t set, const char *help)
     if (set >= 0) H5Dclose(set);
 }
 
-// get gives the text of row or column i.
+// Writes texts; get gives that of row or column i.
 static void put_texts(struct build *b, hid_t group, const char *name, const char *help, uint64_t n,
                       const char *(*get)(const struct build *, uint64_t i))
 {
@@ -164,7 +164,7 @@ static const char *column_protocol(const struct build *b, uint64_t i)
     return or_empty(b->sheet.column[i].protocol);
 }
 
-// What the columns of /table are, as a table.
+// Writes what the columns of /table are, as a table.
 static void put_columns(struct build *b)
 {
     const uint64_t n = b->sheet.n_column;
@@ -184,7 +184,7 @@ static void put_columns(struct build *b)
 
 // ---- /repeats and /spectrum --------------------------------------------------------------------
 
-// Which doubles of a record a data set takes.
+// Which numbers of a record a data set takes.
 struct slice {
     bool spectrum;
     uint32_t first, step, count;
@@ -199,7 +199,7 @@ static void gather(const struct slice *slice, const struct assay_record *record,
     }
 }
 
-// Rows [first, first + n) of the data set.
+// Writes the rows [first, first + n) of the data set.
 static void put_block(struct build *b, hid_t set, int ndim, const hsize_t *dim, uint64_t first,
                       uint64_t n, const double *value)
 {
@@ -211,7 +211,7 @@ static void put_block(struct build *b, hid_t set, int ndim, const hsize_t *dim, 
     H5Sclose(file);
 }
 
-// (row, repeat) or (row, repeat, spectrum_len), a block of rows at a time.
+// Writes a data set (row, repeat) or (row, repeat, spectrum_len), a block of rows at a time.
 static hid_t put_slices(struct build *b, hid_t group, const char *name, int ndim,
                         const hsize_t *dim, const struct slice *slice)
 {
@@ -289,7 +289,7 @@ static void put_attrs(struct build *b, hid_t object, bool of_run)
     }
 }
 
-// Written last and not compressed, so that all else is the same bytes in every run.
+// It is written last and not compressed, so that all else is the same bytes in every run.
 static void put_run(struct build *b)
 {
     const uint64_t n = b->results->n_row;

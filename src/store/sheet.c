@@ -40,7 +40,7 @@ static void summarise(const double *value, uint32_t repeats, uint32_t step, doub
         square += d * d;
     }
     *error = repeats > 1 ? sqrt(square / (repeats - 1.0) / repeats) : NAN;
-    // One bit pattern for every NaN, so that equal results are equal files.
+    // Every NaN gets one bit pattern, so that equal results are equal files.
     if (isnan(*mean)) *mean = NAN;
     if (isnan(*error)) *error = NAN;
 }
@@ -96,7 +96,7 @@ static bool rank_column(struct fill *f, struct sheet_column *column)
            assay_score_rank(&rows, column->mean, column->meta.direction, &column->ranking);
 }
 
-// The sheet has one column more, which later formulas may name.
+// Counts the column that was just made, so that later formulas may name it.
 static void keep_column(struct fill *f)
 {
     const struct sheet_column *from = &f->sheet->column[f->sheet->n_column];

@@ -5,7 +5,7 @@
 
 #include "assay/store.h"
 
-// One column of the published table. Arrays of n_row.
+// One column of the published table; its arrays have n_row entries.
 struct sheet_column {
     struct assay_column meta;
     const char *protocol;
@@ -18,7 +18,8 @@ struct sheet {
     struct sheet_column *column; // the schema's, the extra ones, then the scores
     uint32_t n_column;
 };
-// Everything from the arena, which may have no memory left; the errors of assay_score_evaluate.
+// Makes the sheet of the results; all of its memory is the arena's. ERR_MEMORY, or an error of
+// assay_score_evaluate.
 int sheet_fill(struct sheet *sheet, const struct assay_results *results, struct assay_arena *arena,
                struct assay_err *err);
 

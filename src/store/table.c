@@ -20,7 +20,7 @@ struct reader {
     uint64_t budget;  // bytes its values may still take
 };
 
-// The table is the first member, so that freeing it finds the arena.
+// What the caller's table is a part of. It is the first member, so that freeing it finds the arena.
 struct owned {
     struct assay_table table;
     struct assay_arena arena;
@@ -64,7 +64,7 @@ static int open_column(struct reader *r, const char *name, hid_t *set, uint64_t 
     return broken(r, name, fault, err);
 }
 
-// The first data set of a group tells the length of all.
+// Reads the length of the first data set of a group, which is that of all.
 static int read_length(struct reader *r, const char *name, struct assay_err *err)
 {
     hid_t set;
@@ -129,7 +129,7 @@ static int read_texts(struct reader *r, const char *name, char ***out, struct as
     return ASSAY_OK;
 }
 
-// Names lead to data sets of one group, and to no other.
+// A column's name must be that of a data set of this group, and no path into another.
 static int check_columns(const struct reader *r, struct assay_err *err)
 {
     for (uint32_t c = 0; c < r->table->n_column; c++) {
@@ -247,7 +247,8 @@ static int in_group(struct reader *r, const char *path,
 
 // ---- the file ----------------------------------------------------------------------------------
 
-// HDF5's reason; a journal beside the file has all that it held.
+// The error has HDF5's reason, and points to a journal beside the file, which has all that the file
+// held.
 static int unreadable(const char *file, struct assay_err *err)
 {
     char why[256], dir[ASSAY_PATH_MAX], journal[ASSAY_PATH_MAX], cure[ASSAY_PATH_MAX + 64] = "";
@@ -310,7 +311,7 @@ int assay_table_read(struct assay_table **out, const char *file, struct assay_er
 {
     struct owned *owned = calloc(1, sizeof *owned);
     if (!owned) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
-    // Many names may lead to one data set.
+    // Values are counted against a budget, since many names may lead to one data set.
     struct reader r = {.table = &owned->table, .name = file, .budget = assay_memory_most()};
     assay_guard_begin("HDF5");
     int status = open_results(&r, err);
