@@ -11,7 +11,7 @@
 #include "assay/store.h"
 
 // ---- options ------------------------------------------------------------------------------------
-// What an evaluation is told beside the protocol ([network], [ntk], ..., [run]) and the data.
+// What an evaluation is told besides the protocol ([network], [ntk], ..., [run]) and the data.
 struct assay_evaluation {
     char space[ASSAY_TEXT_MAX]; // [space]
     bool members;               // [run] evaluate every member of a class, not one for all
@@ -21,8 +21,9 @@ struct assay_evaluation {
 };
 extern const struct assay_options assay_protocol_options;   // struct assay_protocol
 extern const struct assay_options assay_evaluation_options; // struct assay_evaluation
-// Adds these and the data's, the presets, the sizes of spaces, and what spans their keys: the list
-// of metrics is put into registry order, and the data get the network's image size and classes.
+// Adds these tables and the data's, the presets, the sizes of spaces, and what spans their keys:
+// the list of metrics is put into registry order, and the data get the network's image size and
+// classes.
 void assay_evaluate_vocabulary(struct assay_vocabulary *v);
 static inline const struct assay_protocol *assay_config_protocol(const struct assay_config *config)
 {
@@ -57,7 +58,7 @@ extern const struct assay_preset assay_presets[]; // ends with a NULL name; inde
 // Opens a space with the options that config has for it.
 int assay_config_open_kind(const struct assay_config *config, const struct assay_space_kind *kind,
                            struct assay_space *space, struct assay_err *err);
-// The space that config names.
+// Opens the space that config names.
 int assay_config_open_space(const struct assay_config *config, struct assay_space *space,
                             struct assay_err *err);
 // The kernels of run.cpu and run.precision.
@@ -81,32 +82,32 @@ struct assay_columns {
 int assay_columns_create(struct assay_columns *columns, const struct assay_config *config,
                          bool counted, struct assay_err *err);
 void assay_columns_free(struct assay_columns *columns);
-// A metric with the options that a configuration, which is borrowed, has for it.
+// A metric with the options that config has for it; borrows config.
 struct assay_use assay_config_use(const struct assay_config *config,
                                   const struct assay_metric *metric);
-// What the configured metrics that are measured want; freed by the caller. It borrows config.
+// What the configured metrics that are measured want. The caller frees it; it borrows config.
 int assay_config_demand(const struct assay_config *config, struct assay_demand *demand,
                         struct assay_err *err);
 // Whether every architecture is evaluated, not one for all that are the same network: as
 // configured, or because a metric counts what does not reach the output.
 bool assay_config_members(const struct assay_config *config);
-// The counted columns' n_column values of a network built at assay_config_cost_net's size.
+// Counts the columns (n_column values) of a network that was built at assay_config_cost_net's size.
 void assay_columns_count(const struct assay_columns *columns, const struct assay_graph *literal,
                          double *out);
 
 // ---- images -------------------------------------------------------------------------------------
-// The data set of a run: one copy for all ranks of a host, one of which has read and checked it.
+// The images of a run: one copy for all ranks of a host, one of which has read and checked it.
 struct assay_images;
-// The source that config names. Collective over comm, which is borrowed; an error on any rank is an
-// error on all. Without comm this process has them for itself, and counts them as one of `sharing`
-// ranks would. What is over run.memory is an error before the first image is read.
+// Opens the source that config names. Collective over comm, which is borrowed; an error on any rank
+// is an error on all. Without comm this process has the images for itself, and counts them as one
+// of `sharing` ranks would. What is over run.memory is an error before the first image is read.
 int assay_images_open(struct assay_images **out, const struct assay_config *config,
                       struct assay_comm *comm, int sharing, struct assay_err *err);
-// Without files, and for this process alone: see assay_data_stand_in.
+// Opens a stand-in for files that are not there, for this process alone; see assay_data_stand_in.
 int assay_images_stand_in(struct assay_images **out, const struct assay_config *config, int sharing,
                           struct assay_err *err);
 const struct assay_data *assay_images_data(const struct assay_images *images);
-// What a rank has in memory beside an evaluator, in bytes. Of a run the most that any of its ranks
+// What a rank has in memory beside an evaluator, in bytes. It is the most that any rank of the run
 // has, so that all judge alike what fits into run.memory.
 struct assay_held {
     uint64_t program; // the process without all that follows: code, libraries, MPI's buffers
@@ -114,44 +115,46 @@ struct assay_held {
     uint64_t drawing; // what drawing batches from them takes meanwhile
     bool keeps;       // images stay while candidates are evaluated; else only batches do
 };
-// The program's part is measured while images are opened, before the first is read.
+// What the images take. The program's part is measured when they are opened, before the first is
+// read.
 struct assay_held assay_images_held(const struct assay_images *images, bool keeps);
-// While batches are drawn, and while candidates are evaluated.
+// The sum while batches are drawn, and the sum while candidates are evaluated.
 uint64_t assay_held_drawing(const struct assay_held *held);
 uint64_t assay_held_evaluating(const struct assay_held *held);
-// Collective over the same ranks; NULL on all of them is fine.
+// Collective over the ranks that opened them; NULL on all of them is fine.
 void assay_images_close(struct assay_images *images);
 
 // ---- one candidate ------------------------------------------------------------------------------
 // Owns the executor, graphs, weights and the batches of every repeat; borrows config and space.
 struct assay_evaluator;
-// Draws all batches. An error if the data do not fit the network (channels, size, labels), have not
-// as many images as a batch (ntk.batch, nasi.batch) or as many different patches as regions asks
-// for, or have no labels where those of the images are asked for (nasi.labels = true, ntk_ridge);
-// or if the batches do not fit the memory limit. data is not needed afterwards. pla: the grid of
-// the ranks that evaluate together, borrowed, or NULL for one alone. Evaluations are collective
-// over it, with the same arguments; the first rank's records count. held: what counts against
-// run.memory beside the evaluator, NULL: nothing.
+// Makes an evaluator and draws all batches. An error if the data do not fit the network (channels,
+// size, labels), have not as many images as a batch (ntk.batch, nasi.batch) or as many different
+// patches as regions asks for, or have no labels where those of the images are asked for
+// (nasi.labels = true, ntk_ridge); or if the batches do not fit the memory limit. data is not
+// needed afterwards. pla: the grid of the ranks that evaluate together, borrowed, or NULL for one
+// alone. Evaluations are collective over it, with the same arguments; the first rank's records
+// count. held: what counts against run.memory beside the evaluator, NULL: nothing.
 int assay_evaluator_create(struct assay_evaluator **out, const struct assay_config *config,
                            const struct assay_space *space, const struct assay_data *data,
                            const struct assay_pla *pla, const struct assay_held *held,
                            struct assay_err *err);
 void assay_evaluator_destroy(struct assay_evaluator *e);
 // What the repeats of an evaluation are drawn from: batches of repeat r from number batches + r,
-// weights from weights + r, or with run.redraw = false from weights. At creation: run.seed, 0, 0.
+// weights from weights + r, or with run.redraw = false from weights. An evaluator begins with
+// run.seed, 0, 0.
 struct assay_draw {
     uint64_t seed, weights, batches;
 };
-// Draws anew, unless that is what was drawn last. data: as at creation.
+// Draws anew, unless this was drawn last. data: as at creation.
 int assay_evaluator_draw(struct assay_evaluator *e, const struct assay_draw *draw,
                          const struct assay_data *data, struct assay_err *err);
-// NASI's mini-batch `number` of a seed: n images (n,c,image,image) and their labels, true or random
-// as the protocol says. Keyed by (seed, number) alone.
+// Draws NASI's mini-batch `number` of a seed: n images (n,c,image,image) and their labels, true or
+// random as the protocol says. Keyed by (seed, number) alone.
 int assay_draw_nasi_batch(const struct assay_config *config, const struct assay_data *data,
                           uint64_t seed, uint64_t number, uint32_t n, double *x, uint32_t *label,
                           struct assay_err *err);
-// Whether the data have the images, and the labels, that such a mini-batch is made of; an error
-// that names what is asked for otherwise.
+// An error, which names what is asked for, unless the data have the images and the labels that such
+// a mini-batch is made of.
 int assay_check_nasi_batch(const struct assay_config *config, const struct assay_data *data,
                            struct assay_err *err);
 // The measured columns; borrowed from the evaluator.
@@ -175,7 +178,7 @@ struct assay_memory {
 };
 int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct assay_memory *memory,
                            struct assay_err *err);
-// Relative cost of a candidate for scheduling (any unit).
+// What a candidate costs, in any unit, to schedule by.
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index);
 
 // ---- weights from elsewhere ---------------------------------------------------------------------
@@ -198,9 +201,9 @@ struct assay_foreign_case {
     uint64_t region_batch; // patches per BN batch of the thin network
 };
 struct assay_foreign_scalar {
-    const char *name;                 // of its column
+    const char *name;                 // name of its column
     double value;                     // NaN: undefined
-    char reason[ASSAY_METRIC_REASON]; // why, of what is not finite
+    char reason[ASSAY_METRIC_REASON]; // why the value is not finite
 };
 struct assay_foreign {
     struct assay_protocol protocol;
@@ -210,7 +213,7 @@ struct assay_foreign {
     struct assay_exec *exec;
     struct assay_plans *plans;
     struct assay_arena arena;
-    uint32_t *label; // (n) those of the batch, or random ones
+    uint32_t *label; // (n) labels of the batch, or random ones
     const struct assay_metric *metric[ASSAY_METRICS_MAX];
     const char *lacks[ASSAY_METRICS_MAX]; // why a metric cannot be measured, or NULL
     uint32_t n_metric;
@@ -229,9 +232,9 @@ struct assay_foreign {
     const uint8_t *patterns;  // (n,pattern_bytes) packed sign bits, NULL of the whole network
     size_t pattern_bytes;
 };
-// A zeroed struct is empty; finished by the caller also after an error. Errors name the file, the
-// array, and what was expected. A metric that lacks an input is undefined, with the reason; `cost`
-// counts the network that is given.
+// Evaluates the case into a zeroed struct, which the caller finishes also after an error. Errors
+// name the file, the array, and what was expected. A metric that lacks an input is undefined, with
+// the reason; `cost` counts the network that is given.
 int assay_foreign_evaluate(struct assay_foreign *f, const struct assay_foreign_case *c,
                            struct assay_err *err);
 void assay_foreign_finish(struct assay_foreign *f);
@@ -239,11 +242,12 @@ void assay_foreign_finish(struct assay_foreign *f);
 // ---- what determines the numbers ----------------------------------------------------------------
 // The arithmetic: a number that every change raises which makes any number of any result differ in
 // any bit, on any kernel rung: a change of kernels, passes, reductions, folding, metrics or draws.
-// Not one that only adds columns, options or speed. It is part of a run's identity, so that no
-// journal ever mixes two; tests/evaluate/test_arithmetic.c notices most changes. Beside it stands a
-// fingerprint, a hash of numbers computed at the start, because compilers round differently too.
+// A change that only adds columns, options or speed does not raise it. It is part of a run's
+// identity, so that no journal ever mixes two; tests/evaluate/test_arithmetic.c notices most
+// changes. Beside it stands a fingerprint, a hash of numbers computed at the start, because
+// compilers round differently too.
 #define ASSAY_ARITHMETIC 1
-// Hash of numbers that these kernels compute, as this program was compiled.
+// The fingerprint: a hash of numbers that these kernels compute, as this program was compiled.
 int assay_arithmetic_fingerprint(uint64_t *hash, const struct assay_kern *kern,
                                  struct assay_err *err);
 #define ASSAY_ARITHMETIC_TEXT 384 // bytes of the next
@@ -253,8 +257,7 @@ int assay_arithmetic_text(char text[ASSAY_ARITHMETIC_TEXT], const char *rung,
                           enum assay_precision precision, struct assay_err *err);
 // Refuses an identity of another arithmetic, or of none: ERR_STATE, naming both. dir: whose it is.
 int assay_arithmetic_check(const char *identity, const char *dir, struct assay_err *err);
-// The journal's identity: these settings
-// (assay_config_identity), the columns, the kernel rung, the
+// The journal's identity: the settings (assay_config_identity), the columns, the kernel rung, the
 // arithmetic and the data (assay_data_identity); malloc'd, NULL when out of memory.
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
                           enum assay_precision precision, const char *data);

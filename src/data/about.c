@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is asked of open images.
+// Questions about open images.
 #include "source.h"
 
 #include <stdarg.h>

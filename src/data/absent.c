@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that are not there: the error names the ways out, and a stand-in tells sizes and times.
+// Files that are not there: an error that names the ways out, and a stand-in for sizes and times.
 #include "source.h"
 
 #include <errno.h>

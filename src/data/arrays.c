@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Many names may lead to one data set: more of its copies are asked for than memory can hold.
+// The error when many names lead to one data set, so that more copies are asked for than memory can
+// hold.
 static int check_memory(const struct assay_arrays *arrays, uint64_t size, const char *who,
                         struct assay_err *err)
 {

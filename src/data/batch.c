@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-// What a batch is keyed by. Every kind of choice has a stream of its own, so that the first images
-// of a batch do not depend on how many follow.
+// The streams of random numbers that a batch is drawn from. Every kind of choice has a stream of
+// its own, so that the first images of a batch do not depend on how many follow.
 struct key {
     uint64_t seed, repeat;
     const char *name;
@@ -103,7 +103,8 @@ int assay_data_check_labels(const struct assay_data *data, struct assay_err *err
                          data->spec.path, data->classes, classes);
 }
 
-// Labels of the images drawn, or uniform ones (image is NULL, or the source has none).
+// Fills in the labels of the images drawn, or uniform ones where image is NULL or the source has
+// none.
 static int deliver_labels(const struct assay_data *data, const struct key *key,
                           const uint64_t *image, uint32_t n, uint32_t *label, struct assay_err *err)
 {

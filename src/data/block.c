@@ -29,7 +29,7 @@ static bool block_bytes(const struct assay_data *data, uint64_t count, size_t *p
            !__builtin_add_overflow(*all, ALIGN, all);
 }
 
-// Where things are in the block, whose size fits.
+// Sets where things are in a block of the right size.
 static void place(struct assay_data *data, void *block, uint64_t count)
 {
     size_t pixels, all;
@@ -50,7 +50,7 @@ int data_reserve(struct assay_data *data, uint64_t count, struct assay_err *err)
         return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %llu images are more than memory can hold",
                              data->spec.path, (unsigned long long)count);
     if (all > assay_memory_most()) {
-        block = NULL; // the system would promise it, and end the program when it is used
+        block = NULL; // otherwise the system would promise it, and end the program when it is used
     } else if (data->memory) {
         ASSAY_TRY(data->memory->take(data->memory->self, all, &block, err));
     } else {
@@ -105,7 +105,7 @@ void data_find(struct assay_data *data, const void *block)
     data->classes = header.classes;
     data->count = header.count;
     data->digest = header.digest;
-    place(data, (void *)(uintptr_t)block, header.room); // only read from now on
+    place(data, (void *)(uintptr_t)block, header.room); // it is only read from now on
     ASSAY_ASSERT(assay_data_bytes(data) == header.bytes);
     data->label = header.labelled ? data->label_room : NULL;
 }

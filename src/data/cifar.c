@@ -11,7 +11,7 @@
 
 enum { PIXELS = CHANNELS * CIFAR_SIDE * CIFAR_SIDE };
 
-// One of them, open.
+// One of the files, while it is open.
 struct batch_file {
     char name[2 * ASSAY_TEXT_MAX];
     FILE *stream;
@@ -118,7 +118,7 @@ uint64_t cifar_whole(const struct assay_data_spec *spec, const struct cifar_layo
     return n * layout->images[is_test(spec)];
 }
 
-// A link to a file that is gone is not the same as no file.
+// Whether a file is there. A link to a file that is gone is an error, and not the same as no file.
 static int find_file(const struct assay_data *data, const char *name, bool *there,
                      struct assay_err *err)
 {
@@ -169,8 +169,8 @@ static void warn_short(struct assay_data *data, const struct cifar_layout *layou
                  (unsigned long long)whole);
 }
 
-// All files together, so that there is room for them before the first is read. What is missing
-// counts only if the files that are there do not hold all images.
+// Measures all files together, so that there is room for them before the first is read. What is
+// missing counts only if the files that are there do not hold all images.
 static int count_records(struct assay_data *data, const struct cifar_layout *layout, size_t n_file,
                          uint64_t *n, struct assay_err *err)
 {
@@ -189,7 +189,7 @@ static int count_records(struct assay_data *data, const struct cifar_layout *lay
     return ASSAY_OK;
 }
 
-// The list becomes a sentence.
+// Makes a sentence of the list, for the warning.
 static void finish_warning(struct assay_data *data)
 {
     char list[sizeof data->warning], images[ASSAY_DATA_WORDS];

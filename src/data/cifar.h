@@ -18,7 +18,7 @@ struct cifar_layout {
 // An error if a network of this size cannot take CIFAR's images.
 int cifar_check(const struct assay_data_spec *spec, const struct cifar_layout *layout,
                 struct assay_err *err);
-// Images that the split has.
+// How many images the split has.
 uint64_t cifar_whole(const struct assay_data_spec *spec, const struct cifar_layout *layout);
 int cifar_load(struct assay_data *data, const struct cifar_layout *layout, struct assay_err *err);
 

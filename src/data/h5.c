@@ -44,7 +44,7 @@ int h5_open(hid_t *file, const char *name, struct assay_err *err)
                          "%s: unreadable, truncated or damaged HDF5 file (%s)", name, why);
 }
 
-// The first part of the path that is an external link, with all before it; "" when none is.
+// The path up to the first part that is an external link; "" when none is.
 static void find_external(hid_t parent, const char *path, char part[ASSAY_TEXT_MAX])
 {
     H5L_info_t link;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether all values of a data set are stored anywhere. What is not (never written, or in a file
-// that is gone) HDF5 reads as fill values, mostly zeros, and without an error.
+// Whether all values of a data set are stored anywhere. Values that are not, because they were
+// never written or because their file is gone, HDF5 reads as fill values, mostly zeros, without an
+// error.
 #include "h5.h"
 
 #include "assay/h5.h"
@@ -92,8 +93,8 @@ static void directory_of(hid_t set, char *text, size_t cap)
 }
 
 // ---- external files -----------------------------------------------------------------------------
-// As HDF5 finds it: in the working directory, or where HDF5_EXTFILE_PREFIX says, in which ${ORIGIN}
-// is the directory of the data set's file.
+// Finds an external file as HDF5 does: in the working directory, or where HDF5_EXTFILE_PREFIX says,
+// in which ${ORIGIN} is the directory of the data set's file.
 static void external_path(hid_t set, const char *name, char *text, size_t cap)
 {
     static const char origin[] = "${ORIGIN}";
@@ -111,7 +112,7 @@ static void external_path(hid_t set, const char *name, char *text, size_t cap)
     snprintf(text, cap, "%s%s/%s", directory, prefix, name);
 }
 
-// HDF5 takes what lies beyond a file's end for zeros.
+// A file that is too short is an error, since HDF5 takes what lies beyond its end for zeros.
 static int check_segment(const struct subject *s, unsigned i, uint64_t *left, struct assay_err *err)
 {
     char name[ASSAY_TEXT_MAX], path[2 * NAME_MOST];
@@ -216,7 +217,8 @@ static int check_source_set(const struct subject *s, const struct mapping *m, hi
 {
     struct h5_shape shape;
     ASSAY_TRY(h5_shape(&shape, set, who, err));
-    const bool all = H5Sget_select_type(m->source) == H5S_SEL_ALL; // its extent may not be known
+    // Where all is selected the extent of the source may not be known.
+    const bool all = H5Sget_select_type(m->source) == H5S_SEL_ALL;
     const uint64_t taken = all ? shape.size : (uint64_t)H5Sget_select_npoints(m->source);
     if ((!all && !is_within(m->source, &shape)) ||
         taken != (uint64_t)H5Sget_select_npoints(m->space)) {
@@ -324,7 +326,7 @@ static int check_layout(const struct subject *s, struct assay_err *err)
 {
     switch (H5Pget_layout(s->plist)) {
     case H5D_COMPACT:
-        return ASSAY_OK; // in the object's header
+        return ASSAY_OK; // the values are in the object's header
     case H5D_CONTIGUOUS:
         return H5Pget_external_count(s->plist) > 0 ? check_external(s, err)
                                                    : check_contiguous(s, err);

@@ -116,8 +116,9 @@ static int take_labels(struct assay_data *data, const int64_t *value, const char
     return ASSAY_OK;
 }
 
-// Numbers from 1 on, none of which is missing, and never 0: most likely they start at 1, which for
-// as many classes as the network has is an error when they are used.
+// Warns of labels among which no number from 1 on is missing, and which are never 0. Most likely
+// they start at 1, which is an error when they are used, if there are as many classes as the
+// network has.
 static void check_first(struct assay_data *data)
 {
     const uint64_t classes = data->classes;

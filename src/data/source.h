@@ -18,26 +18,26 @@ struct assay_data {
     void *pixel;     // (count,3,image,image); U8 stands for value / 255; NULL: generated
     uint32_t *label; // (count), NULL: none
     double mean[CHANNELS], std[CHANNELS];
-    const struct assay_data_memory *memory; // while it is opened; NULL: the heap
+    const struct assay_data_memory *memory; // of the block, while it is opened; NULL: the heap
     void *block;                            // holds all of it, NULL: generated
-    bool owned;                             // the block
+    bool owned;                             // the block is freed with it
     size_t reading;                         // bytes that reading took beside it
     struct assay_hash digest;
-    bool stand_in;                    // of files that are not there: generated
-    uint64_t room;                    // images that have room in it
+    bool stand_in;                    // stands in for files that are not there, and is generated
+    uint64_t room;                    // how many images have room in the block
     uint32_t *label_room;             // (room)
     char warning[ASSAY_DATA_WARNING]; // of what is missing or looks wrong; "" for nothing
 };
 
-// Makes room for so many images of data->element and their labels: sets pixel, label_room and room.
-// Once, before the first is read.
+// Makes room for that many images of data->element and their labels, and sets pixel, label_room and
+// room. Called once, before the first image is read.
 int data_reserve(struct assay_data *data, uint64_t count, struct assay_err *err);
 
-// The images are complete: writes what assay_data_attach reads.
+// Called when the images are complete: writes what assay_data_attach reads.
 void data_finish(struct assay_data *data);
 // Finds the images of a block that was finished.
 void data_find(struct assay_data *data, const void *block);
-// The error of assay_data_absent, and what stands in for such files.
+// Set the error for files that are not there, and make what stands in for them.
 int data_refuse_absent(const struct assay_data_spec *spec, struct assay_err *err);
 void data_stand_for(struct assay_data *data);
 // Adds a sentence to its warning.
@@ -66,7 +66,7 @@ static inline size_t element_size(enum element element)
     return element == ELEMENT_U8 ? 1 : element == ELEMENT_F32 ? sizeof(float) : sizeof(double);
 }
 
-// Values in one image.
+// How many values one image has.
 static inline uint64_t image_values(const struct assay_data *data)
 {
     return (uint64_t)CHANNELS * data->spec.image * data->spec.image;

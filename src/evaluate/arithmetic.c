@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// By which arithmetic a run is computed, and whether a journal's is the same.
+// The arithmetic that a run is computed by, and whether a journal's is the same.
 #include "assay/evaluate.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Lines of an identity.
+// How lines of an identity begin.
 #define RUNG        "# cpu: "
 #define DOUBLE      ", double" // behind the rung
 #define NUMBER      "# arithmetic: "
@@ -49,7 +49,7 @@ static uint32_t reduce(struct assay_graph *g, uint32_t x, uint32_t c)
     return assay_graph_bn(g, assay_graph_concat(g, 2, half), true, "quarter_bn");
 }
 
-// Has every operation of the spaces.
+// Builds a network that has every operation of the spaces.
 static int build(struct assay_graph *g, uint32_t c, struct assay_err *err)
 {
     static const double coef[] = {1, 0.5, -0.25, 2};
@@ -77,8 +77,8 @@ static void draw(double *v, size_t n, const char *name)
     for (size_t i = 0; i < n; i++) v[i] = 2 * assay_rng_uniform(&rng) - 1;
 }
 
-// Logits, Jacobians and gradients. No number comes from the mathematical library or from BLAS:
-// theirs differ between machines. work: (BATCH (INPUT + CLASSES + n_theta) + n_theta).
+// Hashes logits, Jacobians and gradients. No number comes from the mathematical library or from
+// BLAS, since theirs differ between machines. work: (BATCH (INPUT + CLASSES + n_theta) + n_theta).
 static void add_network(struct assay_exec *exec, const struct assay_graph *g, double *work,
                         uint64_t *hash)
 {
@@ -125,7 +125,7 @@ static int add_width(struct assay_exec *exec, const struct assay_kern *kern, uin
 int assay_arithmetic_fingerprint(uint64_t *hash, const struct assay_kern *kern,
                                  struct assay_err *err)
 {
-    static const uint32_t widths[] = {3, 16}; // kernels differ by channels
+    static const uint32_t widths[] = {3, 16}; // kernels differ with the number of channels
     struct assay_exec *exec;
 
     *hash = 0;
@@ -162,7 +162,7 @@ int assay_arithmetic_text(char text[ASSAY_ARITHMETIC_TEXT], const char *rung,
     return 0;
 }
 
-// What an identity says behind this; "" where it says nothing.
+// Finds what an identity says behind `what`; "" where it says nothing.
 static void find(char value[64], const char *identity, const char *what)
 {
     const char *line = strstr(identity, what);

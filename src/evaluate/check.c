@@ -17,8 +17,9 @@ static bool fits(const struct assay_config *config, const struct assay_metric *m
     return kind->thin || !thin;
 }
 
-// Writes those of the list that the space has networks for, in registry order, so that equal sets
-// of metrics are equal configurations. *other: the last of the others, NULL: there is none.
+// Writes those metrics of the list that the space has networks for, in registry order, so that
+// equal sets of metrics are equal configurations. *other: the last of the other metrics, NULL:
+// there is none.
 static int order_metrics(const struct assay_config *config, char *list,
                          const struct assay_space_kind *kind, const struct assay_metric **other,
                          struct assay_err *err)
@@ -60,8 +61,8 @@ static bool wants_true_labels(const struct assay_config *config)
     return wanted;
 }
 
-// One output is meant, and no data set has one class; with fewer outputs than classes otherwise
-// their number was forgotten.
+// A network of one output is meant so, since no data set has one class. Of other networks that have
+// fewer outputs than the data have classes, the number was forgotten.
 static int check_data(const struct assay_config *config, struct assay_err *err)
 {
     const struct assay_data_source *source =
@@ -75,7 +76,7 @@ static int check_data(const struct assay_config *config, struct assay_err *err)
                          source->name, source->classes);
 }
 
-// LAPACK and ScaLAPACK count in 32 bits.
+// A kernel is limited because LAPACK and ScaLAPACK count in 32 bits.
 static int check_kernel(const struct assay_config *config, struct assay_err *err)
 {
     enum { ROWS_MOST = 200000 };
@@ -90,7 +91,7 @@ static int check_kernel(const struct assay_config *config, struct assay_err *err
                          o->batch, classes, rows, ROWS_MOST);
 }
 
-// The networks that are evaluated, and the one whose cost is counted.
+// Checks the networks that are evaluated, and the one whose cost is counted.
 static int check_nets(const struct assay_config *config, const struct assay_space *space,
                       struct assay_err *err)
 {
@@ -117,8 +118,8 @@ static unsigned preset_index(const char *name)
     return i;
 }
 
-// A protocol's name stands for all its values or is not used; only how often it is repeated is
-// free.
+// Names the protocol `custom` unless all values are those of its preset; only the number of repeats
+// is free.
 static void name_honestly(const struct assay_config *config, struct assay_protocol *p)
 {
     if (!assay_config_has(config, assay_presets[p->name].value,
@@ -152,7 +153,7 @@ static int bring_space(struct assay_config *config, struct assay_err *err)
     const struct assay_space_kind *kind = assay_space_find(assay_config_evaluation(config)->space);
     struct assay_protocol *p = assay_config_edit(config, &assay_protocol_options);
     struct assay_cost_options *cost = assay_config_edit(config, &assay_cost_options);
-    if (!kind) return ASSAY_OK; // check says so
+    if (!kind) return ASSAY_OK; // check reports it later
     p->channels = kind->search.channels;
     p->cells = kind->search.cells;
     p->macro = (int)kind->search.macro;
@@ -161,7 +162,7 @@ static int bring_space(struct assay_config *config, struct assay_err *err)
     cost->cells = kind->full.cells;
     cost->macro = (int)kind->full.macro;
     cost->stem = kind->full.stem;
-    const struct assay_metric *other; // a default that is not for this space
+    const struct assay_metric *other; // default metrics that are not for this space are left out
     return order_metrics(config, p->metrics, kind, &other, err);
 }
 

@@ -6,7 +6,7 @@
 
 #define PROTOCOL_MAX 512
 
-// " data=cifar10 train augmented normalised": what the images are.
+// Says what the images are: " data=cifar10 train augmented normalised".
 static void describe_data(const struct assay_data_spec *spec, char *text, size_t cap)
 {
     const bool generated = assay_data_source(spec->source, NULL)->generated;
@@ -63,7 +63,7 @@ static int append(struct assay_columns *columns, const struct assay_metric *metr
     return ASSAY_OK;
 }
 
-// Eigenvalues of a record.
+// How many eigenvalues a record has.
 static uint32_t spectrum_of(const struct assay_metric *metric, const struct assay_config *config)
 {
     struct assay_pass pass[ASSAY_METRIC_PASSES];

@@ -48,7 +48,7 @@ static void judge(struct assay_record *record, int verdict, const char *who, con
     snprintf(record->reason, sizeof record->reason, "%s: %.*s", who, room, reason);
 }
 
-// Never lets a NaN or infinity pass as a number.
+// A NaN or infinity never passes as a number: the candidate is degenerate then.
 static void check_finite(struct assay_record *record, const struct assay_metric *metric,
                          const double *out)
 {
@@ -82,7 +82,8 @@ static struct assay_subject make_subject(struct assay_evaluator *e, uint64_t rep
     return s;
 }
 
-// Of the networks just built, for a rank of a team; *scratch: the sum of the arena's blocks.
+// The memory that the networks just built need on a rank of a team; *scratch: the sum of the
+// arena's blocks.
 static int need_memory(struct assay_evaluator *e, int team, bool dead, struct assay_memory *memory,
                        size_t *scratch, struct assay_err *err)
 {
@@ -151,7 +152,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     char reason[ASSAY_METRIC_REASON] = "";
     const int verdict =
         assay_subject_measure(s, use, out, metric->spectrum ? spectrum : NULL, reason, &failure);
-    if (verdict == ASSAY_ERR_MPI || verdict == ASSAY_ERR_MEMORY) // the system's failure
+    if (verdict == ASSAY_ERR_MPI || verdict == ASSAY_ERR_MEMORY) // not the candidate's failure
         return assay_err_set(err, verdict, "%s: %s", metric->name, failure.text);
     if (verdict < 0) {
         fill_nan(metric->n_column, out);
@@ -163,7 +164,8 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     return ASSAY_OK;
 }
 
-// Of a dead candidate only what needs no network is defined. most: bytes of the executor.
+// Runs all metrics of one repeat; of a dead candidate only what needs no network is defined. most:
+// bytes that the executor may take.
 static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead, uint64_t most,
                            struct assay_record *record, struct assay_err *err)
 {
@@ -185,7 +187,7 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
     return ASSAY_OK;
 }
 
-// Builds the networks and makes room for them; as make_room.
+// Builds the networks and makes room for them; returns what make_room does.
 static int set_up(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
                   bool *dead, uint64_t *most, struct assay_record *record, struct assay_err *err)
 {
@@ -195,7 +197,7 @@ static int set_up(struct assay_evaluator *e, uint64_t index, const struct assay_
     return make_room(e, *dead, most, record, err);
 }
 
-// Of the repeats first to end - 1.
+// Evaluates the repeats from first to end - 1.
 static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
                     uint32_t first, uint32_t end, struct assay_record *record,
                     struct assay_err *err)
@@ -215,7 +217,7 @@ static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assa
     ASSAY_TRY(fits);
     for (uint32_t r = first; fits && r < end; r++) {
         const int status = evaluate_repeat(e, r, dead, most, record, err);
-        if (status < 0) return e->pla ? ASSAY_ERR_MPI : status; // a team's others wait for this one
+        if (status < 0) return e->pla ? ASSAY_ERR_MPI : status; // the rest of a team waits for this
     }
     record->seconds = assay_clock_thread() - start;
     return ASSAY_OK;
@@ -250,7 +252,7 @@ static int check_input(const struct assay_graph *g, const char *network, const c
                          side, network, in->c, in->h, in->w);
 }
 
-// The shapes of all candidates of a space are alike: candidate 0 stands for them.
+// Candidate 0 stands for all, since the shapes of all candidates of a space are alike.
 static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
                        struct assay_err *err)
 {
@@ -338,7 +340,8 @@ const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *
     return &e->schema;
 }
 
-// A coupled kernel is a backward pass of all images for each row.
+// The cost of a pass. A kernel whose images are coupled by BN is a backward pass of all images for
+// each row.
 static double pass_cost(const struct assay_evaluator *e, const struct assay_wanted_pass *wanted,
                         double classes)
 {

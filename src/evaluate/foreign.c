@@ -31,7 +31,7 @@ static int build(struct assay_foreign *f, const struct assay_foreign_case *c, st
 }
 
 // ---- results ------------------------------------------------------------------------------------
-// Why a metric cannot be measured of what is given, or NULL.
+// Why a metric cannot be measured from what is given, or NULL.
 static const char *what_lacks(const struct assay_use *use, const struct assay_foreign *f,
                               const struct assay_foreign_case *c)
 {
@@ -119,7 +119,7 @@ static int measure(struct assay_foreign *f, struct assay_subject *s, uint32_t i,
     return ASSAY_OK;
 }
 
-// Refuses what does not fit before it is allocated; weights and batch are there.
+// Refuses what does not fit before it is allocated. Weights and batch are in memory already.
 static int check_memory(const struct assay_foreign *f, const struct assay_subject *s,
                         const struct assay_foreign_case *c, struct assay_err *err)
 {
@@ -143,7 +143,7 @@ static bool has_scalar(const struct assay_foreign *f, const char *name)
     return false;
 }
 
-// Where there is one kernel only, its columns are known by their plain names as well.
+// Gives the columns of a frozen kernel their plain names as well, where it is the only kernel.
 static void add_plain_names(struct assay_foreign *f)
 {
     static const char prefix[] = "frozen_";
@@ -156,7 +156,7 @@ static void add_plain_names(struct assay_foreign *f)
     }
 }
 
-// Little-endian bits of the sign words, as many bytes as the network's ReLU units need.
+// Takes the little-endian bits of the sign words, as many bytes as the network's ReLU units need.
 static int take_patterns(struct assay_foreign *f, struct assay_subject *s, struct assay_err *err)
 {
     const struct assay_use *use = NULL;
@@ -178,8 +178,8 @@ static int take_patterns(struct assay_foreign *f, struct assay_subject *s, struc
     return ASSAY_OK;
 }
 
-// The use whose first pass has all images of the whole network in one batch; a kernel's, of the BN
-// that is shown, where there is one.
+// The metric whose first pass runs the whole network on all images in one batch. kernel: one whose
+// pass is a kernel with the BN that is shown.
 static const struct assay_use *whole_pass(const struct assay_foreign *f, enum assay_bn bn,
                                           bool kernel)
 {
@@ -207,7 +207,7 @@ static int take_logits(struct assay_foreign *f, struct assay_subject *s,
     return ASSAY_OK;
 }
 
-// Of the whole network: logits, and the kernel where a metric has it.
+// Takes the logits of the whole network, and its kernel where a metric has it.
 static int take_kernel(struct assay_foreign *f, const struct assay_foreign_case *c,
                        struct assay_subject *s, struct assay_err *err)
 {
@@ -223,14 +223,15 @@ static int take_kernel(struct assay_foreign *f, const struct assay_foreign_case 
     return any ? take_logits(f, s, any, err) : ASSAY_OK;
 }
 
-// The half of a factorised reduction that reads the shifted map, or the map padded in its place.
+// Whether the node is the half of a factorised reduction that reads the shifted map, or the map
+// padded in its place.
 static bool is_shifted(const struct assay_node *n)
 {
     return n->op == ASSAY_OP_SLICE || (n->op == ASSAY_OP_CONV && n->kernel == 1 && n->pad == 1);
 }
 
-// ReLU modules of the reference network: each user of a ReLU node there has a module of its own,
-// but the halves of a factorised reduction share theirs.
+// The units of all ReLU modules of the reference network. There each user of a ReLU node has a
+// module of its own, but the halves of a factorised reduction share theirs.
 static double relu_units(const struct assay_graph *g)
 {
     double units = 0.0;
@@ -249,8 +250,7 @@ static void add_scalar(struct assay_foreign *f, const char *name, double value)
     f->scalar[f->n_scalar++] = (struct assay_foreign_scalar){.name = name, .value = value};
 }
 
-// What is checked where no metrics are chosen: kernel, traces, or regions, none of which needs
-// labels.
+// The metrics where none are chosen: kernel and traces, or regions; none of them needs labels.
 static const char *usual_metrics(const struct assay_foreign_case *c)
 {
     if (c->thin) return "regions";
@@ -273,7 +273,8 @@ static int choose_metrics(struct assay_foreign *f, const struct assay_foreign_ca
     return f->scalar ? ASSAY_OK : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for results");
 }
 
-// Without metrics chosen NASI reads no labels; regions take the batches of --regions-batch.
+// Adapts a metric's options to the case: NASI reads no labels where no metrics are chosen, and
+// regions take the batches of --regions-batch.
 static int adapt_options(struct assay_foreign *f, const struct assay_foreign_case *c,
                          struct assay_use *use, struct assay_err *err)
 {

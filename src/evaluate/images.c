@@ -11,7 +11,8 @@
 // MPI took up to 3 MiB more than in a process alone, as plan mostly is; half of that is here, too.
 #define LATER (UINT64_C(2) << 20)
 
-// In whole MiB: what is resident differs by some pages from start to start.
+// What the program takes, in whole MiB, since what is resident differs by some pages from start to
+// start.
 static uint64_t program_bytes(void)
 {
     return (assay_resident() + LATER + (1 << 20) - 1) >> 20 << 20;
@@ -20,9 +21,9 @@ static uint64_t program_bytes(void)
 struct assay_images {
     const struct assay_config *config; // borrowed, while they are opened
     struct assay_comm *host;           // the ranks that share them; NULL: a single rank
-    struct assay_shared *shared;       // holds them, or
+    struct assay_shared *shared;       // holds the images, or
     void *own;                         // does
-    bool told;                         // the others of the host know the size
+    bool told;                         // the other ranks of the host know the size
     int sharing;                       // ranks of a host
     struct assay_data *data;
     uint64_t program, share, drawing; // bytes, the most of any rank
@@ -51,7 +52,7 @@ static int check_limit(const struct assay_images *images, uint64_t bytes, struct
                          (double)(images->program + share) / 0x1p20, limit);
 }
 
-// The others wait to be told the size, 0: there will be nothing.
+// The other ranks wait to be told the size; 0: there will be nothing.
 static int tell_size(struct assay_images *images, uint64_t bytes, struct assay_err *err)
 {
     images->told = true;

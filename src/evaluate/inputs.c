@@ -5,14 +5,14 @@
 #include <string.h>
 
 // ---- room ---------------------------------------------------------------------------------------
-// Numbers of one image or patch.
+// How many numbers an image or patch is.
 static uint64_t pixels_of(const struct assay_input *input, const struct assay_data *data,
                           uint64_t image)
 {
     return input->kind == ASSAY_INPUT_PATCHES ? 9 : assay_data_channels(data) * image * image;
 }
 
-// Never zero bytes.
+// Bytes of a batch, never zero.
 static size_t x_bytes(const struct assay_input *input, uint64_t pixels)
 {
     return (input->n * pixels + 1) * sizeof(double);

@@ -11,8 +11,8 @@ struct inputs {
     struct assay_arena arena;          // holds all of it
 };
 
-// What the demand's metrics want. An error, before anything is allocated, when the batches take
-// more than run.memory; beside: bytes that are taken meanwhile.
+// Draws what the demand's metrics want. An error, before anything is allocated, when the batches
+// take more than run.memory; beside: bytes that are taken meanwhile.
 int inputs_draw(struct inputs *in, const struct assay_config *config,
                 const struct assay_demand *demand, const struct assay_data *data, uint64_t beside,
                 struct assay_err *err);
@@ -24,7 +24,7 @@ static inline const struct assay_given *inputs_of(const struct inputs *in, uint6
     return in->given + repeat * in->demand->n_input;
 }
 void inputs_finish(struct inputs *in);
-// Labels that are uniform over the classes; keyed by (seed, number) alone.
+// Draws labels, uniform over the classes; keyed by (seed, number) alone.
 void inputs_random_labels(const struct assay_protocol *p, uint64_t seed, uint64_t number,
                           uint32_t n, uint32_t *label);
 

@@ -20,12 +20,12 @@ void networks_finish(struct networks *n);
 // networks does not depend on its input.
 int networks_build(struct networks *n, uint64_t index, const struct assay_supernet *mask,
                    bool *dead, struct assay_err *err);
-// NULL where no metric needs one.
+// The network of that kind; NULL where no metric needs one.
 const struct assay_graph *networks_graph(const struct networks *n, enum assay_network which);
 uint64_t networks_bytes(const struct networks *n);
 // Arena bytes of all weight vectors of a repeat.
 size_t networks_weight_bytes(const struct networks *n);
-// Draws them: theta (demand->n_weights), into the arena.
+// Draws the weight vectors, theta (demand->n_weights), into the arena.
 int networks_draw(const struct networks *n, uint64_t seed, uint64_t drawn,
                   struct assay_arena *arena, const double **theta, struct assay_err *err);
 

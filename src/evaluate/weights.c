@@ -71,8 +71,8 @@ static const struct assay_array *find_prefixed(const struct assay_arrays *arrays
     return NULL;
 }
 
-// Wrappers of a network (DataParallel, torch.compile) put their own name before those of all its
-// weights; it is taken off.
+// Takes off a prefix of all names: wrappers of a network (DataParallel, torch.compile) put their
+// own before those of all its weights.
 static int strip_prefix(struct assay_arrays *arrays, const struct assay_graph *g, const char *where,
                         struct assay_err *err)
 {
@@ -101,7 +101,7 @@ static int strip_prefix(struct assay_arrays *arrays, const struct assay_graph *g
     return ASSAY_OK;
 }
 
-// Running statistics of a state_dict take no part in train mode.
+// Whether an array is no weight: running statistics of a state_dict take no part in train mode.
 static bool is_buffer(const struct assay_graph *g, const char *name)
 {
     static const char *const suffix[] = {".running_mean", ".running_var", ".num_batches_tracked"};
