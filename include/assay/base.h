@@ -10,7 +10,8 @@
 #include <stdio.h>
 
 // ---- errors -----------------------------------------------------------------------------------
-// A user's or the system's error is a negative status with text in a caller-owned struct assay_err.
+// An error that a user or the system makes is a negative status, with a text in a struct assay_err
+// that the caller owns.
 #define ASSAY_STATUS_LIST(X)                                                                       \
     X(OK, 0, "success")                                                                            \
     X(ERR_USAGE, -1, "wrong command line")                                                         \
@@ -40,7 +41,7 @@ int assay_err_set(struct assay_err *err, int code, const char *fmt, ...)
 int assay_err_prefix(struct assay_err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-// Puts lines behind it, each with "\n" in front.
+// Puts lines behind the text already there, each with "\n" in front.
 void assay_err_lines(struct assay_err *err, const char *lines);
 
 // The only control-flow macro: passes a negative status up.
@@ -54,15 +55,17 @@ void assay_err_lines(struct assay_err *err, const char *lines);
 void assay_bug(const char *file, int line, const char *what) __attribute__((noreturn));
 #define ASSAY_ASSERT(cond) ((cond) ? (void)0 : assay_bug(__FILE__, __LINE__, #cond))
 
-// HDF5 crashes, or calls exit, in many places where it finds no memory. Between begin and end
-// (which do not nest) that is told on stderr, in the library's name, and the exit code is 1.
+// HDF5 crashes, or calls exit, in many places where it finds no memory. Between begin and end,
+// which do not nest, such an end of the process is reported on stderr in the library's name, and
+// the exit code is 1.
 void assay_guard_begin(const char *library);
 void assay_guard_end(void);
 
 #define ASSAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 // ---- what a number is ---------------------------------------------------------------------------
-// Of a candidate, ordered by severity. Only OK takes part in rankings; the others rank last.
+// What became of a candidate, ordered by severity. Only OK takes part in rankings; the others rank
+// last.
 enum assay_verdict {
     ASSAY_VERDICT_OK,
     ASSAY_VERDICT_DEGENERATE, // a quantity is undefined or infinite (e.g. rank-deficient kernel)
@@ -77,30 +80,30 @@ struct assay_column {
 };
 
 // ---- texts that somebody else wrote ------------------------------------------------------------
-// What is wrong with a text, to stand behind its name, or NULL: control characters (also C1, line
-// separators and what turns the direction of writing), or bytes that are not UTF-8's.
+// What is wrong with a text, in words that stand behind its name, or NULL: control characters (also
+// C1, line separators and what turns the direction of writing), or bytes that are not UTF-8's.
 const char *assay_text_fault(const char *text);
-// Copies it, with \x1b in place of each such byte, up to a character that does not fit. lines: line
-// ends stay.
+// Copies a text, with \x1b in place of each such byte, up to a character that does not fit. lines:
+// line ends stay as they are.
 void assay_text_show(char *out, size_t cap, const char *text, bool lines);
-// Prints a line of at most 4095 bytes, shown so.
+// Prints a line of at most 4095 bytes, shown like that.
 void assay_print_line(FILE *stream, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // Opens a file to read it and waits for nobody: a directory or block device, or with `regular` any
 // other kind than a regular file is ERR_INPUT, which says what was expected. who opens the error
 // text. Reading from a pipe waits for those who write to it.
 int assay_file_open(int *fd, const char *file, const char *who, bool regular, const char *expected,
                     struct assay_err *err);
-// The whole of a text file or pipe, malloc'd, without a byte order mark, its last line ended.
-// ERR_INPUT: a zero byte (with its line), UTF-16, an empty pipe, more than ASSAY_TEXT_FILE_MAX
-// bytes.
+// Reads the whole of a text file or pipe: malloc'd, without a byte order mark, and with its last
+// line ended. ERR_INPUT: a zero byte (with its line), UTF-16, an empty pipe, more than
+// ASSAY_TEXT_FILE_MAX bytes.
 #define ASSAY_TEXT_FILE_MAX (1 << 30)
 int assay_text_read(char **text, const char *file, const char *who, const char *expected,
                     struct assay_err *err);
-// Closes a stream of memory (open_memstream): its text, malloc'd, or NULL when there was not enough
-// for all of it.
+// Closes a stream of memory (open_memstream). Returns its text, malloc'd, or NULL when there was
+// not enough memory for all of it.
 char *assay_text_close(FILE *out, char *const *text);
-// Takes the next line off such a text, ended in place; NULL: there is none. LF, CR LF and CR alone
-// end one.
+// Takes the next line off such a text and ends it in place; NULL: there is none. LF, CR LF and CR
+// alone end one.
 char *assay_text_line(char **rest);
 
 // ---- log --------------------------------------------------------------------------------------
@@ -118,12 +121,12 @@ struct assay_log {
     int rank; // printed in front of each line when >= 0
 };
 
-// One line, flushed; control characters as assay_text_show shows them. log may be NULL (nothing
-// printed).
+// Prints one line and flushes it; control characters are shown as by assay_text_show. With log NULL
+// nothing is printed.
 void assay_log_line(const struct assay_log *log, enum assay_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-// Columns of the terminal that the stream writes to, as it is now; 0: it is no terminal.
+// How many columns the terminal that the stream writes to has now; 0: it is no terminal.
 unsigned assay_terminal_columns(FILE *stream);
 
 // ---- memory -----------------------------------------------------------------------------------
@@ -143,7 +146,7 @@ void assay_arena_reset(struct assay_arena *arena);
 // rounded up by assay_arena_block); false: the system has none left. A chunk that is there is kept
 // when it is large enough and, unless most is 0, takes at most `most` bytes.
 bool assay_arena_reserve(struct assay_arena *arena, size_t bytes, size_t most);
-// Bytes such a chunk takes from the system, and bytes that all chunks take now.
+// Bytes that such a chunk takes from the system, and bytes that all chunks take now.
 size_t assay_arena_footprint(size_t bytes);
 size_t assay_arena_held(const struct assay_arena *arena);
 // Bytes a block takes.
@@ -158,10 +161,10 @@ void assay_arena_finish(struct assay_arena *arena);
 uint64_t assay_resident(void);
 // Bytes that it can have at most: those of the machine or container, or its own limit.
 uint64_t assay_memory_most(void);
-// ERR_MEMORY unless n things of so many bytes can be had at all: a file may name any number. what:
-// the things, for the text.
+// ERR_MEMORY unless there can be memory for n things of that many bytes at all: a file may name any
+// number. what: the things, for the error's text.
 int assay_memory_room(uint64_t n, const char *what, double bytes, struct assay_err *err);
-// Hash of the program file, the same for all processes of one build; 0 where there is no /proc.
+// A hash of the program file, the same for all processes of one build; 0 where there is no /proc.
 int assay_program_hash(uint64_t *hash, struct assay_err *err);
 
 // ---- hash -------------------------------------------------------------------------------------
@@ -252,10 +255,10 @@ int assay_opts_set(const struct assay_opt *table, void *object, const char *sect
 // The row that describes section.name, or NULL.
 const struct assay_opt *assay_opts_find(const struct assay_opt *table, const char *section,
                                         const char *name);
-// The field's value as a user would write it.
+// Writes the field's value as a user would.
 void assay_opts_value(const struct assay_opt *opt, const void *object, char *text, size_t cap);
-// The whole object as an INI text that sets it again; returns the length it needs (snprintf's
-// rule).
+// Writes the whole object as an INI text that sets it again; returns the length it needs
+// (snprintf's rule).
 size_t assay_opts_format(const struct assay_opt *table, const void *object, char *text, size_t cap);
 // Takes the next key off the lines of a NAMED field, in the order in which they were first set;
 // false: there is none. *at begins as the field.
@@ -267,9 +270,9 @@ unsigned assay_word_distance(const char *a, const char *b);
 unsigned assay_word_near(const char *word);
 
 // ---- comma-separated tables -------------------------------------------------------------------
-// The whole file in memory: a header line, then at least one row, all of equally many cells. Cells
-// may be quoted, also around line ends (RFC 4180); blanks and line ends around their text are taken
-// off. Lines without any text are no rows.
+// A comma-separated file in memory: a header line, then at least one row, all of equally many
+// cells. Cells may be quoted, also around line ends (RFC 4180); blanks and line ends around their
+// text are taken off. Lines without any text are no rows.
 struct assay_csv {
     const char *file; // borrowed, for error texts
     char *text;       // what the cells point into
@@ -277,12 +280,13 @@ struct assay_csv {
     size_t *line;     // (n_row + 1) where each row stands in the file, from 1
     size_t n_row, n_column;
 };
-// A row of another length, an empty file, an unclosed quote, another separator, other line ends
-// than LF and CR LF, and text that is not UTF-8's (zero bytes) are errors naming file and line.
+// Reads a file. A row of another length, an empty file, an unclosed quote, another separator, other
+// line ends than LF and CR LF, and text that is not UTF-8's (zero bytes) are errors naming file and
+// line.
 int assay_csv_read(struct assay_csv *csv, const char *file, struct assay_err *err);
 void assay_csv_free(struct assay_csv *csv);
-// The one column of that name. An error when there are two, and when there is none: it lists those
-// there are, and names the option that takes another (NULL: none does).
+// Finds the one column of that name. An error when there are two, and when there is none: it lists
+// those there are, and names the option that takes another (NULL: none does).
 int assay_csv_column(const struct assay_csv *csv, const char *name, const char *option,
                      size_t *column, struct assay_err *err);
 static inline const char *assay_csv_cell(const struct assay_csv *csv, size_t row, size_t column)

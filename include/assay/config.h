@@ -16,8 +16,8 @@ struct assay_config_source {
     int (*bring)(struct assay_config *config, struct assay_err *err);
 };
 
-// All keys there are. Made once at the start of a process by adding what the rooms bring; zeroed
-// it is empty. More than fits is a bug.
+// All keys there are. It is made once at the start of a process, by adding what the rooms bring; a
+// zeroed struct is empty. To add more than fits is a bug.
 enum {
     ASSAY_CONFIG_KEYS = 384,    // most keys
     ASSAY_CONFIG_TABLES = 96,   // most tables
@@ -40,11 +40,11 @@ struct assay_vocabulary {
 // Adds a table, which is borrowed, like all that follow. NULL, or one that is there, adds nothing,
 // so that several metrics may bring the same. A key that is there already is a bug.
 void assay_vocabulary_add(struct assay_vocabulary *v, const struct assay_options *table);
-// Sources bring in the order in which they are added.
+// Adds a source; they bring values in the order in which they are added.
 void assay_vocabulary_add_source(struct assay_vocabulary *v,
                                  const struct assay_config_source *source);
-// What is called, in this order, once all settings stand: it derives fields that are no keys, and
-// checks what spans several keys.
+// Adds a check. Checks are called in this order once all settings stand: they derive fields that
+// are no keys, and check what spans several keys.
 void assay_vocabulary_add_check(struct assay_vocabulary *v,
                                 int (*check)(struct assay_config *config, struct assay_err *err));
 
@@ -66,27 +66,27 @@ struct assay_setting {
 // checks. *config stays as it is after an error.
 int assay_config_resolve(struct assay_config *config, const struct assay_vocabulary *vocabulary,
                          const struct assay_setting *setting, size_t n, struct assay_err *err);
-// The same of a text as assay_config_text or assay_config_identity make it; '#' begins a comment.
+// The same from a text that assay_config_text or assay_config_identity made; '#' begins a comment.
 int assay_config_parse(struct assay_config *config, const struct assay_vocabulary *vocabulary,
                        const char *text, struct assay_err *err);
 
-// Values as a caller lists them.
+// A value in a caller's list, such as that of a preset.
 struct assay_config_value {
     const char *section, *name, *value;
     const char *where; // counts in this space only; NULL: in all
 };
-// Sets those of a list, which ends with a NULL section, that count for `where`. origin: whose they
-// are, for errors.
+// Sets those values of a list that count for `where`; the list ends with a NULL section. origin:
+// whose values they are, for errors.
 int assay_config_apply(struct assay_config *config, const struct assay_config_value *value,
                        const char *where, const char *origin, struct assay_err *err);
-// Whether the configuration has all of them, but for the key `but` of any section.
+// Whether the configuration has all of these values, apart from the key `but` of any section.
 bool assay_config_has(const struct assay_config *config, const struct assay_config_value *value,
                       const char *where, const char *but);
 
 // ---- as text ------------------------------------------------------------------------------------
-// malloc'd; NULL when out of memory. All keys, as an INI text that sets them again.
+// All keys as an INI text that sets them again; malloc'd, NULL when out of memory.
 char *assay_config_text(const struct assay_config *config);
-// Those that determine the numbers of this kind of job.
+// The same of the keys that determine the numbers of this kind of job.
 char *assay_config_identity(const struct assay_config *config, const char *job);
 
 #endif

@@ -13,8 +13,8 @@
 
 struct assay_pla;
 
-// Collective over the team, which is borrowed; all functions with a grid are. *out is NULL for a
-// team of one.
+// Makes the grid of a team, which is borrowed; *out is NULL for a team of one. This and all
+// functions with a grid are collective over the team.
 int assay_pla_create(struct assay_pla **out, struct assay_comm *team, struct assay_err *err);
 void assay_pla_destroy(struct assay_pla *pla);
 int assay_pla_size(const struct assay_pla *pla);
@@ -29,18 +29,18 @@ struct assay_run_of_rows {
     uint64_t first, count;
 };
 struct assay_run_of_rows assay_pla_rows(uint64_t n, int size, int rank);
-// Doubles that every rank of a team of `size` needs at most: for its part of an (n,n) matrix, and
-// as scratch of any function below, with up to m right-hand sides.
+// How many doubles every rank of a team of `size` needs at most: for its part of an (n,n) matrix,
+// and as scratch of any function below, with up to m right-hand sides.
 size_t assay_pla_part(uint32_t n, int size);
 size_t assay_pla_work(uint32_t n, uint32_t m, int size);
-// Bytes that the libraries take beside, on every rank.
+// Bytes that the libraries take besides, on every rank.
 size_t assay_pla_buffers(uint32_t n, int size);
 
-// theta (n,n) = J J^T, spread, from the rank's rows of J (n,p), row-major with leading dimension
-// ld. A team of one gets both triangles.
+// Computes theta (n,n) = J J^T, spread, from each rank's rows of J (n,p), row-major with leading
+// dimension ld. A team of one gets both triangles.
 void assay_pla_gram(const struct assay_pla *pla, uint32_t n, uint64_t p, const double *jac,
                     size_t ld, double *theta, double *work);
-// The diagonal (n) of a spread matrix, on every rank.
+// Gives every rank the diagonal (n) of a spread matrix.
 int assay_pla_diagonal(const struct assay_pla *pla, uint32_t n, const double *a, double *diagonal,
                        struct assay_err *err);
 // Shows the entries of a spread symmetric matrix that the rank holds, each of the lower triangle

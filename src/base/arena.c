@@ -45,7 +45,8 @@ static void chunks_free(struct assay_chunk *chunk)
     }
 }
 
-// A chunk at least half as large as all that is in use keeps their number logarithmic.
+// A new chunk is at least half as large as all that is in use, which keeps the number of chunks
+// logarithmic.
 static bool arena_grow(struct assay_arena *arena, size_t bytes)
 {
     size_t size = arena->used / 2 > SMALLEST ? arena->used / 2 : SMALLEST;

@@ -32,8 +32,8 @@ static int push_cell(struct cursor *c, char *cell)
     return ASSAY_OK;
 }
 
-// "a ""quoted"" cell", which may hold line ends: moves the text over the quotes, leaves the cursor
-// behind the closing one.
+// Reads "a ""quoted"" cell", which may hold line ends: moves the text over the quotes, and leaves
+// the cursor behind the closing one.
 static int quoted_cell(struct cursor *c, char **cell, char **end)
 {
     const size_t opened = c->line;
@@ -56,7 +56,7 @@ static int plain_cell(struct cursor *c, char **cell, char **end)
     return ASSAY_OK;
 }
 
-// Blanks and line ends around a cell's text do not count.
+// Takes off the blanks and line ends around a cell's text.
 static void trim(char **cell, char *end)
 {
     while (end > *cell && strchr(" \t\r\n", end[-1])) end--;
@@ -64,7 +64,8 @@ static void trim(char **cell, char *end)
     *cell += strspn(*cell, " \t\r\n");
 }
 
-// Leaves the cursor behind the comma or the line's end; *more: another cell follows.
+// Reads a cell, and leaves the cursor behind the comma or the line's end; *more: another cell
+// follows.
 static int read_cell(struct cursor *c, char **cell, bool *more)
 {
     char *end = NULL;
@@ -112,7 +113,7 @@ static int end_row(struct cursor *c, size_t first_line, size_t n)
     return csv_fail(c, first_line, what);
 }
 
-// A header of one cell that other usual separators would divide.
+// Refuses a header of one cell which another usual separator would divide.
 static int check_separator(const struct cursor *c)
 {
     bool quoted = false, semicolon = false, tab = false;

@@ -28,7 +28,7 @@ int assay_err_prefix(struct assay_err *err, const char *fmt, ...)
     va_end(args);
     memcpy(text, err->text, sizeof text);
     assay_err_set(err, err->code, "%s: ", prefix);
-    // What stands there has been through this once, and its lines stay.
+    // The text that stands there has been shown once already, so that its line ends stay.
     assay_err_lines(err, text);
     return err->code;
 }
@@ -43,7 +43,7 @@ void assay_bug(const char *file, int line, const char *what)
 {
     fflush(NULL);
     fprintf(stderr, "assay: bug at %s:%d: assertion failed: %s\n", file, line, what);
-    assay_guard_end(); // ours, not a library's
+    assay_guard_end(); // the abort is ours, not a library's
     abort();
 }
 

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *volatile guarded; // the library at work, NULL: none is
+static const char *volatile guarded; // the library at work; NULL: none
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT};
 static struct sigaction before[ASSAY_LEN(fatal)];
 
-// In a signal handler, too: no stream, no memory.
+// It is called in a signal handler, too, and so uses no stream and no memory.
 static size_t append(char *text, size_t n, size_t cap, const char *more)
 {
     while (*more && n < cap) text[n++] = *more++;

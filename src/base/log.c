@@ -25,7 +25,7 @@ void assay_log_line(const struct assay_log *log, enum assay_log_level level, con
     va_end(args);
     assay_text_show(shown, sizeof shown, text, false);
     if (log->rank >= 0) snprintf(rank, sizeof rank, "[%d] ", log->rank);
-    // One call, so that lines of several ranks on one stream do not mix.
+    // A line is written by one call, so that lines of several ranks on one stream do not mix.
     fprintf(log->stream, "assay: %s%s%s\n", rank, level_name(level), shown);
     fflush(log->stream);
 }

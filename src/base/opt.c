@@ -25,7 +25,7 @@ static int refuse(const struct setting *s, const char *expected)
                          s->opt->section, s->name, s->value, expected);
 }
 
-// "a number of 32 or more", "a whole number from 1 to 64"
+// Says what was expected: "a number of 32 or more", "a whole number from 1 to 64".
 static int refuse_number(const struct setting *s, const char *kind)
 {
     char expected[128];
@@ -100,7 +100,8 @@ static int set_enum(const struct setting *s, int *field)
     return ASSAY_OK;
 }
 
-// What an INI line cannot carry is not accepted, so that a formatted object reads back the same.
+// Whether an INI line can carry the text; others are not accepted, so that a formatted object reads
+// back the same.
 static bool text_is_plain(const char *text)
 {
     const size_t n = strlen(text);
@@ -150,7 +151,8 @@ static bool is_name(const char *text)
     return n && n < ASSAY_NAME_MAX && strspn(text, known) == n && !strchr(digits, text[0]);
 }
 
-// Behind the n bytes of the text, for which there is room; returns how many there are then.
+// Puts a line behind the n bytes of the text, where there is room for it; returns how many there
+// are then.
 static size_t put_line(char *text, size_t cap, size_t n, const char *name, const char *value)
 {
     return *value ? n + (size_t)snprintf(text + n, cap - n, "%s = %s\n", name, value) : n;
@@ -265,7 +267,7 @@ void assay_opts_defaults(const struct assay_opt *table, void *object)
     }
 }
 
-// %.15g where that reads back the same, else all 17 digits.
+// Prints %.15g where that reads back the same, and otherwise all 17 digits.
 static void format_f64(double x, char *text, size_t cap)
 {
     snprintf(text, cap, "%.15g", x);
@@ -301,7 +303,8 @@ void assay_opts_value(const struct assay_opt *opt, const void *object, char *tex
     }
 }
 
-// Puts the text behind the n bytes there, as far as it fits; returns how many there would be.
+// Puts the text behind the n bytes that are there, as far as it fits; returns how many there would
+// be.
 static size_t append(char *text, size_t cap, size_t n, const char *more)
 {
     return n + (size_t)snprintf(n < cap ? text + n : NULL, n < cap ? cap - n : 0, "%s", more);

@@ -22,7 +22,8 @@ uint64_t assay_resident(void)
     return found == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
-// The number a file holds, or what is there already when it is smaller ("max" is no number).
+// The number that a file holds, or `least` when that is smaller; a file may say "max", which is no
+// number.
 static uint64_t least_of_file(const char *path, uint64_t least)
 {
     unsigned long long value;
@@ -63,7 +64,7 @@ int assay_program_hash(uint64_t *hash, struct assay_err *err)
     struct stat st = {0};
 
     *hash = 0;
-    if (fd < 0 && errno == ENOENT) return 0; // no /proc: none tells its build
+    if (fd < 0 && errno == ENOENT) return 0; // without /proc no rank can tell its build
     void *bytes = MAP_FAILED;
     if (fd >= 0 && fstat(fd, &st) == 0)
         bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);

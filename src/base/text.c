@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 // ---- showing ------------------------------------------------------------------------------------
-// How many bytes follow the first of a UTF-8 character; 4: it is none's.
+// How many bytes follow the first of a UTF-8 character; 4: this byte begins none.
 static size_t bytes_after(unsigned char first)
 {
     if (first < 0x80) return 0;
@@ -36,7 +36,8 @@ static size_t decode(const char *text, uint32_t *code)
     return *code < least[more] || *code > 0x10ffff || surrogate ? 0 : more + 1;
 }
 
-// C0, DEL, C1, line and paragraph separators, and what turns the direction of writing.
+// Whether it is a C0 or C1 control, DEL, a line or paragraph separator, or turns the direction of
+// writing.
 static bool is_control(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
@@ -87,7 +88,8 @@ void assay_print_line(FILE *stream, const char *fmt, ...)
 }
 
 // ---- files --------------------------------------------------------------------------------------
-// A pipe, or the terminal this program reads from, is waited for; no other device is.
+// Whether reading may wait: a pipe, or the terminal that this program reads from, is waited for,
+// and no other device.
 static bool is_waited_for(const struct stat *st)
 {
     struct stat in;
@@ -121,7 +123,7 @@ int assay_file_open(int *fd, const char *file, const char *who, bool regular, co
     return status;
 }
 
-// Text has no zero bytes, UTF-16 has one in every line's end.
+// Refuses zero bytes: text has none, and UTF-16 has one in every line's end.
 static int check_bytes(const char *text, size_t from, size_t n, const char *who,
                        struct assay_err *err)
 {
@@ -147,7 +149,7 @@ static int grow(char **text, size_t *cap, const char *who, struct assay_err *err
     return ASSAY_OK;
 }
 
-// With room for a line's end and a zero byte behind.
+// Reads all of a file, and keeps room for a line's end and a zero byte behind.
 static int slurp(int fd, char **text, size_t *n, const char *who, struct assay_err *err)
 {
     size_t cap = 0;
@@ -157,13 +159,13 @@ static int slurp(int fd, char **text, size_t *n, const char *who, struct assay_e
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return assay_err_set(err, ASSAY_ERR_IO, "%s: %s", who, strerror(errno));
         if (got == 0) return ASSAY_OK;
-        // At once: a device may have no end.
+        // Checked while it is read, since a device may have no end.
         ASSAY_TRY(check_bytes(*text, *n, *n + (size_t)got, who, err));
         *n += (size_t)got;
     }
 }
 
-// A pipe that nobody writes to is most likely not what was meant.
+// Refuses an empty pipe: one that nobody writes to is most likely not what was meant.
 static int check_pipe(int fd, size_t n, const char *who, struct assay_err *err)
 {
     struct stat st;

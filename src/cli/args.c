@@ -43,7 +43,7 @@ static int add_given(struct cli_args *args, const struct cli_option *option, con
     return ASSAY_OK;
 }
 
-// The value of an option: attached to it, or the next word.
+// Takes the value of an option, which is attached to it or is the next word.
 static int take_value(struct words *w, const struct cli_args *args, const struct cli_option *option,
                       const char *attached, const char **value)
 {
@@ -60,7 +60,7 @@ static int take_value(struct words *w, const struct cli_args *args, const struct
     return ASSAY_OK;
 }
 
-// word: "name" or "name=value"
+// Reads a long option; word: "name" or "name=value".
 static int take_long(struct words *w, struct cli_args *args, const char *word)
 {
     const size_t n = strcspn(word, "=");
@@ -73,7 +73,7 @@ static int take_long(struct words *w, struct cli_args *args, const char *word)
     return refuse_unknown(args->verb, word, n, w->err);
 }
 
-// word: "o" or "ovalue"
+// Reads a short option; word: "o" or "ovalue".
 static int take_short(struct words *w, struct cli_args *args, const char *word)
 {
     const char *value = word[1] ? word + 1 : NULL;

@@ -16,7 +16,7 @@ static bool has(const struct cli_settings *settings, size_t first, const char *n
     return false;
 }
 
-// Removes the setting from the first n, the file's; returns how many are left of them.
+// Removes the setting from the first n, which are the file's; returns how many of them are left.
 static size_t drop(struct cli_settings *settings, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++) {
@@ -41,7 +41,7 @@ static void choose_way(struct cli_settings *settings, size_t n_file)
     drop(settings, n_file, "count");
 }
 
-// The table to count by; elsewhere than in sweeps these options are no settings.
+// Appends the table to count by. Only in sweeps are these options settings.
 static int gather_order(struct cli_settings *settings, const struct cli_args *args,
                         struct assay_err *err)
 {

@@ -112,7 +112,7 @@ struct cli_args {
     size_t n_position;
     struct cli_given *given; // in the order given
     size_t n_given;
-    bool help;               // --help was among them; nothing else was checked
+    bool help;               // --help was among the words; nothing else was checked
     struct assay_comm *comm; // of a parallel verb
 };
 
@@ -160,16 +160,18 @@ int cli_settings_set(struct cli_settings *settings, const struct cli_args *args,
 // Appends every option of args that is short for a key.
 int cli_settings_short(struct cli_settings *settings, const struct cli_args *args,
                        struct assay_err *err);
-// An error of the configuration names its key: ERR_USAGE when the command line set it. Others stay.
+// Turns an error of the configuration, which names its key, into ERR_USAGE when the command line
+// set that key. Other errors stay.
 int cli_blame(const struct cli_args *args, int status, struct assay_err *err);
-// A wrong value that the command line says is ERR_USAGE, whoever found it; other errors stay.
+// Turns an error about a value that the command line gives into ERR_USAGE, whoever found it; other
+// errors stay.
 int cli_usage(int status, struct assay_err *err);
-// All keys there are: what the rooms bring, in the order of texts. Made on first use.
+// All keys there are: what the rooms bring, in the order of texts. It is made on first use.
 const struct assay_vocabulary *cli_vocabulary(void);
-// The configuration of a verb: defaults, preset, file (may be NULL), then every --set.
+// Makes the configuration of a verb: defaults, preset, file (may be NULL), then every --set.
 int cli_config(struct assay_config *config, const char *file, const struct cli_args *args,
                struct assay_err *err);
-// The configuration of a sweep: the same with the first positional argument as file, and
+// Makes the configuration of a sweep: the same with the first positional argument as file, and
 // CLI_OPTIONS_CANDIDATES over all. A choice of candidates on the command line replaces the file's.
 int cli_sweep_config(struct assay_config *config, const struct cli_args *args,
                      struct assay_err *err);

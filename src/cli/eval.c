@@ -40,7 +40,7 @@ static void add_header(struct view *v)
     text_table_add(&v->table, "protocol");
 }
 
-// Number of the protocol text among the different ones of the table, from 1.
+// The number of a protocol's text among the different ones of the table, from 1.
 static uint32_t protocol_number(const char *const *protocol, uint32_t column)
 {
     uint32_t number = 1;
@@ -130,7 +130,7 @@ static int measure(const struct view *v, struct assay_evaluator *e, const struct
     return assay_evaluate(e, what, record, err);
 }
 
-// Of the architecture itself, not its class's representative.
+// Counts columns of the architecture itself, not of its class's representative.
 static int count(const struct view *v, const struct eval_subject *s, double *out,
                  struct assay_err *err)
 {

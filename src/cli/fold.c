@@ -18,7 +18,7 @@ static size_t take_line(const char *text, size_t room)
 
 static void print_line(FILE *out, const char *text, size_t n)
 {
-    n -= n && text[n - 1] == '\n'; // the text's last
+    n -= n && text[n - 1] == '\n'; // the text's last line end
     for (size_t i = 0; i < n; i++) fputc(text[i] == '\n' ? ' ' : text[i], out);
 }
 

@@ -32,7 +32,7 @@ static bool put_attribute(hid_t file, const char *name, hid_t type, const void *
     return good;
 }
 
-// Variable length, so that h5py gives a str.
+// The text has variable length, so that h5py gives a str.
 static bool put_text(hid_t file, const char *name, const char *text)
 {
     const hid_t type = H5Tcopy(H5T_C_S1);
@@ -43,7 +43,7 @@ static bool put_text(hid_t file, const char *name, const char *text)
     return good;
 }
 
-// Beside what is not finite stands why.
+// Beside a scalar that is not finite stands why it is not.
 static bool put_scalar(hid_t file, const struct assay_foreign_scalar *s)
 {
     char name[128];

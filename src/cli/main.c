@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-// This process's rank by the launcher's account, NULL without a launcher: of errors that all ranks
-// find before MPI runs, one tells them.
+// This process's rank by the launcher's account, NULL without a launcher. One rank reports the
+// errors that all ranks find before MPI runs.
 static const char *launcher_rank(void)
 {
     static const char *const name[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK",
@@ -35,7 +35,7 @@ static int conclude(int status, const struct assay_err *err, bool tells)
 }
 
 // ---- the ranks ----------------------------------------------------------------------------------
-// The first words that decide what the ranks do together.
+// Writes the words that decide what the ranks do together.
 static void describe(int argc, char **argv, char *words, size_t cap)
 {
     size_t n = (size_t)snprintf(words, cap, "%.60s", argc > 1 ? argv[1] : "--help");
@@ -43,7 +43,7 @@ static void describe(int argc, char **argv, char *words, size_t cap)
         if (!strcmp(argv[i], "--dry-run") || !strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
             n += (size_t)snprintf(words + n, n < cap ? cap - n : 0, " %s", argv[i]);
     for (char *c = words; *c; c++)
-        if (*c < ' ' || *c > '~') *c = '?'; // they may reach a terminal
+        if (*c < ' ' || *c > '~') *c = '?'; // the words may reach a terminal
 }
 
 // *comm is the caller's, also after an error.
@@ -139,7 +139,7 @@ static int run_words(int argc, char **argv, struct assay_comm **comm, struct ass
     return run_verb(verb, argc, argv, comm, err);
 }
 
-// Who reads the other end of a pipe has seen enough (`| head`) and closed it.
+// Whether the reader of a pipe has seen enough (`| head`) and closed it.
 static bool reader_left(void)
 {
     struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};

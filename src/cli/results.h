@@ -17,10 +17,11 @@ int results_find_ranking(const struct assay_table *t, const char *name, struct a
 // all of them for "all". Returns how many.
 int results_columns(const struct assay_table *t, const char *words, int *list,
                     struct assay_err *err);
-// Rows of each status: counts[verdict], and counts[ASSAY_VERDICT_FAILED + 1] not finished.
+// Counts the rows of each status: counts[verdict], and in counts[ASSAY_VERDICT_FAILED + 1] those
+// not finished.
 void results_count(const struct assay_table *t, uint64_t counts[ASSAY_VERDICT_FAILED + 2]);
 const char *results_status_name(int32_t status);
-// "15625 candidates: 15284 ok, 341 dead"
+// Prints "15625 candidates: 15284 ok, 341 dead".
 void results_print_counts(const struct assay_table *t, FILE *stream);
 
 #endif

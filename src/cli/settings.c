@@ -59,7 +59,7 @@ static int ini_fail(const struct ini_file *f, const char *what)
     return assay_err_set(f->err, ASSAY_ERR_CONFIG, "%s:%zu: %s", f->name, f->line, what);
 }
 
-// Without the white space around.
+// Takes off the white space around a text.
 static char *trim(char *text)
 {
     text += strspn(text, " \t");
@@ -69,7 +69,7 @@ static char *trim(char *text)
     return text;
 }
 
-// A ';' behind white space begins a comment.
+// Takes off a comment, which begins with a ';' behind white space.
 static void cut_comment(char *text)
 {
     for (char *at = text; (at = strchr(at, ';')); at++) {
@@ -136,7 +136,7 @@ int cli_settings_read(struct cli_settings *settings, const char *file, struct as
 }
 
 // ---- --set ------------------------------------------------------------------------------------
-// text: "section.key=value"
+// Adds a setting from the text "section.key=value".
 static int add_set(struct cli_settings *settings, const char *text, struct assay_err *err)
 {
     const size_t n_section = strcspn(text, ".="), n = strcspn(text, "=");
@@ -189,7 +189,7 @@ int cli_settings_short(struct cli_settings *settings, const struct cli_args *arg
 }
 
 // ---- whose fault an error is ------------------------------------------------------------------
-// Is "section.key" a word of the text?
+// Whether "section.key" is a word of the text.
 static bool names(const char *text, const char *section, const char *key)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
@@ -207,7 +207,8 @@ static int gather_words(struct cli_settings *settings, const struct cli_args *ar
     return cli_settings_short(settings, args, &ignored);
 }
 
-// A value in the file may be wrong though the command line stands over it.
+// Whether the error is about the file: a value in it may be wrong though the command line stands
+// over it.
 static bool is_of_file(const struct cli_args *args, const char *text)
 {
     const char *config = cli_value(args, "config");
@@ -221,7 +222,7 @@ int cli_blame(const struct cli_args *args, int status, struct assay_err *err)
     struct cli_settings settings = {0};
     if (status != ASSAY_ERR_CONFIG || is_of_file(args, err->text)) return status;
     const bool whole = gather_words(&settings, args) >= 0;
-    bool named = !whole; // a word that is no setting at all
+    bool named = !whole; // otherwise a word is no setting at all
     for (size_t i = 0; i < settings.n; i++)
         named |= names(err->text, settings.item[i].section, settings.item[i].name);
     cli_settings_free(&settings);

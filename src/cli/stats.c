@@ -33,7 +33,7 @@ uint32_t stats_dense(uint32_t n, const double *x, uint32_t *group)
 }
 
 // ---- one variable -------------------------------------------------------------------------------
-// Ranked once; a resample only changes how often each group counts.
+// A variable is ranked once; a resample only changes how often each group counts.
 struct variable {
     uint32_t n_group;
     uint32_t *group;  // (n) of each point, in the order of the points
@@ -226,7 +226,7 @@ static double percentile(uint32_t n, const double *sorted, double q)
     return sorted[i] + (place - i) * (sorted[j] - sorted[i]);
 }
 
-// Interval from the draws (n) that are defined; reorders them.
+// The interval from those of n draws that are defined; reorders them.
 static void interval(struct stats_estimate *e, uint32_t n, double *draw)
 {
     uint32_t kept = 0;

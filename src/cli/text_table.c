@@ -77,7 +77,7 @@ static int width(const struct text_table *t, size_t c)
     return words || !numbers ? -(int)most : (int)most;
 }
 
-// Cut words are marked so.
+// The mark of words that were cut.
 static const char cut_mark[] = "...";
 
 static void print_cell(const char *text, int width, bool last, FILE *stream)
@@ -91,7 +91,7 @@ static void print_cell(const char *text, int width, bool last, FILE *stream)
     fputs(last ? "\n" : SPACE, stream);
 }
 
-// The key columns and those from first up to end.
+// Prints the key columns, and those from first up to end.
 static void print_part(const struct text_table *t, const int *widths, size_t first, size_t end,
                        FILE *stream)
 {
@@ -121,7 +121,7 @@ static void cut(const struct text_table *t, int *widths, size_t columns)
     if (then < now) widths[t->soft] = -(int)then;
 }
 
-// The end of the part that begins with column first: as many as fit, and one in any case.
+// Where the part that begins with column first ends: as many columns as fit, and one in any case.
 static size_t find_end(const struct text_table *t, const int *widths, size_t first, size_t columns)
 {
     const size_t key = width_of(widths, 0, t->n_key);

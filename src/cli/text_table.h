@@ -18,12 +18,13 @@ void text_table_free(struct text_table *t);
 // Appends one cell; a row is full after n_column cells.
 void text_table_add(struct text_table *t, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-// Appends a number with so many significant digits, a whole one with all; NaN is an empty cell.
+// Appends a number with that many significant digits, a whole number with all of its digits; NaN is
+// an empty cell.
 void text_table_add_number(struct text_table *t, double value, int digits);
 // Numbers are aligned right, words left. Empty cells of an aligned table are printed "-". On a
 // terminal that is narrower the soft column's words are cut ("..."), and when that is not enough
-// the table is divided into parts, one below the other; no number is ever cut. Elsewhere all
-// stands.
+// the table is divided into parts, one below the other; no number is ever cut. Elsewhere everything
+// is printed in full.
 int text_table_print(const struct text_table *t, bool csv, FILE *stream, struct assay_err *err);
 
 #endif

@@ -22,7 +22,7 @@ int truth_options(struct truth_options *options, const struct cli_args *args, st
 }
 
 // ---- cells --------------------------------------------------------------------------------------
-// What tables hold where nothing was measured.
+// Words that tables hold where nothing was measured.
 static bool is_missing(const char *cell)
 {
     static const char *const word[] = {"", "nan", "-nan", "na", "n/a", "<na>", "null", "none"};
@@ -31,7 +31,7 @@ static bool is_missing(const char *cell)
     return false;
 }
 
-// Decimal notation only, and nothing that a double cannot hold.
+// Reads decimal notation only, and nothing that a double cannot hold.
 static bool read_number(const char *cell, double *value)
 {
     char *end;

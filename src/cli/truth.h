@@ -34,10 +34,10 @@ struct truth {
 int truth_read(struct truth *truth, const struct truth_options *options,
                const struct assay_space *space, struct assay_err *err);
 void truth_free(struct truth *truth);
-// NaN when the table has none.
+// The accuracy of an architecture; NaN when the table has none.
 double truth_of(const struct truth *truth, uint64_t index);
-// "accuracy.csv: 3 of 8 rows have no test_accuracy and are left out, the first on line 2", as a
-// line after the prefix; nothing when all have one.
+// Prints "accuracy.csv: 3 of 8 rows have no test_accuracy and are left out, the first on line 2" as
+// a line after the prefix; nothing when all have one.
 void truth_print_left_out(const struct truth *truth, const char *prefix, FILE *stream);
 
 #endif

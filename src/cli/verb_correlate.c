@@ -41,7 +41,7 @@ static bool is_cost(const char *name)
     return false;
 }
 
-// The points that take part, in row order; counts those that do not.
+// Gathers the points that take part, in row order, and counts those that do not.
 static void gather(const struct correlation *c, int column, struct row_result *r)
 {
     const struct assay_table *t = c->table;
@@ -61,7 +61,7 @@ static void gather(const struct correlation *c, int column, struct row_result *r
     }
 }
 
-// Accuracies from best to worst by the file's own ranking, invalid candidates last.
+// Gathers the accuracies from best to worst by the file's own ranking, invalid candidates last.
 static int measure_top(const struct correlation *c, int column, struct row_result *r)
 {
     const int ranking = results_ranking(c->table, c->table->name[column]);
@@ -167,8 +167,8 @@ static bool is_listed(int column, const int *list, int n)
     return false;
 }
 
-// The columns asked for, or all that have a ranking; the costs always, at the end. list has room
-// for n_column entries.
+// Chooses the columns asked for, or all that have a ranking; parameters and FLOPs are always there,
+// at the end. list has room for n_column entries.
 static int choose_columns(const struct assay_table *t, const char *words, int *list,
                           struct assay_err *err)
 {
@@ -270,7 +270,7 @@ static int read_options(struct correlation *c, const struct cli_args *args,
     return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE.csv is missing");
 }
 
-// Files without a space are of nas-bench-201.
+// Files that name no space are of nas-bench-201.
 static int read_truth(struct truth *truth, const struct assay_table *table,
                       const struct truth_options *options, struct assay_err *err)
 {

@@ -123,7 +123,7 @@ static int eval_in(const struct cli_args *args, const struct assay_config *confi
     return eval_foreign(args, &c, &s, err);
 }
 
-// Of the space, while it is the command line's fault.
+// Checks the space's name while a wrong one is the command line's fault.
 static int check_name(const char *name, struct assay_err *err)
 {
     struct assay_space unknown;

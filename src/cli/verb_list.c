@@ -98,7 +98,7 @@ static int list_kernels(struct assay_err *err)
     return ASSAY_OK;
 }
 
-// "a whole number from 2 to 64", "true or false", "one of a|b"
+// Prints what a value may be: "a whole number from 2 to 64", "true or false", "one of a|b".
 static void print_domain(const struct assay_opt *opt)
 {
     const char *const kind = opt->type == ASSAY_OPT_U64 ? "a whole number" : "a number";
@@ -116,7 +116,7 @@ static void print_domain(const struct assay_opt *opt)
         printf("%s of %.15g or more", kind, opt->min);
 }
 
-// As a configuration file that sets every key to its default.
+// Lists options as a configuration file that sets every key to its default.
 static int list_options(struct assay_err *err)
 {
     const char *section = "";

@@ -10,7 +10,7 @@
 struct rank_view {
     const struct assay_table *table;
     const char *by;        // name of a ranking, or a formula
-    const uint64_t *order; // by it
+    const uint64_t *order; // rows from best to worst
     const double *score;   // of a formula, by rows; NULL: of none
     uint64_t top;          // rows shown
     int *column;           // which columns, in order
@@ -19,7 +19,7 @@ struct rank_view {
 };
 
 // ---- which order --------------------------------------------------------------------------------
-// The file's own rankings, TE-NAS's first.
+// Chooses one of the file's own rankings; TE-NAS's is the first choice.
 static int choose_ranking(const struct assay_table *t, const char *by, struct assay_err *err)
 {
     if (by) return results_find_ranking(t, by, err);
@@ -39,7 +39,7 @@ static int order_by_name(struct rank_view *v, const char *by, struct assay_err *
     return ASSAY_OK;
 }
 
-// A formula's arrays are the arena's.
+// Orders rows by a formula, whose arrays are the arena's.
 static int order_by_formula(struct rank_view *v, const struct assay_score_formula *f,
                             struct assay_arena *arena, struct assay_err *err)
 {
@@ -64,7 +64,7 @@ static int order_by_formula(struct rank_view *v, const struct assay_score_formul
     return assay_score_evaluate(f, &rows, score, &ranking, err);
 }
 
-// A word is the name of a ranking, anything else a formula.
+// Whether the text is one word, which names a ranking; anything else is a formula.
 static bool is_word(const char *text)
 {
     return !text[strcspn(text, " +-*().")];
@@ -79,7 +79,7 @@ static void show(struct rank_view *v, const char *name)
     if (column >= 0) v->column[v->n_column++] = column;
 }
 
-// What the ranking is made of, and the costs.
+// Shows what the ranking is made of, and parameters and FLOPs.
 static void show_usual(struct rank_view *v, const struct assay_score_formula *f)
 {
     if (!v->score) show(v, v->by);

@@ -10,8 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-// ---- summary
-// --------------------------------------------------------------------------------------
+// ---- summary -----------------------------------------------------------------------------------
 struct summary {
     const struct assay_config *config;
     const struct assay_found_list *found;
@@ -84,7 +83,7 @@ static size_t count_agreeing(const struct summary *s, size_t first, size_t n)
     return most;
 }
 
-// Over those of the n searches whose network the truth knows.
+// Prints the accuracy over those of the n searches whose network the truth knows.
 static void print_accuracy(const struct summary *s, size_t first, size_t n)
 {
     const struct assay_found *f = s->found->item + first;
@@ -110,7 +109,7 @@ static void print_accuracy(const struct summary *s, size_t first, size_t n)
     if (known && known < n) printf(" of %zu", n);
 }
 
-// The n searches of one method.
+// Prints a line about the n searches of one method.
 static void print_method(const struct summary *s, size_t first, size_t n)
 {
     double cpu = 0;
@@ -137,8 +136,7 @@ static int summarise(struct summary *s)
     return 0;
 }
 
-// ---- the verb
-// -------------------------------------------------------------------------------------
+// ---- the verb ----------------------------------------------------------------------------------
 static bool all_done(const struct assay_found_list *found)
 {
     bool done = found->n > 0;
@@ -154,7 +152,8 @@ static int conclude(struct summary *s)
     return status;
 }
 
-// Before anything is computed or written: a table that cannot be read is no end of a long search.
+// The table is read before anything is computed or written, so that a long search does not end with
+// a table that cannot be read.
 static int read_truth(struct truth *truth, const struct truth_options *options, const char *name,
                       struct assay_err *err)
 {

@@ -3,7 +3,7 @@
 
 const struct assay_vocabulary *cli_vocabulary(void)
 {
-    // Journals hold identities in this order: a section moves nowhere else.
+    // Journals hold identities in this order, so that no section may move.
     static const char *const order[] = {"protocol", "space", "candidates", "network", "data",
                                         "ntk",      "ridge", "nasi",       "regions", "",
                                         "cost",     "run",   "score",      "search",  NULL};

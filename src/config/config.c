@@ -59,7 +59,7 @@ static int apply(struct assay_config *c, const struct assay_setting *s, struct a
                           err);
 }
 
-// Applies every setting of the source's key; the last stands.
+// Applies every setting of the source's key, of which the last one stands.
 static int apply_source(struct assay_config *c, const struct assay_config_source *source,
                         const struct assay_setting *setting, size_t n, struct assay_err *err)
 {

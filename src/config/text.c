@@ -52,7 +52,7 @@ char *assay_config_identity(const struct assay_config *config, const char *job)
 }
 
 // ---- reading ----------------------------------------------------------------------------------
-// One line of the form that assay_opts_format writes; a section's name stays in *section.
+// Reads one line of the form that assay_opts_format writes; a section's name stays in *section.
 static int parse_line(char *line, char section[64], struct assay_setting *setting, bool *is_setting,
                       struct assay_err *err)
 {

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-// The place of a section in the order of texts; of those not listed, that of "" or behind all.
+// The place of a section in the order of texts. Sections that are not listed have that of "", or
+// stand behind all.
 static size_t section_rank(const struct assay_vocabulary *v, const char *section)
 {
     size_t rank = SIZE_MAX;
@@ -15,8 +16,8 @@ static size_t section_rank(const struct assay_vocabulary *v, const char *section
     return rank;
 }
 
-// Where a row goes: behind those of its section, or, when it opens one, behind all whose sections
-// come before.
+// The place of a new row: behind those of its section or, when it opens one, behind all rows whose
+// sections come before.
 static size_t row_place(const struct assay_vocabulary *v, const char *section)
 {
     const size_t rank = section_rank(v, section);

@@ -71,8 +71,8 @@ static void append_param(struct assay_graph *g, uint32_t node, const char *name)
     g->n_param++;
 }
 
-// Appends node n (operation, attributes, n_in; the shape is inferred) with its inputs and
-// parameters.
+// Appends node n, of which operation, attributes and n_in are given and the shape is inferred, with
+// its inputs and parameters.
 static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_t *x,
                        const double *coef, const char *name)
 {

@@ -5,9 +5,9 @@
 
 #define NONE UINT32_MAX
 
-// Forward pass: each node of g becomes a node of out, an existing one, or a zero tensor. Backward
-// pass: what does not reach the output is squeezed out. Memory is reserved beforehand: out never
-// has more of anything than g.
+// Folding goes over the graph twice. Forward, each node of g becomes a new node of out, one that
+// exists, or a zero tensor. Backward, what does not reach the output is removed. Memory is reserved
+// beforehand, since out never has more of anything than g.
 struct fold {
     const struct assay_graph *g;
     struct assay_graph *out;
@@ -99,7 +99,7 @@ static bool vanishes(const struct fold *f, const struct assay_node *n)
             if (!is_zero(f, in[i])) return false;
         }
         return true;
-    case ASSAY_OP_BN: // of zeros: beta
+    case ASSAY_OP_BN: // of zeros it is beta
         return is_zero(f, in[0]) && (f->at_init || !n->affine);
     case ASSAY_OP_INPUT:
     case ASSAY_OP_LINEAR:

@@ -21,12 +21,13 @@ bool graph_reserve_features(struct assay_graph *g, uint64_t n);
 // Sets n->c, h, w from the attributes and the inputs g->in[n->in...], by PyTorch's rules; an error
 // says which rule is broken or which dimension is out of range.
 int graph_infer(const struct assay_graph *g, struct assay_node *n, struct assay_err *err);
-// Number of parameters such a node has.
+// How many parameters such a node has.
 uint32_t graph_param_count(const struct assay_node *n);
 // Sets role, ndim, shape and size of the k-th parameter of a node with valid inputs.
 void graph_param_shape(const struct assay_graph *g, const struct assay_node *n, uint32_t k,
                        struct assay_param *p);
-// Parameter offsets: weights first, then biases and BN betas, each in order of appearance.
+// Sets the parameters' offsets: weights come first, then biases and BN betas, each in order of
+// appearance.
 void graph_layout(struct assay_graph *g);
 
 #endif

@@ -29,7 +29,7 @@ static int check_dims(const struct assay_node *n, struct assay_err *err)
     return ASSAY_OK;
 }
 
-// Output size along one axis, as PyTorch's Conv2d and pools without ceil_mode compute it.
+// The output's size along one axis, as PyTorch's Conv2d and pools without ceil_mode compute it.
 static int window(const struct assay_node *n, uint32_t size, uint32_t *out, struct assay_err *err)
 {
     const int64_t reach = (int64_t)n->dilation * (n->kernel - 1) + 1;

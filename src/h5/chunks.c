@@ -5,7 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { FILTERS_MOST = 32, FLETCHER32 = 4 }; // bytes of a checksum
+enum { FILTERS_MOST = 32, FLETCHER32 = 4 }; // FLETCHER32: bytes of a checksum
 
 // How a data set's chunks are stored.
 struct chunks {
@@ -19,7 +19,7 @@ struct chunks {
 };
 
 // ---- one chunk ----------------------------------------------------------------------------------
-// Whether n bytes unpack to exactly so many.
+// Whether n bytes unpack to exactly `bytes`.
 static bool unpacks_to(unsigned char *packed, size_t n, uint64_t bytes)
 {
     unsigned char scratch[1 << 16];
@@ -37,8 +37,8 @@ static bool unpacks_to(unsigned char *packed, size_t n, uint64_t bytes)
     return status == Z_STREAM_END && got == bytes;
 }
 
-// Undoes the filters that were not left out (mask), as far as they change the size. After shuffle
-// the bytes are not those that were deflated, an order nobody writes.
+// Undoes the filters that were not left out (mask), as far as they change the size. Where shuffle
+// came after deflate the bytes cannot be unpacked here; nobody writes that order.
 static const char *packed_fault(const struct chunks *c, unsigned mask, uint64_t n)
 {
     bool moved = false;
@@ -93,7 +93,7 @@ static const char *chunk_fault(struct chunks *c, const hsize_t *at)
 }
 
 // ---- all of them --------------------------------------------------------------------------------
-// To the next chunk in row-major order; false behind the last.
+// Goes to the next chunk in row-major order; false behind the last.
 static bool advance(const struct chunks *c, hsize_t *at)
 {
     for (int i = c->ndim; i-- > 0;) {

@@ -8,7 +8,7 @@
 void assay_h5_start(void)
 {
     setenv("HDF5_USE_FILE_LOCKING", "FALSE", 0);
-    H5dont_atexit(); // every file is closed by then; after an error it may crash there
+    H5dont_atexit(); // every file is closed at exit; after an error HDF5 may crash there
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     H5Lunregister(H5L_TYPE_EXTERNAL);

@@ -20,7 +20,8 @@ void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *inf
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
              double *b, const int *ldb, int *info, size_t uplo_len);
 
-// Weak: a reference BLAS put in OpenBLAS's place by the alternatives system lacks them.
+// These are weak, since a reference BLAS that the alternatives system puts in OpenBLAS's place
+// lacks them.
 #pragma weak openblas_set_num_threads
 #pragma weak openblas_get_num_threads
 #pragma weak openblas_get_config
@@ -127,16 +128,17 @@ int assay_la_ridge(uint32_t n, uint32_t t, double *a, double shift, uint32_t m, 
     return ASSAY_OK;
 }
 
-// OpenBLAS copies panels of up to 384 rows (of AVX-512's kernels; others have fewer) into a buffer,
-// of which it has one of 32 MiB for a thread.
+// OpenBLAS copies panels of up to 384 rows (those of its AVX-512 kernels; others have fewer) into a
+// buffer, which is one of 32 MiB for each thread.
 size_t assay_la_buffers(uint32_t n)
 {
     const size_t panel = (size_t)n * 384 * sizeof(double), all = (size_t)32 << 20;
     return panel < all ? panel : all;
 }
 
-// OpenBLAS asks this, its own function, how many threads to start when it is loaded. None: each
-// would take a buffer at once, and without the address space for it never end, not even at exit.
+// This replaces the function that OpenBLAS asks, when it is loaded, how many threads to start. It
+// starts none beside ours: each would take a buffer at once, and without address space for it would
+// never end, not even at exit.
 int openblas_num_threads_env(void);
 int openblas_num_threads_env(void)
 {
@@ -145,7 +147,8 @@ int openblas_num_threads_env(void)
 
 int assay_la_start(struct assay_err *err)
 {
-    // Of every build of OpenBLAS for x86; it takes pages only as far as a product needs them.
+    // The buffer that every build of OpenBLAS for x86 has; it takes pages only as far as a product
+    // needs them.
     const size_t bytes = ((size_t)128 << 20) + ((size_t)1 << 16);
     static bool started;
     const double jac[2] = {1, 1};

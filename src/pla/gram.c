@@ -32,7 +32,8 @@ size_t assay_pla_part(uint32_t n, int size)
     return (size_t)pla_count(n, PLA_BLOCK, 0, rows) * (size_t)pla_count(n, PLA_BLOCK, 0, columns);
 }
 
-// Doubles of pdsyev for values only: its documentation's 5 n + max(block (rows + 1), 3 block) + 1.
+// Scratch of pdsyev for values only, in doubles; its documentation says 5 n + max(block (rows + 1),
+// 3 block) + 1.
 static size_t syev_work(uint32_t n, int local_rows)
 {
     return 5 * (size_t)n + larger(PLA_BLOCK * ((size_t)local_rows + 1), (size_t)3 * PLA_BLOCK) + 1;
@@ -74,8 +75,8 @@ size_t assay_pla_work(uint32_t n, uint32_t m, int size)
     return larger(ridge_work(n, m, size), larger(panel_work(n, size), eigenvalues_work(n, size)));
 }
 
-// ScaLAPACK keeps a copy of what is on its way between ranks: a panel, or to the rank that solves
-// for all the part of another.
+// ScaLAPACK keeps a copy of what is on its way between ranks: a panel, or the part of a rank on its
+// way to the one that solves for all.
 size_t assay_pla_buffers(uint32_t n, int size)
 {
     int rows, columns;
@@ -89,7 +90,8 @@ size_t assay_pla_buffers(uint32_t n, int size)
 }
 
 // ---- Gram matrix --------------------------------------------------------------------------------
-// Row-major rows of J are the columns of a column-major J^T, which lie on a grid of one row.
+// Describes the rows of J: row-major, they are the columns of a column-major J^T, which lie on a
+// grid of one row.
 static void describe_rows(const struct assay_pla *pla, int n, int p, int ld, int desc[DESC])
 {
     const int each = (n + pla->size - 1) / pla->size, zero = 0;
@@ -187,7 +189,7 @@ static int scale(const struct assay_pla *pla, size_t count, double *a, int *expo
     return ASSAY_OK;
 }
 
-// The team's first rank alone, by LAPACK.
+// The team's first rank computes the eigenvalues alone, by LAPACK.
 static int gather_and_solve(const struct assay_pla *pla, uint32_t n, const double *a, double *w,
                             double *work, struct assay_err *err)
 {

@@ -94,7 +94,7 @@ int assay_pla_rank(const struct assay_pla *pla)
     return pla ? pla->rank : 0;
 }
 
-// Behind the program: in it, the name may only be a jump into the library.
+// The name is looked up behind the program, in which it may only be a jump into the library.
 const char *assay_pla_name(void)
 {
     static char text[PATH_MAX + 64];

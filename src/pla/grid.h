@@ -5,7 +5,8 @@
 
 #include "assay/pla.h"
 
-// Rows and columns of a block: 32 to 128 differ by a few percent, larger ones idle small teams.
+// Rows and columns of a block. Sizes from 32 to 128 differ by a few percent in speed, and larger
+// ones leave small teams idle.
 #define PLA_BLOCK 64
 
 struct assay_pla {
@@ -27,7 +28,8 @@ static inline uint64_t pla_global(uint64_t i, int at, int size)
 {
     return (i / PLA_BLOCK * (uint64_t)size + (uint64_t)at) * PLA_BLOCK + i % PLA_BLOCK;
 }
-// Describes a spread (m,n) matrix; *local_rows and *local_columns: this rank's part, column-major.
+// Describes a spread (m,n) matrix; *local_rows and *local_columns are the sizes of this rank's
+// part, column-major.
 void pla_describe(const struct assay_pla *pla, int m, int n, int desc[DESC], int *local_rows,
                   int *local_columns);
 // The same as a block held by the grid's first rank alone.

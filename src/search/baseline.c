@@ -79,8 +79,7 @@ static int tenas_cost(const struct search_context *c, uint64_t *architectures,
     return 0;
 }
 
-// ---- what is known
-// --------------------------------------------------------------------------------
+// ---- what is known -----------------------------------------------------------------------------
 static void add_column(struct baseline *b, const char *name, int direction)
 {
     for (uint32_t i = 0; i < b->n_column; i++)

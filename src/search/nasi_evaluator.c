@@ -269,8 +269,7 @@ static int evaluate(void *state, const struct search_task *task, struct assay_re
     return 0;
 }
 
-// ---- the evaluator
-// ----------------------------------------------------------------------------------
+// ---- the evaluator -----------------------------------------------------------------------------
 static int open_network(struct context *x, struct assay_err *err)
 {
     const struct assay_config *config = x->c->config;

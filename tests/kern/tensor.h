@@ -128,8 +128,7 @@ static inline struct tensor *tensor_draw(const char *name, bool wide, size_t n)
     return t;
 }
 
-// ---- planes inside larger strides
-// ----------------------------------------------------------------
+// ---- planes inside larger strides --------------------------------------------------------------
 struct grid {
     uint32_t c, h, w, lanes;
     ptrdiff_t step_c, step_y; // pixels lie `lanes` apart
@@ -243,8 +242,7 @@ static inline void tensor_check(const struct tensor *t)
     }
 }
 
-// ---- rounds
-// --------------------------------------------------------------------------------------
+// ---- rounds ------------------------------------------------------------------------------------
 static inline const struct assay_kern *rung(unsigned i)
 {
     static const struct assay_kern *const wide[] = {&assay_kern_wide_single,

@@ -16,8 +16,7 @@
 
 static const struct prune_weights equal = {1, 1};
 
-// ---- changes
-// --------------------------------------------------------------------------------------
+// ---- changes -----------------------------------------------------------------------------------
 static void changes_are_relative(void **state)
 {
     (void)state;
@@ -53,8 +52,7 @@ static void rounds_to_three_digits(void **state)
     assert_true(prune_round(-INFINITY) == -INFINITY);
 }
 
-// ---- ranks
-// ----------------------------------------------------------------------------------------
+// ---- ranks -------------------------------------------------------------------------------------
 static void ties_share_a_rank_and_the_next_is_one_more(void **state)
 {
     struct prune_candidate c[] = {
@@ -96,8 +94,7 @@ static void ties_are_within_groups(void **state)
     assert_true(!ties.kappa && !ties.regions);
 }
 
-// ---- operations
-// -----------------------------------------------------------------------------------
+// ---- operations --------------------------------------------------------------------------------
 static void the_lowest_sum_of_each_edge_goes(void **state)
 {
     struct assay_supernet mask = {.alive = {{0x1e, 0x0a, 0x08}}};
@@ -183,8 +180,7 @@ static void two_edges_of_a_node_stay(void **state)
     assert_int_equal(mask.alive[1][5] & mask.alive[1][7], 1 << 3);
 }
 
-// ---- seeds
-// ----------------------------------------------------------------------------------------
+// ---- seeds -------------------------------------------------------------------------------------
 static void seeds_are_lists_and_ranges(void **state)
 {
     static const uint64_t expected[] = {7, 0, 1, 2, 3, 18446744073709551615u};
