@@ -4,6 +4,6 @@
 
 #include "kern/table.h"
 
-extern const struct assay_kern assay_kern_wide_single, assay_kern_wide_double;
+extern const struct assay_kern assay_kern_wide_single;
 
 #endif
