@@ -112,10 +112,10 @@ int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repe
 // Noise (n,c,image,image) in the shape of the images, every value N(0,1). role: a draw of its own.
 void assay_data_noise(const struct assay_data *data, uint64_t seed, uint64_t repeat,
                       const char *name, const char *role, uint32_t n, double *x);
-// n patches (n,1,3,3): a random 3x3 crop of one random channel of a random normalised image, never
-// augmented. Source: TE-NAS released code. The images are shuffled, and again once all have given a
-// patch: those of 10 images are usually different as well, while n above assay_data_crops is bound
-// to repeat some.
+// Draws n patches (n,1,3,3): a random 3x3 crop of one random channel of a random normalised image,
+// never augmented. Source: TE-NAS released code. The images are shuffled, and again once all have
+// given a patch: those of 10 images are usually different as well, while n above assay_data_crops
+// is bound to repeat some.
 int assay_data_patches(const struct assay_data *data, uint64_t seed, uint64_t repeat,
                        const char *name, uint32_t n, double *x, struct assay_err *err);
 

@@ -250,7 +250,7 @@ void assay_foreign_finish(struct assay_foreign *f);
 // The fingerprint: a hash of numbers that these kernels compute, as this program was compiled.
 int assay_arithmetic_fingerprint(uint64_t *hash, const struct assay_kern *kern,
                                  struct assay_err *err);
-#define ASSAY_ARITHMETIC_TEXT 384 // bytes of the next
+#define ASSAY_ARITHMETIC_TEXT 384 // bytes of such a text
 // The lines of an identity that tell the arithmetic on this kernel rung: the rung, its precision if
 // double, ASSAY_ARITHMETIC, the fingerprint.
 int assay_arithmetic_text(char text[ASSAY_ARITHMETIC_TEXT], const char *rung,
@@ -261,7 +261,7 @@ int assay_arithmetic_check(const char *identity, const char *dir, struct assay_e
 // arithmetic and the data (assay_data_identity); malloc'd, NULL when out of memory.
 char *assay_identity_text(const char *settings, const struct assay_schema *schema, const char *rung,
                           enum assay_precision precision, const char *data);
-// The digest of the images, and in words how many of which there are.
+// Writes the digest of the images, and in words how many there are of which data set.
 #define ASSAY_DATA_IDENTITY (ASSAY_DATA_WORDS + 40)
 void assay_data_identity(const struct assay_data *data, char text[ASSAY_DATA_IDENTITY]);
 

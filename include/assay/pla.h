@@ -51,9 +51,9 @@ void assay_pla_visit(const struct assay_pla *pla, uint32_t n, const double *a,
                      void *self);
 // Sums over the team of what each rank made of its entries, on every rank.
 int assay_pla_sum(const struct assay_pla *pla, size_t count, double *value, struct assay_err *err);
-// Eigenvalues of the symmetric matrix `a` (destroyed), ascending, on every rank. Up to a measured
-// size the team's rank 0 computes them by LAPACK, beyond it all by ScaLAPACK's pdsyev; the matrix
-// is scaled to unit maximum first. A matrix with a NaN or infinity is ERR_INPUT.
+// Gives every rank the eigenvalues, ascending, of the symmetric matrix `a`, which is destroyed. Up
+// to a measured size the team's rank 0 computes them by LAPACK, beyond it all by ScaLAPACK's
+// pdsyev; the matrix is scaled to unit maximum first. A matrix with a NaN or infinity is ERR_INPUT.
 int assay_pla_eigenvalues(const struct assay_pla *pla, uint32_t n, double *a, double *w,
                           double *work, struct assay_err *err);
 // Kernel ridge regression: out (m, n-t) = (A_vt (A_tt + shift I)^-1 y^T)^T, where A_tt is the

@@ -195,7 +195,7 @@ int assay_arithmetic_check(const char *identity, const char *dir, struct assay_e
                              dir, number, own);
     char *twice = strstr(rung, DOUBLE);
     if (twice) *twice = '\0';
-    // A rung that this CPU lacks says nothing.
+    // The fingerprint of a rung that this CPU lacks cannot be compared.
     if (describe(own, mine, rung, twice ? ASSAY_DOUBLE : ASSAY_SINGLE, &unknown) < 0 ||
         strcmp(fingerprint, mine) == 0)
         return 0;

@@ -87,7 +87,8 @@ static int count(const struct assay_foreign *f, const struct assay_metric *metri
     return ASSAY_VERDICT_DEAD;
 }
 
-// Runs metric i. What is undefined has a reason; so has what failed, where metrics were chosen.
+// Runs metric i. A column that is undefined gets a reason; so does a metric that failed, where
+// metrics were chosen.
 static int measure(struct assay_foreign *f, struct assay_subject *s, uint32_t i, bool chosen,
                    struct assay_err *err)
 {

@@ -82,7 +82,7 @@ int given_inputs(struct assay_foreign *f, struct assay_err *err)
     return ASSAY_OK;
 }
 
-// Labels of the images: those given stand for whatever labels a metric would draw.
+// Reads the labels of the images, which stand for whatever labels a metric would draw.
 int given_read_labels(struct assay_foreign *f, const struct assay_foreign_case *c,
                       struct assay_err *err)
 {
