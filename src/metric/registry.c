@@ -25,6 +25,7 @@
     X(swap) \
     X(near) \
     X(jacov) \
+    X(epe_nas) \
     X(zico) \
     X(gradsign) \
     X(l2_norm) \

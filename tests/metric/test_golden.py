@@ -35,7 +35,8 @@ FORWARD = ["naswot", "naswot_released", "hamming_mean", "hamming_min", "dead_rel
            "active_fraction", "naswot_hnas", "naswot_hnas_released", "near_first", "zen", "zen_batchvar", "az_expressivity",
            "az_progressivity"]
 TOLERANCE = {**dict.fromkeys(COUNTS, 0), **dict.fromkeys(FORWARD, 1e-9), **dict.fromkeys(["log_weights", "log_weights_live"], 1e-13),
-             "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2, "gradsign": 2e-3, "gradsign_sum": 2e-3}
+             "epe_nas": 2e-5, "epe_nas_many": 2e-5, "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2, "gradsign": 2e-3,
+             "gradsign_sum": 2e-3}
 # Of these, a sum of terms that cancel, relative to another column.
 SCALE = {"plain": "snip"}
 ABSOLUTE = {"lga_pm1", "az_progressivity"}  # often nearly 0

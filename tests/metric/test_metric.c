@@ -85,6 +85,31 @@ static void a_bn_batch_does_not_see_the_others(void **state)
     free(whole);
 }
 
+// ---- correlations of gradients at the input -----------------------------------------------------
+// The second half repeats the first: a class of two equal images has the correlation 1 four times.
+static void epe_nas_looks_inside_classes(void **state)
+{
+    struct fixture *f = *state;
+    const double one = log(1 + 1e-5);
+    double out[16];
+    char reason[ASSAY_METRIC_REASON];
+    memcpy(f->images + N / 2 * PIXELS, f->images, N / 2 * PIXELS * sizeof *f->images);
+    for (uint32_t i = 0; i < N; i++) f->label[i] = i % (N / 2);
+    choose_one(f, "epe_nas");
+    assert_int_equal(measure(f, "epe_nas", out, reason), ASSAY_VERDICT_OK);
+    assert_close(out[0], N / 2 * 4 * one, 1e-6);
+    assert_true(out[1] < 1e-9);
+    for (uint32_t i = 0; i < N; i++) f->label[i] = i;
+    restart(f);
+    assert_int_equal(measure(f, "epe_nas", out, reason), ASSAY_VERDICT_DEGENERATE);
+    assert_non_null(strstr(reason, "two images"));
+    assert_close(out[0], N * one, 1e-6);
+    f->label[1] = 0; // two images that differ: s_c = 2 one + 2 ln(|r| + 1e-5), beside N - 2 of one
+    restart(f);
+    assert_int_equal(measure(f, "epe_nas", out, reason), ASSAY_VERDICT_OK);
+    assert_true(out[0] > (N + 2) * one && out[1] == 0);
+}
+
 // ---- failures -----------------------------------------------------------------------------------
 static void nan_weights_never_give_a_number(void **state)
 {
@@ -289,6 +314,7 @@ int main(void)
         LAW(the_order_of_metrics_decides_nothing),
         LAW(every_plug_in_is_complete),
         cmocka_unit_test(a_list_of_metrics_is_a_set),
+        LAW(epe_nas_looks_inside_classes),
         LAW(cost_counts_the_literal_network),
     };
     return cmocka_run_group_tests_name("metric", tests, NULL, NULL);
