@@ -41,6 +41,15 @@ static bool is_cost(const char *name)
     return false;
 }
 
+// Whether a column holds of a candidate that is not ok. Nothing of a dead one is live.
+static bool has_value(const char *name, int status)
+{
+    static const char live[] = "_live";
+    const size_t n = strlen(name), end = strlen(live);
+    if (!is_cost(name)) return false;
+    return status != ASSAY_VERDICT_DEAD || n < end || strcmp(name + n - end, live) != 0;
+}
+
 // Gathers the points that take part, in row order, and counts those that do not.
 static void gather(const struct correlation *c, int column, struct row_result *r)
 {
@@ -52,7 +61,7 @@ static void gather(const struct correlation *c, int column, struct row_result *r
         const bool ok = t->status[row] == ASSAY_VERDICT_OK && isfinite(x);
         r->invalid += !ok;
         if (!ok && !(c->invalid_last && direction)) continue;
-        if (!ok && !(is_cost(t->name[column]) && isfinite(x)))
+        if (!ok && !(has_value(t->name[column], t->status[row]) && isfinite(x)))
             x = direction > 0 ? -INFINITY : INFINITY;
         c->x[r->n] = x;
         c->y[r->n] = c->accuracy[row];

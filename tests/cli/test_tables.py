@@ -319,6 +319,11 @@ class Tables(Results):
         self.assertAlmostEqual(float(shown["kappa"]["tau_b"]), tau_b(x, y), 9)
         self.assertAlmostEqual(float(shown["flops"]["tau_b"]), tau_b([r["flops"] for r in self.rows], y), 9)
         self.assertEqual(shown["kappa"]["tau_b_lo"], "")
+        with h5py.File(self.results) as f:
+            live = f["table"]["params_live"][:]
+        # What is live of a disconnected network is nothing, whatever is counted outside of its cells.
+        x = [-1 if r["status"] == DEAD else n for r, n in zip(self.rows, live)]
+        self.assertAlmostEqual(float(shown["params_live"]["tau_b"]), tau_b(x, y), 9)
 
     def test_top_of_the_ranking(self):
         shown = self.correlate("--bootstrap", "0")
