@@ -43,8 +43,12 @@ int results_read(struct assay_table **out, const char *name, struct assay_err *e
 // ---- its columns --------------------------------------------------------------------------------
 static int find(char *const *name, uint64_t n, const char *wanted, size_t length)
 {
+    char word[ASSAY_NAME_MAX];
+    if (length >= sizeof word) return -1;
+    snprintf(word, sizeof word, "%.*s", (int)length, wanted);
+    const char *column = assay_alias_column(word);
     for (uint64_t i = 0; i < n; i++)
-        if (strlen(name[i]) == length && strncmp(name[i], wanted, length) == 0) return (int)i;
+        if (strcmp(name[i], column) == 0) return (int)i;
     return -1;
 }
 

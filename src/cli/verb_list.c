@@ -21,6 +21,14 @@ static int list_spaces(struct assay_err *err)
     return ASSAY_OK;
 }
 
+// The other name of a column, or NULL.
+static const char *also_of(const char *column)
+{
+    for (const struct assay_alias *a = assay_aliases; a->name; a++)
+        if (strcmp(a->column, column) == 0) return a->name;
+    return NULL;
+}
+
 static int list_metrics(struct assay_err *err)
 {
     enum { INDENT = 50 };
@@ -34,7 +42,10 @@ static int list_metrics(struct assay_err *err)
         for (uint32_t i = 0; i < (*metric)->n_column; i++) {
             const struct assay_column *c = &(*metric)->column[i];
             printf("  %-21s  %-17s  %-4s  ", c->name, better[1 + c->direction], c->unit);
-            cli_fold(stdout, c->source, INDENT, blank);
+            snprintf(text, sizeof text, "%s%s%s", c->source,
+                     also_of(c->name) ? "; also called " : "",
+                     also_of(c->name) ? also_of(c->name) : "");
+            cli_fold(stdout, text, INDENT, blank);
         }
     }
     return ASSAY_OK;

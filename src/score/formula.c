@@ -57,6 +57,8 @@ static int take_name(struct parser *p, struct assay_score_term *term)
     term->at = (uint32_t)(p->at - p->f->text) + 1;
     memcpy(term->column, p->at, n);
     term->column[n] = '\0';
+    const char *column = assay_alias_column(term->column);
+    if (column != term->column) snprintf(term->column, sizeof term->column, "%s", column);
     p->at += n;
     return ASSAY_OK;
 }

@@ -60,6 +60,7 @@ static int read_sum(struct search_by *by, const char *where, const char *text,
 static int read_column(struct search_by *by, const char *name, struct assay_err *err)
 {
     const struct assay_column *column;
+    name = assay_alias_column(name);
     if (!metric_of(name, &column) || !column->direction)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "search.by = %.100s: expected a score (`assay list scores`, [score]), "

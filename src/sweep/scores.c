@@ -16,6 +16,7 @@ static int parse(struct assay_score_formula *formula, const char *name, const ch
 
 static bool is_column(const char *name)
 {
+    name = assay_alias_column(name);
     for (const struct assay_metric *const *m = assay_metrics; *m; m++)
         for (uint32_t i = 0; i < (*m)->n_column; i++)
             if (strcmp((*m)->column[i].name, name) == 0) return true;

@@ -7,6 +7,7 @@ usage: test_score.py ASSAY SOURCE_ROOT
 import csv
 import io
 import os
+import re
 import sys
 import unittest
 
@@ -105,6 +106,7 @@ class Stored(Case):
                                ("score.x=kappa + lnrank(regions)", "position 16"),
                                ("score.x=" + "(" * 900, "position 1", "expected a column"),
                                ("score.regions=kappa", "score.regions", "new name"),
+                               ("score.ntk_kappa=kappa", "score.ntk_kappa", "new name"),
                                ("score.1=kappa", "score.1", "a name of letters")):
             self.fails(2, "sweep", QUICKSTART, "-o", self.path("run"), *words(setting), says=says)
             self.assertFalse(os.path.exists(self.path("run")))
@@ -118,6 +120,20 @@ class Ranked(Results):
     def ranked(self, by):
         text = self.works("rank", self.results, "--all", "--csv", "--by", by)
         return list(csv.DictReader(io.StringIO(text)))
+
+    def test_other_names_of_columns(self):
+        """The names that others give them are taken where columns are named, and listed."""
+        listed = re.findall(r"(?ms)^  (\w+)  (?:(?!^  \w).)*?also called\s+(\w+)", self.works("list", "metrics"))
+        self.assertIn(("kappa", "ntk_kappa"), listed)
+        columns = re.findall(r"(?m)^  (\w+)  ", self.works("list", "metrics"))
+        for column, other in listed:
+            self.assertIn(column, columns)
+            self.assertNotIn(other, columns)
+        for by in ("{}", "{} - 0.5*regions"):
+            same = [self.ranked(by.format(name)) for name in ("kappa", "ntk_kappa")]
+            self.assertEqual(*same)
+        text = self.works("rank", self.results, "--columns", "ntk_kappa,layers_weight", "--csv")
+        self.assertIn("status,kappa,layers\n", text)
 
     def test_formulas_on_a_file(self):
         ok = np.array([r["status"] == 0 for r in self.rows])

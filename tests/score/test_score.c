@@ -207,6 +207,18 @@ static void ties_are_decided_by_the_first_term(UNUSED void **state)
 }
 
 // ---- formulas -----------------------------------------------------------------------------------
+static void other_names_stand_for_columns(UNUSED void **state)
+{
+    struct assay_score_formula f;
+    struct assay_err err = {0};
+    assert_int_equal(assay_score_parse(&f, "--by", "2*ntk_kappa + regions", &err), ASSAY_OK);
+    assert_string_equal(f.term[0].column, "kappa");
+    assert_string_equal(f.term[1].column, "regions");
+    assert_string_equal(f.text, "2*ntk_kappa + regions");
+    assert_string_equal(assay_alias_column("layers_weight"), "layers");
+    assert_string_equal(assay_alias_column("layers"), "layers");
+}
+
 static void wrong_formulas_name_the_position(UNUSED void **state)
 {
     static const struct {
@@ -353,6 +365,7 @@ int main(void)
         cmocka_unit_test(sums_are_of_weighted_ranks),
         cmocka_unit_test(given_ranks_are_taken),
         cmocka_unit_test(ties_are_decided_by_the_first_term),
+        cmocka_unit_test(other_names_stand_for_columns),
         cmocka_unit_test(wrong_formulas_name_the_position),
         cmocka_unit_test(wrong_columns_are_named),
         cmocka_unit_test(huge_formulas_are_refused),
