@@ -21,6 +21,7 @@ static const struct assay_column columns[] = {
     {"dead_relu_fraction", "1", SIGNS "part that is off for all images", 0},
     {"always_on_fraction", "1", SIGNS "part that is on for all images", 0},
     {"active_fraction", "1", SIGNS "part that is on, mean over images", 0},
+    {"regions_net", "1", "AZ-NAS (arXiv 2403.19232), " SIGNS "distinct patterns of images", 1},
 };
 
 // Units of all modules: K (n, n), lower triangle, once and as released; how many there are, are off
@@ -157,6 +158,18 @@ static void statistics(const struct agreement *a, uint32_t n, double out[5])
     out[4] = a->count[ACTIVE] / (units * n);
 }
 
+// Images whose pattern is none of an earlier one's.
+static double distinct(const struct agreement *a, uint32_t n)
+{
+    double patterns = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t j = 0;
+        while (j < i && a->k[i * n + j] < a->count[UNITS]) j++;
+        patterns += j == i;
+    }
+    return patterns;
+}
+
 static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
                    double *spectrum, char *reason, struct assay_err *err)
 {
@@ -167,6 +180,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     ASSAY_TRY(assay_memo_alloc(s, work_numbers(n) * sizeof(double), &work, err));
     const struct agreement a = agreement_of(assay_subject_state(s, use), n);
     statistics(&a, n, out + 2);
+    out[7] = distinct(&a, n);
     ASSAY_TRY(log_determinant(n, a.k, work, &out[0], err));
     ASSAY_TRY(log_determinant(n, a.released, work, &out[1], err));
     if (isfinite(out[0]) && isfinite(out[1])) return ASSAY_VERDICT_OK;

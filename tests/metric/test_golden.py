@@ -27,10 +27,10 @@ if not os.environ.get("ASSAY_TEST_DATA") or not CASES:
 
 # Ours -> theirs, where names differ.
 NAMES = {"kappa": "ntk_kappa", "trace": "ntk_trace_sum_logits", "nasi_trace": "nasi_trace_approx", "layers": "layers_weight",
-         "layers_live": "layers_weight_live"}
+         "layers_live": "layers_weight_live", "regions_net": "regions"}
 # Relative to the value: 1e-5 for float32 gradients unless said here. Counts are exact, and what the forward pass alone decides is
 # float64. ZiCo divides by differences of nearly equal gradients, and GradSign counts the signs of gradients that are nearly 0.
-COUNTS = ["params", "params_live", "macs", "macs_live", "layers", "layers_live", "vkdnw_dim", "swap"]
+COUNTS = ["params", "params_live", "macs", "macs_live", "layers", "layers_live", "vkdnw_dim", "swap", "regions_net"]
 FORWARD = ["naswot", "naswot_released", "hamming_mean", "hamming_min", "dead_relu_fraction", "always_on_fraction",
            "active_fraction", "naswot_hnas", "naswot_hnas_released", "near_first", "zen", "zen_batchvar", "az_expressivity",
            "az_progressivity"]

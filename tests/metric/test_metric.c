@@ -85,6 +85,21 @@ static void a_bn_batch_does_not_see_the_others(void **state)
     free(whole);
 }
 
+static void regions_of_the_network_are_images_that_differ(void **state)
+{
+    struct fixture *f = *state;
+    double out[16];
+    char reason[ASSAY_METRIC_REASON];
+    restart(f);
+    assert_int_equal(measure(f, "naswot", out, reason), ASSAY_VERDICT_OK);
+    assert_true(out[7] == N);
+    memcpy(f->images + PIXELS, f->images, PIXELS * sizeof *f->images);
+    memcpy(f->images + 4 * PIXELS, f->images, PIXELS * sizeof *f->images);
+    restart(f);
+    assert_int_equal(measure(f, "naswot", out, reason), ASSAY_VERDICT_DEGENERATE);
+    assert_true(out[7] == N - 2);
+}
+
 // ---- correlations of gradients at the input -----------------------------------------------------
 // The second half repeats the first: a class of two equal images has the correlation 1 four times.
 static void epe_nas_looks_inside_classes(void **state)
@@ -314,6 +329,7 @@ int main(void)
         LAW(the_order_of_metrics_decides_nothing),
         LAW(every_plug_in_is_complete),
         cmocka_unit_test(a_list_of_metrics_is_a_set),
+        LAW(regions_of_the_network_are_images_that_differ),
         LAW(epe_nas_looks_inside_classes),
         LAW(cost_counts_the_literal_network),
     };
