@@ -25,13 +25,14 @@ enum assay_norm { ASSAY_NORM_BATCH, ASSAY_NORM_RUNNING, ASSAY_NORM_NONE };
 struct assay_plan;
 
 // What is wanted of a node beside the logits: its value, shown when it is made; its gradient; its
-// value kept until then; its gradient, and another in its place. All but the first only with
-// backward.
+// value kept until then; its gradient, and another in its place; of a layer, the gradient of its
+// parameters, image by image. All but the first only with backward.
 enum assay_tap {
     ASSAY_TAP_VALUE = 1,
     ASSAY_TAP_GRADIENT = 2,
     ASSAY_TAP_KEPT = 4,
-    ASSAY_TAP_REPLACED = 8
+    ASSAY_TAP_REPLACED = 8,
+    ASSAY_TAP_LAYER = 16
 };
 // What is wanted of a plan.
 struct assay_want {
@@ -139,6 +140,11 @@ struct assay_taps {
     // assay_exec_gradient, after it was shown: gives the gradient that is pulled back from the node
     // on in its place, whose numbers are zero at first. Or NULL: it stays.
     void (*replace)(void *self, const struct assay_block *b, double *gradient);
+    // Of the convolutions and linear layers planned with ASSAY_TAP_LAYER, in assay_exec_gradient:
+    // what images [first, first + count) add to the gradient of parameter number `param`, a weight
+    // or a bias, each by way of its own activations: row (count, size of the parameter). All images
+    // of one parameter come in sequence. Or NULL.
+    void (*layer)(void *self, uint32_t param, uint32_t first, uint32_t count, const double *row);
 };
 // From now on, until the next bind; NULL: nobody. Borrowed.
 void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps);

@@ -273,7 +273,9 @@ static void sweep_level(const struct assay_exec *x, const struct pass *pass, uin
 
 void assay_exec_backward(struct assay_exec *x, const struct pass *pass)
 {
+    const bool layers = pass->show && x->taps && x->taps->layer;
     for (uint32_t level = 0; level < x->plan->n_level; level++) {
+        if (layers) assay_exec_show_layers(x, pass, level);
         clear_level(x, pass, level);
         sweep_level(x, pass, level);
         assay_exec_finish_level(x, pass, level);

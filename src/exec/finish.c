@@ -42,8 +42,7 @@ static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint3
     }
 }
 
-// A product of one unit's columns alone, in the room of the one it belongs to.
-static struct product own_product(const struct assay_exec *x, uint32_t unit)
+struct product assay_exec_own_product(const struct assay_exec *x, uint32_t unit)
 {
     const struct unit *u = &x->plan->unit[unit];
     struct product own = x->plan->product[u->product];
@@ -72,7 +71,7 @@ void assay_exec_batch_sums(struct assay_exec *x)
     for (uint32_t i = 0; i < x->plan->n_unit; i++) {
         const struct unit *u = &x->plan->unit[i];
         if (u->conv == NONE || u->bn == NONE || !u->live) continue;
-        const struct product p = own_product(x, i);
+        const struct product p = assay_exec_own_product(x, i);
         const size_t n = (size_t)u->co * u->q;
         double *sum = AT(x, double, p.sum), *k1 = AT(x, double, u->a_sum);
         memset(sum, 0, n * x->plan->kern->cots * sizeof *sum);

@@ -19,6 +19,7 @@
 #define assay_exec_held_relu     OF_REAL(assay_exec_held_relu)
 #define assay_exec_keep          OF_REAL(assay_exec_keep)
 #define assay_exec_outer         OF_REAL(assay_exec_outer)
+#define assay_exec_own_product   OF_REAL(assay_exec_own_product)
 #define assay_exec_pack          OF_REAL(assay_exec_pack)
 #define assay_exec_pass_backward OF_REAL(assay_exec_pass_backward)
 #define assay_exec_passes        OF_REAL(assay_exec_passes)
@@ -26,6 +27,7 @@
 #define assay_exec_replace       OF_REAL(assay_exec_replace)
 #define assay_exec_run_probes    OF_REAL(assay_exec_run_probes)
 #define assay_exec_show_convs    OF_REAL(assay_exec_show_convs)
+#define assay_exec_show_layers   OF_REAL(assay_exec_show_layers)
 #define assay_exec_show_tensor   OF_REAL(assay_exec_show_tensor)
 #define assay_exec_show_value    OF_REAL(assay_exec_show_value)
 
@@ -73,6 +75,8 @@ void assay_exec_forward_pass(struct assay_exec *x, const double *theta, const do
 void assay_exec_pack(struct assay_exec *x, const double *theta);
 // Cotangent-independent sums K1, K2 of the fused units, after the forward pass.
 void assay_exec_batch_sums(struct assay_exec *x);
+// The product of one unit's columns alone, in the room of the one it belongs to.
+struct product assay_exec_own_product(const struct assay_exec *x, uint32_t unit);
 // raw of one product and group: acc += dy (x) a, dy (co, oh, ow, lanes).
 void assay_exec_outer(const struct assay_exec *x, const struct product *p, const real *dy,
                       uint32_t group);
@@ -126,6 +130,9 @@ void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, 
 // Shows, too, and puts what is given in its place.
 void assay_exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group);
 void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group);
+// The gradients of the parameters of the level before, image by image, when neither that nor this
+// one has anything in the room of their sums.
+void assay_exec_show_layers(const struct assay_exec *x, const struct pass *pass, uint32_t level);
 
 // ---- mixes ------------------------------------------------------------------------------------
 // What the backward pass and held forward passes need of a node's value.

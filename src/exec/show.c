@@ -40,22 +40,78 @@ static void show(const struct assay_exec *x, uint32_t node, uint32_t group, cons
     x->taps->gradient(x->taps->self, &b, out - n * ASSAY_IMAGES, keep ? out : NULL);
 }
 
+// The gradient of one group in front of the BN behind a convolution, in scratch.
+static const real *before_bn(const struct assay_exec *x, const struct pass *pass, uint32_t unit,
+                             uint32_t group)
+{
+    const struct unit *u = &x->plan->unit[unit];
+    const struct job job = {.unit = unit, .from = u->g};
+    real *dz = AT(x, real, x->plan->scratch);
+    assay_exec_bn_backward(
+        x, &job, group, pass->frozen,
+        &(struct patch){.c = u->co,
+                        .y1 = u->oh,
+                        .dst = dz,
+                        .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
+    return dz;
+}
+
 void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level,
                            uint32_t group)
 {
     for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
         const struct tapped *tapped = &x->plan->tapped[i];
-        if (tapped->unit == NONE || tapped->level != level) continue;
-        const struct unit *u = &x->plan->unit[tapped->unit];
-        const struct job job = {.unit = tapped->unit, .from = u->g};
-        real *dz = AT(x, real, x->plan->scratch);
-        assay_exec_bn_backward(
-            x, &job, group, pass->frozen,
-            &(struct patch){.c = u->co,
-                            .y1 = u->oh,
-                            .dst = dz,
-                            .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
-        show(x, tapped->node, group, dz, 1);
+        if (tapped->unit == NONE || tapped->layer || tapped->level != level) continue;
+        show(x, tapped->node, group, before_bn(x, pass, tapped->unit, group), 1);
+    }
+}
+
+// Rows of one group, which are the first lanes of accumulators (n, lanes), go to who looks on.
+static void show_rows(const struct assay_exec *x, const struct unit *u, uint32_t param,
+                      uint32_t group, size_t n)
+{
+    const struct product *room = &x->plan->product[u->product];
+    const struct assay_block b = block_of(x, u->conv, group);
+    const double scale = u->bn == NONE ? u->g.scale : 1;
+    const size_t lanes = x->plan->kern->lanes;
+    double *row = AT(x, double, room->sum);
+    real *acc = AT(x, real, room->acc);
+    for (size_t i = 0; i < n; i++)
+        for (size_t l = 0; l < ASSAY_IMAGES; l++)
+            row[l * n + i] = scale * (double)acc[i * lanes + l];
+    memset(acc, 0, n * lanes * sizeof *acc);
+    x->taps->layer(x->taps->self, param, b.first, b.count, row);
+}
+
+static void show_weight(const struct assay_exec *x, const struct pass *pass, uint32_t unit,
+                        uint32_t group)
+{
+    const struct unit *u = &x->plan->unit[unit];
+    const struct product own = assay_exec_own_product(x, unit);
+    const real *dy =
+        u->bn == NONE ? assay_exec_ref(x, &u->g, group) : before_bn(x, pass, unit, group);
+    assay_exec_outer(x, &own, dy, group);
+    x->plan->kern->window(u->co, own.windows, own.q, AT(x, real, own.lift), AT(x, real, own.acc));
+    show_rows(x, u, u->p_weight, group, (size_t)u->co * u->q);
+}
+
+static void show_bias(const struct assay_exec *x, uint32_t unit, uint32_t group)
+{
+    const struct unit *u = &x->plan->unit[unit];
+    x->plan->kern->sum(u->co, u->oh * u->ow, assay_exec_ref(x, &u->g, group), NULL,
+                       AT(x, real, x->plan->product[u->product].acc));
+    show_rows(x, u, u->p_bias, group, u->co);
+}
+
+void assay_exec_show_layers(const struct assay_exec *x, const struct pass *pass, uint32_t level)
+{
+    const uint32_t first = pass->first_group, end = first + pass->n_group;
+    for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
+        const struct tapped *tapped = &x->plan->tapped[i];
+        if (!tapped->layer || tapped->level != level) continue;
+        for (uint32_t g = first; g < end; g++) show_weight(x, pass, tapped->unit, g);
+        if (x->plan->unit[tapped->unit].p_bias == NONE) continue;
+        for (uint32_t g = first; g < end; g++) show_bias(x, tapped->unit, g);
     }
 }
 

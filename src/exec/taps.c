@@ -12,23 +12,35 @@ static bool is_before_bn(const struct assay_plan *plan, uint32_t node)
     return plan->slot[node].fused && plan->graph->node[node].op == ASSAY_OP_CONV;
 }
 
+// Is shown `after` levels after the tensor is made, which must still be there.
+static void add_tapped(struct assay_plan *plan, const struct ref *g, uint32_t after,
+                       struct tapped tapped)
+{
+    struct tensor *t = &plan->tensor[g->tensor];
+    tapped.level = t->level + after;
+    if (tapped.level > t->last_level) t->last_level = tapped.level;
+    plan->tapped[plan->n_tapped++] = tapped;
+}
+
 int assay_plan_tapped(struct assay_plan *plan, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
     plan->n_tapped = 0;
-    plan->tapped = assay_arena_alloc(&plan->meta, (g->n_node + 1) * sizeof *plan->tapped);
+    plan->tapped = assay_arena_alloc(&plan->meta, 2 * (g->n_node + 1) * sizeof *plan->tapped);
     if (!plan->tapped)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
     for (uint32_t i = 0; i < g->n_node; i++) {
         struct slot *s = &plan->slot[i];
         s->kept |= (s->tap & ASSAY_TAP_KEPT) != 0;
-        if (!(s->tap & TAP_GRADIENTS) || !s->needs_grad) continue;
+        if (!s->needs_grad) continue;
         const bool before = is_before_bn(plan, i);
-        struct tensor *t = &plan->tensor[(before ? plan->unit[s->unit].g : s->g).tensor];
-        const uint32_t level = t->level + before;
-        if (level > t->last_level) t->last_level = level;
-        plan->tapped[plan->n_tapped++] =
-            (struct tapped){.node = i, .level = level, .unit = before ? s->unit : NONE};
+        const bool layer = s->unit != NONE && plan->unit[s->unit].conv == i;
+        if (s->tap & TAP_GRADIENTS)
+            add_tapped(plan, before ? &plan->unit[s->unit].g : &s->g, before,
+                       (struct tapped){.node = i, .unit = before ? s->unit : NONE});
+        if (s->tap & ASSAY_TAP_LAYER && layer)
+            add_tapped(plan, &plan->unit[s->unit].g, 1,
+                       (struct tapped){.node = i, .unit = s->unit, .layer = true});
     }
     return ASSAY_OK;
 }

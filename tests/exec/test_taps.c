@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What taps show of random networks: values against the reference's, gradients at every node
-// against central differences of the float64 forward pass on its piece, on every kernel rung, with
-// batch and frozen BN. That someone looks on changes no bit of the gradient.
+// against central differences of the float64 forward pass on its piece, parameters' image by image
+// against sums over both, on every kernel rung, with batch and frozen BN. That someone looks on
+// changes no bit of the gradient.
 //
 //   test_taps [NETWORKS [SEED]]
 #include "random_subject.h"
 
-#define EVERYTHING (ASSAY_TAP_VALUE | ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT)
+#define EVERYTHING (ASSAY_TAP_VALUE | ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT | ASSAY_TAP_LAYER)
 #define TOLERANCE  4e-6 // of a node's largest gradient, beside
 #define NOISE      12.0 // so many times the rounding that was measured
 
@@ -15,6 +16,7 @@ struct shown {
     const struct subject *s;
     const struct assay_graph *g;
     double **value, **gradient, **kept; // (node) each (n, c, pixels), NULL: not shown
+    double **layer;                     // (parameter) each (n, size), NULL: not shown
     bool twice;                         // something was shown more than once
     const double *given;                // gradient that takes a node's place
 };
@@ -62,21 +64,33 @@ static void give_gradient(void *self, const struct assay_block *b, double *gradi
             gradient[p * b->stride + i] = shown->given[(b->first + i) * units + p];
 }
 
+static void take_layer(void *self, uint32_t param, uint32_t first, uint32_t count,
+                       const double *row)
+{
+    struct shown *shown = self;
+    const uint64_t size = shown->g->param[param].size, n = shown->s->recipe->batch;
+    double **to = &shown->layer[param];
+    if (!*to) *to = numbers(size * n);
+    for (uint64_t k = 0; k < count * size; k++) (*to)[first * size + k] += row[k];
+}
+
 static struct shown nothing(const struct subject *s, const struct run *r)
 {
     const struct assay_graph *g = r->folded ? &s->folded : &s->g;
-    double **all = calloc(3 * (size_t)g->n_node, sizeof *all);
+    double **all = calloc(3 * (size_t)g->n_node + g->n_param, sizeof *all);
     ASSAY_ASSERT(all);
     return (struct shown){.s = s,
                           .g = g,
                           .value = all,
                           .gradient = all + g->n_node,
-                          .kept = all + 2 * (size_t)g->n_node};
+                          .kept = all + 2 * (size_t)g->n_node,
+                          .layer = all + 3 * (size_t)g->n_node};
 }
 
 static void forget(struct shown *shown)
 {
-    for (size_t i = 0; i < 3 * (size_t)shown->g->n_node; i++) free(shown->value[i]);
+    for (size_t i = 0; i < 3 * (size_t)shown->g->n_node + shown->g->n_param; i++)
+        free(shown->value[i]);
     free(shown->value);
 }
 
@@ -90,7 +104,8 @@ static double *look(const struct subject *s, const struct run *r, const double *
     const struct assay_taps taps = {.self = shown,
                                     .value = take_value,
                                     .gradient = take_gradient,
-                                    .replace = given ? give_gradient : NULL};
+                                    .replace = given ? give_gradient : NULL,
+                                    .layer = take_layer};
     if (shown) {
         *shown = nothing(s, r);
         shown->given = given;
@@ -106,6 +121,7 @@ static double *look(const struct subject *s, const struct run *r, const double *
 // ---- verdict ------------------------------------------------------------------------------------
 static struct {
     uint32_t networks, skipped, compared, replaced, op[ASSAY_OP_COUNT];
+    uint64_t contributions;
 } seen;
 
 static bool complain(const struct run *r, const char *what, uint32_t node, double is,
@@ -137,6 +153,64 @@ static bool check_values(const struct subject *s, const struct run *r, const str
         }
         if (!(off <= 1e-10 * most)) good = complain(r, "value", i, off, 1e-10 * most);
         if (!(kept <= 2e-7 * most)) good = complain(r, "kept value", i, kept, 2e-7 * most);
+    }
+    return good;
+}
+
+// Entry q (input channel, row, column of the kernel) of output channel o, of image i: the sum of
+// the gradient at the output times the input that it saw; *size: of the terms.
+static double outer(const struct assay_graph *g, const struct assay_node *n, const double *gradient,
+                    const double *input, uint32_t o, uint32_t q, double *size)
+{
+    const struct assay_node *in = &g->node[g->in[n->in]];
+    const bool linear = n->op == ASSAY_OP_LINEAR;
+    const uint32_t kernel = linear ? 1 : n->kernel, groups = linear ? 1 : n->groups,
+                   c = o / (n->c / groups) * (in->c / groups) + q / (kernel * kernel);
+    const int64_t stride = linear ? 1 : n->stride, pad = linear ? 0 : n->pad,
+                  ky = q / kernel % kernel * n->dilation, kx = q % kernel * n->dilation;
+    double sum = *size = 0;
+    for (uint32_t p = 0; p < n->h * n->w; p++) {
+        const int64_t sy = p / n->w * stride + ky - pad, sx = p % n->w * stride + kx - pad;
+        if (sy < 0 || sx < 0 || sy >= in->h || sx >= in->w) continue;
+        const double term = gradient[(size_t)o * n->h * n->w + p] *
+                            input[((size_t)c * in->h + (size_t)sy) * in->w + (size_t)sx];
+        sum += term, *size += fabs(term);
+    }
+    return sum;
+}
+
+// What an image adds to the gradient of a layer's parameter, by loops over what else is shown.
+static double contribution(const struct shown *shown, const struct assay_param *p, uint64_t image,
+                           uint64_t k, double *size)
+{
+    const struct assay_graph *g = shown->g;
+    const struct assay_node *n = &g->node[p->node];
+    const uint32_t from = g->in[n->in], q = (uint32_t)(p->size / n->c);
+    const size_t pixels = (size_t)g->node[from].c * g->node[from].h * g->node[from].w;
+    const double *gradient = shown->gradient[p->node] + image * n->c * n->h * n->w;
+    if (p->role == ASSAY_LINEAR_BIAS) return *size = fabs(gradient[k]), gradient[k];
+    return outer(g, n, gradient, shown->value[from] + image * pixels, (uint32_t)(k / q),
+                 (uint32_t)(k % q), size);
+}
+
+static bool check_layers(const struct subject *s, const struct run *r, const struct shown *shown)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < shown->g->n_param; i++) {
+        const struct assay_param *p = &shown->g->param[i];
+        const uint8_t op = shown->g->node[p->node].op;
+        double off = 0, most = 0;
+        if (op != ASSAY_OP_CONV && op != ASSAY_OP_LINEAR) continue;
+        if (!shown->layer[i] != !shown->gradient[p->node])
+            return complain(r, "a parameter", p->node, 1, 0);
+        for (uint64_t k = 0; shown->layer[i] && k < p->size * s->recipe->batch; k++) {
+            double size;
+            const double want = contribution(shown, p, k / p->size, k % p->size, &size);
+            off = fmax(off, fabs(shown->layer[i][k] - want));
+            most = fmax(most, size);
+            seen.contributions++;
+        }
+        if (!(off <= 2e-6 * most)) good = complain(r, "parameter", p->node, off, 2e-6 * most);
     }
     return good;
 }
@@ -263,6 +337,7 @@ static bool check_rung(const struct subject *s, const struct assay_kern *kern, e
     free(look(s, &r, s->theta, cot, &shown));
     free(look(s, &r, theta, cot, &moved));
     bool good = check_values(s, &r, &shown);
+    good &= check_layers(s, &r, &shown);
     if (!is_singular(s))
         good &= check_differences(s, &r, cot, &shown, &moved) && check_replaced(s, r, cot);
     for (int folded = 0; folded < 2; folded++)
@@ -309,7 +384,7 @@ int main(int argc, char **argv)
                (unsigned long long)seed);
         wrong++;
     }
-    bool covered = seen.skipped * 5 <= seen.networks;
+    bool covered = seen.skipped * 5 <= seen.networks && seen.contributions > 0;
     printf("gradients shown, by operation:");
     for (uint32_t i = 0; i < ASSAY_OP_COUNT; i++) {
         printf(" %s %u", assay_op_name((enum assay_op)i), seen.op[i]);
