@@ -33,13 +33,15 @@ struct assay_protocol {
 enum assay_network { ASSAY_NET, ASSAY_NET_THIN, ASSAY_NET_LITERAL, ASSAY_NETWORKS };
 // What is wanted of a pass. NONE: values alone. WEIGHTS: the pass is not made, its weights are
 // read; it has no input. The others are pulled back through it. LOGITS: the sum of the logits, its
-// mean over the images that are normalised together. LOSS: their mean cross-entropy. ROWS: whatever
+// mean over the images that are normalised together. LOSS: their mean cross-entropy. TARGET: the
+// sum over the images of the logit of their label. ROWS: whatever
 // rows of the Jacobian the metric asks for. KERNEL: all rows, for the kernel Theta = J J^T. BLOCKS:
 // what the metric puts in the place of gradients (replace); nothing comes from the outputs.
 enum assay_pull {
     ASSAY_PULL_NONE,
     ASSAY_PULL_LOGITS,
     ASSAY_PULL_LOSS,
+    ASSAY_PULL_TARGET,
     ASSAY_PULL_ROWS,
     ASSAY_PULL_KERNEL,
     ASSAY_PULL_BLOCKS,
@@ -278,10 +280,10 @@ struct assay_metric {
                      size_t cap);
 
     // Taps, all optional. tap: ORs enum assay_tap into those nodes of a network that are looked at;
-    // gradients are those of LOGITS and LOSS passes. state: bytes the taps fill, zero at the start
-    // of a repeat. value, gradient: as struct assay_taps, with images counted in the pass, and of
-    // nodes that others tap, too. batch: the gradient (n_theta) of a batch of a LOGITS or LOSS
-    // pass, images [first, first + count).
+    // gradients are those of LOGITS, LOSS and TARGET passes. state: bytes the taps fill, zero at
+    // the start of a repeat. value, gradient: as struct assay_taps, with images counted in the
+    // pass, and of nodes that others tap, too. batch: the gradient (n_theta) of a batch of a LOGITS
+    // or LOSS pass, images [first, first + count).
     void (*tap)(const struct assay_graph *g, uint8_t *tap);
     size_t (*state)(const struct assay_subject *s, const struct assay_use *use);
     void (*value)(const struct assay_look *look, const struct assay_block *b, const double *value);
@@ -289,6 +291,9 @@ struct assay_metric {
                      const double *gradient, const double *kept);
     // replace: as struct assay_taps, of a BLOCKS pass.
     void (*replace)(const struct assay_look *look, const struct assay_block *b, double *gradient);
+    // layer: as struct assay_taps, images counted in the pass.
+    void (*layer)(const struct assay_look *look, uint32_t param, uint32_t first, uint32_t count,
+                  const double *row);
     void (*batch)(const struct assay_look *look, uint32_t first, uint32_t count,
                   const double *gradient);
 

@@ -26,6 +26,7 @@
     X(near) \
     X(jacov) \
     X(epe_nas) \
+    X(hnas) \
     X(zico) \
     X(gradsign) \
     X(l2_norm) \

@@ -180,6 +180,16 @@ static void show_replace(void *self, const struct assay_block *block, double *gr
         if (look.use->metric->replace) look.use->metric->replace(&look, &b, gradient);
 }
 
+static void show_layer(void *self, uint32_t param, uint32_t first, uint32_t count,
+                       const double *row)
+{
+    const struct making *made = self;
+    struct assay_look look;
+    for (uint32_t at = 0; next_look(made, &at, &look);)
+        if (look.use->metric->layer)
+            look.use->metric->layer(&look, param, made->first + first, count, row);
+}
+
 static void show_batch(const struct making *made, uint32_t count, const double *gradient)
 {
     struct assay_look look;
@@ -263,22 +273,29 @@ static int reserve_gradient(struct assay_subject *s, const struct assay_wanted_p
     return ASSAY_OK;
 }
 
+// Whether somebody looks at layers, which costs another product for each.
+static bool shows_layers(const struct making *made)
+{
+    struct assay_look look;
+    for (uint32_t at = 0; next_look(made, &at, &look);)
+        if (look.use->metric->layer) return true;
+    return false;
+}
+
 // Of the batch the executor holds.
 static void pull_batch(struct assay_subject *s, const struct making *made, uint32_t n,
                        const struct done_pass *done)
 {
     const struct assay_wanted_pass *pass = &s->demand->pass[made->pass];
     const uint32_t classes = outputs_of(assay_forward_graph(s, wanted_forward(s, pass)));
-    if (pass->pass.pull == ASSAY_PULL_LOSS)
-        assay_cross_entropy_cotangent(n, classes, assay_exec_logits(s->exec),
-                                      labels_of(s, pass) + made->first, done->cot);
-    else
-        for (size_t i = 0; i < (size_t)n * classes; i++)
-            done->cot[i] = pass->pass.pull == ASSAY_PULL_LOGITS ? 1.0 / n : 0;
+    const bool reads = pass->pass.labels != ASSAY_LABELS_NONE;
+    assay_pull_cotangent(pass->pass.pull, n, classes, assay_exec_logits(s->exec),
+                         reads ? labels_of(s, pass) + made->first : NULL, done->cot);
     const struct assay_taps taps = {.self = (void *)made,
                                     .gradient = show_gradient,
                                     .replace =
-                                        pass->pass.pull == ASSAY_PULL_BLOCKS ? show_replace : NULL};
+                                        pass->pass.pull == ASSAY_PULL_BLOCKS ? show_replace : NULL,
+                                    .layer = shows_layers(made) ? show_layer : NULL};
     assay_exec_set_taps(s->exec, &taps);
     assay_exec_gradient(s->exec, pass->pass.bn, done->cot, done->gradient);
     assay_exec_set_taps(s->exec, NULL);
@@ -356,11 +373,6 @@ int assay_metric_degenerate(char *reason, const char *fmt, ...)
     return ASSAY_VERDICT_DEGENERATE;
 }
 
-bool assay_is_layer_weight(const struct assay_param *p)
-{
-    return p->role == ASSAY_CONV_WEIGHT || p->role == ASSAY_LINEAR_WEIGHT;
-}
-
 double assay_metric_sumsq(size_t n, const double *v)
 {
     double lane[8] = {0.0}; // eight partial sums: the compiler may not reorder one
@@ -382,15 +394,4 @@ void assay_weights_make(const struct assay_weights *w, const struct assay_graph 
     }
     for (uint64_t k = 0; w->weighting == ASSAY_WEIGHTS_ABSOLUTE && k < g->n_theta; k++)
         theta[k] = fabs(theta[k]);
-}
-
-void assay_cross_entropy_cotangent(uint32_t n, uint32_t classes, const double *logit,
-                                   const uint32_t *label, double *cot)
-{
-    for (uint32_t i = 0; i < n; i++, logit += classes, cot += classes) {
-        double largest = -INFINITY, sum = 0.0;
-        for (uint32_t k = 0; k < classes; k++) largest = fmax(largest, logit[k]);
-        for (uint32_t k = 0; k < classes; k++) sum += cot[k] = exp(logit[k] - largest);
-        for (uint32_t k = 0; k < classes; k++) cot[k] = (cot[k] / sum - (k == label[i])) / n;
-    }
 }

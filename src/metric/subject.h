@@ -46,7 +46,7 @@ uint32_t assay_forward_batch(const struct assay_subject *s, const struct assay_f
 static inline bool has_gradient(const struct assay_pass *pass)
 {
     return pass->pull == ASSAY_PULL_LOGITS || pass->pull == ASSAY_PULL_LOSS ||
-           pass->pull == ASSAY_PULL_BLOCKS;
+           pass->pull == ASSAY_PULL_TARGET || pass->pull == ASSAY_PULL_BLOCKS;
 }
 
 // Allocates the memo and the states of all metrics on first use.
@@ -55,6 +55,10 @@ int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct ass
 size_t assay_memo_bytes(const struct assay_subject *s);
 // Makes a forward pass in one batch the executor's.
 int assay_memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err);
+// The derivative of LOGITS, LOSS or TARGET with respect to the logits (n, classes) of n images that
+// are normalised together; label: of LOSS and TARGET. BLOCKS: zeros.
+void assay_pull_cotangent(enum assay_pull pull, uint32_t n, uint32_t classes, const double *logit,
+                          const uint32_t *label, double *cot);
 // Arena bytes of a pass's gradient and cotangents.
 size_t assay_memo_gradient_bytes(const struct assay_subject *s,
                                  const struct assay_wanted_pass *pass);
@@ -91,7 +95,10 @@ double assay_kernel_zero(const struct assay_kernel *kernel);
 struct assay_pass assay_ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
                                  enum assay_bn bn);
 // Whether a parameter is the weight of a convolution or a linear layer.
-bool assay_is_layer_weight(const struct assay_param *p);
+static inline bool assay_is_layer_weight(const struct assay_param *p)
+{
+    return p->role == ASSAY_CONV_WEIGHT || p->role == ASSAY_LINEAR_WEIGHT;
+}
 // Puts a reason and returns DEGENERATE.
 int assay_metric_degenerate(char *reason, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

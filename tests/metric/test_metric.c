@@ -125,6 +125,31 @@ static void epe_nas_looks_inside_classes(void **state)
     assert_true(out[0] > (N + 2) * one && out[1] == 0);
 }
 
+// ---- images' parts of a gradient ----------------------------------------------------------------
+// Of equal images each has the same part, an N-th of the whole.
+static void hnas_is_of_equal_parts(void **state)
+{
+    struct fixture *f = *state;
+    const double *gradient;
+    double out[16], squares = 0;
+    char reason[ASSAY_METRIC_REASON];
+    struct assay_err err = {0};
+    for (size_t i = 1; i < N; i++)
+        memcpy(f->images + i * PIXELS, f->images, PIXELS * sizeof *f->images);
+    memset(f->label, 0, sizeof f->label);
+    choose_one(f, "hnas");
+    assert_int_equal(measure(f, "hnas", out, reason), ASSAY_VERDICT_DEGENERATE);
+    assert_int_equal(assay_subject_gradient(&f->subject, use_of(f, "hnas"), 0, &gradient, &err),
+                     ASSAY_OK);
+    for (uint32_t i = 0; i < f->net.n_param; i++) {
+        const struct assay_param *p = &f->net.param[i];
+        if (p->role == ASSAY_BN_GAMMA || p->role == ASSAY_BN_BETA) continue;
+        for (uint64_t k = 0; k < p->size; k++) squares += pow(gradient[p->offset + k], 2);
+    }
+    assert_close(out[0], sqrt(squares) / N, 1e-6);
+    assert_true(out[1] == INFINITY);
+}
+
 // ---- failures -----------------------------------------------------------------------------------
 static void nan_weights_never_give_a_number(void **state)
 {
@@ -331,6 +356,7 @@ int main(void)
         cmocka_unit_test(a_list_of_metrics_is_a_set),
         LAW(regions_of_the_network_are_images_that_differ),
         LAW(epe_nas_looks_inside_classes),
+        LAW(hnas_is_of_equal_parts),
         LAW(cost_counts_the_literal_network),
     };
     return cmocka_run_group_tests_name("metric", tests, NULL, NULL);
