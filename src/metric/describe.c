@@ -68,14 +68,35 @@ static const char *norm_words(const struct assay_pass *pass)
     return pass->bn == ASSAY_BN_BATCH ? "batch" : "frozen";
 }
 
-// What a pass is, where a metric has no words of its own.
+static const char *pull_words(enum assay_pull pull)
+{
+    switch (pull) {
+    case ASSAY_PULL_NONE:
+        return "";
+    case ASSAY_PULL_LOSS:
+        return " loss=cross-entropy";
+    case ASSAY_PULL_TARGET:
+        return " outputs=target";
+    default:
+        return " outputs=sum";
+    }
+}
+
+// Those that any of n passes has.
+static enum assay_labels read_labels(const struct assay_pass *pass, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (pass[i].labels != ASSAY_LABELS_NONE) return pass[i].labels;
+    return ASSAY_LABELS_NONE;
+}
+
+// What the first of n passes is, where a metric has no words of its own.
 static void describe_pass(const struct assay_pass *pass, uint32_t n, const struct assay_protocol *p,
                           char *text, size_t cap)
 {
-    static const char *const labels[] = {"true", "random", "none"};
+    static const char *const labels[] = {" labels=true", " labels=random", ""};
     static const char *const input[] = {"", "input=patches ", "input=noise ",
                                         "input=perturbed noise ", "input=ones "};
-    const bool loss = pass->pull == ASSAY_PULL_LOSS, backward = pass->pull != ASSAY_PULL_NONE;
     char what[256], weighting[64] = "", take[48] = "";
     if (pass->pull == ASSAY_PULL_WEIGHTS) {
         const int used = snprintf(text, cap, "weights alone init=%s ", assay_init_name(pass->init));
@@ -89,16 +110,11 @@ static void describe_pass(const struct assay_pass *pass, uint32_t n, const struc
         snprintf(weighting, sizeof weighting, " weights=absolute");
     if (pass->take)
         snprintf(take, sizeof take, "first %llu images ", (unsigned long long)pass->take);
-    snprintf(what, sizeof what, "%s%s%s%s%s%sbn=%s%s%s%s%s", input[pass->input.kind],
-             n > 1 ? "batches=2 " : "",
+    snprintf(what, sizeof what, "%s%s%s%s%sbn=%s%s%s%s", input[pass->input.kind],
              pass->network == ASSAY_NET_LITERAL ? "network=literal " : "",
-             pass->parts > 1 ? "halves " : "", take, pass->batch == 1 ? "image by image " : "",
-             norm_words(pass), weighting,
-             loss       ? " loss=cross-entropy"
-             : backward ? " outputs=sum"
-                        : "",
-             pass->labels == ASSAY_LABELS_NONE ? "" : " labels=",
-             pass->labels == ASSAY_LABELS_NONE ? "" : labels[pass->labels]);
+             pass->parts > 1 ? "batches=2 halves " : "", take,
+             pass->batch == 1 ? "image by image " : "", norm_words(pass), weighting,
+             pull_words(pass->pull), labels[read_labels(pass, n)]);
     assay_metric_describe_net(p, pass->input.n, what, pass->init, text, cap);
 }
 
