@@ -140,10 +140,10 @@ struct assay_taps {
     // assay_exec_gradient, after it was shown: gives the gradient that is pulled back from the node
     // on in its place, whose numbers are zero at first. Or NULL: it stays.
     void (*replace)(void *self, const struct assay_block *b, double *gradient);
-    // Of the convolutions and linear layers planned with ASSAY_TAP_LAYER, in assay_exec_gradient:
-    // what images [first, first + count) add to the gradient of parameter number `param`, a weight
-    // or a bias, each by way of its own activations: row (count, size of the parameter). All images
-    // of one parameter come in sequence. Or NULL.
+    // Is called in assay_exec_gradient for every parameter, a weight or a bias, of the convolutions
+    // and linear layers planned with ASSAY_TAP_LAYER, or NULL. Row i of row (count, size of the
+    // parameter) is what image first + i adds to the parameter's gradient by way of its own
+    // activations. All images of one parameter come in sequence.
     void (*layer)(void *self, uint32_t param, uint32_t first, uint32_t count, const double *row);
 };
 // From now on, until the next bind; NULL: nobody. Borrowed.

@@ -291,7 +291,7 @@ struct assay_metric {
                      const double *gradient, const double *kept);
     // replace: as struct assay_taps, of a BLOCKS pass.
     void (*replace)(const struct assay_look *look, const struct assay_block *b, double *gradient);
-    // layer: as struct assay_taps, images counted in the pass.
+    // layer: as struct assay_taps, with images counted in the pass.
     void (*layer)(const struct assay_look *look, uint32_t param, uint32_t first, uint32_t count,
                   const double *row);
     void (*batch)(const struct assay_look *look, uint32_t first, uint32_t count,

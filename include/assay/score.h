@@ -31,12 +31,12 @@ bool assay_score_rank(const struct assay_score_rows *rows, const double *value, 
                       const struct assay_ranking *ranking);
 
 // ---- other names -------------------------------------------------------------------------------
-// Columns that other programs call otherwise; none of these names is a column here.
+// Some columns have another name in other programs. None of those names is a column here.
 struct assay_alias {
     const char *name, *column;
 };
 extern const struct assay_alias assay_aliases[]; // ends with a NULL name
-// The column of that other name; the name itself where it is none.
+// Returns the column that another name stands for, and a name that is none as it is.
 const char *assay_alias_column(const char *name);
 
 // ---- formulas ----------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ struct assay_score_term {
     double weight; // with its sign
     bool lnrank;
     uint32_t at;                 // where the column's name stands in the formula, from 1
-    char column[ASSAY_NAME_MAX]; // of another name the column it stands for
+    char column[ASSAY_NAME_MAX]; // what another name stands for
 };
 struct assay_score_formula {
     char where[ASSAY_NAME_MAX + 16]; // what opens the text of errors

@@ -32,7 +32,7 @@ struct row_result {
 };
 
 // ---- one column ---------------------------------------------------------------------------------
-// A count, which needs no evaluation that may go wrong.
+// Tells counts, which need no evaluation that may go wrong.
 static bool is_cost(const char *name)
 {
     for (size_t m = 0; assay_metrics[m]; m++)
@@ -41,7 +41,7 @@ static bool is_cost(const char *name)
     return false;
 }
 
-// Whether a column holds of a candidate that is not ok. Nothing of a dead one is live.
+// Tells whether a column holds of a candidate that is not ok. Nothing of a dead one is live.
 static bool has_value(const char *name, int status)
 {
     static const char live[] = "_live";

@@ -21,7 +21,7 @@ static int list_spaces(struct assay_err *err)
     return ASSAY_OK;
 }
 
-// The other name of a column, or NULL.
+// Returns the other name of a column, or NULL.
 static const char *also_of(const char *column)
 {
     for (const struct assay_alias *a = assay_aliases; a->name; a++)

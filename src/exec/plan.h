@@ -118,7 +118,7 @@ struct unit {
     uint32_t p_weight, p_gamma, p_beta, p_bias; // parameter indices or NONE
 };
 
-// A node whose gradient is tapped, or whose parameters' is.
+// A node is tapped for its gradient, or for that of its parameters.
 struct tapped {
     uint32_t node, level; // of the sweep that shows it
     uint32_t unit; // whose convolution it is when the gradient is the BN's behind it, else NONE

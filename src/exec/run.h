@@ -75,7 +75,7 @@ void assay_exec_forward_pass(struct assay_exec *x, const double *theta, const do
 void assay_exec_pack(struct assay_exec *x, const double *theta);
 // Cotangent-independent sums K1, K2 of the fused units, after the forward pass.
 void assay_exec_batch_sums(struct assay_exec *x);
-// The product of one unit's columns alone, in the room of the one it belongs to.
+// Returns the product of one unit's columns alone, in the room of the one it belongs to.
 struct product assay_exec_own_product(const struct assay_exec *x, uint32_t unit);
 // raw of one product and group: acc += dy (x) a, dy (co, oh, ow, lanes).
 void assay_exec_outer(const struct assay_exec *x, const struct product *p, const real *dy,
@@ -130,8 +130,8 @@ void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, 
 // Shows, too, and puts what is given in its place.
 void assay_exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group);
 void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group);
-// The gradients of the parameters of the level before, image by image, when neither that nor this
-// one has anything in the room of their sums.
+// Shows the gradients of the parameters of the level before, image by image, at the one time when
+// neither that level nor this one has anything in the room of their sums.
 void assay_exec_show_layers(const struct assay_exec *x, const struct pass *pass, uint32_t level);
 
 // ---- mixes ------------------------------------------------------------------------------------

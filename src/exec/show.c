@@ -40,7 +40,7 @@ static void show(const struct assay_exec *x, uint32_t node, uint32_t group, cons
     x->taps->gradient(x->taps->self, &b, out - n * ASSAY_IMAGES, keep ? out : NULL);
 }
 
-// The gradient of one group in front of the BN behind a convolution, in scratch.
+// Makes the gradient of one group in front of the BN behind a convolution, in scratch.
 static const real *before_bn(const struct assay_exec *x, const struct pass *pass, uint32_t unit,
                              uint32_t group)
 {
@@ -66,7 +66,7 @@ void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, 
     }
 }
 
-// Rows of one group, which are the first lanes of accumulators (n, lanes), go to who looks on.
+// Shows the rows of one group, which are the first lanes of accumulators (n, lanes).
 static void show_rows(const struct assay_exec *x, const struct unit *u, uint32_t param,
                       uint32_t group, size_t n)
 {

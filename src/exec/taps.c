@@ -12,7 +12,7 @@ static bool is_before_bn(const struct assay_plan *plan, uint32_t node)
     return plan->slot[node].fused && plan->graph->node[node].op == ASSAY_OP_CONV;
 }
 
-// Is shown `after` levels after the tensor is made, which must still be there.
+// Adds what is shown `after` levels after its tensor is made, which must still be there then.
 static void add_tapped(struct assay_plan *plan, const struct ref *g, uint32_t after,
                        struct tapped tapped)
 {

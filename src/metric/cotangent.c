@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What passes pull back, as derivatives with respect to the logits.
+// What a pass pulls back begins as a derivative with respect to the logits.
 #include "subject.h"
 
 #include <math.h>

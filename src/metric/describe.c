@@ -82,7 +82,7 @@ static const char *pull_words(enum assay_pull pull)
     }
 }
 
-// Those that any of n passes has.
+// Returns the labels that any of n passes has.
 static enum assay_labels read_labels(const struct assay_pass *pass, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
@@ -90,7 +90,7 @@ static enum assay_labels read_labels(const struct assay_pass *pass, uint32_t n)
     return ASSAY_LABELS_NONE;
 }
 
-// What the first of n passes is, where a metric has no words of its own.
+// Says what the first of n passes is, where a metric has no words of its own.
 static void describe_pass(const struct assay_pass *pass, uint32_t n, const struct assay_protocol *p,
                           char *text, size_t cap)
 {

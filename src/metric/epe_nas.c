@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// EPE-NAS: how the gradients at the input of images of one class correlate.
+// EPE-NAS asks how the gradients at the input correlate between images of one class.
 #include "proxies.h"
 
 #define SMALL 1e-5
@@ -17,7 +17,8 @@ static const struct assay_column columns[] = {
      1},
 };
 
-// The second pass is there for the labels: the first is that of metrics that have none.
+// The first pass is that of metrics without labels, so that both share it; the second, of the same
+// images, has the labels and pulls nothing back.
 static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
@@ -30,7 +31,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     return 2;
 }
 
-// The correlations, and sums of classes.
+// Scratch holds the correlations and, of every class, its mean.
 static size_t work_numbers(uint32_t n)
 {
     return (size_t)n * n + n;
@@ -41,7 +42,7 @@ static size_t scratch(const struct assay_subject *s, const struct assay_use *use
     return assay_arena_block(work_numbers(assay_subject_images(s, use, 0)) * sizeof(double));
 }
 
-// Whether image i is the first of its class; then s_c, and how many images the class has.
+// Unless image i is not the first of its class, gives the class's s_c and how many images it has.
 static bool add_class(uint32_t n, const uint32_t *label, const double *r, uint32_t i, double *sum,
                       uint32_t *images)
 {
@@ -62,7 +63,7 @@ static double spread(uint32_t n, const double *value)
     double sum = 0;
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t j = 0; j < n; j++) sum += fabs(value[i] - value[j]);
-    return sum / n; // NaN of none
+    return sum / n; // NaN where there is none
 }
 
 static int measure(struct assay_subject *s, const struct assay_use *use, double *out,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// HNAS: the kernel of what every image adds to the gradient of the sum of the logits of their
-// labels. One backward pass, BN differentiated through its batch: neither the coupled nor the
-// frozen NTK.
+// HNAS's kernel is of what every image adds to one gradient, that of the sum of the logits of the
+// images' labels. It takes one backward pass with BN differentiated through its batch, and is
+// neither the coupled NTK nor the frozen one.
 #include "proxies.h"
 
 #include "assay/la.h"
@@ -31,7 +31,8 @@ static void tap(const struct assay_graph *g, uint8_t *tapped)
         if (assay_is_layer_weight(&g->param[i])) tapped[g->param[i].node] |= ASSAY_TAP_LAYER;
 }
 
-// G (n, n), that of one parameter, and what every image adds to its gradient (n, size).
+// The state is the kernel G (n, n), that of one parameter (n, n), and what every image adds to the
+// parameter's gradient (n, size).
 struct kernel {
     double *gram, *one, *row;
 };
@@ -64,7 +65,7 @@ static void layer(const struct assay_look *look, uint32_t param, uint32_t first,
     for (size_t i = 0; i < (size_t)n * n; i++) k.gram[i] += k.one[i];
 }
 
-// Eigenvalues, and scratch.
+// Scratch holds the eigenvalues, and what their computation needs.
 static size_t work_numbers(uint32_t n)
 {
     return n + assay_la_eigenvalues_work(n);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The images' gradients of the sum of the logits at the input, and how they correlate.
+// Some metrics ask how the gradients of the sum of the logits at the images correlate.
 #include "proxies.h"
 
 #include "assay/la.h"
@@ -22,7 +22,7 @@ static size_t numbers(const struct assay_graph *g)
     return (size_t)g->node[0].c * g->node[0].h * g->node[0].w;
 }
 
-// The gradients at the input (images, numbers).
+// The state is the gradients at the input (images, numbers).
 size_t assay_input_gradients_state(const struct assay_subject *s, const struct assay_use *use)
 {
     return assay_subject_images(s, use, 0) * numbers(assay_subject_graph(s, use, 0)) *

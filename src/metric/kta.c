@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernel-target alignment: how much the NTK looks like the matrix Y of which images share a label.
-// Rows of one image share its label, too.
+// Kernel-target alignment is how much the NTK looks like the matrix Y of which images share a
+// label. All rows of an image have its label.
 #include "subject.h"
 
 #include <float.h>
@@ -50,12 +50,13 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
 }
 
 // ---- sums over the kernel -----------------------------------------------------------------------
+// Sums over the entries of Theta, of Theta centred by rows and columns, and of Theta less its mean.
+// Each has a pair of them, of squares and of entries whose images share a label.
 struct sums {
-    double *row;                     // (n): of the rows of Theta, followed by the next two
-    double *square, *same;           // of its squares, of the entries whose images share a label
-    double mean;                     // of its entries
-    double centred[2], less_mean[2]; // square and same of Theta centred by rows and columns, and of
-                                     // Theta less its mean
+    double *row; // (n) of Theta's rows, followed by its pair
+    double *square, *same;
+    double mean; // of Theta's entries
+    double centred[2], less_mean[2];
     uint32_t n, per_image;
     const uint32_t *label; // (images)
 };
@@ -102,7 +103,7 @@ static int sum_up(struct assay_subject *s, const struct assay_kernel *kernel, st
 }
 
 // ---- the labels' own ----------------------------------------------------------------------------
-// Of Y with 1 and 0: the sum of its entries, and of the squares of the sums of its rows.
+// With 1 and 0 in Y, these are the sum of its entries, and that of the squares of its rows' sums.
 struct target {
     double total, rows;
 };
@@ -119,14 +120,15 @@ static struct target target_of(const struct sums *sums)
     return target;
 }
 
-// <a, y> / (|a| |y|), NaN where one of them is 0: at most `zero` where the exact one is.
+// Returns <a, y> / (|a| |y|), or NaN where one of them is 0; of |a|, what rounding leaves of 0 is
+// at most `zero`.
 static double align(double product, double square, double target_square, double zero)
 {
     if (!(square > zero * zero) || !(target_square > 0)) return NAN;
     return product / sqrt(square) / sqrt(target_square);
 }
 
-// The sums of an entry's centred product with Y of 1 and -1 are twice those with 1 and 0.
+// A centred matrix has twice the product with Y of 1 and -1 that it has with Y of 1 and 0.
 static void fill(const struct sums *sums, const struct target *y, double *out)
 {
     const double n = sums->n, rounding = 32.0 * FLT_EPSILON, signs = 2 * y->total - n * n;

@@ -158,7 +158,7 @@ static void statistics(const struct agreement *a, uint32_t n, double out[5])
     out[4] = a->count[ACTIVE] / (units * n);
 }
 
-// Images whose pattern is none of an earlier one's.
+// Counts the images whose pattern no earlier image has.
 static double distinct(const struct agreement *a, uint32_t n)
 {
     double patterns = 0;

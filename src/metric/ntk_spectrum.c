@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// More of the kernel that `ntk` has: its size, and how its eigenvalues fall off.
+// The size of the kernel that `ntk` has, and how its eigenvalues fall off.
 #include "subject.h"
 
 #include <math.h>
@@ -35,7 +35,8 @@ static void add_entry(void *sum, uint32_t row, uint32_t column, double value)
     *(double *)sum += row == column ? value : 2 * value;
 }
 
-// Of ascending values, between the two that q (n - 1) lies between (Hyndman and Fan's seventh).
+// Interpolates between the two of n ascending values that stand around q (n - 1), as numpy does
+// (Hyndman and Fan's seventh quantile).
 static double quantile(uint32_t n, const double *value, double q)
 {
     const double at = q * (n - 1);

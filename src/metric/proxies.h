@@ -36,15 +36,15 @@ bool assay_relu_in_place(const struct assay_graph *g, uint32_t relu);
 int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason);
 
 // ---- gradients at the input ---------------------------------------------------------------------
-// Of metrics whose first pass is this one: the gradient of the sum of the logits at every image,
-// kept by their taps in their state (images, numbers of an image).
+// A metric whose first pass is this one, and whose taps and state are these, gets the gradients of
+// the sum of the logits at the images (images, numbers of an image).
 struct assay_pass assay_input_gradients_pass(const struct proxies_options *o);
 void assay_input_gradients_tap(const struct assay_graph *g, uint8_t *tapped);
 size_t assay_input_gradients_state(const struct assay_subject *s, const struct assay_use *use);
 void assay_input_gradients(const struct assay_look *look, const struct assay_block *b,
                            const double *dx, const double *kept);
-// Makes the pass; r (images, images): Pearson's correlations of the gradients, NaN where *varies is
-// false because one is constant. The state is used up.
+// Makes the pass, and r (images, images), Pearson's correlations of the gradients. They are NaN,
+// and *varies is false, where a gradient is constant. The state is used up.
 int assay_input_correlations(struct assay_subject *s, const struct assay_use *use, double *r,
                              bool *varies, struct assay_err *err);
 

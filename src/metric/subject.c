@@ -273,7 +273,7 @@ static int reserve_gradient(struct assay_subject *s, const struct assay_wanted_p
     return ASSAY_OK;
 }
 
-// Whether somebody looks at layers, which costs another product for each.
+// Tells whether somebody looks at layers, each of which costs another product.
 static bool shows_layers(const struct making *made)
 {
     struct assay_look look;

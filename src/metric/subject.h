@@ -55,8 +55,8 @@ int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct ass
 size_t assay_memo_bytes(const struct assay_subject *s);
 // Makes a forward pass in one batch the executor's.
 int assay_memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err);
-// The derivative of LOGITS, LOSS or TARGET with respect to the logits (n, classes) of n images that
-// are normalised together; label: of LOSS and TARGET. BLOCKS: zeros.
+// Gives the derivative of what is pulled back with respect to the logits (n, classes) of n images
+// that are normalised together, zero where that is BLOCKS. Only LOSS and TARGET read the labels.
 void assay_pull_cotangent(enum assay_pull pull, uint32_t n, uint32_t classes, const double *logit,
                           const uint32_t *label, double *cot);
 // Arena bytes of a pass's gradient and cotangents.
