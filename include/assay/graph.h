@@ -39,6 +39,7 @@ struct assay_node {
     uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
     uint32_t c, h, w;        // output shape
     uint32_t modules;        // of the reference network that it stands for; kept by no fold
+    uint32_t returned;       // by modules of it, containers too; kept by no fold
     uint32_t feature;        // the feature it is computed for, n_feature: the head
     uint32_t param, n_param; // parameters: g->param[param .. param + n_param)
 };
@@ -114,7 +115,11 @@ uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop);
 uint32_t assay_graph_gap(struct assay_graph *g, uint32_t x);
 uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const char *name);
 
-// Node x is the next feature: what was appended since the one before it is computed for it.
+// So many modules more of the reference network return node x: containers whose last module does,
+// or identities.
+void assay_graph_returned(struct assay_graph *g, uint32_t x, uint32_t modules);
+// Node x is the next feature, which a module returns: what was appended since the one before it is
+// computed for it.
 void assay_graph_feature(struct assay_graph *g, enum assay_feature_of of, uint32_t x);
 
 // The shape (c,h,w) of a node's output; (1,1,1) once an append has failed.

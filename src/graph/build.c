@@ -71,6 +71,13 @@ static void append_param(struct assay_graph *g, uint32_t node, const char *name)
     g->n_param++;
 }
 
+// What is a module where networks are written in PyTorch. `none` is, too, of which nothing is seen.
+static bool is_module(const struct assay_node *n)
+{
+    return n->op != ASSAY_OP_INPUT && n->op != ASSAY_OP_ZERO && n->op != ASSAY_OP_ADD &&
+           n->op != ASSAY_OP_CONCAT && n->op != ASSAY_OP_SLICE;
+}
+
 // Appends node n, of which operation, attributes and n_in are given and the shape is inferred, with
 // its inputs and parameters.
 static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_t *x,
@@ -90,6 +97,7 @@ static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_
     n.param = g->n_param;
     n.n_param = n_param;
     n.modules = 1;
+    n.returned = is_module(&n);
     n.feature = g->n_feature;
     // A shape that does not work out is (0,0,0) here and is reported by assay_graph_finish.
     graph_infer(g, &n, NULL);
@@ -105,10 +113,18 @@ bool graph_reserve_features(struct assay_graph *g, uint64_t n)
     return !g->failed;
 }
 
+void assay_graph_returned(struct assay_graph *g, uint32_t x, uint32_t modules)
+{
+    if (g->failed) return;
+    ASSAY_ASSERT(x < g->n_node);
+    g->node[x].returned += modules;
+}
+
 void assay_graph_feature(struct assay_graph *g, enum assay_feature_of of, uint32_t x)
 {
     if (g->failed || !graph_reserve_features(g, (uint64_t)g->n_feature + 1)) return;
     ASSAY_ASSERT(x < g->n_node);
+    g->node[x].returned++;
     g->feature[g->n_feature++] = (struct assay_feature){.node = x, .of = (uint8_t)of};
 }
 
@@ -167,6 +183,7 @@ uint32_t assay_graph_relu(struct assay_graph *g, uint32_t x)
     for (uint32_t i = x + 1; i < g->n_node; i++) {
         if (g->node[i].op != ASSAY_OP_RELU || g->in[g->node[i].in] != x) continue;
         g->node[i].modules++;
+        g->node[i].returned++;
         return i;
     }
     const struct assay_node n = {.op = ASSAY_OP_RELU, .n_in = 1};

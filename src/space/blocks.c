@@ -16,7 +16,9 @@ uint32_t space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint3
     char name[NAME_BYTES];
     x = assay_graph_relu(g, x);
     x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2, 1, 1, module(name, prefix, "op.1"));
-    return assay_graph_bn(g, x, affine, module(name, prefix, "op.2"));
+    x = assay_graph_bn(g, x, affine, module(name, prefix, "op.2"));
+    assay_graph_returned(g, x, 2); // PREFIX.op, PREFIX
+    return x;
 }
 
 uint32_t space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
@@ -36,6 +38,7 @@ uint32_t space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affi
     sum[1] = space_relu_conv_bn(g, sum[1], c, 3, 1, affine, module(name, prefix, "conv_b"));
     sum[0] = assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 2, 2, 0);
     sum[0] = assay_graph_conv(g, sum[0], c, 1, 1, 0, 1, 1, module(name, prefix, "downsample.1"));
+    assay_graph_returned(g, sum[0], 1); // PREFIX.downsample
     return assay_graph_add(g, 2, sum, NULL);
 }
 
@@ -47,13 +50,16 @@ uint32_t space_input(struct assay_graph *g, const struct assay_net *net)
 
 uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes)
 {
-    return assay_graph_linear(g, assay_graph_gap(g, x), classes, "classifier");
+    x = assay_graph_linear(g, assay_graph_gap(g, x), classes, "classifier");
+    assay_graph_returned(g, x, 1); // the network
+    return x;
 }
 
 uint32_t space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine)
 {
-    x = assay_graph_bn(g, x, affine, "lastact.0");
-    return space_classify(g, assay_graph_relu(g, x), classes);
+    x = assay_graph_relu(g, assay_graph_bn(g, x, affine, "lastact.0"));
+    assay_graph_returned(g, x, 1); // lastact
+    return space_classify(g, x, classes);
 }
 
 uint32_t space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
@@ -65,7 +71,9 @@ uint32_t space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uin
     x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2 * dilation, dilation, c,
                          module(name, prefix, "op.1"));
     x = assay_graph_conv(g, x, c, 1, 1, 0, 1, 1, module(name, prefix, "op.2"));
-    return assay_graph_bn(g, x, affine, module(name, prefix, "op.3"));
+    x = assay_graph_bn(g, x, affine, module(name, prefix, "op.3"));
+    assay_graph_returned(g, x, 2); // PREFIX.op, PREFIX
+    return x;
 }
 
 // The convolution of the shifted map. TE-NAS appends a row and a column of zeros to the map, which
@@ -87,7 +95,9 @@ uint32_t space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, bool affine
     half[0] = assay_graph_conv(g, x, c / 2, 1, 2, 0, 1, 1, module(name, prefix, "convs.0"));
     half[1] = shifted(g, x, c - c / 2, module(name, prefix, "convs.1"));
     x = assay_graph_concat(g, 2, half);
-    return assay_graph_bn(g, x, affine, module(name, prefix, "bn"));
+    x = assay_graph_bn(g, x, affine, module(name, prefix, "bn"));
+    assay_graph_returned(g, x, 1); // PREFIX
+    return x;
 }
 
 void space_sum_add(struct space_sum *sum, uint32_t x, double weight)

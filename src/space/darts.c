@@ -82,6 +82,7 @@ static void imagenet_stem(struct stack *s, uint32_t x)
     x = strided(s->g, x, s->c / 2, "stem0.0", "stem0.1");
     x = assay_graph_relu(s->g, x);
     s->before = strided(s->g, x, s->c, "stem0.3", "stem0.4");
+    assay_graph_returned(s->g, s->before, 1); // stem0
     x = assay_graph_relu(s->g, s->before);
     s->last = strided(s->g, x, s->c, "stem1.1", "stem1.2");
     s->reduced = true;

@@ -21,7 +21,24 @@ static uint32_t sep_conv(struct assay_graph *g, uint32_t x, uint32_t kernel, uin
     snprintf(half, sizeof half, "%s.op_a", name);
     x = space_separable(g, x, kernel, stride, 1, affine, half);
     snprintf(half, sizeof half, "%s.op_b", name);
-    return space_separable(g, x, kernel, 1, 1, affine, half);
+    x = space_separable(g, x, kernel, 1, 1, affine, half);
+    assay_graph_returned(g, x, 1);
+    return x;
+}
+
+static uint32_t skip(struct assay_graph *g, uint32_t x, uint32_t stride, bool affine,
+                     const char *name)
+{
+    if (stride > 1) return space_reduce(g, x, assay_graph_shape(g, x).c, affine, name);
+    assay_graph_returned(g, x, 1);
+    return x;
+}
+
+static uint32_t pool(struct assay_graph *g, enum assay_op op, uint32_t x, uint32_t stride)
+{
+    x = assay_graph_pool(g, op, x, 3, stride, 1);
+    assay_graph_returned(g, x, 1);
+    return x;
 }
 
 uint32_t darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
@@ -29,7 +46,7 @@ uint32_t darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_
 {
     switch (op) {
     case DARTS_SKIP:
-        return stride == 1 ? x : space_reduce(g, x, assay_graph_shape(g, x).c, affine, name);
+        return skip(g, x, stride, affine, name);
     case DARTS_SEP_3X3:
         return sep_conv(g, x, 3, stride, affine, name);
     case DARTS_SEP_5X5:
@@ -39,8 +56,8 @@ uint32_t darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_
     case DARTS_DIL_5X5:
         return space_separable(g, x, 5, stride, 2, affine, name);
     case DARTS_AVG_POOL:
-        return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, stride, 1);
+        return pool(g, ASSAY_OP_AVG_POOL, x, stride);
     default:
-        return assay_graph_pool(g, ASSAY_OP_MAX_POOL, x, 3, stride, 1);
+        return pool(g, ASSAY_OP_MAX_POOL, x, stride);
     }
 }

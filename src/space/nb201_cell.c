@@ -6,11 +6,16 @@
 static uint32_t skip(struct assay_graph *g, uint32_t x, uint32_t c, bool affine, const char *name)
 {
     char module[80];
-    if (assay_graph_shape(g, x).c == c) return x;
+    if (assay_graph_shape(g, x).c == c) {
+        assay_graph_returned(g, x, 1);
+        return x;
+    }
     snprintf(module, sizeof module, "%s.conv", name);
     x = assay_graph_conv(g, x, c, 1, 1, 0, 1, 1, module);
     snprintf(module, sizeof module, "%s.bn", name);
-    return assay_graph_bn(g, x, affine, module);
+    x = assay_graph_bn(g, x, affine, module);
+    assay_graph_returned(g, x, 1);
+    return x;
 }
 
 uint32_t nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, uint32_t c, bool affine,
@@ -24,7 +29,9 @@ uint32_t nb201_operation(struct assay_graph *g, uint8_t op, uint32_t x, uint32_t
         return skip(g, x, c, affine, name);
     case NB201_AVG_POOL:
         ASSAY_ASSERT(g->failed || s.c == c);
-        return assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, 1, 1);
+        x = assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 3, 1, 1);
+        assay_graph_returned(g, x, 1);
+        return x;
     default:
         return space_relu_conv_bn(g, x, c, op == NB201_CONV_1X1 ? 1 : 3, 1, affine, name);
     }

@@ -101,6 +101,34 @@ static void features_are_their_outputs(void **state)
     assay_space_close(&nb201);
 }
 
+// A map is returned by its own module, by every container that ends with it, and by skip
+// connections. The nodes come as they are appended: stem, cell, reduction block, and the head at
+// last.
+static void modules_return_nodes(void **state)
+{
+    static const char first[] = "013" /* cell */ "11312001131" /* reduction block */ "113113122",
+                      head[] = "1212";
+    const struct assay_net net = {.channels = 4, .cells = 1, .classes = 10, .image = 32};
+    struct assay_space nb201;
+    struct assay_graph g;
+    struct assay_err err;
+    uint64_t index;
+    (void)state;
+    assay_graph_init(&g);
+    assert_int_equal(assay_space_open(&nb201, "nas-bench-201", &err), ASSAY_OK);
+    assert_int_equal(assay_space_parse(&nb201,
+                                       "|nor_conv_3x3~0|+|skip_connect~0|avg_pool_3x3~1|+|none~0|"
+                                       "skip_connect~1|nor_conv_1x1~2|",
+                                       &index, &err),
+                     ASSAY_OK);
+    assert_int_equal(assay_space_build(&nb201, index, &net, &g, &err), ASSAY_OK);
+    for (size_t i = 0; first[i]; i++) assert_int_equal('0' + g.node[i].returned, first[i]);
+    for (size_t i = 0; head[i]; i++)
+        assert_int_equal('0' + g.node[g.n_node - strlen(head) + i].returned, head[i]);
+    assay_graph_free(&g);
+    assay_space_close(&nb201);
+}
+
 // A thin network is one cell of one channel and the head; stem and stages do not count.
 static void thin_is_a_single_cell(void **state)
 {
@@ -125,6 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_take_width_and_stride),
         cmocka_unit_test(features_are_their_outputs),
+        cmocka_unit_test(modules_return_nodes),
         cmocka_unit_test(thin_is_a_single_cell),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
