@@ -55,6 +55,14 @@ uint32_t assay_literal_passes(const struct assay_use *use, const struct assay_pr
     return 1;
 }
 
+uint32_t assay_literal_first_passes(const struct assay_use *use, const struct assay_protocol *p,
+                                    struct assay_pass pass[ASSAY_METRIC_PASSES])
+{
+    const uint32_t n = assay_literal_passes(use, p, pass);
+    pass[0].take = 1;
+    return n;
+}
+
 uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu)
 {
     uint32_t units = 0;

@@ -25,6 +25,9 @@ uint32_t assay_loss_passes(const struct assay_use *use, const struct assay_proto
 // Likewise the images, forward alone, of the literal network.
 uint32_t assay_literal_passes(const struct assay_use *use, const struct assay_protocol *p,
                               struct assay_pass pass[ASSAY_METRIC_PASSES]);
+// Of its first image alone.
+uint32_t assay_literal_first_passes(const struct assay_use *use, const struct assay_protocol *p,
+                                    struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // How many units of ReLU, convolution and BN begin with a ReLU. Releases that look for modules
 // whose type is called "ReLU..." find such a unit, `ReLUConvBN`, beside its ReLU.
 uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu);

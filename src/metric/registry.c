@@ -24,6 +24,10 @@
     X(naswot_hnas) \
     X(swap) \
     X(near) \
+    X(meco) \
+    X(meco_batch) \
+    X(meco_opt) \
+    X(dextr) \
     X(jacov) \
     X(epe_nas) \
     X(hnas) \

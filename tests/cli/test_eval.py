@@ -22,7 +22,7 @@ except ImportError as missing:
 
 ASSAY = os.path.abspath(sys.argv[1])
 ARCH = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|avg_pool_3x3~2|"
-C, CLASSES, N, SIZE = 2, 3, 6, 8
+C, CLASSES, N, SIZE = 8, 3, 6, 8
 
 
 def shapes():
@@ -244,17 +244,17 @@ class Foreign(Case):
 class BadForeign(Case):
     def test_weights(self):
         name = "cells.2.layers.2.op.1.weight"
-        kept = self.weights.pop(name)
-        self.fails(1, [name, "(4,4,1,1)"], self.foreign())
-        for shape in ((4, 4, 3, 3), (4, 4, 1), (4, 3, 1, 1)):
+        kept, c = self.weights.pop(name), 2 * C
+        self.fails(1, [name, f"({c},{c},1,1)"], self.foreign())
+        for shape in ((c, c, 3, 3), (c, c, 1), (c, c - 1, 1, 1)):
             self.weights[name] = np.zeros(shape)
-            self.fails(1, [name, "(4,4,1,1)", str(shape).replace(" ", "")], self.foreign())
+            self.fails(1, [name, f"({c},{c},1,1)", str(shape).replace(" ", "")], self.foreign())
         self.weights[name] = kept.copy()
         self.weights[name][0, 0] = np.nan
         self.fails(1, [name, "nan"], self.foreign())
         for dtype, words in (("i8", "64-bit signed integers"), ("u1", "8-bit unsigned integers"), ("?", "booleans"),
                              ("c16", "complex numbers")):
-            self.weights[name] = np.ones((4, 4, 1, 1), dtype)
+            self.weights[name] = np.ones((c, c, 1, 1), dtype)
             self.fails(1, [name, words, "expected"], self.foreign())
         self.weights[name] = kept.astype("f2")
         self.assertEqual(self.foreign().returncode, 0)

@@ -34,6 +34,8 @@ COUNTS = ["params", "params_live", "macs", "macs_live", "layers", "layers_live",
 FORWARD = ["naswot", "naswot_released", "hamming_mean", "hamming_min", "dead_relu_fraction", "always_on_fraction",
            "active_fraction", "naswot_hnas", "naswot_hnas_released", "near_first", "zen", "zen_batchvar", "az_expressivity",
            "az_progressivity"]
+FORWARD += ["meco", "meco_zcnas", "meco_conv", "meco_batch", "meco_zcnas_batch", "meco_conv_batch", "meco_opt_first8",
+            "dextr_svd_sum"]
 TOLERANCE = {**dict.fromkeys(COUNTS, 0), **dict.fromkeys(FORWARD, 1e-9), **dict.fromkeys(["log_weights", "log_weights_live"], 1e-13),
              "epe_nas": 2e-5, "epe_nas_many": 2e-5, "synflow_bn": 1e-3, "zico": 2e-2, "zico_accum": 3e-2, "gradsign": 2e-3,
              "gradsign_sum": 2e-3}
