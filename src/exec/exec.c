@@ -84,6 +84,14 @@ void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *c
     passes(x)->jacobian(x, bn, cot, t_count, first, count, columns, jac, ld);
 }
 
+void assay_exec_image_gradients(struct assay_exec *x, const double *cot, uint32_t first,
+                                uint32_t count, uint64_t columns, double *jac, size_t ld)
+{
+    ASSAY_ASSERT(x->plan->backward && first + count <= x->plan->n);
+    for (uint64_t i = 0; i < count; i++) memset(jac + i * ld, 0, columns * sizeof *jac);
+    passes(x)->image_gradients(x, cot, first, count, columns, jac, ld);
+}
+
 void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad)
 {
     ASSAY_ASSERT(x->plan->backward);

@@ -31,9 +31,10 @@ static void batch_pass(struct assay_exec *x, struct pass *pass)
     assay_exec_backward(x, pass);
 }
 
-// Batch BN: `cots` rows per pass over the whole batch.
-static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t t_count, uint64_t first,
-                         uint64_t count, uint64_t columns, double *jac, size_t ld)
+// Batch BN: `cots` rows per pass over the whole batch. Row r has cotangent r modulo cot_count.
+static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t cot_count,
+                         uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
+                         double *jac, size_t ld)
 {
     const uint32_t cots = x->plan->kern->cots, k_count = classes(x);
     double *out[ASSAY_MAX_LANES];
@@ -43,7 +44,8 @@ static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t t_cou
             const uint64_t r = first + row + t;
             out[t] = row + t < count ? jac + (row + t) * ld : NULL;
             for (uint32_t k = 0; out[t] && k < k_count; k++)
-                *cotangent(x, (uint32_t)(r / t_count), k, t) = (real)cot[r % t_count * k_count + k];
+                *cotangent(x, (uint32_t)(r / t_count), k, t) =
+                    (real)cot[r % cot_count * k_count + k];
         }
         batch_pass(x, &(struct pass){.columns = columns, .out = out});
     }
@@ -102,9 +104,15 @@ static void jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot, 
                      uint64_t first, uint64_t count, uint64_t columns, double *jac, size_t ld)
 {
     if (bn == ASSAY_BN_BATCH)
-        coupled_rows(x, cot, t_count, first, count, columns, jac, ld);
+        coupled_rows(x, cot, t_count, t_count, first, count, columns, jac, ld);
     else
         frozen_rows(x, &(struct rows){cot, t_count, first, count, jac, ld}, columns);
+}
+
+static void image_gradients(struct assay_exec *x, const double *cot, uint32_t first, uint32_t count,
+                            uint64_t columns, double *jac, size_t ld)
+{
+    coupled_rows(x, cot, x->plan->n, 1, first, count, columns, jac, ld);
 }
 
 static void add_lanes(const struct assay_exec *x, const double *rows, double *grad)
@@ -152,4 +160,5 @@ static void gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, 
 const struct passes assay_exec_passes = {.fill = assay_exec_fill,
                                          .forward = assay_exec_forward_pass,
                                          .jacobian = jacobian,
+                                         .image_gradients = image_gradients,
                                          .gradient = gradient};
