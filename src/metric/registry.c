@@ -33,6 +33,7 @@
     X(hnas) \
     X(zico) \
     X(gradsign) \
+    X(gradsign_coupled) \
     X(l2_norm) \
     X(synflow) \
     X(zen) \

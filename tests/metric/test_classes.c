@@ -126,6 +126,42 @@ static void a_part_of_the_rows_takes_its_passes(void **state)
     }
 }
 
+// The gradient of an image's loss, from its rows of all logits; the signs of all images' that
+// gradsign_coupled adds.
+static void an_image_has_the_loss_of_its_label(void **state)
+{
+    struct fixture *f = *state;
+    const size_t p = f->net.n_theta;
+    double *rows = malloc(N * CLASSES * p * sizeof *rows), *own = malloc(N * p * sizeof *own);
+    double identity[CLASSES * CLASSES] = {0}, cot[N * CLASSES], most = 0, sum = 0;
+    assert_non_null(rows);
+    assert_non_null(own);
+    for (size_t k = 0; k < CLASSES; k++) identity[k * CLASSES + k] = 1;
+    bind(f);
+    assay_cross_entropy_cotangent(N, CLASSES, assay_exec_logits(f->exec), f->label, cot);
+    assay_exec_jacobian(f->exec, ASSAY_BN_BATCH, identity, CLASSES, 0, N * CLASSES, p, rows, p);
+    assay_exec_image_gradients(f->exec, cot, 0, 2, p, own, p);
+    assay_exec_image_gradients(f->exec, cot, 2, N - 2, p, own + 2 * p, p);
+    for (size_t i = 0; i < N * p; i++) most = fmax(most, fabs(own[i]));
+    for (uint32_t i = 0; i < f->net.n_param; i++) {
+        const struct assay_param *param = &f->net.param[i];
+        for (uint64_t j = param->offset; j < param->offset + param->size; j++) {
+            double signs = 0;
+            for (size_t n = 0; n < N; n++) {
+                double expected = 0;
+                for (size_t k = 0; k < CLASSES; k++)
+                    expected += cot[n * CLASSES + k] * rows[(n * CLASSES + k) * p + j];
+                assert_true(fabs(own[n * p + j] - expected) < 1e-5 * most);
+                signs += (own[n * p + j] > 0) - (own[n * p + j] < 0);
+            }
+            if (assay_is_layer_weight(param)) sum += fabs(signs);
+        }
+    }
+    assert_close(value(f, "gradsign_coupled"), sum, 0);
+    free(rows);
+    free(own);
+}
+
 // ---- one class ----------------------------------------------------------------------------------
 // A network of one class with the weights that the first of many has.
 static void take_weights(struct fixture *f, const struct assay_graph *from, const double *theta)
@@ -206,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LAW(the_trace_takes_a_pass_a_tile),
         LAW(a_part_of_the_rows_takes_its_passes),
+        LAW(an_image_has_the_loss_of_its_label),
         LAW(the_kernel_of_one_class_is_that_of_the_first),
         LAW(one_class_has_no_loss),
     };
