@@ -37,6 +37,7 @@ enum assay_tap {
 // What is wanted of a plan.
 struct assay_want {
     bool backward;       // gradients of weights; without it everything only they need is left out
+    bool precise;        // gradients in float64, whatever the kernels' precision
     const uint8_t *tap;  // (g->n_node) enum assay_tap; NULL: none
     const uint8_t *norm; // (g->n_node) enum assay_norm of the BNs among them; NULL: BATCH
 };

@@ -18,6 +18,8 @@ struct assay_kern; // the table itself is private to kern and exec (src/kern/tab
 int assay_kern_select(const struct assay_kern **out, const char *rung,
                       enum assay_precision precision, struct assay_err *err);
 const char *assay_kern_name(const struct assay_kern *kern);
+// The table of double of a rung; itself, of a table that is no rung's.
+const struct assay_kern *assay_kern_precise(const struct assay_kern *kern);
 // The i-th rung of the ladder, slowest first, NULL past the end; runnable tells whether this CPU
 // has it.
 const struct assay_kern *assay_kern_rung(enum assay_precision precision, unsigned i);

@@ -93,6 +93,7 @@ struct assay_pass {
     uint64_t take;        // so many of the first images of that; 0: all
     uint64_t batch;       // images normalised together, the last batch may be short; 0: all
     enum assay_pull pull;
+    bool precise;               // what is pulled back is float64 whatever run.precision says
     enum assay_bn bn;           // of what is pulled back
     enum assay_labels labels;   // that the metric reads, or that the loss is of
     const char *label_key;      // the option that says so, for messages; NULL: nothing else will do
@@ -132,7 +133,7 @@ struct assay_forward {
     uint32_t weights, input, part, parts;
     uint64_t take, batch;
     enum assay_norms norms;
-    bool backward, tapped;
+    bool precise, backward, tapped;
     // (nodes of the network), owned: enum assay_tap, which counts where one is `tapped`, and enum
     // assay_norm.
     uint8_t *tap, *norm;

@@ -13,11 +13,12 @@ static int make(struct assay_plan *plan, const struct assay_kern *kern, const st
 {
     struct assay_arena meta = plan->meta;
     assay_arena_reset(&meta);
-    *plan = (struct assay_plan){.kern = kern,
+    *plan = (struct assay_plan){.kern = want->precise ? assay_kern_precise(kern) : kern,
                                 .graph = g,
                                 .n = n,
                                 .groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES,
                                 .backward = want->backward,
+                                .precise = want->precise,
                                 .meta = meta};
     ASSAY_TRY(assay_plan_users(plan, want, err));
     ASSAY_TRY(assay_plan_units(plan, err));
@@ -118,7 +119,8 @@ static int reserve(struct assay_plans *plans, struct assay_err *err)
 static bool is_wanted(const struct assay_plan *plan, const struct assay_graph *g, uint32_t n,
                       const struct assay_want *want)
 {
-    bool same = plan->graph == g && plan->n == n && plan->backward == want->backward;
+    bool same = plan->graph == g && plan->n == n && plan->backward == want->backward &&
+                plan->precise == want->precise;
     for (uint32_t i = 0; same && i < g->n_node; i++)
         same = plan->slot[i].tap == (want->tap ? want->tap[i] : 0) &&
                plan->slot[i].norm == (want->norm ? want->norm[i] : ASSAY_NORM_BATCH);

@@ -151,7 +151,7 @@ struct assay_plan {
     const struct assay_kern *kern;
     const struct assay_graph *graph;
     uint32_t n, groups;
-    bool backward, mixes;
+    bool backward, precise, mixes;
     struct assay_arena meta; // holds the arrays below
     size_t bytes;            // of all buffers
     struct slot *slot;

@@ -20,6 +20,13 @@ const struct assay_kern *assay_kern_rung(enum assay_precision precision, unsigne
     return i < ASSAY_LEN(ladder) ? ladder[i][precision] : NULL;
 }
 
+const struct assay_kern *assay_kern_precise(const struct assay_kern *kern)
+{
+    for (unsigned i = 0; i < ASSAY_LEN(ladder); i++)
+        if (ladder[i][ASSAY_SINGLE] == kern) return ladder[i][ASSAY_DOUBLE];
+    return kern;
+}
+
 bool assay_kern_runnable(const struct assay_kern *kern)
 {
     return kern->runnable();

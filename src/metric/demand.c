@@ -48,13 +48,14 @@ static uint32_t add_forward(struct assay_demand *d, const struct assay_pass *pas
                                        .parts = pass->parts ? pass->parts : 1,
                                        .take = pass->take,
                                        .batch = pass->batch,
-                                       .norms = pass->norms};
+                                       .norms = pass->norms,
+                                       .precise = pass->precise};
     uint32_t i = 0;
     for (; i < d->n_forward; i++) {
         const struct assay_forward *f = &d->forward[i];
         if (f->weights == made.weights && f->input == made.input && f->part == made.part &&
             f->parts == made.parts && f->take == made.take && f->batch == made.batch &&
-            f->norms == made.norms)
+            f->norms == made.norms && f->precise == made.precise)
             break;
     }
     if (i == d->n_forward) d->forward[d->n_forward++] = made;

@@ -98,6 +98,8 @@ static void describe_pass(const struct assay_pass *pass, uint32_t n, const struc
     static const char *const input[] = {"", "input=patches ", "input=noise ",
                                         "input=perturbed noise ", "input=ones "};
     char what[256], weighting[64] = "", take[48] = "";
+    struct assay_protocol own = *p;
+    if (pass->precise) own.precision = ASSAY_DOUBLE;
     if (pass->pull == ASSAY_PULL_WEIGHTS) {
         const int used = snprintf(text, cap, "weights alone init=%s ", assay_init_name(pass->init));
         if (used >= 0 && (size_t)used < cap)
@@ -115,7 +117,7 @@ static void describe_pass(const struct assay_pass *pass, uint32_t n, const struc
              pass->parts > 1 ? "batches=2 halves " : "", take,
              pass->batch == 1 ? "image by image " : "", norm_words(pass), weighting,
              pull_words(pass->pull), labels[read_labels(pass, n)]);
-    assay_metric_describe_net(p, pass->input.n, what, pass->init, text, cap);
+    assay_metric_describe_net(&own, pass->input.n, what, pass->init, text, cap);
 }
 
 void assay_metric_describe(const struct assay_use *use, const struct assay_protocol *p, char *text,

@@ -202,6 +202,7 @@ int assay_memo_plan(const struct assay_subject *s, const struct assay_forward *f
                     const struct assay_plan **plan, struct assay_err *err)
 {
     const struct assay_want want = {.backward = f->backward,
+                                    .precise = f->precise,
                                     .tap = f->tapped ? f->tap : NULL,
                                     .norm = f->norms == ASSAY_NORMS_BATCH ? NULL : f->norm};
     return assay_plans_get(s->plans, assay_forward_graph(s, f), n, &want, plan, err);

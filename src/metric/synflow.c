@@ -42,6 +42,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
             .norms = norms[i],
             .input = {.kind = ASSAY_INPUT_ONES, .stream = "ones", .key = "synflow", .n = 1},
             .pull = ASSAY_PULL_LOGITS,
+            .precise = true, // float32 ends at 3e38
             .labels = ASSAY_LABELS_NONE};
     }
     return VARIANTS;
