@@ -91,9 +91,9 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     out[1] = NAN;
     if (assay_la_eigenvalues(n, gram, eigenvalue, eigenvalue + n, err) < 0)
         return assay_metric_degenerate(reason, "the gradients are not finite");
-    const struct assay_kernel kernel = {.n = n, .eigenvalue = eigenvalue};
     const double least = eigenvalue[0], most = eigenvalue[n - 1];
-    out[1] = least > assay_kernel_zero(&kernel) ? most / least : INFINITY;
+    const enum assay_precision precision = (enum assay_precision)s->protocol->precision;
+    out[1] = least > assay_kernel_rounding(n, precision) * most ? most / least : INFINITY;
     if (isfinite(out[1])) return ASSAY_VERDICT_OK;
     return assay_metric_degenerate(reason, "hnas: lambda_min %.3g, lambda_max %.3g", least, most);
 }

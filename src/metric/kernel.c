@@ -207,13 +207,18 @@ static double spectral_entropy(uint32_t n, const double *eigenvalue)
     return entropy;
 }
 
-// Eigenvalues up to this are zero: N eps for a Jacobian in float64, but one in single precision is
+// Of an eigenvalue that is 0, a Jacobian in float64 leaves N eps, but one in single precision is
 // rounded to float32 and Theta is its square. Equal images measured up to 7e-13 lambda_max where 0
 // is exact; kernels of real networks stay above 1e-6.
+double assay_kernel_rounding(uint32_t n, enum assay_precision precision)
+{
+    const double rounding = 32.0 * (precision == ASSAY_SINGLE ? FLT_EPSILON : DBL_EPSILON);
+    return fmax(n * DBL_EPSILON, rounding * rounding);
+}
+
 double assay_kernel_zero(const struct assay_kernel *kernel)
 {
-    const double rounding = 32.0 * (kernel->precision == ASSAY_SINGLE ? FLT_EPSILON : DBL_EPSILON);
-    return fmax(kernel->n * DBL_EPSILON, rounding * rounding) * kernel->eigenvalue[kernel->n - 1];
+    return assay_kernel_rounding(kernel->n, kernel->precision) * kernel->eigenvalue[kernel->n - 1];
 }
 
 int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS],

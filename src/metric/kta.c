@@ -3,7 +3,6 @@
 // label. All rows of an image have its label.
 #include "subject.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -57,6 +56,7 @@ struct sums {
     double *square, *same;
     double mean; // of Theta's entries
     double centred[2], less_mean[2];
+    double rounding; // what it may leave of 0, in units of the largest eigenvalue
     uint32_t n, per_image;
     const uint32_t *label; // (images)
 };
@@ -131,8 +131,8 @@ static double align(double product, double square, double target_square, double 
 // A centred matrix has twice the product with Y of 1 and -1 that it has with Y of 1 and 0.
 static void fill(const struct sums *sums, const struct target *y, double *out)
 {
-    const double n = sums->n, rounding = 32.0 * FLT_EPSILON, signs = 2 * y->total - n * n;
-    const double zero = fmax(n * DBL_EPSILON, rounding * rounding) * sqrt(*sums->square);
+    const double n = sums->n, signs = 2 * y->total - n * n,
+                 zero = sums->rounding * sqrt(*sums->square);
     const double centred = y->total - 2 * y->rows / n + y->total * y->total / (n * n);
     out[0] = align(*sums->same, *sums->square, y->total, 0);
     out[1] = align(sums->centred[1], sums->centred[0], centred, zero);
@@ -165,6 +165,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     struct sums sums = {.row = row,
                         .square = row + n,
                         .same = row + n + 1,
+                        .rounding = assay_kernel_rounding(n, kernel->precision),
                         .n = n,
                         .per_image = n / assay_subject_images(s, use, 0),
                         .label = assay_subject_labels(s, use, 0)};

@@ -91,6 +91,9 @@ int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_CO
                          char *reason);
 // Eigenvalues up to this are zero.
 double assay_kernel_zero(const struct assay_kernel *kernel);
+// What rounding may leave of 0 in a kernel of n rows of a Jacobian of that precision, in units of
+// its largest eigenvalue.
+double assay_kernel_rounding(uint32_t n, enum assay_precision precision);
 // The KERNEL pass of [ntk], option 0 of `use` or the one given.
 struct assay_pass assay_ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
                                  enum assay_bn bn);
