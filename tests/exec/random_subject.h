@@ -218,12 +218,19 @@ static double distance(const struct subject *s, const struct assay_param *p, con
 
 static const float noise_scale[NOISE_DRAWS] = {1.0F / 3, 0.7F, 1.9F};
 
-static void move_theta(const struct subject *s, uint64_t draw, double *theta)
+// An element's last place, in units of that of a float.
+static inline double fineness(const struct run *r)
 {
+    return r->kern->size == sizeof(float) ? 1 : 0x1p-28;
+}
+
+static void move_theta(const struct subject *s, const struct run *r, uint64_t draw, double *theta)
+{
+    const double unit = 0x1p-24 * fineness(r);
     struct assay_rng rng;
     assay_rng_init(&rng, s->recipe->seed, draw, "test", "noise");
     for (uint64_t k = 0; k < s->g.n_theta; k++)
-        theta[k] = s->theta[k] * (1 + (chance(&rng, 50) ? 0x1p-24 : -0x1p-24));
+        theta[k] = s->theta[k] * (1 + (chance(&rng, 50) ? unit : -unit));
 }
 
 // Raises the rounding of every parameter tensor's part of a Jacobian to what shows in a draw.
@@ -231,7 +238,7 @@ static inline void measure_noise(const struct subject *s, const struct run *r, u
                                  const double *jac, double *noise)
 {
     double *theta = numbers(s->g.n_theta);
-    move_theta(s, draw, theta);
+    move_theta(s, r, draw, theta);
     struct bound x = bind(s, r, theta, true);
     double *other = jacobian(s, x.exec, r, noise_scale[draw % NOISE_DRAWS]);
     for (uint32_t p = 0; p < s->g.n_param; p++)

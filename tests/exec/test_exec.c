@@ -19,12 +19,7 @@
 
 static const struct assay_kern *rung(unsigned i)
 {
-    unsigned n = 0;
-    for (unsigned k = 0; assay_kern_rung(ASSAY_SINGLE, k); k++) {
-        if (assay_kern_runnable(assay_kern_rung(ASSAY_SINGLE, k)) && n++ == i)
-            return assay_kern_rung(ASSAY_SINGLE, k);
-    }
-    return i == n ? &assay_kern_wide_single : NULL;
+    return rung_at(ASSAY_SINGLE, i);
 }
 
 // ---- one bound network -------------------------------------------------------------------------
@@ -246,20 +241,24 @@ static void batch_permutation(void **state)
     tear_down(&b);
 }
 
-// Every rung against the baseline.
-static void compare_rungs(builder *net)
+// Every rung in single precision, and with `both` in double, against the fastest in double.
+static void compare_rungs(builder *net, bool both)
 {
+    const struct assay_kern *best, *kern;
+    struct assay_err err;
+    assert_int_equal(assay_kern_select(&best, "auto", ASSAY_DOUBLE, &err), 0);
     for (int bn = 0; bn < 2; bn++) {
-        struct bench base;
-        set_up(&base, net, rung(0));
+        struct bench base, b;
+        set_up(&base, net, best);
         double *expect = jacobian(&base, (enum assay_bn)bn, identity, CLASSES);
-        for (unsigned k = 1; rung(k); k++) {
-            struct bench b;
-            set_up(&b, net, rung(k));
-            double *jac = jacobian(&b, (enum assay_bn)bn, identity, CLASSES);
-            assert_close(jac, expect, BATCH * CLASSES * b.g.n_theta, 2e-6);
-            free(jac);
-            tear_down(&b);
+        for (int precision = ASSAY_SINGLE; precision <= (int)both; precision++) {
+            for (unsigned k = 0; (kern = rung_at((enum assay_precision)precision, k)); k++) {
+                set_up(&b, net, kern);
+                double *jac = jacobian(&b, (enum assay_bn)bn, identity, CLASSES);
+                assert_close(jac, expect, BATCH * CLASSES * b.g.n_theta, precision ? 1e-13 : 2e-6);
+                free(jac);
+                tear_down(&b);
+            }
         }
         free(expect);
         tear_down(&base);
@@ -269,14 +268,14 @@ static void compare_rungs(builder *net)
 static void rungs_agree(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < ASSAY_LEN(nets); i++) compare_rungs(nets[i]);
+    for (size_t i = 0; i < ASSAY_LEN(nets); i++) compare_rungs(nets[i], true);
 }
 
 static void strips_agree(void **state)
 {
     (void)state;
-    compare_rungs(net_large);
-    compare_rungs(net_large_even);
+    compare_rungs(net_large, false);
+    compare_rungs(net_large_even, false);
 }
 
 // A rebound executor gives bit for bit what a fresh one gives, also by plans in the memory of

@@ -8,17 +8,18 @@
 // literal network and on the folded one, with batch and frozen BN, on every kernel rung this CPU
 // runs and on the widest one's tiles.
 //
-// The backward pass is float32, and how much that shows depends on the network. It is measured:
-// the same Jacobian with parameters moved by half a unit in float32's last place and cotangents
-// that round otherwise is the same but for rounding, while a fault, which is linear in the
-// cotangents, stays. A failing network is shrunk and printed.
+// How much the backward pass's rounding shows depends on the network. It is measured: the same
+// Jacobian with parameters moved by half a unit in an element's last place and cotangents that
+// round otherwise is the same but for rounding, while a fault, which is linear in the cotangents,
+// stays. Every third network is checked in double, too. A failing one is shrunk and printed.
 #include <time.h>
 
 #include "random_subject.h"
 
-#define TOLERANCE 4e-6 // of the largest row of a parameter tensor, beside
+#define TOLERANCE 4e-6 // in single precision, of the largest row of a parameter tensor, beside
 #define NOISE     12.0 // so many times the rounding that was measured
-#define NOISY     1e-4 // rounding, relative, that makes float32 not enough
+#define RUNS_MAX  16
+#define NOISY     1e-4 // rounding, relative, that makes float32 not enough; of few networks
 
 // ---- verdict ------------------------------------------------------------------------------------
 static bool loud;
@@ -81,7 +82,8 @@ static bool check_same(const struct subject *s, const struct run *r, const doubl
         bool dropped = r->folded && s->recipe->at_init && p->role == ASSAY_BN_BETA;
         for (uint32_t k = 0; k < s->folded.n_param; k++) dropped &= s->source[k] != i;
         const double off = dropped ? 0 : distance(s, p, jac, want);
-        const double allowed = TOLERANCE * distance(s, p, want, NULL) + NOISE * noise[i] + 1e-9;
+        const double allowed =
+            fineness(r) * (TOLERANCE * distance(s, p, want, NULL) + 1e-9) + NOISE * noise[i];
         if (!(off <= slack * allowed))
             good = complain(r, "Jacobian", assay_graph_param_name(&s->g, i), off, allowed);
     }
@@ -119,8 +121,8 @@ static bool check_gradient(const struct subject *s, const struct run *r, struct 
     for (uint32_t i = 0; i < s->g.n_param; i++) {
         const struct assay_param *p = &s->g.param[i];
         const double off = distance(&one, p, grad, want),
-                     allowed =
-                         norm * (TOLERANCE * distance(s, p, jac, NULL) + NOISE * noise[i]) + 1e-9;
+                     allowed = fineness(r) * (norm * TOLERANCE * distance(s, p, jac, NULL) + 1e-9) +
+                               norm * NOISE * noise[i];
         if (!(off <= slack * allowed))
             good = complain(r, "gradient", assay_graph_param_name(&s->g, i), off, allowed);
     }
@@ -181,7 +183,7 @@ static double mix_noise(const struct subject *s, const struct run *r, const doub
 {
     double *theta = numbers(s->g.n_theta), *other = numbers(s->g.n_in), most = 0;
     for (int i = 0; i < NOISE_DRAWS; i++) {
-        move_theta(s, (uint64_t)i, theta);
+        move_theta(s, r, (uint64_t)i, theta);
         mix_gradient(s, r, theta, cot, noise_scale[i], other);
         for (uint32_t k = 0; k < s->g.n_in; k++) most = fmax(most, fabs(other[k] - coef[k]));
     }
@@ -189,9 +191,11 @@ static double mix_noise(const struct subject *s, const struct run *r, const doub
     return most;
 }
 
-static bool check_mixes(const struct subject *s, const struct run *r)
+// fine: a run of double precision, which agrees with r, or NULL.
+static bool check_mixes(const struct subject *s, const struct run *r, const struct run *fine)
 {
-    double *cot = numbers(s->rows), *want = numbers(s->rows), *coef = numbers(s->g.n_in), most = 0;
+    double *cot = numbers(s->rows), *want = numbers(s->rows), *coef = numbers(s->g.n_in),
+           *other = numbers(s->g.n_in), most = 0;
     const double one = 1;
     struct assay_rng rng;
     bool good = true;
@@ -200,6 +204,10 @@ static bool check_mixes(const struct subject *s, const struct run *r)
     mix_gradient(s, r, s->theta, cot, 1, coef);
     const double noise = mix_noise(s, r, cot, coef);
     for (uint32_t k = 0; k < s->g.n_in; k++) most = fmax(most, fabs(coef[k]));
+    if (fine) mix_gradient(s, fine, s->theta, cot, 1, other);
+    for (uint32_t k = 0; fine && k < s->g.n_in; k++)
+        good &= fabs(other[k] - coef[k]) <= slack * (TOLERANCE * most + NOISE * noise) ||
+                complain(fine, "coefficient's derivative", "a mix", other[k] - coef[k], 0);
     for (uint32_t i = 0; i < s->g.n_node; i++) {
         const struct assay_node *node = &s->g.node[i];
         for (uint32_t k = node->in; node->mix && k < node->in + node->n_in; k++) {
@@ -212,65 +220,74 @@ static bool check_mixes(const struct subject *s, const struct run *r)
                     complain(r, "coefficient's derivative", "a mix", fabs(coef[k] - sum), allowed);
         }
     }
-    free(cot), free(want), free(coef);
+    free(cot), free(want), free(coef), free(other);
     return good;
 }
 
-static const struct assay_kern *rung(unsigned i)
-{
-    unsigned n = 0;
-    for (unsigned k = 0; assay_kern_rung(ASSAY_SINGLE, k); k++) {
-        if (assay_kern_runnable(assay_kern_rung(ASSAY_SINGLE, k)) && n++ == i)
-            return assay_kern_rung(ASSAY_SINGLE, k);
-    }
-    return i == n ? &assay_kern_wide_single : NULL;
-}
-
-#define RUNS_MAX 16
-
-// Rounding, every run's own (folding brings a convolution and its BN together, which round
-// otherwise than apart), beside a little of the largest gradient.
-static double *all_noise(const struct subject *s, const struct run *run, double *const *jac,
-                         unsigned n, bool *noisy)
-{
-    double *noise = numbers(s->g.n_param), scale = 0, most = 0;
-    for (unsigned i = 0; i < n; i++) measure_noise(s, &run[i], i, jac[i], noise);
-    for (uint32_t p = 0; p < s->g.n_param; p++)
-        scale = fmax(scale, distance(s, &s->g.param[p], jac[0], NULL));
-    for (uint32_t p = 0; p < s->g.n_param; p++) {
-        most = fmax(most, noise[p]);
-        noise[p] = fmax(noise[p], 0x1p-22 * scale);
-    }
-    seen.largest_noise = fmax(seen.largest_noise, scale > 0 ? most / scale : 0);
-    *noisy |= most > NOISY * scale;
-    return noise;
-}
-
-// Every rung, the literal network and the folded one, against the first of them.
-static bool check_bn(const struct subject *s, enum assay_bn bn, bool *noisy)
-{
+// Every rung of a precision, the literal network and the folded one. noise: rounding, every run's
+// own (a convolution and its BN, folded, round otherwise than apart), or a little of the largest.
+struct runs {
+    unsigned n;
     struct run run[RUNS_MAX];
     struct bound x[RUNS_MAX];
-    double *jac[RUNS_MAX];
-    unsigned n = 0;
-    for (; rung(n / 2); n++) {
-        ASSAY_ASSERT(n < RUNS_MAX);
-        run[n] = (struct run){.kern = rung(n / 2), .folded = n % 2, .bn = bn};
-        x[n] = bind(s, &run[n], s->theta, true);
-        jac[n] = jacobian(s, x[n].exec, &run[n], 1);
+    double *jac[RUNS_MAX], *noise;
+};
+
+static void make_runs(const struct subject *s, enum assay_bn bn, enum assay_precision precision,
+                      struct runs *all, bool *noisy)
+{
+    double scale = 0, most = 0;
+    *all = (struct runs){.noise = numbers(s->g.n_param)};
+    for (unsigned i = 0; rung_at(precision, i / 2); i = ++all->n) {
+        ASSAY_ASSERT(i < RUNS_MAX);
+        all->run[i] = (struct run){.kern = rung_at(precision, i / 2), .folded = i % 2, .bn = bn};
+        all->x[i] = bind(s, &all->run[i], s->theta, true);
+        all->jac[i] = jacobian(s, all->x[i].exec, &all->run[i], 1);
+        measure_noise(s, &all->run[i], i, all->jac[i], all->noise);
     }
-    double *noise = all_noise(s, run, jac, n, noisy);
-    const bool smooth = !is_singular(s);
+    for (uint32_t p = 0; p < s->g.n_param; p++)
+        scale = fmax(scale, distance(s, &s->g.param[p], all->jac[0], NULL));
+    for (uint32_t p = 0; p < s->g.n_param; p++) {
+        most = fmax(most, all->noise[p]);
+        all->noise[p] = fmax(all->noise[p], 0x1p-22 * fineness(&all->run[0]) * scale);
+    }
+    seen.largest_noise = fmax(seen.largest_noise, scale > 0 ? most / scale : 0);
+    *noisy |= most > NOISY * fineness(&all->run[0]) * scale;
+}
+
+// Against the first of them.
+static bool check_runs(const struct subject *s, const struct runs *all)
+{
     bool good = true;
-    for (unsigned i = 0; i < n; i++) {
-        good &= check_logits(s, &run[i], x[i].exec);
-        good &= check_same(s, &run[i], jac[i], jac[0], noise);
-        good &= check_gradient(s, &run[i], x[i].exec, jac[i], noise);
+    for (unsigned i = 0; i < all->n; i++) {
+        good &= check_logits(s, &all->run[i], all->x[i].exec);
+        good &= check_same(s, &all->run[i], all->jac[i], all->jac[0], all->noise);
+        good &= check_gradient(s, &all->run[i], all->x[i].exec, all->jac[i], all->noise);
     }
-    if (smooth) good &= check_differences(s, &run[0], jac[0], noise);
-    if (smooth && bn == ASSAY_BN_BATCH) good &= check_mixes(s, &run[0]);
-    for (unsigned i = 0; i < n; i++) bound_destroy(&x[i]), free(jac[i]);
-    free(noise);
+    return good;
+}
+
+static void free_runs(struct runs *all)
+{
+    for (unsigned i = 0; i < all->n; i++) bound_destroy(&all->x[i]), free(all->jac[i]);
+    free(all->noise);
+}
+
+static bool check_bn(const struct subject *s, enum assay_bn bn, bool *noisy)
+{
+    struct runs all, fine = {.n = 0};
+    make_runs(s, bn, ASSAY_SINGLE, &all, noisy);
+    bool good = check_runs(s, &all);
+    if (s->recipe->seed % 3 == 0) {
+        make_runs(s, bn, ASSAY_DOUBLE, &fine, noisy);
+        good &= check_runs(s, &fine);
+        good &= check_same(s, &all.run[0], all.jac[0], fine.jac[0], all.noise);
+    }
+    if (!is_singular(s)) {
+        good &= check_differences(s, &all.run[0], all.jac[0], all.noise);
+        if (bn == ASSAY_BN_BATCH) good &= check_mixes(s, &all.run[0], fine.n ? fine.run : NULL);
+    }
+    free_runs(&all), free_runs(&fine);
     return good;
 }
 
@@ -308,7 +325,7 @@ static bool check(const struct recipe *r)
     bool good = true, noisy = false;
     const bool ambiguous = is_ambiguous(&s);
     if (!ambiguous) {
-        good = check_signs(&s, (struct run){.kern = rung(0)});
+        good = check_signs(&s, (struct run){.kern = rung_at(ASSAY_SINGLE, 0)});
         good &= check_bn(&s, ASSAY_BN_BATCH, &noisy);
         good &= check_bn(&s, ASSAY_BN_FROZEN, &noisy);
     }
