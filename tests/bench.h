@@ -99,15 +99,16 @@ struct bench {
     double *theta, *input, *jac, *gram, *values, *work, *ones;
 };
 
-static inline void open_bench(struct bench *b, const struct assay_kern *kern,
-                              const struct assay_graph *g, uint32_t n, uint32_t rows)
+static inline void open_bench_for(struct bench *b, const struct assay_kern *kern,
+                                  const struct assay_graph *g, uint32_t n, uint32_t rows,
+                                  const struct assay_want *want)
 {
     struct assay_err err;
     const struct assay_node *in = &g->node[0];
     const uint32_t classes = g->node[g->n_node - 1].c;
     *b = (struct bench){.kern = kern, .n = n, .rows = rows, .p = g->n_weight};
     stop_on(assay_exec_create(&b->exec, &err), &err);
-    stop_on(assay_plan_make(&b->plan, kern, g, n, &assay_want_gradients, &err), &err);
+    stop_on(assay_plan_make(&b->plan, kern, g, n, want, &err), &err);
     stop_on(assay_exec_bind(b->exec, b->plan, 0, &err), &err);
     b->theta = allocate(g->n_theta * sizeof(double));
     b->input = normals("images", (size_t)n * in->c * in->h * in->w);
@@ -118,6 +119,12 @@ static inline void open_bench(struct bench *b, const struct assay_kern *kern,
     b->ones = allocate(classes * sizeof(double));
     for (uint32_t i = 0; i < classes; i++) b->ones[i] = 1;
     assay_init_params(g, ASSAY_INIT_KAIMING_FAN_OUT, 1, 0, b->theta);
+}
+
+static inline void open_bench(struct bench *b, const struct assay_kern *kern,
+                              const struct assay_graph *g, uint32_t n, uint32_t rows)
+{
+    open_bench_for(b, kern, g, n, rows, &assay_want_gradients);
 }
 
 static inline void close_bench(struct bench *b)

@@ -5,7 +5,7 @@
 // are shared.
 //
 // Usage: bench_engine [--json] [PREFIX...]: only the figures whose names begin so
-#include "bench.h"
+#include "bench_layer.h"
 
 #include "vocabulary.h"
 #include "kern/table.h"
@@ -160,6 +160,38 @@ static void large_row(struct report *r)
     assay_graph_free(&g);
 }
 
+// A pass forward, in double, whose peak is half of float's.
+static void forward_row(struct report *r, const char *name, const struct assay_net *net,
+                        uint32_t batch, const struct assay_want *want, double target)
+{
+    enum { RUNS = 7 };
+    struct assay_graph g;
+    struct bench b;
+    double share[RUNS], seconds[RUNS], flops;
+    if (!wanted(r, name)) return;
+    build_cell(&r->nb201, index_of("333333"), net, &g);
+    open_bench_for(&b, r->kern, &g, batch, 1, want);
+    flops = assay_plan_flops(b.plan, 0);
+    time_forward(&b);
+    for (uint32_t i = 0; i < RUNS; i++) {
+        seconds[i] = time_forward(&b);
+        share[i] = 2 * flops / seconds[i] / assay_kern_peak(r->kern, 0.02);
+    }
+    print_row(r, name, median(share, RUNS), target > 0 ? AT_LEAST : NO_GOAL, target,
+              SAY("333333, batch %u: %.2f GFLOP, %.4f s, %.0f MB", batch, flops / 1e9,
+                  median(seconds, RUNS), (double)assay_plan_bytes(b.plan) / 1e6));
+    close_bench(&b);
+    assay_graph_free(&g);
+}
+
+static void forward_rows(struct report *r)
+{
+    forward_row(r, "forward of peak C=16 N=5", &large, 64, &assay_want_logits, 0.55);
+    forward_row(r, "forward of peak C=16 N=5, saved", &large, 64, &assay_want_gradients, 0);
+    forward_row(r, "forward of peak C=3 N=1", &small, 72, &assay_want_logits, 0);
+    forward_row(r, "forward of peak C=3 N=1, saved", &small, 72, &assay_want_gradients, 0);
+}
+
 static void rung_rows(struct report *r)
 {
     struct assay_graph g;
@@ -176,87 +208,6 @@ static void rung_rows(struct report *r)
 }
 
 // ---- layers of DARTS's evaluation network -----------------------------------------------------
-struct layer {
-    const char *name;
-    uint32_t c, size, kernel, dilation;
-    bool depthwise;
-};
-
-// A trainable stem, then `blocks` times ReLU, the layer and BN.
-static void layer_graph(const struct layer *l, uint32_t blocks, struct assay_graph *g)
-{
-    struct assay_err err;
-    struct assay_graph literal;
-    const uint32_t groups = l->depthwise ? l->c : 1, pad = l->kernel / 2 * l->dilation;
-    assay_graph_init(&literal);
-    uint32_t x = assay_graph_input(&literal, 3, l->size, l->size);
-    x = assay_graph_conv(&literal, x, l->c, 1, 1, 0, 1, 1, "stem");
-    for (uint32_t i = 0; i < blocks; i++) {
-        x = assay_graph_relu(&literal, x);
-        x = assay_graph_conv(&literal, x, l->c, l->kernel, 1, pad, l->dilation, groups,
-                             SAY("conv%u", i));
-        x = assay_graph_bn(&literal, x, true, SAY("bn%u", i));
-    }
-    assay_graph_linear(&literal, assay_graph_gap(&literal, x), 10, "head");
-    stop_on(assay_graph_finish(&literal, &err), &err);
-    fold(&literal, g);
-}
-
-// Bytes per second of a copy as large as the gradients of the deep graph below, read and written
-// ones counted.
-static double copy_rate(void)
-{
-    enum { BYTES = 1 << 25, ROUNDS = 2 };
-    char *a = allocate(BYTES), *b = allocate(BYTES);
-    memset(a, 1, BYTES), memset(b, 1, BYTES);
-    const double start = assay_clock_thread();
-    for (int i = 0; i < ROUNDS; i++) {
-        memcpy(a, b, BYTES);
-        __asm__ volatile("" : : "r"(a), "r"(b) : "memory");
-    }
-    const double seconds = assay_clock_thread() - start;
-    free(a), free(b);
-    return 2.0 * BYTES * ROUNDS / seconds;
-}
-
-// Cost of one block of the backward pass over one vector's worth of cotangents: that of a deep
-// graph less that of a shallow one.
-struct marginal {
-    double seconds, flops, bytes, peak, copy;
-};
-
-static struct marginal measure_layer(const struct assay_kern *kern, const struct layer *l)
-{
-    enum { BATCH = 16, RUNS = 11, SHALLOW = 2, DEEP = 8 };
-    struct assay_graph g[2];
-    struct bench b[2];
-    double t[4][RUNS];
-    for (int k = 0; k < 2; k++) {
-        layer_graph(l, k ? DEEP : SHALLOW, &g[k]);
-        open_bench(&b[k], kern, &g[k], BATCH, kern->cots);
-        time_forward(&b[k]);
-        time_rows(&b[k]);
-    }
-    for (int i = 0; i < RUNS; i++) {
-        for (int k = 0; k < 2; k++) t[k][i] = time_rows(&b[k]);
-        t[2][i] = assay_kern_peak(kern, 0.01);
-        t[3][i] = copy_rate();
-    }
-    struct marginal m = {.peak = median(t[2], RUNS), .copy = median(t[3], RUNS)};
-    m.seconds = (median(t[1], RUNS) - median(t[0], RUNS)) / (DEEP - SHALLOW);
-    for (int k = 0; k < 2; k++) {
-        const double flops =
-            assay_plan_flops(b[k].plan, kern->cots) - assay_plan_flops(b[k].plan, 0);
-        m.flops += (k ? flops : -flops) / (DEEP - SHALLOW);
-        close_bench(&b[k]);
-        assay_graph_free(&g[k]);
-    }
-    // At least: the gradient in and out, the activation, and BN's output.
-    m.bytes = (double)l->c * l->size * l->size * BATCH / ASSAY_IMAGES *
-              (2 * kern->lanes + 2 * ASSAY_IMAGES) * sizeof(float);
-    return m;
-}
-
 static void layer_rows(struct report *r)
 {
     static const struct layer layer[] = {
@@ -387,6 +338,7 @@ int main(int argc, char **argv)
     random_rows(&r);
     supernet_rows(&r);
     large_row(&r);
+    forward_rows(&r);
     rung_rows(&r);
     layer_rows(&r);
     region_row(&r, "214312", "typical cell");

@@ -8,6 +8,7 @@
 #define RUNG_NAME       "wide"
 #define COTS            (16 / REAL_BYTES)
 #define CO_TILE         6
+#define CONV_PX         2
 #define LIFT_CO         3
 #define LIFT_TILES      2
 #define OUTER_TILE      3
@@ -21,6 +22,7 @@
 #include "kern/rung.h"
 #include "kern/fetch.h"
 #include "kern/corr.h"
+#include "kern/conv.h"
 #include "kern/lift.h"
 #include "kern/window.h"
 #include "kern/outer.h"

@@ -32,20 +32,17 @@ static void forward_conv(struct assay_exec *x, uint32_t node)
     const uint32_t ci = u->ci / u->groups, co = u->co / u->groups;
     const ptrdiff_t src_plane = (ptrdiff_t)u->h * u->w * ASSAY_IMAGES,
                     out_plane = (ptrdiff_t)u->oh * u->ow * ASSAY_IMAGES;
-    struct assay_part part = {.ci = ci,
-                              .taps = assay_exec_taps(u),
-                              .off = AT(x, int32_t, u->taps_off),
-                              .in_c = plane,
-                              .in_y = row * u->stride};
-    const struct assay_corr p = {.co = co,
-                                 .h = u->oh,
-                                 .w = u->ow,
-                                 .n_part = 1,
-                                 .part = &part,
-                                 .in_x = (ptrdiff_t)u->stride * ASSAY_IMAGES,
-                                 .out_c = out_plane,
-                                 .out_y = (ptrdiff_t)u->ow * ASSAY_IMAGES,
-                                 .out_x = ASSAY_IMAGES};
+    struct assay_conv p = {.co = co,
+                           .h = u->oh,
+                           .w = u->ow,
+                           .ci = ci,
+                           .taps = assay_exec_taps(u),
+                           .off = AT(x, int32_t, u->taps_off),
+                           .in_c = plane,
+                           .in_y = row * u->stride,
+                           .in_x = (ptrdiff_t)u->stride * ASSAY_IMAGES,
+                           .out_c = out_plane,
+                           .out_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
     const struct assay_planes pad = {.c = u->ci,
                                      .h = u->h,
                                      .w = u->w,
@@ -62,9 +59,9 @@ static void forward_conv(struct assay_exec *x, uint32_t node)
             in = padded;
         }
         for (uint32_t k = 0; k < u->groups; k++) {
-            part.in = in + k * ci * plane;
-            part.weight = AT(x, double, u->weight64) + (size_t)k * co * u->q;
-            x->plan->kern->corr_f64(&p, out + k * co * out_plane, false);
+            p.in = in + k * ci * plane;
+            p.weight = AT(x, double, u->weight64) + (size_t)k * co * u->q;
+            x->plan->kern->conv_f64(&p, out + k * co * out_plane);
         }
     }
 }

@@ -244,7 +244,6 @@ void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, u
     const ptrdiff_t lanes = x->plan->kern->lanes, stride = u->stride;
     const uint32_t halo = x->plan->slot[u->src].halo, rows = u->parity[0].h;
     struct assay_corr c = {.co = u->ci / u->groups,
-                           .in_x = lanes,
                            .out_c = (ptrdiff_t)u->h * u->w * lanes,
                            .out_y = stride * u->w * lanes,
                            .out_x = stride * lanes,

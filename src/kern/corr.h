@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Correlation kernels of one rung: convolution forward in double, its transpose in elements. Each
-// is one register tile of co x px accumulators, written once and instantiated for every tile size
-// by constant arguments.
+// Correlation kernels of one rung: the transpose of a convolution, in elements. Each is one
+// register tile of co x px accumulators, written once and instantiated for every tile size by
+// constant arguments.
 
 // Pixels of a tile of co channels: few channels leave registers for more.
 #define PX_TILE      4
@@ -14,21 +14,18 @@ struct channels {
 };
 
 // Adds one tap of one input channel to the sums of a tile.
-#define CORR_STEP(NAME, REAL, VEC, LOAD)                                                           \
-    ALWAYS void NAME(const REAL *at, const ptrdiff_t in_x, const REAL *weight, VEC *sum,           \
-                     const uint32_t co, const uint32_t px)                                         \
-    {                                                                                              \
-        VEC w[CO_TILE];                                                                            \
-        UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (VEC){0};                      \
-        UNROLL for (uint32_t x = 0; x < px; x++)                                                   \
-        {                                                                                          \
-            VEC v = LOAD(at + x * in_x);                                                           \
-            KEEP(v);                                                                               \
-            UNROLL for (uint32_t o = 0; o < co; o++) sum[o * px + x] += v * w[o];                  \
-        }                                                                                          \
+ALWAYS void corr_step(const real *at, const real *weight, grad_vec *sum, const uint32_t co,
+                      const uint32_t px)
+{
+    grad_vec w[CO_TILE];
+    UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (grad_vec){0};
+    UNROLL for (uint32_t x = 0; x < px; x++)
+    {
+        grad_vec v = load_grad(at + x * LANES);
+        KEEP(v);
+        UNROLL for (uint32_t o = 0; o < co; o++) sum[o * px + x] += v * w[o];
     }
-CORR_STEP(corr_step_f64, double, fwd_vec, load_fwd)
-CORR_STEP(corr_step, real, grad_vec, load_grad)
+}
 
 // All taps of one output channel: those of a run load what they share once.
 ALWAYS void corr_run(const struct assay_part *q, const real *in, const real *weight,
@@ -55,32 +52,29 @@ ALWAYS void corr_run(const struct assay_part *q, const real *in, const real *wei
 }
 
 // Adds one part to the sums of a tile.
-#define CORR_PART(NAME, REAL, VEC, STEP, IN_X, AHEAD)                                              \
-    ALWAYS void NAME(const struct assay_corr *p, const struct assay_part *q,                       \
-                     const struct channels c, const uint32_t y, const uint32_t x0, VEC *sum,       \
-                     const uint32_t co, const uint32_t px)                                         \
-    {                                                                                              \
-        const REAL *in = (const REAL *)q->in + y * q->in_y + x0 * (IN_X);                          \
-        const REAL *weight = (const REAL *)q->weight + (size_t)c.first * q->ci * q->taps + c.at;   \
-        struct fetch soon = fetch_begin(AHEAD, in);                                                \
-        if (q->taps == 1) {                                                                        \
-            in += q->off[0];                                                                       \
-            for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, weight += c.wide) {                \
-                fetch_step(AHEAD, &soon, 1);                                                       \
-                STEP(in, IN_X, weight, sum, co, px);                                               \
-            }                                                                                      \
-        } else {                                                                                   \
-            for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {                                  \
-                for (uint32_t t = 0; t < q->taps; t++, weight += c.wide) {                         \
-                    fetch_step(AHEAD, &soon, 2);                                                   \
-                    STEP(in + q->off[t], IN_X, weight, sum, co, px);                               \
-                }                                                                                  \
-            }                                                                                      \
-        }                                                                                          \
-        fetch_end(AHEAD, &soon);                                                                   \
+ALWAYS void corr_taps(const struct assay_corr *p, const struct assay_part *q,
+                      const struct channels c, const uint32_t y, const uint32_t x0, grad_vec *sum,
+                      const uint32_t co, const uint32_t px)
+{
+    const real *in = (const real *)q->in + y * q->in_y + x0 * LANES;
+    const real *weight = (const real *)q->weight + (size_t)c.first * q->ci * q->taps + c.at;
+    struct fetch soon = fetch_begin(p->ahead, in);
+    if (q->taps == 1) {
+        in += q->off[0];
+        for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, weight += c.wide) {
+            fetch_step(p->ahead, &soon, 1);
+            corr_step(in, weight, sum, co, px);
+        }
+    } else {
+        for (uint32_t i = 0; i < q->ci; i++, in += q->in_c) {
+            for (uint32_t t = 0; t < q->taps; t++, weight += c.wide) {
+                fetch_step(p->ahead, &soon, 2);
+                corr_step(in + q->off[t], weight, sum, co, px);
+            }
+        }
     }
-CORR_PART(corr_part_f64, double, fwd_vec, corr_step_f64, p->in_x, NULL)
-CORR_PART(corr_taps, real, grad_vec, corr_step, LANES, p->ahead)
+    fetch_end(p->ahead, &soon);
+}
 
 ALWAYS void corr_part(const struct assay_corr *p, const struct assay_part *q,
                       const struct channels c, const uint32_t y, const uint32_t x0, grad_vec *sum,
@@ -132,15 +126,6 @@ ALWAYS void bn_part(const struct assay_corr *p, const struct assay_part *q, cons
     fetch_end(p->ahead, &soon);
 }
 
-ALWAYS void corr_tile_f64(const struct assay_corr *p, const struct channels c, const uint32_t y,
-                          const uint32_t x0, fwd_vec *acc, const uint32_t co, const uint32_t px)
-{
-    fwd_vec sum[CO_TILE * PX_TILE];
-    UNROLL for (uint32_t j = 0; j < co * px; j++) sum[j] = (fwd_vec){0};
-    for (uint32_t k = 0; k < p->n_part; k++) corr_part_f64(p, &p->part[k], c, y, x0, sum, co, px);
-    UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];
-}
-
 // Adds the parts from the k-th on. `lines`: fetched at a step where BN's backward is done.
 ALWAYS void corr_parts(const struct assay_corr *p, uint32_t k, const struct channels c,
                        const uint32_t y, const uint32_t x0, grad_vec *acc, const uint32_t co,
@@ -155,24 +140,6 @@ ALWAYS void corr_parts(const struct assay_corr *p, uint32_t k, const struct chan
             corr_part(p, &p->part[k], c, y, x0, sum, co, px);
     }
     UNROLL for (uint32_t j = 0; j < co * px; j++) acc[j] = sum[j];
-}
-
-ALWAYS void corr_store_f64(const struct assay_corr *p, const struct channels c, const uint32_t y,
-                           const uint32_t x0, double *out, bool accumulate, const uint32_t co,
-                           const uint32_t px)
-{
-    fwd_vec acc[CO_TILE * PX_TILE];
-    corr_tile_f64(p, c, y, x0, acc, co, px);
-    out += c.first * p->out_c + y * p->out_y + x0 * p->out_x;
-    UNROLL for (uint32_t o = 0; o < co; o++)
-    {
-        UNROLL for (uint32_t x = 0; x < px; x++)
-        {
-            double *to = out + o * p->out_c + x * p->out_x;
-            if (accumulate) acc[o * px + x] += load_fwd(to);
-            *(fwd_vec *)to = acc[o * px + x];
-        }
-    }
 }
 
 // What a tile's sums make of the output; its pixels lie out_x and mask_x apart.
@@ -228,42 +195,41 @@ ALWAYS void corr_store(const struct assay_corr *p, const struct channels c, cons
     corr_end(p, c.first, y, x0, acc, out, accumulate, p->out_x, p->mask_x, co, px);
 }
 
+// X for every number of channels of a tile.
 #if CO_TILE == 2
-#    define CORR_CASES(X, ROWS) X(1, ROWS) X(2, ROWS)
+#    define CORR_CASES(X) X(1) X(2)
 #elif CO_TILE == 3
-#    define CORR_CASES(X, ROWS) X(1, ROWS) X(2, ROWS) X(3, ROWS)
+#    define CORR_CASES(X) X(1) X(2) X(3)
 #else
-#    define CORR_CASES(X, ROWS) X(1, ROWS) X(2, ROWS) X(3, ROWS) X(4, ROWS) X(5, ROWS) X(6, ROWS)
+#    define CORR_CASES(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #endif
-#define CORR_CASE(n, ROWS)                                                                         \
-    case n:                                                                                        \
-        ROWS(p, first, out, accumulate, n);                                                        \
-        break;
-// All pixels of the output rows for one tile of `co` channels; then all tiles.
-#define CORR(NAME, ROWS, STORE, REAL)                                                              \
-    ALWAYS void ROWS(const struct assay_corr *p, const uint32_t first, REAL *out, bool accumulate, \
-                     const uint32_t co)                                                            \
-    {                                                                                              \
-        const struct channels c = {.first = first, .wide = co};                                    \
-        for (uint32_t y = 0; y < p->h; y++) {                                                      \
-            uint32_t x = 0;                                                                        \
-            for (; x + PX_OF(co) <= p->w; x += PX_OF(co))                                          \
-                STORE(p, c, y, x, out, accumulate, co, PX_OF(co));                                 \
-            for (; x + PX_TWICE(co) <= p->w; x += PX_TWICE(co))                                    \
-                STORE(p, c, y, x, out, accumulate, co, PX_TWICE(co));                              \
-            for (; x + PX_TILE <= p->w; x += PX_TILE)                                              \
-                STORE(p, c, y, x, out, accumulate, co, PX_TILE);                                   \
-            for (; x < p->w; x++) STORE(p, c, y, x, out, accumulate, co, 1);                       \
-        }                                                                                          \
-    }                                                                                              \
-    static void NAME(const struct assay_corr *p, REAL *out, bool accumulate)                       \
-    {                                                                                              \
-        for (uint32_t first = 0, n; first < p->co; first += n) {                                   \
-            n = assay_kern_tile(&RUNG, p->co - first);                                             \
-            switch (n) {                                                                           \
-                CORR_CASES(CORR_CASE, ROWS)                                                        \
-            }                                                                                      \
-        }                                                                                          \
+// All pixels of the output rows for one tile of `co` channels.
+ALWAYS void corr_rows(const struct assay_corr *p, const uint32_t first, real *out, bool accumulate,
+                      const uint32_t co)
+{
+    const struct channels c = {.first = first, .wide = co};
+    for (uint32_t y = 0; y < p->h; y++) {
+        uint32_t x = 0;
+        for (; x + PX_OF(co) <= p->w; x += PX_OF(co))
+            corr_store(p, c, y, x, out, accumulate, co, PX_OF(co));
+        for (; x + PX_TWICE(co) <= p->w; x += PX_TWICE(co))
+            corr_store(p, c, y, x, out, accumulate, co, PX_TWICE(co));
+        for (; x + PX_TILE <= p->w; x += PX_TILE)
+            corr_store(p, c, y, x, out, accumulate, co, PX_TILE);
+        for (; x < p->w; x++) corr_store(p, c, y, x, out, accumulate, co, 1);
     }
-CORR(corr_f64, corr_rows_f64, corr_store_f64, double)
-CORR(corr_unlifted, corr_rows, corr_store, real)
+}
+
+#define CORR_CASE(n)                                                                               \
+    case n:                                                                                        \
+        corr_rows(p, first, out, accumulate, n);                                                   \
+        break;
+static void corr_unlifted(const struct assay_corr *p, real *out, bool accumulate)
+{
+    for (uint32_t first = 0, n; first < p->co; first += n) {
+        n = assay_kern_tile(&RUNG, p->co - first);
+        switch (n) {
+            CORR_CASES(CORR_CASE)
+        }
+    }
+}

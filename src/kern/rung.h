@@ -2,9 +2,10 @@
 // Vector types of one rung. The including file defines RUNG (its name), COTS (cotangents per
 // vector), and the register tiles of the convolution kernels: CO_TILE (output channels of a
 // correlation), LIFT_CO and LIFT_TILES (output channels, and pairs of pixels, of its lifted 3x3
-// parts; LIFT_CO 0: none), OUTER_TILE and OUTER_ACC (output channels and accumulators of the weight
-// gradient), OUTER_RUNS, OUTER_RUNS_OF_5 and OUTER_RUNS_OF_1 (its runs of 3, 5 and 1 columns),
-// WINDOW_CO and WINDOW_CI (output and input channels of its 3x3 windows).
+// parts; LIFT_CO 0: none), CONV_PX (pixels of a vector forward), OUTER_TILE and OUTER_ACC (output
+// channels and accumulators of the weight gradient), OUTER_RUNS, OUTER_RUNS_OF_5 and
+// OUTER_RUNS_OF_1 (its runs of 3, 5 and 1 columns), WINDOW_CO and WINDOW_CI (output and input
+// channels of its 3x3 windows).
 #ifndef ASSAY_SRC_KERN_RUNG_H
 #define ASSAY_SRC_KERN_RUNG_H
 

@@ -8,6 +8,7 @@
 #define RUNG_NAME       "avx2"
 #define COTS            (8 / REAL_BYTES)
 #define CO_TILE         3
+#define CONV_PX         1
 #define LIFT_CO         0
 #define OUTER_TILE      3
 #define OUTER_ACC       10
@@ -20,6 +21,7 @@
 #include "kern/rung.h"
 #include "kern/fetch.h"
 #include "kern/corr.h"
+#include "kern/conv.h"
 #include "kern/lift.h"
 #include "kern/window.h"
 #include "kern/outer.h"

@@ -66,16 +66,23 @@ struct assay_addend {
     const void *x;
     double scale;
 };
-// A correlation: out[o](y,x) = sum over parts, their input channels i and taps t of weight[o,i,t] *
-// in[i](y,x)[off[t]]. Convolution forward, and its transpose on one stride parity, are both of this
-// form; the gradient of a node that many convolutions read has a part for each.
+// A convolution forward: out[o](y,x) = sum over input channels i and taps t of weight[o,i,t] *
+// in[i](y,x)[off[t]].
+struct assay_conv {
+    uint32_t co, h, w, ci, taps; // h, w: of the output, whose pixels are adjacent
+    const int32_t *off;          // of each tap
+    const double *in, *weight;
+    ptrdiff_t in_c, in_y, in_x; // input strides: channel, output row, output pixel
+    ptrdiff_t out_c, out_y;
+};
+// A correlation, as the transpose of a convolution on one stride parity: the same sum over parts,
+// as the gradient of a node that many convolutions read has a part for each. It reads adjacent
+// pixels.
 struct assay_corr {
     uint32_t co, h, w; // h, w: the grid of outputs
     uint32_t n_part, n_add;
     const struct assay_part *part;
-    ptrdiff_t in_x;                // input stride: output pixel; corr reads adjacent pixels
     ptrdiff_t out_c, out_y, out_x; // output strides
-    // corr only
     const void *mask; // activations: the sum is dropped where they are 0. NULL: kept everywhere
     ptrdiff_t mask_c, mask_y, mask_x;
     const struct assay_addend *add;
@@ -124,7 +131,7 @@ struct assay_kern {
     double (*fma_loop)(uint64_t rounds); // returns FLOPs done
 
     // ---- forward, double ----
-    void (*corr_f64)(const struct assay_corr *p, double *out, bool accumulate);
+    void (*conv_f64)(const struct assay_conv *p, double *out);
     // x (c, hw, images). sum[c] += sum over the group; sq[c] += sum (x - mean[c])^2 * valid lane
     void (*sum_f64)(uint32_t c, uint32_t hw, const double *x, double *sum);
     void (*var_f64)(uint32_t c, uint32_t hw, const double *x, const double *mean,

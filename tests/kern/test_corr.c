@@ -153,34 +153,36 @@ static struct grid spaced(uint32_t c, uint32_t h, uint32_t w, uint32_t lanes, ui
     return grid_make(c, (h - 1) * step + 1, (w - 1) * step + 1, lanes);
 }
 
-static void corr_f64_round(const struct assay_kern *k)
+// The reference takes a convolution for a correlation of one part.
+static void conv_f64_round(const struct assay_kern *k)
 {
-    const bool accumulate = flip();
     struct problem p = {.kern = k, .wide = true, .lanes = IMAGES, .step_x = pick(1, 2)};
-    const uint32_t step = pick(1, 2);
-    p.corr = (struct assay_corr){.co = pick(1, 13),
-                                 .h = pick(1, 4),
-                                 .w = pick(1, 20),
-                                 .n_part = pick(1, MOST_PARTS),
-                                 .part = p.part,
-                                 .in_x = (ptrdiff_t)p.step_x * IMAGES};
-    for (uint32_t i = 0; i < p.corr.n_part; i++) {
-        draw_operand(&p, &p.operand[i], TAPS);
-        p.part[i] = p.operand[i].part;
-    }
-    const struct grid to = spaced(p.corr.co, p.corr.h, p.corr.w, IMAGES, step);
-    struct tensor *out = grid_tensor("out", true, &to, accumulate);
-    p.corr.out_c = to.step_c, p.corr.out_y = to.step_y * (ptrdiff_t)step;
-    p.corr.out_x = (ptrdiff_t)step * IMAGES;
+    p.corr = (struct assay_corr){.co = pick(1, 13), .h = pick(1, 4), .w = pick(1, 40)};
+    draw_operand(&p, &p.operand[0], TAPS);
+    const struct assay_part *part = &p.operand[0].part;
+    const struct grid to = grid_make(p.corr.co, p.corr.h, p.corr.w, IMAGES);
+    struct tensor *out = grid_tensor("out", true, &to, false);
+    const struct assay_conv conv = {.co = p.corr.co,
+                                    .h = p.corr.h,
+                                    .w = p.corr.w,
+                                    .ci = part->ci,
+                                    .taps = part->taps,
+                                    .off = part->off,
+                                    .in = part->in,
+                                    .weight = part->weight,
+                                    .in_c = part->in_c,
+                                    .in_y = part->in_y,
+                                    .in_x = (ptrdiff_t)p.step_x * IMAGES,
+                                    .out_c = to.step_c,
+                                    .out_y = to.step_y};
     seal();
-    k->corr_f64(&p.corr, out->d + to.first, accumulate);
+    k->conv_f64(&conv, out->d + to.first);
     for (uint32_t j = 0; j < p.corr.co * p.corr.h * p.corr.w * IMAGES; j++) {
         const uint32_t l = j % IMAGES, x = j / IMAGES % p.corr.w, r = j / IMAGES / p.corr.w,
                        y = r % p.corr.h, o = r / p.corr.h;
-        const size_t at = grid_at(&to, o, y * step, x * step) + l;
-        begin(out, at, accumulate);
-        for (uint32_t i = 0; i < p.corr.n_part; i++)
-            add_operand(&p, &p.operand[i], out, at, o, y, x, l);
+        const size_t at = grid_at(&to, o, y, x) + l;
+        begin(out, at, false);
+        add_operand(&p, &p.operand[0], out, at, o, y, x, l);
     }
 }
 
@@ -246,8 +248,7 @@ static void corr_with(const struct assay_kern *k, bool lifted)
                                  .h = pick(1, 4),
                                  .w = lifted ? k->lift_px * pick(1, 4) : pick(1, 20),
                                  .n_part = pick(1, MOST_PARTS),
-                                 .part = p.part,
-                                 .in_x = p.lanes};
+                                 .part = p.part};
     if (!lifted && flip()) p.corr.co = 1; // for which there are most loops
     const uint32_t n_lifted = lifted ? pick(1, p.corr.n_part) : 0;
     for (uint32_t i = 0; i < p.corr.n_part; i++) {
@@ -274,10 +275,10 @@ static void lifted_round(const struct assay_kern *k)
     if (k->lift_px > 0) corr_with(k, true);
 }
 
-static void test_corr_f64(void **state)
+static void test_conv_f64(void **state)
 {
     (void)state;
-    rounds("corr_f64", 100, corr_f64_round);
+    rounds("conv_f64", 100, conv_f64_round);
 }
 
 static void test_corr(void **state)
@@ -295,7 +296,7 @@ static void test_lifted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_corr_f64),
+        cmocka_unit_test(test_conv_f64),
         cmocka_unit_test(test_corr),
         cmocka_unit_test(test_lifted),
     };
