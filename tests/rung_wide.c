@@ -9,6 +9,7 @@
 #define COTS            (16 / REAL_BYTES)
 #define CO_TILE         6
 #define CONV_PX         2
+#define CHUNK_BYTES     0 // one group after the other
 #define LIFT_CO         3
 #define LIFT_TILES      2
 #define OUTER_TILE      3

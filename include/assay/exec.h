@@ -130,8 +130,8 @@ struct assay_block {
     uint32_t c, pixels;          // numbers of an image: c channels of `pixels`
     uint32_t stride;
 };
-// Who looks on. Blocks of a node come in the order of its images, and nodes of a forward pass in
-// their own. What a block points to is valid during the call only.
+// Who looks on. Blocks of a node come together, in the order of its images, and a node after those
+// it reads. What a block points to is valid during the call only.
 struct assay_taps {
     void *self; // the first argument
     // Of the nodes planned with ASSAY_TAP_VALUE, in a forward pass, or NULL.
@@ -159,14 +159,15 @@ void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps);
 struct assay_signs {
     const struct assay_graph *graph;
     uint64_t *row; // (n, words)
-    size_t words, bit, next;
+    size_t words, bit;
     uint32_t node;
 };
 // Wants the values of all ReLUs.
 void assay_tap_relus(const struct assay_graph *g, uint8_t *tap);
 // 64-bit words per image.
 size_t assay_sign_words(const struct assay_graph *g);
-// Of the next forward passes of g, which overwrite the rows of the images they show.
+// Of the next forward passes of g, which overwrite the rows of the images they show; the rows are
+// zero at first.
 struct assay_taps assay_signs_tap(struct assay_signs *signs, const struct assay_graph *g,
                                   uint64_t *row);
 

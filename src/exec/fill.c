@@ -39,7 +39,7 @@ static void fill_pool(struct assay_exec *x, uint32_t node)
 
 static void fill_forward(struct assay_exec *x, const struct unit *u)
 {
-    const int32_t row = (int32_t)(u->w + 2 * u->pad) * ASSAY_IMAGES;
+    const int32_t row = (int32_t)(u->w + 2 * x->plan->slot[u->src].pad) * ASSAY_IMAGES;
     int32_t *off = AT(x, int32_t, u->taps_off);
     for (uint32_t t = 0; t < assay_exec_taps(u); t++) {
         off[t] = (int32_t)(t / u->kernel * u->dilation) * row +

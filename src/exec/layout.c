@@ -39,7 +39,6 @@ static void place_common(struct assay_plan *plan)
     plan->valid_last = place_d(plan, ASSAY_IMAGES);
     plan->ones = place_d(plan, c);
     plan->zeros = place_d(plan, c);
-    plan->bn_sq = place_d(plan, c);
     if (!plan->backward) return;
     // A plane, four rows and the margins of a pooling window.
     plan->scratch = place_e(plan, (plane + 4 * row + 2 * UINT8_MAX) * plan->kern->lanes);
@@ -171,17 +170,9 @@ static void place_scratch(struct assay_plan *plan, uint32_t i)
     for (uint32_t j = 0; j < i; j++) {
         const struct unit *v = &plan->unit[j];
         if (v->conv == NONE) continue;
-        if (v->pad64 && v->ci == u->ci && v->h == u->h && v->w == u->w && v->pad == u->pad)
-            u->pad64 = v->pad64;
         if (v->dz && v->turn == u->turn && assay_exec_same_dz(u, v)) u->dz = v->dz;
     }
-    if (u->pad > 0 && !u->pad64) {
-        u->pad64 =
-            place_d(plan, (size_t)u->ci * (u->h + 2 * u->pad) * (u->w + 2 * u->pad) * ASSAY_IMAGES);
-    }
-    if (plan->backward && u->wants_dx && !u->dz) {
-        u->dz = place_e(plan, assay_exec_dz(u) * plan->kern->lanes);
-    }
+    if (u->wants_dx && !u->dz) u->dz = place_e(plan, assay_exec_dz(u) * plan->kern->lanes);
 }
 
 static void place_kept(struct assay_plan *plan, uint32_t i)
@@ -190,6 +181,7 @@ static void place_kept(struct assay_plan *plan, uint32_t i)
     struct slot *s = &plan->slot[i];
     const size_t pixels = plan->groups * assay_exec_pixels(n);
     if (n->op == ASSAY_OP_AVG_POOL) s->inv = place_d(plan, (size_t)n->h * n->w);
+    if (s->measured) s->moments = place_d(plan, 2 * (size_t)n->c);
     if (!plan->backward) return;
     const bool bn_kept = s->kept && n->op == ASSAY_OP_BN && !n->affine;
     if (n->op == ASSAY_OP_MAX_POOL || (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
@@ -209,7 +201,7 @@ static void place_saved(struct assay_plan *plan)
         s->act =
             place_e(plan, (size_t)plan->groups * n->c * (size_t)assay_exec_act_plane(n, s->halo));
     }
-    for (uint32_t i = 0; i < plan->n_unit; i++) {
+    for (uint32_t i = 0; plan->backward && i < plan->n_unit; i++) {
         if (plan->unit[i].conv != NONE) place_scratch(plan, i);
     }
     plan->zero_end = plan->bytes;
@@ -218,6 +210,7 @@ static void place_saved(struct assay_plan *plan)
 
 int assay_plan_layout(struct assay_plan *plan, struct assay_err *err)
 {
+    ASSAY_TRY(assay_plan_schedule(plan, err));
     plan->bytes = 64; // offset 0 means "none"
     place_common(plan);
     for (uint32_t i = 0; i < plan->n_unit; i++) place_unit(plan, &plan->unit[i]);

@@ -14,7 +14,7 @@ static uint8_t *gates(const struct assay_exec *x, uint32_t node, uint32_t group)
 static void keep_gates(struct assay_exec *x, uint32_t node)
 {
     const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
-    for (uint32_t g = 0; g < x->plan->groups; g++) {
+    for (uint32_t g = x->begin; g < x->end; g++) {
         const double *v = assay_exec_value(x, node, g);
         uint8_t *gate = gates(x, node, g);
         for (size_t p = 0; p < pixels; p++, v += ASSAY_IMAGES)
@@ -29,40 +29,36 @@ void assay_exec_keep(struct assay_exec *x, uint32_t node)
     if (s->gate && !x->held) keep_gates(x, node);
     if (!s->keep || s->keep == s->xhat) return;
     const struct assay_planes p = {.c = 1, .h = 1, .w = (uint32_t)pixels};
-    for (uint32_t g = 0; g < x->plan->groups; g++) {
+    for (uint32_t g = x->begin; g < x->end; g++) {
         x->plan->kern->save(&p, assay_exec_value(x, node, g),
                             AT(x, real, s->keep) + g * pixels * ASSAY_IMAGES);
     }
 }
 
-void assay_exec_held_relu(struct assay_exec *x, uint32_t node)
+void assay_exec_held_relu(struct assay_exec *x, uint32_t node, uint32_t group)
 {
     const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
     const uint32_t src = x->plan->graph->in[x->plan->graph->node[node].in];
-    for (uint32_t g = 0; g < x->plan->groups; g++) {
-        const double *in = assay_exec_value(x, src, g);
-        double *out = assay_exec_value(x, node, g);
-        const uint8_t *gate = gates(x, node, g);
-        for (size_t i = 0; i < pixels * ASSAY_IMAGES; i++)
-            out[i] = gate[i / ASSAY_IMAGES] >> i % ASSAY_IMAGES & 1 ? in[i] : 0;
-    }
+    const double *in = assay_exec_value(x, src, group);
+    double *out = assay_exec_value(x, node, group);
+    const uint8_t *gate = gates(x, node, group);
+    for (size_t i = 0; i < pixels * ASSAY_IMAGES; i++)
+        out[i] = gate[i / ASSAY_IMAGES] >> i % ASSAY_IMAGES & 1 ? in[i] : 0;
 }
 
-void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node)
+void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node, uint32_t group)
 {
     const struct assay_node *n = &x->plan->graph->node[node],
                             *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
     const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES;
-    for (uint32_t g = 0; g < x->plan->groups; g++) {
-        const double *src = assay_exec_value(x, x->plan->graph->in[n->in], g);
-        const real *arg = assay_exec_xhat(x, node, g);
-        double *out = assay_exec_value(x, node, g);
-        for (size_t i = 0; i < n->c * plane; i++) {
-            const uint32_t pixel = (uint32_t)(i % plane / ASSAY_IMAGES), tap = (uint32_t)arg[i];
-            const uint32_t y = pixel / n->w * n->stride + tap / n->kernel - n->pad;
-            const uint32_t c = pixel % n->w * n->stride + tap % n->kernel - n->pad;
-            out[i] = src[((i / plane * in->h + y) * in->w + c) * ASSAY_IMAGES + i % ASSAY_IMAGES];
-        }
+    const double *src = assay_exec_value(x, x->plan->graph->in[n->in], group);
+    const real *arg = assay_exec_xhat(x, node, group);
+    double *out = assay_exec_value(x, node, group);
+    for (size_t i = 0; i < n->c * plane; i++) {
+        const uint32_t pixel = (uint32_t)(i % plane / ASSAY_IMAGES), tap = (uint32_t)arg[i];
+        const uint32_t y = pixel / n->w * n->stride + tap / n->kernel - n->pad;
+        const uint32_t c = pixel % n->w * n->stride + tap % n->kernel - n->pad;
+        out[i] = src[((i / plane * in->h + y) * in->w + c) * ASSAY_IMAGES + i % ASSAY_IMAGES];
     }
 }
 

@@ -3,13 +3,21 @@
 // has no buffer: places are offsets into the memory that an executor gives it. Where no type is
 // named, a buffer holds elements of the kernel table's type.
 //
-// Backward: only BN couples the images of a batch, so everything between two BNs runs group by
-// group. The plan gives every stored gradient (`tensor`) a level = number of BNs between it and the
-// output; a sweep over all groups computes the tensors of one level, and the weight gradients that
-// need them while they are in cache. Adds and concats copy nothing: the gradient of their inputs is
-// a reference into theirs. Many gradients are made in the place of one that is read for the last
-// time. With `raw` = sum dy (x) a and S = sum dy, the BN sums need no pass of their own: sum
-// dy*xhat = (<w,raw> - mean*S)/sigma.
+// Only BN couples the images of a batch, so everything between two BNs runs group by group, and
+// what one step makes is in cache when the next one reads it.
+//
+// Forward: a node has a level = number of BNs between it and the input. A few groups, a chunk, pass
+// through all nodes of a level, then the next ones. A BN belongs to the level after its input's, at
+// the end of which the batch's moments are known: they are summed while the input is in cache.
+// Values that nobody reads at a later level are stored of one chunk only, and what convolutions
+// read is stored padded.
+//
+// Backward: the plan gives every stored gradient (`tensor`) a level = number of BNs between it and
+// the output; a sweep over all groups computes the tensors of one level, and the weight gradients
+// that need them while they are in cache. Adds and concats copy nothing: the gradient of their
+// inputs is a reference into theirs. Many gradients are made in the place of one that is read for
+// the last time. With `raw` = sum dy (x) a and S = sum dy, the BN sums need no pass of their own:
+// sum dy*xhat = (<w,raw> - mean*S)/sigma.
 #ifndef ASSAY_SRC_EXEC_PLAN_H
 #define ASSAY_SRC_EXEC_PLAN_H
 
@@ -100,7 +108,6 @@ struct unit {
     bool live, wants_dx;
     // forward
     size_t taps_off, weight64, bias64; // int32 (taps); packed weights; linear bias
-    size_t pad64;                      // padded copy of one group of the input, or 0 when pad = 0
     // backward
     uint32_t n_parity, halo;
     struct parity parity[MAX_PARITY];
@@ -135,16 +142,23 @@ struct slot {
     bool fused; // conv whose only user is a BN; relu whose users are all convolutions: no gradient
                 // of its own
     struct ref g;
-    uint32_t halo;     // of the saved activation
-    size_t act;        // (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
-    size_t xhat;       // (groups, c, h, w, images); of a max-pool the winning taps
-    bool kept;         // a probe or a tap wants its value
-    size_t keep;       // (groups, c, h, w, images); of a BN without affine its xhat
-    size_t gate;       // relu, with mixes: byte (groups, c, h, w), bit i: passed in image i
-    size_t value;      // double (groups, c, h, w, images)
-    size_t inv;        // pooling: double (oh, ow)
-    uint32_t value_of; // node whose buffer the value lives in (BN in place), usually itself
-    uint32_t last_use;
+    uint32_t halo; // of the saved activation
+    size_t act;    // (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
+    size_t xhat;   // (groups, c, h, w, images); of a max-pool the winning taps
+    bool kept;     // a probe or a tap wants its value
+    size_t keep;   // (groups, c, h, w, images); of a BN without affine its xhat
+    size_t gate;   // relu, with mixes: byte (groups, c, h, w), bit i: passed in image i
+    size_t inv;    // pooling: double (oh, ow)
+    // forward
+    uint32_t level, position; // of the pass; in plan->sequence
+    bool whole;               // is read at a later level, or shown: holds all groups, else a chunk
+    bool plain;               // its value is stored as it is; else only padded, or in a sum
+    uint32_t value_of;        // node whose buffer the value lives in (BN in place), usually itself
+    size_t value;             // double (groups or chunk, c, h, w, images)
+    uint32_t pad;             // the largest of the convolutions that read it; they read
+    size_t padded;            // double (chunk, c, h + 2 pad, w + 2 pad, images), unless it is 0
+    bool measured;            // a BN reads it: its moments are wanted
+    size_t moments;           // double (2, c): mean, sum of squares about it, so far
 };
 
 struct assay_plan {
@@ -165,9 +179,9 @@ struct assay_plan {
     uint32_t *reader;    // units grouped by the tensor they read
     uint32_t *order;     // tensors by level, then descending node
     struct tapped *tapped;
+    uint32_t *sequence; // of the forward pass: nodes by level
     uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_tapped, n_level;
-    size_t logits, theta, valid, valid_last, zeros, ones, bn_sq, scratch, spread, cotangent,
-        own_off;
+    size_t logits, theta, valid, valid_last, zeros, ones, scratch, spread, cotangent, own_off;
     size_t shown;     // of a tapped gradient, one group as double: itself, then the value kept
     size_t lane_rows; // frozen gradient: double (images, n_theta)
     size_t zero_begin, zero_end; // buffers whose halos must be zero
@@ -218,7 +232,7 @@ static inline size_t assay_exec_packed(const struct unit *u, const struct parity
     return (size_t)(u->ci / u->groups) * (u->co / u->groups) *
            (u->lifted ? ASSAY_LIFTED_TAPS : p->taps);
 }
-// Strides of a saved activation, in elements.
+// Strides of a saved activation, or a padded value, in elements.
 static inline ptrdiff_t assay_exec_act_row(const struct assay_node *n, uint32_t halo)
 {
     return (ptrdiff_t)(n->w + 2 * halo) * ASSAY_IMAGES;
@@ -236,6 +250,7 @@ int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err);
 int assay_plan_products(struct assay_plan *plan, struct assay_err *err);
 int assay_plan_probes(struct assay_plan *plan, struct assay_err *err);
 int assay_plan_tapped(struct assay_plan *plan, struct assay_err *err);
+int assay_plan_schedule(struct assay_plan *plan, struct assay_err *err);
 // Offsets of every buffer; plan->bytes is then known.
 int assay_plan_layout(struct assay_plan *plan, struct assay_err *err);
 // Those of values and gradients, which come last.

@@ -6,6 +6,7 @@ struct block {
     uint32_t start, end; // live in [start, end]
     uint32_t over;       // takes the place of an earlier block, or NONE
     size_t bytes, at;
+    size_t *of; // whose place it is
 };
 
 // First fit of each block, in order, among the earlier ones that are live with it; returns the
@@ -36,43 +37,70 @@ static size_t pack_blocks(struct block *b, uint32_t n)
 }
 
 // ---- forward values ---------------------------------------------------------------------------
-// BN overwrites its input when nobody else reads it.
-static void choose_buffers(struct assay_plan *plan)
+static uint32_t level_of(const struct assay_plan *plan, uint32_t position)
+{
+    return plan->slot[plan->sequence[position]].level;
+}
+
+// Time is counted in nodes, in the order of the pass. A value lives until its last reader has run,
+// a padded one until the last convolution has; one of all groups lives through its levels.
+static void value_times(const struct assay_plan *plan, struct block *plain, struct block *padded)
 {
     const struct assay_graph *g = plan->graph;
     for (uint32_t i = 0; i < g->n_node; i++) {
-        plan->slot[i].value_of = i;
-        plan->slot[i].last_use = i;
+        plain[i] = padded[i] = (struct block){
+            .start = plan->slot[i].position, .end = plan->slot[i].position, .over = NONE};
     }
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
-        if (n->op == ASSAY_OP_BN &&
-            plan->edge_first[g->in[n->in] + 1] - plan->edge_first[g->in[n->in]] == 1)
-            plan->slot[i].value_of = plan->slot[g->in[n->in]].value_of;
-        for (uint32_t j = 0; j < n->n_in; j++)
-            plan->slot[plan->slot[g->in[n->in + j]].value_of].last_use = i;
+        // A BN that is made in a sum reads its input there.
+        const bool in_sum = n->op == ASSAY_OP_BN && !plan->slot[i].plain;
+        const uint32_t reader = in_sum ? plan->user[plan->edge[plan->edge_first[i]]] : i;
+        for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
+            const uint32_t in = g->in[k], at = plan->slot[reader].position;
+            const bool conv = n->op == ASSAY_OP_CONV && plan->slot[in].pad > 0;
+            struct block *b = conv ? &padded[in] : &plain[plan->slot[in].value_of];
+            if (at > b->end) b->end = at;
+        }
+    }
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        struct block *b = &plain[i];
+        const uint32_t first = plan->slot[i].level, last = level_of(plan, b->end);
+        if (!plan->slot[i].whole) continue;
+        while (b->start > 0 && level_of(plan, b->start - 1) == first) b->start--;
+        while (b->end + 1 < g->n_node && level_of(plan, b->end + 1) == last) b->end++;
     }
 }
 
+static size_t bytes_of(const struct assay_plan *plan, uint32_t node, uint32_t pad, uint32_t groups)
+{
+    const struct assay_node *n = &plan->graph->node[node];
+    return assay_exec_align(groups * n->c * (size_t)assay_exec_act_plane(n, pad) * sizeof(double));
+}
+
+// Values of a chunk come first, lest they move about in the memory that is in cache.
 static size_t pack_values(struct assay_plan *plan, struct block *b)
 {
-    const struct assay_graph *g = plan->graph;
-    uint32_t k = 0;
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        if (plan->slot[i].value_of != i) continue;
-        b[k++] =
-            (struct block){.start = i,
-                           .end = plan->slot[i].last_use,
-                           .bytes = assay_exec_align(plan->groups * assay_exec_pixels(&g->node[i]) *
-                                                     ASSAY_IMAGES * sizeof(double)),
-                           .over = NONE};
+    const uint32_t n_node = plan->graph->n_node;
+    struct block *plain = b, *padded = b + n_node, *all = b + 2 * n_node;
+    uint32_t n = 0;
+    value_times(plan, plain, padded);
+    for (uint32_t k = 0; k < 2 * n_node; k++) {
+        const uint32_t i = plan->sequence[k % n_node];
+        struct slot *s = &plan->slot[i];
+        const bool whole = k >= n_node;
+        if (s->plain && s->value_of == i && s->whole == whole) {
+            all[n] = plain[i], all[n].of = &s->value;
+            all[n++].bytes = bytes_of(plan, i, 0, whole ? plan->groups : plan->chunk);
+        }
+        if (s->pad > 0 && !whole) {
+            all[n] = padded[i], all[n].of = &s->padded;
+            all[n++].bytes = bytes_of(plan, i, s->pad, plan->chunk);
+        }
     }
-    const size_t total = pack_blocks(b, k);
-    k = 0;
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        if (plan->slot[i].value_of == i) plan->slot[i].value = plan->bytes + b[k++].at;
-    }
-    for (uint32_t i = 0; i < g->n_node; i++)
+    const size_t total = pack_blocks(all, n);
+    for (uint32_t k = 0; k < n; k++) *all[k].of = plan->bytes + all[k].at;
+    for (uint32_t i = 0; i < n_node; i++)
         plan->slot[i].value = plan->slot[plan->slot[i].value_of].value;
     return total;
 }
@@ -170,10 +198,10 @@ static size_t pack_tensors(struct assay_plan *plan, struct block *b)
 
 int assay_plan_region(struct assay_plan *plan, struct assay_err *err)
 {
-    struct block *b = assay_arena_alloc(&plan->meta, (plan->graph->n_node + 1) * sizeof *b);
+    struct block *b =
+        assay_arena_alloc(&plan->meta, (4 * (size_t)plan->graph->n_node + 1) * sizeof *b);
     if (!b)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
-    choose_buffers(plan);
     const size_t values = pack_values(plan, b),
                  tensors = plan->backward ? pack_tensors(plan, b) : 0;
     if (plan->backward) {

@@ -50,10 +50,20 @@ static inline real *assay_exec_xhat(const struct assay_exec *x, uint32_t node, u
     return AT(x, real, x->plan->slot[node].xhat) + group * pixels * ASSAY_IMAGES;
 }
 
+// Of a group of the chunk.
 static inline double *assay_exec_value(const struct assay_exec *x, uint32_t node, uint32_t group)
 {
-    return AT(x, double, x->plan->slot[node].value) +
-           group * assay_exec_pixels(&x->plan->graph->node[node]) * ASSAY_IMAGES;
+    const struct slot *s = &x->plan->slot[node];
+    return AT(x, double, s->value) + (s->whole ? group : group - x->begin) *
+                                         assay_exec_pixels(&x->plan->graph->node[node]) *
+                                         ASSAY_IMAGES;
+}
+static inline double *assay_exec_padded(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    const struct assay_node *n = &x->plan->graph->node[node];
+    const struct slot *s = &x->plan->slot[node];
+    return AT(x, double, s->padded) +
+           (group - x->begin) * assay_exec_act_plane(n, s->pad) * (ptrdiff_t)n->c;
 }
 // One group of a gradient.
 static inline real *assay_exec_gradient_at(const struct assay_exec *x, const struct tensor *t,
@@ -121,7 +131,7 @@ void assay_exec_backward(struct assay_exec *x, const struct pass *pass);
 void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level);
 
 // ---- taps -------------------------------------------------------------------------------------
-// Shows a node's values to who looks on.
+// Shows a node's values, if they are tapped, to who looks on.
 void assay_exec_show_value(struct assay_exec *x, uint32_t node);
 // The gradients of one group of a level: of convolutions with a BN behind them before its tensors
 // are made, of all others when their tensor is made.
@@ -135,10 +145,10 @@ void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, 
 void assay_exec_show_layers(const struct assay_exec *x, const struct pass *pass, uint32_t level);
 
 // ---- mixes ------------------------------------------------------------------------------------
-// What the backward pass and held forward passes need of a node's value.
+// What the backward pass and held forward passes need of a node's value; of the chunk.
 void assay_exec_keep(struct assay_exec *x, uint32_t node);
-void assay_exec_held_relu(struct assay_exec *x, uint32_t node);
-void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node);
+void assay_exec_held_relu(struct assay_exec *x, uint32_t node, uint32_t group);
+void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node, uint32_t group);
 // Scalar products of the probes of a tensor: to zero; of one group; to the derivatives.
 void assay_exec_clear_probes(const struct assay_exec *x, const struct tensor *t);
 void assay_exec_run_probes(const struct assay_exec *x, const struct tensor *t, uint32_t group,

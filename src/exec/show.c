@@ -18,6 +18,7 @@ static struct assay_block block_of(const struct assay_exec *x, uint32_t node, ui
 
 void assay_exec_show_value(struct assay_exec *x, uint32_t node)
 {
+    if (!(x->plan->slot[node].tap & ASSAY_TAP_VALUE)) return;
     for (uint32_t g = 0; g < x->plan->groups; g++) {
         const struct assay_block b = block_of(x, node, g);
         x->taps->value(x->taps->self, &b, assay_exec_value(x, node, g));

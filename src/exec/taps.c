@@ -53,33 +53,40 @@ void assay_tap_relus(const struct assay_graph *g, uint8_t *tap)
     }
 }
 
-size_t assay_sign_words(const struct assay_graph *g)
+static size_t bits_before(const struct assay_graph *g, uint32_t node)
 {
     size_t bits = 0;
-    for (uint32_t i = 0; i < g->n_node; i++) {
+    for (uint32_t i = 0; i < node; i++) {
         if (g->node[i].op == ASSAY_OP_RELU) bits += assay_exec_pixels(&g->node[i]);
     }
-    return (bits + 63) / 64;
+    return bits;
+}
+
+size_t assay_sign_words(const struct assay_graph *g)
+{
+    return (bits_before(g, g->n_node) + 63) / 64;
+}
+
+// Sets the bits [bit, bit + n) of a row; the others stay.
+static void put_signs(uint64_t *row, size_t bit, size_t n, const double *value, size_t stride)
+{
+    for (size_t p = 0; p < n;) {
+        const size_t at = (bit + p) % 64, count = n - p < 64 - at ? n - p : 64 - at;
+        const uint64_t mask = (count < 64 ? (UINT64_C(1) << count) - 1 : UINT64_MAX) << at;
+        uint64_t *word = &row[(bit + p) / 64], on = 0;
+        for (size_t k = 0; k < count; k++, p++) on |= (uint64_t)(value[p * stride] > 0) << k;
+        *word = (*word & ~mask) | on << at;
+    }
 }
 
 static void collect_signs(void *self, const struct assay_block *b, const double *value)
 {
     struct assay_signs *signs = self;
-    const size_t units = (size_t)b->c * b->pixels;
     if (signs->graph->node[b->node].op != ASSAY_OP_RELU) return; // tapped for another
-    if (b->node < signs->node) signs->next = 0;                  // another pass begins
-    if (b->node != signs->node)
-        signs->node = b->node, signs->bit = signs->next, signs->next += units;
-    if (signs->bit == 0)
-        memset(signs->row + b->first * signs->words, 0,
-               b->count * signs->words * sizeof *signs->row);
-    for (uint32_t i = 0; i < b->count; i++) {
-        uint64_t *row = signs->row + (b->first + i) * signs->words;
-        for (size_t p = 0; p < units; p++) {
-            const size_t bit = signs->bit + p;
-            row[bit / 64] |= (uint64_t)(value[p * b->stride + i] > 0) << bit % 64;
-        }
-    }
+    if (b->node != signs->node) signs->bit = bits_before(signs->graph, signs->node = b->node);
+    for (uint32_t i = 0; i < b->count; i++)
+        put_signs(signs->row + (b->first + i) * signs->words, signs->bit, (size_t)b->c * b->pixels,
+                  value + i, b->stride);
 }
 
 struct assay_taps assay_signs_tap(struct assay_signs *signs, const struct assay_graph *g,

@@ -2,51 +2,64 @@
 // Elementwise and reduction kernels of one rung.
 
 // ---- forward, double ----
-static void sum_f64(uint32_t c, uint32_t hw, const double *x, double *sum)
+// Sum over the valid lanes of x - m, or of its square; four chains hide the latency of the add.
+ALWAYS double sum_about(const uint32_t hw, const double *x, const double m, const fwd_vec on,
+                        const bool square)
 {
-    for (uint32_t i = 0; i < c; i++) {
-        fwd_vec s = {0};
-        for (uint32_t j = 0; j < hw; j++, x += ASSAY_IMAGES) s += load_fwd(x);
-        sum[i] += (s[0] + s[1]) + (s[2] + s[3]);
+    fwd_vec s[4] = {{0}};
+    uint32_t j = 0;
+    for (; j + 4 <= hw; j += 4, x += 4 * ASSAY_IMAGES) {
+        UNROLL for (uint32_t k = 0; k < 4; k++)
+        {
+            fwd_vec d = load_fwd(x + k * ASSAY_IMAGES) - m;
+            if (square) d *= d;
+            s[k] += d;
+        }
     }
+    for (; j < hw; j++, x += ASSAY_IMAGES) {
+        fwd_vec d = load_fwd(x) - m;
+        if (square) d *= d;
+        s[0] += d;
+    }
+    s[0] = ((s[0] + s[1]) + (s[2] + s[3])) * on;
+    return (s[0][0] + s[0][1]) + (s[0][2] + s[0][3]);
 }
 
-static void var_f64(uint32_t c, uint32_t hw, const double *x, const double *mean,
-                    const double *valid, double *sq)
+// Chan, Golub, LeVeque 1983. Sums about a value of the channel's own: a constant channel has no
+// variance, not a rounding error's.
+static void moments_f64(uint32_t c, uint32_t hw, const double *x, const double *valid,
+                        double before, double *mean, double *sq)
 {
     const fwd_vec on = load_fwd(valid);
-    for (uint32_t i = 0; i < c; i++) {
-        fwd_vec s = {0};
-        for (uint32_t j = 0; j < hw; j++, x += ASSAY_IMAGES) {
-            const fwd_vec d = load_fwd(x) - mean[i];
-            s += d * d;
-        }
-        s *= on;
-        sq[i] += (s[0] + s[1]) + (s[2] + s[3]);
+    const double n = hw * ((on[0] + on[1]) + (on[2] + on[3])), total = before + n;
+    for (uint32_t i = 0; i < c; i++, x += hw * ASSAY_IMAGES) {
+        const double m = x[0] + sum_about(hw, x, x[0], on, false) / n;
+        const double q = sum_about(hw, x, m, on, true), off = m - mean[i];
+        mean[i] = before > 0 ? mean[i] + off * (n / total) : m;
+        sq[i] = before > 0 ? sq[i] + (q + off * off * (before * n / total)) : q;
     }
 }
 
-static void norm_f64(uint32_t c, uint32_t hw, double *x, const double *mean, const double *rstd,
-                     const double *gamma, const double *beta, const double *valid, void *xhat)
+static void norm_f64(uint32_t c, uint32_t hw, const double *x, const struct assay_bn_forward *p,
+                     double *y, bool accumulate, void *xhat)
 {
     real *save = xhat;
-    const fwd_vec on = load_fwd(valid);
+    const fwd_vec on = load_fwd(p->valid);
     for (uint32_t i = 0; i < c; i++) {
-        const fwd_vec scale = on * rstd[i], shift = on * beta[i];
-        for (uint32_t j = 0; j < hw; j++, x += ASSAY_IMAGES) {
-            const fwd_vec v = (load_fwd(x) - mean[i]) * scale;
+        const fwd_vec scale = on * p->rstd[i], shift = on * p->beta[i];
+        for (uint32_t j = 0; j < hw; j++, x += ASSAY_IMAGES, y += ASSAY_IMAGES) {
+            const fwd_vec v = (load_fwd(x) - p->mean[i]) * scale;
+            const fwd_vec to = v * p->gamma[i] + shift;
             if (save) {
                 *(act_vec *)save = __builtin_convertvector(v, act_vec);
                 save += ASSAY_IMAGES;
             }
-            *(fwd_vec *)x = v * gamma[i] + shift;
+            if (accumulate)
+                *(fwd_vec *)y += p->scale * to;
+            else
+                *(fwd_vec *)y = p->scale * to;
         }
     }
-}
-
-static void relu_f64(size_t n, const double *x, double *y)
-{
-    for (size_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : 0;
 }
 
 static void axpy_f64(size_t n, double a, const double *x, double *y, bool accumulate)
@@ -57,14 +70,35 @@ static void axpy_f64(size_t n, double a, const double *x, double *y, bool accumu
         for (size_t i = 0; i < n; i++) y[i] = a * x[i];
 }
 
+// Copies planes, or what passes their ReLU, into padded ones.
+ALWAYS void fill_planes(const struct assay_planes *p, const double *src, double *dst, bool relu)
+{
+    const ptrdiff_t side = (ptrdiff_t)p->halo * ASSAY_IMAGES, rim = p->halo * p->dst_y;
+    const size_t row = (size_t)p->w * ASSAY_IMAGES;
+    for (uint32_t c = 0; c < p->c; c++, src += p->src_c, dst += p->dst_c) {
+        const double *from = src;
+        double *to = dst;
+        memset(dst - rim - side, 0, (size_t)(rim + side) * sizeof *dst);
+        for (uint32_t y = 0; y < p->h; y++, from += p->src_y, to += p->dst_y) {
+            if (relu)
+                for (size_t i = 0; i < row; i++) to[i] = from[i] > 0 ? from[i] : 0;
+            else
+                memcpy(to, from, row * sizeof *to);
+            for (ptrdiff_t i = 0; i < 2 * side; i += ASSAY_IMAGES)
+                *(fwd_vec *)(to + row + i) = (fwd_vec){0};
+        }
+        memset(to - side, 0, (size_t)rim * sizeof *to);
+    }
+}
+
 static void pad_f64(const struct assay_planes *p, const double *src, double *dst)
 {
-    for (uint32_t c = 0; c < p->c; c++) {
-        for (uint32_t y = 0; y < p->h; y++) {
-            memcpy(dst + c * p->dst_c + y * p->dst_y, src + c * p->src_c + y * p->src_y,
-                   sizeof(double) * ASSAY_IMAGES * p->w);
-        }
-    }
+    fill_planes(p, src, dst, false);
+}
+
+static void relu_f64(const struct assay_planes *p, const double *src, double *dst)
+{
+    fill_planes(p, src, dst, true);
 }
 
 static void save(const struct assay_planes *p, const double *src, void *dst)

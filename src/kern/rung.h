@@ -18,6 +18,9 @@
 #include "kern/real.h"
 #include "kern/table.h"
 
+#ifndef CHUNK_BYTES
+#    define CHUNK_BYTES (512 << 10)
+#endif
 #define LANES  (COTS * ASSAY_IMAGES)
 #define ALWAYS static inline __attribute__((always_inline))
 #if defined(__clang__)

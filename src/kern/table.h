@@ -111,7 +111,14 @@ struct assay_outer {
 // An image plane set (c, h, w) inside larger strides.
 struct assay_planes {
     uint32_t c, h, w;
+    uint32_t halo; // pad_f64, relu_f64: pixels of padding on each side, rows following each other
     ptrdiff_t src_c, src_y, dst_c, dst_y, act_c, act_y;
+};
+
+// BN forward, by channel; valid (images).
+struct assay_bn_forward {
+    const double *mean, *rstd, *gamma, *beta, *valid;
+    double scale;
 };
 
 struct assay_pool {
@@ -127,32 +134,37 @@ struct assay_kern {
     uint32_t co_tile; // output channels per register tile, see assay_kern_tile
     // Those of a lifted part, and pixels, of which rows are a multiple; 0: corr knows none.
     uint32_t lift_co, lift_px;
+    // Of the values of a few groups, which pass through the layers together, one after the other:
+    // so many stay in the second-level cache.
+    size_t chunk_bytes;
     bool (*runnable)(void);
     double (*fma_loop)(uint64_t rounds); // returns FLOPs done
 
     // ---- forward, double ----
     void (*conv_f64)(const struct assay_conv *p, double *out);
-    // x (c, hw, images). sum[c] += sum over the group; sq[c] += sum (x - mean[c])^2 * valid lane
-    void (*sum_f64)(uint32_t c, uint32_t hw, const double *x, double *sum);
-    void (*var_f64)(uint32_t c, uint32_t hw, const double *x, const double *mean,
-                    const double *valid, double *sq);
-    // xhat = (x - mean) * rstd * valid, stored to xhat (elements, may be NULL); x = gamma * xhat +
-    // beta * valid in place
-    void (*norm_f64)(uint32_t c, uint32_t hw, double *x, const double *mean, const double *rstd,
-                     const double *gamma, const double *beta, const double *valid, void *xhat);
+    // x (c, hw, images): mean and sum of squares about it of the valid lanes, together with those
+    // of the `before` numbers a channel that mean and sq (c) hold.
+    void (*moments_f64)(uint32_t c, uint32_t hw, const double *x, const double *valid,
+                        double before, double *mean, double *sq);
+    // xhat = (x - mean) * rstd * valid, stored to xhat (elements, may be NULL); y (+)= scale *
+    // (gamma
+    // * xhat + beta * valid). y may be x.
+    void (*norm_f64)(uint32_t c, uint32_t hw, const double *x, const struct assay_bn_forward *p,
+                     double *y, bool accumulate, void *xhat);
     // n elements.
-    void (*relu_f64)(size_t n, const double *x, double *y);
     void (*axpy_f64)(size_t n, double a, const double *x, double *y, bool accumulate);
     // x (c, h, w), y (c, oh, ow): the sum of the inputs under a window times its inv. pad < kernel.
     void (*pool_f64)(const struct assay_pool *p, const double *x, double *y);
     // Padding never wins. arg (c, oh, ow, images) (may be NULL): the tap ky * kernel + kx of the
     // first maximum, per lane.
     void (*maxpool_f64)(const struct assay_pool *p, const double *x, double *y, void *arg);
-    // Copies interior planes (src strides) to padded planes (dst strides), from their first pixels
-    // on; the padding is left as it is.
+    // Copies planes (src strides) into padded ones (dst strides), both from their first pixels on;
+    // the padding becomes zero.
     void (*pad_f64)(const struct assay_planes *p, const double *src, double *dst);
-    // The same to elements; what is not 0 but would become 0 or subnormal becomes the smallest
-    // normal element of its sign.
+    // The same of max(x, 0).
+    void (*relu_f64)(const struct assay_planes *p, const double *src, double *dst);
+    // Copies planes to elements, and leaves the padding as it is; what is not 0 but would become 0
+    // or subnormal becomes the smallest normal element of its sign.
     void (*save)(const struct assay_planes *p, const double *src, void *dst);
 
     // ---- backward ----

@@ -5,17 +5,6 @@
 #define IMAGES ASSAY_IMAGES
 
 // ---- forward, double ----------------------------------------------------------------------------
-static void sum_f64_round(const struct assay_kern *k)
-{
-    const uint32_t c = pick(1, 6), hw = pick(1, 50);
-    struct tensor *x = tensor_draw("x", true, (size_t)c * hw * IMAGES),
-                  *sum = tensor_draw("sum", true, c);
-    seal();
-    k->sum_f64(c, hw, x->d, sum->d);
-    for (uint32_t i = 0; i < c; i++) begin(sum, i, true);
-    for (size_t i = 0; i < x->n; i++) add(sum, i / (hw * IMAGES), was(x, i));
-}
-
 static struct tensor *draw_valid(void)
 {
     struct tensor *valid = tensor_make("valid", true, IMAGES);
@@ -23,53 +12,93 @@ static struct tensor *draw_valid(void)
     return valid;
 }
 
-static void var_f64_round(const struct assay_kern *k)
+// Of a channel before and after a group, by the definition; first: of its numbers in x.
+static void expect_moments(const struct tensor *x, size_t first, size_t n, uint32_t lanes,
+                           double before, struct tensor *mean, struct tensor *sq, size_t c)
 {
-    const uint32_t c = pick(1, 6), hw = pick(1, 50);
-    struct tensor *x = tensor_draw("x", true, (size_t)c * hw * IMAGES),
-                  *mean = tensor_draw("mean", true, c), *valid = draw_valid(),
-                  *sq = tensor_draw("sq", true, c);
-    seal();
-    k->var_f64(c, hw, x->d, mean->d, valid->d, sq->d);
-    for (uint32_t i = 0; i < c; i++) begin(sq, i, true);
-    for (size_t i = 0; i < x->n; i++) {
-        const double d = was(x, i) - was(mean, i / (hw * IMAGES));
-        add(sq, i / (hw * IMAGES), d * d * was(valid, i % IMAGES));
+    const double mean0 = before > 0 ? was(mean, c) : 0, sq0 = before > 0 ? was(sq, c) : 0;
+    const double total = before + (double)(n / IMAGES * lanes);
+    double sum = before * mean0, most = fabs(mean0);
+    for (size_t i = 0; i < n; i++) {
+        if (i % IMAGES >= lanes) continue;
+        sum += was(x, first + i), most = fmax(most, fabs(was(x, first + i)));
     }
+    const double m = sum / total, off = mean0 - m;
+    begin(mean, c, false), begin(sq, c, false);
+    add_sized(mean, c, m, 8 * most);
+    add(sq, c, sq0);
+    add_sized(sq, c, before * off * off, before * fabs(off) * 8 * most);
+    for (size_t i = 0; i < n; i++) {
+        const double d = was(x, first + i) - m;
+        if (i % IMAGES < lanes) add_sized(sq, c, d * d, 8 * fabs(d) * most);
+    }
+}
+
+static void moments_f64_round(const struct assay_kern *k)
+{
+    const uint32_t c = pick(1, 6), hw = pick(1, 50), lanes = pick(1, IMAGES);
+    const double before = flip() ? 0 : pick(1, 999), far = flip() ? 1e9 : 0;
+    struct tensor *x = tensor_draw("x", true, (size_t)c * hw * IMAGES),
+                  *mean = before > 0 ? tensor_draw("mean", true, c) : tensor_make("mean", true, c),
+                  *sq = before > 0 ? tensor_draw("sq", true, c) : tensor_make("sq", true, c),
+                  *valid = tensor_make("valid", true, IMAGES);
+    for (uint32_t i = 0; i < IMAGES; i++) set(valid, i, i < lanes);
+    for (size_t i = 0; i < x->n; i++) set(x, i, i % IMAGES < lanes ? x->d[i] + far : 0);
+    for (uint32_t i = 0; before > 0 && i < c; i++) set(mean, i, mean->d[i] + far);
+    seal();
+    k->moments_f64(c, hw, x->d, valid->d, before, mean->d, sq->d);
+    for (uint32_t i = 0; i < c; i++)
+        expect_moments(x, (size_t)i * hw * IMAGES, (size_t)hw * IMAGES, lanes, before, mean, sq, i);
+}
+
+// A channel that does not vary has no variance at all, whatever its value.
+static void constant_round(const struct assay_kern *k)
+{
+    const uint32_t hw = pick(1, 50), lanes = pick(1, IMAGES), groups = pick(1, 5);
+    const double v = draw() * 1e5;
+    struct tensor *x = tensor_make("x", true, (size_t)hw * IMAGES),
+                  *mean = tensor_make("mean", true, 1), *sq = tensor_make("sq", true, 1),
+                  *valid = tensor_make("valid", true, IMAGES);
+    for (uint32_t i = 0; i < IMAGES; i++) set(valid, i, i < lanes);
+    for (size_t i = 0; i < x->n; i++) set(x, i, i % IMAGES < lanes ? v : 0);
+    seal();
+    for (uint32_t g = 0; g < groups; g++)
+        k->moments_f64(1, hw, x->d, valid->d, (double)g * hw * lanes, mean->d, sq->d);
+    exactly(mean, 0, v), exactly(sq, 0, 0);
 }
 
 static void norm_f64_round(const struct assay_kern *k)
 {
     const uint32_t c = pick(1, 6), hw = pick(1, 50);
-    const bool saved = flip();
+    const bool saved = flip(), place = flip(), accumulate = !place && flip();
+    const double scale = draw();
     struct tensor *x = tensor_draw("x", true, (size_t)c * hw * IMAGES),
                   *mean = tensor_draw("mean", true, c), *rstd = tensor_draw("rstd", true, c),
                   *gamma = tensor_draw("gamma", true, c), *beta = tensor_draw("beta", true, c),
-                  *valid = draw_valid(), *xhat = tensor_make("xhat", elements(), x->n);
+                  *valid = draw_valid(), *xhat = tensor_make("xhat", elements(), x->n),
+                  *y = place        ? x
+                       : accumulate ? tensor_draw("y", true, x->n)
+                                    : tensor_make("y", true, x->n);
     seal();
-    k->norm_f64(c, hw, x->d, mean->d, rstd->d, gamma->d, beta->d, valid->d,
-                saved ? address(xhat, 0) : NULL);
+    k->norm_f64(c, hw, x->d,
+                &(struct assay_bn_forward){.mean = mean->d,
+                                           .rstd = rstd->d,
+                                           .gamma = gamma->d,
+                                           .beta = beta->d,
+                                           .valid = valid->d,
+                                           .scale = scale},
+                y->d, accumulate, saved ? address(xhat, 0) : NULL);
     for (size_t i = 0; i < x->n; i++) {
         const size_t ch = i / (hw * IMAGES);
         const double on = was(valid, i % IMAGES),
                      v = (was(x, i) - was(mean, ch)) * was(rstd, ch) * on;
-        begin(x, i, false);
-        add(x, i, was(gamma, ch) * v);
-        add(x, i, was(beta, ch) * on);
+        begin(y, i, accumulate);
+        add(y, i, scale * was(gamma, ch) * v);
+        add(y, i, scale * was(beta, ch) * on);
         if (!saved) continue;
         begin(xhat, i, false);
         add(xhat, i, v);
     }
-}
-
-static void relu_f64_round(const struct assay_kern *k)
-{
-    struct tensor *x = tensor_draw("x", true, pick(1, 200)), *y = tensor_make("y", true, x->n);
-    for (size_t i = 0; i < x->n; i++)
-        if (pick(0, 3) == 0) set(x, i, flip() ? 0.0 : -0.0);
-    seal();
-    k->relu_f64(x->n, x->d, y->d);
-    for (size_t i = 0; i < x->n; i++) exactly(y, i, was(x, i) > 0 ? was(x, i) : 0);
 }
 
 static void axpy_f64_round(const struct assay_kern *k)
@@ -117,21 +146,51 @@ static struct tensor *from, *to, *beside, *k0, *k1, *k2;
 static bool adds;
 static double factor;
 
+static bool passes;
 static void pad_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
 {
     (void)b, (void)c, (void)lane;
-    exactly(to, at, was(from, f));
+    exactly(to, at, passes && !(was(from, f) > 0) ? 0 : was(from, f));
+}
+
+// Around the planes come zeros; without padding gaps stay as they are.
+static void padded_round(const struct assay_kern *k, bool relu)
+{
+    const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9), halo = pick(0, 3);
+    const struct grid src = grid_make(c, h, w, IMAGES);
+    struct grid dst = grid_make(c, h + 2 * halo, w + 2 * halo, IMAGES);
+    if (halo > 0) {
+        dst.step_y = (ptrdiff_t)dst.w * IMAGES;
+        dst.step_c = dst.h * dst.step_y + (ptrdiff_t)(pick(0, 2) * IMAGES);
+        dst.n = dst.first + (size_t)c * (size_t)dst.step_c;
+    }
+    struct assay_planes p = planes_of(&src, &dst, NULL);
+    p.halo = halo;
+    from = grid_tensor("src", true, &src, true), to = grid_tensor("dst", true, &dst, false);
+    for (uint32_t i = 0; i < h; i++)
+        set(from, grid_at(&src, pick(0, c - 1), i, pick(0, w - 1)), flip() ? 0.0 : -0.0);
+    seal();
+    for (uint32_t i = 0; i < c * dst.h * dst.w * IMAGES && halo > 0; i++)
+        exactly(to,
+                grid_at(&dst, i / IMAGES / (dst.h * dst.w), i / IMAGES / dst.w % dst.h,
+                        i / IMAGES % dst.w) +
+                    i % IMAGES,
+                0);
+    struct grid inner = dst;
+    inner.h = h, inner.w = w, inner.first = grid_at(&dst, 0, halo, halo);
+    (relu ? k->relu_f64 : k->pad_f64)(&p, from->d + src.first, to->d + inner.first);
+    passes = relu;
+    everywhere(&src, &inner, NULL, pad_each);
 }
 
 static void pad_f64_round(const struct assay_kern *k)
 {
-    const uint32_t c = pick(1, 4), h = pick(1, 6), w = pick(1, 9);
-    const struct grid src = grid_make(c, h, w, IMAGES), dst = grid_make(c, h, w, IMAGES);
-    const struct assay_planes p = planes_of(&src, &dst, NULL);
-    from = grid_tensor("src", true, &src, true), to = grid_tensor("dst", true, &dst, false);
-    seal();
-    k->pad_f64(&p, from->d + src.first, to->d + dst.first);
-    everywhere(&src, &dst, NULL, pad_each);
+    padded_round(k, false);
+}
+
+static void relu_f64_round(const struct assay_kern *k)
+{
+    padded_round(k, true);
 }
 
 static void save_each(size_t f, size_t at, size_t b, uint32_t c, uint32_t lane)
@@ -313,8 +372,8 @@ static void test_table(void **state)
         (void)state;                                                                               \
         rounds(#kernel, 60, kernel##_round);                                                       \
     }
-TEST(sum_f64)
-TEST(var_f64)
+TEST(moments_f64)
+TEST(constant)
 TEST(norm_f64)
 TEST(relu_f64)
 TEST(axpy_f64)
@@ -331,8 +390,8 @@ TEST(flush)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),    cmocka_unit_test(test_sum_f64),
-        cmocka_unit_test(test_var_f64),  cmocka_unit_test(test_norm_f64),
+        cmocka_unit_test(test_table),    cmocka_unit_test(test_moments_f64),
+        cmocka_unit_test(test_constant), cmocka_unit_test(test_norm_f64),
         cmocka_unit_test(test_relu_f64), cmocka_unit_test(test_axpy_f64),
         cmocka_unit_test(test_pad_f64),  cmocka_unit_test(test_save),
         cmocka_unit_test(test_affine),   cmocka_unit_test(test_relu),
