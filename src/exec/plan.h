@@ -165,6 +165,7 @@ struct assay_plan {
     const struct assay_kern *kern;
     const struct assay_graph *graph;
     uint32_t n, groups;
+    uint32_t chunk; // groups that pass through a level together
     bool backward, precise, mixes;
     struct assay_arena meta; // holds the arrays below
     size_t bytes;            // of all buffers

@@ -387,17 +387,14 @@ TEST(sum)
 TEST(spread)
 TEST(flush)
 
+#define RUN(kernel) cmocka_unit_test(test_##kernel)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),    cmocka_unit_test(test_moments_f64),
-        cmocka_unit_test(test_constant), cmocka_unit_test(test_norm_f64),
-        cmocka_unit_test(test_relu_f64), cmocka_unit_test(test_axpy_f64),
-        cmocka_unit_test(test_pad_f64),  cmocka_unit_test(test_save),
-        cmocka_unit_test(test_affine),   cmocka_unit_test(test_relu),
-        cmocka_unit_test(test_axpy),     cmocka_unit_test(test_gap),
-        cmocka_unit_test(test_sum),      cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_flush),
+        RUN(table),    RUN(moments_f64), RUN(constant), RUN(norm_f64), RUN(relu_f64),
+        RUN(axpy_f64), RUN(pad_f64),     RUN(save),     RUN(affine),   RUN(relu),
+        RUN(axpy),     RUN(gap),         RUN(sum),      RUN(spread),   RUN(flush),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -282,15 +282,21 @@ static inline void assert_close(double a, double b, double relative)
     if (!(fabs(a - b) <= relative * fmax(fabs(a), fabs(b)))) fail_msg("%.17g and %.17g", a, b);
 }
 
-static inline void bind(struct fixture *f)
+// With gradients in float64 where `precise`.
+static inline void bind_as(struct fixture *f, bool precise)
 {
+    const struct assay_want want = {.backward = true, .precise = precise};
     struct assay_err err = {0};
     const struct assay_plan *plan;
     restart(f);
-    assert_int_equal(assay_plans_get(f->plans, &f->net, N, &assay_want_gradients, &plan, &err),
-                     ASSAY_OK);
+    assert_int_equal(assay_plans_get(f->plans, &f->net, N, &want, &plan, &err), ASSAY_OK);
     assert_int_equal(assay_exec_bind(f->exec, plan, 0, &err), ASSAY_OK);
     assay_exec_forward(f->exec, f->theta_net, f->images);
+}
+
+static inline void bind(struct fixture *f)
+{
+    bind_as(f, false);
 }
 
 #define LAW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
