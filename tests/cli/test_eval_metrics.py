@@ -34,6 +34,19 @@ class Metrics(test_eval.Case):
         self.assertEqual(out["frozen_kappa"], frozen["kappa"])
         self.assertTrue((out["gram"] == usual["gram"]).all())
 
+    def test_double_precision(self):
+        """Gradients are float64, on every kernel rung, and columns say so."""
+        double = ("--metrics", "ntk", "--set", "run.precision=double")
+        single, fine, slow = self.dump("--metrics", "ntk"), self.dump(*double), self.dump(*double, "--set", "run.cpu=baseline")
+        largest = abs(fine["gram"]).max()
+        self.assertLess(1e-10, abs(single["gram"] - fine["gram"]).max() / largest)
+        self.assertLess(abs(single["gram"] - fine["gram"]).max() / largest, 1e-5)
+        self.assertLess(abs(slow["gram"] - fine["gram"]).max() / largest, 1e-13)
+        for words, says in ((), "precision=float64, float32 backward"), (("--set", "run.precision=double"), "precision=float64"):
+            out = subprocess.run([test_eval.ASSAY, "eval", "null", "conv_1x1", "--set", "run.metrics=ntk", "--set", "run.repeats=1", *words],
+                                 capture_output=True, text=True, check=True, timeout=60).stdout
+            self.assertIn(says + " C=", " ".join(out.split()))
+
     def test_live_counts(self):
         """Of what lies between the input and the output, where there is anything."""
         out = self.dump("--metrics", "cost", arch="|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|none~2|")

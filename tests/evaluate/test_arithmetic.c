@@ -91,7 +91,7 @@ static void an_identity_is_judged(void **state)
 {
     (void)state;
     struct assay_err err = {0};
-    char own[ASSAY_ARITHMETIC_TEXT], text[2 * ASSAY_ARITHMETIC_TEXT];
+    char own[ASSAY_ARITHMETIC_TEXT], twice[ASSAY_ARITHMETIC_TEXT], text[2 * ASSAY_ARITHMETIC_TEXT];
     assert_int_equal(assay_arithmetic_text(own, "baseline", ASSAY_SINGLE, &err), 0);
     static const struct {
         const char *line, *with, *says;
@@ -112,6 +112,13 @@ static void an_identity_is_judged(void **state)
         assert_non_null(strstr(err.text, other[i].says));
         assert_non_null(strstr(err.text, "dir/journal"));
     }
+    // Kernels of double are told apart, and checked by themselves.
+    assert_int_equal(assay_arithmetic_text(twice, "baseline", ASSAY_DOUBLE, &err), 0);
+    assert_non_null(strstr(twice, "# cpu: baseline, double\n"));
+    snprintf(text, sizeof text, "# assay 0\n%s", twice);
+    assert_int_equal(assay_arithmetic_check(text, "dir", &err), 0);
+    snprintf(text, sizeof text, "# assay 0\n# cpu: baseline%s", strchr(twice, '\n'));
+    assert_int_equal(assay_arithmetic_check(text, "dir", &err), ASSAY_ERR_STATE);
     // Numbers of kernels that nobody here can run cannot be checked.
     snprintf(text, sizeof text, "# assay 0\n# cpu: cray-1\n# arithmetic: %d\n", ASSAY_ARITHMETIC);
     assert_int_equal(assay_arithmetic_check(text, "dir", &err), 0);

@@ -26,6 +26,7 @@ class Refuse(launch.SweepTest):
         before = (self.directory / "journal").read_bytes(), (self.directory / "config.ini").read_bytes()
         other = self.config({**CHEAP, "ntk": {"batch": 7}}, "other.ini")
         self.refused(other, self.directory, "--sample", 50, ranks=3, says=("- batch = 6", "+ batch = 7"))
+        self.refused(self.cheap, self.directory, "--sample", 50, "--set", "run.precision=double", says=("+ precision = double", ", double"))
         self.refused(self.cheap, self.directory, "--sample", 51, says=("- sample = 50", "+ sample = 51"))
         self.assertEqual(before, ((self.directory / "journal").read_bytes(),
                                   (self.directory / "config.ini").read_bytes()))

@@ -248,15 +248,16 @@ static void identity_leaves_out_how_and_keeps_what(UNUSED void **state)
         struct assay_setting setting;
         bool same;
     } change[] = {
-        {SET("run", "memory", "512"), true},      {SET("run", "cpu", "baseline"), true},
-        {SET("run", "checkpoint", "1"), true},    {SET("run", "time_limit", "9"), true},
-        {SET("data", "path", "/b"), true},        {SET("run", "seed", "1"), false},
-        {SET("run", "repeats", "2"), false},      {SET("run", "metrics", "ntk"), false},
-        {SET("run", "members", "true"), false},   {SET("data", "augment", "no"), false},
-        {SET("network", "channels", "4"), false}, {SET("candidates", "first", "3"), false},
-        {SET("nasi", "labels", "none"), false},   {SET("candidates", "shard", "1/2"), false},
-        {SET("candidates", "key", "x"), true},    {SET("candidates", "order", "t.csv"), false},
-        {SET("score", "mine", ""), true},         {SET("score", "mine", "kappa"), false},
+        {SET("run", "memory", "512"), true},       {SET("run", "cpu", "baseline"), true},
+        {SET("run", "checkpoint", "1"), true},     {SET("run", "time_limit", "9"), true},
+        {SET("data", "path", "/b"), true},         {SET("run", "seed", "1"), false},
+        {SET("run", "repeats", "2"), false},       {SET("run", "metrics", "ntk"), false},
+        {SET("run", "members", "true"), false},    {SET("data", "augment", "no"), false},
+        {SET("network", "channels", "4"), false},  {SET("candidates", "first", "3"), false},
+        {SET("nasi", "labels", "none"), false},    {SET("candidates", "shard", "1/2"), false},
+        {SET("run", "precision", "single"), true}, {SET("run", "precision", "double"), false},
+        {SET("candidates", "key", "x"), true},     {SET("candidates", "order", "t.csv"), false},
+        {SET("score", "mine", ""), true},          {SET("score", "mine", "kappa"), false},
     };
     struct assay_config c;
     resolve(&c, NULL, 0);
