@@ -10,48 +10,8 @@
 #include "vocabulary.h"
 #include "kern/table.h"
 
-enum goal { AT_MOST, AT_LEAST, NO_GOAL };
-
-struct report {
-    bool json;
-    int n_prefix;
-    char **prefix;
-    unsigned rows, missed;
-    struct assay_space nb201, darts;
-    const struct assay_kern *kern;
-};
-
 static const struct assay_net small = {.channels = 3, .cells = 1, .classes = 10, .image = 32};
 static const struct assay_net large = {.channels = 16, .cells = 5, .classes = 10, .image = 32};
-
-static bool wanted(const struct report *r, const char *name)
-{
-    for (int i = 0; i < r->n_prefix; i++) {
-        if (strncmp(name, r->prefix[i], strlen(r->prefix[i])) == 0) return true;
-    }
-    return r->n_prefix == 0;
-}
-
-static void print_row(struct report *r, const char *name, double value, enum goal goal,
-                      double target, const char *note)
-{
-    const bool ok = goal == NO_GOAL || (goal == AT_MOST ? value <= target : value >= target);
-    char bound[32] = "";
-    if (goal != NO_GOAL)
-        snprintf(bound, sizeof bound, "%s %.3g", goal == AT_MOST ? "<=" : ">=", target);
-    r->missed += !ok;
-    if (!r->json) {
-        printf("%-34s %10s %10.4g  %-6s %s\n", name, bound, value,
-               goal == NO_GOAL ? "" : (ok ? "ok" : "MISSED"), note);
-    } else {
-        printf("%s\n  {\"figure\": \"%s\", \"target\": \"%s\", \"reached\": %.6g, \"ok\": %s, "
-               "\"note\": \"%s\"}",
-               r->rows ? "," : "", name, bound, value,
-               goal == NO_GOAL ? "null" : (ok ? "true" : "false"), note);
-    }
-    r->rows++;
-    fflush(stdout);
-}
 
 // ---- NTKs of TE-NAS's size --------------------------------------------------------------------
 static void cell_rows(struct report *r)
@@ -207,6 +167,42 @@ static void rung_rows(struct report *r)
     assay_graph_free(&g);
 }
 
+// ---- precision --------------------------------------------------------------------------------
+// Thread CPU time of forward and `rows` rows in double, of that in single precision, in turn.
+static void precision_row(struct report *r, const char *name, const char *code,
+                          const struct assay_net *net, uint32_t batch, uint32_t rows)
+{
+    enum { RUNS = 5 };
+    double seconds[2][RUNS], ratio[RUNS];
+    const struct assay_kern *kern;
+    struct assay_err err;
+    struct assay_graph g;
+    struct bench b[2];
+    if (!wanted(r, name)) return;
+    build_cell(&r->nb201, index_of(code), net, &g);
+    for (int p = ASSAY_SINGLE; p <= ASSAY_DOUBLE; p++) {
+        stop_on(assay_kern_select(&kern, "auto", (enum assay_precision)p, &err), &err);
+        open_bench(&b[p], kern, &g, batch, rows);
+    }
+    for (uint32_t i = 0; i < RUNS; i++) {
+        for (int p = ASSAY_SINGLE; p <= ASSAY_DOUBLE; p++)
+            seconds[p][i] = time_forward(&b[p]) + time_rows(&b[p]);
+        ratio[i] = seconds[ASSAY_DOUBLE][i] / seconds[ASSAY_SINGLE][i];
+    }
+    print_row(r, name, median(ratio, RUNS), NO_GOAL, 0,
+              SAY("%s, batch %u, %u rows: %.3f s, in single %.3f s", code, batch, rows,
+                  median(seconds[ASSAY_DOUBLE], RUNS), median(seconds[ASSAY_SINGLE], RUNS)));
+    close_bench(&b[ASSAY_SINGLE]), close_bench(&b[ASSAY_DOUBLE]);
+    assay_graph_free(&g);
+}
+
+static void precision_rows(struct report *r)
+{
+    precision_row(r, "double over single C=3 N=1", "333333", &small, 72, 72);
+    precision_row(r, "double over single C=3 N=1, typical", "214312", &small, 72, 72);
+    precision_row(r, "double over single C=16 N=5", "333333", &large, 16, 8);
+}
+
 // ---- layers of DARTS's evaluation network -----------------------------------------------------
 static void layer_rows(struct report *r)
 {
@@ -340,6 +336,7 @@ int main(int argc, char **argv)
     large_row(&r);
     forward_rows(&r);
     rung_rows(&r);
+    precision_rows(&r);
     layer_rows(&r);
     region_row(&r, "214312", "typical cell");
     region_row(&r, "333333", "worst cell");
