@@ -26,13 +26,15 @@ struct assay_plan;
 
 // What is wanted of a node beside the logits: its value, shown when it is made; its gradient; its
 // value kept until then; its gradient, and another in its place; of a layer, the gradient of its
-// parameters, image by image. All but the first only with backward.
+// parameters, image by image; of a convolution, what it alone adds to the gradient of what it
+// reads. All but the first only with backward.
 enum assay_tap {
     ASSAY_TAP_VALUE = 1,
     ASSAY_TAP_GRADIENT = 2,
     ASSAY_TAP_KEPT = 4,
     ASSAY_TAP_REPLACED = 8,
-    ASSAY_TAP_LAYER = 16
+    ASSAY_TAP_LAYER = 16,
+    ASSAY_TAP_PULLED = 32
 };
 // What is wanted of a plan.
 struct assay_want {
@@ -150,6 +152,11 @@ struct assay_taps {
     // parameter) is what image first + i adds to the parameter's gradient by way of its own
     // activations. All images of one parameter come in sequence.
     void (*layer)(void *self, uint32_t param, uint32_t first, uint32_t count, const double *row);
+    // Is called in assay_exec_gradient for the convolutions planned with ASSAY_TAP_PULLED, or NULL.
+    // The gradient is the derivative with respect to what the convolution reads, as far as it acts
+    // through it, or to the input of the ReLU that it reads. The block's node is the convolution,
+    // its shape that of what it reads. All images of one convolution come in sequence.
+    void (*pulled)(void *self, const struct assay_block *b, const double *gradient);
 };
 // From now on, until the next bind; NULL: nobody. Borrowed.
 void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps);

@@ -259,9 +259,9 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
 
 static void sweep_level(const struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
-    const bool show = pass->show && x->taps && x->taps->gradient;
+    const bool show = pass->show && x->taps && (x->taps->gradient || x->taps->pulled);
+    if (show) assay_exec_show_convs(x, pass, level);
     for (uint32_t g = pass->first_group; g < pass->first_group + pass->n_group; g++) {
-        if (show) assay_exec_show_convs(x, pass, level, g);
         for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
             const struct tensor *t = &x->plan->tensor[x->plan->order[i]];
             if (t->level != level || (t->node == 0 && !show)) continue;

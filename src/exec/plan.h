@@ -125,11 +125,12 @@ struct unit {
     uint32_t p_weight, p_gamma, p_beta, p_bias; // parameter indices or NONE
 };
 
-// A node is tapped for its gradient, or for that of its parameters.
+// A node is tapped for its gradient, for that of its parameters, or for what it pulls back.
 struct tapped {
     uint32_t node, level; // of the sweep that shows it
     uint32_t unit; // whose convolution it is when the gradient is the BN's behind it, else NONE
     bool layer;    // of the unit's parameters, which are shown before the level
+    bool pulled;   // what the unit's convolution alone pulls back
 };
 
 // What a node keeps.

@@ -133,10 +133,9 @@ void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint
 // ---- taps -------------------------------------------------------------------------------------
 // Shows a node's values, if they are tapped, to who looks on.
 void assay_exec_show_value(struct assay_exec *x, uint32_t node);
-// The gradients of one group of a level: of convolutions with a BN behind them before its tensors
-// are made, of all others when their tensor is made.
-void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level,
-                           uint32_t group);
+// Shows the gradients of convolutions with a BN behind them, and what convolutions pull back,
+// before the tensors of a level are made. All other gradients are shown when their tensor is made.
+void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level);
 // Shows, too, and puts what is given in its place.
 void assay_exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group);
 void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group);

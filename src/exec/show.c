@@ -25,20 +25,27 @@ void assay_exec_show_value(struct assay_exec *x, uint32_t node)
     }
 }
 
-// Shows scale times the first cotangent's lanes of dy.
+// Returns scale times the first cotangent's lanes of n numbers of dy.
+static double *first_lanes(const struct assay_exec *x, size_t n, const real *dy, real scale)
+{
+    double *const out = AT(x, double, x->plan->shown);
+    const size_t lanes = x->plan->kern->lanes;
+    for (size_t p = 0; p < n; p++) {
+        for (size_t i = 0; i < ASSAY_IMAGES; i++)
+            out[p * ASSAY_IMAGES + i] = (double)(scale * dy[p * lanes + i]);
+    }
+    return out;
+}
+
 static void show(const struct assay_exec *x, uint32_t node, uint32_t group, const real *dy,
                  real scale)
 {
     const struct assay_block b = block_of(x, node, group);
-    const size_t n = (size_t)b.c * b.pixels, lanes = x->plan->kern->lanes;
-    double *out = AT(x, double, x->plan->shown);
-    for (size_t p = 0; p < n; p++, out += ASSAY_IMAGES) {
-        for (size_t i = 0; i < ASSAY_IMAGES; i++) out[i] = (double)(scale * dy[p * lanes + i]);
-    }
-    const size_t keep = x->plan->slot[node].keep;
+    const size_t n = (size_t)b.c * b.pixels, keep = x->plan->slot[node].keep;
+    double *gradient = first_lanes(x, n, dy, scale), *value = gradient + n * ASSAY_IMAGES;
     const real *kept = AT(x, real, keep) + group * n * ASSAY_IMAGES;
-    for (size_t i = 0; keep && i < n * ASSAY_IMAGES; i++) out[i] = (double)kept[i];
-    x->taps->gradient(x->taps->self, &b, out - n * ASSAY_IMAGES, keep ? out : NULL);
+    for (size_t i = 0; keep && i < n * ASSAY_IMAGES; i++) value[i] = (double)kept[i];
+    x->taps->gradient(x->taps->self, &b, gradient, keep ? value : NULL);
 }
 
 // Makes the gradient of one group in front of the BN behind a convolution, in scratch.
@@ -57,13 +64,36 @@ static const real *before_bn(const struct assay_exec *x, const struct pass *pass
     return dz;
 }
 
-void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level,
-                           uint32_t group)
+// The gradient is made once more, by itself: what others add to it was added before it was rounded.
+static void show_pulled(const struct assay_exec *x, const struct tapped *tapped, uint32_t group,
+                        bool frozen)
+{
+    const struct unit *u = &x->plan->unit[tapped->unit];
+    const bool relu = x->plan->graph->node[u->src].op == ASSAY_OP_RELU;
+    const struct job job = {.op = ASSAY_OP_CONV,
+                            .user = tapped->node,
+                            .unit = tapped->unit,
+                            .mask = relu ? u->src : NONE,
+                            .from = u->g,
+                            .tensor = x->plan->n_tensor, // the scratch
+                            .n_conv = 1};
+    struct assay_block b = block_of(x, u->src, group);
+    b.node = tapped->node;
+    assay_exec_pass_backward(x, &job, group, frozen, false, false);
+    x->taps->pulled(x->taps->self, &b,
+                    first_lanes(x, (size_t)b.c * b.pixels, AT(x, real, x->plan->scratch), 1));
+}
+
+void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
     for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
         const struct tapped *tapped = &x->plan->tapped[i];
         if (tapped->unit == NONE || tapped->layer || tapped->level != level) continue;
-        show(x, tapped->node, group, before_bn(x, pass, tapped->unit, group), 1);
+        for (uint32_t g = pass->first_group; g < pass->first_group + pass->n_group; g++) {
+            if (tapped->pulled && x->taps->pulled) show_pulled(x, tapped, g, pass->frozen);
+            if (!tapped->pulled && x->taps->gradient)
+                show(x, tapped->node, g, before_bn(x, pass, tapped->unit, g), 1);
+        }
     }
 }
 
@@ -118,7 +148,7 @@ void assay_exec_show_layers(const struct assay_exec *x, const struct pass *pass,
 
 void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group)
 {
-    for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
+    for (uint32_t i = 0; x->taps->gradient && i < x->plan->n_tapped; i++) {
         const struct tapped *tapped = &x->plan->tapped[i];
         const struct ref *g = &x->plan->slot[tapped->node].g;
         if (tapped->unit != NONE || &x->plan->tensor[g->tensor] != t) continue;
@@ -132,7 +162,7 @@ void assay_exec_replace(const struct assay_exec *x, const struct tensor *t, uint
     const size_t n = (size_t)t->c * t->hw, lanes = x->plan->kern->lanes;
     real *dy = assay_exec_gradient_at(x, t, group);
     double *given = AT(x, double, x->plan->shown);
-    if (x->taps->gradient) assay_exec_show_tensor(x, t, group);
+    assay_exec_show_tensor(x, t, group);
     if (!x->taps->replace) return;
     memset(given, 0, n * ASSAY_IMAGES * sizeof *given);
     x->taps->replace(x->taps->self, &b, given);

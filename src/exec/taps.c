@@ -26,7 +26,7 @@ int assay_plan_tapped(struct assay_plan *plan, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
     plan->n_tapped = 0;
-    plan->tapped = assay_arena_alloc(&plan->meta, 2 * (g->n_node + 1) * sizeof *plan->tapped);
+    plan->tapped = assay_arena_alloc(&plan->meta, 3 * (g->n_node + 1) * sizeof *plan->tapped);
     if (!plan->tapped)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
     for (uint32_t i = 0; i < g->n_node; i++) {
@@ -41,6 +41,10 @@ int assay_plan_tapped(struct assay_plan *plan, struct assay_err *err)
         if (s->tap & ASSAY_TAP_LAYER && layer)
             add_tapped(plan, &plan->unit[s->unit].g, 1,
                        (struct tapped){.node = i, .unit = s->unit, .layer = true});
+        if (s->tap & ASSAY_TAP_PULLED && layer && g->node[i].op == ASSAY_OP_CONV &&
+            plan->unit[s->unit].wants_dx)
+            add_tapped(plan, &plan->unit[s->unit].g, 1,
+                       (struct tapped){.node = i, .unit = s->unit, .pulled = true});
     }
     return ASSAY_OK;
 }

@@ -1,126 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // What taps show of random networks: values against the reference's, gradients at every node
 // against central differences of the float64 forward pass on its piece, parameters' image by image
-// against sums over both, on every kernel rung, with batch and frozen BN. That someone looks on
-// changes no bit of the gradient.
+// against sums over both, what convolutions pull back against the gradient that is its sum, on
+// every kernel rung, with batch and frozen BN. That someone looks on changes no bit of the
+// gradient.
 //
 //   test_taps [NETWORKS [SEED]]
-#include "random_subject.h"
+#include "shown.h"
 
-#define EVERYTHING (ASSAY_TAP_VALUE | ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT | ASSAY_TAP_LAYER)
-#define TOLERANCE  4e-6 // of a node's largest gradient, beside
-#define NOISE      12.0 // so many times the rounding that was measured
-
-// ---- what is shown ------------------------------------------------------------------------------
-struct shown {
-    const struct subject *s;
-    const struct assay_graph *g;
-    double **value, **gradient, **kept; // (node) each (n, c, pixels), NULL: not shown
-    double **layer;                     // (parameter) each (n, size), NULL: not shown
-    bool twice;                         // something was shown more than once
-    const double *given;                // gradient that takes a node's place
-};
-
-static void take(struct shown *shown, double **to, const struct assay_block *b, uint32_t i,
-                 uint32_t p, double v)
-{
-    const size_t units = (size_t)b->c * b->pixels;
-    if (!to[b->node]) {
-        to[b->node] = numbers(units * shown->s->recipe->batch);
-        for (size_t k = 0; k < units * shown->s->recipe->batch; k++) to[b->node][k] = NAN;
-    }
-    double *at = &to[b->node][(b->first + i) * units + p];
-    shown->twice |= !isnan(*at) && to != shown->value;
-    *at = v;
-}
-
-static void take_value(void *self, const struct assay_block *b, const double *value)
-{
-    struct shown *shown = self;
-    for (uint32_t i = 0; i < b->count; i++) {
-        for (uint32_t p = 0; p < b->c * b->pixels; p++)
-            take(shown, shown->value, b, i, p, value[p * b->stride + i]);
-    }
-}
-
-static void take_gradient(void *self, const struct assay_block *b, const double *gradient,
-                          const double *kept)
-{
-    struct shown *shown = self;
-    for (uint32_t i = 0; i < b->count; i++) {
-        for (uint32_t p = 0; p < b->c * b->pixels; p++) {
-            take(shown, shown->gradient, b, i, p, gradient[p * b->stride + i]);
-            if (kept) take(shown, shown->kept, b, i, p, kept[p * b->stride + i]);
-        }
-    }
-}
-
-static void give_gradient(void *self, const struct assay_block *b, double *gradient)
-{
-    const struct shown *shown = self;
-    const size_t units = (size_t)b->c * b->pixels;
-    for (uint32_t i = 0; i < b->count; i++)
-        for (size_t p = 0; p < units; p++)
-            gradient[p * b->stride + i] = shown->given[(b->first + i) * units + p];
-}
-
-static void take_layer(void *self, uint32_t param, uint32_t first, uint32_t count,
-                       const double *row)
-{
-    struct shown *shown = self;
-    const uint64_t size = shown->g->param[param].size, n = shown->s->recipe->batch;
-    double **to = &shown->layer[param];
-    if (!*to) *to = numbers(size * n);
-    for (uint64_t k = 0; k < count * size; k++) (*to)[first * size + k] += row[k];
-}
-
-static struct shown nothing(const struct subject *s, const struct run *r)
-{
-    const struct assay_graph *g = r->folded ? &s->folded : &s->g;
-    double **all = calloc(3 * (size_t)g->n_node + g->n_param, sizeof *all);
-    ASSAY_ASSERT(all);
-    return (struct shown){.s = s,
-                          .g = g,
-                          .value = all,
-                          .gradient = all + g->n_node,
-                          .kept = all + 2 * (size_t)g->n_node,
-                          .layer = all + 3 * (size_t)g->n_node};
-}
-
-static void forget(struct shown *shown)
-{
-    for (size_t i = 0; i < 3 * (size_t)shown->g->n_node + shown->g->n_param; i++)
-        free(shown->value[i]);
-    free(shown->value);
-}
-
-// The gradient of a functional of the logits, and what taps show meanwhile.
-static double *look(const struct subject *s, const struct run *r, const double *theta,
-                    const double *cot, struct shown *shown)
-{
-    struct bound x = bind(s, r, theta, true);
-    double *grad = numbers(x.graph->n_theta), *own = own_theta(s, r, theta);
-    const double *given = shown ? shown->given : NULL;
-    const struct assay_taps taps = {.self = shown,
-                                    .value = take_value,
-                                    .gradient = take_gradient,
-                                    .replace = given ? give_gradient : NULL,
-                                    .layer = take_layer};
-    if (shown) {
-        *shown = nothing(s, r);
-        shown->given = given;
-        assay_exec_set_taps(x.exec, &taps);
-        assay_exec_forward(x.exec, own, s->images);
-    }
-    assay_exec_gradient(x.exec, r->bn, cot, grad);
-    bound_destroy(&x);
-    free(own);
-    return grad;
-}
+#define EVERYTHING                                                                                 \
+    (ASSAY_TAP_VALUE | ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT | ASSAY_TAP_LAYER | ASSAY_TAP_PULLED)
+#define TOLERANCE 4e-6 // of a node's largest gradient, beside
+#define NOISE     12.0 // so many times the rounding that was measured
 
 // ---- verdict ------------------------------------------------------------------------------------
 static struct {
-    uint32_t networks, skipped, compared, replaced, op[ASSAY_OP_COUNT];
+    uint32_t networks, skipped, compared, replaced, pulled, op[ASSAY_OP_COUNT];
     uint64_t contributions;
 } seen;
 
@@ -212,6 +107,46 @@ static bool check_layers(const struct subject *s, const struct run *r, const str
             seen.contributions++;
         }
         if (!(off <= 2e-6 * most)) good = complain(r, "parameter", p->node, off, 2e-6 * most);
+    }
+    return good;
+}
+
+// Returns what convolutions pull back of a node, or NULL where something else does, too.
+static double *sum_pulled(const struct subject *s, const struct shown *shown, uint32_t node)
+{
+    const struct assay_graph *g = &s->g;
+    const size_t size = size_of(s, g, node);
+    double *sum = numbers(size);
+    uint32_t readers = 0;
+    for (uint32_t i = node + 1; i < g->n_node; i++) {
+        for (uint32_t k = 0; k < g->node[i].n_in; k++) {
+            if (g->in[g->node[i].in + k] != node) continue;
+            readers++;
+            if (g->node[i].op != ASSAY_OP_CONV) readers = UINT32_MAX / 2;
+            for (size_t p = 0; shown->pulled[i] && p < size; p++) sum[p] += shown->pulled[i][p];
+        }
+    }
+    if (readers > 0 && readers < UINT32_MAX / 2) return sum;
+    free(sum);
+    return NULL;
+}
+
+static bool check_pulled(const struct subject *s, const struct run *r, const struct shown *shown)
+{
+    bool good = true;
+    for (uint32_t node = 0; node < s->g.n_node; node++) {
+        double *sum = shown->gradient[node] ? sum_pulled(s, shown, node) : NULL, most = 0, off = 0;
+        const bool relu = s->g.node[node].op == ASSAY_OP_RELU;
+        for (size_t k = 0; sum && k < size_of(s, &s->g, node); k++) {
+            const bool passed = !relu || shown->value[node][k] > 0;
+            const double want = passed ? shown->gradient[node][k] : 0;
+            most = fmax(most, fabs(shown->gradient[node][k]));
+            off = fmax(off, fabs(sum[k] - want));
+        }
+        if (!(off <= TOLERANCE * most))
+            good = complain(r, "what is pulled back", node, off, TOLERANCE * most);
+        seen.pulled += sum != NULL;
+        free(sum);
     }
     return good;
 }
@@ -339,7 +274,7 @@ static bool check_rung(const struct subject *s, const struct assay_kern *kern, e
     free(look(s, &r, s->theta, cot, &shown));
     free(look(s, &r, theta, cot, &moved));
     bool good = check_values(s, &r, &shown);
-    good &= check_layers(s, &r, &shown);
+    good &= check_layers(s, &r, &shown) & check_pulled(s, &r, &shown);
     if (!is_singular(s))
         good &= check_differences(s, &r, cot, &shown, &moved) && check_replaced(s, r, cot);
     for (int folded = 0; folded < 2; folded++)
@@ -384,7 +319,7 @@ int main(int argc, char **argv)
                (unsigned long long)seed);
         wrong++;
     }
-    bool covered = seen.skipped * 5 <= seen.networks && seen.contributions > 0;
+    bool covered = seen.skipped * 5 <= seen.networks && seen.contributions > 0 && seen.pulled > 0;
     printf("gradients shown, by operation:");
     for (uint32_t i = 0; i < ASSAY_OP_COUNT; i++) {
         printf(" %s %u", assay_op_name((enum assay_op)i), seen.op[i]);
