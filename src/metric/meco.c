@@ -86,21 +86,8 @@ static size_t state(const struct assay_subject *s, const struct assay_use *use)
     return numbers * sizeof(double);
 }
 
-// Takes the mean off a channel and scales it to length 1. A constant one, whose correlations are
-// undefined, is 0.
-static void standardise(size_t pixels, double *channel)
-{
-    double least = channel[0], most = channel[0], mean = 0;
-    for (size_t k = 0; k < pixels; k++) {
-        least = fmin(least, channel[k]), most = fmax(most, channel[k]);
-        mean += channel[k] / (double)pixels;
-    }
-    for (size_t k = 0; k < pixels; k++) channel[k] = least < most ? channel[k] - mean : 0;
-    const double length = sqrt(assay_metric_sumsq(pixels, channel));
-    for (size_t k = 0; k < pixels && length > 0; k++) channel[k] /= length;
-}
-
-// The smallest eigenvalue of the correlations of the first c channels of the first image.
+// The smallest eigenvalue of the correlations of the first c channels of the first image; those of
+// a constant channel, its own too, are 0.
 static double smallest(const struct maps *m, const struct assay_block *b, uint32_t c,
                        const double *v)
 {
@@ -109,7 +96,7 @@ static double smallest(const struct maps *m, const struct assay_block *b, uint32
         double *channel = m->map + (size_t)i * b->pixels;
         for (size_t k = 0; k < b->pixels; k++)
             channel[k] = v[((size_t)i * b->pixels + k) * b->stride];
-        standardise(b->pixels, channel);
+        assay_standardise(b->pixels, channel);
     }
     assay_la_gram(c, b->pixels, m->map, b->pixels, m->corr);
     if (assay_la_eigenvalues(c, m->corr, m->eigenvalue, m->work, &err) < 0) return NAN;

@@ -15,29 +15,11 @@ static const struct assay_column columns[] = {
      1},
 };
 
-// The node that stands for a ReLU's input.
-static uint32_t shown(const struct assay_graph *g, uint32_t relu)
-{
-    return assay_relu_in_place(g, relu) ? relu : g->in[g->node[relu].in];
-}
-
 static void tap(const struct assay_graph *g, uint8_t *tapped)
 {
     for (uint32_t i = 0; i < g->n_node; i++) {
-        if (g->node[i].op == ASSAY_OP_RELU) tapped[shown(g, i)] |= ASSAY_TAP_VALUE;
+        if (g->node[i].op == ASSAY_OP_RELU) tapped[assay_relu_shown(g, i)] |= ASSAY_TAP_VALUE;
     }
-}
-
-// The ReLU whose input a node stands for, or g->n_node.
-static uint32_t relu_of(const struct assay_graph *g, uint32_t node)
-{
-    uint32_t i = node;
-    for (; i < g->n_node; i++) {
-        const bool at =
-            g->node[i].op == ASSAY_OP_RELU && (i == node || g->in[g->node[i].in] == node);
-        if (at && shown(g, i) == node) break;
-    }
-    return i;
 }
 
 // K (n, n) once and as released, that of one node, and its numbers (n, units).
@@ -85,7 +67,7 @@ static void value(const struct assay_look *look, const struct assay_block *b, co
     const uint32_t n = assay_subject_images(look->subject, look->use, look->pass);
     const struct products p = products_of(look->state, n);
     const size_t units = (size_t)b->c * b->pixels;
-    const uint32_t relu = relu_of(g, b->node);
+    const uint32_t relu = assay_relu_shown_by(g, b->node);
     if (relu == g->n_node) return; // tapped for another
     for (uint32_t i = 0; i < b->count; i++) {
         double *row = p.row + (b->first + i) * units;

@@ -83,6 +83,36 @@ bool assay_relu_in_place(const struct assay_graph *g, uint32_t relu)
     return true;
 }
 
+uint32_t assay_relu_shown(const struct assay_graph *g, uint32_t relu)
+{
+    return assay_relu_in_place(g, relu) ? relu : g->in[g->node[relu].in];
+}
+
+uint32_t assay_relu_shown_by(const struct assay_graph *g, uint32_t node)
+{
+    uint32_t i = node;
+    for (; i < g->n_node; i++) {
+        const bool at =
+            g->node[i].op == ASSAY_OP_RELU && (i == node || g->in[g->node[i].in] == node);
+        if (at && assay_relu_shown(g, i) == node) break;
+    }
+    return i;
+}
+
+bool assay_standardise(size_t n, double *v)
+{
+    double least = v[0], most = v[0], mean = 0;
+    for (size_t k = 0; k < n; k++) {
+        least = fmin(least, v[k]), most = fmax(most, v[k]);
+        mean += v[k] / (double)n;
+    }
+    if (least == most) mean = v[0]; // exactly
+    for (size_t k = 0; k < n; k++) v[k] -= mean;
+    const double length = sqrt(assay_metric_sumsq(n, v));
+    for (size_t k = 0; k < n && length > 0; k++) v[k] /= length;
+    return length > 0;
+}
+
 int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason)
 {
     if (classes == 1) // softmax of one logit is 1

@@ -25,7 +25,7 @@ uint32_t assay_loss_passes(const struct assay_use *use, const struct assay_proto
 // Likewise the images, forward alone, of the literal network.
 uint32_t assay_literal_passes(const struct assay_use *use, const struct assay_protocol *p,
                               struct assay_pass pass[ASSAY_METRIC_PASSES]);
-// Of its first image alone.
+// The same of the first image alone.
 uint32_t assay_literal_first_passes(const struct assay_use *use, const struct assay_protocol *p,
                                     struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // How many units of ReLU, convolution and BN begin with a ReLU. Releases that look for modules
@@ -34,6 +34,13 @@ uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu);
 // Whether no convolution reads a ReLU. In the released networks it works in place then, and who
 // asks for its input is shown its output.
 bool assay_relu_in_place(const struct assay_graph *g, uint32_t relu);
+// Gives the node that stands for a ReLU's input, which is the ReLU itself where it works in place;
+// and the ReLU that a node stands for, or g->n_node.
+uint32_t assay_relu_shown(const struct assay_graph *g, uint32_t relu);
+uint32_t assay_relu_shown_by(const struct assay_graph *g, uint32_t node);
+// Takes the mean off n numbers and scales them to length 1, so that products are Pearson
+// correlations. Constant numbers have none: they become 0, and false is returned.
+bool assay_standardise(size_t n, double *v);
 // The verdict on a sum over a gradient of the loss: degenerate where it is not finite, or where
 // there is one class, whose loss is 0.
 int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason);

@@ -39,6 +39,7 @@
     X(zen) \
     X(az) \
     X(mgm) \
+    X(wrcor) \
     X(null)
 // clang-format on
 

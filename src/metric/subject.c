@@ -187,6 +187,15 @@ static void show_layer(void *self, uint32_t param, uint32_t first, uint32_t coun
             look.use->metric->layer(&look, param, made->first + first, count, row);
 }
 
+static void show_pulled(void *self, const struct assay_block *block, const double *gradient)
+{
+    const struct making *made = self;
+    const struct assay_block b = in_pass(made, block);
+    struct assay_look look;
+    for (uint32_t at = 0; next_look(made, &at, &look);)
+        if (look.use->metric->pulled) look.use->metric->pulled(&look, &b, gradient);
+}
+
 static void show_batch(const struct making *made, uint32_t count, const double *gradient)
 {
     struct assay_look look;
@@ -271,13 +280,18 @@ static int reserve_gradient(struct assay_subject *s, const struct assay_wanted_p
     return ASSAY_OK;
 }
 
-// Tells whether somebody looks at layers, each of which costs another product.
-static bool shows_layers(const struct making *made)
+// Layers, and what convolutions pull back, are shown where somebody looks at them: each costs
+// another product.
+static struct assay_taps taps_of(const struct making *made, bool blocks)
 {
+    struct assay_taps taps = {
+        .self = (void *)made, .gradient = show_gradient, .replace = blocks ? show_replace : NULL};
     struct assay_look look;
-    for (uint32_t at = 0; next_look(made, &at, &look);)
-        if (look.use->metric->layer) return true;
-    return false;
+    for (uint32_t at = 0; next_look(made, &at, &look);) {
+        if (look.use->metric->layer) taps.layer = show_layer;
+        if (look.use->metric->pulled) taps.pulled = show_pulled;
+    }
+    return taps;
 }
 
 // Of the batch the executor holds.
@@ -289,11 +303,7 @@ static void pull_batch(struct assay_subject *s, const struct making *made, uint3
     const bool reads = pass->pass.labels != ASSAY_LABELS_NONE;
     assay_pull_cotangent(pass->pass.pull, n, classes, assay_exec_logits(s->exec),
                          reads ? labels_of(s, pass) + made->first : NULL, done->cot);
-    const struct assay_taps taps = {.self = (void *)made,
-                                    .gradient = show_gradient,
-                                    .replace =
-                                        pass->pass.pull == ASSAY_PULL_BLOCKS ? show_replace : NULL,
-                                    .layer = shows_layers(made) ? show_layer : NULL};
+    const struct assay_taps taps = taps_of(made, pass->pass.pull == ASSAY_PULL_BLOCKS);
     assay_exec_set_taps(s->exec, &taps);
     assay_exec_gradient(s->exec, pass->pass.bn, done->cot, done->gradient);
     assay_exec_set_taps(s->exec, NULL);
