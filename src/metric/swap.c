@@ -49,6 +49,15 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     return 1;
 }
 
+static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                     size_t cap)
+{
+    const struct swap_options *o = use->option[0];
+    char what[96];
+    snprintf(what, sizeof what, "network=literal bn=batch mu=%g sigma=%g", o->mu, o->sigma);
+    assay_metric_describe_net(p, o->batch, what, o->init, text, cap);
+}
+
 static size_t units_of(const struct assay_node *n)
 {
     return (size_t)n->c * n->h * n->w;
@@ -127,6 +136,7 @@ const struct assay_metric assay_metric_swap = {
     .options = {&options},
     .scope = ASSAY_SCOPE_LITERAL,
     .passes = passes,
+    .describe = describe,
     .tap = assay_tap_relus,
     .state = state,
     .value = value,
