@@ -6,6 +6,7 @@
 //
 // Usage: bench_engine [--json] [PREFIX...]: only the figures whose names begin so
 #include "bench_layer.h"
+#include "bench_report.h"
 
 #include "vocabulary.h"
 #include "kern/table.h"
