@@ -103,6 +103,9 @@ const double *assay_exec_logits(const struct assay_exec *x);
 void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
                          uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
                          double *jac, size_t ld);
+// The same with frozen BN, of the first number of every parameter alone: g->n_param columns.
+void assay_exec_jacobian_firsts(struct assay_exec *x, const double *cot, uint32_t t_count,
+                                uint64_t first, uint64_t count, double *jac, size_t ld);
 // Likewise with batch BN of images [first, first + count), each with a cotangent of its own, cot
 // (n, classes): of s_n = sum_k cot[n,k] logit_k(x_n).
 void assay_exec_image_gradients(struct assay_exec *x, const double *cot, uint32_t first,

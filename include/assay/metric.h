@@ -37,6 +37,7 @@ enum assay_network { ASSAY_NET, ASSAY_NET_THIN, ASSAY_NET_LITERAL, ASSAY_NETWORK
 // sum over the images of the logit of their label. ROWS: whatever
 // rows of the Jacobian the metric asks for. KERNEL: all rows, for the kernel Theta = J J^T. BLOCKS:
 // what the metric puts in the place of gradients (replace); nothing comes from the outputs.
+// FIRSTS: rows of the Jacobian of the first number of every parameter, with frozen BN.
 enum assay_pull {
     ASSAY_PULL_NONE,
     ASSAY_PULL_LOGITS,
@@ -45,6 +46,7 @@ enum assay_pull {
     ASSAY_PULL_ROWS,
     ASSAY_PULL_KERNEL,
     ASSAY_PULL_BLOCKS,
+    ASSAY_PULL_FIRSTS,
     ASSAY_PULL_WEIGHTS
 };
 // IMAGES: of the data. PATCHES (1,3,3) of them. NOISE: every value N(0,1), in the shape of an

@@ -84,6 +84,16 @@ void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *c
     passes(x)->jacobian(x, bn, cot, t_count, first, count, columns, jac, ld);
 }
 
+void assay_exec_jacobian_firsts(struct assay_exec *x, const double *cot, uint32_t t_count,
+                                uint64_t first, uint64_t count, double *jac, size_t ld)
+{
+    const size_t columns = x->plan->graph->n_param;
+    ASSAY_ASSERT(x->plan->backward && first + count <= (uint64_t)x->plan->n * t_count);
+    if (count == 0) return;
+    for (uint64_t i = 0; i < count; i++) memset(jac + i * ld, 0, columns * sizeof *jac);
+    passes(x)->jacobian_firsts(x, cot, t_count, first, count, jac, ld);
+}
+
 void assay_exec_image_gradients(struct assay_exec *x, const double *cot, uint32_t first,
                                 uint32_t count, uint64_t columns, double *jac, size_t ld)
 {

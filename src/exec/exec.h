@@ -23,6 +23,8 @@ struct passes {
     void (*forward)(struct assay_exec *x, const double *theta, const double *input);
     void (*jacobian)(struct assay_exec *x, enum assay_bn bn, const double *cot, uint32_t t_count,
                      uint64_t first, uint64_t count, uint64_t columns, double *jac, size_t ld);
+    void (*jacobian_firsts)(struct assay_exec *x, const double *cot, uint32_t t_count,
+                            uint64_t first, uint64_t count, double *jac, size_t ld);
     void (*image_gradients)(struct assay_exec *x, const double *cot, uint32_t first, uint32_t count,
                             uint64_t columns, double *jac, size_t ld);
     void (*gradient)(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad,

@@ -101,11 +101,14 @@ static const double *raw_row(const struct assay_exec *x, const struct unit *u, c
     return r->raw + (size_t)c * x->plan->product[u->product].q;
 }
 
-static double *param_out(const struct assay_exec *x, const struct row *r, uint32_t param)
+// Where channel c of a parameter goes, `width` numbers; NULL: it is not wanted.
+static double *param_out(const struct assay_exec *x, const struct row *r, uint32_t param,
+                         uint32_t c, uint32_t width)
 {
-    if (!r->out || param == NONE || x->plan->graph->param[param].offset >= r->pass->columns)
-        return NULL;
-    return r->out + x->plan->graph->param[param].offset;
+    if (!r->out || param == NONE) return NULL;
+    if (r->pass->firsts) return c == 0 ? r->out + param : NULL;
+    const uint64_t offset = x->plan->graph->param[param].offset;
+    return offset < r->pass->columns ? r->out + offset + (size_t)c * width : NULL;
 }
 
 // BN backward of channel c: dz = k1 dy + k0 + k2 xhat with dy in units of the referenced tensor.
@@ -139,17 +142,17 @@ static double weight_dot(const struct assay_exec *x, const struct unit *u, const
 static void weight_row(const struct assay_exec *x, const struct unit *u, const struct row *r,
                        uint32_t c, double slope, double m1, double m2)
 {
-    double *out = param_out(x, r, u->p_weight);
+    double *out = param_out(x, r, u->p_weight, c, u->q);
+    const uint32_t n = r->pass->firsts ? 1 : u->q;
     if (!out) return;
     const double *raw = raw_row(x, u, r, c);
-    out += (size_t)c * u->q;
     if (u->bn == NONE || r->pass->frozen || assay_exec_is_fixed(x->plan, u)) {
-        for (uint32_t q = 0; q < u->q; q++) out[q] = slope * r->scale * raw[u->col[q]];
+        for (uint32_t q = 0; q < n; q++) out[q] = slope * r->scale * raw[u->col[q]];
         return;
     }
     const double *k1 = AT(x, double, u->a_sum) + (size_t)(c / (u->co / u->groups)) * u->q;
     const double *k2 = AT(x, double, u->xa_sum) + (size_t)c * u->q;
-    for (uint32_t q = 0; q < u->q; q++)
+    for (uint32_t q = 0; q < n; q++)
         out[q] = slope * (r->scale * raw[u->col[q]] - m1 * k1[q] - m2 * k2[q]);
 }
 
@@ -168,16 +171,17 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
         const double xdot =
             r->scale *
             (u->conv == NONE ? r->xdot[c] : (weight_dot(x, u, r, c) - mean * r->s[c]) * rstd);
-        double *dgamma = param_out(x, r, u->p_gamma), *dbeta = param_out(x, r, u->p_beta);
-        if (dgamma && !none) dgamma[c] = xdot;
-        if (dbeta && !none) dbeta[c] = s;
+        double *dgamma = param_out(x, r, u->p_gamma, c, 1),
+               *dbeta = param_out(x, r, u->p_beta, c, 1);
+        if (dgamma && !none) *dgamma = xdot;
+        if (dbeta && !none) *dbeta = s;
         slope = gamma * rstd;
         if (!assay_exec_is_fixed(x->plan, u)) m1 = s / count, m2 = xdot / count;
         if (r->index == 0) AT(x, real, u->k1)[c] = (real)(slope * r->scale);
         if (!r->pass->frozen) set_bn_constants(x, u, r, c, slope, m1, m2);
     }
-    double *dbias = param_out(x, r, u->p_bias);
-    if (dbias) dbias[c] = r->scale * r->s[c];
+    double *dbias = param_out(x, r, u->p_bias, c, 1);
+    if (dbias) *dbias = r->scale * r->s[c];
     if (u->conv != NONE) weight_row(x, u, r, c, slope, m1, m2);
 }
 

@@ -58,6 +58,8 @@ struct rows {
     uint64_t first, count;
     double *jac;
     size_t ld;
+    uint64_t columns;
+    bool firsts; // as of struct pass
 };
 
 // Frozen BN: images decouple, so every lane of one group is a row of its own. Sets the cotangents
@@ -83,7 +85,7 @@ static bool set_lanes(struct assay_exec *x, const struct rows *rows, uint32_t g,
     return any;
 }
 
-static void frozen_rows(struct assay_exec *x, const struct rows *rows, uint64_t columns)
+static void frozen_rows(struct assay_exec *x, const struct rows *rows)
 {
     double *out[ASSAY_MAX_LANES];
     const uint32_t begin = (uint32_t)(rows->first / rows->t_count),
@@ -94,7 +96,8 @@ static void frozen_rows(struct assay_exec *x, const struct rows *rows, uint64_t 
             assay_exec_backward(x, &(struct pass){.frozen = true,
                                                   .first_group = g,
                                                   .n_group = 1,
-                                                  .columns = columns,
+                                                  .columns = rows->columns,
+                                                  .firsts = rows->firsts,
                                                   .out = out});
         }
     }
@@ -106,7 +109,13 @@ static void jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot, 
     if (bn == ASSAY_BN_BATCH)
         coupled_rows(x, cot, t_count, t_count, first, count, columns, jac, ld);
     else
-        frozen_rows(x, &(struct rows){cot, t_count, first, count, jac, ld}, columns);
+        frozen_rows(x, &(struct rows){cot, t_count, first, count, jac, ld, columns, false});
+}
+
+static void jacobian_firsts(struct assay_exec *x, const double *cot, uint32_t t_count,
+                            uint64_t first, uint64_t count, double *jac, size_t ld)
+{
+    frozen_rows(x, &(struct rows){cot, t_count, first, count, jac, ld, 0, true});
 }
 
 static void image_gradients(struct assay_exec *x, const double *cot, uint32_t first, uint32_t count,
@@ -160,5 +169,6 @@ static void gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, 
 const struct passes assay_exec_passes = {.fill = assay_exec_fill,
                                          .forward = assay_exec_forward_pass,
                                          .jacobian = jacobian,
+                                         .jacobian_firsts = jacobian_firsts,
                                          .image_gradients = image_gradients,
                                          .gradient = gradient};

@@ -121,6 +121,7 @@ struct pass {
     bool frozen;
     uint32_t first_group, n_group;
     uint64_t columns;
+    bool firsts;        // the first number of every parameter instead
     double *const *out; // cots entries (batch BN), lanes entries (frozen)
     double *coef;       // batch BN: derivatives with respect to coefficients of mixes, or NULL
     bool show;          // tapped gradients are shown

@@ -38,6 +38,8 @@
     X(synflow) \
     X(zen) \
     X(az) \
+    X(vkdnw) \
+    X(epsinas) \
     X(mgm) \
     X(wrcor) \
     X(null)

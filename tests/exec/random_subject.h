@@ -102,7 +102,7 @@ static bool constant_bn(const struct tensor *in)
     return constant;
 }
 
-static bool is_ambiguous(const struct subject *s)
+static inline bool is_ambiguous(const struct subject *s)
 {
     bool ambiguous = false;
     for (uint32_t i = 1; i < s->g.n_node; i++) {
@@ -117,7 +117,7 @@ static bool is_ambiguous(const struct subject *s)
 
 // BNs of almost nothing behind one another multiply their slopes of 1 / sqrt(eps) each, and bend
 // within steps too short to difference.
-static bool is_singular(const struct subject *s)
+static inline bool is_singular(const struct subject *s)
 {
     uint32_t steep = 0;
     for (uint32_t i = 1; i < s->g.n_node; i++) {
