@@ -135,8 +135,10 @@ struct assay_block {
     uint32_t c, pixels;          // numbers of an image: c channels of `pixels`
     uint32_t stride;
 };
-// Who looks on. Blocks of a node come together, in the order of its images, and a node after those
-// it reads. What a block points to is valid during the call only.
+// Who looks on. Blocks of a node come in the order of its images. Values come node by node, a node
+// after those it reads; so do gradients of convolutions in front of a BN, and what convolutions
+// pull back, while gradients of other nodes may come in turn. What a block points to is valid
+// during the call only.
 struct assay_taps {
     void *self; // the first argument
     // Of the nodes planned with ASSAY_TAP_VALUE, in a forward pass, or NULL.
