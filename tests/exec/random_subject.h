@@ -15,6 +15,13 @@
 #define NEAR        1e-11 // gates closer than this to their threshold are decided by rounding
 #define NOISE_DRAWS 3
 
+// Sanitizers take five times as long for each network, and look for what a few show.
+#if defined(__SANITIZE_ADDRESS__)
+#    define NETWORKS(usual, few) (few)
+#else
+#    define NETWORKS(usual, few) (usual)
+#endif
+
 // ---- one network --------------------------------------------------------------------------------
 struct subject {
     const struct recipe *recipe;

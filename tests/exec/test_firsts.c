@@ -28,9 +28,8 @@ static bool same(const struct subject *s, const struct run *r)
 
 int main(void)
 {
-    enum { NETWORKS = 40 };
     uint32_t wrong = 0;
-    for (uint64_t i = 0; i < NETWORKS; i++) {
+    for (uint64_t i = 0; i < NETWORKS(40, 10); i++) {
         const struct recipe recipe = draw_recipe(1, i);
         struct subject s;
         set_up(&s, &recipe);

@@ -379,7 +379,7 @@ static bool covers_everything(void)
 
 int main(int argc, char **argv)
 {
-    const uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 300;
+    const uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : NETWORKS(300, 75);
     const bool fresh = argc > 2 && strcmp(argv[2], "new") == 0;
     const uint64_t seed = fresh ? (uint64_t)time(NULL) : argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     const uint64_t first = argc > 3 ? strtoull(argv[3], NULL, 10) : 0; // a few, once more

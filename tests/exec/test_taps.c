@@ -309,7 +309,7 @@ static bool check(const struct recipe *recipe)
 
 int main(int argc, char **argv)
 {
-    const uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : 12,
+    const uint64_t n = argc > 1 ? strtoull(argv[1], NULL, 10) : NETWORKS(12, 6),
                    seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     uint32_t wrong = 0;
     for (uint64_t i = 0; i < n && wrong < 5; i++) {
