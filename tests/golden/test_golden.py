@@ -109,6 +109,17 @@ class Golden(unittest.TestCase):
 
         self.each(NETS, check)
 
+    def test_double_precision(self):
+        def check(case, rung, expect):
+            if rung != self.RUNGS[-1]:
+                return
+            out = evaluate(case, rung, "--set", "run.precision=double")
+            self.close("gram", out["gram"], expect["gram"], 1e-9)
+            self.close("kappa", out["kappa"], expect["kappa"], 1e-9)
+            self.close("sum_logit_batchmean_sq", out["sum_logit_batchmean_sq"], expect["sum_logit_batchmean_sq"], 1e-9)
+
+        self.each(NETS, check)
+
     def test_frozen_kernel(self):
         def check(case, rung, expect):
             out = evaluate(case, rung, "--bn", "frozen")
