@@ -274,7 +274,8 @@ static bool check_rung(const struct subject *s, const struct assay_kern *kern, e
     free(look(s, &r, s->theta, cot, &shown));
     free(look(s, &r, theta, cot, &moved));
     bool good = check_values(s, &r, &shown);
-    good &= check_layers(s, &r, &shown) & check_pulled(s, &r, &shown);
+    good &= check_layers(s, &r, &shown);
+    good &= check_pulled(s, &r, &shown);
     if (!is_singular(s))
         good &= check_differences(s, &r, cot, &shown, &moved) && check_replaced(s, r, cot);
     for (int folded = 0; folded < 2; folded++)
