@@ -63,6 +63,50 @@ static const struct assay_config_value values_tenas_paper[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+// NASLib's predictors, as NAS-Bench-Suite-Zero runs them: one mini-batch of training images, what is
+// not initialised by the proxy itself as PyTorch does; its Zen-score draws N(0,1).
+static const struct assay_config_value values_suite_zero[] = {
+    {"data", "augment", "true", NULL},
+    {"data", "normalise", "true", NULL},
+    {"data", "split", "train", NULL},
+    {"network", "channels", "16", "nas-bench-201"},
+    {"network", "cells", "5", "nas-bench-201"},
+    {"ntk", "batch", "32", NULL},
+    {"ntk", "init", "pytorch", NULL},
+    {"nasi", "batch", "32", NULL},
+    {"nasi", "labels", "true", NULL},
+    {"proxies", "batch", "32", NULL},
+    {"proxies", "init", "pytorch", NULL},
+    {"proxies", "input", "images", NULL},
+    {"proxies", "labels", "true", NULL},
+    {"synflow", "init", "pytorch", NULL},
+    {"zen", "batch", "32", NULL},
+    {"zen", "init", "normal", NULL},
+    {"run", "repeats", "1", NULL},
+    {NULL, NULL, NULL, NULL},
+};
+
+// The release initialises the networks of its own metrics, NASWOT, SynFlow and the norm of the
+// gradient; that of the NTK stays as PyTorch draws it, and Zen-score draws N(0,1).
+static const struct assay_config_value values_az_nas[] = {
+    {"network", "channels", "16", "nas-bench-201"},
+    {"network", "cells", "5", "nas-bench-201"},
+    {"ntk", "batch", "64", NULL},
+    {"ntk", "init", "pytorch", NULL},
+    {"proxies", "batch", "64", NULL},
+    {"proxies", "init", "kaiming-fan-in", NULL},
+    {"proxies", "input", "noise", NULL},
+    {"proxies", "labels", "random", NULL},
+    {"synflow", "init", "kaiming-fan-in", NULL},
+    {"zen", "batch", "64", NULL},
+    {"zen", "init", "normal", NULL},
+    {"az", "batch", "64", NULL},
+    {"az", "init", "kaiming-fan-in", NULL},
+    {"az", "input", "noise", NULL},
+    {"run", "repeats", "1", NULL},
+    {NULL, NULL, NULL, NULL},
+};
+
 static const struct assay_config_value values_custom[] = {{NULL, NULL, NULL, NULL}};
 
 const struct assay_preset assay_presets[] = {
@@ -72,6 +116,10 @@ const struct assay_preset assay_presets[] = {
                    "differ only in the mini-batch", values_tenas_code},
     {"tenas-paper", "TE-NAS as its paper says (arXiv 2102.11535): Kaiming weights redrawn every repeat,\n"
                     "batch 32, 5000 region samples", values_tenas_paper},
+    {"suite-zero", "NAS-Bench-Suite-Zero (arXiv 2210.03230): the benchmark's own size (nas-bench-201),\n"
+                   "PyTorch's initialisation, batch 32, labels of the images", values_suite_zero},
+    {"az-nas", "AZ-NAS's released code (arXiv 2403.19232): that size, Kaiming weights (fan_in), noise in\n"
+               "place of images, batch 64, random labels", values_az_nas},
     {"custom", "values of your own, over the defaults; a configuration that overrides a value\n"
      "of its preset is named so",
      values_custom},

@@ -91,7 +91,7 @@ class Help(Case):
         self.assertIn("15625", listed["spaces"])
         for name in ("ntk", "nasi", "regions", "cost", "kappa"):
             self.assertIn(name, listed["metrics"])
-        for name in ("default", "tenas-code", "tenas-paper", "ntk.batch = 32"):
+        for name in ("default", "tenas-code", "tenas-paper", "suite-zero", "az-nas", "ntk.batch = 32", "proxies.input = noise"):
             self.assertIn(name, listed["protocols"])
         self.assertEqual(listed["kernels"].count("chosen by auto"), 1)
         self.assertIn("[candidates]", listed["options"])
@@ -240,6 +240,9 @@ class Config(Case):
                 elif "large" in name:  # learns from labels, which noise does not have
                     self.fails(1, *self.dry(file, "--set", "data.source=gaussian"), says=["ntk_ridge learns from labels"])
                     self.works(*self.dry(file, "--set", "data.source=gaussian", "--set", "run.metrics=ntk_frozen"))
+                elif "suite-zero" in name:  # of the labels of the images
+                    self.fails(1, *self.dry(file, "--set", "data.source=gaussian"), says=["or proxies.labels = random"])
+                    self.works(*self.dry(file, "--set", "data.source=gaussian", "--set", "proxies.labels=random"))
                 else:
                     self.works(*self.dry(file, "--set", "data.source=gaussian"))
 

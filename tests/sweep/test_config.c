@@ -108,6 +108,42 @@ static void presets_hold_the_published_protocols(UNUSED void **state)
     assert_true(assay_config_protocol(&paper)->redraw);
 }
 
+// The text of a key in a configuration.
+static void assert_value(const struct assay_config *c, const char *section, const char *name,
+                         const char *expected)
+{
+    char value[ASSAY_TEXT_MAX];
+    assay_opts_value(find(section, name), c->block, value, sizeof value);
+    assert_string_equal(value, expected);
+}
+
+// Those of other proxies are of the benchmark's own size, and of that space alone.
+static void presets_of_proxies_have_the_full_size(UNUSED void **state)
+{
+    const struct assay_setting suite[] = {SET("protocol", "name", "suite-zero"),
+                                          SET("space", "name", "nats-sss"),
+                                          SET("run", "metrics", "snip")},
+                               az = SET("protocol", "name", "az-nas");
+    struct assay_config c;
+    resolve(&c, suite, 1);
+    assert_true(assay_config_net(&c, false).channels == 16 &&
+                assay_config_net(&c, false).cells == 5);
+    assert_value(&c, "proxies", "batch", "32");
+    assert_value(&c, "proxies", "init", "pytorch");
+    assert_value(&c, "proxies", "input", "images");
+    assert_value(&c, "proxies", "labels", "true");
+    resolve(&c, &az, 1);
+    assert_true(assay_config_net(&c, false).channels == 16 &&
+                assay_config_net(&c, false).cells == 5);
+    assert_value(&c, "proxies", "batch", "64");
+    assert_value(&c, "proxies", "init", "kaiming-fan-in");
+    assert_value(&c, "proxies", "input", "noise");
+    assert_value(&c, "proxies", "labels", "random");
+    resolve(&c, suite, ASSAY_LEN(suite));
+    assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, "suite-zero");
+    assert_int_equal(assay_config_net(&c, false).channels, 0);
+}
+
 // A space brings its own sizes; what is set stands over them.
 static void spaces_have_their_own_sizes(UNUSED void **state)
 {
@@ -366,6 +402,7 @@ int main(void)
         cmocka_unit_test(enums_agree_with_their_choices),
         cmocka_unit_test(presets_are_what_they_say),
         cmocka_unit_test(presets_hold_the_published_protocols),
+        cmocka_unit_test(presets_of_proxies_have_the_full_size),
         cmocka_unit_test(spaces_have_their_own_sizes),
         cmocka_unit_test(later_settings_win_and_presets_stand_below),
         cmocka_unit_test(data_learns_sizes_from_the_network),
