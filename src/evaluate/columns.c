@@ -30,7 +30,9 @@ static bool reads_images(const struct assay_use *use, const struct assay_config 
     const struct assay_protocol *p = assay_config_protocol(config);
     const uint32_t n = use->metric->passes ? use->metric->passes(use, p, pass) : 0;
     bool reads = false;
-    for (uint32_t i = 0; i < n; i++) reads |= pass[i].pull != ASSAY_PULL_WEIGHTS;
+    for (uint32_t i = 0; i < n; i++)
+        reads |= pass[i].pull != ASSAY_PULL_WEIGHTS && (pass[i].input.kind == ASSAY_INPUT_IMAGES ||
+                                                        pass[i].input.kind == ASSAY_INPUT_PATCHES);
     return reads;
 }
 

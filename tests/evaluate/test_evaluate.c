@@ -24,6 +24,22 @@ static void all_numbers_are_there(void **state)
     close_bench(b);
 }
 
+static void only_what_reads_data_names_them(void **state)
+{
+    (void)state;
+    static const char *const noise[] = {"run.metrics=grad_norm,az,synflow", "proxies.input=noise",
+                                        "run.repeats=1", NULL},
+                             *const images[] = {"run.metrics=grad_norm", "run.repeats=1", NULL};
+    struct bench *b = open_bench(noise);
+    for (uint32_t c = 0; c < b->schema->n_column; c++)
+        assert_null(strstr(b->schema->protocol[c], "data="));
+    assert_non_null(strstr(b->schema->protocol[0], "input=noise"));
+    close_bench(b);
+    b = open_bench(images);
+    assert_non_null(strstr(b->schema->protocol[0], "data=gaussian"));
+    close_bench(b);
+}
+
 static void no_number_depends_on_what_came_before(void **state)
 {
     (void)state;
@@ -216,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_numbers_are_there),
+        cmocka_unit_test(only_what_reads_data_names_them),
         cmocka_unit_test(no_number_depends_on_what_came_before),
         cmocka_unit_test(a_repeat_stands_alone),
         cmocka_unit_test(metrics_do_not_disturb_each_other),
