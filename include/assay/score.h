@@ -40,7 +40,7 @@ extern const struct assay_alias assay_aliases[]; // ends with a NULL name
 const char *assay_alias_column(const char *name);
 
 // ---- formulas ----------------------------------------------------------------------------------
-// formula = ["+" | "-"] term { ("+" | "-") term }
+// formula = ["+" | "-"] term { ("+" | "-") term } | "vote" "(" COLUMN { "," COLUMN } ")"
 // term    = [ weight "*" ] ( COLUMN | "lnrank" "(" COLUMN ")" )
 //
 // COLUMN stands for the rank of a row by that column: 1 + the number of rows that are strictly
@@ -48,6 +48,10 @@ const char *assay_alias_column(const char *name);
 // the number of all rows and r is M for the best of them, 1 for the worst, the mean of their places
 // for equal ones, as AZ-NAS aggregates its proxies (arXiv 2403.19232); a larger sum is
 // better. Because the one grows where the other falls, a formula has terms of one kind only.
+//
+// vote(A, B, ...) is the number of rows that lose against a row: those that at least half of the
+// columns hold strictly worse, as zero-cost-nas (arXiv 2101.08134) decides every pair by synflow,
+// jacob_cov and snip; a larger number is better. It compares all pairs of rows.
 #define ASSAY_SCORE_TERMS  32
 #define ASSAY_SCORE_WEIGHT 1e6 // the largest
 
@@ -62,7 +66,8 @@ struct assay_score_formula {
     char text[ASSAY_TEXT_MAX];
     struct assay_score_term term[ASSAY_SCORE_TERMS];
     uint32_t n_term; // at least 1
-    int direction;   // -1 for ranks, +1 for lnrank
+    bool vote;       // the terms are its columns
+    int direction;   // -1 for ranks, +1 for lnrank and vote
 };
 // Reads a formula. ERR_CONFIG, which opens with where ("score.mine", "--by"), names the formula,
 // the position that is wrong and what was expected there.
@@ -72,10 +77,10 @@ int assay_score_parse(struct assay_score_formula *f, const char *where, const ch
 // unknown column, which lists those that have a direction, and for one that has none.
 int assay_score_bind(const struct assay_score_formula *f, const struct assay_score_column *column,
                      uint32_t n, uint32_t index[ASSAY_SCORE_TERMS], struct assay_err *err);
-// Evaluates a formula: value (n) is the sum of a row's terms, NaN where the row is not ok or one of
-// the columns is not finite. ranking, if not NULL, is by that value; of equal values the better by
-// the first term comes first, and rows that are equal in both share a rank. Its errors are those of
-// assay_score_bind, and ERR_MEMORY.
+// Evaluates a formula: value (n) is the sum of a row's terms, or its votes; NaN where the row is
+// not ok or one of the columns is not finite. ranking, if not NULL, is by that value; of equal
+// values the better by the first term comes first, and rows that are equal in both share a rank.
+// Its errors are those of assay_score_bind, and ERR_MEMORY.
 int assay_score_evaluate(const struct assay_score_formula *f, const struct assay_score_rows *rows,
                          double *value, const struct assay_ranking *ranking, struct assay_err *err);
 
@@ -89,7 +94,7 @@ struct assay_score {
 extern const struct assay_score assay_scores[];
 // The score of that name, or NULL.
 const struct assay_score *assay_score_find(const char *name);
-// What the values of a formula are: "rank sum", or "sum of ln(rank/M)".
+// What the values of a formula are: "rank sum", "sum of ln(rank/M)" or "rows outvoted".
 const char *assay_score_unit(const struct assay_score_formula *f);
 
 #endif

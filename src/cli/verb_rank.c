@@ -139,12 +139,13 @@ static int print_table(const struct cli_args *args, struct rank_view *v,
 static int choose_order(struct rank_view *v, const char *by, struct assay_score_formula *f,
                         struct assay_arena *arena, struct assay_err *err)
 {
-    if (by && results_ranking(v->table, by) < 0 && !is_word(by)) {
-        ASSAY_TRY(cli_usage(assay_score_parse(f, "--by", by, err), err));
+    const struct assay_score *known = by ? assay_score_find(by) : NULL;
+    if (by && results_ranking(v->table, by) < 0 && (known || !is_word(by))) {
+        ASSAY_TRY(cli_usage(assay_score_parse(f, "--by", known ? known->formula : by, err), err));
         return cli_usage(order_by_formula(v, f, arena, err), err);
     }
     ASSAY_TRY(order_by_name(v, by, err));
-    const struct assay_score *known = assay_score_find(v->by);
+    known = assay_score_find(v->by);
     return known ? assay_score_parse(f, "--by", known->formula, err) : ASSAY_OK;
 }
 
@@ -192,7 +193,8 @@ const struct cli_verb cli_verb_rank = {
         "Rows are ordered by one of the file's rankings, or by a formula: a sum of weighted "
         "ranks,\n"
         "smaller is better (tenas is kappa + regions), or of lnrank(COLUMN), ln of rank / rows\n"
-        "counted from the worst, larger is better. Equal sums are decided by the first term.\n"
+        "counted from the worst, larger is better; or vote(COLUMN, ...), how many rows at least\n"
+        "half of the columns hold worse. Equal ones are decided by the first term.\n"
         "Candidates that are dead, degenerate, failed or unfinished come last, without a rank.\n",
     .examples = "assay rank runs/nb201 --top 20\n"
                 "assay rank runs/nb201/results.h5 --by kappa --columns kappa,regions,flops\n"

@@ -114,6 +114,47 @@ static int take_term(struct parser *p, double sign)
     return check_kind(p, term);
 }
 
+// Takes "vote(", or nothing.
+static bool begin_vote(struct parser *p)
+{
+    static const char word[] = "vote";
+    const char *const from = p->at;
+    skip_blanks(p);
+    if (strncmp(p->at, word, strlen(word)) == 0) {
+        p->at += strlen(word);
+        if (take(p, '(')) return true;
+    }
+    p->at = from;
+    return false;
+}
+
+static int take_vote(struct parser *p)
+{
+    p->f->vote = true;
+    p->f->direction = 1;
+    do {
+        if (p->f->n_term == ASSAY_SCORE_TERMS) return fail(p, p->at, "at most 32 terms");
+        struct assay_score_term *term = &p->f->term[p->f->n_term++];
+        *term = (struct assay_score_term){.weight = 1};
+        ASSAY_TRY(take_name(p, term));
+    } while (take(p, ','));
+    if (!take(p, ')')) return fail(p, p->at, "',' or ')' behind a column of vote");
+    skip_blanks(p);
+    return *p->at ? fail(p, p->at, "the end behind vote(...)") : ASSAY_OK;
+}
+
+static int take_sum(struct parser *p)
+{
+    bool minus = take(p, '-');
+    if (!minus) take(p, '+');
+    for (;;) {
+        ASSAY_TRY(take_term(p, minus ? -1 : 1));
+        minus = take(p, '-');
+        if (!minus && !take(p, '+')) break;
+    }
+    return *p->at ? fail(p, p->at, "'+', '-' or the end") : ASSAY_OK;
+}
+
 int assay_score_parse(struct assay_score_formula *f, const char *where, const char *text,
                       struct assay_err *err)
 {
@@ -125,14 +166,7 @@ int assay_score_parse(struct assay_score_formula *f, const char *where, const ch
                              "%s = '%.60s...': a formula of %zu bytes, expected at most %zu",
                              f->where, text, strlen(text), sizeof f->text - 1);
     strcpy(f->text, text);
-    bool minus = take(&p, '-');
-    if (!minus) take(&p, '+');
-    for (;;) {
-        ASSAY_TRY(take_term(&p, minus ? -1 : 1));
-        minus = take(&p, '-');
-        if (!minus && !take(&p, '+')) break;
-    }
-    return *p.at ? fail(&p, p.at, "'+', '-' or the end") : ASSAY_OK;
+    return begin_vote(&p) ? take_vote(&p) : take_sum(&p);
 }
 
 // ---- columns ----------------------------------------------------------------------------------

@@ -126,13 +126,63 @@ static bool add_terms(const struct assay_score_formula *f, const uint32_t *index
     return true;
 }
 
+// ---- votes --------------------------------------------------------------------------------------
+// How many of n rows, whose ranks by one column stand behind those by another, are worse than row i
+// by at least half of the columns.
+static uint64_t count_outvoted(const uint32_t *rank, uint64_t n, uint32_t columns, uint64_t i)
+{
+    enum { BLOCK = 512 };
+    uint32_t votes[BLOCK];
+    uint64_t outvoted = 0;
+    for (uint64_t from = 0; from < n; from += BLOCK) {
+        const uint64_t count = n - from < BLOCK ? n - from : BLOCK;
+        for (uint64_t j = 0; j < count; j++) votes[j] = 0;
+        for (uint32_t t = 0; t < columns; t++) {
+            const uint32_t *of = rank + t * n, mine = of[i];
+            for (uint64_t j = 0; j < count; j++) votes[j] += of[from + j] > mine;
+        }
+        for (uint64_t j = 0; j < count; j++) outvoted += 2 * votes[j] >= columns;
+    }
+    return outvoted;
+}
+
+static bool fill_votes(const struct assay_score_formula *f, const uint32_t *index,
+                       const struct assay_score_rows *rows, uint32_t *rank, double *value,
+                       struct scratch *s)
+{
+    const uint64_t n = rows->n;
+    if (!add_terms(f, index, rows, value, s)) return false; // NaN where a value is missing
+    for (uint32_t t = 0; t < f->n_term; t++) {
+        const struct assay_score_column *column = &rows->column[index[t]];
+        const uint64_t *of = column->rank ? column->rank : s->ranking.rank;
+        if (!column->rank && !assay_score_rank(rows, column->value, column->direction, &s->ranking))
+            return false;
+        for (uint64_t i = 0; i < n; i++) rank[t * n + i] = (uint32_t)of[i];
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        s->first[i] = -(double)rank[i];
+        if (isfinite(value[i])) value[i] = (double)count_outvoted(rank, n, f->n_term, i);
+    }
+    return true;
+}
+
+static bool add_votes(const struct assay_score_formula *f, const uint32_t *index,
+                      const struct assay_score_rows *rows, double *value, struct scratch *s)
+{
+    uint32_t *rank = malloc((f->n_term * rows->n + 1) * sizeof *rank);
+    const bool done = rank && fill_votes(f, index, rows, rank, value, s);
+    free(rank);
+    return done;
+}
+
 int assay_score_evaluate(const struct assay_score_formula *f, const struct assay_score_rows *rows,
                          double *value, const struct assay_ranking *ranking, struct assay_err *err)
 {
     uint32_t index[ASSAY_SCORE_TERMS];
     struct scratch s = {0};
     ASSAY_TRY(assay_score_bind(f, rows->column, rows->n_column, index, err));
-    bool done = open_scratch(&s, rows->n) && add_terms(f, index, rows, value, &s);
+    bool done =
+        open_scratch(&s, rows->n) && (f->vote ? add_votes : add_terms)(f, index, rows, value, &s);
     if (done && ranking) done = rank_rows(rows, value, s.first, f->direction, ranking);
     close_scratch(&s);
     return done ? ASSAY_OK : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a score");

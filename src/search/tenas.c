@@ -38,7 +38,7 @@ static int read_weights(struct prune_weights *weights, const struct assay_config
         const struct assay_score_term *term = &by.formula.term[i];
         const bool kappa = !strcmp(term->column, "kappa"),
                    regions = !strcmp(term->column, "regions");
-        if (term->lnrank || (!kappa && !regions))
+        if (by.formula.direction > 0 || (!kappa && !regions))
             return assay_err_set(err, ASSAY_ERR_CONFIG,
                                  "search.by = %.200s: position %u: tenas prunes by the ranks of "
                                  "kappa and regions, expected one of these",

@@ -42,9 +42,9 @@ static int weigh_records(struct sweep_outline *o, struct assay_err *err)
     struct assay_columns counted;
 
     ASSAY_TRY(assay_columns_create(&counted, &o->config, true, err));
-    const int status =
-        sweep_scores_fit(&o->config, assay_evaluator_schema(o->evaluator), &counted, err);
-    o->n_extra = counted.n_column + sweep_scores_count(&o->config);
+    const int status = sweep_scores_fit(&o->config, assay_evaluator_schema(o->evaluator), &counted,
+                                        &o->n_extra, err);
+    o->n_extra += counted.n_column;
     o->most.works = true;
     o->most.records = sweep_records_bytes(&o->candidates, assay_evaluator_schema(o->evaluator),
                                           o->n_extra, &o->space);

@@ -113,8 +113,6 @@ void sweep_outline_close(struct sweep_outline *o);
 // ---- scores -------------------------------------------------------------------------------------
 // ERR_CONFIG unless each score of [score] has a formula, and a name that results can take.
 int sweep_scores_check(const struct assay_config *config, struct assay_err *err);
-// How many scores [score] has.
-uint32_t sweep_scores_count(const struct assay_config *config);
 struct sweep_scores {
     const struct assay_score *item; // (n) in an order in which later ones may name earlier ones
     uint32_t n;
@@ -125,9 +123,9 @@ struct sweep_scores {
 int sweep_scores_make(struct sweep_scores *scores, const struct assay_config *config,
                       const struct assay_schema *schema, const struct assay_columns *counted,
                       struct assay_arena *arena, struct assay_err *err);
-// Has the errors of sweep_scores_make, and makes nothing.
+// Has the errors of sweep_scores_make, and tells only how many there would be.
 int sweep_scores_fit(const struct assay_config *config, const struct assay_schema *schema,
-                     const struct assay_columns *counted, struct assay_err *err);
+                     const struct assay_columns *counted, uint32_t *n, struct assay_err *err);
 
 // ---- what is published --------------------------------------------------------------------------
 struct sweep_publisher {

@@ -45,7 +45,7 @@ int sweep_scores_check(const struct assay_config *config, struct assay_err *err)
     return ASSAY_OK;
 }
 
-uint32_t sweep_scores_count(const struct assay_config *config)
+static uint32_t count_configured(const struct assay_config *config)
 {
     char name[ASSAY_NAME_MAX], text[ASSAY_TEXT_MAX];
     uint32_t n = 0;
@@ -127,7 +127,7 @@ int sweep_scores_make(struct sweep_scores *scores, const struct assay_config *co
                       struct assay_arena *arena, struct assay_err *err)
 {
     char name[ASSAY_NAME_MAX], text[ASSAY_TEXT_MAX];
-    uint32_t n = sweep_scores_count(config);
+    uint32_t n = count_configured(config);
     struct maker m = {.arena = arena, .err = err};
 
     for (const struct assay_score *s = assay_scores; s->name; s++) n++;
@@ -145,12 +145,13 @@ int sweep_scores_make(struct sweep_scores *scores, const struct assay_config *co
 }
 
 int sweep_scores_fit(const struct assay_config *config, const struct assay_schema *schema,
-                     const struct assay_columns *counted, struct assay_err *err)
+                     const struct assay_columns *counted, uint32_t *n, struct assay_err *err)
 {
     struct assay_arena arena = {0};
-    struct sweep_scores ignored;
+    struct sweep_scores made = {.n = 0};
 
-    const int status = sweep_scores_make(&ignored, config, schema, counted, &arena, err);
+    const int status = sweep_scores_make(&made, config, schema, counted, &arena, err);
+    *n = made.n;
     assay_arena_finish(&arena);
     return status;
 }

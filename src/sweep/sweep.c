@@ -87,8 +87,8 @@ static int check_scores(struct sweep *s, uint32_t *columns, struct assay_err *er
     struct assay_columns counted;
 
     ASSAY_TRY(assay_columns_create(&counted, &s->config, true, err));
-    const int status = sweep_scores_fit(&s->config, schema(s), &counted, err);
-    *columns = counted.n_column + sweep_scores_count(&s->config);
+    const int status = sweep_scores_fit(&s->config, schema(s), &counted, columns, err);
+    *columns += counted.n_column;
     assay_columns_free(&counted);
     return status;
 }

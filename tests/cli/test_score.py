@@ -72,6 +72,26 @@ class Stored(Case):
         self.assertEqual(list(f["columns/name"][:])[-4:], [b"tenas", b"mine", b"ln", b"both"])
         self.assertIn("[score]\nmine = 2*kappa", f.attrs["config"])
 
+    def test_scores_of_papers(self):
+        """They are there when their columns are, and not otherwise."""
+        few = ["proxies.batch=4", "az.batch=4", "run.repeats=1"]
+        f = self.sweep("run", "run.metrics=cost,snip,jacov,synflow,az", *few)
+        self.assertEqual(list(f["columns/name"][:])[-2:], [b"az", b"vote"])
+        table = {k: v[:] for k, v in f["table"].items()}
+        ok = table["status_code"] == 0
+        self.assertGreater(ok.sum(), 10)
+        ln = [np.log(places(np.where(ok, table[name], np.nan), 1)[1] / len(ok))
+              for name in ("flops", "az_expressivity", "az_progressivity", "az_trainability")]
+        np.testing.assert_allclose(table["az"], np.where(ok, sum(ln), np.nan), rtol=1e-12)
+        x = [np.where(ok, table[name], -np.inf) for name in ("synflow", "jacov", "snip")]
+        votes = (sum(np.greater.outer(v, v).astype(int) for v in x) >= 2).sum(1)
+        np.testing.assert_array_equal(table["vote"], np.where(ok, votes, np.nan))
+        for name in ("az", "vote"):
+            rows = list(csv.DictReader(io.StringIO(self.works("rank", self.path("run"), "--by", name, "--csv"))))
+            self.assertEqual(rows[0]["index"], str(table["index"][np.nanargmax(table[name])]))
+        self.assertIn("vote(synflow, jacov)", self.works("rank", self.path("run"), "--by", "vote(synflow, jacov)"))
+        self.fails(2, "rank", self.path("run"), "--by", "vkdnw_agg", says=["unknown column 'vkdnw_single'"])
+
     def test_they_change_nothing_else(self):
         plain, scored = self.sweep("plain"), self.sweep("scored", *MINE)
         seen = 0
