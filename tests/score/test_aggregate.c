@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scores that papers have named, on columns whose ranks and sums were computed elsewhere.
+// The scores that papers have named: sums against ones that were computed elsewhere, votes against
+// their definition.
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include "assay/score.h"
 #include "scratch.h"
 
+// ---- reference values ---------------------------------------------------------------------------
 enum { COLUMNS_MOST = 16, ROWS_MOST = 1000 };
 
 struct reference {
@@ -146,6 +148,64 @@ static void aggregates_are_the_reference_s(void **state)
     assert_score(r, "vkdnw_agg", "vkdnw_aggregate");
 }
 
+// ---- votes --------------------------------------------------------------------------------------
+enum { ROWS = 700, COLUMNS = 3 };
+
+// Small whole numbers, so that many are equal; some are no numbers.
+static void fill(uint64_t seed, double value[COLUMNS][ROWS])
+{
+    struct assay_rng rng;
+    assay_rng_init(&rng, seed, 0, "test", "votes");
+    for (int c = 0; c < COLUMNS; c++)
+        for (int i = 0; i < ROWS; i++)
+            value[c][i] = assay_rng_below(&rng, 20) ? (double)assay_rng_below(&rng, 30) : NAN;
+}
+
+// Every pair of rows, as zero-cost-nas decides it. The first column is better when smaller.
+static double count_outvoted(double value[COLUMNS][ROWS], int columns, int i)
+{
+    int n = 0;
+    for (int c = 0; c < columns; c++)
+        if (isnan(value[c][i])) return NAN;
+    for (int k = 0; k < ROWS; k++) {
+        int votes = 0;
+        for (int c = 0; c < columns; c++)
+            votes +=
+                isnan(value[c][k]) || (c ? value[c][i] > value[c][k] : value[c][i] < value[c][k]);
+        n += 2 * votes >= columns;
+    }
+    return n;
+}
+
+static void votes_are_counted_pair_by_pair(void **state)
+{
+    static const char *const formula[] = {"vote(a)", " vote ( a , b )", "vote(a, b,c)"};
+    double value[COLUMNS][ROWS], votes[ROWS];
+    uint64_t order[ROWS], rank[ROWS];
+    (void)state;
+    for (int n = 1; n <= COLUMNS; n++) {
+        fill((uint64_t)n, value);
+        const struct assay_score_column column[] = {
+            {"a", -1, value[0], NULL}, {"b", 1, value[1], NULL}, {"c", 1, value[2], NULL}};
+        const struct assay_score_rows rows = {.n = ROWS, .column = column, .n_column = COLUMNS};
+        struct assay_score_formula f;
+        assert_int_equal(assay_score_parse(&f, "t", formula[n - 1], NULL), 0);
+        assert_int_equal(f.direction, 1);
+        assert_string_equal(assay_score_unit(&f), "rows outvoted");
+        assert_int_equal(
+            assay_score_evaluate(&f, &rows, votes, &(struct assay_ranking){order, rank}, NULL), 0);
+        for (int i = 0; i < ROWS; i++) {
+            const double expect = count_outvoted(value, n, i);
+            assert_true(isnan(expect) ? isnan(votes[i]) : votes[i] == expect);
+        }
+        for (int i = 1; i < ROWS && isfinite(votes[order[i]]); i++) {
+            const uint64_t a = order[i - 1], b = order[i];
+            assert_true(votes[a] > votes[b] ||
+                        (votes[a] == votes[b] && value[0][a] <= value[0][b]));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +214,7 @@ int main(void)
                                         close_reference),
         cmocka_unit_test_setup_teardown(aggregates_are_the_reference_s, open_reference,
                                         close_reference),
+        cmocka_unit_test(votes_are_counted_pair_by_pair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

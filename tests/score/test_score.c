@@ -156,46 +156,6 @@ static void sums_are_of_weighted_ranks(UNUSED void **state)
     }
 }
 
-// Every pair of rows, as zero-cost-nas decides it.
-static int count_outvoted(const struct fixture *f, int columns, int i)
-{
-    int n = 0;
-    for (int k = 0; k < ROWS; k++) {
-        int votes = 0;
-        for (int c = 0; c < columns; c++) votes += is_better(f, c, i, k);
-        n += 2 * votes >= columns;
-    }
-    return n;
-}
-
-static void votes_are_counted_pair_by_pair(UNUSED void **state)
-{
-    static const char *const formula[] = {"vote(kappa)", " vote ( kappa , regions )",
-                                          "vote(ntk_kappa, regions, params)"};
-    struct fixture f;
-    double value[ROWS];
-    uint64_t order[ROWS], rank[ROWS];
-    for (uint64_t seed = 0; seed < 20; seed++) {
-        fill(&f, seed);
-        for (int n = 1; n <= 3; n++) {
-            evaluate(&f, formula[n - 1], value, &(struct assay_ranking){order, rank}, 1);
-            for (int i = 0; i < ROWS; i++) {
-                bool whole = true;
-                for (int c = 0; c < n; c++) whole &= valid(&f, c, i);
-                if (whole)
-                    assert_true(value[i] == count_outvoted(&f, n, i));
-                else
-                    assert_true(isnan(value[i]));
-            }
-            for (int i = 1; i < ROWS && isfinite(value[order[i]]); i++) {
-                const int a = (int)order[i - 1], b = (int)order[i];
-                assert_true(value[a] > value[b] ||
-                            (value[a] == value[b] && !is_better(&f, 0, b, a)));
-            }
-        }
-    }
-}
-
 // A column that brings its ranks is not ranked again.
 static void given_ranks_are_taken(UNUSED void **state)
 {
@@ -408,7 +368,6 @@ int main(void)
         cmocka_unit_test(a_rank_is_one_more_than_the_better_rows),
         cmocka_unit_test(no_rows_have_no_ranks),
         cmocka_unit_test(sums_are_of_weighted_ranks),
-        cmocka_unit_test(votes_are_counted_pair_by_pair),
         cmocka_unit_test(given_ranks_are_taken),
         cmocka_unit_test(ties_are_decided_by_the_first_term),
         cmocka_unit_test(other_names_stand_for_columns),

@@ -108,40 +108,24 @@ static void presets_hold_the_published_protocols(UNUSED void **state)
     assert_true(assay_config_protocol(&paper)->redraw);
 }
 
-// The text of a key in a configuration.
-static void assert_value(const struct assay_config *c, const char *section, const char *name,
-                         const char *expected)
-{
-    char value[ASSAY_TEXT_MAX];
-    assay_opts_value(find(section, name), c->block, value, sizeof value);
-    assert_string_equal(value, expected);
-}
-
-// Those of other proxies are of the benchmark's own size, and of that space alone.
+// Those of other proxies are of the benchmark's own size in its space alone.
 static void presets_of_proxies_have_the_full_size(UNUSED void **state)
 {
-    const struct assay_setting suite[] = {SET("protocol", "name", "suite-zero"),
-                                          SET("space", "name", "nats-sss"),
-                                          SET("run", "metrics", "snip")},
-                               az = SET("protocol", "name", "az-nas");
-    struct assay_config c;
-    resolve(&c, suite, 1);
-    assert_true(assay_config_net(&c, false).channels == 16 &&
-                assay_config_net(&c, false).cells == 5);
-    assert_value(&c, "proxies", "batch", "32");
-    assert_value(&c, "proxies", "init", "pytorch");
-    assert_value(&c, "proxies", "input", "images");
-    assert_value(&c, "proxies", "labels", "true");
-    resolve(&c, &az, 1);
-    assert_true(assay_config_net(&c, false).channels == 16 &&
-                assay_config_net(&c, false).cells == 5);
-    assert_value(&c, "proxies", "batch", "64");
-    assert_value(&c, "proxies", "init", "kaiming-fan-in");
-    assert_value(&c, "proxies", "input", "noise");
-    assert_value(&c, "proxies", "labels", "random");
-    resolve(&c, suite, ASSAY_LEN(suite));
-    assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, "suite-zero");
-    assert_int_equal(assay_config_net(&c, false).channels, 0);
+    static const char *const name[] = {"suite-zero", "az-nas"}, *const batch[] = {"32", "64"};
+    for (int i = 0; i < 2; i++) {
+        struct assay_setting s[] = {SET("protocol", "name", ""), SET("space", "name", "nats-sss")};
+        struct assay_config c;
+        char value[ASSAY_TEXT_MAX];
+        strcpy(s[0].value, name[i]);
+        resolve(&c, s, 1);
+        const struct assay_net net = assay_config_net(&c, false);
+        assert_true(net.channels == 16 && net.cells == 5);
+        assay_opts_value(find("proxies", "batch"), c.block, value, sizeof value);
+        assert_string_equal(value, batch[i]);
+        resolve(&c, s, 2);
+        assert_string_equal(assay_presets[assay_config_protocol(&c)->name].name, name[i]);
+        assert_int_equal(assay_config_net(&c, false).channels, 0);
+    }
 }
 
 // A space brings its own sizes; what is set stands over them.
