@@ -40,6 +40,7 @@ enum assay_tap {
 struct assay_want {
     bool backward;       // gradients of weights; without it everything only they need is left out
     bool precise;        // gradients in float64, whatever the kernels' precision
+    bool held;           // with backward: assay_exec_forward_held and assay_exec_curvature
     const uint8_t *tap;  // (g->n_node) enum assay_tap; NULL: none
     const uint8_t *norm; // (g->n_node) enum assay_norm of the BNs among them; NULL: BATCH
 };
@@ -121,11 +122,31 @@ void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *c
 // The gradient with batch BN of a scalar as above, and its derivatives with respect to the
 // coefficients of mixes: coef (g->n_in), laid out as g->coef, is 0 where no mix is.
 void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *grad, double *coef);
+
+// ---- second derivatives -------------------------------------------------------------------------
 // The forward pass on the piece of the last assay_exec_forward, to which input must be the same:
 // ReLUs pass what they passed and max-pools take the pixel they took, whatever theta makes of them.
 // A piece is smooth in theta, so that a finite difference on it is the derivative that automatic
-// differentiation finds, which ignores that theta decides the piece. Only with mixes and backward.
+// differentiation finds, which ignores that theta decides the piece. Only of plans with backward
+// that are held or have mixes.
 void assay_exec_forward_held(struct assay_exec *x, const double *theta, const double *input);
+
+#define ASSAY_CURVATURE_STEP 1e-4
+
+// A scalar of the logits (n, classes): puts its derivative with respect to them (n, classes).
+struct assay_scalar {
+    void *self; // the first argument
+    void (*cotangent)(void *self, const double *logits, double *cot);
+};
+// The product (n_theta) of the scalar's Hessian in theta, with batch BN, and the direction `way`
+// (n_theta), on the piece of the last assay_exec_forward, which was of this theta and input. It is
+// a central difference of fourth order of the gradients of four forward and backward passes, at
+// steps of once and twice ASSAY_CURVATURE_STEP of its norm for the layer that moves most, which is
+// right to 1e-10 of the product's norm, or to 1e-8 where a BN reads what hardly varies. Taps are
+// shown nothing, and afterwards the executor holds a pass at another theta. Only of held plans
+// whose gradients are float64.
+void assay_exec_curvature(struct assay_exec *x, const double *theta, const double *input,
+                          const struct assay_scalar *scalar, const double *way, double *product);
 
 // ---- taps ---------------------------------------------------------------------------------------
 // A few images of one node, which lies in cache: number p of image first + i is at [p * stride +

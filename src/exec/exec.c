@@ -69,7 +69,7 @@ void assay_exec_forward(struct assay_exec *x, const double *theta, const double 
 
 void assay_exec_forward_held(struct assay_exec *x, const double *theta, const double *input)
 {
-    ASSAY_ASSERT(x->plan->backward && x->plan->mixes);
+    ASSAY_ASSERT(x->plan->backward && assay_exec_has_pieces(x->plan));
     x->held = true;
     passes(x)->forward(x, theta, input);
 }

@@ -45,6 +45,7 @@ static void place_common(struct assay_plan *plan)
     if (plan->n_tapped > 0) plan->shown = place_d(plan, 2 * plane * ASSAY_IMAGES);
     plan->spread = place_e(plan, plane * plan->kern->lanes);
     plan->lane_rows = place_d(plan, ASSAY_IMAGES * g->n_theta);
+    if (plan->held) plan->moved = place_d(plan, 2 * g->n_theta + (size_t)plan->n * classes);
     plan->cotangent = place_e(plan, (size_t)plan->groups * classes * plan->kern->lanes);
 }
 
@@ -187,7 +188,7 @@ static void place_kept(struct assay_plan *plan, uint32_t i)
     if (n->op == ASSAY_OP_MAX_POOL || (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
         s->xhat = place_e(plan, pixels * ASSAY_IMAGES);
     if (s->kept) s->keep = bn_kept ? s->xhat : place_e(plan, pixels * ASSAY_IMAGES);
-    if (plan->mixes && n->op == ASSAY_OP_RELU) s->gate = place(plan, pixels);
+    if (assay_exec_has_pieces(plan) && n->op == ASSAY_OP_RELU) s->gate = place(plan, pixels);
 }
 
 static void place_saved(struct assay_plan *plan)

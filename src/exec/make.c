@@ -19,6 +19,7 @@ static int make(struct assay_plan *plan, const struct assay_kern *kern, const st
                                 .groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES,
                                 .backward = want->backward,
                                 .precise = want->precise,
+                                .held = want->held,
                                 .meta = meta};
     ASSAY_TRY(assay_plan_users(plan, want, err));
     ASSAY_TRY(assay_plan_units(plan, err));
@@ -120,7 +121,7 @@ static bool is_wanted(const struct assay_plan *plan, const struct assay_graph *g
                       const struct assay_want *want)
 {
     bool same = plan->graph == g && plan->n == n && plan->backward == want->backward &&
-                plan->precise == want->precise;
+                plan->precise == want->precise && plan->held == want->held;
     for (uint32_t i = 0; same && i < g->n_node; i++)
         same = plan->slot[i].tap == (want->tap ? want->tap[i] : 0) &&
                plan->slot[i].norm == (want->norm ? want->norm[i] : ASSAY_NORM_BATCH);

@@ -148,7 +148,7 @@ struct slot {
     size_t xhat;   // (groups, c, h, w, images); of a max-pool the winning taps
     bool kept;     // a probe or a tap wants its value
     size_t keep;   // (groups, c, h, w, images); of a BN without affine its xhat
-    size_t gate;   // relu, with mixes: byte (groups, c, h, w), bit i: passed in image i
+    size_t gate;   // relu, of a piece: byte (groups, c, h, w), bit i: passed in image i
     size_t inv;    // pooling: double (oh, ow)
     // forward
     uint32_t level, position; // of the pass; in plan->sequence
@@ -167,7 +167,7 @@ struct assay_plan {
     const struct assay_graph *graph;
     uint32_t n, groups;
     uint32_t chunk; // groups that pass through a level together
-    bool backward, precise, mixes;
+    bool backward, precise, held, mixes;
     struct assay_arena meta; // holds the arrays below
     size_t bytes;            // of all buffers
     struct slot *slot;
@@ -186,6 +186,7 @@ struct assay_plan {
     size_t logits, theta, valid, valid_last, zeros, ones, scratch, spread, cotangent, own_off;
     size_t shown;     // of a tapped gradient, one group as double: itself, then the value kept
     size_t lane_rows; // frozen gradient: double (images, n_theta)
+    size_t moved;     // held: double (2 n_theta + n classes): theta, gradient, cotangents there
     size_t zero_begin, zero_end; // buffers whose halos must be zero
 };
 
@@ -201,6 +202,11 @@ static inline size_t assay_exec_pixels(const struct assay_node *n)
 static inline size_t assay_exec_lift_bytes(const struct assay_plan *plan, const struct product *p)
 {
     return (size_t)plan->unit[p->unit].co * p->windows * 16 * plan->kern->lanes * plan->kern->size;
+}
+// Whether forward passes can keep to the piece of another.
+static inline bool assay_exec_has_pieces(const struct assay_plan *plan)
+{
+    return plan->held || plan->mixes;
 }
 // Whether images go through a unit's BN one by one: nothing is pulled back through its statistics.
 static inline bool assay_exec_is_fixed(const struct assay_plan *plan, const struct unit *u)

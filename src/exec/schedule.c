@@ -76,7 +76,7 @@ static bool is_read_plain(const struct assay_plan *plan, uint32_t node)
 {
     const struct slot *s = &plan->slot[node];
     if (s->pad == 0 || plan->graph->node[node].op != ASSAY_OP_RELU) return true;
-    if (is_shown(plan, node) || s->kept || plan->mixes) return true;
+    if (is_shown(plan, node) || s->kept || assay_exec_has_pieces(plan)) return true;
     for (uint32_t k = plan->edge_first[node]; k < plan->edge_first[node + 1]; k++) {
         if (plan->graph->node[plan->user[plan->edge[k]]].op != ASSAY_OP_CONV) return true;
     }
