@@ -95,6 +95,7 @@ struct assay_pass {
     uint64_t take;        // so many of the first images of that; 0: all
     uint64_t batch;       // images normalised together, the last batch may be short; 0: all
     enum assay_pull pull;
+    bool curvature;             // of what is pulled back, second derivatives, too
     bool precise;               // what is pulled back is float64 whatever run.precision says
     enum assay_bn bn;           // of what is pulled back
     enum assay_labels labels;   // that the metric reads, or that the loss is of
@@ -135,7 +136,7 @@ struct assay_forward {
     uint32_t weights, input, part, parts;
     uint64_t take, batch;
     enum assay_norms norms;
-    bool precise, backward, tapped;
+    bool precise, backward, curvature, tapped;
     // (nodes of the network), owned: enum assay_tap, which counts where one is `tapped`, and enum
     // assay_norm.
     uint8_t *tap, *norm;
@@ -218,6 +219,10 @@ int assay_subject_logits(struct assay_subject *s, const struct assay_use *use, u
 // The gradient (n_theta) of LOGITS and LOSS passes in one batch; lives in the subject's arena.
 int assay_subject_gradient(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
                            const double **gradient, struct assay_err *err);
+// Of such a pass with `curvature`: the product (n_theta) of the Hessian of what is pulled back and
+// a direction (n_theta), as assay_exec_curvature finds it.
+int assay_subject_curvature(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                            const double *way, double *product, struct assay_err *err);
 
 // The kernel over a KERNEL pass's images, NTK parameters only, of the sum of the logits (n =
 // images) or of all of them (n = images x classes, row i x classes + k for logit k of image i).

@@ -60,6 +60,7 @@ static uint32_t add_forward(struct assay_demand *d, const struct assay_pass *pas
     }
     if (i == d->n_forward) d->forward[d->n_forward++] = made;
     d->forward[i].backward |= pass->pull != ASSAY_PULL_NONE;
+    d->forward[i].curvature |= pass->curvature;
     return i;
 }
 

@@ -19,6 +19,7 @@
     X(grad_norm) \
     X(snip) \
     X(plain) \
+    X(grasp) \
     X(fisher) \
     X(naswot) \
     X(naswot_hnas) \

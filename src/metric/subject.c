@@ -209,6 +209,7 @@ int assay_memo_plan(const struct assay_subject *s, const struct assay_forward *f
 {
     const struct assay_want want = {.backward = f->backward,
                                     .precise = f->precise,
+                                    .held = f->curvature,
                                     .tap = f->tapped ? f->tap : NULL,
                                     .norm = f->norms == ASSAY_NORMS_BATCH ? NULL : f->norm};
     return assay_plans_get(s->plans, assay_forward_graph(s, f), n, &want, plan, err);
@@ -223,8 +224,8 @@ static int bind(struct assay_subject *s, const struct assay_forward *f, uint32_t
     return assay_exec_bind(s->exec, plan, limit > plans ? limit - plans : limit > 0, err);
 }
 
-static const double *images_from(const struct assay_subject *s, const struct assay_forward *f,
-                                 uint32_t first)
+const double *assay_forward_input(const struct assay_subject *s, const struct assay_forward *f,
+                                  uint32_t first)
 {
     const struct assay_node *in = &assay_forward_graph(s, f)->node[0];
     return s->given[f->input].x + (first_image(s, f) + first) * in->c * in->h * in->w;
@@ -241,7 +242,7 @@ static int run_batch(struct assay_subject *s, uint32_t forward, uint32_t first, 
     s->memo->held = NOT_HELD;
     if (!bound) ASSAY_TRY(bind(s, f, n, err));
     assay_exec_set_taps(s->exec, s->memo->shown[forward] ? NULL : &taps);
-    assay_exec_forward(s->exec, s->theta[f->weights], images_from(s, f, first));
+    assay_exec_forward(s->exec, s->theta[f->weights], assay_forward_input(s, f, first));
     assay_exec_set_taps(s->exec, NULL);
     return ASSAY_OK;
 }

@@ -43,6 +43,9 @@ const struct assay_graph *assay_forward_graph(const struct assay_subject *s,
 // All images of a forward pass; those of its largest batch.
 uint32_t assay_forward_images(const struct assay_subject *s, const struct assay_forward *f);
 uint32_t assay_forward_batch(const struct assay_subject *s, const struct assay_forward *f);
+// Their pixels, from image `first` of the pass on.
+const double *assay_forward_input(const struct assay_subject *s, const struct assay_forward *f,
+                                  uint32_t first);
 static inline bool has_gradient(const struct assay_pass *pass)
 {
     return pass->pull == ASSAY_PULL_LOGITS || pass->pull == ASSAY_PULL_LOSS ||

@@ -41,7 +41,8 @@ static uint64_t predict(struct bench *b, const char *arch)
 static void what_is_predicted_is_allocated(void **state)
 {
     (void)state;
-    static const char *const sets[] = {METRICS, "ntk", "regions", "nasi", "ntk_trace,regions"};
+    static const char *const sets[] = {METRICS, "ntk",   "regions",
+                                       "nasi",  "grasp", "ntk_trace,regions"};
     for (size_t i = 0; i < ASSAY_LEN(sets); i++) {
         char setting[128];
         snprintf(setting, sizeof setting, "run.metrics=%s", sets[i]);
