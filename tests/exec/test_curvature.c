@@ -9,7 +9,7 @@
 
 #include "random_subject.h"
 
-#define NETWORKS  60
+#define COUNT     NETWORKS(60, 20)
 #define SYMMETRY  1e-8 // of u H v, relative to |u| |H v|
 #define TOLERANCE 1e-6 // of v H v, relative to |v| |H v|: second differences round
 
@@ -120,7 +120,7 @@ static void for_each(void (*law)(const struct subject *s, const struct bound *x,
                      void *seen)
 {
     uint32_t fair = 0;
-    for (uint64_t i = 0; i < NETWORKS; i++) {
+    for (uint64_t i = 0; i < COUNT; i++) {
         const struct recipe r = draw_recipe(2, i);
         struct subject s;
         set_up(&s, &r);
@@ -134,7 +134,7 @@ static void for_each(void (*law)(const struct subject *s, const struct bound *x,
         fair += !skipped;
         tear_down(&s);
     }
-    assert_true(fair > NETWORKS * 3 / 4);
+    assert_true(fair > COUNT * 3 / 4);
 }
 
 static double apart(uint64_t n, const double *a, const double *b)
@@ -163,7 +163,7 @@ static void held_passes_keep_the_piece(void **state)
     (void)state;
     uint32_t left = 0;
     for_each(keeps_the_piece, &left);
-    assert_true(left > NETWORKS / 4);
+    assert_true(left > COUNT / 4);
 }
 
 struct worst {
@@ -196,7 +196,7 @@ static void products_match_differences(void **state)
     for_each(has_curvature, &worst);
     printf("%.2g of symmetry, %.2g of second differences\n", worst.symmetry, worst.bend);
     assert_true(worst.symmetry < SYMMETRY && worst.bend < TOLERANCE);
-    assert_true(worst.curved > NETWORKS / 2);
+    assert_true(worst.curved > COUNT / 2);
 }
 
 int main(void)

@@ -36,7 +36,7 @@ FORWARD = ["naswot", "naswot_released", "hamming_mean", "hamming_min", "dead_rel
            "az_progressivity"]
 FORWARD += ["meco", "meco_zcnas", "meco_conv", "meco_batch", "meco_zcnas_batch", "meco_conv_batch", "meco_opt_first8",
             "dextr_svd_sum"]
-PRECISE = ["synflow", "synflow_resbn", "synflow_bn", "logsynflow_log", "logsynflow_freerea", "zico", "zico_accum",
+PRECISE = ["synflow", "synflow_resbn", "synflow_bn", "logsynflow_log", "logsynflow_freerea", "zico", "zico_accum", "grasp",
            "vkdnw_entropy", "vkdnw_entropy_fim", "vkdnw_single", "epsinas_one_class"]  # in float64, too
 TOLERANCE = {**dict.fromkeys(COUNTS, 0), **dict.fromkeys(FORWARD + PRECISE, 1e-9), "gradsign_coupled_sum": 0,
              **dict.fromkeys(["log_weights", "log_weights_live"], 1e-13), "epe_nas": 2e-5, "epe_nas_many": 2e-5,
