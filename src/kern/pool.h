@@ -5,21 +5,39 @@
 #define SOON 64
 
 // ---- forward, double ----
+// Inputs [*first, *end) of a dimension that lie under window `o`.
+ALWAYS void under(const struct assay_pool *p, uint32_t o, uint32_t size, uint32_t *first,
+                  uint32_t *end)
+{
+    const uint32_t last = o * p->stride + p->kernel - p->pad; // pad < kernel
+    *first = o * p->stride > p->pad ? o * p->stride - p->pad : 0;
+    *end = last < size ? last : size;
+}
+
+ALWAYS fwd_vec window_sum(const double *x, const size_t row, const uint32_t rows,
+                          const uint32_t cols)
+{
+    fwd_vec s = {0};
+    for (uint32_t y = 0; y < rows; y++, x += row) {
+        for (uint32_t i = 0; i < cols; i++) s += load_fwd(x + i * ASSAY_IMAGES);
+    }
+    return s;
+}
+
 static void pool_f64(const struct assay_pool *p, const double *x, double *y)
 {
-    for (uint32_t c = 0; c < p->c; c++, x += (size_t)p->h * p->w * ASSAY_IMAGES) {
+    const size_t row = (size_t)p->w * ASSAY_IMAGES;
+    for (uint32_t c = 0; c < p->c; c++, x += p->h * row) {
+        const double *inv = p->inv;
         for (uint32_t oy = 0; oy < p->oh; oy++) {
-            for (uint32_t ox = 0; ox < p->ow; ox++, y += ASSAY_IMAGES) {
-                fwd_vec s = {0};
-                for (uint32_t ky = 0; ky < p->kernel; ky++) {
-                    const uint32_t iy = oy * p->stride + ky - p->pad;
-                    if (iy >= p->h) continue;
-                    for (uint32_t kx = 0; kx < p->kernel; kx++) {
-                        const uint32_t ix = ox * p->stride + kx - p->pad;
-                        if (ix < p->w) s += load_fwd(x + ((size_t)iy * p->w + ix) * ASSAY_IMAGES);
-                    }
-                }
-                *(fwd_vec *)y = s * p->inv[oy * p->ow + ox];
+            uint32_t y0, y1, x0, x1;
+            under(p, oy, p->h, &y0, &y1);
+            for (uint32_t ox = 0; ox < p->ow; ox++, y += ASSAY_IMAGES, inv++) {
+                under(p, ox, p->w, &x0, &x1);
+                const double *from = x + y0 * row + x0 * ASSAY_IMAGES;
+                const fwd_vec s = x1 - x0 == 3 ? window_sum(from, row, y1 - y0, 3)
+                                               : window_sum(from, row, y1 - y0, x1 - x0);
+                *(fwd_vec *)y = s * *inv;
             }
         }
     }
