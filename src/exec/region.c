@@ -6,7 +6,9 @@ struct block {
     uint32_t start, end; // live in [start, end]
     uint32_t over;       // takes the place of an earlier block, or NONE
     size_t bytes, at;
-    size_t *of; // whose place it is
+    // Forward: when its node runs, and the last reader of one group of it; whose place it is.
+    uint32_t made, read;
+    size_t *of;
 };
 
 // First fit of each block, in order, among the earlier ones that are live with it; returns the
@@ -36,10 +38,25 @@ static size_t pack_blocks(struct block *b, uint32_t n)
     return total;
 }
 
+// A block lives as long as what takes its place.
+static void extend_lives(struct block *b, uint32_t n)
+{
+    for (uint32_t i = n; i-- > 0;) {
+        if (b[i].over != NONE && b[b[i].over].end < b[i].end) b[b[i].over].end = b[i].end;
+    }
+}
+
 // ---- forward values ---------------------------------------------------------------------------
 static uint32_t level_of(const struct assay_plan *plan, uint32_t position)
 {
     return plan->slot[plan->sequence[position]].level;
+}
+
+static uint32_t end_of_level(const struct assay_plan *plan, uint32_t position)
+{
+    const uint32_t level = level_of(plan, position);
+    while (position + 1 < plan->graph->n_node && level_of(plan, position + 1) == level) position++;
+    return position;
 }
 
 // Time is counted in nodes, in the order of the pass. A value lives until its last reader has run,
@@ -62,13 +79,17 @@ static void value_times(const struct assay_plan *plan, struct block *plain, stru
             struct block *b = conv ? &padded[in] : &plain[plan->slot[in].value_of];
             if (at > b->end) b->end = at;
         }
+        struct block *b = &plain[plan->slot[i].value_of];
+        const uint32_t shown = end_of_level(plan, plan->slot[i].position);
+        if (plan->slot[i].tap & ASSAY_TAP_VALUE && shown > b->end) b->end = shown;
     }
     for (uint32_t i = 0; i < g->n_node; i++) {
         struct block *b = &plain[i];
-        const uint32_t first = plan->slot[i].level, last = level_of(plan, b->end);
+        const uint32_t first = plan->slot[i].level;
+        b->made = b->start, b->read = b->end;
         if (!plan->slot[i].whole) continue;
         while (b->start > 0 && level_of(plan, b->start - 1) == first) b->start--;
-        while (b->end + 1 < g->n_node && level_of(plan, b->end + 1) == last) b->end++;
+        b->end = end_of_level(plan, b->end);
     }
 }
 
@@ -78,12 +99,27 @@ static size_t bytes_of(const struct assay_plan *plan, uint32_t node, uint32_t pa
     return assay_exec_align(groups * n->c * (size_t)assay_exec_act_plane(n, pad) * sizeof(double));
 }
 
+// A value of all groups is made, group by group, in the place of an equally large one whose group
+// was read for the last time a few nodes before.
+static void share_places(const struct assay_plan *plan, struct block *b, uint32_t first, uint32_t n)
+{
+    for (uint32_t i = first; i < n; i++) {
+        for (uint32_t j = first; j < i && b[i].over == NONE; j++) {
+            if (b[j].bytes != b[i].bytes || b[j].read >= b[i].made) continue;
+            if (level_of(plan, b[j].read) != level_of(plan, b[i].made)) continue;
+            b[j].read = NONE; // it is taken
+            b[i].over = j;
+        }
+    }
+    extend_lives(b, n);
+}
+
 // Values of a chunk come first, lest they move about in the memory that is in cache.
 static size_t pack_values(struct assay_plan *plan, struct block *b)
 {
     const uint32_t n_node = plan->graph->n_node;
     struct block *plain = b, *padded = b + n_node, *all = b + 2 * n_node;
-    uint32_t n = 0;
+    uint32_t n = 0, n_chunk = 0;
     value_times(plan, plain, padded);
     for (uint32_t k = 0; k < 2 * n_node; k++) {
         const uint32_t i = plan->sequence[k % n_node];
@@ -97,7 +133,9 @@ static size_t pack_values(struct assay_plan *plan, struct block *b)
             all[n] = padded[i], all[n].of = &s->padded;
             all[n++].bytes = bytes_of(plan, i, s->pad, plan->chunk);
         }
+        if (!whole) n_chunk = n;
     }
+    share_places(plan, all, n_chunk, n);
     const size_t total = pack_blocks(all, n);
     for (uint32_t k = 0; k < n; k++) *all[k].of = plan->bytes + all[k].at;
     for (uint32_t i = 0; i < n_node; i++)
@@ -187,9 +225,7 @@ static size_t pack_tensors(struct assay_plan *plan, struct block *b)
         b[i].over = find_place(plan, t);
         t->in_place = b[i].over != NONE;
     }
-    for (uint32_t i = plan->n_tensor; i-- > 0;) {
-        if (b[i].over != NONE && b[b[i].over].end < b[i].end) b[b[i].over].end = b[i].end;
-    }
+    extend_lives(b, plan->n_tensor);
     const size_t total = pack_blocks(b, plan->n_tensor);
     for (uint32_t i = 0; i < plan->n_tensor; i++)
         plan->tensor[plan->order[i]].at = plan->bytes + b[i].at;

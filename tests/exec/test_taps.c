@@ -217,12 +217,17 @@ static bool check_replaced(const struct subject *s, struct run r, const double *
         const size_t n = size_of(s, &s->g, node);
         uint8_t *tap = calloc(s->g.n_node, 1);
         double *given = numbers(n), is = 0, scale = 0;
-        tap[node] = ASSAY_TAP_GRADIENT | ASSAY_TAP_REPLACED;
+        tap[node] = ASSAY_TAP_VALUE | ASSAY_TAP_GRADIENT | ASSAY_TAP_REPLACED;
         r.tap = tap;
         struct shown own = {0}, other = {.given = given};
         for (size_t k = 0; k < n; k++) given[k] = assay_rng_normal(&rng);
         double *plain = look(s, &r, s->theta, cot, &own),
                *replaced = look(s, &r, s->theta, cot, &other);
+        for (size_t k = 0; k < n; k++) {
+            const double v = s->value[node].v[k], off = fabs(own.value[node][k] - v);
+            if (!(off <= 1e-8 * (1 + fabs(v))))
+                good = complain(&r, "value shown alone", node, off, 0);
+        }
         for (size_t k = 0; own.gradient[node] && k < n; k++) given[k] -= own.gradient[node][k];
         for (uint64_t k = 0; k < s->g.n_theta; k++) {
             is += way[k] * (replaced[k] - plain[k]);
