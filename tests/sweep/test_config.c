@@ -379,27 +379,24 @@ static void a_space_gets_its_options(UNUSED void **state)
     }
 }
 
-#define RUN cmocka_unit_test
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RUN(keys_are_unique_and_explained),
-        RUN(enums_agree_with_their_choices),
-        RUN(presets_are_what_they_say),
-        RUN(presets_hold_the_published_protocols),
-        RUN(presets_of_proxies_have_the_full_size),
-        RUN(spaces_have_their_own_sizes),
-        RUN(later_settings_win_and_presets_stand_below),
-        RUN(data_learns_sizes_from_the_network),
-        RUN(metrics_are_a_set),
-        RUN(impossible_configurations_are_refused),
-        RUN(cifar100_needs_its_classes),
-        RUN(one_class_goes_without_labels),
-        RUN(identity_leaves_out_how_and_keeps_what),
-        RUN(scores_stand_in_the_identity_when_there_are_some),
-        RUN(resolved_configuration_resolves_to_itself),
-        RUN(a_space_gets_its_options),
-    };
+        cmocka_unit_test(keys_are_unique_and_explained),
+        cmocka_unit_test(enums_agree_with_their_choices),
+        cmocka_unit_test(presets_are_what_they_say),
+        cmocka_unit_test(presets_hold_the_published_protocols),
+        cmocka_unit_test(presets_of_proxies_have_the_full_size),
+        cmocka_unit_test(spaces_have_their_own_sizes),
+        cmocka_unit_test(later_settings_win_and_presets_stand_below),
+        cmocka_unit_test(data_learns_sizes_from_the_network),
+        cmocka_unit_test(metrics_are_a_set),
+        cmocka_unit_test(impossible_configurations_are_refused),
+        cmocka_unit_test(cifar100_needs_its_classes),
+        cmocka_unit_test(one_class_goes_without_labels),
+        cmocka_unit_test(identity_leaves_out_how_and_keeps_what),
+        cmocka_unit_test(scores_stand_in_the_identity_when_there_are_some),
+        cmocka_unit_test(resolved_configuration_resolves_to_itself),
+        cmocka_unit_test(a_space_gets_its_options)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
