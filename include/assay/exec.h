@@ -131,7 +131,7 @@ void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *gr
 // that are held or have mixes.
 void assay_exec_forward_held(struct assay_exec *x, const double *theta, const double *input);
 
-#define ASSAY_CURVATURE_STEP 1e-4
+#define ASSAY_CURVATURE_STEP 3e-6
 
 // A scalar of the logits (n, classes): puts its derivative with respect to them (n, classes).
 struct assay_scalar {
@@ -140,10 +140,9 @@ struct assay_scalar {
 };
 // The product (n_theta) of the scalar's Hessian in theta, with batch BN, and the direction `way`
 // (n_theta), on the piece of the last assay_exec_forward, which was of this theta and input. It is
-// a central difference of fourth order of the gradients of four forward and backward passes, at
-// steps of once and twice ASSAY_CURVATURE_STEP of its norm for the layer that moves most, which is
-// right to 1e-10 of the product's norm, or to 1e-8 where a BN reads what hardly varies. Taps are
-// shown nothing, and afterwards the executor holds a pass at another theta. Only of held plans
+// the central difference of the gradients of two forward and backward passes, where the layer that
+// moves most moves by ASSAY_CURVATURE_STEP of its norm: right to 1e-8 of the product's norm. Taps
+// are shown nothing, and afterwards the executor holds a pass at another theta. Only of held plans
 // whose gradients are float64.
 void assay_exec_curvature(struct assay_exec *x, const double *theta, const double *input,
                           const struct assay_scalar *scalar, const double *way, double *product);

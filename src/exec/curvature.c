@@ -47,7 +47,6 @@ static void add_gradient(struct assay_exec *x, const double *theta, const double
 void assay_exec_curvature(struct assay_exec *x, const double *theta, const double *input,
                           const struct assay_scalar *scalar, const double *way, double *product)
 {
-    static const double stencil[2] = {8.0 / 12, -1.0 / 12}; // of steps 1 and 2
     const struct assay_graph *g = x->plan->graph;
     const double relative = relative_length(g, theta, way), h = ASSAY_CURVATURE_STEP / relative;
     const struct assay_taps *taps = x->taps;
@@ -55,9 +54,7 @@ void assay_exec_curvature(struct assay_exec *x, const double *theta, const doubl
     memset(product, 0, g->n_theta * sizeof *product);
     if (relative == 0) return;
     x->taps = NULL;
-    for (int k = 1; k <= 2; k++) {
-        add_gradient(x, theta, input, scalar, way, k * h, stencil[k - 1] / h, product);
-        add_gradient(x, theta, input, scalar, way, -k * h, -stencil[k - 1] / h, product);
-    }
+    for (int sign = -1; sign <= 1; sign += 2)
+        add_gradient(x, theta, input, scalar, way, sign * h, sign / (2 * h), product);
     x->taps = taps;
 }
