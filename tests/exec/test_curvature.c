@@ -115,9 +115,9 @@ static struct bound bind_held(const struct subject *s, const struct assay_kern *
     return x;
 }
 
-// Every fair network, on every rung.
-static void for_each(void (*law)(const struct subject *s, const struct bound *x, void *seen),
-                     void *seen)
+// Every fair network, on every rung; returns how many that were.
+static uint32_t for_each(void (*law)(const struct subject *s, const struct bound *x, void *seen),
+                         void *seen)
 {
     uint32_t fair = 0;
     for (uint64_t i = 0; i < COUNT; i++) {
@@ -126,7 +126,7 @@ static void for_each(void (*law)(const struct subject *s, const struct bound *x,
         set_up(&s, &r);
         const bool skipped = is_ambiguous(&s) || is_singular(&s);
         const struct assay_kern *kern;
-        for (unsigned k = 0; !skipped && (kern = rung_at(ASSAY_DOUBLE, k)); k++) {
+        for (unsigned k = 0; !skipped && (kern = rung_at(ASSAY_DOUBLE, k)); k++, runs++) {
             struct bound x = bind_held(&s, kern);
             law(&s, &x, seen);
             bound_destroy(&x);
@@ -193,7 +193,7 @@ static void products_match_differences(void **state)
 {
     (void)state;
     struct worst worst = {0};
-    for_each(has_curvature, &worst);
+    const uint32_t runs = for_each(has_curvature, &worst);
     printf("%.2g of symmetry, %.2g of second differences\n", worst.symmetry, worst.bend);
     assert_true(worst.symmetry < SYMMETRY && worst.bend < TOLERANCE);
     assert_true(worst.curved > COUNT / 2);
