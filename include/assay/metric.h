@@ -168,6 +168,12 @@ int assay_demand_make(struct assay_demand *demand, const struct assay_protocol *
 int assay_demand_taps(struct assay_demand *demand,
                       const struct assay_graph *const graph[ASSAY_NETWORKS], struct assay_err *err);
 void assay_demand_free(struct assay_demand *demand);
+// Says in one line what one of the demand's forward passes is, and what is looked at in it or
+// pulled back through it by which metrics: "network, 16 images of ntk.batch, init pytorch | kernel
+// of 16 rows in float32: ntk".
+#define ASSAY_PASS_TEXT 1024
+void assay_demand_describe(const struct assay_demand *demand, const struct assay_protocol *p,
+                           uint32_t forward, char *text, size_t cap);
 
 // ---- one candidate, one repeat ------------------------------------------------------------------
 // The numbers of one of the demand's inputs.

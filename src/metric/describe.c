@@ -2,6 +2,7 @@
 // The protocol of a column in words.
 #include "subject.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap)
@@ -133,4 +134,88 @@ void assay_metric_describe(const struct assay_use *use, const struct assay_proto
         describe_pass(pass, n, p, text, cap);
     else
         snprintf(text, cap, "none");
+}
+
+// ---- passes -------------------------------------------------------------------------------------
+struct line {
+    char *text;
+    size_t cap, used;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct line *l, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const int n = vsnprintf(l->text + l->used, l->cap - l->used, format, args);
+    va_end(args);
+    l->used += n < 0 ? 0 : (size_t)n < l->cap - l->used ? (size_t)n : l->cap - l->used - 1;
+}
+
+static void add_input(struct line *l, const struct assay_demand *d, const struct assay_forward *f)
+{
+    static const char *const of[] = {"image", "patch", "noise image", "perturbed noise image",
+                                     "image of ones"},
+                             *const many[] = {"images", "patches", "noise images",
+                                              "perturbed noise images", "images of ones"};
+    const struct assay_input *input = &d->input[f->input].input;
+    const uint64_t part = input->n / f->parts, n = f->take && f->take < part ? f->take : part;
+    add(l, "%llu %s", (unsigned long long)n, n == 1 ? of[input->kind] : many[input->kind]);
+    if (f->parts > 1) add(l, " (part %u of %u)", f->part + 1, f->parts);
+    if (input->kind != ASSAY_INPUT_ONES) add(l, " of %s", input->key);
+    if (f->batch && f->batch < n) add(l, ", %llu at a time", (unsigned long long)f->batch);
+}
+
+static void add_weights(struct line *l, const struct assay_weights *w)
+{
+    if (w->weighting == ASSAY_WEIGHTS_CONSTANT)
+        add(l, ", weights %g", w->constant);
+    else
+        add(l, ", init %s%s", assay_init_name(w->init),
+            w->weighting == ASSAY_WEIGHTS_ABSOLUTE ? ", absolute" : "");
+}
+
+// What is looked at, or pulled back through the pass.
+static void add_pull(struct line *l, const struct assay_pass *pass, const struct assay_protocol *p)
+{
+    static const char *const words[] = {"values", "sum of logits", "loss",   "target logits",
+                                        "rows",   "kernel",        "blocks", "weights"};
+    const uint64_t n = pass->parts ? pass->input.n / pass->parts : pass->input.n;
+    add(l, "%s", words[pass->pull]);
+    if (pass->pull == ASSAY_PULL_KERNEL || pass->pull == ASSAY_PULL_ROWS)
+        add(l, " of %llu rows", (unsigned long long)assay_kernel_rows(pass, n, p->classes));
+    if (pass->pull != ASSAY_PULL_NONE && pass->bn == ASSAY_BN_FROZEN) add(l, ", BN frozen");
+    if (pass->pull != ASSAY_PULL_NONE)
+        add(l, " in %s", pass->precise || p->precision == ASSAY_DOUBLE ? "float64" : "float32");
+}
+
+// The metrics that share one of the passes.
+static void add_users(struct line *l, const struct assay_demand *d, uint32_t pass)
+{
+    for (uint32_t i = 0; i < d->n_use; i++) {
+        bool uses = false;
+        for (uint32_t k = 0; k < d->use[i].n_pass; k++) uses |= d->use[i].pass[k] == pass;
+        if (uses) add(l, " %s", d->use[i].metric->name);
+    }
+}
+
+void assay_demand_describe(const struct assay_demand *d, const struct assay_protocol *p,
+                           uint32_t forward, char *text, size_t cap)
+{
+    static const char *const network[] = {"network", "thin network", "literal network"},
+                             *const norms[] = {"", ", BN running", ", no BN",
+                                               ", BN in reduction blocks"};
+    const struct assay_forward *f = &d->forward[forward];
+    const struct assay_weights *w = &d->weights[f->weights];
+    struct line l = {.text = text, .cap = cap};
+    add(&l, "%s, ", network[w->network]);
+    add_input(&l, d, f);
+    add_weights(&l, w);
+    add(&l, "%s", norms[f->norms]);
+    for (uint32_t i = 0, n = 0; i < d->n_pass; i++) {
+        if (d->pass[i].forward != forward) continue;
+        add(&l, n++ ? "; " : " | ");
+        add_pull(&l, &d->pass[i].pass, p);
+        add(&l, ":");
+        add_users(&l, d, i);
+    }
 }

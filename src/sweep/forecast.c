@@ -214,7 +214,7 @@ static int forecast(struct forecast *f, const struct assay_config *config,
     if (team > 1)
         fprintf(f->out, "teams: %" PRIu64 " ranks evaluate a candidate together (run.team)\n",
                 team);
-    sweep_outline_print(&f->outline, f->out);
+    ASSAY_TRY(sweep_outline_print(&f->outline, f->out, f->err));
     print_sizes(f);
     fflush(f->out);
     ASSAY_TRY(sweep_calibrate(&f->times, &f->outline, spec->seconds, spec->replay, f->err));

@@ -149,7 +149,7 @@ static int dry_run(struct sweep_outline *o, const struct assay_config *config, c
     if (fits < 0) return told->team ? fits : suggest_team(o, ranks, err);
     const struct assay_schema *schema = assay_evaluator_schema(o->evaluator);
     print_team(o, config, out);
-    sweep_outline_print(o, out);
+    ASSAY_TRY(sweep_outline_print(o, out, err));
     ASSAY_TRY(print_state(o, dir, out, err));
     print_columns("measured", schema->column, schema->n_column, out);
     ASSAY_TRY(assay_columns_create(&counted, config, true, err));

@@ -109,7 +109,28 @@ static void print_memory(const struct sweep_outline *o, FILE *out)
             mib(sweep_outline_host(o)));
 }
 
-void sweep_outline_print(const struct sweep_outline *o, FILE *out)
+int sweep_passes(const struct assay_config *config, void (*say)(void *self, const char *line),
+                 void *self, struct assay_err *err)
+{
+    char text[ASSAY_PASS_TEXT], line[ASSAY_PASS_TEXT + 32];
+    struct assay_demand demand;
+
+    ASSAY_TRY(assay_config_demand(config, &demand, err));
+    for (uint32_t i = 0; i < demand.n_forward; i++) {
+        assay_demand_describe(&demand, assay_config_protocol(config), i, text, sizeof text);
+        snprintf(line, sizeof line, "pass %u: %s", i + 1, text);
+        say(self, line);
+    }
+    assay_demand_free(&demand);
+    return ASSAY_OK;
+}
+
+static void print_pass(void *out, const char *line)
+{
+    assay_print_line(out, "%s", line);
+}
+
+int sweep_outline_print(const struct sweep_outline *o, FILE *out, struct assay_err *err)
 {
     const struct assay_evaluation *told = assay_config_evaluation(&o->config);
     const struct assay_candidates *given = assay_config_candidates(&o->config);
@@ -121,7 +142,9 @@ void sweep_outline_print(const struct sweep_outline *o, FILE *out)
             assay_config_members(&o->config) ? "" : " (one per class of equal networks)", repeats,
             repeats > 1 ? "s" : "");
     if (*o->warning) fprintf(out, "warning: %s\n", o->warning);
+    ASSAY_TRY(sweep_passes(&o->config, print_pass, out, err));
     print_memory(o, out);
+    return ASSAY_OK;
 }
 
 void sweep_outline_close(struct sweep_outline *o)

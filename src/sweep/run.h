@@ -106,8 +106,11 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
 void sweep_outline_share(struct sweep_outline *o, int ranks);
 // Bytes that all ranks of a host have together.
 uint64_t sweep_outline_host(const struct sweep_outline *o);
-// Prints candidates and memory.
-void sweep_outline_print(const struct sweep_outline *o, FILE *out);
+// Tells the forward passes that a repeat makes of a candidate, a line each.
+int sweep_passes(const struct assay_config *config, void (*say)(void *self, const char *line),
+                 void *self, struct assay_err *err);
+// Prints candidates, passes and memory.
+int sweep_outline_print(const struct sweep_outline *o, FILE *out, struct assay_err *err);
 void sweep_outline_close(struct sweep_outline *o);
 
 // ---- scores -------------------------------------------------------------------------------------

@@ -124,6 +124,11 @@ static int prepare(void *self, const char *dir, void **extra, size_t *n_extra,
     return assay_identity_check(s->identity, dir, err);
 }
 
+static void log_pass(void *log, const char *line)
+{
+    assay_log_line(log, ASSAY_LOG_INFO, "%s", line);
+}
+
 static int start(void *self, const char *dir, struct assay_comm *comm, const struct assay_log *log,
                  struct assay_err *err)
 {
@@ -136,6 +141,7 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
                    told->space, *given->shard ? ", shard " : "", given->shard, s->candidates.n_row,
                    s->candidates.n_task,
                    assay_config_members(&s->config) ? "" : " (one per class of equal networks)");
+    ASSAY_TRY(sweep_passes(&s->config, log_pass, (void *)log, err));
     if (*s->warning) assay_log_line(log, ASSAY_LOG_WARN, "%s", s->warning);
     return sweep_publisher_open(&s->publisher, dir, &s->config, &s->space, &s->candidates,
                                 schema(s), s->identity, comm, err);

@@ -188,6 +188,25 @@ class Plan(Case):
             self.assertRegex(text, re.compile(line, re.M))
         self.assertEqual(os.listdir(self.dir), ["c.ini"])
 
+    def test_tells_the_passes_that_metrics_share(self):
+        metrics = "cost,ntk,nasi,regions,grad_norm,snip,jacov,naswot,zico,gradsign,l2_norm,synflow,mgm"
+        more = ("--set", "run.metrics=" + metrics, "--set", "proxies.batch=10", "--set", "run.precision=double")
+        image = "10 images of proxies.batch, init pytorch"
+        passes = ["network, 6 images of ntk.batch, init kaiming-fan-out | kernel of 6 rows in float64: ntk",
+                  "network, 8 images of nasi.batch, init kaiming-fan-out | loss in float64: nasi",
+                  "thin network, 150 patches of regions.batch x regions.batches, 50 at a time, init kaiming-fan-in | values: regions",
+                  f"network, {image} | loss in float64: grad_norm snip; sum of logits in float64: jacov",
+                  f"literal network, {image} | values: naswot; loss in float64: mgm",
+                  "network, 10 images (part 1 of 2) of proxies.batch, init pytorch | loss in float64: zico",
+                  "network, 10 images (part 2 of 2) of proxies.batch, init pytorch | loss in float64: zico",
+                  "network, 10 images of proxies.batch, 1 at a time, init pytorch | loss in float64: gradsign",
+                  *(f"network, 1 image of ones, init pytorch, absolute{norms} | sum of logits in float64: synflow"
+                    for norms in (", no BN", ", BN in reduction blocks", ""))]
+        for text in (self.plan("--count", "2", "--seconds", "0", *more),
+                     run("sweep", self.path("c.ini"), "--count", "2", "-o", self.path("run"), *more).stderr):
+            told = re.findall(r"(?m)^(?:assay: )?pass (\d+): (.*)$", text)
+            self.assertEqual(told, [(str(i + 1), line) for i, line in enumerate(passes)])
+
     def test_one_number_of_ranks(self):
         text = self.plan("--sample", "60", "--seconds", "0", "--ntasks", "37")
         self.assertRegex(text, re.compile(r"^    37  ", re.M))
