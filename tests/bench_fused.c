@@ -11,7 +11,7 @@
 
 #define COUNTS   "cost,l2_norm,"
 #define FORWARD  "naswot,swap,near,meco_batch,"
-#define BACKWARD "grad_norm,snip,plain,fisher,nasi,mgm,wrcor"
+#define BACKWARD "grad_norm,snip,plain,fisher,mgm,wrcor" // mgm is NASI's T on this mini-batch
 #define LISTS    COUNTS FORWARD BACKWARD
 enum { CASES = 6, RUNS_MOST = 9, SETTINGS_MOST = 16 };
 
