@@ -24,8 +24,7 @@ ENV.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_
            OMPI_MCA_rmaps_base_oversubscribe="1", OMPI_MCA_hwloc_base_binding_policy="none",
            PRTE_MCA_rmaps_default_mapping_policy=":oversubscribe", PRTE_MCA_hwloc_default_binding_policy="none",
            OMPI_MCA_btl_vader_single_copy_mechanism="none", OPENBLAS_NUM_THREADS="1")
-# With this no MPI_Init succeeds.
-BROKEN_MPI = dict(ENV, OMPI_MCA_pml="nonesuch", OMPI_MCA_orte_base_help_aggregate="0")
+BROKEN_MPI = dict(ENV, OMPI_MCA_pml="nonesuch", OMPI_MCA_orte_base_help_aggregate="0")  # no MPI_Init succeeds
 
 
 def run(*words, env=ENV, **more):
@@ -197,8 +196,7 @@ class Plan(Case):
                   "thin network, 150 patches of regions.batch x regions.batches, 50 at a time, init kaiming-fan-in | values: regions",
                   f"network, {image} | loss in float64: grad_norm snip; sum of logits in float64: jacov",
                   f"literal network, {image} | values: naswot; loss in float64: mgm",
-                  "network, 10 images (part 1 of 2) of proxies.batch, init pytorch | loss in float64: zico",
-                  "network, 10 images (part 2 of 2) of proxies.batch, init pytorch | loss in float64: zico",
+                  *(f"network, 10 images (part {k} of 2) of proxies.batch, init pytorch | loss in float64: zico" for k in (1, 2)),
                   "network, 10 images of proxies.batch, 1 at a time, init pytorch | loss in float64: gradsign",
                   *(f"network, 1 image of ones, init pytorch, absolute{norms} | sum of logits in float64: synflow"
                     for norms in (", no BN", ", BN in reduction blocks", ""))]
