@@ -99,14 +99,42 @@ uint32_t assay_relu_shown_by(const struct assay_graph *g, uint32_t node)
     return i;
 }
 
+// Sums and extremes go by LANES of the numbers, since each alone would wait for the one before.
+#define LANES 16
+struct extent {
+    double least, most, sum;
+};
+
+static struct extent extent_of(size_t n, const double *v)
+{
+    struct extent e = {.least = v[0], .most = v[0]};
+    double least[LANES], most[LANES], sum[LANES] = {0};
+    size_t k = 0;
+    for (uint32_t l = 0; l < LANES; l++) least[l] = most[l] = v[0];
+    for (; k + LANES <= n; k += LANES) {
+        for (uint32_t l = 0; l < LANES; l++) {
+            least[l] = v[k + l] < least[l] ? v[k + l] : least[l];
+            most[l] = v[k + l] > most[l] ? v[k + l] : most[l];
+            sum[l] += v[k + l];
+        }
+    }
+    for (uint32_t l = 0; k < n; k++, l++) {
+        least[l] = v[k] < least[l] ? v[k] : least[l];
+        most[l] = v[k] > most[l] ? v[k] : most[l];
+        sum[l] += v[k];
+    }
+    for (uint32_t l = 0; l < LANES; l++) {
+        e.least = least[l] < e.least ? least[l] : e.least;
+        e.most = most[l] > e.most ? most[l] : e.most;
+        e.sum += sum[l];
+    }
+    return e;
+}
+
 bool assay_standardise(size_t n, double *v)
 {
-    double least = v[0], most = v[0], mean = 0;
-    for (size_t k = 0; k < n; k++) {
-        least = fmin(least, v[k]), most = fmax(most, v[k]);
-        mean += v[k] / (double)n;
-    }
-    if (least == most) mean = v[0]; // exactly
+    const struct extent e = extent_of(n, v);
+    const double mean = e.least == e.most ? v[0] : e.sum / (double)n; // exactly, of equal ones
     for (size_t k = 0; k < n; k++) v[k] -= mean;
     const double length = sqrt(assay_metric_sumsq(n, v));
     for (size_t k = 0; k < n && length > 0; k++) v[k] /= length;
