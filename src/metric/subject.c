@@ -68,7 +68,9 @@ uint32_t assay_forward_batch(const struct assay_subject *s, const struct assay_f
 const struct assay_graph *assay_subject_graph(const struct assay_subject *s,
                                               const struct assay_use *use, uint32_t pass)
 {
-    return s->graph[wanted_pass(s, use, pass)->pass.network];
+    const struct assay_wanted_pass *p = wanted_pass(s, use, pass);
+    return p->forward == UINT32_MAX ? s->graph[p->pass.network]
+                                    : assay_forward_graph(s, wanted_forward(s, p));
 }
 
 uint32_t assay_subject_images(const struct assay_subject *s, const struct assay_use *use,

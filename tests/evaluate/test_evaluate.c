@@ -81,6 +81,28 @@ static bool is_measured(const struct assay_metric *metric)
 static const char random_alignment[] = "kta.labels=random"; // the images have no others
 
 // A metric measured alone gives what it gives in company.
+static void compare_alone(struct bench *all, const char *arch)
+{
+    evaluate(all, arch);
+    for (size_t m = 0; assay_metrics[m]; m++) {
+        if (!is_measured(assay_metrics[m])) continue;
+        char setting[64];
+        snprintf(setting, sizeof setting, "run.metrics=%s", assay_metrics[m]->name);
+        const char *const extra[] = {setting, random_alignment, NULL};
+        struct bench *alone = open_bench(extra);
+        evaluate(alone, arch);
+        for (uint32_t c = 0; c < alone->schema->n_column; c++) {
+            const char *name = alone->schema->column[c].name;
+            for (uint32_t r = 0; r < 3; r++) {
+                const double a = at(alone, r, name), b = at(all, r, name);
+                assert_true(a == b || (isnan(a) && isnan(b)));
+            }
+        }
+        close_bench(alone);
+    }
+}
+
+// Nor do the folded and the literal network, which are one where nothing folds away.
 static void metrics_do_not_disturb_each_other(void **state)
 {
     (void)state;
@@ -92,24 +114,30 @@ static void metrics_do_not_disturb_each_other(void **state)
     }
     const char *const together[] = {list, random_alignment, NULL};
     struct bench *all = open_bench(together);
-    evaluate(all, MIXED);
-    for (size_t m = 0; assay_metrics[m]; m++) {
-        if (!is_measured(assay_metrics[m])) continue;
-        char setting[64];
-        snprintf(setting, sizeof setting, "run.metrics=%s", assay_metrics[m]->name);
-        const char *const extra[] = {setting, random_alignment, NULL};
-        struct bench *alone = open_bench(extra);
-        evaluate(alone, MIXED);
-        for (uint32_t c = 0; c < alone->schema->n_column; c++) {
-            const char *name = alone->schema->column[c].name;
-            for (uint32_t r = 0; r < 3; r++) {
-                const double a = at(alone, r, name), b = at(all, r, name);
-                assert_true(a == b || (isnan(a) && isnan(b)));
-            }
-        }
-        close_bench(alone);
-    }
+    compare_alone(all, MIXED);
+    compare_alone(all, ALL_CONV);
+    compare_alone(all, MIXED);
     close_bench(all);
+}
+
+static double cost_of(const char *arch, const char *metrics)
+{
+    const char *const extra[] = {metrics, NULL};
+    struct bench *b = open_bench(extra);
+    struct assay_err err = {0};
+    uint64_t index;
+    assert_int_equal(assay_space_parse(&b->space, arch, &index, &err), ASSAY_OK);
+    const double cost = assay_evaluator_cost(b->e, index);
+    close_bench(b);
+    return cost;
+}
+
+static void networks_that_are_one_share_passes(void **state)
+{
+    (void)state;
+    static const char both[] = "run.metrics=snip,mgm", literal[] = "run.metrics=mgm";
+    assert_true(cost_of(ALL_CONV, both) <= cost_of(ALL_CONV, literal));
+    assert_true(cost_of(MIXED, both) > cost_of(MIXED, literal));
 }
 
 static void without_redraw_only_the_batch_changes(void **state)
@@ -236,6 +264,7 @@ int main(void)
         cmocka_unit_test(no_number_depends_on_what_came_before),
         cmocka_unit_test(a_repeat_stands_alone),
         cmocka_unit_test(metrics_do_not_disturb_each_other),
+        cmocka_unit_test(networks_that_are_one_share_passes),
         cmocka_unit_test(without_redraw_only_the_batch_changes),
         cmocka_unit_test(the_seed_and_the_labels_decide),
         cmocka_unit_test(a_dead_network_has_no_numbers),
