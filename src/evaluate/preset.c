@@ -103,6 +103,9 @@ static const struct assay_config_value values_az_nas[] = {
     {"az", "batch", "64", NULL},
     {"az", "init", "kaiming-fan-in", NULL},
     {"az", "input", "noise", NULL},
+    {"vkdnw", "batch", "64", NULL},
+    {"vkdnw", "init", "kaiming-fan-in", NULL},
+    {"vkdnw", "input", "noise", NULL},
     {"run", "repeats", "1", NULL},
     {NULL, NULL, NULL, NULL},
 };
