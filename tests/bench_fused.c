@@ -208,7 +208,6 @@ static void added_rows(struct report *r)
     const uint64_t index = index_of("333333");
     struct side lists;
     struct unit u;
-    if (!wanted(r, "added by")) return;
     open_side(&lists, &r->nb201, suite, LISTS);
     open_unit(&u, r, index, &full, 32);
     for (size_t i = 0; i < ASSAY_LEN(metric); i++) added_row(r, metric[i], &lists, &u, index);
