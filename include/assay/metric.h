@@ -34,10 +34,10 @@ enum assay_network { ASSAY_NET, ASSAY_NET_THIN, ASSAY_NET_LITERAL, ASSAY_NETWORK
 // What is wanted of a pass. NONE: values alone. WEIGHTS: the pass is not made, its weights are
 // read; it has no input. The others are pulled back through it. LOGITS: the sum of the logits, its
 // mean over the images that are normalised together. LOSS: their mean cross-entropy. TARGET: the
-// sum over the images of the logit of their label. ROWS: whatever
-// rows of the Jacobian the metric asks for. KERNEL: all rows, for the kernel Theta = J J^T. BLOCKS:
-// what the metric puts in the place of gradients (replace); nothing comes from the outputs.
-// FIRSTS: rows of the Jacobian of the first number of every parameter, with frozen BN.
+// sum over the images of the logit of their label. ROWS: whatever rows of the Jacobian the metric
+// asks for. KERNEL: all rows, for the kernel Theta = J J^T. BLOCKS: what the metric puts in the
+// place of gradients (replace), nothing of the outputs. FIRSTS: rows of the Jacobian of the first
+// number of every parameter, with frozen BN.
 enum assay_pull {
     ASSAY_PULL_NONE,
     ASSAY_PULL_LOGITS,
@@ -65,7 +65,8 @@ enum assay_input_kind {
 // their absolute values. CONSTANT: weights and BN gammas are pass->constant, biases and betas 0.
 enum assay_weighting { ASSAY_WEIGHTS_DRAWN, ASSAY_WEIGHTS_ABSOLUTE, ASSAY_WEIGHTS_CONSTANT };
 
-// What BNs do: those of reduction blocks (enum assay_feature_of), all others.
+// What the BNs of a network do (enum assay_norm), all alike but for REDUCTIONS, which knows the
+// blocks that a graph's features tell apart.
 enum assay_norms {
     ASSAY_NORMS_BATCH,
     ASSAY_NORMS_RUNNING,
