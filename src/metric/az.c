@@ -24,36 +24,17 @@ static const struct assay_column columns[] = {
 };
 
 // [az]
-struct options {
-    uint64_t batch;
-    int init, input; // enum assay_init; 0: images, 1: noise
-};
-static const struct assay_opt rows[] = {
-    {"az", "batch", "images of AZ-NAS's metrics", ASSAY_OPT_U64, offsetof(struct options, batch),
-     .min = 1, .max = 65536, .def = "64", .with = "batch"},
-    {"az", "init", "initialisation of their network", ASSAY_OPT_ENUM,
-     offsetof(struct options, init), .choices = ASSAY_INIT_NAMES, .def = "kaiming-fan-in",
-     .with = "init"},
-    {"az", "input", "what their network reads: images of the data, or noise, all N(0,1)",
-     ASSAY_OPT_ENUM, offsetof(struct options, input), .choices = "images|noise", .def = "noise",
-     .with = "input"},
-    {.name = NULL},
-};
-static const struct assay_options options = {rows, sizeof(struct options)};
+static const struct assay_opt rows[] = {NOISE_ROWS("az", "AZ-NAS's metrics"), {.name = NULL}};
+static const struct assay_options options = {rows, sizeof(struct proxies_options)};
 
 static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
-    const struct options *o = use->option[0];
     (void)p;
-    pass[0] =
-        (struct assay_pass){.init = (enum assay_init)o->init,
-                            .input = {.kind = o->input ? ASSAY_INPUT_NOISE : ASSAY_INPUT_IMAGES,
-                                      .stream = "az",
-                                      .key = "az.batch",
-                                      .n = o->batch},
-                            .pull = ASSAY_PULL_BLOCKS,
-                            .labels = ASSAY_LABELS_NONE};
+    pass[0] = assay_proxies_pass(use->option[0]);
+    pass[0].input.stream = "az";
+    pass[0].input.key = "az.batch";
+    pass[0].pull = ASSAY_PULL_BLOCKS;
     return 1;
 }
 

@@ -16,6 +16,33 @@ struct proxies_options {
 };
 extern const struct assay_options assay_proxies_options;
 
+// Rows of a table of the same struct, of a metric with a section and a mini-batch of its own: noise
+// under Kaiming's weights unless told otherwise, as AZ-NAS and VKDNW have it.
+#define NOISE_ROWS(section, of)                                                                    \
+    {section,                                                                                      \
+     "batch",                                                                                      \
+     "images of " of,                                                                              \
+     ASSAY_OPT_U64,                                                                                \
+     offsetof(struct proxies_options, batch),                                                      \
+     .min = 1,                                                                                     \
+     .max = 65536,                                                                                 \
+     .def = "64",                                                                                  \
+     .with = "batch"},                                                                             \
+        {section,                                                                                  \
+         "init",                                                                                   \
+         "initialisation of the network of " of,                                                   \
+         ASSAY_OPT_ENUM,                                                                           \
+         offsetof(struct proxies_options, init),                                                   \
+         .choices = ASSAY_INIT_NAMES,                                                              \
+         .def = "kaiming-fan-in",                                                                  \
+         .with = "init"},                                                                          \
+    {                                                                                              \
+        section, "input",                                                                          \
+            "what the network of " of " reads: images of the data, or noise, all N(0,1)",          \
+            ASSAY_OPT_ENUM, offsetof(struct proxies_options, input),                               \
+            .choices = "images|noise", .def = "noise", .with = "input"                             \
+    }
+
 // The images, forward alone; with the loss pulled back.
 struct assay_pass assay_proxies_pass(const struct proxies_options *o);
 struct assay_pass assay_loss_pass(const struct proxies_options *o);

@@ -22,41 +22,22 @@ static const struct assay_column columns[] = {
 };
 
 // [vkdnw]
-struct options {
-    uint64_t batch;
-    int init, input; // enum assay_init; 0: images, 1: noise
-};
-static const struct assay_opt rows[] = {
-    {"vkdnw", "batch", "images of VKDNW", ASSAY_OPT_U64, offsetof(struct options, batch), .min = 1,
-     .max = 65536, .def = "64", .with = "batch"},
-    {"vkdnw", "init", "initialisation of its network", ASSAY_OPT_ENUM,
-     offsetof(struct options, init), .choices = ASSAY_INIT_NAMES, .def = "kaiming-fan-in",
-     .with = "init"},
-    {"vkdnw", "input", "what its network reads: images of the data, or noise, all N(0,1)",
-     ASSAY_OPT_ENUM, offsetof(struct options, input), .choices = "images|noise", .def = "noise",
-     .with = "input"},
-    {.name = NULL},
-};
-static const struct assay_options options = {rows, sizeof(struct options)};
+static const struct assay_opt rows[] = {NOISE_ROWS("vkdnw", "VKDNW"), {.name = NULL}};
+static const struct assay_options options = {rows, sizeof(struct proxies_options)};
 
 // Tensors count whether or not the output depends on them.
 static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
-    const struct options *o = use->option[0];
     (void)p;
-    pass[0] =
-        (struct assay_pass){.network = ASSAY_NET_LITERAL,
-                            .init = (enum assay_init)o->init,
-                            .norms = ASSAY_NORMS_RUNNING,
-                            .input = {.kind = o->input ? ASSAY_INPUT_NOISE : ASSAY_INPUT_IMAGES,
-                                      .stream = "vkdnw",
-                                      .key = "vkdnw.batch",
-                                      .n = o->batch},
-                            .pull = ASSAY_PULL_FIRSTS,
-                            .precise = true, // eigenvalues down to 1e-8 of the largest decide
-                            .bn = ASSAY_BN_FROZEN,
-                            .labels = ASSAY_LABELS_NONE};
+    pass[0] = assay_proxies_pass(use->option[0]);
+    pass[0].input.stream = "vkdnw";
+    pass[0].input.key = "vkdnw.batch";
+    pass[0].network = ASSAY_NET_LITERAL;
+    pass[0].norms = ASSAY_NORMS_RUNNING;
+    pass[0].bn = ASSAY_BN_FROZEN;
+    pass[0].pull = ASSAY_PULL_FIRSTS;
+    pass[0].precise = true; // eigenvalues down to 1e-8 of the largest decide
     return 1;
 }
 
