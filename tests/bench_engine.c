@@ -9,7 +9,7 @@
 #include "bench_report.h"
 
 #include "vocabulary.h"
-#include "kern/table.h"
+#include "assay/kern.h"
 
 static const struct assay_net small = {.channels = 3, .cells = 1, .classes = 10, .image = 32};
 static const struct assay_net large = {.channels = 16, .cells = 5, .classes = 10, .image = 32};

@@ -4,7 +4,7 @@
 // group, so the working set is what the engine keeps in the second-level cache. Usage: bench_kern
 // [--json]
 #include "bench.h"
-#include "kern/table.h"
+#include "assay/kern.h"
 
 #define RUNS 7
 

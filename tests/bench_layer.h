@@ -4,7 +4,7 @@
 #define ASSAY_TESTS_BENCH_LAYER_H
 
 #include "bench.h"
-#include "kern/table.h"
+#include "assay/kern.h"
 
 struct layer {
     const char *name;

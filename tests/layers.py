@@ -22,7 +22,7 @@ ROOM = re.compile(r"'(\w+)':\s*\{'use':\s*\[([^\]]*)\],\s*'lib':\s*\[([^\]]*)\]"
 GUARD = re.compile(r"^#ifndef (\w+)\n#define \1$", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 # Private headers that a second room may see.
-SHARED = {"kern/table.h": {"exec"}, "kern/real.h": {"exec"}}
+SHARED = {"kern/real.h": {"exec"}}
 # Outside header -> the rooms it may appear in, or the dependency a room's row must list.
 ONLY_ROOM = {"mpi.h": "comm", "cblas.h": "la", "lapacke.h": "la", "lapack.h": "la"}
 ONLY_LIB = {"hdf5.h": "hdf5", "hdf5_hl.h": "hdf5", "zlib.h": "zlib", "xxhash.h": "xxhash"}

@@ -2,7 +2,7 @@
 #ifndef ASSAY_TESTS_RUNG_WIDE_H
 #define ASSAY_TESTS_RUNG_WIDE_H
 
-#include "kern/table.h"
+#include "assay/kern.h"
 
 extern const struct assay_kern assay_kern_wide_single;
 

@@ -22,7 +22,7 @@
 #define ASSAY_SRC_EXEC_PLAN_H
 
 #include "assay/exec.h"
-#include "kern/table.h"
+#include "assay/kern.h"
 
 #define NONE            UINT32_MAX
 #define MAX_PARITY      4 // stride 2 in both directions

@@ -15,8 +15,8 @@
 #    include <immintrin.h>
 #endif
 
+#include "assay/kern.h"
 #include "kern/real.h"
-#include "kern/table.h"
 
 #ifndef CHUNK_BYTES
 #    define CHUNK_BYTES (512 << 10)

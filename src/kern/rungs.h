@@ -4,8 +4,8 @@
 #ifndef ASSAY_SRC_KERN_RUNGS_H
 #define ASSAY_SRC_KERN_RUNGS_H
 
+#include "assay/kern.h"
 #include "kern/real.h"
-#include "kern/table.h"
 
 extern const struct assay_kern assay_kern_baseline_single, assay_kern_baseline_double;
 #if defined(__x86_64__)

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kern/table.h"
+#include "assay/kern.h"
 #include "rung_wide.h"
 
 #define GUARD        64 // elements, a multiple of a line

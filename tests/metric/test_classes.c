@@ -2,7 +2,7 @@
 // Many classes, and one.
 #include "fixture.h"
 
-#include "kern/table.h"
+#include "assay/kern.h"
 #include "metric/subject.h"
 
 static void set_classes(struct fixture *f, uint32_t classes)
