@@ -13,7 +13,7 @@ static void outer_span(const struct assay_exec *x, const struct product *p, cons
     const uint32_t src = p->column[0].src, halo = x->plan->slot[src].halo,
                    lanes = x->plan->kern->lanes, co = u->co / u->groups;
     const struct assay_node *in = &x->plan->graph->node[src];
-    const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
+    const ptrdiff_t row = exec_act_row(in, halo), plane = exec_act_plane(in, halo);
     const ptrdiff_t group_end = (ptrdiff_t)(in->c * plane) - s->y0 * row,
                     rows_end = (s->y1 - s->y0) * row;
     const struct assay_outer c = {.co = co,
@@ -30,7 +30,7 @@ static void outer_span(const struct assay_exec *x, const struct product *p, cons
                                   .a_y = row * u->stride,
                                   .a_x = (ptrdiff_t)u->stride * ASSAY_IMAGES,
                                   .ahead = ahead};
-    const real *a = assay_exec_act(x, src, s->group) + s->y0 * c.a_y;
+    const real *a = exec_act(x, src, s->group) + s->y0 * c.a_y;
     for (uint32_t k = 0; k < u->groups; k++) {
         const uint32_t end = u->g.c_off + (k + 1) * co;
         if (end <= s->c0 || end > s->c1) continue;
@@ -40,8 +40,7 @@ static void outer_span(const struct assay_exec *x, const struct product *p, cons
     }
 }
 
-void assay_exec_outer(const struct assay_exec *x, const struct product *p, const real *dy,
-                      uint32_t group)
+void exec_outer(const struct assay_exec *x, const struct product *p, const real *dy, uint32_t group)
 {
     const struct span all = {.group = group,
                              .c1 = UINT32_MAX,
@@ -49,12 +48,12 @@ void assay_exec_outer(const struct assay_exec *x, const struct product *p, const
     outer_span(x, p, dy, &all, NULL);
 }
 
-void assay_exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
-                     struct assay_ahead *ahead)
+void exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
+               struct assay_ahead *ahead)
 {
     for (uint32_t i = 0; i < t->n_product; i++) {
         const struct product *p = &x->plan->product[t->first_product + i];
-        outer_span(x, p, assay_exec_ref(x, &x->plan->unit[p->unit].g, s->group), s, ahead);
+        outer_span(x, p, exec_ref(x, &x->plan->unit[p->unit].g, s->group), s, ahead);
     }
 }
 
@@ -66,13 +65,13 @@ static void end_group(const struct assay_exec *x, const struct tensor *t, uint32
     const uint32_t every = t->hw < 1024 ? 1024 / t->hw : 1;
     const bool flush =
         pass->frozen || (group + 1) % every == 0 || group + 1 == pass->first_group + pass->n_group;
-    if (pass->coef) assay_exec_run_probes(x, t, group, flush);
+    if (pass->coef) exec_run_probes(x, t, group, flush);
     for (uint32_t i = 0; i < t->n_unit; i++) {
         const struct unit *u = &x->plan->unit[x->plan->reader[t->first_unit + i]];
         real *acc = AT(x, real, u->xdot_acc);
         if (u->conv != NONE) continue;
-        x->plan->kern->sum(u->co, u->oh * u->ow, assay_exec_ref(x, &u->g, group),
-                           assay_exec_xhat(x, u->bn, group), acc);
+        x->plan->kern->sum(u->co, u->oh * u->ow, exec_ref(x, &u->g, group),
+                           exec_xhat(x, u->bn, group), acc);
         if (flush)
             x->plan->kern->flush(u->co, acc, AT(x, double, u->xdot_sum), u->co, !pass->frozen);
     }
@@ -104,9 +103,9 @@ static void pool_backward(const struct assay_exec *x, const struct job *j, uint3
                                  .pad = n->pad,
                                  .scale = j->from.scale,
                                  .inv = AT(x, double, x->plan->slot[j->user].inv)};
-    const real *dy = assay_exec_ref(x, &j->from, group);
+    const real *dy = exec_ref(x, &j->from, group);
     if (n->op == ASSAY_OP_MAX_POOL)
-        x->plan->kern->maxpool(&p, dy, assay_exec_xhat(x, j->user, group), dx, accumulate);
+        x->plan->kern->maxpool(&p, dy, exec_xhat(x, j->user, group), dx, accumulate);
     else
         x->plan->kern->pool(&p, dy, AT(x, real, x->plan->scratch), dx, accumulate);
 }
@@ -118,8 +117,8 @@ static void slice_backward(const struct assay_exec *x, const struct job *j, uint
     const struct assay_node *n = &x->plan->graph->node[j->user],
                             *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
     const size_t lanes = x->plan->kern->lanes;
-    const real *dy = assay_exec_ref(x, &j->from, group);
-    if (!accumulate) memset(dx, 0, assay_exec_pixels(in) * lanes * sizeof *dx);
+    const real *dy = exec_ref(x, &j->from, group);
+    if (!accumulate) memset(dx, 0, exec_pixels(in) * lanes * sizeof *dx);
     for (uint32_t c = 0; c < n->c; c++) {
         for (uint32_t y = 0; y < n->h; y++, dy += n->w * lanes) {
             real *to = dx + (((size_t)c * in->h + y + n->pad) * in->w + n->pad) * lanes;
@@ -133,7 +132,7 @@ static void relu_backward(const struct assay_exec *x, const struct job *j, uint3
 {
     const struct assay_node *n = &x->plan->graph->node[j->user];
     const ptrdiff_t lanes = x->plan->kern->lanes, halo = x->plan->slot[j->user].halo,
-                    row = assay_exec_act_row(n, (uint32_t)halo);
+                    row = exec_act_row(n, (uint32_t)halo);
     const struct assay_planes p = {.c = n->c,
                                    .h = n->h,
                                    .w = n->w,
@@ -141,11 +140,10 @@ static void relu_backward(const struct assay_exec *x, const struct job *j, uint3
                                    .src_y = n->w * lanes,
                                    .dst_c = (ptrdiff_t)n->h * n->w * lanes,
                                    .dst_y = n->w * lanes,
-                                   .act_c = assay_exec_act_plane(n, (uint32_t)halo),
+                                   .act_c = exec_act_plane(n, (uint32_t)halo),
                                    .act_y = row};
-    x->plan->kern->relu(&p, assay_exec_ref(x, &j->from, group), j->from.scale,
-                        assay_exec_act(x, j->user, group) + halo * (row + ASSAY_IMAGES), dx,
-                        accumulate);
+    x->plan->kern->relu(&p, exec_ref(x, &j->from, group), j->from.scale,
+                        exec_act(x, j->user, group) + halo * (row + ASSAY_IMAGES), dx, accumulate);
 }
 
 // A BN that is not behind a convolution of its own.
@@ -154,12 +152,11 @@ static void lone_bn_backward(const struct assay_exec *x, const struct job *j, ui
 {
     const struct unit *u = &x->plan->unit[j->unit];
     real *to = accumulate ? AT(x, real, x->plan->scratch) : dx;
-    assay_exec_bn_backward(
-        x, j, group, frozen,
-        &(struct patch){.c = u->co,
-                        .y1 = u->oh,
-                        .dst = to,
-                        .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
+    exec_bn_backward(x, j, group, frozen,
+                     &(struct patch){.c = u->co,
+                                     .y1 = u->oh,
+                                     .dst = to,
+                                     .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
     if (accumulate) x->plan->kern->axpy((size_t)u->co * u->oh * u->ow, 1, to, dx, true);
 }
 
@@ -167,7 +164,7 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
                     bool accumulate)
 {
     const struct tensor *t = &x->plan->tensor[j->tensor];
-    real *dx = assay_exec_gradient_at(x, t, group);
+    real *dx = exec_gradient_at(x, t, group);
     switch ((enum assay_op)j->op) {
     case ASSAY_OP_BN:
         lone_bn_backward(x, j, group, frozen, dx, accumulate);
@@ -183,7 +180,7 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
         slice_backward(x, j, group, dx, accumulate);
         break;
     case ASSAY_OP_GAP:
-        x->plan->kern->gap(t->c, t->hw, assay_exec_ref(x, &j->from, group), j->from.scale, dx,
+        x->plan->kern->gap(t->c, t->hw, exec_ref(x, &j->from, group), j->from.scale, dx,
                            accumulate);
         break;
     default:
@@ -198,7 +195,7 @@ static void clear_level(const struct assay_exec *x, const struct pass *pass, uin
         const struct tensor *t = &x->plan->tensor[i];
         if (t->level != level) continue;
         if (t->needs_sum) memset(AT(x, double, t->sum), 0, t->c * rows * sizeof(double));
-        if (pass->coef) assay_exec_clear_probes(x, t);
+        if (pass->coef) exec_clear_probes(x, t);
         for (uint32_t k = 0; k < t->n_unit; k++) {
             const struct unit *u = &x->plan->unit[x->plan->reader[t->first_unit + k]];
             if (u->conv == NONE)
@@ -219,14 +216,14 @@ static void add_backward(const struct assay_exec *x, const struct job *j, uint32
     const struct tensor *t = &x->plan->tensor[j->tensor];
     struct assay_addend add[MAX_ADDENDS];
     for (uint32_t i = 0; i < j->n_add; i++)
-        add[i] = (struct assay_addend){assay_exec_ref(x, &j[i].from, group), j[i].from.scale};
+        add[i] = (struct assay_addend){exec_ref(x, &j[i].from, group), j[i].from.scale};
     const struct assay_corr c = {.co = 1,
                                  .h = 1,
                                  .w = t->c * t->hw,
                                  .out_x = x->plan->kern->lanes,
                                  .n_add = j->n_add,
                                  .add = add};
-    x->plan->kern->corr(&c, assay_exec_gradient_at(x, t, group), accumulate);
+    x->plan->kern->corr(&c, exec_gradient_at(x, t, group), accumulate);
 }
 
 // The gradient of one group, and the sums that need it.
@@ -239,20 +236,19 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
         n = j->n_conv + j->n_add ? j->n_conv + j->n_add : 1;
         if (j->n_conv) {
             read = k + n == t->n_job && !t->replaced;
-            assay_exec_pass_backward(x, j, group, pass->frozen, k > 0, read);
+            exec_pass_backward(x, j, group, pass->frozen, k > 0, read);
         } else if (j->n_add) {
             add_backward(x, j, group, k > 0);
         } else {
             run_job(x, j, group, pass->frozen, k > 0);
         }
     }
-    if (t->replaced && pass->show && x->taps) assay_exec_replace(x, t, group);
+    if (t->replaced && pass->show && x->taps) exec_replace(x, t, group);
     const struct span all = {.group = group, .c1 = t->c, .y1 = x->plan->graph->node[t->node].h};
     if (!read) {
         real *acc = AT(x, real, t->acc);
-        if (t->needs_sum)
-            x->plan->kern->sum(t->c, t->hw, assay_exec_gradient_at(x, t, group), NULL, acc);
-        assay_exec_read(x, t, &all, NULL);
+        if (t->needs_sum) x->plan->kern->sum(t->c, t->hw, exec_gradient_at(x, t, group), NULL, acc);
+        exec_read(x, t, &all, NULL);
     }
     end_group(x, t, group, pass);
 }
@@ -260,24 +256,24 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
 static void sweep_level(const struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
     const bool show = pass->show && x->taps && (x->taps->gradient || x->taps->pulled);
-    if (show) assay_exec_show_convs(x, pass, level);
+    if (show) exec_show_convs(x, pass, level);
     for (uint32_t g = pass->first_group; g < pass->first_group + pass->n_group; g++) {
         for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
             const struct tensor *t = &x->plan->tensor[x->plan->order[i]];
             if (t->level != level || (t->node == 0 && !show)) continue;
             make_group(x, t, g, pass);
-            if (show && !t->replaced) assay_exec_show_tensor(x, t, g);
+            if (show && !t->replaced) exec_show_tensor(x, t, g);
         }
     }
 }
 
-void assay_exec_backward(struct assay_exec *x, const struct pass *pass)
+void exec_backward(struct assay_exec *x, const struct pass *pass)
 {
     const bool layers = pass->show && x->taps && x->taps->layer;
     for (uint32_t level = 0; level < x->plan->n_level; level++) {
-        if (layers) assay_exec_show_layers(x, pass, level);
+        if (layers) exec_show_layers(x, pass, level);
         clear_level(x, pass, level);
         sweep_level(x, pass, level);
-        assay_exec_finish_level(x, pass, level);
+        exec_finish_level(x, pass, level);
     }
 }

@@ -22,8 +22,7 @@ void assay_exec_destroy(struct assay_exec *x)
 
 static const struct passes *passes(const struct assay_exec *x)
 {
-    return x->plan->kern->size == sizeof(float) ? &assay_exec_passes_single
-                                                : &assay_exec_passes_double;
+    return x->plan->kern->size == sizeof(float) ? &exec_passes_single : &exec_passes_double;
 }
 
 int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_t memory_limit,
@@ -69,7 +68,7 @@ void assay_exec_forward(struct assay_exec *x, const double *theta, const double 
 
 void assay_exec_forward_held(struct assay_exec *x, const double *theta, const double *input)
 {
-    ASSAY_ASSERT(x->plan->backward && assay_exec_has_pieces(x->plan));
+    ASSAY_ASSERT(x->plan->backward && exec_has_pieces(x->plan));
     x->held = true;
     passes(x)->forward(x, theta, input);
 }

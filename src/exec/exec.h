@@ -30,6 +30,6 @@ struct passes {
     void (*gradient)(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad,
                      double *coef); // coef: as of mixes, or NULL
 };
-extern const struct passes assay_exec_passes_single, assay_exec_passes_double;
+extern const struct passes exec_passes_single, exec_passes_double;
 
 #endif

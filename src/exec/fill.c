@@ -41,7 +41,7 @@ static void fill_forward(struct assay_exec *x, const struct unit *u)
 {
     const int32_t row = (int32_t)(u->w + 2 * x->plan->slot[u->src].pad) * ASSAY_IMAGES;
     int32_t *off = AT(x, int32_t, u->taps_off);
-    for (uint32_t t = 0; t < assay_exec_taps(u); t++) {
+    for (uint32_t t = 0; t < exec_taps(u); t++) {
         off[t] = (int32_t)(t / u->kernel * u->dilation) * row +
                  (int32_t)(t % u->kernel * u->dilation) * ASSAY_IMAGES;
     }
@@ -62,7 +62,7 @@ static uint32_t parity_taps(const struct unit *u, const struct parity *p, uint32
                             int *dx)
 {
     uint32_t n = 0;
-    for (uint32_t k = 0; k < assay_exec_taps(u); k++) {
+    for (uint32_t k = 0; k < exec_taps(u); k++) {
         const int y = (int)(p->ry + u->pad) - (int)(k / u->kernel * u->dilation);
         const int c = (int)(p->rx + u->pad) - (int)(k % u->kernel * u->dilation);
         if (y % (int)u->stride != 0 || c % (int)u->stride != 0) continue;
@@ -99,7 +99,7 @@ static void clear_accumulators(struct assay_exec *x)
     for (uint32_t i = 0; i < x->plan->n_product; i++) {
         const struct product *p = &x->plan->product[i];
         memset(AT(x, real, p->acc), 0, (size_t)x->plan->unit[p->unit].co * p->q * lane);
-        memset(AT(x, real, p->lift), 0, assay_exec_lift_bytes(x->plan, p));
+        memset(AT(x, real, p->lift), 0, exec_lift_bytes(x->plan, p));
     }
     for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
         if (x->plan->tensor[i].needs_sum)
@@ -110,7 +110,7 @@ static void clear_accumulators(struct assay_exec *x)
                x->plan->graph->node[x->plan->probe[i].node].c * lane);
 }
 
-void assay_exec_fill(struct assay_exec *x)
+void exec_fill(struct assay_exec *x)
 {
     memset(x->base + x->plan->zero_begin, 0, x->plan->zero_end - x->plan->zero_begin);
     fill_valid(x);
@@ -162,7 +162,7 @@ static void pack_transpose(struct assay_exec *x, const struct unit *u, const str
         for (uint32_t o = 0; o < co; o++) {
             for (uint32_t t = 0; t < taps; t++) {
                 for (uint32_t j = 0; j < n; j++)
-                    *out++ = (real)w[((size_t)o * ci + i + j) * assay_exec_taps(u) + tap[t]];
+                    *out++ = (real)w[((size_t)o * ci + i + j) * exec_taps(u) + tap[t]];
             }
         }
         i += n;
@@ -175,7 +175,7 @@ static void pack_lifted(struct assay_exec *x, const struct unit *u, uint32_t gro
 {
     const uint32_t ci = u->ci / u->groups, co = u->co / u->groups, most = x->plan->kern->lift_co;
     const struct parity *p = &u->parity[0];
-    real *out = AT(x, real, p->weight) + group * assay_exec_packed(u, p);
+    real *out = AT(x, real, p->weight) + group * exec_packed(u, p);
     for (uint32_t i = 0, end = 0, n; i < ci; i += n) {
         if (i == end) end += assay_kern_tile(x->plan->kern, ci - i);
         n = assay_share(end - i, most);
@@ -190,7 +190,7 @@ static void pack_lifted(struct assay_exec *x, const struct unit *u, uint32_t gro
     }
 }
 
-void assay_exec_pack(struct assay_exec *x, const double *theta)
+void exec_pack(struct assay_exec *x, const double *theta)
 {
     memcpy(AT(x, double, x->plan->theta), theta, x->plan->graph->n_theta * sizeof *theta);
     for (uint32_t i = 0; i < x->plan->n_unit; i++) {

@@ -25,9 +25,9 @@ static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint3
 {
     const struct assay_node *in = &x->plan->graph->node[u->src];
     const uint32_t halo = x->plan->slot[u->src].halo;
-    const ptrdiff_t row = assay_exec_act_row(in, halo), plane = assay_exec_act_plane(in, halo);
-    const real *first = assay_exec_act(x, u->src, group) + (halo - u->pad) * (row + ASSAY_IMAGES);
-    for (uint32_t c = 0; c < u->ci; c++, sum += assay_exec_taps(u)) {
+    const ptrdiff_t row = exec_act_row(in, halo), plane = exec_act_plane(in, halo);
+    const real *first = exec_act(x, u->src, group) + (halo - u->pad) * (row + ASSAY_IMAGES);
+    for (uint32_t c = 0; c < u->ci; c++, sum += exec_taps(u)) {
         const uint32_t rows = (u->oh - 1) * u->stride + (u->kernel - 1) * u->dilation + 1;
         for (uint32_t y = 0; y < rows; y++) {
             double of_row[MAX_KERNEL];
@@ -42,7 +42,7 @@ static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint3
     }
 }
 
-struct product assay_exec_own_product(const struct assay_exec *x, uint32_t unit)
+struct product exec_own_product(const struct assay_exec *x, uint32_t unit)
 {
     const struct unit *u = &x->plan->unit[unit];
     struct product own = x->plan->product[u->product];
@@ -58,24 +58,24 @@ struct product assay_exec_own_product(const struct assay_exec *x, uint32_t unit)
 static void add_xhat_outer(const struct assay_exec *x, const struct product *p, uint32_t group)
 {
     const struct unit *u = &x->plan->unit[p->unit];
-    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[u->bn]), n = (size_t)u->co * p->q;
+    const size_t pixels = exec_pixels(&x->plan->graph->node[u->bn]), n = (size_t)u->co * p->q;
     real *dy = AT(x, real, x->plan->spread);
-    x->plan->kern->spread(pixels, assay_exec_xhat(x, u->bn, group), dy);
-    assay_exec_outer(x, p, dy, group);
+    x->plan->kern->spread(pixels, exec_xhat(x, u->bn, group), dy);
+    exec_outer(x, p, dy, group);
     x->plan->kern->window(u->co, p->windows, p->q, AT(x, real, p->lift), AT(x, real, p->acc));
     x->plan->kern->flush(n, AT(x, real, p->acc), AT(x, double, p->sum), n, true);
 }
 
-void assay_exec_batch_sums(struct assay_exec *x)
+void exec_batch_sums(struct assay_exec *x)
 {
     for (uint32_t i = 0; i < x->plan->n_unit; i++) {
         const struct unit *u = &x->plan->unit[i];
         if (u->conv == NONE || u->bn == NONE || !u->live) continue;
-        const struct product p = assay_exec_own_product(x, i);
+        const struct product p = exec_own_product(x, i);
         const size_t n = (size_t)u->co * u->q;
         double *sum = AT(x, double, p.sum), *k1 = AT(x, double, u->a_sum);
         memset(sum, 0, n * x->plan->kern->cots * sizeof *sum);
-        memset(k1, 0, (size_t)u->ci * assay_exec_taps(u) * sizeof *k1);
+        memset(k1, 0, (size_t)u->ci * exec_taps(u) * sizeof *k1);
         for (uint32_t g = 0; g < x->plan->groups; g++) {
             add_tap_sums(x, u, g, k1);
             add_xhat_outer(x, &p, g);
@@ -146,7 +146,7 @@ static void weight_row(const struct assay_exec *x, const struct unit *u, const s
     const uint32_t n = r->pass->firsts ? 1 : u->q;
     if (!out) return;
     const double *raw = raw_row(x, u, r, c);
-    if (u->bn == NONE || r->pass->frozen || assay_exec_is_fixed(x->plan, u)) {
+    if (u->bn == NONE || r->pass->frozen || exec_is_fixed(x->plan, u)) {
         for (uint32_t q = 0; q < n; q++) out[q] = slope * r->scale * raw[u->col[q]];
         return;
     }
@@ -176,7 +176,7 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
         if (dgamma && !none) *dgamma = xdot;
         if (dbeta && !none) *dbeta = s;
         slope = gamma * rstd;
-        if (!assay_exec_is_fixed(x->plan, u)) m1 = s / count, m2 = xdot / count;
+        if (!exec_is_fixed(x->plan, u)) m1 = s / count, m2 = xdot / count;
         if (r->index == 0) AT(x, real, u->k1)[c] = (real)(slope * r->scale);
         if (!r->pass->frozen) set_bn_constants(x, u, r, c, slope, m1, m2);
     }
@@ -201,13 +201,13 @@ static void finish_unit(const struct assay_exec *x, const struct pass *pass, con
     }
 }
 
-void assay_exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level)
+void exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
     for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
         const struct tensor *t = &x->plan->tensor[i];
         if (t->level != level) continue;
         for (uint32_t k = 0; k < t->n_unit; k++)
             finish_unit(x, pass, t, &x->plan->unit[x->plan->reader[t->first_unit + k]]);
-        if (pass->coef) assay_exec_finish_probes(x, t, pass->coef);
+        if (pass->coef) exec_finish_probes(x, t, pass->coef);
     }
 }

@@ -15,7 +15,7 @@ static const double *valid(const struct assay_exec *x, uint32_t group)
 
 static size_t pixels_of(const struct assay_exec *x, uint32_t node)
 {
-    return assay_exec_pixels(&x->plan->graph->node[node]);
+    return exec_pixels(&x->plan->graph->node[node]);
 }
 
 // The k-th input of a node.
@@ -29,7 +29,7 @@ static uint32_t input_of(const struct assay_exec *x, uint32_t node, uint32_t k)
 static void load_input(struct assay_exec *x, uint32_t g, const double *input)
 {
     const size_t pixels = pixels_of(x, 0);
-    double *out = assay_exec_value(x, 0, g);
+    double *out = exec_value(x, 0, g);
     for (uint32_t i = 0; i < ASSAY_IMAGES; i++) {
         const uint32_t n = g * ASSAY_IMAGES + i;
         for (size_t p = 0; p < pixels; p++)
@@ -44,20 +44,19 @@ static struct assay_planes into_padded(const struct assay_node *n, uint32_t pad)
                                  .h = n->h,
                                  .w = n->w,
                                  .halo = pad,
-                                 .src_c = assay_exec_act_plane(n, 0),
-                                 .src_y = assay_exec_act_row(n, 0),
-                                 .dst_c = assay_exec_act_plane(n, pad),
-                                 .dst_y = assay_exec_act_row(n, pad)};
+                                 .src_c = exec_act_plane(n, 0),
+                                 .src_y = exec_act_row(n, 0),
+                                 .dst_c = exec_act_plane(n, pad),
+                                 .dst_y = exec_act_row(n, pad)};
 }
 
 // What convolutions read of a node: its first pixel, of `pad` around it.
 static double *conv_input(const struct assay_exec *x, uint32_t node, uint32_t g, uint32_t pad)
 {
     const struct slot *s = &x->plan->slot[node];
-    if (s->pad == 0) return assay_exec_value(x, node, g);
-    return assay_exec_padded(x, node, g) +
-           (s->pad - pad) *
-               (assay_exec_act_row(&x->plan->graph->node[node], s->pad) + ASSAY_IMAGES);
+    if (s->pad == 0) return exec_value(x, node, g);
+    return exec_padded(x, node, g) +
+           (s->pad - pad) * (exec_act_row(&x->plan->graph->node[node], s->pad) + ASSAY_IMAGES);
 }
 
 static void forward_conv(struct assay_exec *x, uint32_t node, uint32_t g)
@@ -66,15 +65,15 @@ static void forward_conv(struct assay_exec *x, uint32_t node, uint32_t g)
     const struct assay_node *in = &x->plan->graph->node[u->src];
     const uint32_t pad = x->plan->slot[u->src].pad, ci = u->ci / u->groups, co = u->co / u->groups;
     const double *from = conv_input(x, u->src, g, u->pad);
-    double *out = assay_exec_value(x, node, g);
+    double *out = exec_value(x, node, g);
     struct assay_conv p = {.co = co,
                            .h = u->oh,
                            .w = u->ow,
                            .ci = ci,
-                           .taps = assay_exec_taps(u),
+                           .taps = exec_taps(u),
                            .off = AT(x, int32_t, u->taps_off),
-                           .in_c = assay_exec_act_plane(in, pad),
-                           .in_y = assay_exec_act_row(in, pad) * u->stride,
+                           .in_c = exec_act_plane(in, pad),
+                           .in_y = exec_act_row(in, pad) * u->stride,
                            .in_x = (ptrdiff_t)u->stride * ASSAY_IMAGES,
                            .out_c = (ptrdiff_t)u->oh * u->ow * ASSAY_IMAGES,
                            .out_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
@@ -90,7 +89,7 @@ static void forward_linear(struct assay_exec *x, uint32_t node, uint32_t g)
 {
     const struct unit *u = &x->plan->unit[x->plan->slot[node].unit];
     const double *bias = AT(x, double, u->bias64);
-    double *out = assay_exec_value(x, node, g);
+    double *out = exec_value(x, node, g);
     forward_conv(x, node, g);
     for (uint32_t i = 0; i < u->co * ASSAY_IMAGES; i++)
         out[i] += bias[i / ASSAY_IMAGES] * valid(x, g)[i % ASSAY_IMAGES];
@@ -116,15 +115,14 @@ static void normalize(struct assay_exec *x, uint32_t node, uint32_t g, uint32_t 
                                        .beta = beta + c0,
                                        .valid = valid(x, g),
                                        .scale = scale};
-    plan->kern->norm_f64(c, (uint32_t)hw, assay_exec_value(x, input_of(x, node, 0), g) + at, &p, y,
-                         accumulate,
-                         plan->slot[node].xhat ? assay_exec_xhat(x, node, g) + at : NULL);
+    plan->kern->norm_f64(c, (uint32_t)hw, exec_value(x, input_of(x, node, 0), g) + at, &p, y,
+                         accumulate, plan->slot[node].xhat ? exec_xhat(x, node, g) + at : NULL);
 }
 
 static void forward_bn(struct assay_exec *x, uint32_t node, uint32_t g)
 {
     if (!x->plan->slot[node].plain) return; // made in a sum
-    normalize(x, node, g, 0, x->plan->graph->node[node].c, 1, assay_exec_value(x, node, g), false);
+    normalize(x, node, g, 0, x->plan->graph->node[node].c, 1, exec_value(x, node, g), false);
 }
 
 // A few channels of all inputs, then the next.
@@ -134,7 +132,7 @@ static void forward_add(struct assay_exec *x, uint32_t node, uint32_t g)
     const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES;
     const size_t fit = SUM_BYTES / (plane * sizeof(double));
     const uint32_t step = fit < 1 ? 1 : fit < n->c ? (uint32_t)fit : n->c;
-    double *out = assay_exec_value(x, node, g);
+    double *out = exec_value(x, node, g);
     for (uint32_t c0 = 0; c0 < n->c; c0 += step) {
         const uint32_t c = n->c - c0 < step ? n->c - c0 : step;
         for (uint32_t k = 0; k < n->n_in; k++) {
@@ -142,8 +140,8 @@ static void forward_add(struct assay_exec *x, uint32_t node, uint32_t g)
             const double coef = x->plan->graph->coef[n->in + k];
             double *to = out + c0 * plane;
             if (x->plan->slot[in].plain)
-                x->plan->kern->axpy_f64(c * plane, coef, assay_exec_value(x, in, g) + c0 * plane,
-                                        to, k > 0);
+                x->plan->kern->axpy_f64(c * plane, coef, exec_value(x, in, g) + c0 * plane, to,
+                                        k > 0);
             else
                 normalize(x, in, g, c0, c, coef, to, k > 0);
         }
@@ -152,11 +150,11 @@ static void forward_add(struct assay_exec *x, uint32_t node, uint32_t g)
 
 static void forward_concat(struct assay_exec *x, uint32_t node, uint32_t g)
 {
-    double *out = assay_exec_value(x, node, g);
+    double *out = exec_value(x, node, g);
     for (uint32_t k = 0; k < x->plan->graph->node[node].n_in; k++) {
         const uint32_t in = input_of(x, node, k);
         const size_t size = pixels_of(x, in) * ASSAY_IMAGES;
-        memcpy(out, assay_exec_value(x, in, g), size * sizeof *out);
+        memcpy(out, exec_value(x, in, g), size * sizeof *out);
         out += size;
     }
 }
@@ -174,14 +172,13 @@ static void forward_pool(struct assay_exec *x, uint32_t node, uint32_t g)
                                  .stride = n->stride,
                                  .pad = n->pad,
                                  .inv = AT(x, double, x->plan->slot[node].inv)};
-    real *arg = x->plan->slot[node].xhat ? assay_exec_xhat(x, node, g) : NULL;
+    real *arg = x->plan->slot[node].xhat ? exec_xhat(x, node, g) : NULL;
     if (n->op == ASSAY_OP_AVG_POOL)
-        x->plan->kern->pool_f64(&p, assay_exec_value(x, src, g), assay_exec_value(x, node, g));
+        x->plan->kern->pool_f64(&p, exec_value(x, src, g), exec_value(x, node, g));
     else if (x->held)
-        assay_exec_held_max_pool(x, node, g);
+        exec_held_max_pool(x, node, g);
     else
-        x->plan->kern->maxpool_f64(&p, assay_exec_value(x, src, g), assay_exec_value(x, node, g),
-                                   arg);
+        x->plan->kern->maxpool_f64(&p, exec_value(x, src, g), exec_value(x, node, g), arg);
 }
 
 static void forward_gap(struct assay_exec *x, uint32_t node, uint32_t g)
@@ -189,8 +186,8 @@ static void forward_gap(struct assay_exec *x, uint32_t node, uint32_t g)
     const uint32_t src = input_of(x, node, 0);
     const struct assay_node *n = &x->plan->graph->node[node], *in = &x->plan->graph->node[src];
     const uint32_t hw = in->h * in->w;
-    const double *from = assay_exec_value(x, src, g);
-    double *out = assay_exec_value(x, node, g);
+    const double *from = exec_value(x, src, g);
+    double *out = exec_value(x, node, g);
     memset(out, 0, n->c * ASSAY_IMAGES * sizeof *out);
     for (uint32_t c = 0; c < n->c; c++, out += ASSAY_IMAGES) {
         for (uint32_t i = 0; i < hw * ASSAY_IMAGES; i++) out[i % ASSAY_IMAGES] += *from++;
@@ -205,11 +202,10 @@ static void forward_relu(struct assay_exec *x, uint32_t node, uint32_t g)
     const uint32_t pad = s->plain ? 0 : s->pad;
     const struct assay_planes p = into_padded(&x->plan->graph->node[node], pad);
     if (x->held)
-        assay_exec_held_relu(x, node, g);
+        exec_held_relu(x, node, g);
     else
-        x->plan->kern->relu_f64(&p, assay_exec_value(x, input_of(x, node, 0), g),
-                                s->plain ? assay_exec_value(x, node, g)
-                                         : conv_input(x, node, g, 0));
+        x->plan->kern->relu_f64(&p, exec_value(x, input_of(x, node, 0), g),
+                                s->plain ? exec_value(x, node, g) : conv_input(x, node, g, 0));
 }
 
 // Drops the first `pad` rows and columns.
@@ -218,9 +214,9 @@ static void forward_slice(struct assay_exec *x, uint32_t node, uint32_t g)
     const uint32_t src = input_of(x, node, 0);
     const struct assay_node *n = &x->plan->graph->node[node], *in = &x->plan->graph->node[src];
     struct assay_planes p = into_padded(n, 0);
-    p.src_c = assay_exec_act_plane(in, 0), p.src_y = assay_exec_act_row(in, 0);
-    x->plan->kern->pad_f64(&p, assay_exec_value(x, src, g) + n->pad * (p.src_y + ASSAY_IMAGES),
-                           assay_exec_value(x, node, g));
+    p.src_c = exec_act_plane(in, 0), p.src_y = exec_act_row(in, 0);
+    x->plan->kern->pad_f64(&p, exec_value(x, src, g) + n->pad * (p.src_y + ASSAY_IMAGES),
+                           exec_value(x, node, g));
 }
 
 static void run_node(struct assay_exec *x, uint32_t i, uint32_t g, const double *input)
@@ -230,7 +226,7 @@ static void run_node(struct assay_exec *x, uint32_t i, uint32_t g, const double 
         load_input(x, g, input);
         break;
     case ASSAY_OP_ZERO:
-        memset(assay_exec_value(x, i, g), 0, pixels_of(x, i) * ASSAY_IMAGES * sizeof(double));
+        memset(exec_value(x, i, g), 0, pixels_of(x, i) * ASSAY_IMAGES * sizeof(double));
         break;
     case ASSAY_OP_CONV:
         forward_conv(x, i, g);
@@ -271,7 +267,7 @@ static void pad_value(struct assay_exec *x, uint32_t node, uint32_t g)
     const struct slot *s = &x->plan->slot[node];
     const struct assay_planes p = into_padded(&x->plan->graph->node[node], s->pad);
     if (s->plain && s->pad > 0)
-        x->plan->kern->pad_f64(&p, assay_exec_value(x, node, g), conv_input(x, node, g, 0));
+        x->plan->kern->pad_f64(&p, exec_value(x, node, g), conv_input(x, node, g, 0));
 }
 
 static void save_activation(struct assay_exec *x, uint32_t node, uint32_t g)
@@ -280,16 +276,16 @@ static void save_activation(struct assay_exec *x, uint32_t node, uint32_t g)
     const struct slot *s = &x->plan->slot[node];
     const uint32_t pad = s->plain ? 0 : s->pad;
     struct assay_planes p = into_padded(n, s->halo);
-    p.src_c = assay_exec_act_plane(n, pad), p.src_y = assay_exec_act_row(n, pad);
-    x->plan->kern->save(&p, s->plain ? assay_exec_value(x, node, g) : conv_input(x, node, g, 0),
-                        assay_exec_act(x, node, g) + s->halo * (p.dst_y + ASSAY_IMAGES));
+    p.src_c = exec_act_plane(n, pad), p.src_y = exec_act_row(n, pad);
+    x->plan->kern->save(&p, s->plain ? exec_value(x, node, g) : conv_input(x, node, g, 0),
+                        exec_act(x, node, g) + s->halo * (p.dst_y + ASSAY_IMAGES));
 }
 
 static void measure(struct assay_exec *x, uint32_t node, uint32_t g)
 {
     const struct assay_node *n = &x->plan->graph->node[node];
     double *mean = AT(x, double, x->plan->slot[node].moments);
-    x->plan->kern->moments_f64(n->c, n->h * n->w, assay_exec_value(x, node, g), valid(x, g),
+    x->plan->kern->moments_f64(n->c, n->h * n->w, exec_value(x, node, g), valid(x, g),
                                (double)g * ASSAY_IMAGES * n->h * n->w, mean, mean + n->c);
 }
 
@@ -298,7 +294,7 @@ static void take_logits(struct assay_exec *x, uint32_t node)
     const uint32_t c = x->plan->graph->node[node].c;
     double *logits = AT(x, double, x->plan->logits);
     for (uint32_t n = x->begin * ASSAY_IMAGES; n < x->end * ASSAY_IMAGES && n < x->plan->n; n++) {
-        const double *v = assay_exec_value(x, node, n / ASSAY_IMAGES) + n % ASSAY_IMAGES;
+        const double *v = exec_value(x, node, n / ASSAY_IMAGES) + n % ASSAY_IMAGES;
         for (uint32_t k = 0; k < c; k++) logits[n * c + k] = v[k * ASSAY_IMAGES];
     }
 }
@@ -329,7 +325,7 @@ static void run_chunk(struct assay_exec *x, uint32_t node, const double *input)
         if (s->act) save_activation(x, node, g);
         if (s->measured) measure(x, node, g);
     }
-    assay_exec_keep(x, node);
+    exec_keep(x, node);
     if (node + 1 == x->plan->graph->n_node) take_logits(x, node);
 }
 
@@ -347,13 +343,13 @@ static void run_level(struct assay_exec *x, uint32_t first, uint32_t last, const
         for (uint32_t k = first; k < last; k++) run_chunk(x, plan->sequence[k], input);
     }
     for (uint32_t k = first; x->taps && x->taps->value && k < last; k++)
-        assay_exec_show_value(x, plan->sequence[k]);
+        exec_show_value(x, plan->sequence[k]);
 }
 
-void assay_exec_forward_pass(struct assay_exec *x, const double *theta, const double *input)
+void exec_forward_pass(struct assay_exec *x, const double *theta, const double *input)
 {
     const struct assay_plan *plan = x->plan;
-    assay_exec_pack(x, theta);
+    exec_pack(x, theta);
     for (uint32_t first = 0, last; first < plan->graph->n_node; first = last) {
         const uint32_t level = plan->slot[plan->sequence[first]].level;
         for (last = first; last < plan->graph->n_node; last++) {

@@ -45,7 +45,7 @@ static void take_turn(const struct assay_plan *plan, const struct job *pass, str
 {
     u->turn = 0;
     for (; &plan->unit[pass->unit] != u; pass++)
-        u->turn += assay_exec_same_dz(&plan->unit[pass->unit], u);
+        u->turn += exec_same_dz(&plan->unit[pass->unit], u);
 }
 
 // With a few output channels dz is needed once or twice only.
@@ -97,7 +97,7 @@ static uint32_t join(struct assay_plan *plan, struct job *job, uint32_t n)
     return k ? k : 1;
 }
 
-void assay_plan_join(struct assay_plan *plan)
+void plan_join(struct assay_plan *plan)
 {
     for (uint32_t i = 0; i < plan->n_tensor; i++) {
         const struct tensor *t = &plan->tensor[i];

@@ -6,7 +6,7 @@
 static size_t place(struct assay_plan *plan, size_t bytes)
 {
     const size_t at = plan->bytes;
-    plan->bytes += assay_exec_align(bytes);
+    plan->bytes += exec_align(bytes);
     return at;
 }
 
@@ -29,7 +29,7 @@ static void place_common(struct assay_plan *plan)
     size_t plane = 1, row = 1;
     for (uint32_t i = 0; i < g->n_node; i++) {
         if (g->node[i].c > c) c = g->node[i].c;
-        if (assay_exec_pixels(&g->node[i]) > plane) plane = assay_exec_pixels(&g->node[i]);
+        if (exec_pixels(&g->node[i]) > plane) plane = exec_pixels(&g->node[i]);
         if (g->node[i].w > row) row = g->node[i].w;
     }
     const uint32_t classes = g->node[g->n_node - 1].c;
@@ -77,7 +77,7 @@ static void place_parities(struct assay_plan *plan, struct unit *u)
             }
         }
         p->off = place(plan, (p->taps + 1) * sizeof(int32_t));
-        p->weight = place_e(plan, u->groups * assay_exec_packed(u, p) + 1);
+        p->weight = place_e(plan, u->groups * exec_packed(u, p) + 1);
     }
     // Rows: a strip is read as far from its ends as the taps reach. Columns: dz of all is there,
     // and is read up to (x + pad) / s for x in [0, w).
@@ -88,7 +88,7 @@ static void place_parities(struct assay_plan *plan, struct unit *u)
 
 static void place_unit(struct assay_plan *plan, struct unit *u)
 {
-    const uint32_t lanes = plan->kern->lanes, taps = u->conv != NONE ? assay_exec_taps(u) : 0;
+    const uint32_t lanes = plan->kern->lanes, taps = u->conv != NONE ? exec_taps(u) : 0;
     const size_t weights = (size_t)u->co * u->q;
     u->mean = place_d(plan, u->co);
     u->rstd = place_d(plan, u->co);
@@ -130,7 +130,7 @@ static void place_level(struct assay_plan *plan, uint32_t level, bool total)
             struct product *p = &plan->product[t->first_product + k];
             const size_t n = (size_t)plan->unit[p->unit].co * p->q;
             *(total ? &p->sum : &p->acc) = place(plan, n * lanes * size);
-            if (!total) p->lift = place(plan, assay_exec_lift_bytes(plan, p));
+            if (!total) p->lift = place(plan, exec_lift_bytes(plan, p));
         }
     }
 }
@@ -171,16 +171,16 @@ static void place_scratch(struct assay_plan *plan, uint32_t i)
     for (uint32_t j = 0; j < i; j++) {
         const struct unit *v = &plan->unit[j];
         if (v->conv == NONE) continue;
-        if (v->dz && v->turn == u->turn && assay_exec_same_dz(u, v)) u->dz = v->dz;
+        if (v->dz && v->turn == u->turn && exec_same_dz(u, v)) u->dz = v->dz;
     }
-    if (u->wants_dx && !u->dz) u->dz = place_e(plan, assay_exec_dz(u) * plan->kern->lanes);
+    if (u->wants_dx && !u->dz) u->dz = place_e(plan, exec_dz(u) * plan->kern->lanes);
 }
 
 static void place_kept(struct assay_plan *plan, uint32_t i)
 {
     const struct assay_node *n = &plan->graph->node[i];
     struct slot *s = &plan->slot[i];
-    const size_t pixels = plan->groups * assay_exec_pixels(n);
+    const size_t pixels = plan->groups * exec_pixels(n);
     if (n->op == ASSAY_OP_AVG_POOL) s->inv = place_d(plan, (size_t)n->h * n->w);
     if (s->measured) s->moments = place_d(plan, 2 * (size_t)n->c);
     if (!plan->backward) return;
@@ -188,7 +188,7 @@ static void place_kept(struct assay_plan *plan, uint32_t i)
     if (n->op == ASSAY_OP_MAX_POOL || (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
         s->xhat = place_e(plan, pixels * ASSAY_IMAGES);
     if (s->kept) s->keep = bn_kept ? s->xhat : place_e(plan, pixels * ASSAY_IMAGES);
-    if (assay_exec_has_pieces(plan) && n->op == ASSAY_OP_RELU) s->gate = place(plan, pixels);
+    if (exec_has_pieces(plan) && n->op == ASSAY_OP_RELU) s->gate = place(plan, pixels);
 }
 
 static void place_saved(struct assay_plan *plan)
@@ -199,8 +199,7 @@ static void place_saved(struct assay_plan *plan)
         struct slot *s = &plan->slot[i];
         const struct assay_node *n = &g->node[i];
         if (!saves_act(plan, i)) continue;
-        s->act =
-            place_e(plan, (size_t)plan->groups * n->c * (size_t)assay_exec_act_plane(n, s->halo));
+        s->act = place_e(plan, (size_t)plan->groups * n->c * (size_t)exec_act_plane(n, s->halo));
     }
     for (uint32_t i = 0; plan->backward && i < plan->n_unit; i++) {
         if (plan->unit[i].conv != NONE) place_scratch(plan, i);
@@ -209,9 +208,9 @@ static void place_saved(struct assay_plan *plan)
     for (uint32_t i = 0; i < g->n_node; i++) place_kept(plan, i);
 }
 
-int assay_plan_layout(struct assay_plan *plan, struct assay_err *err)
+int plan_layout(struct assay_plan *plan, struct assay_err *err)
 {
-    ASSAY_TRY(assay_plan_schedule(plan, err));
+    ASSAY_TRY(plan_schedule(plan, err));
     plan->bytes = 64; // offset 0 means "none"
     place_common(plan);
     for (uint32_t i = 0; i < plan->n_unit; i++) place_unit(plan, &plan->unit[i]);
@@ -222,9 +221,9 @@ int assay_plan_layout(struct assay_plan *plan, struct assay_err *err)
     }
     plan->own_off = place(plan, q * sizeof(ptrdiff_t));
     if (plan->backward) {
-        assay_plan_join(plan);
+        plan_join(plan);
         place_sums(plan);
     }
     place_saved(plan);
-    return assay_plan_region(plan, err);
+    return plan_region(plan, err);
 }

@@ -21,10 +21,10 @@ static int make(struct assay_plan *plan, const struct assay_kern *kern, const st
                                 .precise = want->precise,
                                 .held = want->held,
                                 .meta = meta};
-    ASSAY_TRY(assay_plan_users(plan, want, err));
-    ASSAY_TRY(assay_plan_units(plan, err));
-    if (want->backward) ASSAY_TRY(assay_plan_tensors(plan, err));
-    return assay_plan_layout(plan, err);
+    ASSAY_TRY(plan_users(plan, want, err));
+    ASSAY_TRY(plan_units(plan, err));
+    if (want->backward) ASSAY_TRY(plan_tensors(plan, err));
+    return plan_layout(plan, err);
 }
 
 static int no_memory(struct assay_err *err)

@@ -8,52 +8,52 @@
 static uint8_t *gates(const struct assay_exec *x, uint32_t node, uint32_t group)
 {
     return AT(x, uint8_t, x->plan->slot[node].gate) +
-           group * assay_exec_pixels(&x->plan->graph->node[node]);
+           group * exec_pixels(&x->plan->graph->node[node]);
 }
 
 static void keep_gates(struct assay_exec *x, uint32_t node)
 {
-    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
+    const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
     for (uint32_t g = x->begin; g < x->end; g++) {
-        const double *v = assay_exec_value(x, node, g);
+        const double *v = exec_value(x, node, g);
         uint8_t *gate = gates(x, node, g);
         for (size_t p = 0; p < pixels; p++, v += ASSAY_IMAGES)
             gate[p] = (uint8_t)((v[0] > 0) | (v[1] > 0) << 1 | (v[2] > 0) << 2 | (v[3] > 0) << 3);
     }
 }
 
-void assay_exec_keep(struct assay_exec *x, uint32_t node)
+void exec_keep(struct assay_exec *x, uint32_t node)
 {
     const struct slot *s = &x->plan->slot[node];
-    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
+    const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
     if (s->gate && !x->held) keep_gates(x, node);
     if (!s->keep || s->keep == s->xhat) return;
     const struct assay_planes p = {.c = 1, .h = 1, .w = (uint32_t)pixels};
     for (uint32_t g = x->begin; g < x->end; g++) {
-        x->plan->kern->save(&p, assay_exec_value(x, node, g),
+        x->plan->kern->save(&p, exec_value(x, node, g),
                             AT(x, real, s->keep) + g * pixels * ASSAY_IMAGES);
     }
 }
 
-void assay_exec_held_relu(struct assay_exec *x, uint32_t node, uint32_t group)
+void exec_held_relu(struct assay_exec *x, uint32_t node, uint32_t group)
 {
-    const size_t pixels = assay_exec_pixels(&x->plan->graph->node[node]);
+    const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
     const uint32_t src = x->plan->graph->in[x->plan->graph->node[node].in];
-    const double *in = assay_exec_value(x, src, group);
-    double *out = assay_exec_value(x, node, group);
+    const double *in = exec_value(x, src, group);
+    double *out = exec_value(x, node, group);
     const uint8_t *gate = gates(x, node, group);
     for (size_t i = 0; i < pixels * ASSAY_IMAGES; i++)
         out[i] = gate[i / ASSAY_IMAGES] >> i % ASSAY_IMAGES & 1 ? in[i] : 0;
 }
 
-void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node, uint32_t group)
+void exec_held_max_pool(struct assay_exec *x, uint32_t node, uint32_t group)
 {
     const struct assay_node *n = &x->plan->graph->node[node],
                             *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
     const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES;
-    const double *src = assay_exec_value(x, x->plan->graph->in[n->in], group);
-    const real *arg = assay_exec_xhat(x, node, group);
-    double *out = assay_exec_value(x, node, group);
+    const double *src = exec_value(x, x->plan->graph->in[n->in], group);
+    const real *arg = exec_xhat(x, node, group);
+    double *out = exec_value(x, node, group);
     for (size_t i = 0; i < n->c * plane; i++) {
         const uint32_t pixel = (uint32_t)(i % plane / ASSAY_IMAGES), tap = (uint32_t)arg[i];
         const uint32_t y = pixel / n->w * n->stride + tap / n->kernel - n->pad;
@@ -63,7 +63,7 @@ void assay_exec_held_max_pool(struct assay_exec *x, uint32_t node, uint32_t grou
 }
 
 // ---- backward ---------------------------------------------------------------------------------
-void assay_exec_clear_probes(const struct assay_exec *x, const struct tensor *t)
+void exec_clear_probes(const struct assay_exec *x, const struct tensor *t)
 {
     for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
         const struct probe *p = &x->plan->probe[i];
@@ -72,21 +72,20 @@ void assay_exec_clear_probes(const struct assay_exec *x, const struct tensor *t)
     }
 }
 
-void assay_exec_run_probes(const struct assay_exec *x, const struct tensor *t, uint32_t group,
-                           bool flush)
+void exec_run_probes(const struct assay_exec *x, const struct tensor *t, uint32_t group, bool flush)
 {
     for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
         const struct probe *p = &x->plan->probe[i];
         const struct assay_node *n = &x->plan->graph->node[p->node];
         const real *v =
-            AT(x, real, x->plan->slot[p->node].keep) + group * assay_exec_pixels(n) * ASSAY_IMAGES;
+            AT(x, real, x->plan->slot[p->node].keep) + group * exec_pixels(n) * ASSAY_IMAGES;
         real *acc = AT(x, real, p->acc);
-        x->plan->kern->sum(n->c, n->h * n->w, assay_exec_ref(x, &p->g, group), v, acc);
+        x->plan->kern->sum(n->c, n->h * n->w, exec_ref(x, &p->g, group), v, acc);
         if (flush) x->plan->kern->flush(n->c, acc, AT(x, double, p->sum), n->c, true);
     }
 }
 
-void assay_exec_finish_probes(const struct assay_exec *x, const struct tensor *t, double *coef)
+void exec_finish_probes(const struct assay_exec *x, const struct tensor *t, double *coef)
 {
     for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
         const struct probe *p = &x->plan->probe[i];

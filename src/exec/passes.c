@@ -25,10 +25,10 @@ static void clear_cotangents(const struct assay_exec *x, uint32_t first_group, u
 
 static void batch_pass(struct assay_exec *x, struct pass *pass)
 {
-    if (!x->sums_ready) assay_exec_batch_sums(x);
+    if (!x->sums_ready) exec_batch_sums(x);
     x->sums_ready = true;
     pass->frozen = false, pass->first_group = 0, pass->n_group = x->plan->groups;
-    assay_exec_backward(x, pass);
+    exec_backward(x, pass);
 }
 
 // Batch BN: `cots` rows per pass over the whole batch. Row r has cotangent r modulo cot_count.
@@ -93,12 +93,12 @@ static void frozen_rows(struct assay_exec *x, const struct rows *rows)
     for (uint32_t g = begin / ASSAY_IMAGES; g * ASSAY_IMAGES < end; g++) {
         for (uint32_t t0 = 0; t0 < rows->t_count; t0 += x->plan->kern->cots) {
             if (!set_lanes(x, rows, g, t0, out)) continue;
-            assay_exec_backward(x, &(struct pass){.frozen = true,
-                                                  .first_group = g,
-                                                  .n_group = 1,
-                                                  .columns = rows->columns,
-                                                  .firsts = rows->firsts,
-                                                  .out = out});
+            exec_backward(x, &(struct pass){.frozen = true,
+                                            .first_group = g,
+                                            .n_group = 1,
+                                            .columns = rows->columns,
+                                            .firsts = rows->firsts,
+                                            .out = out});
         }
     }
 }
@@ -138,12 +138,12 @@ static void frozen_gradient(struct assay_exec *x, double *rows, double *grad)
     for (uint32_t l = 0; l < ASSAY_IMAGES; l++) out[l] = rows + l * x->plan->graph->n_theta;
     for (uint32_t g = 0; g < x->plan->groups; g++) {
         memset(rows, 0, ASSAY_IMAGES * x->plan->graph->n_theta * sizeof *rows);
-        assay_exec_backward(x, &(struct pass){.frozen = true,
-                                              .first_group = g,
-                                              .n_group = 1,
-                                              .columns = x->plan->graph->n_theta,
-                                              .out = out,
-                                              .show = true});
+        exec_backward(x, &(struct pass){.frozen = true,
+                                        .first_group = g,
+                                        .n_group = 1,
+                                        .columns = x->plan->graph->n_theta,
+                                        .out = out,
+                                        .show = true});
         add_lanes(x, rows, grad);
     }
 }
@@ -166,9 +166,9 @@ static void gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, 
                .columns = x->plan->graph->n_theta, .out = out, .coef = coef, .show = coef == NULL});
 }
 
-const struct passes assay_exec_passes = {.fill = assay_exec_fill,
-                                         .forward = assay_exec_forward_pass,
-                                         .jacobian = jacobian,
-                                         .jacobian_firsts = jacobian_firsts,
-                                         .image_gradients = image_gradients,
-                                         .gradient = gradient};
+const struct passes exec_passes = {.fill = exec_fill,
+                                   .forward = exec_forward_pass,
+                                   .jacobian = jacobian,
+                                   .jacobian_firsts = jacobian_firsts,
+                                   .image_gradients = image_gradients,
+                                   .gradient = gradient};

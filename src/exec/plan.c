@@ -46,7 +46,7 @@ static void index_edges(struct assay_plan *plan)
     for (uint32_t k = 0; k < g->n_in; k++) plan->edge[plan->edge_first[g->in[k] + 1]++] = k;
 }
 
-int assay_plan_users(struct assay_plan *plan, const struct assay_want *want, struct assay_err *err)
+int plan_users(struct assay_plan *plan, const struct assay_want *want, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
     plan->slot = assay_arena_zalloc(&plan->meta, g->n_node * sizeof *plan->slot);
@@ -145,7 +145,7 @@ static void set_geometry(const struct assay_plan *plan, struct unit *u)
     u->kernel = linear ? 1 : n->kernel, u->stride = linear ? 1 : n->stride;
     u->pad = linear ? 0 : n->pad, u->dilation = linear ? 1 : n->dilation;
     u->h = in->h, u->w = in->w, u->oh = n->h, u->ow = n->w;
-    u->q = u->ci / u->groups * assay_exec_taps(u);
+    u->q = u->ci / u->groups * exec_taps(u);
     u->wants_dx = u->live && plan->slot[u->src].needs_grad;
     struct slot *s = &plan->slot[u->src];
     if (u->live && u->pad > s->halo) s->halo = u->pad;
@@ -195,7 +195,7 @@ static int add_unit(struct assay_plan *plan, uint32_t node, struct assay_err *er
     return check_unit(u, err);
 }
 
-int assay_plan_units(struct assay_plan *plan, struct assay_err *err)
+int plan_units(struct assay_plan *plan, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
     plan->unit = assay_arena_alloc(&plan->meta, (g->n_node + 1) * sizeof *plan->unit);
@@ -335,7 +335,7 @@ static int index_readers(struct assay_plan *plan, struct assay_err *err)
     return ASSAY_OK;
 }
 
-int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err)
+int plan_tensors(struct assay_plan *plan, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
     plan->n_tensor = plan->n_job = 0;
@@ -352,8 +352,8 @@ int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err)
         plan->unit[u].g = plan->slot[out].g;
         if (!plan->slot[out].needs_grad) plan->unit[u].g.tensor = NONE;
     }
-    ASSAY_TRY(assay_plan_tapped(plan, err));
+    ASSAY_TRY(plan_tapped(plan, err));
     ASSAY_TRY(index_readers(plan, err));
-    ASSAY_TRY(assay_plan_products(plan, err));
-    return assay_plan_probes(plan, err);
+    ASSAY_TRY(plan_products(plan, err));
+    return plan_probes(plan, err);
 }

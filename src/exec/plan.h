@@ -111,7 +111,7 @@ struct unit {
     // backward
     uint32_t n_parity, halo;
     struct parity parity[MAX_PARITY];
-    size_t dz;                  // padded scratch (co / groups, assay_exec_dz_plane)
+    size_t dz;                  // padded scratch (co / groups, exec_dz_plane)
     bool direct;                // pointwise: dz is made where it is used, and never stored
     bool lifted;                // 3x3: one of corr's lifted parts
     uint32_t strip;             // rows of one stride parity of dx that are made at once
@@ -190,80 +190,80 @@ struct assay_plan {
     size_t zero_begin, zero_end; // buffers whose halos must be zero
 };
 
-static inline size_t assay_exec_align(size_t bytes)
+static inline size_t exec_align(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
 // Elements of one group of a node's tensor, per lane-set.
-static inline size_t assay_exec_pixels(const struct assay_node *n)
+static inline size_t exec_pixels(const struct assay_node *n)
 {
     return (size_t)n->c * n->h * n->w;
 }
-static inline size_t assay_exec_lift_bytes(const struct assay_plan *plan, const struct product *p)
+static inline size_t exec_lift_bytes(const struct assay_plan *plan, const struct product *p)
 {
     return (size_t)plan->unit[p->unit].co * p->windows * 16 * plan->kern->lanes * plan->kern->size;
 }
 // Whether forward passes can keep to the piece of another.
-static inline bool assay_exec_has_pieces(const struct assay_plan *plan)
+static inline bool exec_has_pieces(const struct assay_plan *plan)
 {
     return plan->held || plan->mixes;
 }
 // Whether images go through a unit's BN one by one: nothing is pulled back through its statistics.
-static inline bool assay_exec_is_fixed(const struct assay_plan *plan, const struct unit *u)
+static inline bool exec_is_fixed(const struct assay_plan *plan, const struct unit *u)
 {
     return u->bn != NONE && plan->slot[u->bn].norm != ASSAY_NORM_BATCH;
 }
-static inline uint32_t assay_exec_taps(const struct unit *u)
+static inline uint32_t exec_taps(const struct unit *u)
 {
     return u->kernel * u->kernel;
 }
 // Vectors of a channel of a unit's padded scratch: (strip + 2 halo, ow + 2 halo), and a few more
 // lest channels lie a multiple of eight apart: the tiles of all channels would compete for a few
 // lines of the first-level cache.
-static inline size_t assay_exec_dz_plane(const struct unit *u)
+static inline size_t exec_dz_plane(const struct unit *u)
 {
     return (size_t)(u->strip + 2 * u->halo) * (u->ow + 2 * u->halo) | 4;
 }
 // Of all of it.
-static inline size_t assay_exec_dz(const struct unit *u)
+static inline size_t exec_dz(const struct unit *u)
 {
-    return (u->co / u->groups) * assay_exec_dz_plane(u);
+    return (u->co / u->groups) * exec_dz_plane(u);
 }
-static inline bool assay_exec_same_dz(const struct unit *u, const struct unit *v)
+static inline bool exec_same_dz(const struct unit *u, const struct unit *v)
 {
     return u->co / u->groups == v->co / v->groups && u->strip == v->strip && u->halo == v->halo &&
            u->oh == v->oh && u->ow == v->ow;
 }
 // Elements of the packed weights of a stride parity, of one channel group.
-static inline size_t assay_exec_packed(const struct unit *u, const struct parity *p)
+static inline size_t exec_packed(const struct unit *u, const struct parity *p)
 {
     return (size_t)(u->ci / u->groups) * (u->co / u->groups) *
            (u->lifted ? ASSAY_LIFTED_TAPS : p->taps);
 }
 // Strides of a saved activation, or a padded value, in elements.
-static inline ptrdiff_t assay_exec_act_row(const struct assay_node *n, uint32_t halo)
+static inline ptrdiff_t exec_act_row(const struct assay_node *n, uint32_t halo)
 {
     return (ptrdiff_t)(n->w + 2 * halo) * ASSAY_IMAGES;
 }
-static inline ptrdiff_t assay_exec_act_plane(const struct assay_node *n, uint32_t halo)
+static inline ptrdiff_t exec_act_plane(const struct assay_node *n, uint32_t halo)
 {
-    return assay_exec_act_row(n, halo) * (ptrdiff_t)(n->h + 2 * halo);
+    return exec_act_row(n, halo) * (ptrdiff_t)(n->h + 2 * halo);
 }
 
 // The steps of making a plan, in order; each allocates its arrays from plan->meta and returns a
 // negative status on failure.
-int assay_plan_users(struct assay_plan *plan, const struct assay_want *want, struct assay_err *err);
-int assay_plan_units(struct assay_plan *plan, struct assay_err *err);
-int assay_plan_tensors(struct assay_plan *plan, struct assay_err *err);
-int assay_plan_products(struct assay_plan *plan, struct assay_err *err);
-int assay_plan_probes(struct assay_plan *plan, struct assay_err *err);
-int assay_plan_tapped(struct assay_plan *plan, struct assay_err *err);
-int assay_plan_schedule(struct assay_plan *plan, struct assay_err *err);
+int plan_users(struct assay_plan *plan, const struct assay_want *want, struct assay_err *err);
+int plan_units(struct assay_plan *plan, struct assay_err *err);
+int plan_tensors(struct assay_plan *plan, struct assay_err *err);
+int plan_products(struct assay_plan *plan, struct assay_err *err);
+int plan_probes(struct assay_plan *plan, struct assay_err *err);
+int plan_tapped(struct assay_plan *plan, struct assay_err *err);
+int plan_schedule(struct assay_plan *plan, struct assay_err *err);
 // Offsets of every buffer; plan->bytes is then known.
-int assay_plan_layout(struct assay_plan *plan, struct assay_err *err);
+int plan_layout(struct assay_plan *plan, struct assay_err *err);
 // Those of values and gradients, which come last.
-int assay_plan_region(struct assay_plan *plan, struct assay_err *err);
+int plan_region(struct assay_plan *plan, struct assay_err *err);
 // Sorts the jobs of every tensor and says which are made together; halos must be known.
-void assay_plan_join(struct assay_plan *plan);
+void plan_join(struct assay_plan *plan);
 
 #endif

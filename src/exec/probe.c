@@ -14,7 +14,7 @@ static void add_probes(struct assay_plan *plan, uint32_t mix)
     }
 }
 
-int assay_plan_probes(struct assay_plan *plan, struct assay_err *err)
+int plan_probes(struct assay_plan *plan, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
     plan->n_probe = 0;

@@ -24,12 +24,12 @@ static uint32_t run_of(const struct unit *u)
 static struct column column_of(const struct assay_plan *plan, const struct unit *u, uint32_t q)
 {
     const struct assay_node *in = &plan->graph->node[u->src];
-    const uint32_t halo = plan->slot[u->src].halo, taps = assay_exec_taps(u), tap = q % taps;
+    const uint32_t halo = plan->slot[u->src].halo, taps = exec_taps(u), tap = q % taps;
     const ptrdiff_t y = tap / u->kernel * u->dilation + halo - u->pad;
     const ptrdiff_t c = tap % u->kernel * u->dilation + halo - u->pad;
     return (struct column){.src = u->src,
-                           .at = q / taps * assay_exec_act_plane(in, halo) +
-                                 y * assay_exec_act_row(in, halo) + c * ASSAY_IMAGES};
+                           .at = q / taps * exec_act_plane(in, halo) + y * exec_act_row(in, halo) +
+                                 c * ASSAY_IMAGES};
 }
 
 // Finds column q of u among the product's, or returns its number of columns.
@@ -58,7 +58,7 @@ static void add_columns(const struct assay_plan *plan, struct product *p, struct
 // Do the nine columns from this one on make a 3x3 window?
 static bool is_window(const struct assay_plan *plan, const struct column *c)
 {
-    const ptrdiff_t row = assay_exec_act_row(&plan->graph->node[c->src], plan->slot[c->src].halo);
+    const ptrdiff_t row = exec_act_row(&plan->graph->node[c->src], plan->slot[c->src].halo);
     bool is = true;
     for (int k = 1; k < 9; k++)
         is &= c[k].src == c->src && c[k].at == c->at + k / 3 * row + k % 3 * ASSAY_IMAGES;
@@ -98,7 +98,7 @@ static int make(struct assay_plan *plan, const struct tensor *t, struct unit *fi
     return 0;
 }
 
-int assay_plan_products(struct assay_plan *plan, struct assay_err *err)
+int plan_products(struct assay_plan *plan, struct assay_err *err)
 {
     plan->n_product = 0;
     plan->product = assay_arena_alloc(&plan->meta, (plan->n_unit + 1) * sizeof *plan->product);

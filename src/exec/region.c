@@ -96,7 +96,7 @@ static void value_times(const struct assay_plan *plan, struct block *plain, stru
 static size_t bytes_of(const struct assay_plan *plan, uint32_t node, uint32_t pad, uint32_t groups)
 {
     const struct assay_node *n = &plan->graph->node[node];
-    return assay_exec_align(groups * n->c * (size_t)assay_exec_act_plane(n, pad) * sizeof(double));
+    return exec_align(groups * n->c * (size_t)exec_act_plane(n, pad) * sizeof(double));
 }
 
 // A value of all groups is made, group by group, in the place of an equally large one whose group
@@ -221,7 +221,7 @@ static size_t pack_tensors(struct assay_plan *plan, struct block *b)
     for (uint32_t i = 0; i < plan->n_tensor; i++) {
         struct tensor *t = &plan->tensor[plan->order[i]];
         t->group = (size_t)t->c * t->hw * plan->kern->lanes;
-        b[i].bytes = assay_exec_align(t->group * plan->kern->size * (t->whole ? plan->groups : 1));
+        b[i].bytes = exec_align(t->group * plan->kern->size * (t->whole ? plan->groups : 1));
         b[i].over = find_place(plan, t);
         t->in_place = b[i].over != NONE;
     }
@@ -232,7 +232,7 @@ static size_t pack_tensors(struct assay_plan *plan, struct block *b)
     return total;
 }
 
-int assay_plan_region(struct assay_plan *plan, struct assay_err *err)
+int plan_region(struct assay_plan *plan, struct assay_err *err)
 {
     struct block *b =
         assay_arena_alloc(&plan->meta, (4 * (size_t)plan->graph->n_node + 1) * sizeof *b);

@@ -18,7 +18,7 @@ static void choose_chunk(struct assay_plan *plan)
 {
     size_t most = 1;
     for (uint32_t i = 0; i < plan->graph->n_node; i++) {
-        const size_t pixels = assay_exec_pixels(&plan->graph->node[i]);
+        const size_t pixels = exec_pixels(&plan->graph->node[i]);
         if (pixels > most) most = pixels;
     }
     const size_t fit = plan->kern->chunk_bytes / (most * ASSAY_IMAGES * sizeof(double));
@@ -76,7 +76,7 @@ static bool is_read_plain(const struct assay_plan *plan, uint32_t node)
 {
     const struct slot *s = &plan->slot[node];
     if (s->pad == 0 || plan->graph->node[node].op != ASSAY_OP_RELU) return true;
-    if (is_shown(plan, node) || s->kept || assay_exec_has_pieces(plan)) return true;
+    if (is_shown(plan, node) || s->kept || exec_has_pieces(plan)) return true;
     for (uint32_t k = plan->edge_first[node]; k < plan->edge_first[node + 1]; k++) {
         if (plan->graph->node[plan->user[plan->edge[k]]].op != ASSAY_OP_CONV) return true;
     }
@@ -124,7 +124,7 @@ static void choose_values(struct assay_plan *plan)
     }
 }
 
-int assay_plan_schedule(struct assay_plan *plan, struct assay_err *err)
+int plan_schedule(struct assay_plan *plan, struct assay_err *err)
 {
     choose_chunk(plan);
     choose_levels(plan);

@@ -16,12 +16,12 @@ static struct assay_block block_of(const struct assay_exec *x, uint32_t node, ui
                                 .stride = ASSAY_IMAGES};
 }
 
-void assay_exec_show_value(struct assay_exec *x, uint32_t node)
+void exec_show_value(struct assay_exec *x, uint32_t node)
 {
     if (!(x->plan->slot[node].tap & ASSAY_TAP_VALUE)) return;
     for (uint32_t g = 0; g < x->plan->groups; g++) {
         const struct assay_block b = block_of(x, node, g);
-        x->taps->value(x->taps->self, &b, assay_exec_value(x, node, g));
+        x->taps->value(x->taps->self, &b, exec_value(x, node, g));
     }
 }
 
@@ -55,12 +55,11 @@ static const real *before_bn(const struct assay_exec *x, const struct pass *pass
     const struct unit *u = &x->plan->unit[unit];
     const struct job job = {.unit = unit, .from = u->g};
     real *dz = AT(x, real, x->plan->scratch);
-    assay_exec_bn_backward(
-        x, &job, group, pass->frozen,
-        &(struct patch){.c = u->co,
-                        .y1 = u->oh,
-                        .dst = dz,
-                        .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
+    exec_bn_backward(x, &job, group, pass->frozen,
+                     &(struct patch){.c = u->co,
+                                     .y1 = u->oh,
+                                     .dst = dz,
+                                     .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
     return dz;
 }
 
@@ -79,12 +78,12 @@ static void show_pulled(const struct assay_exec *x, const struct tapped *tapped,
                             .n_conv = 1};
     struct assay_block b = block_of(x, u->src, group);
     b.node = tapped->node;
-    assay_exec_pass_backward(x, &job, group, frozen, false, false);
+    exec_pass_backward(x, &job, group, frozen, false, false);
     x->taps->pulled(x->taps->self, &b,
                     first_lanes(x, (size_t)b.c * b.pixels, AT(x, real, x->plan->scratch), 1));
 }
 
-void assay_exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level)
+void exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
     for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
         const struct tapped *tapped = &x->plan->tapped[i];
@@ -118,10 +117,9 @@ static void show_weight(const struct assay_exec *x, const struct pass *pass, uin
                         uint32_t group)
 {
     const struct unit *u = &x->plan->unit[unit];
-    const struct product own = assay_exec_own_product(x, unit);
-    const real *dy =
-        u->bn == NONE ? assay_exec_ref(x, &u->g, group) : before_bn(x, pass, unit, group);
-    assay_exec_outer(x, &own, dy, group);
+    const struct product own = exec_own_product(x, unit);
+    const real *dy = u->bn == NONE ? exec_ref(x, &u->g, group) : before_bn(x, pass, unit, group);
+    exec_outer(x, &own, dy, group);
     x->plan->kern->window(u->co, own.windows, own.q, AT(x, real, own.lift), AT(x, real, own.acc));
     show_rows(x, u, u->p_weight, group, (size_t)u->co * u->q);
 }
@@ -129,12 +127,12 @@ static void show_weight(const struct assay_exec *x, const struct pass *pass, uin
 static void show_bias(const struct assay_exec *x, uint32_t unit, uint32_t group)
 {
     const struct unit *u = &x->plan->unit[unit];
-    x->plan->kern->sum(u->co, u->oh * u->ow, assay_exec_ref(x, &u->g, group), NULL,
+    x->plan->kern->sum(u->co, u->oh * u->ow, exec_ref(x, &u->g, group), NULL,
                        AT(x, real, x->plan->product[u->product].acc));
     show_rows(x, u, u->p_bias, group, u->co);
 }
 
-void assay_exec_show_layers(const struct assay_exec *x, const struct pass *pass, uint32_t level)
+void exec_show_layers(const struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
     const uint32_t first = pass->first_group, end = first + pass->n_group;
     for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
@@ -146,23 +144,23 @@ void assay_exec_show_layers(const struct assay_exec *x, const struct pass *pass,
     }
 }
 
-void assay_exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group)
+void exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group)
 {
     for (uint32_t i = 0; x->taps->gradient && i < x->plan->n_tapped; i++) {
         const struct tapped *tapped = &x->plan->tapped[i];
         const struct ref *g = &x->plan->slot[tapped->node].g;
         if (tapped->unit != NONE || &x->plan->tensor[g->tensor] != t) continue;
-        show(x, tapped->node, group, assay_exec_ref(x, g, group), (real)g->scale);
+        show(x, tapped->node, group, exec_ref(x, g, group), (real)g->scale);
     }
 }
 
-void assay_exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group)
+void exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group)
 {
     const struct assay_block b = block_of(x, t->node, group);
     const size_t n = (size_t)t->c * t->hw, lanes = x->plan->kern->lanes;
-    real *dy = assay_exec_gradient_at(x, t, group);
+    real *dy = exec_gradient_at(x, t, group);
     double *given = AT(x, double, x->plan->shown);
-    assay_exec_show_tensor(x, t, group);
+    exec_show_tensor(x, t, group);
     if (!x->taps->replace) return;
     memset(given, 0, n * ASSAY_IMAGES * sizeof *given);
     x->taps->replace(x->taps->self, &b, given);

@@ -5,8 +5,8 @@
 
 #include "exec/run.h"
 
-void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                            bool frozen, const struct patch *d)
+void exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t group, bool frozen,
+                      const struct patch *d)
 {
     const struct unit *u = &x->plan->unit[j->unit];
     const ptrdiff_t lanes = x->plan->kern->lanes, plane = (ptrdiff_t)u->oh * u->ow;
@@ -22,9 +22,9 @@ void assay_exec_bn_backward(const struct assay_exec *x, const struct job *j, uin
                                    .act_c = plane * ASSAY_IMAGES,
                                    .act_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
     const bool coupled = u->bn != NONE && !frozen;
-    x->plan->kern->affine(&p, assay_exec_ref(x, &j->from, group) + at * lanes,
-                          coupled ? assay_exec_xhat(x, u->bn, group) + at * ASSAY_IMAGES : NULL,
-                          assay_exec_k0(x, u, group) + d->c0 * lanes, AT(x, real, u->k1) + d->c0,
+    x->plan->kern->affine(&p, exec_ref(x, &j->from, group) + at * lanes,
+                          coupled ? exec_xhat(x, u->bn, group) + at * ASSAY_IMAGES : NULL,
+                          exec_k0(x, u, group) + d->c0 * lanes, AT(x, real, u->k1) + d->c0,
                           AT(x, real, u->k2) + d->c0 * lanes, d->dst + d->halo * lanes);
 }
 
@@ -44,16 +44,16 @@ static void fill_strip(const struct assay_exec *x, const struct job *j, const st
     const uint32_t y0 = s->first + top - u->halo;
     const uint32_t y1 = y0 + h - top < u->oh ? y0 + h - top : u->oh;
     const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * u->halo) * x->plan->kern->lanes;
-    const ptrdiff_t plane = (ptrdiff_t)assay_exec_dz_plane(u) * x->plan->kern->lanes;
+    const ptrdiff_t plane = (ptrdiff_t)exec_dz_plane(u) * x->plan->kern->lanes;
     real *dz = AT(x, real, u->dz);
-    assay_exec_bn_backward(x, j, s->group, s->frozen,
-                           &(struct patch){.c0 = s->k * co,
-                                           .c = co,
-                                           .y0 = y0,
-                                           .y1 = y1,
-                                           .dst = dz + top * row,
-                                           .plane = plane,
-                                           .halo = u->halo});
+    exec_bn_backward(x, j, s->group, s->frozen,
+                     &(struct patch){.c0 = s->k * co,
+                                     .c = co,
+                                     .y0 = y0,
+                                     .y1 = y1,
+                                     .dst = dz + top * row,
+                                     .plane = plane,
+                                     .halo = u->halo});
     if (u->strip == u->parity[0].h) return; // the same rows each time: they were zero before
     for (uint32_t c = 0; c < co; c++, dz += plane) {
         const uint32_t below = top + y1 - y0;
@@ -67,20 +67,19 @@ static void direct_part(const struct assay_exec *x, const struct job *j, const s
 {
     const struct unit *u = &x->plan->unit[j->unit];
     const ptrdiff_t plane = (ptrdiff_t)u->oh * u->ow, at = (ptrdiff_t)s->first * u->ow;
-    *bn = (struct assay_bn_part){.xhat = assay_exec_xhat(x, u->bn, s->group) + at * ASSAY_IMAGES,
-                                 .k0 = assay_exec_k0(x, u, s->group),
+    *bn = (struct assay_bn_part){.xhat = exec_xhat(x, u->bn, s->group) + at * ASSAY_IMAGES,
+                                 .k0 = exec_k0(x, u, s->group),
                                  .k1 = AT(x, real, u->k1),
                                  .k2 = AT(x, real, u->k2),
                                  .xhat_c = plane * ASSAY_IMAGES,
                                  .xhat_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
-    *part =
-        (struct assay_part){.ci = u->co,
-                            .taps = 1,
-                            .in = assay_exec_ref(x, &j->from, s->group) + at * x->plan->kern->lanes,
-                            .weight = AT(x, real, p->weight),
-                            .in_c = plane * x->plan->kern->lanes,
-                            .in_y = (ptrdiff_t)u->ow * x->plan->kern->lanes,
-                            .bn = bn};
+    *part = (struct assay_part){.ci = u->co,
+                                .taps = 1,
+                                .in = exec_ref(x, &j->from, s->group) + at * x->plan->kern->lanes,
+                                .weight = AT(x, real, p->weight),
+                                .in_c = plane * x->plan->kern->lanes,
+                                .in_y = (ptrdiff_t)u->ow * x->plan->kern->lanes,
+                                .bn = bn};
 }
 
 // The taps of a transposed kernel's row where kern has a loop for them, else 0.
@@ -122,16 +121,16 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
                                 .run = row_taps(v),
                                 .lifted = v->lifted,
                                 .in = AT(x, real, v->dz),
-                                .weight = AT(x, real, p->weight) + s->k * assay_exec_packed(v, p),
-                                .in_c = (ptrdiff_t)assay_exec_dz_plane(v) * lanes,
+                                .weight = AT(x, real, p->weight) + s->k * exec_packed(v, p),
+                                .in_c = (ptrdiff_t)exec_dz_plane(v) * lanes,
                                 .in_y = row};
     }
     for (uint32_t i = 0; i < j->n_add; i++) {
         const struct ref *from = &j[j->n_conv + i].from;
-        add[i] = (struct assay_addend){assay_exec_ref(x, from, s->group) + at, from->scale};
+        add[i] = (struct assay_addend){exec_ref(x, from, s->group) + at, from->scale};
     }
     if (j->mask != NONE) {
-        c->mask = assay_exec_act(x, u->src, s->group) + s->k * c->co * c->mask_c +
+        c->mask = exec_act(x, u->src, s->group) + s->k * c->co * c->mask_c +
                   (halo + y) * (c->mask_y / u->stride) +
                   (ptrdiff_t)(halo + grid->rx) * ASSAY_IMAGES;
     }
@@ -173,9 +172,8 @@ static void want_inputs(const struct assay_exec *x, const struct tensor *t, cons
         const ptrdiff_t pad = 2 * (ptrdiff_t)x->plan->slot[u->src].halo, w = u->w + pad,
                         h = u->h + pad;
         const ptrdiff_t past = (ptrdiff_t)s->y1 * u->stride + pad;
-        want_rows(a, assay_exec_act(x, u->src, s->group) + first * ci * h * w * ASSAY_IMAGES,
-                  groups * ci, h, w, (ptrdiff_t)s->y0 * u->stride, past < h ? past : h,
-                  ASSAY_IMAGES);
+        want_rows(a, exec_act(x, u->src, s->group) + first * ci * h * w * ASSAY_IMAGES, groups * ci,
+                  h, w, (ptrdiff_t)s->y0 * u->stride, past < h ? past : h, ASSAY_IMAGES);
     }
 }
 
@@ -193,10 +191,10 @@ static void want_strip(const struct assay_exec *x, const struct job *j, const st
         const ptrdiff_t y0 = s->first ? s->first + u->halo : 0, y1 = end < u->oh ? end : u->oh;
         const bool again = i > 0 && from == j[i - 1].from.tensor;
         if (x->plan->tensor[from].whole && !again)
-            want_rows(a, assay_exec_ref(x, &j[i].from, s->group) + s->k * co * plane * lanes, co,
-                      u->oh, u->ow, y0, y1, lanes);
+            want_rows(a, exec_ref(x, &j[i].from, s->group) + s->k * co * plane * lanes, co, u->oh,
+                      u->ow, y0, y1, lanes);
         if (u->bn != NONE && !s->frozen)
-            want_rows(a, assay_exec_xhat(x, u->bn, s->group) + s->k * co * plane * ASSAY_IMAGES, co,
+            want_rows(a, exec_xhat(x, u->bn, s->group) + s->k * co * plane * ASSAY_IMAGES, co,
                       u->oh, u->ow, y0, y1, ASSAY_IMAGES);
     }
     const struct unit *u = &x->plan->unit[j->unit];
@@ -210,12 +208,12 @@ static void want_strip(const struct assay_exec *x, const struct job *j, const st
     if (x->plan->slot[u->src].act) {
         const ptrdiff_t pad = 2 * (ptrdiff_t)x->plan->slot[u->src].halo, w = u->w + pad,
                         h = u->h + pad;
-        want_rows(a, assay_exec_act(x, u->src, s->group) + made.c0 * h * w * ASSAY_IMAGES, ci, h, w,
+        want_rows(a, exec_act(x, u->src, s->group) + made.c0 * h * w * ASSAY_IMAGES, ci, h, w,
                   first, end + pad < h ? end + pad : h, ASSAY_IMAGES);
     }
     if (t->whole && !t->in_place)
-        want_rows(a, assay_exec_gradient_at(x, t, s->group) + (size_t)made.c0 * u->h * u->w * lanes,
-                  ci, u->h, u->w, made.y0, made.y1, lanes);
+        want_rows(a, exec_gradient_at(x, t, s->group) + (size_t)made.c0 * u->h * u->w * lanes, ci,
+                  u->h, u->w, made.y0, made.y1, lanes);
     if (s->last) want_inputs(x, t, &made, a);
 }
 
@@ -234,11 +232,11 @@ static void want_next(const struct assay_exec *x, const struct job *j, const str
     if (a->n > 0) a->at = a->range[0].at, a->left = a->range[0].lines;
 }
 
-void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                              bool frozen, bool accumulate, bool last)
+void exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                        bool frozen, bool accumulate, bool last)
 {
     const struct tensor *t = &x->plan->tensor[j->tensor];
-    real *dx = assay_exec_gradient_at(x, t, group);
+    real *dx = exec_gradient_at(x, t, group);
     const struct unit *u = &x->plan->unit[j->unit];
     const struct assay_node *in = &x->plan->graph->node[u->src];
     const ptrdiff_t lanes = x->plan->kern->lanes, stride = u->stride;
@@ -247,8 +245,8 @@ void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, u
                            .out_c = (ptrdiff_t)u->h * u->w * lanes,
                            .out_y = stride * u->w * lanes,
                            .out_x = stride * lanes,
-                           .mask_c = assay_exec_act_plane(in, halo),
-                           .mask_y = stride * assay_exec_act_row(in, halo),
+                           .mask_c = exec_act_plane(in, halo),
+                           .mask_y = stride * exec_act_row(in, halo),
                            .mask_x = stride * ASSAY_IMAGES};
     real *sum = last && t->needs_sum ? AT(x, real, t->acc) : NULL;
     struct strip s = {.group = group, .frozen = frozen, .last = last};
@@ -269,7 +267,7 @@ void assay_exec_pass_backward(const struct assay_exec *x, const struct job *j, u
                                       .c1 = (s.k + 1) * c.co,
                                       .y0 = s.first * u->stride,
                                       .y1 = end < u->h ? end : u->h};
-            if (last) assay_exec_read(x, t, &made, &ahead);
+            if (last) exec_read(x, t, &made, &ahead);
         }
     }
 }

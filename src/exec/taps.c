@@ -22,7 +22,7 @@ static void add_tapped(struct assay_plan *plan, const struct ref *g, uint32_t af
     plan->tapped[plan->n_tapped++] = tapped;
 }
 
-int assay_plan_tapped(struct assay_plan *plan, struct assay_err *err)
+int plan_tapped(struct assay_plan *plan, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
     plan->n_tapped = 0;
@@ -61,7 +61,7 @@ static size_t bits_before(const struct assay_graph *g, uint32_t node)
 {
     size_t bits = 0;
     for (uint32_t i = 0; i < node; i++) {
-        if (g->node[i].op == ASSAY_OP_RELU) bits += assay_exec_pixels(&g->node[i]);
+        if (g->node[i].op == ASSAY_OP_RELU) bits += exec_pixels(&g->node[i]);
     }
     return bits;
 }

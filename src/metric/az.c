@@ -31,7 +31,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_proxies_pass(use->option[0]);
+    pass[0] = proxies_pass(use->option[0]);
     pass[0].input.stream = "az";
     pass[0].input.key = "az.batch";
     pass[0].pull = ASSAY_PULL_BLOCKS;
@@ -273,8 +273,8 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     if (fabs(out[1]) < ROUNDING) out[1] = 0;
     if (isnan(out[0])) out[0] = out[1] = -INFINITY; // as released
     if (isfinite(out[0]) && isfinite(out[1]) && isfinite(out[2])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, isfinite(out[0]) ? "a block passes its input on"
-                                                            : "a feature is constant");
+    return metric_degenerate(reason, isfinite(out[0]) ? "a block passes its input on"
+                                                      : "a feature is constant");
 }
 
 const struct assay_metric assay_metric_az = {

@@ -38,7 +38,7 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
 {
     const struct assay_cost_options *o = use->option[0];
     char size[ASSAY_METRIC_SIZE];
-    assay_metric_describe_size(o->channels, o->cells, o->macro, o->stem, size);
+    metric_describe_size(o->channels, o->cells, o->macro, o->stem, size);
     snprintf(text, cap, "literal network, %s classes=%llu image=%llu", size,
              (unsigned long long)p->classes, (unsigned long long)(o->image ? o->image : p->image));
 }

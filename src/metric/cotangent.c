@@ -15,8 +15,8 @@ void assay_cross_entropy_cotangent(uint32_t n, uint32_t classes, const double *l
     }
 }
 
-void assay_pull_cotangent(enum assay_pull pull, uint32_t n, uint32_t classes, const double *logit,
-                          const uint32_t *label, double *cot)
+void pull_cotangent(enum assay_pull pull, uint32_t n, uint32_t classes, const double *logit,
+                    const uint32_t *label, double *cot)
 {
     if (pull == ASSAY_PULL_LOSS) {
         assay_cross_entropy_cotangent(n, classes, logit, label, cot);

@@ -13,9 +13,9 @@ static void cotangent(void *self, const double *logits, double *cot)
     const struct scalar *of = self;
     const struct assay_pass *pass = &wanted_pass(of->s, of->use, of->pass)->pass;
     const bool reads = pass->labels != ASSAY_LABELS_NONE;
-    assay_pull_cotangent(pass->pull, assay_subject_images(of->s, of->use, of->pass),
-                         outputs_of(assay_subject_graph(of->s, of->use, of->pass)), logits,
-                         reads ? assay_subject_labels(of->s, of->use, of->pass) : NULL, cot);
+    pull_cotangent(pass->pull, assay_subject_images(of->s, of->use, of->pass),
+                   outputs_of(assay_subject_graph(of->s, of->use, of->pass)), logits,
+                   reads ? assay_subject_labels(of->s, of->use, of->pass) : NULL, cot);
 }
 
 int assay_subject_curvature(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
@@ -26,8 +26,8 @@ int assay_subject_curvature(struct assay_subject *s, const struct assay_use *use
     struct scalar of = {.s = s, .use = use, .pass = pass};
     const struct assay_scalar scalar = {.self = &of, .cotangent = cotangent};
     ASSAY_ASSERT(wanted->pass.curvature && wanted->pass.bn == ASSAY_BN_BATCH);
-    ASSAY_TRY(assay_memo_hold(s, wanted->forward, err));
-    assay_exec_curvature(s->exec, s->theta[f->weights], assay_forward_input(s, f, 0), &scalar, way,
+    ASSAY_TRY(memo_hold(s, wanted->forward, err));
+    assay_exec_curvature(s->exec, s->theta[f->weights], forward_input(s, f, 0), &scalar, way,
                          product);
     s->memo->held = UINT32_MAX;
     return ASSAY_OK;

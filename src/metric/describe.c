@@ -5,15 +5,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap)
+void metric_describe_run(const struct assay_protocol *p, char *text, size_t cap)
 {
     snprintf(text, cap, "repeats=%llu seed=%llu weights=%s", (unsigned long long)p->repeats,
              (unsigned long long)p->seed,
              p->redraw ? "redrawn each repeat" : "the same in every repeat");
 }
 
-void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
-                                char text[ASSAY_METRIC_SIZE])
+void metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
+                          char text[ASSAY_METRIC_SIZE])
 {
     enum { IMAGENET = 2 }; // enum assay_macro
     static const char *const name[] = {"tenas", "cifar"};
@@ -30,27 +30,27 @@ void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, ui
         snprintf(text + n, rest, " macro=%s stem=%llu", name[macro], (unsigned long long)stem);
 }
 
-void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
-                               int init, char *text, size_t cap)
+void metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what, int init,
+                         char *text, size_t cap)
 {
     char size[ASSAY_METRIC_SIZE];
-    assay_metric_describe_size(p->channels, p->cells, p->macro, p->stem, size);
+    metric_describe_size(p->channels, p->cells, p->macro, p->stem, size);
     const int n = snprintf(text, cap,
                            "batch=%llu %s init=%s precision=float64%s "
                            "%s classes=%llu image=%llu ",
                            (unsigned long long)batch, what, assay_init_name((enum assay_init)init),
                            p->precision == ASSAY_SINGLE ? ", float32 backward" : "", size,
                            (unsigned long long)p->classes, (unsigned long long)p->image);
-    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+    if (n >= 0 && (size_t)n < cap) metric_describe_run(p, text + n, cap - (size_t)n);
 }
 
-void assay_metric_describe_kernel(const struct assay_ntk_options *o, const struct assay_protocol *p,
-                                  const char *bn, char *text, size_t cap)
+void metric_describe_kernel(const struct assay_ntk_options *o, const struct assay_protocol *p,
+                            const char *bn, char *text, size_t cap)
 {
     char what[64];
     snprintf(what, sizeof what, "bn=%s outputs=%s parameters=weights", bn,
              o->outputs == ASSAY_OUTPUTS_ALL ? "all" : "sum");
-    assay_metric_describe_net(p, o->batch, what, o->init, text, cap);
+    metric_describe_net(p, o->batch, what, o->init, text, cap);
 }
 
 // What BNs do, and how they are differentiated.
@@ -104,7 +104,7 @@ static void describe_pass(const struct assay_pass *pass, uint32_t n, const struc
     if (pass->pull == ASSAY_PULL_WEIGHTS) {
         const int used = snprintf(text, cap, "weights alone init=%s ", assay_init_name(pass->init));
         if (used >= 0 && (size_t)used < cap)
-            assay_metric_describe_run(p, text + used, cap - (size_t)used);
+            metric_describe_run(p, text + used, cap - (size_t)used);
         return;
     }
     if (pass->weighting == ASSAY_WEIGHTS_CONSTANT)
@@ -118,7 +118,7 @@ static void describe_pass(const struct assay_pass *pass, uint32_t n, const struc
              pass->parts > 1 ? "batches=2 halves " : "", take,
              pass->batch == 1 ? "image by image " : "", norm_words(pass), weighting,
              pull_words(pass->pull), labels[read_labels(pass, n)]);
-    assay_metric_describe_net(&own, pass->input.n, what, pass->init, text, cap);
+    metric_describe_net(&own, pass->input.n, what, pass->init, text, cap);
 }
 
 void assay_metric_describe(const struct assay_use *use, const struct assay_protocol *p, char *text,

@@ -84,7 +84,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
     out[0] = *(const double *)assay_subject_state(s, use);
     if (isfinite(out[0])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "a map is not finite");
+    return metric_degenerate(reason, "a map is not finite");
 }
 
 const struct assay_metric assay_metric_dextr = {
@@ -92,9 +92,9 @@ const struct assay_metric assay_metric_dextr = {
     .help = "condition of the channels of one image (Dextr's part without curvature)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = assay_literal_first_passes,
+    .passes = literal_first_passes,
     .tap = tap,
     .state = state,
     .value = value,

@@ -24,8 +24,8 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
 {
     (void)p;
     const struct proxies_options *o = use->option[0];
-    pass[0] = assay_input_gradients_pass(o);
-    pass[1] = assay_proxies_pass(o);
+    pass[0] = input_gradients_pass(o);
+    pass[1] = proxies_pass(o);
     pass[1].labels = (enum assay_labels)o->labels;
     pass[1].label_key = "proxies.labels";
     return 2;
@@ -76,13 +76,12 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     bool varies;
     double sum;
     void *block;
-    ASSAY_TRY(assay_memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
+    ASSAY_TRY(memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
     double *r = block, *mean = r + (size_t)n * n;
-    ASSAY_TRY(assay_input_correlations(s, use, r, &varies, err));
+    ASSAY_TRY(input_correlations(s, use, r, &varies, err));
     ASSAY_TRY(assay_subject_run(s, use, 1, err));
     out[0] = out[1] = NAN;
-    if (!varies)
-        return assay_metric_degenerate(reason, "an image's gradient at the input is constant");
+    if (!varies) return metric_degenerate(reason, "an image's gradient at the input is constant");
     out[0] = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (!add_class(n, label, r, i, &sum, &images)) continue;
@@ -91,8 +90,8 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     }
     out[1] = spread(classes, mean);
     if (isfinite(out[0]) && isfinite(out[1])) return ASSAY_VERDICT_OK;
-    if (!classes) return assay_metric_degenerate(reason, "no class has two images");
-    return assay_metric_degenerate(reason, "the gradients at the input are not finite");
+    if (!classes) return metric_degenerate(reason, "no class has two images");
+    return metric_degenerate(reason, "the gradients at the input are not finite");
 }
 
 const struct assay_metric assay_metric_epe_nas = {
@@ -100,11 +99,11 @@ const struct assay_metric assay_metric_epe_nas = {
     .help = "correlation of the gradients at the input within classes (EPE-NAS)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .passes = passes,
-    .tap = assay_input_gradients_tap,
-    .state = assay_input_gradients_state,
-    .gradient = assay_input_gradients,
+    .tap = input_gradients_tap,
+    .state = input_gradients_state,
+    .gradient = input_gradients,
     .scratch = scratch,
     .measure = measure,
 };

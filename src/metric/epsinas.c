@@ -67,7 +67,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     double apart = 0, sum = 0;
     uint32_t pairs = 0, values = 0;
     void *block;
-    ASSAY_TRY(assay_memo_alloc(s, 2 * n * sizeof(double), &block, err));
+    ASSAY_TRY(memo_alloc(s, 2 * n * sizeof(double), &block, err));
     double *tiny = block, *one = tiny + n;
     ASSAY_TRY(scaled_outputs(s, use, 0, n, tiny, err));
     ASSAY_TRY(scaled_outputs(s, use, 1, n, one, err));
@@ -80,7 +80,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     }
     out[0] = apart / pairs / (sum / values);
     if (isfinite(out[0])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "all images have one output under weights of one size");
+    return metric_degenerate(reason, "all images have one output under weights of one size");
 }
 
 const struct assay_metric assay_metric_epsinas = {

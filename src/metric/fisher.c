@@ -14,7 +14,7 @@ static const struct assay_column columns[] = {
 static void tap(const struct assay_graph *g, uint8_t *tapped)
 {
     for (uint32_t i = 0; i < g->n_param; i++) {
-        if (assay_is_layer_weight(&g->param[i]))
+        if (is_layer_weight(&g->param[i]))
             tapped[g->param[i].node] |= ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT;
     }
 }
@@ -33,7 +33,7 @@ static void gradient(const struct assay_look *look, const struct assay_block *b,
     const struct assay_param *p = &look->graph->param[look->graph->node[b->node].param];
     const double n = assay_subject_images(look->subject, look->use, look->pass);
     double *sum = look->state;
-    if (!look->graph->node[b->node].n_param || !assay_is_layer_weight(p) || !a) return;
+    if (!look->graph->node[b->node].n_param || !is_layer_weight(p) || !a) return;
     for (uint32_t c = 0; c < b->c; c++) {
         for (uint32_t i = 0; i < b->count; i++) {
             double dot = 0;
@@ -52,7 +52,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
     const double *sum = assay_subject_state(s, use);
     out[0] = sum[0], out[1] = sum[1];
-    return assay_loss_verdict("fisher", out[0], assay_subject_classes(s), reason);
+    return loss_verdict("fisher", out[0], assay_subject_classes(s), reason);
 }
 
 const struct assay_metric assay_metric_fisher = {
@@ -60,8 +60,8 @@ const struct assay_metric assay_metric_fisher = {
     .help = "Fisher saliency of the channels of all layers",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
-    .passes = assay_loss_passes,
+    .options = {&proxies_options},
+    .passes = loss_passes,
     .tap = tap,
     .state = state,
     .gradient = gradient,

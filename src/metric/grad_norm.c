@@ -16,10 +16,9 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     out[0] = 0;
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        if (assay_is_layer_weight(p))
-            out[0] += sqrt(assay_metric_sumsq(p->size, gradient + p->offset));
+        if (is_layer_weight(p)) out[0] += sqrt(metric_sumsq(p->size, gradient + p->offset));
     }
-    return assay_loss_verdict("grad_norm", out[0], assay_subject_classes(s), reason);
+    return loss_verdict("grad_norm", out[0], assay_subject_classes(s), reason);
 }
 
 const struct assay_metric assay_metric_grad_norm = {
@@ -27,7 +26,7 @@ const struct assay_metric assay_metric_grad_norm = {
     .help = "sum over layers of the norm of the loss's gradient",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
-    .passes = assay_loss_passes,
+    .options = {&proxies_options},
+    .passes = loss_passes,
     .measure = measure,
 };

@@ -13,7 +13,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_loss_pass(use->option[0]);
+    pass[0] = loss_pass(use->option[0]);
     pass[0].batch = 1;
     pass[0].precise = true; // many gradients are nearly 0
     return 1;
@@ -39,7 +39,7 @@ static uint64_t weights(const struct assay_graph *g)
 {
     uint64_t n = 0;
     for (uint32_t i = 0; i < g->n_param; i++)
-        n += assay_is_layer_weight(&g->param[i]) ? g->param[i].size : 0;
+        n += is_layer_weight(&g->param[i]) ? g->param[i].size : 0;
     return n;
 }
 
@@ -53,11 +53,11 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     out[1] = 0;
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        for (uint64_t k = 0; k < p->size && assay_is_layer_weight(p); k++)
+        for (uint64_t k = 0; k < p->size && is_layer_weight(p); k++)
             out[1] += fabs(sum[p->offset + k]);
     }
     out[0] = out[1] / (double)weights(s->graph[ASSAY_NET_LITERAL]);
-    return assay_loss_verdict("gradsign", out[0], assay_subject_classes(s), reason);
+    return loss_verdict("gradsign", out[0], assay_subject_classes(s), reason);
 }
 
 const struct assay_metric assay_metric_gradsign = {
@@ -65,7 +65,7 @@ const struct assay_metric assay_metric_gradsign = {
     .help = "agreement of the images, one by one, on the signs of the loss's gradient",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
     .passes = passes,
     .state = state,

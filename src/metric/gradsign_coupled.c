@@ -10,7 +10,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_loss_pass(use->option[0]);
+    pass[0] = loss_pass(use->option[0]);
     pass[0].precise = true;
     return 1;
 }
@@ -67,17 +67,17 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const struct assay_graph *g = assay_subject_graph(s, use, 0);
     void *block;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
-    ASSAY_TRY(assay_memo_hold(s, wanted_pass(s, use, 0)->forward, err));
-    ASSAY_TRY(assay_memo_alloc(s, work_bytes(s, use), &block, err));
+    ASSAY_TRY(memo_hold(s, wanted_pass(s, use, 0)->forward, err));
+    ASSAY_TRY(memo_alloc(s, work_bytes(s, use), &block, err));
     double *sum = block;
     sum_signs(s, use, sum + g->n_weight, sum);
     out[0] = 0;
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        for (uint64_t k = 0; k < p->size && assay_is_layer_weight(p); k++)
+        for (uint64_t k = 0; k < p->size && is_layer_weight(p); k++)
             out[0] += fabs(sum[p->offset + k]);
     }
-    return assay_loss_verdict("gradsign_coupled_sum", out[0], assay_subject_classes(s), reason);
+    return loss_verdict("gradsign_coupled_sum", out[0], assay_subject_classes(s), reason);
 }
 
 const struct assay_metric assay_metric_gradsign_coupled = {
@@ -85,7 +85,7 @@ const struct assay_metric assay_metric_gradsign_coupled = {
     .help = "agreement of the images of a batch on the signs of their losses' gradients",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .passes = passes,
     .scratch = scratch,
     .measure = measure,

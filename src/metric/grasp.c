@@ -16,7 +16,7 @@ static const struct assay_column columns[] = {
 static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
-    const uint32_t n = assay_loss_passes(use, p, pass);
+    const uint32_t n = loss_passes(use, p, pass);
     pass[0].curvature = true;
     pass[0].precise = true; // differences of gradients
     return n;
@@ -39,7 +39,7 @@ static void take_weights(const struct assay_graph *g, const double *theta, doubl
     memset(weights, 0, g->n_theta * sizeof *weights);
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        if (assay_is_layer_weight(p))
+        if (is_layer_weight(p))
             memcpy(weights + p->offset, theta + p->offset, p->size * sizeof *weights);
     }
 }
@@ -52,17 +52,17 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const double *gradient, *theta = assay_subject_theta(s, use, 0);
     void *block;
     ASSAY_TRY(assay_subject_gradient(s, use, 0, &gradient, err));
-    ASSAY_TRY(assay_memo_alloc(s, scratch_bytes(s, use), &block, err));
+    ASSAY_TRY(memo_alloc(s, scratch_bytes(s, use), &block, err));
     double *weights = block, *product = weights + g->n_theta;
     take_weights(g, theta, weights);
     ASSAY_TRY(assay_subject_curvature(s, use, 0, weights, product, err));
     out[0] = 0;
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        for (uint64_t k = 0; k < p->size && assay_is_layer_weight(p); k++)
+        for (uint64_t k = 0; k < p->size && is_layer_weight(p); k++)
             out[0] -= gradient[p->offset + k] * product[p->offset + k];
     }
-    return assay_loss_verdict("grasp", out[0], assay_subject_classes(s), reason);
+    return loss_verdict("grasp", out[0], assay_subject_classes(s), reason);
 }
 
 const struct assay_metric assay_metric_grasp = {
@@ -70,7 +70,7 @@ const struct assay_metric assay_metric_grasp = {
     .help = "minus the sum over all weights of weight x (Hessian x gradient of the loss)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .passes = passes,
     .scratch = scratch,
     .measure = measure,

@@ -20,7 +20,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_loss_pass(use->option[0]);
+    pass[0] = loss_pass(use->option[0]);
     pass[0].pull = ASSAY_PULL_TARGET;
     return 1;
 }
@@ -28,7 +28,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
 static void tap(const struct assay_graph *g, uint8_t *tapped)
 {
     for (uint32_t i = 0; i < g->n_param; i++)
-        if (assay_is_layer_weight(&g->param[i])) tapped[g->param[i].node] |= ASSAY_TAP_LAYER;
+        if (is_layer_weight(&g->param[i])) tapped[g->param[i].node] |= ASSAY_TAP_LAYER;
 }
 
 // The state is the kernel G (n, n), that of one parameter (n, n), and what every image adds to the
@@ -84,18 +84,18 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     double trace = 0;
     void *work;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
-    ASSAY_TRY(assay_memo_alloc(s, work_numbers(n) * sizeof(double), &work, err));
+    ASSAY_TRY(memo_alloc(s, work_numbers(n) * sizeof(double), &work, err));
     double *gram = kernel_of(assay_subject_state(s, use), n).gram, *eigenvalue = work;
     for (size_t i = 0; i < n; i++) trace += gram[i * n + i];
     out[0] = sqrt(trace / n);
     out[1] = NAN;
     if (assay_la_eigenvalues(n, gram, eigenvalue, eigenvalue + n, err) < 0)
-        return assay_metric_degenerate(reason, "the gradients are not finite");
+        return metric_degenerate(reason, "the gradients are not finite");
     const double least = eigenvalue[0], most = eigenvalue[n - 1];
     const enum assay_precision precision = (enum assay_precision)s->protocol->precision;
-    out[1] = least > assay_kernel_rounding(n, precision) * most ? most / least : INFINITY;
+    out[1] = least > kernel_rounding(n, precision) * most ? most / least : INFINITY;
     if (isfinite(out[1])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "hnas: lambda_min %.3g, lambda_max %.3g", least, most);
+    return metric_degenerate(reason, "hnas: lambda_min %.3g, lambda_max %.3g", least, most);
 }
 
 const struct assay_metric assay_metric_hnas = {
@@ -103,7 +103,7 @@ const struct assay_metric assay_metric_hnas = {
     .help = "trace and condition number of the kernel of images' parts of one gradient (HNAS)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .passes = passes,
     .tap = tap,
     .state = state,

@@ -4,14 +4,14 @@
 
 #include "assay/la.h"
 
-struct assay_pass assay_input_gradients_pass(const struct proxies_options *o)
+struct assay_pass input_gradients_pass(const struct proxies_options *o)
 {
-    struct assay_pass pass = assay_proxies_pass(o);
+    struct assay_pass pass = proxies_pass(o);
     pass.pull = ASSAY_PULL_LOGITS;
     return pass;
 }
 
-void assay_input_gradients_tap(const struct assay_graph *g, uint8_t *tapped)
+void input_gradients_tap(const struct assay_graph *g, uint8_t *tapped)
 {
     (void)g;
     tapped[0] |= ASSAY_TAP_GRADIENT;
@@ -23,14 +23,14 @@ static size_t numbers(const struct assay_graph *g)
 }
 
 // The state is the gradients at the input (images, numbers).
-size_t assay_input_gradients_state(const struct assay_subject *s, const struct assay_use *use)
+size_t input_gradients_state(const struct assay_subject *s, const struct assay_use *use)
 {
     return assay_subject_images(s, use, 0) * numbers(assay_subject_graph(s, use, 0)) *
            sizeof(double);
 }
 
-void assay_input_gradients(const struct assay_look *look, const struct assay_block *b,
-                           const double *dx, const double *kept)
+void input_gradients(const struct assay_look *look, const struct assay_block *b, const double *dx,
+                     const double *kept)
 {
     (void)kept;
     const size_t n = numbers(look->graph);
@@ -42,28 +42,28 @@ void assay_input_gradients(const struct assay_look *look, const struct assay_blo
 }
 
 // Takes the mean off each row, and scales it to length 1; false where a row is constant.
-static bool standardise(uint32_t rows, size_t n, double *row)
+static bool standardise_rows(uint32_t rows, size_t n, double *row)
 {
     bool varies = true;
     for (uint32_t i = 0; i < rows; i++, row += n) {
         double mean = 0;
         for (size_t k = 0; k < n; k++) mean += row[k] / (double)n;
         for (size_t k = 0; k < n; k++) row[k] -= mean;
-        const double length = sqrt(assay_metric_sumsq(n, row));
+        const double length = sqrt(metric_sumsq(n, row));
         for (size_t k = 0; k < n; k++) row[k] /= length;
         varies &= length > 0;
     }
     return varies;
 }
 
-int assay_input_correlations(struct assay_subject *s, const struct assay_use *use, double *r,
-                             bool *varies, struct assay_err *err)
+int input_correlations(struct assay_subject *s, const struct assay_use *use, double *r,
+                       bool *varies, struct assay_err *err)
 {
     const uint32_t n = assay_subject_images(s, use, 0);
     const size_t columns = numbers(assay_subject_graph(s, use, 0));
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
     double *row = assay_subject_state(s, use);
-    *varies = standardise(n, columns, row);
+    *varies = standardise_rows(n, columns, row);
     assay_la_gram(n, columns, row, columns, r);
     return ASSAY_OK;
 }

@@ -18,7 +18,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_input_gradients_pass(use->option[0]);
+    pass[0] = input_gradients_pass(use->option[0]);
     return 1;
 }
 
@@ -40,19 +40,18 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const uint32_t n = assay_subject_images(s, use, 0);
     bool varies;
     void *block;
-    ASSAY_TRY(assay_memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
+    ASSAY_TRY(memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
     double *r = block, *eigenvalue = r + (size_t)n * n;
-    ASSAY_TRY(assay_input_correlations(s, use, r, &varies, err));
+    ASSAY_TRY(input_correlations(s, use, r, &varies, err));
     out[0] = NAN;
-    if (!varies)
-        return assay_metric_degenerate(reason, "an image's gradient at the input is constant");
+    if (!varies) return metric_degenerate(reason, "an image's gradient at the input is constant");
     if (assay_la_eigenvalues(n, r, eigenvalue, eigenvalue + n, err) < 0)
-        return assay_metric_degenerate(reason, "the gradients at the input are not finite");
+        return metric_degenerate(reason, "the gradients at the input are not finite");
     out[0] = 0;
     for (uint32_t i = 0; i < n; i++)
         out[0] -= log(eigenvalue[i] + SMALL) + 1 / (eigenvalue[i] + SMALL);
     if (isfinite(out[0])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "jacov is %g", out[0]);
+    return metric_degenerate(reason, "jacov is %g", out[0]);
 }
 
 const struct assay_metric assay_metric_jacov = {
@@ -60,11 +59,11 @@ const struct assay_metric assay_metric_jacov = {
     .help = "orthogonality of the images' gradients at the input (NASWOT's first version)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .passes = passes,
-    .tap = assay_input_gradients_tap,
-    .state = assay_input_gradients_state,
-    .gradient = assay_input_gradients,
+    .tap = input_gradients_tap,
+    .state = input_gradients_state,
+    .gradient = input_gradients,
     .scratch = scratch,
     .measure = measure,
 };

@@ -32,7 +32,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
 {
     (void)p;
     const struct kta_options *o = use->option[0];
-    pass[0] = assay_ntk_pass(use->option[1], ASSAY_PULL_KERNEL, ASSAY_BN_BATCH);
+    pass[0] = ntk_pass(use->option[1], ASSAY_PULL_KERNEL, ASSAY_BN_BATCH);
     pass[0].labels = (enum assay_labels)o->labels;
     pass[0].label_key = "kta.labels";
     return 1;
@@ -42,7 +42,7 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
                      size_t cap)
 {
     const struct kta_options *o = use->option[0];
-    assay_metric_describe_kernel(use->option[1], p, "batch", text, cap);
+    metric_describe_kernel(use->option[1], p, "batch", text, cap);
     const size_t used = strlen(text);
     snprintf(text + used, cap - used, " labels=%s",
              o->labels == ASSAY_LABELS_TRUE ? "true" : "random");
@@ -144,7 +144,7 @@ static void fill(const struct sums *sums, const struct target *y, double *out)
 
 static size_t sums_bytes(const struct assay_subject *s, const struct assay_use *use)
 {
-    return (assay_memo_rows(s, wanted_pass(s, use, 0)) + 2) * sizeof(double);
+    return (memo_rows(s, wanted_pass(s, use, 0)) + 2) * sizeof(double);
 }
 
 static size_t scratch(const struct assay_subject *s, const struct assay_use *use)
@@ -159,13 +159,13 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const struct assay_kernel *kernel;
     void *block;
     ASSAY_TRY(assay_subject_gram(s, use, 0, &kernel, err));
-    ASSAY_TRY(assay_memo_alloc(s, sums_bytes(s, use), &block, err));
+    ASSAY_TRY(memo_alloc(s, sums_bytes(s, use), &block, err));
     const uint32_t n = kernel->n;
     double *row = memset(block, 0, sums_bytes(s, use));
     struct sums sums = {.row = row,
                         .square = row + n,
                         .same = row + n + 1,
-                        .rounding = assay_kernel_rounding(n, kernel->precision),
+                        .rounding = kernel_rounding(n, kernel->precision),
                         .n = n,
                         .per_image = n / assay_subject_images(s, use, 0),
                         .label = assay_subject_labels(s, use, 0)};
@@ -174,8 +174,8 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     fill(&sums, &target, out);
     if (isfinite(out[0]) && isfinite(out[1]) && isfinite(out[4])) return ASSAY_VERDICT_OK;
     if (target.total == (double)n * n)
-        return assay_metric_degenerate(reason, "all images have one label");
-    return assay_metric_degenerate(reason, "the centred kernel is 0, or not finite");
+        return metric_degenerate(reason, "all images have one label");
+    return metric_degenerate(reason, "the centred kernel is 0, or not finite");
 }
 
 const struct assay_metric assay_metric_kta = {

@@ -11,7 +11,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_proxies_pass(use->option[0]);
+    pass[0] = proxies_pass(use->option[0]);
     pass[0].network = ASSAY_NET_LITERAL;
     pass[0].pull = ASSAY_PULL_WEIGHTS;
     return 1;
@@ -27,11 +27,10 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     out[0] = 0;
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        if (assay_is_layer_weight(p))
-            out[0] += sqrt(assay_metric_sumsq(p->size, theta + p->offset));
+        if (is_layer_weight(p)) out[0] += sqrt(metric_sumsq(p->size, theta + p->offset));
     }
     if (isfinite(out[0])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "l2_norm is %g", out[0]);
+    return metric_degenerate(reason, "l2_norm is %g", out[0]);
 }
 
 const struct assay_metric assay_metric_l2_norm = {
@@ -39,7 +38,7 @@ const struct assay_metric assay_metric_l2_norm = {
     .help = "sum over layers of the norm of their weights",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
     .passes = passes,
     .measure = measure,

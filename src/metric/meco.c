@@ -96,7 +96,7 @@ static double smallest(const struct maps *m, const struct assay_block *b, uint32
         double *channel = m->map + (size_t)i * b->pixels;
         for (size_t k = 0; k < b->pixels; k++)
             channel[k] = v[((size_t)i * b->pixels + k) * b->stride];
-        assay_standardise(b->pixels, channel);
+        standardise(b->pixels, channel);
     }
     assay_la_gram(c, b->pixels, m->map, b->pixels, m->corr);
     if (assay_la_eigenvalues(c, m->corr, m->eigenvalue, m->work, &err) < 0) return NAN;
@@ -133,7 +133,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const double *sum = assay_subject_state(s, use);
     for (uint32_t i = 0; i < use->metric->n_column; i++) out[i] = sum[i];
     if (isfinite(out[0])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "%s is %g", use->metric->column[0].name, out[0]);
+    return metric_degenerate(reason, "%s is %g", use->metric->column[0].name, out[0]);
 }
 
 static int opt_measure(struct assay_subject *s, const struct assay_use *use, double *out,
@@ -151,9 +151,9 @@ const struct assay_metric assay_metric_meco = {
     .help = "independence of the channels of one image (MeCo)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = assay_literal_first_passes,
+    .passes = literal_first_passes,
     .tap = tap,
     .state = state,
     .value = value,
@@ -164,9 +164,9 @@ const struct assay_metric assay_metric_meco_batch = {
     .help = "independence of the channels of the first image of a batch (MeCo)",
     .column = batch_columns,
     .n_column = ASSAY_LEN(batch_columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = assay_literal_passes,
+    .passes = literal_passes,
     .tap = tap,
     .state = state,
     .value = value,
@@ -177,9 +177,9 @@ const struct assay_metric assay_metric_meco_opt = {
     .help = "independence of eight channels of one image (MeCo_opt)",
     .column = opt_columns,
     .n_column = ASSAY_LEN(opt_columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = assay_literal_first_passes,
+    .passes = literal_first_passes,
     .tap = tap,
     .state = state,
     .value = opt_value,

@@ -14,7 +14,7 @@ static const struct assay_column columns[] = {
 static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
-    const uint32_t n = assay_loss_passes(use, p, pass);
+    const uint32_t n = loss_passes(use, p, pass);
     pass[0].network = ASSAY_NET_LITERAL;
     return n;
 }
@@ -27,10 +27,10 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const struct assay_graph *g = assay_subject_graph(s, use, 0);
     const double *gradient;
     ASSAY_TRY(assay_subject_gradient(s, use, 0, &gradient, err));
-    out[1] = assay_metric_sumsq(g->n_theta, gradient);
+    out[1] = metric_sumsq(g->n_theta, gradient);
     out[0] = sqrt(out[1]);
     out[2] = out[1] / g->n_param;
-    return assay_loss_verdict("grad_norm_all", out[0], assay_subject_classes(s), reason);
+    return loss_verdict("grad_norm_all", out[0], assay_subject_classes(s), reason);
 }
 
 const struct assay_metric assay_metric_mgm = {
@@ -38,7 +38,7 @@ const struct assay_metric assay_metric_mgm = {
     .help = "norm of the loss's gradient with respect to all parameters, its square and mean",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
     .passes = passes,
     .measure = measure,

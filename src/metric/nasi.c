@@ -24,8 +24,8 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     (void)p;
     const struct assay_nasi_options *o = use->option[0];
     const struct assay_ntk_options *ntk = use->option[1];
-    pass[0] = assay_ntk_pass(
-        ntk, o->labels == ASSAY_LABELS_NONE ? ASSAY_PULL_LOGITS : ASSAY_PULL_LOSS, ASSAY_BN_BATCH);
+    pass[0] = ntk_pass(ntk, o->labels == ASSAY_LABELS_NONE ? ASSAY_PULL_LOGITS : ASSAY_PULL_LOSS,
+                       ASSAY_BN_BATCH);
     pass[0].labels = (enum assay_labels)o->labels;
     pass[0].label_key = "nasi.labels";
     pass[0].outputs = ASSAY_OUTPUTS_SUM;
@@ -43,7 +43,7 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
         "bn=batch outputs=sum parameters=weights labels=none"};
     const struct assay_nasi_options *o = use->option[0];
     const struct assay_ntk_options *ntk = use->option[1];
-    assay_metric_describe_net(p, assay_nasi_batch(o, ntk), what[o->labels], ntk->init, text, cap);
+    metric_describe_net(p, assay_nasi_batch(o, ntk), what[o->labels], ntk->init, text, cap);
 }
 
 static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
@@ -55,12 +55,12 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const bool labels = o->labels != ASSAY_LABELS_NONE;
     const double *gradient;
     ASSAY_TRY(assay_subject_gradient(s, use, 0, &gradient, err));
-    out[0] = assay_metric_sumsq(labels ? g->n_theta : g->n_weight, gradient);
+    out[0] = metric_sumsq(labels ? g->n_theta : g->n_weight, gradient);
     if (labels && assay_subject_classes(s) == 1) // softmax of one logit is 1
-        return assay_metric_degenerate(reason, "one class: the loss is 0 whatever the network, and "
-                                               "so is its gradient");
+        return metric_degenerate(reason, "one class: the loss is 0 whatever the network, and "
+                                         "so is its gradient");
     if (isfinite(out[0])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "the squared norm of the mean gradient is %g", out[0]);
+    return metric_degenerate(reason, "the squared norm of the mean gradient is %g", out[0]);
 }
 
 const struct assay_metric assay_metric_nasi = {

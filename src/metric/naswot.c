@@ -111,7 +111,7 @@ static void value(const struct assay_look *look, const struct assay_block *b, co
     }
     if (b->first + b->count < n) return;
     add_agreement(&a, n, words, units, node->modules,
-                  node->modules + assay_relu_units(look->graph, b->node));
+                  node->modules + relu_units(look->graph, b->node));
     add_counts(&a, n, words, units, node->modules);
 }
 
@@ -177,14 +177,14 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const uint32_t n = assay_subject_images(s, use, 0);
     void *work;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
-    ASSAY_TRY(assay_memo_alloc(s, work_numbers(n) * sizeof(double), &work, err));
+    ASSAY_TRY(memo_alloc(s, work_numbers(n) * sizeof(double), &work, err));
     const struct agreement a = agreement_of(assay_subject_state(s, use), n);
     statistics(&a, n, out + 2);
     out[7] = distinct(&a, n);
     ASSAY_TRY(log_determinant(n, a.k, work, &out[0], err));
     ASSAY_TRY(log_determinant(n, a.released, work, &out[1], err));
     if (isfinite(out[0]) && isfinite(out[1])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "two images have one pattern, or patterns of others");
+    return metric_degenerate(reason, "two images have one pattern, or patterns of others");
 }
 
 const struct assay_metric assay_metric_naswot = {
@@ -192,9 +192,9 @@ const struct assay_metric assay_metric_naswot = {
     .help = "log determinant of the agreement of ReLU patterns between images (NASWOT)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = assay_literal_passes,
+    .passes = literal_passes,
     .tap = assay_tap_relus,
     .state = state,
     .value = value,

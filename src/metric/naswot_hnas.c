@@ -18,7 +18,7 @@ static const struct assay_column columns[] = {
 static void tap(const struct assay_graph *g, uint8_t *tapped)
 {
     for (uint32_t i = 0; i < g->n_node; i++) {
-        if (g->node[i].op == ASSAY_OP_RELU) tapped[assay_relu_shown(g, i)] |= ASSAY_TAP_VALUE;
+        if (g->node[i].op == ASSAY_OP_RELU) tapped[relu_shown(g, i)] |= ASSAY_TAP_VALUE;
     }
 }
 
@@ -67,14 +67,14 @@ static void value(const struct assay_look *look, const struct assay_block *b, co
     const uint32_t n = assay_subject_images(look->subject, look->use, look->pass);
     const struct products p = products_of(look->state, n);
     const size_t units = (size_t)b->c * b->pixels;
-    const uint32_t relu = assay_relu_shown_by(g, b->node);
+    const uint32_t relu = relu_shown_by(g, b->node);
     if (relu == g->n_node) return; // tapped for another
     for (uint32_t i = 0; i < b->count; i++) {
         double *row = p.row + (b->first + i) * units;
         for (size_t k = 0; k < units; k++) row[k] = v[k * b->stride + i];
     }
     const uint32_t modules = g->node[relu].modules;
-    if (b->first + b->count == n) add(&p, n, units, modules, modules + assay_relu_units(g, relu));
+    if (b->first + b->count == n) add(&p, n, units, modules, modules + relu_units(g, relu));
 }
 
 // Eigenvalues, and scratch.
@@ -95,18 +95,18 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const uint32_t n = assay_subject_images(s, use, 0);
     void *block;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
-    ASSAY_TRY(assay_memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
+    ASSAY_TRY(memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
     const struct products p = products_of(assay_subject_state(s, use), n);
     double *const k[2] = {p.k, p.released}, *eigenvalue = block;
     for (int i = 0; i < 2; i++) {
         out[i] = NAN;
         if (assay_la_eigenvalues(n, k[i], eigenvalue, eigenvalue + n, err) < 0)
-            return assay_metric_degenerate(reason, "the inputs of ReLUs are not finite");
+            return metric_degenerate(reason, "the inputs of ReLUs are not finite");
         out[i] = 0;
         for (uint32_t j = 0; j < n; j++) out[i] += log(fabs(eigenvalue[j]));
     }
     if (isfinite(out[0]) && isfinite(out[1])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "naswot_hnas is %g", out[0]);
+    return metric_degenerate(reason, "naswot_hnas is %g", out[0]);
 }
 
 const struct assay_metric assay_metric_naswot_hnas = {
@@ -114,9 +114,9 @@ const struct assay_metric assay_metric_naswot_hnas = {
     .help = "log determinant of the images' products at the inputs of ReLUs (HNAS's NASWOT)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = assay_literal_passes,
+    .passes = literal_passes,
     .tap = tap,
     .state = state,
     .value = value,

@@ -97,7 +97,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
     out[0] = *(const double *)assay_subject_state(s, use);
     if (isfinite(out[0])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "the numbers behind a module are not finite");
+    return metric_degenerate(reason, "the numbers behind a module are not finite");
 }
 
 const struct assay_metric assay_metric_near = {
@@ -105,9 +105,9 @@ const struct assay_metric assay_metric_near = {
     .help = "sum over modules of the effective rank of what they return (NEAR)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = assay_literal_passes,
+    .passes = literal_passes,
     .tap = tap,
     .state = state,
     .value = value,

@@ -10,20 +10,19 @@ static size_t larger(size_t a, size_t b)
 // What metrics share: a buffer for rows, one for a kernel of either BN, one for its copy.
 static size_t shared_scratch(const struct assay_subject *s)
 {
-    size_t bytes = assay_memo_bytes(s), rows = 0, copy = 0;
+    size_t bytes = memo_bytes(s), rows = 0, copy = 0;
     bool kernel[2] = {false};
     for (uint32_t i = 0; i < s->demand->n_pass; i++) {
         const struct assay_wanted_pass *pass = &s->demand->pass[i];
         const enum assay_pull pull = pass->pass.pull;
         if (!pass->made) continue;
-        if (has_gradient(&pass->pass))
-            bytes += assay_arena_block(assay_memo_gradient_bytes(s, pass));
+        if (has_gradient(&pass->pass)) bytes += assay_arena_block(memo_gradient_bytes(s, pass));
         if (pull == ASSAY_PULL_ROWS || pull == ASSAY_PULL_KERNEL)
-            rows = assay_arena_block(assay_memo_jacobian_bytes(s, pass));
+            rows = assay_arena_block(memo_jacobian_bytes(s, pass));
         if (pull != ASSAY_PULL_KERNEL || kernel[pass->pass.bn]) continue;
         kernel[pass->pass.bn] = true;
-        bytes += assay_kernel_scratch(s, pass);
-        copy = assay_kernel_shared_scratch(s, pass);
+        bytes += kernel_scratch(s, pass);
+        copy = kernel_shared_scratch(s, pass);
     }
     return bytes + rows + copy;
 }
@@ -34,7 +33,7 @@ static int plan(const struct assay_subject *s, const struct assay_forward *f, ui
 {
     const struct assay_plan *made;
     if (n == 0) return ASSAY_OK;
-    ASSAY_TRY(assay_memo_plan(s, f, n, &made, err));
+    ASSAY_TRY(memo_plan(s, f, n, &made, err));
     *most = larger(*most, assay_plan_bytes(made));
     return ASSAY_OK;
 }
@@ -45,7 +44,7 @@ static int executor(const struct assay_subject *s, uint64_t *bytes, struct assay
     uint64_t most = 0;
     for (uint32_t i = 0; i < s->demand->n_forward; i++) {
         const struct assay_forward *f = &s->demand->forward[i];
-        const uint32_t n = assay_forward_images(s, f), batch = assay_forward_batch(s, f);
+        const uint32_t n = forward_images(s, f), batch = forward_batch(s, f);
         if (!f->made) continue;
         ASSAY_TRY(plan(s, f, batch, &most, err));
         ASSAY_TRY(plan(s, f, n % batch, &most, err)); // the last may be short
@@ -58,9 +57,9 @@ static int executor(const struct assay_subject *s, uint64_t *bytes, struct assay
 static int check_parts(const struct assay_subject *s, const struct assay_wanted_pass *pass,
                        struct assay_err *err)
 {
-    const uint32_t n = assay_memo_rows(s, pass);
+    const uint32_t n = memo_rows(s, pass);
     const size_t part = assay_pla_part(n, s->team),
-                 jacobian = assay_memo_jacobian_bytes(s, pass) / sizeof(double);
+                 jacobian = memo_jacobian_bytes(s, pass) / sizeof(double);
     if (s->team == 1 || larger(part, jacobian) <= INT32_MAX) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_CONFIG,
                          "run.team = %d: a rank's part of a kernel of %u rows has %zu numbers, "
@@ -76,7 +75,7 @@ int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
         const struct assay_wanted_pass *pass = &s->demand->pass[i];
         if (!pass->made || pass->pass.pull != ASSAY_PULL_KERNEL) continue;
         ASSAY_TRY(check_parts(s, pass, err));
-        need->buffers = assay_pla_buffers(assay_memo_rows(s, pass), s->team);
+        need->buffers = assay_pla_buffers(memo_rows(s, pass), s->team);
     }
     for (uint32_t i = 0; i < s->demand->n_use; i++) {
         const struct assay_use *use = &s->demand->use[i];

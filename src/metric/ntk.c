@@ -31,8 +31,8 @@ static const struct assay_opt options[] = {
 };
 const struct assay_options assay_ntk_options = {options, sizeof(struct assay_ntk_options)};
 
-struct assay_pass assay_ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
-                                 enum assay_bn bn)
+struct assay_pass ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
+                           enum assay_bn bn)
 {
     return (struct assay_pass){.init = (enum assay_init)o->init,
                                .input = {.stream = "images", .key = "ntk.batch", .n = o->batch},
@@ -46,14 +46,14 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_BATCH);
+    pass[0] = ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_BATCH);
     return 1;
 }
 
 static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
                      size_t cap)
 {
-    assay_metric_describe_kernel(use->option[0], p, "batch", text, cap);
+    metric_describe_kernel(use->option[0], p, "batch", text, cap);
 }
 
 static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
@@ -62,7 +62,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const struct assay_kernel *kernel;
     ASSAY_TRY(assay_subject_kernel(s, use, 0, &kernel, err));
     memcpy(spectrum, kernel->eigenvalue, kernel->n * sizeof *spectrum);
-    return assay_kernel_summary(kernel, out, reason);
+    return kernel_summary(kernel, out, reason);
 }
 
 const struct assay_metric assay_metric_ntk = {

@@ -16,14 +16,14 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_FROZEN);
+    pass[0] = ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_FROZEN);
     return 1;
 }
 
 static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
                      size_t cap)
 {
-    assay_metric_describe_kernel(use->option[0], p, "frozen", text, cap);
+    metric_describe_kernel(use->option[0], p, "frozen", text, cap);
 }
 
 static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
@@ -32,7 +32,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     (void)spectrum;
     const struct assay_kernel *kernel;
     ASSAY_TRY(assay_subject_kernel(s, use, 0, &kernel, err));
-    return assay_kernel_summary(kernel, out, reason);
+    return kernel_summary(kernel, out, reason);
 }
 
 const struct assay_metric assay_metric_ntk_frozen = {

@@ -31,7 +31,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_ntk_pass(use->option[1], ASSAY_PULL_KERNEL, ASSAY_BN_FROZEN);
+    pass[0] = ntk_pass(use->option[1], ASSAY_PULL_KERNEL, ASSAY_BN_FROZEN);
     pass[0].labels = ASSAY_LABELS_TRUE;
     return 1;
 }
@@ -40,7 +40,7 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
                      size_t cap)
 {
     const struct ridge_options *o = use->option[0];
-    assay_metric_describe_kernel(use->option[1], p, "frozen", text, cap);
+    metric_describe_kernel(use->option[1], p, "frozen", text, cap);
     const size_t used = strlen(text);
     snprintf(text + used, cap - used, " train=%g lambda=%g", o->train, o->lambda);
 }
@@ -133,21 +133,21 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const struct shape shape = shape_of(s, use, kernel);
     out[0] = out[1] = NAN;
     if (!isfinite(kernel->trace))
-        return assay_metric_degenerate(reason, "the trace of the kernel is %g", kernel->trace);
+        return metric_degenerate(reason, "the trace of the kernel is %g", kernel->trace);
     if (shape.classes == 1)
-        return assay_metric_degenerate(reason, "one class: every prediction is right");
+        return metric_degenerate(reason, "one class: every prediction is right");
     const uint32_t n = shape.train * shape.per_image;
-    ASSAY_TRY(assay_memo_alloc(s, target_bytes(s, use), &block, err));
+    ASSAY_TRY(memo_alloc(s, target_bytes(s, use), &block, err));
     double *y = block, *predicted = y + (size_t)shape.train * shape.classes;
     for (uint32_t i = 0; i < shape.train; i++) {
         for (uint32_t k = 0; k < shape.classes; k++)
             y[place(&shape, shape.train, i, k)] = target(&shape, i, k);
     }
     ASSAY_TRY(find_shift(s, kernel, o->lambda, n, &shift, err));
-    ASSAY_TRY(assay_memo_copy(s, use, 0, kernel, err));
+    ASSAY_TRY(memo_copy(s, use, 0, kernel, err));
     const int solved = assay_pla_ridge(s->pla, kernel->n, n, s->memo->copy, shift, shape.columns, y,
                                        predicted, s->memo->work, err);
-    if (solved == ASSAY_ERR_INPUT) return assay_metric_degenerate(reason, "%.100s", err->text);
+    if (solved == ASSAY_ERR_INPUT) return metric_degenerate(reason, "%.100s", err->text);
     ASSAY_TRY(solved);
     judge_predictions(&shape, predicted, out);
     return ASSAY_VERDICT_OK;

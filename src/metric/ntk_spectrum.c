@@ -20,14 +20,14 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_BATCH);
+    pass[0] = ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_BATCH);
     return 1;
 }
 
 static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
                      size_t cap)
 {
-    assay_metric_describe_kernel(use->option[0], p, "batch", text, cap);
+    metric_describe_kernel(use->option[0], p, "batch", text, cap);
 }
 
 static void add_entry(void *sum, uint32_t row, uint32_t column, double value)
@@ -48,8 +48,8 @@ static double quantile(uint32_t n, const double *value, double q)
 static void of_eigenvalues(const struct assay_kernel *kernel, double *out)
 {
     const uint32_t n = kernel->n;
-    const double *value = kernel->eigenvalue, zero = assay_kernel_zero(kernel);
-    out[0] = sqrt(assay_metric_sumsq(n, value));
+    const double *value = kernel->eigenvalue, zero = kernel_zero(kernel);
+    out[0] = sqrt(metric_sumsq(n, value));
     out[1] = 0;
     for (uint32_t i = 0; i < n; i++) out[1] += value[i] > zero ? log(value[i]) : NAN;
     for (size_t i = 0; i < ASSAY_LEN(quantiles); i++) {
@@ -67,7 +67,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     ASSAY_TRY(assay_subject_kernel(s, use, 0, &kernel, err));
     assay_pla_visit(s->pla, kernel->n, kernel->gram, add_entry, &sum);
     ASSAY_TRY(assay_pla_sum(s->pla, 1, &sum, err));
-    const int verdict = assay_kernel_summary(kernel, summary, reason);
+    const int verdict = kernel_summary(kernel, summary, reason);
     of_eigenvalues(kernel, out);
     out[2] = sum / kernel->n / kernel->n;
     out[3] = exp(summary[6]);

@@ -14,7 +14,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_ntk_pass(use->option[0], ASSAY_PULL_ROWS, ASSAY_BN_FROZEN);
+    pass[0] = ntk_pass(use->option[0], ASSAY_PULL_ROWS, ASSAY_BN_FROZEN);
     return 1;
 }
 
@@ -22,8 +22,7 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
                      size_t cap)
 {
     const struct assay_ntk_options *o = use->option[0];
-    assay_metric_describe_net(p, o->batch, "bn=frozen outputs=all parameters=all", o->init, text,
-                              cap);
+    metric_describe_net(p, o->batch, "bn=frozen outputs=all parameters=all", o->init, text, cap);
 }
 
 // The rows of one pass: cotangents of the logits [first_class, first_class + classes) of images
@@ -59,8 +58,8 @@ static size_t own_rows_bytes(const struct assay_subject *s, const struct assay_u
     const struct assay_wanted_pass *pass = wanted_pass(s, use, 0);
     const struct tile tile = largest_tile(s, assay_subject_images(s, use, 0));
     const size_t bytes =
-        (size_t)tile.images * tile.classes * assay_memo_jacobian_ld(s, pass) * sizeof(double);
-    return bytes > assay_memo_jacobian_bytes(s, pass) ? bytes : 0;
+        (size_t)tile.images * tile.classes * memo_jacobian_ld(s, pass) * sizeof(double);
+    return bytes > memo_jacobian_bytes(s, pass) ? bytes : 0;
 }
 
 static size_t scratch(const struct assay_subject *s, const struct assay_use *use)
@@ -75,10 +74,10 @@ static int rows_buffer(struct assay_subject *s, const struct assay_use *use, dou
 {
     const size_t own = own_rows_bytes(s, use);
     void *block;
-    ASSAY_TRY(assay_memo_jacobian(s, wanted_pass(s, use, 0), err));
+    ASSAY_TRY(memo_jacobian(s, wanted_pass(s, use, 0), err));
     *rows = s->memo->jac;
     if (!own) return ASSAY_OK;
-    ASSAY_TRY(assay_memo_alloc(s, own, &block, err));
+    ASSAY_TRY(memo_alloc(s, own, &block, err));
     *rows = block;
     return ASSAY_OK;
 }
@@ -96,7 +95,7 @@ static void add_tile(const struct assay_subject *s, const struct assay_graph *g,
     for (uint32_t i = 0; i < tile->images; i++) {
         for (uint32_t t = 0; t < tile->classes; t++)
             norm[(tile->first_image + i) * classes + tile->first_class + t] =
-                assay_metric_sumsq(g->n_theta, rows + (i * tile->classes + t) * ld);
+                metric_sumsq(g->n_theta, rows + (i * tile->classes + t) * ld);
     }
 }
 
@@ -111,9 +110,9 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const struct tile most = largest_tile(s, n);
     double *rows, trace = 0.0;
     void *work;
-    ASSAY_TRY(assay_memo_hold(s, wanted_pass(s, use, 0)->forward, err));
+    ASSAY_TRY(memo_hold(s, wanted_pass(s, use, 0)->forward, err));
     ASSAY_TRY(rows_buffer(s, use, &rows, err));
-    ASSAY_TRY(assay_memo_alloc(s, work_bytes(s, n), &work, err));
+    ASSAY_TRY(memo_alloc(s, work_bytes(s, n), &work, err));
 
     double *norm = work, *cot = norm + (size_t)n * classes;
     memset(cot, 0, (size_t)most.classes * classes * sizeof *cot);
@@ -128,7 +127,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     for (size_t i = 0; i < (size_t)n * classes; i++) trace += norm[i];
     out[0] = trace;
     if (isfinite(trace)) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "the trace over all outputs is %g", trace);
+    return metric_degenerate(reason, "the trace over all outputs is %g", trace);
 }
 
 const struct assay_metric assay_metric_ntk_trace = {

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int assay_metric_degenerate(char *reason, const char *fmt, ...)
+int metric_degenerate(char *reason, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -15,7 +15,7 @@ int assay_metric_degenerate(char *reason, const char *fmt, ...)
     return ASSAY_VERDICT_DEGENERATE;
 }
 
-double assay_metric_sumsq(size_t n, const double *v)
+double metric_sumsq(size_t n, const double *v)
 {
     double lane[8] = {0.0}; // eight partial sums: the compiler may not reorder one
     size_t i = 0;

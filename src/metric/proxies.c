@@ -17,9 +17,9 @@ static const struct assay_opt rows[] = {
      .def = "images", .with = "input"},
     {.name = NULL},
 };
-const struct assay_options assay_proxies_options = {rows, sizeof(struct proxies_options)};
+const struct assay_options proxies_options = {rows, sizeof(struct proxies_options)};
 
-struct assay_pass assay_proxies_pass(const struct proxies_options *o)
+struct assay_pass proxies_pass(const struct proxies_options *o)
 {
     return (struct assay_pass){.init = (enum assay_init)o->init,
                                .input = {.kind = o->input ? ASSAY_INPUT_NOISE : ASSAY_INPUT_IMAGES,
@@ -29,41 +29,41 @@ struct assay_pass assay_proxies_pass(const struct proxies_options *o)
                                .labels = ASSAY_LABELS_NONE};
 }
 
-struct assay_pass assay_loss_pass(const struct proxies_options *o)
+struct assay_pass loss_pass(const struct proxies_options *o)
 {
-    struct assay_pass pass = assay_proxies_pass(o);
+    struct assay_pass pass = proxies_pass(o);
     pass.pull = ASSAY_PULL_LOSS;
     pass.labels = (enum assay_labels)o->labels;
     pass.label_key = "proxies.labels";
     return pass;
 }
 
-uint32_t assay_loss_passes(const struct assay_use *use, const struct assay_protocol *p,
-                           struct assay_pass pass[ASSAY_METRIC_PASSES])
+uint32_t loss_passes(const struct assay_use *use, const struct assay_protocol *p,
+                     struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_loss_pass(use->option[0]);
+    pass[0] = loss_pass(use->option[0]);
     return 1;
 }
 
-uint32_t assay_literal_passes(const struct assay_use *use, const struct assay_protocol *p,
-                              struct assay_pass pass[ASSAY_METRIC_PASSES])
+uint32_t literal_passes(const struct assay_use *use, const struct assay_protocol *p,
+                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_proxies_pass(use->option[0]);
+    pass[0] = proxies_pass(use->option[0]);
     pass[0].network = ASSAY_NET_LITERAL;
     return 1;
 }
 
-uint32_t assay_literal_first_passes(const struct assay_use *use, const struct assay_protocol *p,
-                                    struct assay_pass pass[ASSAY_METRIC_PASSES])
+uint32_t literal_first_passes(const struct assay_use *use, const struct assay_protocol *p,
+                              struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
-    const uint32_t n = assay_literal_passes(use, p, pass);
+    const uint32_t n = literal_passes(use, p, pass);
     pass[0].take = 1;
     return n;
 }
 
-uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu)
+uint32_t relu_units(const struct assay_graph *g, uint32_t relu)
 {
     uint32_t units = 0;
     for (uint32_t i = relu; i < g->n_node; i++) {
@@ -75,7 +75,7 @@ uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu)
     return units;
 }
 
-bool assay_relu_in_place(const struct assay_graph *g, uint32_t relu)
+bool relu_in_place(const struct assay_graph *g, uint32_t relu)
 {
     for (uint32_t i = relu + 1; i < g->n_node; i++) {
         if (g->node[i].op == ASSAY_OP_CONV && g->in[g->node[i].in] == relu) return false;
@@ -83,18 +83,18 @@ bool assay_relu_in_place(const struct assay_graph *g, uint32_t relu)
     return true;
 }
 
-uint32_t assay_relu_shown(const struct assay_graph *g, uint32_t relu)
+uint32_t relu_shown(const struct assay_graph *g, uint32_t relu)
 {
-    return assay_relu_in_place(g, relu) ? relu : g->in[g->node[relu].in];
+    return relu_in_place(g, relu) ? relu : g->in[g->node[relu].in];
 }
 
-uint32_t assay_relu_shown_by(const struct assay_graph *g, uint32_t node)
+uint32_t relu_shown_by(const struct assay_graph *g, uint32_t node)
 {
     uint32_t i = node;
     for (; i < g->n_node; i++) {
         const bool at =
             g->node[i].op == ASSAY_OP_RELU && (i == node || g->in[g->node[i].in] == node);
-        if (at && assay_relu_shown(g, i) == node) break;
+        if (at && relu_shown(g, i) == node) break;
     }
     return i;
 }
@@ -131,20 +131,20 @@ static struct extent extent_of(size_t n, const double *v)
     return e;
 }
 
-bool assay_standardise(size_t n, double *v)
+bool standardise(size_t n, double *v)
 {
     const struct extent e = extent_of(n, v);
     const double mean = e.least == e.most ? v[0] : e.sum / (double)n; // exactly, of equal ones
     for (size_t k = 0; k < n; k++) v[k] -= mean;
-    const double length = sqrt(assay_metric_sumsq(n, v));
+    const double length = sqrt(metric_sumsq(n, v));
     for (size_t k = 0; k < n && length > 0; k++) v[k] /= length;
     return length > 0;
 }
 
-int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason)
+int loss_verdict(const char *name, double value, uint32_t classes, char *reason)
 {
     if (classes == 1) // softmax of one logit is 1
-        return assay_metric_degenerate(reason, "one class: the loss is 0 whatever the network");
+        return metric_degenerate(reason, "one class: the loss is 0 whatever the network");
     if (isfinite(value)) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "%s is %g", name, value);
+    return metric_degenerate(reason, "%s is %g", name, value);
 }

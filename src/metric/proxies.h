@@ -14,7 +14,7 @@ struct proxies_options {
     uint64_t batch;
     int labels, init, input; // enum assay_labels, enum assay_init; 0: images, 1: noise
 };
-extern const struct assay_options assay_proxies_options;
+extern const struct assay_options proxies_options;
 
 // Rows of a table of the same struct, of a metric with a section and a mini-batch of its own: noise
 // under Kaiming's weights unless told otherwise, as AZ-NAS and VKDNW have it.
@@ -44,45 +44,45 @@ extern const struct assay_options assay_proxies_options;
     }
 
 // The images, forward alone; with the loss pulled back.
-struct assay_pass assay_proxies_pass(const struct proxies_options *o);
-struct assay_pass assay_loss_pass(const struct proxies_options *o);
+struct assay_pass proxies_pass(const struct proxies_options *o);
+struct assay_pass loss_pass(const struct proxies_options *o);
 // As a metric's `passes`, of one that has [proxies] as its first options: that of the loss.
-uint32_t assay_loss_passes(const struct assay_use *use, const struct assay_protocol *p,
-                           struct assay_pass pass[ASSAY_METRIC_PASSES]);
+uint32_t loss_passes(const struct assay_use *use, const struct assay_protocol *p,
+                     struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // Likewise the images, forward alone, of the literal network.
-uint32_t assay_literal_passes(const struct assay_use *use, const struct assay_protocol *p,
-                              struct assay_pass pass[ASSAY_METRIC_PASSES]);
+uint32_t literal_passes(const struct assay_use *use, const struct assay_protocol *p,
+                        struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // The same of the first image alone.
-uint32_t assay_literal_first_passes(const struct assay_use *use, const struct assay_protocol *p,
-                                    struct assay_pass pass[ASSAY_METRIC_PASSES]);
+uint32_t literal_first_passes(const struct assay_use *use, const struct assay_protocol *p,
+                              struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // How many units of ReLU, convolution and BN begin with a ReLU. Releases that look for modules
 // whose type is called "ReLU..." find such a unit, `ReLUConvBN`, beside its ReLU.
-uint32_t assay_relu_units(const struct assay_graph *g, uint32_t relu);
+uint32_t relu_units(const struct assay_graph *g, uint32_t relu);
 // Whether no convolution reads a ReLU. In the released networks it works in place then, and who
 // asks for its input is shown its output.
-bool assay_relu_in_place(const struct assay_graph *g, uint32_t relu);
+bool relu_in_place(const struct assay_graph *g, uint32_t relu);
 // Gives the node that stands for a ReLU's input, which is the ReLU itself where it works in place;
 // and the ReLU that a node stands for, or g->n_node.
-uint32_t assay_relu_shown(const struct assay_graph *g, uint32_t relu);
-uint32_t assay_relu_shown_by(const struct assay_graph *g, uint32_t node);
+uint32_t relu_shown(const struct assay_graph *g, uint32_t relu);
+uint32_t relu_shown_by(const struct assay_graph *g, uint32_t node);
 // Takes the mean off n numbers and scales them to length 1, so that products are Pearson
 // correlations. Constant numbers have none: they become 0, and false is returned.
-bool assay_standardise(size_t n, double *v);
+bool standardise(size_t n, double *v);
 // The verdict on a sum over a gradient of the loss: degenerate where it is not finite, or where
 // there is one class, whose loss is 0.
-int assay_loss_verdict(const char *name, double value, uint32_t classes, char *reason);
+int loss_verdict(const char *name, double value, uint32_t classes, char *reason);
 
 // ---- gradients at the input ---------------------------------------------------------------------
 // A metric whose first pass is this one, and whose taps and state are these, gets the gradients of
 // the sum of the logits at the images (images, numbers of an image).
-struct assay_pass assay_input_gradients_pass(const struct proxies_options *o);
-void assay_input_gradients_tap(const struct assay_graph *g, uint8_t *tapped);
-size_t assay_input_gradients_state(const struct assay_subject *s, const struct assay_use *use);
-void assay_input_gradients(const struct assay_look *look, const struct assay_block *b,
-                           const double *dx, const double *kept);
+struct assay_pass input_gradients_pass(const struct proxies_options *o);
+void input_gradients_tap(const struct assay_graph *g, uint8_t *tapped);
+size_t input_gradients_state(const struct assay_subject *s, const struct assay_use *use);
+void input_gradients(const struct assay_look *look, const struct assay_block *b, const double *dx,
+                     const double *kept);
 // Makes the pass, and r (images, images), Pearson's correlations of the gradients. They are NaN,
 // and *varies is false, where a gradient is constant. The state is used up.
-int assay_input_correlations(struct assay_subject *s, const struct assay_use *use, double *r,
-                             bool *varies, struct assay_err *err);
+int input_correlations(struct assay_subject *s, const struct assay_use *use, double *r,
+                       bool *varies, struct assay_err *err);
 
 #endif

@@ -50,7 +50,7 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
                            "precision=float64 forward ",
                            (unsigned long long)o->batches, (unsigned long long)o->batch,
                            assay_init_name((enum assay_init)o->init));
-    if (n >= 0 && (size_t)n < cap) assay_metric_describe_run(p, text + n, cap - (size_t)n);
+    if (n >= 0 && (size_t)n < cap) metric_describe_run(p, text + n, cap - (size_t)n);
 }
 
 // A power of two, at least twice as many as rows.
@@ -126,7 +126,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     void *slot;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
     const uint64_t *row = assay_regions_patterns(s, use, &words);
-    ASSAY_TRY(assay_memo_alloc(s, assay_distinct_slots(n) * sizeof(uint32_t), &slot, err));
+    ASSAY_TRY(memo_alloc(s, assay_distinct_slots(n) * sizeof(uint32_t), &slot, err));
     out[0] = (double)assay_distinct_rows(n, words, row, slot);
     out[1] = n;
     out[2] = out[0] / out[1];

@@ -66,7 +66,7 @@ uint32_t assay_metric_options(const struct assay_options *table[ASSAY_METRIC_OPT
         for (const struct assay_options *const *t = assay_metrics[i]->options; *t; t++)
             add_table(table, &n, *t);
     }
-    add_table(table, &n, &assay_proxies_options);
+    add_table(table, &n, &proxies_options);
     return n;
 }
 

@@ -16,10 +16,10 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     out[0] = 0;
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        for (uint64_t k = 0; k < p->size && assay_is_layer_weight(p); k++)
+        for (uint64_t k = 0; k < p->size && is_layer_weight(p); k++)
             out[0] += fabs(theta[p->offset + k] * gradient[p->offset + k]);
     }
-    return assay_loss_verdict("snip", out[0], assay_subject_classes(s), reason);
+    return loss_verdict("snip", out[0], assay_subject_classes(s), reason);
 }
 
 const struct assay_metric assay_metric_snip = {
@@ -27,7 +27,7 @@ const struct assay_metric assay_metric_snip = {
     .help = "sum over all weights of |weight x its gradient of the loss|",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
-    .passes = assay_loss_passes,
+    .options = {&proxies_options},
+    .passes = loss_passes,
     .measure = measure,
 };

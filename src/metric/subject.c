@@ -6,7 +6,7 @@
 
 #define NOT_HELD UINT32_MAX
 
-int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err)
+int memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err)
 {
     *out = assay_arena_alloc(s->arena, bytes);
     if (*out) return ASSAY_OK;
@@ -19,7 +19,7 @@ static size_t state_bytes(const struct assay_subject *s, const struct assay_use 
     return use->metric->state ? use->metric->state(s, use) : 0;
 }
 
-size_t assay_memo_bytes(const struct assay_subject *s)
+size_t memo_bytes(const struct assay_subject *s)
 {
     size_t bytes = assay_arena_block(sizeof(struct assay_memo));
     for (uint32_t i = 0; i < s->demand->n_use; i++) {
@@ -29,17 +29,17 @@ size_t assay_memo_bytes(const struct assay_subject *s)
     return bytes;
 }
 
-int assay_memo_get(struct assay_subject *s, struct assay_memo **out, struct assay_err *err)
+int memo_get(struct assay_subject *s, struct assay_memo **out, struct assay_err *err)
 {
     void *block;
     *out = s->memo;
     if (s->memo) return ASSAY_OK;
-    ASSAY_TRY(assay_memo_alloc(s, sizeof *s->memo, &block, err));
+    ASSAY_TRY(memo_alloc(s, sizeof *s->memo, &block, err));
     struct assay_memo *memo = memset(block, 0, sizeof *memo);
     memo->held = NOT_HELD;
     for (uint32_t i = 0; i < s->demand->n_use; i++) {
         const size_t state = state_bytes(s, &s->demand->use[i]);
-        if (state) ASSAY_TRY(assay_memo_alloc(s, state, &memo->state[i], err));
+        if (state) ASSAY_TRY(memo_alloc(s, state, &memo->state[i], err));
         if (state) memset(memo->state[i], 0, state);
     }
     *out = s->memo = memo;
@@ -47,21 +47,21 @@ int assay_memo_get(struct assay_subject *s, struct assay_memo **out, struct assa
 }
 
 // ---- what a pass is of --------------------------------------------------------------------------
-const struct assay_graph *assay_forward_graph(const struct assay_subject *s,
-                                              const struct assay_forward *f)
+const struct assay_graph *forward_graph(const struct assay_subject *s,
+                                        const struct assay_forward *f)
 {
     return s->graph[s->demand->weights[f->weights].network];
 }
 
-uint32_t assay_forward_images(const struct assay_subject *s, const struct assay_forward *f)
+uint32_t forward_images(const struct assay_subject *s, const struct assay_forward *f)
 {
     const uint64_t n = s->demand->input[f->input].input.n / f->parts;
     return (uint32_t)(f->take && f->take < n ? f->take : n);
 }
 
-uint32_t assay_forward_batch(const struct assay_subject *s, const struct assay_forward *f)
+uint32_t forward_batch(const struct assay_subject *s, const struct assay_forward *f)
 {
-    const uint32_t n = assay_forward_images(s, f);
+    const uint32_t n = forward_images(s, f);
     return f->batch && f->batch < n ? (uint32_t)f->batch : n;
 }
 
@@ -70,13 +70,13 @@ const struct assay_graph *assay_subject_graph(const struct assay_subject *s,
 {
     const struct assay_wanted_pass *p = wanted_pass(s, use, pass);
     return p->forward == UINT32_MAX ? s->graph[p->pass.network]
-                                    : assay_forward_graph(s, wanted_forward(s, p));
+                                    : forward_graph(s, wanted_forward(s, p));
 }
 
 uint32_t assay_subject_images(const struct assay_subject *s, const struct assay_use *use,
                               uint32_t pass)
 {
-    return assay_forward_images(s, wanted_forward(s, wanted_pass(s, use, pass)));
+    return forward_images(s, wanted_forward(s, wanted_pass(s, use, pass)));
 }
 
 uint32_t assay_subject_classes(const struct assay_subject *s)
@@ -206,30 +206,30 @@ static void show_batch(const struct making *made, uint32_t count, const double *
 }
 
 // ---- forward passes -----------------------------------------------------------------------------
-int assay_memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint32_t n,
-                    const struct assay_plan **plan, struct assay_err *err)
+int memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint32_t n,
+              const struct assay_plan **plan, struct assay_err *err)
 {
     const struct assay_want want = {.backward = f->backward,
                                     .precise = f->precise,
                                     .held = f->curvature,
                                     .tap = f->tapped ? f->tap : NULL,
                                     .norm = f->norms == ASSAY_NORMS_BATCH ? NULL : f->norm};
-    return assay_plans_get(s->plans, assay_forward_graph(s, f), n, &want, plan, err);
+    return assay_plans_get(s->plans, forward_graph(s, f), n, &want, plan, err);
 }
 
 static int bind(struct assay_subject *s, const struct assay_forward *f, uint32_t n,
                 struct assay_err *err)
 {
     const struct assay_plan *plan;
-    ASSAY_TRY(assay_memo_plan(s, f, n, &plan, err));
+    ASSAY_TRY(memo_plan(s, f, n, &plan, err));
     const uint64_t plans = assay_plans_size(s->plans), limit = s->memory_limit;
     return assay_exec_bind(s->exec, plan, limit > plans ? limit - plans : limit > 0, err);
 }
 
-const double *assay_forward_input(const struct assay_subject *s, const struct assay_forward *f,
-                                  uint32_t first)
+const double *forward_input(const struct assay_subject *s, const struct assay_forward *f,
+                            uint32_t first)
 {
-    const struct assay_node *in = &assay_forward_graph(s, f)->node[0];
+    const struct assay_node *in = &forward_graph(s, f)->node[0];
     return s->given[f->input].x + (first_image(s, f) + first) * in->c * in->h * in->w;
 }
 
@@ -244,19 +244,19 @@ static int run_batch(struct assay_subject *s, uint32_t forward, uint32_t first, 
     s->memo->held = NOT_HELD;
     if (!bound) ASSAY_TRY(bind(s, f, n, err));
     assay_exec_set_taps(s->exec, s->memo->shown[forward] ? NULL : &taps);
-    assay_exec_forward(s->exec, s->theta[f->weights], assay_forward_input(s, f, first));
+    assay_exec_forward(s->exec, s->theta[f->weights], forward_input(s, f, first));
     assay_exec_set_taps(s->exec, NULL);
     return ASSAY_OK;
 }
 
-int assay_memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err)
+int memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err)
 {
     struct assay_memo *memo;
-    ASSAY_TRY(assay_memo_get(s, &memo, err));
+    ASSAY_TRY(memo_get(s, &memo, err));
     if (memo->held == forward) return ASSAY_OK;
     const struct assay_forward *f = &s->demand->forward[forward];
-    const uint32_t n = assay_forward_images(s, f);
-    ASSAY_ASSERT(n == assay_forward_batch(s, f));
+    const uint32_t n = forward_images(s, f);
+    ASSAY_ASSERT(n == forward_batch(s, f));
     ASSAY_TRY(run_batch(s, forward, 0, n, false, err));
     memo->shown[forward] = true;
     memo->held = forward;
@@ -264,12 +264,11 @@ int assay_memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err 
 }
 
 // ---- pull-backs ---------------------------------------------------------------------------------
-size_t assay_memo_gradient_bytes(const struct assay_subject *s,
-                                 const struct assay_wanted_pass *pass)
+size_t memo_gradient_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
     const struct assay_forward *f = wanted_forward(s, pass);
-    const struct assay_graph *g = assay_forward_graph(s, f);
-    return ((size_t)assay_forward_batch(s, f) * outputs_of(g) + g->n_theta) * sizeof(double);
+    const struct assay_graph *g = forward_graph(s, f);
+    return ((size_t)forward_batch(s, f) * outputs_of(g) + g->n_theta) * sizeof(double);
 }
 
 static int reserve_gradient(struct assay_subject *s, const struct assay_wanted_pass *pass,
@@ -277,9 +276,9 @@ static int reserve_gradient(struct assay_subject *s, const struct assay_wanted_p
 {
     void *block;
     if (done->gradient) return ASSAY_OK;
-    ASSAY_TRY(assay_memo_alloc(s, assay_memo_gradient_bytes(s, pass), &block, err));
+    ASSAY_TRY(memo_alloc(s, memo_gradient_bytes(s, pass), &block, err));
     done->gradient = block;
-    done->cot = done->gradient + assay_forward_graph(s, wanted_forward(s, pass))->n_theta;
+    done->cot = done->gradient + forward_graph(s, wanted_forward(s, pass))->n_theta;
     return ASSAY_OK;
 }
 
@@ -302,10 +301,10 @@ static void pull_batch(struct assay_subject *s, const struct making *made, uint3
                        const struct done_pass *done)
 {
     const struct assay_wanted_pass *pass = &s->demand->pass[made->pass];
-    const uint32_t classes = outputs_of(assay_forward_graph(s, wanted_forward(s, pass)));
+    const uint32_t classes = outputs_of(forward_graph(s, wanted_forward(s, pass)));
     const bool reads = pass->pass.labels != ASSAY_LABELS_NONE;
-    assay_pull_cotangent(pass->pass.pull, n, classes, assay_exec_logits(s->exec),
-                         reads ? labels_of(s, pass) + made->first : NULL, done->cot);
+    pull_cotangent(pass->pass.pull, n, classes, assay_exec_logits(s->exec),
+                   reads ? labels_of(s, pass) + made->first : NULL, done->cot);
     const struct assay_taps taps = taps_of(made, pass->pass.pull == ASSAY_PULL_BLOCKS);
     assay_exec_set_taps(s->exec, &taps);
     assay_exec_gradient(s->exec, pass->pass.bn, done->cot, done->gradient);
@@ -318,12 +317,12 @@ static int make_pass(struct assay_subject *s, uint32_t index, struct assay_err *
 {
     const struct assay_wanted_pass *pass = &s->demand->pass[index];
     const struct assay_forward *f = wanted_forward(s, pass);
-    const uint32_t n = assay_forward_images(s, f), batch = assay_forward_batch(s, f);
+    const uint32_t n = forward_images(s, f), batch = forward_batch(s, f);
     const bool pull = has_gradient(&pass->pass), whole = n == batch;
     struct done_pass *done = &s->memo->pass[index];
     uint32_t bound = 0;
     if (pull) ASSAY_TRY(reserve_gradient(s, pass, done, err));
-    if (whole) ASSAY_TRY(assay_memo_hold(s, pass->forward, err));
+    if (whole) ASSAY_TRY(memo_hold(s, pass->forward, err));
     for (uint32_t first = 0; (pull || !s->memo->shown[pass->forward]) && first < n;
          first += batch) {
         const uint32_t count = n - first < batch ? n - first : batch;
@@ -343,7 +342,7 @@ int assay_subject_run(struct assay_subject *s, const struct assay_use *use, uint
 {
     struct assay_memo *memo;
     ASSAY_ASSERT(wanted_pass(s, use, pass)->pass.pull != ASSAY_PULL_WEIGHTS);
-    ASSAY_TRY(assay_memo_get(s, &memo, err));
+    ASSAY_TRY(memo_get(s, &memo, err));
     return memo->pass[use->pass[pass]].made ? ASSAY_OK : make_pass(s, use->pass[pass], err);
 }
 
@@ -355,7 +354,7 @@ void *assay_subject_state(const struct assay_subject *s, const struct assay_use 
 int assay_subject_logits(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
                          const double **logits, struct assay_err *err)
 {
-    ASSAY_TRY(assay_memo_hold(s, wanted_pass(s, use, pass)->forward, err));
+    ASSAY_TRY(memo_hold(s, wanted_pass(s, use, pass)->forward, err));
     *logits = assay_exec_logits(s->exec);
     return ASSAY_OK;
 }

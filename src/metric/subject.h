@@ -38,14 +38,14 @@ static inline uint32_t outputs_of(const struct assay_graph *g)
 {
     return g->node[g->n_node - 1].c;
 }
-const struct assay_graph *assay_forward_graph(const struct assay_subject *s,
-                                              const struct assay_forward *f);
+const struct assay_graph *forward_graph(const struct assay_subject *s,
+                                        const struct assay_forward *f);
 // All images of a forward pass; those of its largest batch.
-uint32_t assay_forward_images(const struct assay_subject *s, const struct assay_forward *f);
-uint32_t assay_forward_batch(const struct assay_subject *s, const struct assay_forward *f);
+uint32_t forward_images(const struct assay_subject *s, const struct assay_forward *f);
+uint32_t forward_batch(const struct assay_subject *s, const struct assay_forward *f);
 // Their pixels, from image `first` of the pass on.
-const double *assay_forward_input(const struct assay_subject *s, const struct assay_forward *f,
-                                  uint32_t first);
+const double *forward_input(const struct assay_subject *s, const struct assay_forward *f,
+                            uint32_t first);
 static inline bool has_gradient(const struct assay_pass *pass)
 {
     return pass->pull == ASSAY_PULL_LOGITS || pass->pull == ASSAY_PULL_LOSS ||
@@ -53,76 +53,71 @@ static inline bool has_gradient(const struct assay_pass *pass)
 }
 
 // Allocates the memo and the states of all metrics on first use.
-int assay_memo_get(struct assay_subject *s, struct assay_memo **memo, struct assay_err *err);
+int memo_get(struct assay_subject *s, struct assay_memo **memo, struct assay_err *err);
 // Bytes of the memo, and of all states.
-size_t assay_memo_bytes(const struct assay_subject *s);
+size_t memo_bytes(const struct assay_subject *s);
 // Makes a forward pass in one batch the executor's.
-int assay_memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err);
+int memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err);
 // Gives the derivative of what is pulled back with respect to the logits (n, classes) of n images
 // that are normalised together, zero where that is BLOCKS. Only LOSS and TARGET read the labels.
-void assay_pull_cotangent(enum assay_pull pull, uint32_t n, uint32_t classes, const double *logit,
-                          const uint32_t *label, double *cot);
+void pull_cotangent(enum assay_pull pull, uint32_t n, uint32_t classes, const double *logit,
+                    const uint32_t *label, double *cot);
 // Arena bytes of a pass's gradient and cotangents.
-size_t assay_memo_gradient_bytes(const struct assay_subject *s,
-                                 const struct assay_wanted_pass *pass);
+size_t memo_gradient_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass);
 // Of the plan of `n` images of a forward pass.
-int assay_memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint32_t n,
-                    const struct assay_plan **plan, struct assay_err *err);
+int memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint32_t n,
+              const struct assay_plan **plan, struct assay_err *err);
 
 // The Jacobian buffer: as many rows of jac_ld >= n_theta as a rank of the team has at most.
-int assay_memo_jacobian(struct assay_subject *s, const struct assay_wanted_pass *pass,
-                        struct assay_err *err);
-size_t assay_memo_jacobian_ld(const struct assay_subject *s, const struct assay_wanted_pass *pass);
-size_t assay_memo_jacobian_bytes(const struct assay_subject *s,
-                                 const struct assay_wanted_pass *pass);
+int memo_jacobian(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                  struct assay_err *err);
+size_t memo_jacobian_ld(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+size_t memo_jacobian_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass);
 // memo->copy, with the kernel's values, and memo->work.
-int assay_memo_copy(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
-                    const struct assay_kernel *kernel, struct assay_err *err);
+int memo_copy(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+              const struct assay_kernel *kernel, struct assay_err *err);
 // Rows of the kernel of a ROWS or KERNEL pass.
-uint32_t assay_memo_rows(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+uint32_t memo_rows(const struct assay_subject *s, const struct assay_wanted_pass *pass);
 // Arena bytes: of one kernel, and of copy and scratch, which all share.
-size_t assay_kernel_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass);
-size_t assay_kernel_shared_scratch(const struct assay_subject *s,
-                                   const struct assay_wanted_pass *pass);
+size_t kernel_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+size_t kernel_shared_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass);
 // Arena memory of the subject, or ERR_MEMORY.
-int assay_memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err);
+int memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err);
 
 // kappa, ln kappa, lambda_max, lambda_min, trace, numerical rank, spectral entropy; a verdict with
 // its reason.
 #define KERNEL_COLUMNS 7
-int assay_kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS],
-                         char *reason);
+int kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS], char *reason);
 // Eigenvalues up to this are zero.
-double assay_kernel_zero(const struct assay_kernel *kernel);
+double kernel_zero(const struct assay_kernel *kernel);
 // What rounding may leave of 0 in a kernel of n rows of a Jacobian of that precision, in units of
 // its largest eigenvalue.
-double assay_kernel_rounding(uint32_t n, enum assay_precision precision);
+double kernel_rounding(uint32_t n, enum assay_precision precision);
 // The KERNEL pass of [ntk], option 0 of `use` or the one given.
-struct assay_pass assay_ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
-                                 enum assay_bn bn);
+struct assay_pass ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
+                           enum assay_bn bn);
 // Whether a parameter is the weight of a convolution or a linear layer.
-static inline bool assay_is_layer_weight(const struct assay_param *p)
+static inline bool is_layer_weight(const struct assay_param *p)
 {
     return p->role == ASSAY_CONV_WEIGHT || p->role == ASSAY_LINEAR_WEIGHT;
 }
 // Puts a reason and returns DEGENERATE.
-int assay_metric_degenerate(char *reason, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+int metric_degenerate(char *reason, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 // Sum of squares of n values, in a fixed order.
-double assay_metric_sumsq(size_t n, const double *v);
+double metric_sumsq(size_t n, const double *v);
 
 // ---- descriptions -------------------------------------------------------------------------------
 // "repeats=1 seed=0 weights=...": what every protocol text ends with.
-void assay_metric_describe_run(const struct assay_protocol *p, char *text, size_t cap);
+void metric_describe_run(const struct assay_protocol *p, char *text, size_t cap);
 // The size of a network: "C=3 N=1", and what stands around the cells where that is not the rule.
 #define ASSAY_METRIC_SIZE 96 // bytes that suffice
-void assay_metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
-                                char text[ASSAY_METRIC_SIZE]);
+void metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t stem,
+                          char text[ASSAY_METRIC_SIZE]);
 // The protocol of a quantity of the kernel; bn: "batch", "frozen".
-void assay_metric_describe_kernel(const struct assay_ntk_options *o, const struct assay_protocol *p,
-                                  const char *bn, char *text, size_t cap);
+void metric_describe_kernel(const struct assay_ntk_options *o, const struct assay_protocol *p,
+                            const char *bn, char *text, size_t cap);
 // The protocol of a quantity of the network; what: "bn=batch outputs=sum parameters=weights".
-void assay_metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what,
-                               int init, char *text, size_t cap);
+void metric_describe_net(const struct assay_protocol *p, uint64_t batch, const char *what, int init,
+                         char *text, size_t cap);
 
 #endif

@@ -55,7 +55,7 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
     const struct swap_options *o = use->option[0];
     char what[96];
     snprintf(what, sizeof what, "network=literal bn=batch mu=%g sigma=%g", o->mu, o->sigma);
-    assay_metric_describe_net(p, o->batch, what, o->init, text, cap);
+    metric_describe_net(p, o->batch, what, o->init, text, cap);
 }
 
 static size_t units_of(const struct assay_node *n)
@@ -120,7 +120,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const struct swap_options *o = use->option[0];
     void *slot;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
-    ASSAY_TRY(assay_memo_alloc(s, slot_bytes(s, use), &slot, err));
+    ASSAY_TRY(memo_alloc(s, slot_bytes(s, use), &slot, err));
     const uint64_t *pattern = assay_subject_state(s, use);
     const double apart = (double)assay_subject_graph(s, use, 0)->n_theta / 1000 - o->mu;
     out[0] = (double)assay_distinct_rows(all_units(s, use), words_of(s, use), pattern, slot);

@@ -61,7 +61,7 @@ static int sum_layers(struct assay_subject *s, const struct assay_use *use, uint
     *sums = (struct sums){0};
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        if (!assay_is_layer_weight(p)) continue;
+        if (!is_layer_weight(p)) continue;
         for (uint64_t k = p->offset; k < p->offset + p->size; k++) {
             sums->flow += fabs(w[k] * gradient[k]);
             sums->log_flow += fabs(w[k] * log1p(gradient[k]));
@@ -83,8 +83,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     }
     out[VARIANTS] = sums[NO_BN].flow == 0 ? 0 : log(sums[NO_BN].flow);
     out[VARIANTS + 1] = sums[NO_BN].log_flow;
-    return finite ? ASSAY_VERDICT_OK
-                  : assay_metric_degenerate(reason, "synflow is %g", sums[NO_BN].flow);
+    return finite ? ASSAY_VERDICT_OK : metric_degenerate(reason, "synflow is %g", sums[NO_BN].flow);
 }
 
 const struct assay_metric assay_metric_synflow = {

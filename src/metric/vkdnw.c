@@ -30,7 +30,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = assay_proxies_pass(use->option[0]);
+    pass[0] = proxies_pass(use->option[0]);
     pass[0].input.stream = "vkdnw";
     pass[0].input.key = "vkdnw.batch";
     pass[0].network = ASSAY_NET_LITERAL;
@@ -190,7 +190,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     bool defined = true;
     void *block;
     ASSAY_TRY(assay_subject_logits(s, use, 0, &logits, err));
-    ASSAY_TRY(assay_memo_alloc(s, lay_out(&w, NULL) * sizeof(double), &block, err));
+    ASSAY_TRY(memo_alloc(s, lay_out(&w, NULL) * sizeof(double), &block, err));
     lay_out(&w, block);
     memset(w.identity, 0, (size_t)w.classes * w.classes * sizeof *w.identity);
     for (uint32_t k = 0; k < w.classes; k++) w.identity[k * w.classes + k] = 1;
@@ -200,8 +200,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     ASSAY_TRY(fisher_entropy(&w, logits, false, &out[1], &defined, err));
     out[2] = w.tensors + out[0];
     if (defined && isfinite(out[0]) && isfinite(out[1])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason,
-                                   "the Fisher matrix is 0 but for rounding, or not finite");
+    return metric_degenerate(reason, "the Fisher matrix is 0 but for rounding, or not finite");
 }
 
 const struct assay_metric assay_metric_vkdnw = {

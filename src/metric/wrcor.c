@@ -24,7 +24,7 @@ static const struct assay_column columns[] = {
 static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
-    const uint32_t n = assay_loss_passes(use, p, pass);
+    const uint32_t n = loss_passes(use, p, pass);
     pass[0].network = ASSAY_NET_LITERAL;
     return n;
 }
@@ -73,8 +73,8 @@ static void tap(const struct assay_graph *g, uint8_t *tapped)
         if (reads_relu(g, n)) tapped[i] |= ASSAY_TAP_PULLED;
         if (is_unit(g, i)) tapped[i] |= ASSAY_TAP_GRADIENT;
         if (n->op != ASSAY_OP_RELU) continue;
-        tapped[assay_relu_shown(g, i)] |= ASSAY_TAP_VALUE;
-        if (assay_relu_in_place(g, i)) tapped[g->in[n->in]] |= ASSAY_TAP_GRADIENT;
+        tapped[relu_shown(g, i)] |= ASSAY_TAP_VALUE;
+        if (relu_in_place(g, i)) tapped[g->in[n->in]] |= ASSAY_TAP_GRADIENT;
     }
 }
 
@@ -82,8 +82,8 @@ static void tap(const struct assay_graph *g, uint8_t *tapped)
 static uint32_t in_place_behind(const struct assay_graph *g, uint32_t node)
 {
     uint32_t i = node + 1;
-    while (i < g->n_node && (g->node[i].op != ASSAY_OP_RELU || g->in[g->node[i].in] != node ||
-                             !assay_relu_in_place(g, i)))
+    while (i < g->n_node &&
+           (g->node[i].op != ASSAY_OP_RELU || g->in[g->node[i].in] != node || !relu_in_place(g, i)))
         i++;
     return i;
 }
@@ -114,8 +114,7 @@ static size_t in_place_before(const struct assay_graph *g, uint32_t node)
 {
     size_t units = 0;
     for (uint32_t i = 0; i < node; i++) {
-        if (g->node[i].op == ASSAY_OP_RELU && assay_relu_in_place(g, i))
-            units += units_of(&g->node[i]);
+        if (g->node[i].op == ASSAY_OP_RELU && relu_in_place(g, i)) units += units_of(&g->node[i]);
     }
     return units;
 }
@@ -148,7 +147,7 @@ static void add(const struct assay_look *look, const struct assay_block *b, cons
         for (size_t k = 0; k < units; k++) row[(b->first + i) * units + k] = v[k * b->stride + i];
     }
     if (b->first + b->count < n) return;
-    for (uint32_t i = 0; i < n; i++) varies &= assay_standardise(units, row + i * units);
+    for (uint32_t i = 0; i < n; i++) varies &= standardise(units, row + i * units);
     if (!varies) return;
     assay_la_gram(n, units, row, units, sums.r);
     for (size_t i = 0; i < (size_t)n * n; i++) {
@@ -159,7 +158,7 @@ static void add(const struct assay_look *look, const struct assay_block *b, cons
 
 static void value(const struct assay_look *look, const struct assay_block *b, const double *v)
 {
-    const uint32_t relu = assay_relu_shown_by(look->graph, b->node);
+    const uint32_t relu = relu_shown_by(look->graph, b->node);
     double units;
     if (relu == look->graph->n_node) return; // tapped for another
     const double all = relu_weight(look->graph, relu, &units);
@@ -208,17 +207,17 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const uint32_t n = assay_subject_images(s, use, 0);
     void *block;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
-    ASSAY_TRY(assay_memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
+    ASSAY_TRY(memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
     double *k = assay_subject_state(s, use), *eigenvalue = block;
     for (int i = 0; i < 2; i++, k += (size_t)n * n) {
         out[i] = NAN;
         if (assay_la_eigenvalues(n, k, eigenvalue, eigenvalue + n, err) < 0)
-            return assay_metric_degenerate(reason, "the correlations of images are not finite");
+            return metric_degenerate(reason, "the correlations of images are not finite");
         out[i] = 0;
         for (uint32_t j = 0; j < n; j++) out[i] += log(fabs(eigenvalue[j]));
     }
-    const int verdict = assay_loss_verdict("wrcor", out[0], assay_subject_classes(s), reason);
-    return verdict ? verdict : assay_loss_verdict("wrcor_released", out[1], 2, reason);
+    const int verdict = loss_verdict("wrcor", out[0], assay_subject_classes(s), reason);
+    return verdict ? verdict : loss_verdict("wrcor_released", out[1], 2, reason);
 }
 
 const struct assay_metric assay_metric_wrcor = {
@@ -226,7 +225,7 @@ const struct assay_metric assay_metric_wrcor = {
     .help = "log determinant of correlations of images and their gradients at ReLUs (WRCor)",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
     .passes = passes,
     .tap = tap,

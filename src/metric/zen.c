@@ -129,7 +129,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     out[0] = delta + running;
     out[1] = delta + batch;
     if (isfinite(out[0]) && isfinite(out[1])) return ASSAY_VERDICT_OK;
-    return assay_metric_degenerate(reason, "the features do not answer to a perturbation");
+    return metric_degenerate(reason, "the features do not answer to a perturbation");
 }
 
 const struct assay_metric assay_metric_zen = {

@@ -17,7 +17,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
 {
     (void)p;
     for (uint32_t i = 0; i < 2; i++) {
-        pass[i] = assay_loss_pass(use->option[0]);
+        pass[i] = loss_pass(use->option[0]);
         pass[i].input.stream = "proxies twice";
         pass[i].input.n *= 2;
         pass[i].part = i, pass[i].parts = 2;
@@ -49,11 +49,11 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     out[0] = out[1] = 0;
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        if (!assay_is_layer_weight(p)) continue;
+        if (!is_layer_weight(p)) continue;
         out[0] += layer_score(p->size, a + p->offset, b + p->offset, 0);
         out[1] += layer_score(p->size, a + p->offset, b + p->offset, 1);
     }
-    return assay_loss_verdict("zico", out[0], assay_subject_classes(s), reason);
+    return loss_verdict("zico", out[0], assay_subject_classes(s), reason);
 }
 
 const struct assay_metric assay_metric_zico = {
@@ -61,7 +61,7 @@ const struct assay_metric assay_metric_zico = {
     .help = "inverse relative deviation of the loss's gradient between two mini-batches",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
-    .options = {&assay_proxies_options},
+    .options = {&proxies_options},
     .passes = passes,
     .measure = measure,
 };

@@ -58,7 +58,7 @@ static double sum_of_rows(struct fixture *f, uint32_t classes)
     assert_int_equal(assay_exec_bind(f->exec, plan, 0, &err), 0);
     assay_exec_forward(f->exec, f->theta_net, f->images);
     assay_exec_jacobian(f->exec, ASSAY_BN_FROZEN, cot, classes, 0, rows, p, jac, p);
-    for (size_t i = 0; i < rows; i++) trace += assay_metric_sumsq(p, jac + i * p);
+    for (size_t i = 0; i < rows; i++) trace += metric_sumsq(p, jac + i * p);
     free(jac);
     free(cot);
     return trace;
@@ -154,7 +154,7 @@ static void an_image_has_the_loss_of_its_label(void **state)
                 assert_true(fabs(own[n * p + j] - expected) < 1e-12 * most);
                 signs += (own[n * p + j] > 0) - (own[n * p + j] < 0);
             }
-            if (assay_is_layer_weight(param)) sum += fabs(signs);
+            if (is_layer_weight(param)) sum += fabs(signs);
         }
     }
     assert_close(value(f, "gradsign_coupled"), sum, 0);
