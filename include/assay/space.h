@@ -98,6 +98,7 @@ struct assay_space {
 struct space_text; // private to this room: the text, and where in it the reader is
 struct assay_space_kind {
     const char *name, *help;
+    const char *source; // who published it, NULL: nobody
     // The space's own options, in a section of its name; NULL: it has none. Each row is `with`
     // itself (struct assay_opt), so that the identity of runs in other spaces does not mention it.
     const struct assay_options *options;

@@ -6,16 +6,34 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define LISTED_MAX 1000000 // architectures whose different networks are counted
+
+// Prints size, different networks, help, source and an architecture in the space's notation.
+static void print_space(const struct assay_space *space)
+{
+    const struct assay_space_kind *kind = space->kind;
+    const uint64_t size = assay_space_size(space);
+    uint64_t networks = 0;
+    char text[1024 + ASSAY_ARCH_MAX], arch[ASSAY_ARCH_MAX] = "";
+    char different[48] = ", all different networks";
+    for (uint64_t i = 0; kind->canonical && i < size && size < LISTED_MAX; i++)
+        networks += assay_space_canonical(space, i) == i;
+    if (kind->canonical) different[0] = '\0';
+    if (networks)
+        snprintf(different, sizeof different, ", %" PRIu64 " different networks", networks);
+    assay_space_format(space, size - 1, arch, sizeof arch);
+    snprintf(text, sizeof text, "%" PRIu64 " architectures%s: %s%s%s\nsuch as %s", size, different,
+             kind->help, kind->source ? "; " : "", kind->source ? kind->source : "", arch);
+    printf("%-16s ", kind->name);
+    cli_fold(stdout, text, 17, "                 ");
+}
+
 static int list_spaces(struct assay_err *err)
 {
     for (const struct assay_space_kind *const *kind = assay_space_kinds; *kind; kind++) {
         struct assay_space space;
-        char text[512];
         ASSAY_TRY(assay_space_open(&space, (*kind)->name, err));
-        printf("%-16s ", (*kind)->name);
-        snprintf(text, sizeof text, "%" PRIu64 " architectures: %s", assay_space_size(&space),
-                 (*kind)->help);
-        cli_fold(stdout, text, 17, "                 ");
+        print_space(&space);
         assay_space_close(&space);
     }
     return ASSAY_OK;

@@ -161,8 +161,9 @@ static const struct assay_supernet_kind supernet = {
 // function.
 const struct assay_space_kind assay_space_darts = {
     .name = "darts",
-    .help = "DARTS: 1.08e18 pairs of a normal and a reduction cell, 4 nodes with 2 edges each, 7 "
-            "operations",
+    .help =
+        "DARTS: pairs of a normal and a reduction cell, 4 nodes with 2 edges each, 7 operations",
+    .source = "Liu, Simonyan and Yang, ICLR 2019",
     .search = {.channels = 1, .cells = 2, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 36,
              .cells = 20,

@@ -81,7 +81,8 @@ static int parse(const struct assay_space *space, struct space_text *t, uint64_t
 // and the widths are the architecture.
 const struct assay_space_kind assay_space_nats_sss = {
     .name = "nats-sss",
-    .help = "NATS-Bench's size search space: 32768 choices of five widths around one cell",
+    .help = "NATS-Bench's size search space: five widths around one cell",
+    .source = "Dong et al., TPAMI 2021",
     .search = {.classes = 10, .image = 32, .stem = 1},
     .full = {.classes = 10, .image = 32, .stem = 1},
     .image_multiple = 4,

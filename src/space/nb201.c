@@ -226,7 +226,8 @@ static const struct assay_oneshot_kind oneshot = {
 
 const struct assay_space_kind assay_space_nb201 = {
     .name = "nas-bench-201",
-    .help = "NAS-Bench-201: 15625 cells of 6 edges, 5 operations each; 5044 different networks",
+    .help = "NAS-Bench-201: cells of 6 edges, 5 operations each",
+    .source = "Dong and Yang, ICLR 2020",
     .search = {.channels = 3, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
     .image_multiple = 4,

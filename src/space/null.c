@@ -47,7 +47,7 @@ static int parse(const struct assay_space *space, struct space_text *t, uint64_t
 
 const struct assay_space_kind assay_space_null = {
     .name = "null",
-    .help = "5 trivial networks (none, or one convolution of size 1, 3, 5, 7): measures what the "
+    .help = "trivial networks (none, or one convolution of size 1, 3, 5, 7): measures what the "
             "program itself costs",
     .search = {.channels = 3, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
