@@ -86,11 +86,8 @@ class Help(Case):
 
     def test_lists(self):
         listed = {topic: self.works("list", topic, env=BROKEN_MPI) for topic in TOPICS}
-        self.assertIn("nas-bench-201", listed["spaces"])
-        self.assertIn("15625 architectures, 5044 different networks: ", listed["spaces"])
-        self.assertIn("32768 architectures, all different networks: ", listed["spaces"])
-        self.assertIn("; Dong and Yang, ICLR 2020\n", listed["spaces"])
-        self.assertIn("such as 64:64:64:64:64\n", listed["spaces"])
+        for text in (" 5044 different networks: ", " all different networks: ", "; Dong and Yang, ICLR 2020\n", "as 64:64:64:64:64\n"):
+            self.assertIn(text, listed["spaces"])
         for name in ("ntk", "nasi", "regions", "cost", "kappa"):
             self.assertIn(name, listed["metrics"])
         for name in ("default", "tenas-code", "tenas-paper", "suite-zero", "az-nas", "ntk.batch = 32", "proxies.input = noise"):
