@@ -10,15 +10,22 @@ static const char *module(char name[NAME_BYTES], const char *prefix, const char 
     return name;
 }
 
+uint32_t space_relu_conv_bn_of(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
+                               uint32_t stride, bool affine, const char *sequence)
+{
+    char name[NAME_BYTES];
+    x = assay_graph_relu(g, x);
+    x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2, 1, 1, module(name, sequence, "1"));
+    x = assay_graph_bn(g, x, affine, module(name, sequence, "2"));
+    assay_graph_returned(g, x, 2); // the sequence, and what it is in
+    return x;
+}
+
 uint32_t space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
                             uint32_t stride, bool affine, const char *prefix)
 {
     char name[NAME_BYTES];
-    x = assay_graph_relu(g, x);
-    x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2, 1, 1, module(name, prefix, "op.1"));
-    x = assay_graph_bn(g, x, affine, module(name, prefix, "op.2"));
-    assay_graph_returned(g, x, 2); // PREFIX.op, PREFIX
-    return x;
+    return space_relu_conv_bn_of(g, x, c, kernel, stride, affine, module(name, prefix, "op"));
 }
 
 uint32_t space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
@@ -48,11 +55,16 @@ uint32_t space_input(struct assay_graph *g, const struct assay_net *net)
                      : assay_graph_input(g, 3, net->image, net->image);
 }
 
-uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes)
+uint32_t space_classify_by(struct assay_graph *g, uint32_t x, uint32_t classes, const char *name)
 {
-    x = assay_graph_linear(g, assay_graph_gap(g, x), classes, "classifier");
+    x = assay_graph_linear(g, assay_graph_gap(g, x), classes, name);
     assay_graph_returned(g, x, 1); // the network
     return x;
+}
+
+uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes)
+{
+    return space_classify_by(g, x, classes, "classifier");
 }
 
 uint32_t space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine)

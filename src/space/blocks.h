@@ -13,6 +13,9 @@ uint32_t space_input(struct assay_graph *g, const struct assay_net *net);
 // and PREFIX.op.2.
 uint32_t space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
                             uint32_t stride, bool affine, const char *prefix);
+// The same under another name: modules SEQUENCE.1 and SEQUENCE.2.
+uint32_t space_relu_conv_bn_of(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t kernel,
+                               uint32_t stride, bool affine, const char *sequence);
 // Of DARTS: ReLU, depthwise convolution (padded so that stride 1 keeps the size), 1x1 convolution,
 // BN: modules PREFIX.op.1, op.2 and op.3.
 uint32_t space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uint32_t stride,
@@ -30,7 +33,9 @@ uint32_t space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affi
                         const char *prefix);
 // Global average pool and linear classifier: module classifier.
 uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes);
-// The same with BN and ReLU before the pool: modules lastact.0 and classifier.
+// The same, a module of that name.
+uint32_t space_classify_by(struct assay_graph *g, uint32_t x, uint32_t classes, const char *name);
+// As space_classify with BN and ReLU before the pool: modules lastact.0 and classifier.
 uint32_t space_head(struct assay_graph *g, uint32_t x, uint32_t classes, bool affine);
 
 // The weighted terms of a node of a supernet, at most all operations of all edges into it.

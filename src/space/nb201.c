@@ -105,7 +105,7 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
 {
     struct cells cells = {.affine = true};
     (void)space;
-    nb201_decode(index, cells.op);
+    nb201_decode(index, NB201_OPS, cells.op);
     return build_cells(&cells, net, g, err);
 }
 
@@ -150,7 +150,7 @@ static void oneshot_name(const struct assay_space *space, uint32_t choice, uint3
 static uint64_t oneshot_index(const struct assay_space *space, const uint8_t *option)
 {
     (void)space;
-    return nb201_encode(option);
+    return nb201_encode(option, NB201_OPS);
 }
 
 static uint64_t index_of(const struct assay_space *space, const struct assay_supernet *mask)
@@ -158,14 +158,14 @@ static uint64_t index_of(const struct assay_space *space, const struct assay_sup
     uint8_t op[NB201_EDGES];
     (void)space;
     for (int k = 0; k < NB201_EDGES; k++) op[k] = (uint8_t)__builtin_ctz(mask->alive[0][k]);
-    return nb201_encode(op);
+    return nb201_encode(op, NB201_OPS);
 }
 
 static void mask_of(const struct assay_space *space, uint64_t index, struct assay_supernet *mask)
 {
     uint8_t op[NB201_EDGES];
     (void)space;
-    nb201_decode(index, op);
+    nb201_decode(index, NB201_OPS, op);
     for (int k = 0; k < NB201_EDGES; k++) mask->alive[0][k] = (uint16_t)(1u << op[k]);
 }
 
@@ -175,7 +175,7 @@ static int open_classes(struct assay_space *space, struct assay_err *err)
     if (!canonical)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %d architectures",
                              NB201_SIZE);
-    const int status = nb201_classes(canonical, err);
+    const int status = nb201_classes(canonical, NB201_OPS, false, err);
     if (status != ASSAY_OK) {
         free(canonical);
         return status;

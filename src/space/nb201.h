@@ -15,9 +15,11 @@ enum { NB201_NONE, NB201_SKIP, NB201_CONV_1X1, NB201_CONV_3X3, NB201_AVG_POOL };
 extern const uint8_t nb201_from[NB201_EDGES], nb201_to[NB201_EDGES];
 extern const char *const nb201_op_name[NB201_OPS];
 
-// The operations are the digits of an index, that of edge 0-1 the most significant.
-void nb201_decode(uint64_t index, uint8_t op[NB201_EDGES]);
-uint64_t nb201_encode(const uint8_t op[NB201_EDGES]);
+// Cells of 6 edges that have the first `ops` operations to choose: their number, and operations as
+// the digits of an index, that of edge 0-1 the most significant.
+uint32_t nb201_cells(uint32_t ops);
+void nb201_decode(uint64_t index, uint32_t ops, uint8_t op[NB201_EDGES]);
+uint64_t nb201_encode(const uint8_t op[NB201_EDGES], uint32_t ops);
 
 // Appends an operation with c channels at its output, as a module of that name; avg_pool_3x3 keeps
 // the number of channels.
@@ -33,7 +35,9 @@ int nb201_format(const struct assay_space *space, uint64_t index, char *text, si
 // from); NASLib's tuple of six numbers; and NNI's {"0_1": op, ...}.
 int nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t *index);
 
-// canonical[i]: the smallest index whose cell computes the same function at initialisation.
-int nb201_classes(uint16_t canonical[NB201_SIZE], struct assay_err *err);
+// canonical[i], of nb201_cells(ops): the smallest index whose cell computes the same function at
+// initialisation. strided: networks have the cell with stride 2, too, where a skip from its input
+// has weights.
+int nb201_classes(uint16_t *canonical, uint32_t ops, bool strided, struct assay_err *err);
 
 #endif

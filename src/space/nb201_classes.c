@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Functional equivalence of NAS-Bench-201 cells at initialisation. Every node of a cell is a linear
+// Functional equivalence of NAS-Bench-201 cells, and of those of TransNAS-Bench-101, at
+// initialisation. Every node of a cell is a linear
 // form sum c * pool^p(atom), the atoms being the cell's input and its convolutions: skip is the
 // identity, `none` is 0, average pooling is linear, and a convolution of 0 is 0 (BN shifts start at
 // 0). Two cells are the same random network when one relabelling of the convolutions that reach the
-// output makes their forms equal.
+// output makes their forms equal. In a cell of stride 2 a skip from its input is an atom, too.
 #include "nb201.h"
 
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct form {
 struct cell {
     struct form of_atom[ATOMS]; // input form of a convolution; unused for atom 0
     uint8_t kind[ATOMS];        // operation of a convolution
+    bool strided;
     struct form output;
     uint8_t live[NB201_EDGES]; // convolutions that reach the output
     uint32_t n_live;
@@ -32,9 +34,13 @@ struct key {
     uint16_t kind[NB201_EDGES];
     struct form of_label[NB201_EDGES];
     struct form output;
-    uint16_t index; // stands behind what is compared
 };
-#define KEY_BYTES offsetof(struct key, index)
+
+struct row {
+    struct key key[2]; // of the cell of stride 1, and of the one of stride 2
+    uint16_t index;    // stands behind what is compared
+};
+#define KEY_BYTES offsetof(struct row, index)
 
 static bool is_zero(const struct form *f)
 {
@@ -48,7 +54,8 @@ static void add_edge(struct cell *c, struct form *to, const struct form *from, u
 {
     const int shift = op == NB201_AVG_POOL ? 4 : 0;
     if (op == NB201_NONE || is_zero(from)) return;
-    if (op == NB201_SKIP || op == NB201_AVG_POOL) {
+    const bool reduces = c->strided && nb201_from[k] == 0;
+    if ((op == NB201_SKIP && !reduces) || op == NB201_AVG_POOL) {
         for (int a = 0; a < ATOMS; a++) to->term[a] += (uint16_t)(from->term[a] << shift);
         return;
     }
@@ -71,12 +78,10 @@ static void find_live(struct cell *c)
     }
 }
 
-static void analyse(uint64_t index, struct cell *c)
+static void analyse(const uint8_t op[NB201_EDGES], bool strided, struct cell *c)
 {
-    uint8_t op[NB201_EDGES];
     struct form node[4] = {{{1}}};
-    memset(c, 0, sizeof *c);
-    nb201_decode(index, op);
+    *c = (struct cell){.strided = strided};
     for (int k = 0; k < NB201_EDGES; k++)
         add_edge(c, &node[nb201_to[k]], &node[nb201_from[k]], op[k], k);
     c->output = node[3];
@@ -101,7 +106,7 @@ static void keep_smallest(const struct cell *c, const uint8_t *label, struct key
         key.of_label[l] = relabel(&c->of_atom[label[l]], label, c->n_live);
     }
     key.output = relabel(&c->output, label, c->n_live);
-    if (memcmp(&key, best, KEY_BYTES) < 0) memcpy(best, &key, KEY_BYTES);
+    if (memcmp(&key, best, sizeof key) < 0) *best = key;
 }
 
 // Tries all orders of label[at..n_live).
@@ -118,31 +123,38 @@ static void permute(const struct cell *c, uint8_t *label, uint32_t at, struct ke
     }
 }
 
-static int compare_keys(const void *a, const void *b)
+static void find_key(const uint8_t op[NB201_EDGES], bool strided, struct key *key)
 {
-    const struct key *x = a, *y = b;
+    struct cell c;
+    analyse(op, strided, &c);
+    memset(key, 0xff, sizeof *key);
+    permute(&c, c.live, 0, key);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
     const int order = memcmp(x, y, KEY_BYTES);
     return order ? order : (int)x->index - (int)y->index;
 }
 
-int nb201_classes(uint16_t canonical[NB201_SIZE], struct assay_err *err)
+int nb201_classes(uint16_t *canonical, uint32_t ops, bool strided, struct assay_err *err)
 {
-    struct key *key = malloc(NB201_SIZE * sizeof *key);
-    if (!key)
-        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %d architectures",
-                             NB201_SIZE);
-    for (uint16_t i = 0; i < NB201_SIZE; i++) {
-        struct cell c;
-        analyse(i, &c);
-        memset(&key[i], 0xff, KEY_BYTES);
-        key[i].index = i;
-        permute(&c, c.live, 0, &key[i]);
+    const uint32_t n = nb201_cells(ops);
+    struct row *row = calloc(n, sizeof *row);
+    if (!row) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %u architectures", n);
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t op[NB201_EDGES];
+        nb201_decode(i, ops, op);
+        row[i].index = (uint16_t)i;
+        find_key(op, false, &row[i].key[0]);
+        if (strided) find_key(op, true, &row[i].key[1]);
     }
-    qsort(key, NB201_SIZE, sizeof *key, compare_keys);
-    for (int i = 0; i < NB201_SIZE; i++) {
-        const bool same = i > 0 && memcmp(&key[i], &key[i - 1], KEY_BYTES) == 0;
-        canonical[key[i].index] = same ? canonical[key[i - 1].index] : key[i].index;
+    qsort(row, n, sizeof *row, compare_rows);
+    for (uint32_t i = 0; i < n; i++) {
+        const bool same = i > 0 && memcmp(&row[i], &row[i - 1], KEY_BYTES) == 0;
+        canonical[row[i].index] = same ? canonical[row[i - 1].index] : row[i].index;
     }
-    free(key);
+    free(row);
     return ASSAY_OK;
 }

@@ -11,15 +11,22 @@ const char *const nb201_op_name[NB201_OPS] = {
     [NB201_AVG_POOL] = "avg_pool_3x3",
 };
 
-void nb201_decode(uint64_t index, uint8_t op[NB201_EDGES])
+uint32_t nb201_cells(uint32_t ops)
 {
-    for (int k = NB201_EDGES; k-- > 0; index /= NB201_OPS) op[k] = (uint8_t)(index % NB201_OPS);
+    uint32_t n = 1;
+    for (int k = 0; k < NB201_EDGES; k++) n *= ops;
+    return n;
 }
 
-uint64_t nb201_encode(const uint8_t op[NB201_EDGES])
+void nb201_decode(uint64_t index, uint32_t ops, uint8_t op[NB201_EDGES])
+{
+    for (int k = NB201_EDGES; k-- > 0; index /= ops) op[k] = (uint8_t)(index % ops);
+}
+
+uint64_t nb201_encode(const uint8_t op[NB201_EDGES], uint32_t ops)
 {
     uint64_t index = 0;
-    for (int k = 0; k < NB201_EDGES; k++) index = NB201_OPS * index + op[k];
+    for (int k = 0; k < NB201_EDGES; k++) index = ops * index + op[k];
     return index;
 }
 
@@ -28,7 +35,7 @@ int nb201_format(const struct assay_space *space, uint64_t index, char *text, si
     const char *name[NB201_EDGES];
     uint8_t op[NB201_EDGES];
     (void)space;
-    nb201_decode(index, op);
+    nb201_decode(index, NB201_OPS, op);
     for (int k = 0; k < NB201_EDGES; k++) name[k] = nb201_op_name[op[k]];
     const int len = snprintf(text, cap, "|%s~0|+|%s~0|%s~1|+|%s~0|%s~1|%s~2|", name[0], name[1],
                              name[2], name[3], name[4], name[5]);

@@ -192,6 +192,6 @@ int nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t 
     else
         ASSAY_TRY(parse_nodes(&p));
     if (*t->at) return space_text_fail(t, "nothing after the edges into node 3");
-    *index = nb201_encode(p.op);
+    *index = nb201_encode(p.op, NB201_OPS);
     return ASSAY_OK;
 }

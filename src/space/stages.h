@@ -23,9 +23,10 @@ struct space_stages {
     // blocks between them are numbered together, from 0, as modules cells.NUMBER.
     uint32_t (*cell)(const void *self, struct assay_graph *g, uint32_t x, uint32_t c,
                      uint32_t stride, uint32_t number);
-    const void *self; // of the cells
-    bool plain;       // no BN and ReLU between the last cell and the average
-    bool affine;      // BNs have gamma and beta
+    const void *self;       // of the cells
+    bool plain;             // no BN and ReLU between the last cell and the average
+    const char *classifier; // module of a plain network's; NULL: "classifier"
+    bool affine;            // BNs have gamma and beta
 };
 
 // Appends the network of that size to an empty graph and finishes it. The thin one is a single cell
