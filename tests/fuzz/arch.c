@@ -43,9 +43,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     const struct assay_space *space = open_space(SPACE);
     const bool supernet = false;
 #else
-    static const char *const name[] = {"nas-bench-201", "darts", "nats-sss", "null"};
     const uint8_t which = take_byte(&in);
-    const struct assay_space *space = open_space(name[which / 2 % ASSAY_LEN(name)]);
+    uint32_t spaces = 0;
+    while (assay_space_kinds[spaces]) spaces++;
+    const struct assay_space *space = open_space(assay_space_kinds[which / 2 % spaces]->name);
     const bool supernet = which % 2 && space->kind->supernet;
 #endif
     char *text = malloc(in.n + 1);

@@ -7,7 +7,7 @@
 
 static inline const struct assay_space *open_space(const char *name)
 {
-    static struct assay_space space[8];
+    static struct assay_space space[32];
     size_t i = 0;
     while (space[i].kind && strcmp(space[i].kind->name, name) != 0) i++;
     if (!space[i].kind && assay_space_open(&space[i], name, NULL) < 0) abort();
