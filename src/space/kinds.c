@@ -9,6 +9,8 @@
     X(nb201)      \
     X(darts)      \
     X(nats_sss)   \
+    X(transnas_macro) \
+    X(transnas_micro) \
     X(null)
 // clang-format on
 
