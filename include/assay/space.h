@@ -119,8 +119,10 @@ struct assay_space_kind {
     // Characters that an architecture's text may begin with besides brackets, quotes and bars;
     // NULL: any name, such as Genotype.
     const char *begins;
-    // The callers, assay_space_format and assay_space_parse, check text and index. A text is never
-    // digits alone: where an architecture is read, such a word is an index.
+    // A text is so many digits and nothing else, more than an index has; 0: it is never digits
+    // alone.
+    uint32_t digits;
+    // The callers, assay_space_format and assay_space_parse, check text and index.
     int (*format)(const struct assay_space *space, uint64_t index, char *text, size_t cap);
     int (*parse)(const struct assay_space *space, struct space_text *text, uint64_t *index);
     // The smallest index that is the same random network, whatever its modules are called; NULL:
@@ -152,6 +154,8 @@ int assay_space_build(const struct assay_space *space, uint64_t index, const str
 // The architecture in the space's own notation; negative if index >= size or text is too small
 // (ASSAY_ARCH_MAX always suffices).
 int assay_space_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
+// Whether a word is an index: digits alone, unless these are a text of the space.
+bool assay_space_is_index(const struct assay_space *space, const char *word);
 // Reads the space's own notation and those in which other programs print the same, which
 // results/notations.md lists. What stands around it in their files and logs ("NAME =", quotes,
 // white space, comments) is no part of it, nor is the order of edges within a node. Strict about

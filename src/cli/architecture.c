@@ -2,19 +2,11 @@
 // An architecture on the command line, by its text or by a number.
 #include "cli.h"
 
-#include <string.h>
-
-static bool is_number(const char *word)
-{
-    const size_t n = strlen(word);
-    return n > 0 && strspn(word, "0123456789") == n;
-}
-
 static int find_row(const struct assay_order *order, const struct assay_space *space,
                     const char *word, const struct assay_order_row **row, struct assay_err *err)
 {
     uint64_t index, number;
-    if (is_number(word)) {
+    if (assay_space_is_index(space, word)) {
         ASSAY_TRY(cli_parse_u64(word, "INDEX", 0, UINT64_MAX, &number, err));
         return assay_order_number(order, number, row, err);
     }
@@ -42,7 +34,8 @@ int cli_architecture(struct cli_architecture *a, const struct cli_args *args,
 {
     *a = (struct cli_architecture){.order = cli_value(args, "order")};
     if (a->order) return look_up(a, space, cli_value(args, "key"), word, err);
-    if (!is_number(word)) return cli_usage(assay_space_parse(space, word, &a->index, err), err);
+    if (!assay_space_is_index(space, word))
+        return cli_usage(assay_space_parse(space, word, &a->index, err), err);
     return cli_parse_u64(word, "INDEX", 0, assay_space_size(space) - 1, &a->index, err);
 }
 

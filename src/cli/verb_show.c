@@ -65,7 +65,8 @@ static int print_cost(const struct subject *s, struct assay_graph *g, const stru
 {
     ASSAY_TRY(build(s, g, net, err));
     const struct assay_cost cost = assay_graph_cost(g);
-    if (net->channels) printf("C=%-2u N=%-2u   ", net->channels, net->cells);
+    if (net->channels) printf("C=%-2u ", net->channels);
+    if (net->cells) printf("N=%-2u   ", net->cells);
     printf("%.6f M parameters, %.6f MFLOPs, %" PRIu64 " layers, %" PRIu64 " ReLU units\n",
            1e-6 * (double)cost.params, 1e-6 * (double)cost.flops, cost.layers, cost.relus);
     return ASSAY_OK;
@@ -79,7 +80,8 @@ static int print_networks(const struct subject *s, struct assay_graph *g,
     ASSAY_TRY(print_cost(s, g, search, err));
     ASSAY_TRY(assay_graph_fold(g, true, folded, NULL, err));
     printf("\nThe network executed");
-    if (search->channels) printf(" at C=%u, N=%u", search->channels, search->cells);
+    if (search->channels) printf(" at C=%u", search->channels);
+    if (search->cells) printf(", N=%u", search->cells);
     printf("%s:\n",
            assay_graph_is_dead(folded) ? " (dead: its output does not depend on the image)" : "");
     assay_graph_print(folded, stdout);

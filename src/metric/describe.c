@@ -20,6 +20,8 @@ void metric_describe_size(uint64_t channels, uint64_t cells, int macro, uint64_t
     int n = 0;
     if (!channels && !cells)
         n = snprintf(text, ASSAY_METRIC_SIZE, "the architecture's own C and N");
+    else if (!cells)
+        n = snprintf(text, ASSAY_METRIC_SIZE, "C=%llu", (unsigned long long)channels);
     else
         n = snprintf(text, ASSAY_METRIC_SIZE, "C=%llu N=%llu", (unsigned long long)channels,
                      (unsigned long long)cells);

@@ -9,6 +9,7 @@
     X(nb201)      \
     X(darts)      \
     X(nats_sss)   \
+    X(nb_macro)   \
     X(transnas_macro) \
     X(transnas_micro) \
     X(null)

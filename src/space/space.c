@@ -97,6 +97,12 @@ int assay_space_format(const struct assay_space *space, uint64_t index, char *te
     return space->kind->format(space, index, text, cap);
 }
 
+bool assay_space_is_index(const struct assay_space *space, const char *word)
+{
+    const size_t n = strlen(word);
+    return n > 0 && n != space->kind->digits && strspn(word, "0123456789") == n;
+}
+
 int assay_space_parse(const struct assay_space *space, const char *text, uint64_t *index,
                       struct assay_err *err)
 {

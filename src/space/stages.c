@@ -35,6 +35,7 @@ int space_stages_build(const struct space_stages *s, const struct assay_net *net
 {
     uint32_t x = space_input(g, net);
     x = net->thin ? s->cell(s->self, g, x, 1, 1, 0) : add_stages(s, g, x);
+    if (s->widen) x = s->widen(g, x, s->stem_c);
     if (s->plain)
         space_classify_by(g, x, net->classes, s->classifier ? s->classifier : "classifier");
     else

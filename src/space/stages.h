@@ -23,7 +23,9 @@ struct space_stages {
     // blocks between them are numbered together, from 0, as modules cells.NUMBER.
     uint32_t (*cell)(const void *self, struct assay_graph *g, uint32_t x, uint32_t c,
                      uint32_t stride, uint32_t number);
-    const void *self;       // of the cells
+    const void *self; // of the cells
+    // Appends what stands between the cells and the average of a plain network. NULL: nothing does.
+    uint32_t (*widen)(struct assay_graph *g, uint32_t x, uint32_t stem_c);
     bool plain;             // no BN and ReLU between the last cell and the average
     const char *classifier; // module of a plain network's; NULL: "classifier"
     bool affine;            // BNs have gamma and beta

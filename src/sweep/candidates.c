@@ -112,7 +112,8 @@ static int parse_entry(const struct source *source, const char *text, uint64_t *
     const uint64_t size = assay_space_size(source->space);
     const struct assay_order_row *row;
     const char *word = text + strspn(text, " \t");
-    if (word[strspn(word, "0123456789")]) return assay_space_parse(source->space, text, index, err);
+    if (!assay_space_is_index(source->space, word))
+        return assay_space_parse(source->space, text, index, err);
     errno = 0;
     *index = strtoull(word, NULL, 10);
     if (errno || (!source->order && *index >= size))
