@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Networks of DARTS's space. All are supernets: an architecture is one with an operation on two
-// edges into each node.
+// Networks of DARTS's space: architectures, and supernets.
 #include "darts.h"
 #include "blocks.h"
 
@@ -11,10 +10,11 @@ static const uint8_t edge_to[DARTS_EDGES] = {0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3,
 // A network under construction: the outputs of the last two cells, and what the next must know.
 struct stack {
     struct assay_graph *g;
-    const struct assay_supernet *mask;
-    uint32_t before, last; // nodes
-    bool reduced;          // `before` is twice as large as `last`
-    uint32_t c, number;    // channels of the last cell's nodes; the next cell's number in names
+    const struct assay_supernet *mask;     // or NULL
+    const struct darts_genotype *genotype; // of an architecture
+    uint32_t before, last;                 // nodes
+    bool reduced;                          // `before` is twice as large as `last`
+    uint32_t c, number; // channels of the last cell's nodes; the next cell's number in names
 };
 
 static void mixed_edge(const struct stack *s, bool reduce, uint32_t edge, uint32_t x,
@@ -29,6 +29,34 @@ static void mixed_edge(const struct stack *s, bool reduce, uint32_t edge, uint32
                  edge_from[edge], op);
         space_sum_add(sum, darts_operation(s->g, op, x, stride, true, name),
                       1.0 / __builtin_popcount(alive));
+    }
+}
+
+// Appends the operations on all edges into node i, as its terms.
+static void mixed_node(const struct stack *s, bool reduce, uint32_t i, const uint32_t *state,
+                       struct space_sum *sum)
+{
+    for (uint32_t e = 0; e < DARTS_EDGES; e++)
+        if (edge_to[e] == i) mixed_edge(s, reduce, e, state[edge_from[e]], sum);
+}
+
+// The same of an architecture. `none` is no term. A second operation of the same kind on the same
+// edge has a name of its own.
+static void chosen_node(const struct stack *s, bool reduce, uint32_t i, const uint32_t *state,
+                        struct space_sum *sum)
+{
+    const uint32_t c = reduce ? DARTS_REDUCE : DARTS_NORMAL;
+    const uint8_t *op = s->genotype->op[c][i], *from = s->genotype->state[c][i];
+    for (uint32_t k = 0; k < 2; k++) {
+        const bool again = k && op[0] == op[1] && from[0] == from[1];
+        char name[64];
+        if (op[k] == DARTS_NONE) continue;
+        snprintf(name, sizeof name, "cells.%u.edges.%u<-%u._ops.%u%s", s->number, i, from[k], op[k],
+                 again ? ".again" : "");
+        space_sum_add(
+            sum,
+            darts_operation(s->g, op[k], state[from[k]], reduce && from[k] < 2 ? 2 : 1, true, name),
+            1);
     }
 }
 
@@ -48,10 +76,9 @@ static void add_cell(struct stack *s, bool reduce)
     if (reduce) s->c *= 2;
     preprocess(s, state);
     const uint32_t h = assay_graph_shape(s->g, state[1]).h, size = reduce ? (h + 1) / 2 : h;
-    for (uint32_t i = 0, e = 0; i < DARTS_NODES; i++) {
+    for (uint32_t i = 0; i < DARTS_NODES; i++) {
         struct space_sum sum = {.n = 0};
-        for (; e < DARTS_EDGES && edge_to[e] == i; e++)
-            mixed_edge(s, reduce, e, state[edge_from[e]], &sum);
+        (s->mask ? mixed_node : chosen_node)(s, reduce, i, state, &sum);
         state[2 + i] = space_sum_end(s->g, &sum, s->c, size);
     }
     s->before = s->last;
@@ -118,27 +145,41 @@ static int check_net(const struct assay_net *net, struct assay_err *err)
                          net->channels);
 }
 
+static int build_stack(struct stack *s, const struct assay_net *net, struct assay_err *err)
+{
+    s->c = net->thin ? 1 : net->channels;
+    ASSAY_TRY(check_net(net, err));
+    stem(s, net);
+    add_cells(s, net->thin ? DARTS_CELLS : net->cells);
+    if (net->thin || net->macro == ASSAY_MACRO_TENAS)
+        space_head(s->g, s->last, net->classes, true);
+    else
+        space_classify(s->g, s->last, net->classes);
+    return assay_graph_finish(s->g, err);
+}
+
 static int build_supernet(const struct assay_space *space, const struct assay_supernet *mask,
                           const struct assay_net *net, struct assay_graph *g, struct assay_err *err)
 {
-    struct stack s = {.g = g, .mask = mask, .c = net->thin ? 1 : net->channels};
+    struct stack s = {.g = g, .mask = mask};
     (void)space;
-    ASSAY_TRY(check_net(net, err));
-    stem(&s, net);
-    add_cells(&s, net->thin ? DARTS_CELLS : net->cells);
-    if (net->thin || net->macro == ASSAY_MACRO_TENAS)
-        space_head(g, s.last, net->classes, true);
-    else
-        space_classify(g, s.last, net->classes);
-    return assay_graph_finish(g, err);
+    return build_stack(&s, net, err);
+}
+
+int darts_build(const struct darts_genotype *genotype, const struct assay_net *net,
+                struct assay_graph *g, struct assay_err *err)
+{
+    struct stack s = {.g = g, .genotype = genotype};
+    return build_stack(&s, net, err);
 }
 
 static int build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
                  struct assay_graph *g, struct assay_err *err)
 {
-    struct assay_supernet mask = {{{0}}};
-    darts_mask(space, index, &mask);
-    return build_supernet(space, &mask, net, g, err);
+    struct darts_genotype genotype;
+    (void)space;
+    darts_decode(index, &genotype);
+    return darts_build(&genotype, net, g, err);
 }
 
 // ---- the space ----------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ extern const char *const darts_op_name[DARTS_OPS], *const darts_cell_name[DARTS_
 // Two edges enter each node of an architecture, in order of their states.
 struct darts_genotype {
     uint8_t op[DARTS_CELLS][DARTS_NODES][2], state[DARTS_CELLS][DARTS_NODES][2];
+    bool tolerant; // where it is read: it may have `none`, and two edges from one state
 };
 
 // Number of architectures: at node i, pairs of i + 2 states times 7 operations on either edge; the
@@ -40,6 +41,9 @@ uint64_t darts_encode(const struct darts_genotype *genotype);
 uint64_t darts_index(const struct assay_space *space, const struct assay_supernet *mask);
 void darts_mask(const struct assay_space *space, uint64_t index, struct assay_supernet *mask);
 
+// Builds the network of an architecture, tolerant or not.
+int darts_build(const struct darts_genotype *genotype, const struct assay_net *net,
+                struct assay_graph *g, struct assay_err *err);
 // Appends an operation as a module of that name.
 uint32_t darts_operation(struct assay_graph *g, uint32_t op, uint32_t x, uint32_t stride,
                          bool affine, const char *name);
@@ -50,5 +54,7 @@ extern const struct assay_oneshot_kind darts_oneshot;
 // in NASLib's and NAS-Bench-301's own notations.
 int darts_format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
 int darts_parse(const struct assay_space *space, struct space_text *t, uint64_t *index);
+int darts_format_genotype(const struct darts_genotype *genotype, char *text, size_t cap);
+int darts_parse_genotype(struct space_text *t, struct darts_genotype *genotype);
 
 #endif

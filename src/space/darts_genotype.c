@@ -21,21 +21,26 @@ __attribute__((format(printf, 2, 3))) static void put(struct writer *w, const ch
     w->n += len > 0 ? (size_t)len : 0;
 }
 
-int darts_format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
+int darts_format_genotype(const struct darts_genotype *genotype, char *text, size_t cap)
 {
-    struct darts_genotype genotype;
     struct writer w = {.text = text, .cap = cap};
-    (void)space;
-    darts_decode(index, &genotype);
     put(&w, "Genotype(");
     for (uint32_t c = 0; c < DARTS_CELLS; c++) {
         put(&w, "%s%s=[", c ? ", " : "", key[c]);
         for (uint32_t e = 0; e < 2 * DARTS_NODES; e++) {
-            put(&w, "%s('%s', %u)", e ? ", " : "", darts_op_name[genotype.op[c][e / 2][e % 2]],
-                genotype.state[c][e / 2][e % 2]);
+            put(&w, "%s('%s', %u)", e ? ", " : "", darts_op_name[genotype->op[c][e / 2][e % 2]],
+                genotype->state[c][e / 2][e % 2]);
         }
         put(&w, "], %s_concat=[2, 3, 4, 5]", key[c]);
     }
     put(&w, ")");
     return w.n < cap ? ASSAY_OK : ASSAY_ERR_INPUT;
+}
+
+int darts_format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
+{
+    struct darts_genotype genotype;
+    (void)space;
+    darts_decode(index, &genotype);
+    return darts_format_genotype(&genotype, text, cap);
 }

@@ -12,7 +12,7 @@
 
 static const char *const cell_name[DARTS_CELLS] = {"normal", "reduce"};
 
-// Sets one edge of node i; the second must read another state than the first.
+// Sets one edge of node i; the second must read another state than the first unless g is tolerant.
 static int take_state(struct space_text *t, struct darts_genotype *g, uint32_t c, uint32_t edge,
                       const struct literal *pair, const struct literal *value)
 {
@@ -21,8 +21,10 @@ static int take_state(struct space_text *t, struct darts_genotype *g, uint32_t c
     snprintf(expected, sizeof expected, "a state from 0 to %u, which node %u can read", i + 1,
              i + 2);
     ASSAY_TRY(literal_number(t, value, i + 2, expected, &g->state[c][i][k]));
-    if (k == 0 || g->state[c][i][0] != g->state[c][i][1]) return ASSAY_OK;
-    return literal_fail(t, pair, "an edge from another state than the node's first edge");
+    if (k == 0 || g->tolerant || g->state[c][i][0] != g->state[c][i][1]) return ASSAY_OK;
+    return literal_fail(t, pair,
+                        "an edge from another state than the node's first edge (darts-tolerant "
+                        "takes two from one)");
 }
 
 // ---- Genotype(normal=[('sep_conv_3x3', 0), ...], ...) -------------------------------------------
@@ -34,7 +36,8 @@ static int take_pair(struct space_text *t, struct darts_genotype *g, uint32_t c,
         return literal_fail(t, pair, "a pair of operation and state");
     if (pair->first->kind != LITERAL_TEXT)
         return literal_fail(t, pair->first, "an operation in quotes");
-    ASSAY_TRY(literal_choice(t, pair->first, darts_op_name, DARTS_SKIP, DARTS_OPS, OPS, &op));
+    ASSAY_TRY(literal_choice(t, pair->first, darts_op_name, g->tolerant ? DARTS_NONE : DARTS_SKIP,
+                             DARTS_OPS, g->tolerant ? "none, or " OPS : OPS, &op));
     g->op[c][edge / 2][edge % 2] = (uint8_t)op;
     return take_state(t, g, c, edge, pair, pair->last);
 }
@@ -214,17 +217,22 @@ static int take(struct space_text *t, struct darts_genotype *g, const struct lit
     return take_numbers(t, g, DARTS_REDUCE, value->last);
 }
 
-int darts_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
+int darts_parse_genotype(struct space_text *t, struct darts_genotype *genotype)
 {
-    struct darts_genotype genotype;
     struct literals pool;
     const struct literal *value;
-    (void)space;
     t->what = "DARTS genotype";
     if (!space_text_word(t) && !(*t->at && strchr("([{", *t->at)))
         return space_text_fail(t, "Genotype(normal=[...], ...)");
     ASSAY_TRY(literal_read(t, &pool, &value));
-    ASSAY_TRY(take(t, &genotype, value));
+    return take(t, genotype, value);
+}
+
+int darts_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
+{
+    struct darts_genotype genotype = {.tolerant = false};
+    (void)space;
+    ASSAY_TRY(darts_parse_genotype(t, &genotype));
     *index = darts_encode(&genotype);
     return ASSAY_OK;
 }

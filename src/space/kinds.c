@@ -8,6 +8,7 @@
 #define SPACES(X) \
     X(nb201)      \
     X(darts)      \
+    X(darts_tolerant) \
     X(nats_sss)   \
     X(nb_macro)   \
     X(transnas_macro) \
