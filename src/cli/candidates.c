@@ -81,9 +81,10 @@ int cli_sweep_config(struct assay_config *config, const struct cli_args *args,
                              "%s: --seed is the seed of --sample, which is not given (weights "
                              "and batches: --set run.seed=S)",
                              args->verb->name);
-    if (cli_flag(args, "key") && !*given->order)
+    if (cli_flag(args, "key") && !*given->order && !*given->archs)
         return assay_err_set(err, ASSAY_ERR_USAGE,
-                             "%s: --key is a column of --order TABLE.csv, which is missing",
+                             "%s: --key is a column of a table of --order or --archs, which is "
+                             "missing",
                              args->verb->name);
     return ASSAY_OK;
 }

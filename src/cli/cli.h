@@ -33,12 +33,15 @@ struct cli_option {
         {.name = "seed", .value = "S", .help = "seed of that sample"},                             \
         {.name = "archs",                                                                          \
          .value = "FILE",                                                                          \
-         .help = "candidates from a file, one architecture or index per line"},                    \
+         .help = "candidates from a file, one architecture or index per line,\n"                   \
+                 "or from a table with a column of architectures"},                                \
         {.name = "order",                                                                          \
          .value = "TABLE.csv",                                                                     \
          .help = "candidates are this table's, which has columns index and arch;\n"                \
                  "--first, --count and indices in FILE count as it does"},                         \
-        {.name = "key", .value = "NAME", .help = "that table's column of architectures (arch)"},   \
+        {.name = "key",                                                                            \
+         .value = "NAME",                                                                          \
+         .help = "the column of architectures of either table (arch)"},                            \
         {.name = "shard",                                                                          \
          .value = "I/N",                                                                           \
          .help = "only part I of N of the candidates, each with a directory of\n"                  \

@@ -138,6 +138,42 @@ static int read_entries(struct list *list, struct entries *e, const struct sourc
     return more;
 }
 
+// Whether a text's first line is the header of a table with that column.
+static bool has_column(const char *text, const char *key)
+{
+    const size_t line = strcspn(text, "\r\n"), n = strlen(key);
+    for (size_t i = 0; i < line; i += strcspn(text + i, ",\r\n") + 1) {
+        const size_t cell = strcspn(text + i, ",\r\n");
+        const bool quoted = cell == n + 2 && text[i] == '"' && text[i + n + 1] == '"';
+        if ((cell == n || quoted) && memcmp(text + i + quoted, key, n) == 0) return true;
+    }
+    return false;
+}
+
+static int read_table(struct list *list, const struct assay_csv *csv, const char *key,
+                      const struct source *source, struct assay_err *err)
+{
+    size_t column;
+    ASSAY_TRY(assay_csv_column(csv, key, "--key", &column, err));
+    for (size_t i = 0; i < csv->n_row; i++) {
+        uint64_t index;
+        if (parse_entry(source, assay_csv_cell(csv, i, column), &index, err) < 0)
+            return assay_err_prefix(err, "%s:%zu", csv->file, csv->line[i + 1]);
+        ASSAY_TRY(append(list, index, err));
+    }
+    return ASSAY_OK;
+}
+
+static int from_table(struct list *list, const struct assay_candidates *given,
+                      const struct source *source, struct assay_err *err)
+{
+    struct assay_csv csv;
+    ASSAY_TRY(assay_csv_read(&csv, given->archs, err));
+    const int status = read_table(list, &csv, given->key, source, err);
+    assay_csv_free(&csv);
+    return status;
+}
+
 static int from_file(struct list *list, const struct assay_config *config,
                      const struct source *source, struct assay_err *err)
 {
@@ -147,7 +183,10 @@ static int from_file(struct list *list, const struct assay_config *config,
     snprintf(who, sizeof who, "candidates.archs = %.400s", given->archs);
     ASSAY_TRY(assay_text_read(&text, given->archs, who, "one architecture per line", err));
     struct entries e = {.name = given->archs, .rest = text};
-    const int status = read_entries(list, &e, source, err);
+    // Who names a column that --order has not means one of this file.
+    const bool named = !source->order && strcmp(given->key, "arch") != 0;
+    const int status = named || has_column(text, given->key) ? from_table(list, given, source, err)
+                                                             : read_entries(list, &e, source, err);
     free(e.text);
     free(text);
     ASSAY_TRY(status);

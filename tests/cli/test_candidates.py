@@ -78,6 +78,22 @@ class Files(Candidates):
                 self.refused(1, *self.archs(text), says=[self.path("archs") + says])
 
 
+    def test_a_table_of_architectures(self):
+        cell = "[('none', 0), ('skip_connect', 0), ('none', 1), ('none', 2), " + ", ".join(["('sep_conv_3x3', 1)"] * 4) + "]"
+        self.config = self.write("c.ini", "[space]\nname = darts-tolerant\n[run]\nmetrics = cost\nrepeats = 1\n")
+        self.write("t.csv", f'row,genotype,accuracy\n0,"Genotype(normal={cell}, reduce={cell})",85.5\n1,17,86\n')
+        words = ("--archs", self.path("t.csv"))
+        found = self.sweep(*words, "--key", "genotype")
+        self.assertEqual([("none" in arch) for arch in found], [True, False])
+        self.refused(1, *words, says=["t.csv:1: ", "at character 4"])
+        self.refused(1, *words, "--key", "arch_str", says=["t.csv: no column 'arch_str' (--key names another)"])
+        self.write("t.csv", "index,arch\n0,none\n")
+        self.refused(1, *words, says=["t.csv:2: DARTS genotype: found 'none'"])
+        self.config = self.write("c.ini", "[space]\nname = nas-bench-macro\n[run]\nmetrics = cost\nrepeats = 1\n")
+        self.write("t.csv", "arch,accuracy\n00000012,69\n12,70\n")
+        self.assertEqual(self.sweep(*words), ["00000012", "00000110"])
+
+
 class Order(Candidates):
     ROWS = (f"7,{POOL}", f"3,{CONV}", f"5,\"{SKIP}\"", f"9,{NONE}")  # by number: CONV, SKIP, POOL, NONE
 
