@@ -5,21 +5,19 @@
 #include "exec/run.h"
 
 // ---- forward ----------------------------------------------------------------------------------
-static uint8_t *gates(const struct assay_exec *x, uint32_t node, uint32_t group)
+static uint8_t *gates(const struct assay_exec *x, uint32_t node)
 {
     return AT(x, uint8_t, x->plan->slot[node].gate) +
-           group * exec_pixels(&x->plan->graph->node[node]);
+           x->begin * exec_pixels(&x->plan->graph->node[node]);
 }
 
 static void keep_gates(struct assay_exec *x, uint32_t node)
 {
-    const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
-    for (uint32_t g = x->begin; g < x->end; g++) {
-        const double *v = exec_value(x, node, g);
-        uint8_t *gate = gates(x, node, g);
-        for (size_t p = 0; p < pixels; p++, v += ASSAY_IMAGES)
-            gate[p] = (uint8_t)((v[0] > 0) | (v[1] > 0) << 1 | (v[2] > 0) << 2 | (v[3] > 0) << 3);
-    }
+    const double *v = exec_chunk(x, node);
+    const size_t pixels = exec_chunk_size(x, node) / ASSAY_IMAGES;
+    uint8_t *gate = gates(x, node);
+    for (size_t p = 0; p < pixels; p++, v += ASSAY_IMAGES)
+        gate[p] = (uint8_t)((v[0] > 0) | (v[1] > 0) << 1 | (v[2] > 0) << 2 | (v[3] > 0) << 3);
 }
 
 void exec_keep(struct assay_exec *x, uint32_t node)
@@ -28,33 +26,30 @@ void exec_keep(struct assay_exec *x, uint32_t node)
     const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
     if (s->gate && !x->held) keep_gates(x, node);
     if (!s->keep || s->keep == s->xhat) return;
-    const struct assay_planes p = {.c = 1, .h = 1, .w = (uint32_t)pixels};
-    for (uint32_t g = x->begin; g < x->end; g++) {
-        x->plan->kern->save(&p, exec_value(x, node, g),
-                            AT(x, real, s->keep) + g * pixels * ASSAY_IMAGES);
-    }
+    const struct assay_planes p = {.c = 1, .h = 1, .w = (uint32_t)(pixels * (x->end - x->begin))};
+    x->plan->kern->save(&p, exec_chunk(x, node),
+                        AT(x, real, s->keep) + x->begin * pixels * ASSAY_IMAGES);
 }
 
-void exec_held_relu(struct assay_exec *x, uint32_t node, uint32_t group)
+void exec_held_relu(struct assay_exec *x, uint32_t node)
 {
-    const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
-    const uint32_t src = x->plan->graph->in[x->plan->graph->node[node].in];
-    const double *in = exec_value(x, src, group);
-    double *out = exec_value(x, node, group);
-    const uint8_t *gate = gates(x, node, group);
-    for (size_t i = 0; i < pixels * ASSAY_IMAGES; i++)
+    const size_t size = exec_chunk_size(x, node);
+    const double *in = exec_chunk(x, x->plan->graph->in[x->plan->graph->node[node].in]);
+    double *out = exec_chunk(x, node);
+    const uint8_t *gate = gates(x, node);
+    for (size_t i = 0; i < size; i++)
         out[i] = gate[i / ASSAY_IMAGES] >> i % ASSAY_IMAGES & 1 ? in[i] : 0;
 }
 
-void exec_held_max_pool(struct assay_exec *x, uint32_t node, uint32_t group)
+void exec_held_max_pool(struct assay_exec *x, uint32_t node)
 {
     const struct assay_node *n = &x->plan->graph->node[node],
                             *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
-    const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES;
-    const double *src = exec_value(x, x->plan->graph->in[n->in], group);
-    const real *arg = exec_xhat(x, node, group);
-    double *out = exec_value(x, node, group);
-    for (size_t i = 0; i < n->c * plane; i++) {
+    const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES, size = exec_chunk_size(x, node);
+    const double *src = exec_chunk(x, x->plan->graph->in[n->in]);
+    const real *arg = exec_xhat(x, node, x->begin);
+    double *out = exec_chunk(x, node);
+    for (size_t i = 0; i < size; i++) {
         const uint32_t pixel = (uint32_t)(i % plane / ASSAY_IMAGES), tap = (uint32_t)arg[i];
         const uint32_t y = pixel / n->w * n->stride + tap / n->kernel - n->pad;
         const uint32_t c = pixel % n->w * n->stride + tap % n->kernel - n->pad;

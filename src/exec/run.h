@@ -56,6 +56,16 @@ static inline double *exec_value(const struct assay_exec *x, uint32_t node, uint
     return AT(x, double, s->value) + (s->whole ? group : group - x->begin) *
                                          exec_pixels(&x->plan->graph->node[node]) * ASSAY_IMAGES;
 }
+// Of the first group of the chunk; the others follow it.
+static inline double *exec_chunk(const struct assay_exec *x, uint32_t node)
+{
+    return exec_value(x, node, x->begin);
+}
+// Its numbers.
+static inline size_t exec_chunk_size(const struct assay_exec *x, uint32_t node)
+{
+    return (x->end - x->begin) * exec_pixels(&x->plan->graph->node[node]) * ASSAY_IMAGES;
+}
 static inline double *exec_padded(const struct assay_exec *x, uint32_t node, uint32_t group)
 {
     const struct assay_node *n = &x->plan->graph->node[node];
@@ -142,10 +152,11 @@ void exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32
 void exec_show_layers(const struct assay_exec *x, const struct pass *pass, uint32_t level);
 
 // ---- mixes ------------------------------------------------------------------------------------
-// What the backward pass and held forward passes need of a node's value; of the chunk.
+// What the backward pass and held forward passes need of a node's value, and those passes; of the
+// chunk.
 void exec_keep(struct assay_exec *x, uint32_t node);
-void exec_held_relu(struct assay_exec *x, uint32_t node, uint32_t group);
-void exec_held_max_pool(struct assay_exec *x, uint32_t node, uint32_t group);
+void exec_held_relu(struct assay_exec *x, uint32_t node);
+void exec_held_max_pool(struct assay_exec *x, uint32_t node);
 // Scalar products of the probes of a tensor: to zero; of one group; to the derivatives.
 void exec_clear_probes(const struct assay_exec *x, const struct tensor *t);
 void exec_run_probes(const struct assay_exec *x, const struct tensor *t, uint32_t group,
