@@ -148,7 +148,7 @@ static inline void forward_copy(const struct tensor *in, uint32_t first, uint32_
                                 struct tensor *out)
 {
     for (uint32_t n = 0; n < in->n; n++)
-        for (uint32_t c = 0; c < in->c; c++)
+        for (uint32_t c = 0; c < in->c && first + c < out->c; c++)
             for (uint32_t y = 0; y < out->h; y++)
                 for (uint32_t x = 0; x < out->w; x++)
                     *tensor_at(out, n, first + c, y, x) = *tensor_at(in, n, c, y + drop, x + drop);

@@ -23,9 +23,9 @@ enum assay_op {
     ASSAY_OP_MAX_POOL, // pads with -inf; ties go to the first maximum in row-major order
     ASSAY_OP_ADD,      // sum of coef[i] * input[i]
     ASSAY_OP_CONCAT,   // along channels
-    ASSAY_OP_SLICE,  // drops the first `pad` rows and columns (factorised reduction's shifted map)
-    ASSAY_OP_GAP,    // global average pool to (c,1,1)
-    ASSAY_OP_LINEAR, // weight (c, c_in), bias (c); output (c,1,1)
+    ASSAY_OP_SLICE,    // the first c channels, without their first `pad` rows and columns
+    ASSAY_OP_GAP,      // global average pool to (c,1,1)
+    ASSAY_OP_LINEAR,   // weight (c, c_in), bias (c); output (c,1,1)
     ASSAY_OP_COUNT
 };
 
@@ -111,7 +111,9 @@ uint32_t assay_graph_add(struct assay_graph *g, uint32_t n, const uint32_t *x, c
 // that no fold drops, sorts or merges its inputs, not even those of coefficient 0 or equal ones.
 uint32_t assay_graph_mix(struct assay_graph *g, uint32_t n, const uint32_t *x, const double *coef);
 uint32_t assay_graph_concat(struct assay_graph *g, uint32_t n, const uint32_t *x);
+// Without the first `drop` rows and columns, or of the channels the first c alone: both are slices.
 uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop);
+uint32_t assay_graph_truncate(struct assay_graph *g, uint32_t x, uint32_t c);
 uint32_t assay_graph_gap(struct assay_graph *g, uint32_t x);
 uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const char *name);
 

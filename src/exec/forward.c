@@ -24,8 +24,7 @@ static uint32_t input_of(const struct assay_exec *x, uint32_t node, uint32_t k)
     return x->plan->graph->in[x->plan->graph->node[node].in + k];
 }
 
-// The groups of a chunk follow one another: to what treats all channels alike they are channels of
-// one tensor.
+// To what treats all channels alike the groups of a chunk, which adjoin, are more channels.
 static uint32_t planes_of(const struct assay_exec *x, uint32_t node)
 {
     return x->plan->graph->node[node].c * (x->end - x->begin);
@@ -245,15 +244,17 @@ static void forward_relu(struct assay_exec *x, uint32_t node)
                                 s->plain ? exec_chunk(x, node) : conv_input(x, node, 0));
 }
 
-// Drops the first `pad` rows and columns.
+// Drops the first `pad` rows and columns, and the last channels, before the next group's.
 static void forward_slice(struct assay_exec *x, uint32_t node)
 {
     const uint32_t src = input_of(x, node, 0);
     const struct assay_node *n = &x->plan->graph->node[node], *in = &x->plan->graph->node[src];
+    const uint32_t groups = n->c == in->c ? x->end - x->begin : 1;
     struct assay_planes p = into_padded(x, node, 0);
-    p.src_c = exec_act_plane(in, 0), p.src_y = exec_act_row(in, 0);
-    x->plan->kern->pad_f64(&p, exec_chunk(x, src) + n->pad * (p.src_y + ASSAY_IMAGES),
-                           exec_chunk(x, node));
+    p.c = n->c * groups, p.src_c = exec_act_plane(in, 0), p.src_y = exec_act_row(in, 0);
+    for (uint32_t g = x->begin; g < x->end; g += groups)
+        x->plan->kern->pad_f64(&p, exec_value(x, src, g) + n->pad * (p.src_y + ASSAY_IMAGES),
+                               exec_value(x, node, g));
 }
 
 static void run_node(struct assay_exec *x, uint32_t i, const double *input)

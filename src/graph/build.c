@@ -226,7 +226,14 @@ uint32_t assay_graph_concat(struct assay_graph *g, uint32_t n, const uint32_t *x
 
 uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop)
 {
-    const struct assay_node n = {.op = ASSAY_OP_SLICE, .pad = byte(drop), .n_in = 1};
+    const struct assay_node n = {
+        .op = ASSAY_OP_SLICE, .pad = byte(drop), .c = assay_graph_shape(g, x).c, .n_in = 1};
+    return append(g, n, &x, NULL, NULL);
+}
+
+uint32_t assay_graph_truncate(struct assay_graph *g, uint32_t x, uint32_t c)
+{
+    const struct assay_node n = {.op = ASSAY_OP_SLICE, .c = c, .n_in = 1};
     return append(g, n, &x, NULL, NULL);
 }
 

@@ -113,7 +113,9 @@ static bool is_identity(const struct fold *f, const struct assay_node *n)
 {
     return (n->op == ASSAY_OP_ADD && !n->mix && n->n_in == 1 &&
             f->out->coef[f->out->n_in] == 1.0) ||
-           (n->op == ASSAY_OP_CONCAT && n->n_in == 1) || (n->op == ASSAY_OP_SLICE && n->pad == 0);
+           (n->op == ASSAY_OP_CONCAT && n->n_in == 1) ||
+           (n->op == ASSAY_OP_SLICE && n->pad == 0 &&
+            n->c == f->out->node[f->out->in[f->out->n_in]].c);
 }
 
 static bool is_same(const struct fold *f, const struct assay_node *a, const struct assay_node *b)

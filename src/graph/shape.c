@@ -112,7 +112,9 @@ static int infer_slice(const struct assay_graph *g, struct assay_node *n, struct
     if (n->pad >= x->h || n->pad >= x->w)
         return assay_err_set(err, ASSAY_ERR_CONFIG, "drops %u rows and columns of %u x %u", n->pad,
                              x->h, x->w);
-    return set_shape(n, x->c, x->h - n->pad, x->w - n->pad);
+    if (n->c > x->c)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "keeps %u channels of %u", n->c, x->c);
+    return set_shape(n, n->c, x->h - n->pad, x->w - n->pad);
 }
 
 static int infer_linear(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)

@@ -267,6 +267,7 @@ static uint32_t build_gene(struct builder *b, const struct gene *e, const char *
     case ASSAY_OP_CONCAT:
         return assay_graph_concat(b->g, x.c > 30 ? 1 : e->n_in, in);
     case ASSAY_OP_SLICE:
+        if (e->c < x.c) return assay_graph_truncate(b->g, in[0], e->c);
         return assay_graph_slice(b->g, in[0], e->pad % (side > 2 ? 3 : side));
     case ASSAY_OP_GAP:
         return assay_graph_gap(b->g, in[0]);

@@ -89,6 +89,7 @@ static uint32_t random_node(struct assay_graph *g, struct assay_rng *rng, uint32
     case 7:
         return in.c < 8 ? assay_graph_concat(g, 2, two) : x;
     case 8:
+        if (in.c > 1 && i % 3 == 0) return assay_graph_truncate(g, x, in.c - i % 2);
         return assay_graph_slice(g, x, in.h > 3 && in.w > 3 ? i % 2 : 0);
     case 9:
         return assay_graph_add(g, 2, two, NULL);

@@ -231,6 +231,9 @@ static void test_wrong_shapes_are_refused(void **state)
     assay_graph_slice(g, x, 4);
     assert_refused("node 1 (slice): drops 4");
     x = assay_graph_input(g, 3, 4, 4);
+    assay_graph_truncate(g, x, 4);
+    assert_refused("node 1 (slice): shape (0,4,4)");
+    x = assay_graph_input(g, 3, 4, 4);
     assay_graph_add(g, 0, NULL, NULL);
     assert_refused("node 1 (add): 0 inputs");
     assay_graph_input(g, 0, 4, 4);
