@@ -292,8 +292,7 @@ static int build_recipe(const struct recipe *r, struct assay_graph *g, struct as
     }
     for (uint32_t i = 0; i < r->n; i++) {
         snprintf(name, sizeof name, "m.%u", i);
-        b.node[b.n] = build_gene(&b, &r->gene[i], name);
-        b.n++;
+        b.node[b.n] = build_gene(&b, &r->gene[i], name), b.n++;
     }
     const uint32_t both[] = {assay_graph_gap(g, b.node[b.n - 1]),
                              assay_graph_gap(g, b.node[r->head % b.n])};
