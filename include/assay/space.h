@@ -125,6 +125,8 @@ struct assay_space_kind {
     // The callers, assay_space_format and assay_space_parse, check text and index.
     int (*format)(const struct assay_space *space, uint64_t index, char *text, size_t cap);
     int (*parse)(const struct assay_space *space, struct space_text *text, uint64_t *index);
+    // The benchmark's own hash of an architecture; NULL: it has none.
+    int (*hash)(const struct assay_space *space, uint64_t index, char *text, size_t cap);
     // The smallest index that is the same random network, whatever its modules are called; NULL:
     // all differ. Where some are equal in truth, NULL only means that all of them are evaluated.
     uint64_t (*canonical)(const struct assay_space *space, uint64_t index);
@@ -163,6 +165,13 @@ bool assay_space_is_index(const struct assay_space *space, const char *word);
 // expected. *index is written only on success.
 int assay_space_parse(const struct assay_space *space, const char *text, uint64_t *index,
                       struct assay_err *err);
+// The same. *other: the text is another encoding of the architecture, and its network would be
+// another than that of the benchmark's encoding, which is built.
+int assay_space_read(const struct assay_space *space, const char *text, uint64_t *index,
+                     bool *other, struct assay_err *err);
+// The benchmark's own hash of an architecture; negative where it has none, and as
+// assay_space_format.
+int assay_space_hash(const struct assay_space *space, uint64_t index, char *text, size_t cap);
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index);
 
 // ---- a benchmark's own order --------------------------------------------------------------------

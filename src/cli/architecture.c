@@ -29,13 +29,27 @@ static int look_up(struct cli_architecture *a, const struct assay_space *space, 
     return status;
 }
 
+static int parse(const struct assay_space *space, const char *word, uint64_t *index,
+                 struct assay_err *err)
+{
+    const struct assay_log log = {.stream = stderr, .level = ASSAY_LOG_WARN, .rank = -1};
+    char text[ASSAY_ARCH_MAX];
+    bool other;
+    ASSAY_TRY(cli_usage(assay_space_read(space, word, index, &other, err), err));
+    if (!other) return ASSAY_OK;
+    ASSAY_ASSERT(assay_space_format(space, *index, text, sizeof text) >= 0);
+    assay_log_line(
+        &log, ASSAY_LOG_WARN,
+        "this is another encoding of %s, whose network and names of weights stand for it", text);
+    return ASSAY_OK;
+}
+
 int cli_architecture(struct cli_architecture *a, const struct cli_args *args,
                      const struct assay_space *space, const char *word, struct assay_err *err)
 {
     *a = (struct cli_architecture){.order = cli_value(args, "order")};
     if (a->order) return look_up(a, space, cli_value(args, "key"), word, err);
-    if (!assay_space_is_index(space, word))
-        return cli_usage(assay_space_parse(space, word, &a->index, err), err);
+    if (!assay_space_is_index(space, word)) return parse(space, word, &a->index, err);
     return cli_parse_u64(word, "INDEX", 0, assay_space_size(space) - 1, &a->index, err);
 }
 

@@ -34,12 +34,14 @@ static void print_members(const struct subject *s, uint64_t class)
 static void print_names(const struct subject *s)
 {
     const uint64_t class = assay_space_canonical(&s->space, s->arch.index);
-    char text[ASSAY_ARCH_MAX];
+    char text[ASSAY_ARCH_MAX], hash[64];
     assay_space_format(&s->space, class, text, sizeof text);
     printf("space       %s\nindex       %" PRIu64 "\n", s->space.kind->name, s->arch.index);
     if (s->arch.order)
         assay_print_line(stdout, "its index   %" PRIu64 " in %s", s->arch.number, s->arch.order);
     printf("arch        %s\n", s->text);
+    if (assay_space_hash(&s->space, s->arch.index, hash, sizeof hash) >= 0)
+        printf("hash        %s\n", hash);
     printf("class       %" PRIu64 " %s\n", class, text);
     print_members(s, class);
 }

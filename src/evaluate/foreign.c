@@ -224,24 +224,13 @@ static int take_kernel(struct assay_foreign *f, const struct assay_foreign_case 
     return any ? take_logits(f, s, any, err) : ASSAY_OK;
 }
 
-// Whether the node is the half of a factorised reduction that reads the shifted map, or the map
-// padded in its place.
-static bool is_shifted(const struct assay_node *n)
-{
-    return n->op == ASSAY_OP_SLICE || (n->op == ASSAY_OP_CONV && n->kernel == 1 && n->pad == 1);
-}
-
-// The units of all ReLU modules of the reference network. There each user of a ReLU node has a
-// module of its own, but the halves of a factorised reduction share theirs.
+// The units of all ReLU modules of the reference network.
 static double relu_units(const struct assay_graph *g)
 {
     double units = 0.0;
     for (uint32_t i = 0; i < g->n_node; i++) {
-        const struct assay_node *user = &g->node[i];
-        for (uint32_t k = 0; k < user->n_in && !is_shifted(user); k++) {
-            const struct assay_node *in = &g->node[g->in[user->in + k]];
-            if (in->op == ASSAY_OP_RELU) units += (double)in->c * in->h * in->w;
-        }
+        const struct assay_node *n = &g->node[i];
+        if (n->op == ASSAY_OP_RELU) units += (double)n->modules * n->c * n->h * n->w;
     }
     return units;
 }

@@ -7,6 +7,7 @@
 // clang-format off
 #define SPACES(X) \
     X(nb201)      \
+    X(nb101)      \
     X(darts)      \
     X(darts_tolerant) \
     X(nats_sss)   \

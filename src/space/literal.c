@@ -49,11 +49,15 @@ static int read_text(struct reader *r, struct literal **value)
 static int read_number(struct reader *r, struct literal **value)
 {
     struct space_text *t = r->t;
-    const size_t n = space_text_word(t);
     ASSAY_TRY(new_literal(r, LITERAL_NUMBER, value));
-    if (strspn(t->at, "0123456789") < n || n > DIGITS_MAX) return space_text_fail(t, "a number");
+    const bool negative = *t->at == '-';
+    t->at += negative;
+    const size_t n = space_text_word(t);
+    if (strspn(t->at, "0123456789") < n || n == 0 || n > DIGITS_MAX)
+        return space_text_fail(t, "a number");
     for (size_t i = 0; i < n; i++)
         (*value)->number = 10 * (*value)->number + (uint32_t)(*t->at++ - '0');
+    if (negative) (*value)->number = -(*value)->number;
     return ASSAY_OK;
 }
 
@@ -80,18 +84,17 @@ static int read_key(struct reader *r, char sign, struct literal *key)
     return ASSAY_OK;
 }
 
-// Reads members up to the closing bracket, and stops behind it. sign: what follows a key, 0:
+// Reads members up to the closing bracket, or the end where that is 0. sign: what follows a key, 0:
 // members have no keys. *comma: a comma stands behind the last.
-static int read_members(struct reader *r, struct literal *list, char close, char sign, bool *comma)
+static int read_until(struct reader *r, struct literal *list, char close, char sign, bool *comma)
 {
     struct space_text *t = r->t;
-    const char expected[] = {'\'', ',', '\'', ' ', 'o', 'r', ' ', '\'', close, '\'', 0};
+    const char bracket[] = {'\'', ',', '\'', ' ', 'o', 'r', ' ', '\'', close, '\'', 0};
     *comma = true;
-    t->at++;
     space_text_skip_blank(t);
     while (*t->at != close) {
         struct literal key = {0}, *member;
-        if (!*comma) return space_text_fail(t, expected);
+        if (!*comma) return space_text_fail(t, close ? bracket : "',' or the end");
         if (sign) ASSAY_TRY(read_key(r, sign, &key));
         ASSAY_TRY(read_value(r, &member));
         member->key = key.at;
@@ -101,7 +104,15 @@ static int read_members(struct reader *r, struct literal *list, char close, char
         t->at += *comma;
         space_text_skip_blank(t);
     }
-    t->at++;
+    return ASSAY_OK;
+}
+
+// The same between brackets, at the first of which the text is; it stops behind the second.
+static int read_members(struct reader *r, struct literal *list, char close, char sign, bool *comma)
+{
+    r->t->at++;
+    ASSAY_TRY(read_until(r, list, close, sign, comma));
+    r->t->at++;
     return ASSAY_OK;
 }
 
@@ -191,7 +202,7 @@ static int read_term(struct reader *r, struct literal **value)
     if (*t->at == '{') return read_dict(r, value);
     if (*t->at && strchr("bBuU", *t->at) && is_quote(t->at[1])) t->at++;
     if (is_quote(*t->at)) return read_text(r, value);
-    if (*t->at >= '0' && *t->at <= '9') return read_number(r, value);
+    if ((*t->at >= '0' && *t->at <= '9') || *t->at == '-') return read_number(r, value);
     return space_text_word(t) ? read_name(r, value) : space_text_fail(t, "a value");
 }
 
@@ -230,6 +241,17 @@ int literal_read(struct space_text *t, struct literals *pool, const struct liter
     ASSAY_TRY(read_value(&r, &read));
     *value = read;
     return *t->at ? space_text_fail(t, "nothing after the architecture") : ASSAY_OK;
+}
+
+int literal_read_list(struct space_text *t, struct literals *pool, const struct literal **value)
+{
+    struct reader r = {.t = t, .pool = pool};
+    struct literal *list;
+    bool comma;
+    pool->n = 0;
+    ASSAY_TRY(new_literal(&r, LITERAL_LIST, &list));
+    *value = list;
+    return read_until(&r, list, '\0', '=', &comma);
 }
 
 // ---- looking at them ----------------------------------------------------------------------------

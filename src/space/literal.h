@@ -7,7 +7,7 @@
 #include "text.h"
 
 enum literal_kind {
-    LITERAL_NUMBER, // a natural one
+    LITERAL_NUMBER, // a natural one, or one with a sign
     LITERAL_TEXT,   // in quotes
     LITERAL_NAME,
     LITERAL_LIST, // or tuple
@@ -22,7 +22,7 @@ struct literal {
     size_t length;   // of a text, name, or call's name
     const char *key; // of a dictionary's member, or a call's keyword; NULL: it has none
     size_t key_length;
-    uint32_t number, n;           // n: members
+    uint32_t number, n;           // number: -1 is UINT32_MAX, and so on; n: members
     struct literal *first, *last; // members
     struct literal *next;         // member of the same value
 };
@@ -37,6 +37,9 @@ struct literals {
 // '+', range(2, 6) is a list, and list(x), tuple(x), array(x), int64(x) and str_(x) are x, under
 // any module's name; dict(a=1) is a dictionary. pool keeps the value.
 int literal_read(struct space_text *t, struct literals *pool, const struct literal **value);
+// The same of values with commas between, as of a call: `value` is the list of them, of which those
+// that follow "NAME =" have a key.
+int literal_read_list(struct space_text *t, struct literals *pool, const struct literal **value);
 // Whether a value's text, name or call's name is this word; whether its key is.
 bool literal_is(const struct literal *value, const char *word);
 bool literal_has_key(const struct literal *value, const char *key);

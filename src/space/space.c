@@ -103,10 +103,18 @@ bool assay_space_is_index(const struct assay_space *space, const char *word)
     return n > 0 && n != space->kind->digits && strspn(word, "0123456789") == n;
 }
 
-int assay_space_parse(const struct assay_space *space, const char *text, uint64_t *index,
-                      struct assay_err *err)
+int assay_space_hash(const struct assay_space *space, uint64_t index, char *text, size_t cap)
+{
+    if (!space->kind->hash) return ASSAY_ERR_INPUT;
+    ASSAY_TRY(check_index(space, index, NULL));
+    return space->kind->hash(space, index, text, cap);
+}
+
+int assay_space_read(const struct assay_space *space, const char *text, uint64_t *index,
+                     bool *other, struct assay_err *err)
 {
     char copy[ASSAY_ARCH_TEXT_MAX];
+    *other = false;
     const size_t len = strnlen(text, sizeof copy);
     if (len == sizeof copy) {
         const int n = (int)strcspn(text, "\r\n");
@@ -118,7 +126,16 @@ int assay_space_parse(const struct assay_space *space, const char *text, uint64_
     struct space_text t = {.what = "architecture", .text = copy, .err = err};
     t.at = space_text_unwrap(copy, space->kind->begins);
     space_text_skip_blank(&t);
-    return space->kind->parse(space, &t, index);
+    const int status = space->kind->parse(space, &t, index);
+    *other = t.other;
+    return status;
+}
+
+int assay_space_parse(const struct assay_space *space, const char *text, uint64_t *index,
+                      struct assay_err *err)
+{
+    bool other;
+    return assay_space_read(space, text, index, &other, err);
 }
 
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index)

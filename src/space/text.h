@@ -9,6 +9,7 @@ struct space_text {
     const char *what;      // opens the error text ("NAS-Bench-201 architecture")
     const char *text, *at; // the whole, and what is not read yet
     struct assay_err *err;
+    bool other; // it is another encoding of the architecture read than the one that is built
 };
 
 bool space_text_is_word(char c); // letters, digits and _

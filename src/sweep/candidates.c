@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct list {
-    uint64_t *index, n, cap;
+    uint64_t *index, n, cap, other;
 };
 
 // Whose numbers candidates go by: the space's, or those of the table candidates.order.
@@ -106,14 +106,15 @@ static int next_entry(struct entries *e, struct assay_err *err)
 }
 
 // A number is the space's own, or the table's.
-static int parse_entry(const struct source *source, const char *text, uint64_t *index,
+static int parse_entry(const struct source *source, const char *text, uint64_t *index, bool *other,
                        struct assay_err *err)
 {
     const uint64_t size = assay_space_size(source->space);
     const struct assay_order_row *row;
     const char *word = text + strspn(text, " \t");
     if (!assay_space_is_index(source->space, word))
-        return assay_space_parse(source->space, text, index, err);
+        return assay_space_read(source->space, text, index, other, err);
+    *other = false;
     errno = 0;
     *index = strtoull(word, NULL, 10);
     if (errno || (!source->order && *index >= size))
@@ -131,8 +132,10 @@ static int read_entries(struct list *list, struct entries *e, const struct sourc
     int more;
     while ((more = next_entry(e, err)) > 0) {
         uint64_t index;
-        if (parse_entry(source, e->text, &index, err) < 0)
+        bool other;
+        if (parse_entry(source, e->text, &index, &other, err) < 0)
             return assay_err_prefix(err, "%s:%zu", e->name, e->first_line);
+        list->other += other;
         ASSAY_TRY(append(list, index, err));
     }
     return more;
@@ -157,8 +160,10 @@ static int read_table(struct list *list, const struct assay_csv *csv, const char
     ASSAY_TRY(assay_csv_column(csv, key, "--key", &column, err));
     for (size_t i = 0; i < csv->n_row; i++) {
         uint64_t index;
-        if (parse_entry(source, assay_csv_cell(csv, i, column), &index, err) < 0)
+        bool other;
+        if (parse_entry(source, assay_csv_cell(csv, i, column), &index, &other, err) < 0)
             return assay_err_prefix(err, "%s:%zu", csv->file, csv->line[i + 1]);
+        list->other += other;
         ASSAY_TRY(append(list, index, err));
     }
     return ASSAY_OK;
@@ -327,12 +332,23 @@ int sweep_candidates_make(struct sweep_candidates *candidates, const struct assa
                           const struct assay_space *space, struct assay_err *err)
 {
     struct list list = {0};
-    const int status = list_candidates(&list, config, space, err);
+    int status = list_candidates(&list, config, space, err);
 
     if (status) {
         free(list.index);
         return status;
     }
-    return sweep_candidates_fill(candidates, list.index, list.n, assay_config_members(config),
-                                 space, err);
+    status = sweep_candidates_fill(candidates, list.index, list.n, assay_config_members(config),
+                                   space, err);
+    if (status >= 0) candidates->other = list.other;
+    return status;
+}
+
+bool sweep_candidates_warning(const struct sweep_candidates *candidates, char *text, size_t cap)
+{
+    snprintf(text, cap,
+             "%" PRIu64 " of the architectures given are other encodings than the benchmark's, "
+             "whose networks stand for them",
+             candidates->other);
+    return candidates->other > 0;
 }

@@ -142,6 +142,9 @@ int sweep_outline_print(const struct sweep_outline *o, FILE *out, struct assay_e
             assay_config_members(&o->config) ? "" : " (one per class of equal networks)", repeats,
             repeats > 1 ? "s" : "");
     if (*o->warning) fprintf(out, "warning: %s\n", o->warning);
+    char warning[160];
+    if (sweep_candidates_warning(&o->candidates, warning, sizeof warning))
+        fprintf(out, "warning: %s\n", warning);
     ASSAY_TRY(sweep_passes(&o->config, print_pass, out, err));
     print_memory(o, out);
     return ASSAY_OK;

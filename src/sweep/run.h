@@ -15,12 +15,15 @@ struct sweep_candidates {
     uint64_t *index;   // (n_row) candidates, ascending, distinct
     uint64_t *task_of; // (n_row) row -> task
     uint64_t *task;    // (n_task) candidate evaluated, ascending
+    uint64_t other;    // lines of candidates.archs that are other encodings (assay_space_read)
 };
 // No run finishes more candidates than this; a space as large as DARTS's can only be sampled.
 enum { SWEEP_CANDIDATES_MAX = 100000000 };
 // Makes the list of the candidates that the configuration names.
 int sweep_candidates_make(struct sweep_candidates *candidates, const struct assay_config *config,
                           const struct assay_space *space, struct assay_err *err);
+// Says that some were given in other encodings; false: none was.
+bool sweep_candidates_warning(const struct sweep_candidates *candidates, char *text, size_t cap);
 // Makes the list from a packed one, such as a journal's, which is checked.
 int sweep_candidates_unpack(struct sweep_candidates *candidates, const void *bytes, size_t n,
                             bool members, const struct assay_space *space, struct assay_err *err);

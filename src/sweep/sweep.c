@@ -143,6 +143,9 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
                    assay_config_members(&s->config) ? "" : " (one per class of equal networks)");
     ASSAY_TRY(sweep_passes(&s->config, log_pass, (void *)log, err));
     if (*s->warning) assay_log_line(log, ASSAY_LOG_WARN, "%s", s->warning);
+    char warning[160];
+    if (sweep_candidates_warning(&s->candidates, warning, sizeof warning))
+        assay_log_line(log, ASSAY_LOG_WARN, "%s", warning);
     return sweep_publisher_open(&s->publisher, dir, &s->config, &s->space, &s->candidates,
                                 schema(s), s->identity, comm, err);
 }

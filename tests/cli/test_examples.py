@@ -22,7 +22,7 @@ import numpy
 from test_cli import ASSAY, ENV, ROOT, Case
 
 VERBS = ["list", "show", "eval", "sweep", "plan", "pack", "rank", "correlate", "search", "merge"]  # in an order that works
-SMALL = {"data": {"source": "hdf5", "path": "images.h5:/x"}, "network": {"image": "8", "channels": "2"}, "ntk": {"batch": "4"},
+SMALL = {"data": {"source": "hdf5", "path": "images.h5:/x"}, "network": {"image": "8", "channels": "4"}, "ntk": {"batch": "4"},
          "nasi": {"batch": "4"}, "regions": {"batch": "20", "batches": "1"}, "proxies": {"batch": "4"}, "zen": {"batch": "4"},
          "az": {"batch": "4"}, "vkdnw": {"batch": "4"}, "run": {"repeats": "1"},
          "search": {"seeds": "0", "steps": "2", "channels": "2", "cells": "1", "samples": "3"}}
