@@ -64,6 +64,8 @@ class Examples(Case):
         for section, keys in SMALL.items():
             if section in config or section != "search":
                 config[section] = {**(config[section] if section in config else {}), **keys}
+        if config.get("space", "name", fallback="") == "nats-sss":
+            del config["network"]["channels"]  # they are the architecture
         if "search" not in config:
             config["candidates"] = {**(config["candidates"] if "candidates" in config else {}), "sample": "20"}
         with open(self.path(f"configs/{name}"), "w") as f:
