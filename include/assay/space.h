@@ -130,6 +130,7 @@ struct assay_space_kind {
     // The smallest index that is the same random network, whatever its modules are called; NULL:
     // all differ. Where some are equal in truth, NULL only means that all of them are evaluated.
     uint64_t (*canonical)(const struct assay_space *space, uint64_t index);
+    bool same_literal; // they are the same with all that is dead in them, too
     const struct assay_supernet_kind *supernet; // NULL: the space has none
     const struct assay_oneshot_kind *oneshot;   // NULL: the space has none
 };

@@ -112,11 +112,13 @@ int assay_config_demand(const struct assay_config *config, struct assay_demand *
 bool assay_config_members(const struct assay_config *config)
 {
     const struct assay_metric *chosen[ASSAY_METRICS_MAX];
+    const struct assay_space_kind *space = assay_space_find(assay_config_evaluation(config)->space);
+    const bool same = space && space->same_literal;
     bool members = assay_config_evaluation(config)->members;
     uint32_t n = 0;
     if (assay_metrics_parse(assay_config_protocol(config)->metrics, chosen, &n, NULL) < 0) n = 0;
     for (uint32_t i = 0; i < n; i++)
-        members |= chosen[i]->measure && chosen[i]->scope == ASSAY_SCOPE_LITERAL;
+        members |= chosen[i]->measure && chosen[i]->scope == ASSAY_SCOPE_LITERAL && !same;
     return members;
 }
 

@@ -171,4 +171,5 @@ const struct assay_space_kind assay_space_nb_macro = {
     .format = format,
     .parse = parse,
     .canonical = canonical,
+    .same_literal = true,
 };

@@ -92,6 +92,8 @@ class Files(Candidates):
         self.config = self.write("c.ini", "[space]\nname = nas-bench-macro\n[run]\nmetrics = cost\nrepeats = 1\n")
         self.write("t.csv", "arch,accuracy\n00000012,69\n12,70\n")
         self.assertEqual(self.sweep(*words), ["00000012", "00000110"])
+        plan = self.works("plan", self.config, "--metrics", "naswot")  # nothing is dead in these
+        self.assertIn("6561 candidates, 3969 to evaluate", plan)
 
 
 class Order(Candidates):
