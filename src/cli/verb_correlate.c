@@ -16,9 +16,10 @@ static const uint32_t tops[] = {1, 10, 100};
 struct correlation {
     const struct assay_table *table;
     const struct truth *truth;
-    double *accuracy;    // (n_row) NaN where the truth has none
-    uint64_t n_both;     // architectures that both have
-    const double *flops; // (n_row) or NULL
+    double *accuracy; // (n_row) NaN where the truth has none
+    uint64_t n_both;  // architectures that both have
+    const char *given_name;
+    const double *given; // (n_row) its column, or NULL
     uint64_t resamples, seed;
     bool invalid_last; // invalid candidates are tied behind all others, instead of left out
     bool csv;
@@ -65,7 +66,7 @@ static void gather(const struct correlation *c, int column, struct row_result *r
             x = direction > 0 ? -INFINITY : INFINITY;
         c->x[r->n] = x;
         c->y[r->n] = c->accuracy[row];
-        if (c->flops) c->z[r->n] = c->flops[row];
+        if (c->given) c->z[r->n] = c->given[row];
         r->n++;
     }
 }
@@ -94,25 +95,28 @@ static int measure(const struct correlation *c, int column, struct row_result *r
 {
     *r = (struct row_result){0};
     gather(c, column, r);
-    int status = stats_correlate(r->n, c->x, c->y, c->flops ? c->z : NULL, (uint32_t)c->resamples,
+    int status = stats_correlate(r->n, c->x, c->y, c->given ? c->z : NULL, (uint32_t)c->resamples,
                                  c->seed, &r->rank);
     if (status >= 0) status = measure_top(c, column, r);
     return status < 0 ? assay_err_set(err, status, "out of memory") : 0;
 }
 
 // ---- printing -----------------------------------------------------------------------------------
-static void add_heads(struct text_table *text, bool csv)
+static void add_heads(struct text_table *text, const struct correlation *c)
 {
-    static const char *const shown[] = {"column",
-                                        "better",
-                                        "n",
-                                        "tau-b [95% CI]",
-                                        "Spearman [95% CI]",
-                                        "given FLOPs",
-                                        "top 1 (regret)",
-                                        "top 10 (regret)",
-                                        "top 100 (regret)",
-                                        "nDCG@100"};
+    char given[64];
+    const bool csv = c->csv, flops = strcmp(c->given_name, "flops") == 0;
+    snprintf(given, sizeof given, "given %.50s", flops ? "FLOPs" : c->given_name);
+    const char *const shown[] = {"column",
+                                 "better",
+                                 "n",
+                                 "tau-b [95% CI]",
+                                 "Spearman [95% CI]",
+                                 given,
+                                 "top 1 (regret)",
+                                 "top 10 (regret)",
+                                 "top 100 (regret)",
+                                 "nDCG@100"};
     static const char *const raw[] = {
         "column",   "better",  "n",         "invalid",  "tau_b",      "tau_b_lo",   "tau_b_hi",
         "rho",      "rho_lo",  "rho_hi",    "partial",  "partial_lo", "partial_hi", "best_1",
@@ -215,7 +219,7 @@ static int print_columns(const struct correlation *c, const int *column, int n,
 {
     struct text_table text = {.n_key = 1};
     int status = 0;
-    add_heads(&text, c->csv);
+    add_heads(&text, c);
     for (int i = 0; i < n && status >= 0; i++) {
         struct row_result result;
         status = measure(c, column[i], &result, err);
@@ -239,11 +243,20 @@ static int join(struct correlation *c, struct assay_err *err)
                          c->truth->options.file, c->truth->n);
 }
 
+// A file need not have the column that is taken out unless told otherwise.
+static int find_given(struct correlation *c, const char *asked, struct assay_err *err)
+{
+    c->given_name = asked ? asked : "flops";
+    const int column = results_column(c->table, c->given_name);
+    if (column >= 0) c->given = c->table->value[column];
+    if (column >= 0 || !asked) return 0;
+    return assay_err_set(err, ASSAY_ERR_USAGE, "--given: the results have no column '%.60s'",
+                         asked);
+}
+
 static int correlate(struct correlation *c, const char *words, struct assay_err *err)
 {
     const struct assay_table *t = c->table;
-    const int flops = results_column(t, "flops");
-    if (flops >= 0) c->flops = t->value[flops];
     double *scratch = malloc((4 * t->n_row + 1) * sizeof(*scratch));
     int *column = malloc((t->n_column + 1) * sizeof(*column));
     int status = ASSAY_ERR_MEMORY;
@@ -309,6 +322,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     int status = read_truth(&truth, table, &options, err);
     c.table = table;
     c.truth = &truth;
+    if (status >= 0) status = find_given(&c, cli_value(args, "given"), err);
     if (status >= 0) status = correlate(&c, cli_value(args, "columns"), err);
     if (status >= 0) print_rest(&c);
     truth_free(&truth);
@@ -321,6 +335,7 @@ static const struct cli_option options[] = {
     {.name = "columns",
      .value = "A,B,...",
      .help = "columns compared (all that have a ranking); all: every one"},
+    {.name = "given", .value = "NAME", .help = "column whose influence is taken out (flops)"},
     {.name = "invalid",
      .value = "drop|last",
      .help = "candidates that are not ok: left out of correlations (drop),\nor tied behind all "
@@ -339,7 +354,8 @@ const struct cli_verb cli_verb_correlate = {
     .help = "compare the columns of a results file with measured accuracies",
     .about = "For every column: Kendall's tau-b and Spearman's rho with 95 % bootstrap intervals, "
              "Spearman\n"
-             "given FLOPs, the best accuracy among the top 1, 10 and 100 with its regret, and "
+             "given FLOPs (or --given), the best accuracy among the top 1, 10 and 100 with its "
+             "regret, and "
              "nDCG. Signs are\n"
              "never dropped: a column of which smaller is better should correlate negatively. "
              "tenas is TE-NAS's\n"

@@ -311,6 +311,15 @@ class Tables(Results):
         self.assertGreater(float(shown["regions"]["tau_b"]), 0)
         self.assertEqual((shown["kappa"]["better"], shown["regions"]["better"]), ("smaller", "larger"))
 
+    def test_given_another_column(self):
+        words = ("correlate", self.results, "--truth", self.truth, "--bootstrap", "0", "--given")
+        valid = [r for r in self.rows if is_ok(r)]
+        seen = self.correlate("--bootstrap", "0", "--given", "regions")["kappa"]["partial"]
+        want = partial(*([r[name] for r in valid] for name in ("kappa", "accuracy", "regions")))
+        self.assertAlmostEqual(float(seen), want, 9)
+        self.assertIn("  given regions  ", self.works(*words, "regions").splitlines()[0])
+        self.fails(2, *words, "region", says=["--given", "'region'"])
+
     def test_invalid_candidates_can_be_tied_last(self):
         y = [r["accuracy"] for r in self.rows]
         shown = self.correlate("--invalid", "last", "--bootstrap", "0")
