@@ -149,11 +149,6 @@ int assay_graph_validate(const struct assay_graph *g, struct assay_err *err);
 // not be g.
 int assay_graph_fold(const struct assay_graph *g, bool at_init, struct assay_graph *out,
                      uint32_t *source_param, struct assay_err *err);
-// Whether the folded graph computes what the literal one does, in the same order with the same
-// parameters, so that all numbers are equal bit by bit: folding dropped nothing but sums of one
-// node. map: room for literal->n_node numbers.
-bool assay_graph_same(const struct assay_graph *literal, const struct assay_graph *folded,
-                      uint32_t *map);
 // True when the output does not depend on the input (after an at_init fold).
 bool assay_graph_is_dead(const struct assay_graph *folded);
 

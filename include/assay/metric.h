@@ -116,7 +116,7 @@ struct assay_metric;
 struct assay_use {
     const struct assay_metric *metric;
     const void *option[ASSAY_METRIC_TABLES]; // what the rows of metric->options[i] filled
-    uint32_t n_pass, pass[ASSAY_METRIC_PASSES], declared[ASSAY_METRIC_PASSES];
+    uint32_t n_pass, pass[ASSAY_METRIC_PASSES];
     uint32_t index; // among the demand's
 };
 
@@ -138,7 +138,6 @@ struct assay_forward {
     uint64_t take, batch;
     enum assay_norms norms;
     bool precise, backward, curvature, tapped;
-    bool made; // some pass is of it
     // (nodes of the network), owned: enum assay_tap, which counts where one is `tapped`, and enum
     // assay_norm.
     uint8_t *tap, *norm;
@@ -146,11 +145,8 @@ struct assay_forward {
 };
 struct assay_wanted_pass {
     struct assay_pass pass;
-    uint32_t weights, forward, declared; // forwards: UINT32_MAX of WEIGHTS
-    bool made;                           // some metric uses it
+    uint32_t weights, forward; // forward: UINT32_MAX of WEIGHTS
 };
-// A pass of the folded network whose literal one computes the same, bit by bit, is the equal pass
-// of that, if there is one: assay_demand_taps decides it for each architecture.
 struct assay_demand {
     struct assay_use use[ASSAY_METRICS_MAX];
     struct assay_weights weights[ASSAY_DEMAND_PASSES];
@@ -159,8 +155,6 @@ struct assay_demand {
     struct assay_wanted_pass pass[ASSAY_DEMAND_PASSES];
     uint32_t n_use, n_weights, n_input, n_forward, n_pass;
     bool network[ASSAY_NETWORKS]; // that some metric needs
-    uint32_t *map;                // owned: (nodes of the literal network)
-    size_t cap;
 };
 // Inputs from elsewhere: as many of each kind as there are, instead of what options say.
 struct assay_given_counts {

@@ -346,7 +346,7 @@ static double pass_cost(const struct assay_evaluator *e, const struct assay_want
                         double classes)
 {
     const struct assay_pass *p = &wanted->pass;
-    if (!wanted->made || p->pull == ASSAY_PULL_WEIGHTS) return 0.0;
+    if (p->pull == ASSAY_PULL_WEIGHTS) return 0.0;
     const double n = (double)p->input.n / (p->parts ? p->parts : 1),
                  work = assay_graph_cost(networks_graph(&e->networks, p->network)).work;
     const bool rows = p->pull == ASSAY_PULL_KERNEL || p->pull == ASSAY_PULL_ROWS;

@@ -31,8 +31,8 @@ int plan_tapped(struct assay_plan *plan, struct assay_err *err)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "exec: out of memory while planning a network");
     for (uint32_t i = 0; i < g->n_node; i++) {
         struct slot *s = &plan->slot[i];
-        s->kept |= (s->tap & ASSAY_TAP_KEPT) != 0;
         if (!s->needs_grad) continue;
+        s->kept |= (s->tap & ASSAY_TAP_KEPT) != 0;
         const bool before = is_before_bn(plan, i);
         const bool layer = s->unit != NONE && plan->unit[s->unit].conv == i;
         if (s->tap & TAP_GRADIENTS)

@@ -32,6 +32,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
 {
     (void)p;
     pass[0] = proxies_pass(use->option[0]);
+    pass[0].network = ASSAY_NET;
     pass[0].input.stream = "az";
     pass[0].input.key = "az.batch";
     pass[0].pull = ASSAY_PULL_BLOCKS;

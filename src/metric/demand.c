@@ -59,6 +59,8 @@ static uint32_t add_forward(struct assay_demand *d, const struct assay_pass *pas
             break;
     }
     if (i == d->n_forward) d->forward[d->n_forward++] = made;
+    d->forward[i].backward |= pass->pull != ASSAY_PULL_NONE;
+    d->forward[i].curvature |= pass->curvature;
     return i;
 }
 
@@ -73,7 +75,6 @@ static uint32_t add_pass(struct assay_demand *d, const struct assay_pass *pass, 
     struct assay_wanted_pass made = {
         .pass = *pass, .weights = add_weights(d, pass), .forward = UINT32_MAX};
     if (pass->pull != ASSAY_PULL_WEIGHTS) made.forward = add_forward(d, pass, reader);
-    made.declared = made.forward;
     uint32_t i = 0;
     while (i < d->n_pass &&
            (d->pass[i].weights != made.weights || d->pass[i].forward != made.forward ||
@@ -116,91 +117,10 @@ int assay_demand_make(struct assay_demand *d, const struct assay_protocol *p,
         for (uint32_t k = 0; k < u->n_pass; k++) {
             if (given) take_given(&pass[k].input, given);
             ASSAY_TRY(check(&pass[k], err));
-            u->declared[k] = u->pass[k] = add_pass(d, &pass[k], m->name);
+            u->pass[k] = add_pass(d, &pass[k], m->name);
             d->network[pass[k].network] = true;
         }
         d->network[ASSAY_NET_LITERAL] |= m->scope == ASSAY_SCOPE_LITERAL && u->n_pass;
-    }
-    return ASSAY_OK;
-}
-
-// ---- one pass for two networks ------------------------------------------------------------------
-static bool same_weights(const struct assay_demand *d, uint32_t net, uint32_t literal)
-{
-    const struct assay_weights *a = &d->weights[net], *b = &d->weights[literal];
-    return a->network == ASSAY_NET && b->network == ASSAY_NET_LITERAL && a->init == b->init &&
-           a->weighting == b->weighting && a->constant == b->constant;
-}
-
-// The literal network's equal of a forward pass, or the pass itself.
-static uint32_t literal_forward(const struct assay_demand *d, uint32_t forward)
-{
-    for (uint32_t i = 0; forward != UINT32_MAX && i < d->n_forward; i++) {
-        const struct assay_forward *a = &d->forward[forward], *b = &d->forward[i];
-        if (same_weights(d, a->weights, b->weights) && a->input == b->input && a->part == b->part &&
-            a->parts == b->parts && a->take == b->take && a->batch == b->batch &&
-            a->norms == b->norms && a->precise == b->precise)
-            return i;
-    }
-    return forward;
-}
-
-// The first pass that is the same by now.
-static uint32_t first_same(const struct assay_demand *d, uint32_t pass)
-{
-    const struct assay_wanted_pass *p = &d->pass[pass];
-    uint32_t i = 0;
-    while (i < pass && (d->pass[i].forward != p->forward || p->forward == UINT32_MAX ||
-                        !same_pull(&d->pass[i].pass, &p->pass)))
-        i++;
-    return i;
-}
-
-static int grow_map(struct assay_demand *d, uint32_t n, struct assay_err *err)
-{
-    if (d->cap >= n) return ASSAY_OK;
-    uint32_t *grown = realloc(d->map, n * sizeof *grown);
-    if (!grown) return assay_err_set(err, ASSAY_ERR_MEMORY, "metric: no memory for a network");
-    d->map = grown;
-    d->cap = n;
-    return ASSAY_OK;
-}
-
-// Whether passes of the folded network may be made with the literal one.
-static int is_literal(struct assay_demand *d, const struct assay_graph *const graph[ASSAY_NETWORKS],
-                      bool *same, struct assay_err *err)
-{
-    const struct assay_graph *net = graph[ASSAY_NET], *literal = graph[ASSAY_NET_LITERAL];
-    *same = false;
-    if (!net || !literal) return ASSAY_OK;
-    ASSAY_TRY(grow_map(d, literal->n_node, err));
-    *same = assay_graph_same(literal, net, d->map);
-    return ASSAY_OK;
-}
-
-static int choose_passes(struct assay_demand *d,
-                         const struct assay_graph *const graph[ASSAY_NETWORKS],
-                         struct assay_err *err)
-{
-    bool same;
-    ASSAY_TRY(is_literal(d, graph, &same, err));
-    for (uint32_t i = 0; i < d->n_forward; i++)
-        d->forward[i].made = d->forward[i].backward = d->forward[i].curvature = false;
-    for (uint32_t i = 0; i < d->n_pass; i++) {
-        struct assay_wanted_pass *p = &d->pass[i];
-        p->forward = same ? literal_forward(d, p->declared) : p->declared;
-        p->made = false;
-        if (p->forward == UINT32_MAX) continue;
-        struct assay_forward *f = &d->forward[p->forward];
-        f->made = true;
-        f->backward |= p->pass.pull != ASSAY_PULL_NONE;
-        f->curvature |= p->pass.curvature;
-    }
-    for (uint32_t i = 0; i < d->n_use; i++) {
-        for (uint32_t k = 0; k < d->use[i].n_pass; k++) {
-            d->use[i].pass[k] = first_same(d, d->use[i].declared[k]);
-            d->pass[d->use[i].pass[k]].made = true;
-        }
     }
     return ASSAY_OK;
 }
@@ -251,7 +171,6 @@ static int begin(struct assay_forward *f, const struct assay_graph *g, struct as
 int assay_demand_taps(struct assay_demand *d, const struct assay_graph *const graph[ASSAY_NETWORKS],
                       struct assay_err *err)
 {
-    ASSAY_TRY(choose_passes(d, graph, err));
     for (uint32_t i = 0; i < d->n_forward; i++) {
         struct assay_forward *f = &d->forward[i];
         ASSAY_TRY(begin(f, graph[d->weights[f->weights].network], err));
@@ -262,7 +181,7 @@ int assay_demand_taps(struct assay_demand *d, const struct assay_graph *const gr
             const struct assay_wanted_pass *pass = &d->pass[u->pass[k]];
             if (pass->pass.pull == ASSAY_PULL_WEIGHTS) continue;
             struct assay_forward *f = &d->forward[pass->forward];
-            u->metric->tap(graph[d->weights[f->weights].network], f->tap);
+            u->metric->tap(graph[pass->pass.network], f->tap);
             f->tapped = true;
         }
     }
@@ -272,6 +191,5 @@ int assay_demand_taps(struct assay_demand *d, const struct assay_graph *const gr
 void assay_demand_free(struct assay_demand *d)
 {
     for (uint32_t i = 0; i < d->n_forward; i++) free(d->forward[i].tap), free(d->forward[i].norm);
-    free(d->map);
     memset(d, 0, sizeof *d);
 }

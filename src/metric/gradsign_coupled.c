@@ -10,8 +10,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = loss_pass(use->option[0]);
-    pass[0].precise = true;
+    pass[0] = precise_loss_pass(use->option[0]);
     return 1;
 }
 

@@ -12,7 +12,6 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
 {
     (void)p;
     pass[0] = proxies_pass(use->option[0]);
-    pass[0].network = ASSAY_NET_LITERAL;
     pass[0].pull = ASSAY_PULL_WEIGHTS;
     return 1;
 }

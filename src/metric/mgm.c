@@ -11,14 +11,6 @@ static const struct assay_column columns[] = {
     {"mgm_layer_mean", "1", "KNAS: the same of every parameter tensor by itself, their mean", 1},
 };
 
-static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
-                       struct assay_pass pass[ASSAY_METRIC_PASSES])
-{
-    const uint32_t n = loss_passes(use, p, pass);
-    pass[0].network = ASSAY_NET_LITERAL;
-    return n;
-}
-
 // The mean of a Gram matrix is the squared norm of the rows' mean.
 static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
                    double *spectrum, char *reason, struct assay_err *err)
@@ -40,6 +32,6 @@ const struct assay_metric assay_metric_mgm = {
     .n_column = ASSAY_LEN(columns),
     .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = passes,
+    .passes = loss_passes,
     .measure = measure,
 };

@@ -15,7 +15,6 @@ static size_t shared_scratch(const struct assay_subject *s)
     for (uint32_t i = 0; i < s->demand->n_pass; i++) {
         const struct assay_wanted_pass *pass = &s->demand->pass[i];
         const enum assay_pull pull = pass->pass.pull;
-        if (!pass->made) continue;
         if (has_gradient(&pass->pass)) bytes += assay_arena_block(memo_gradient_bytes(s, pass));
         if (pull == ASSAY_PULL_ROWS || pull == ASSAY_PULL_KERNEL)
             rows = assay_arena_block(memo_jacobian_bytes(s, pass));
@@ -45,7 +44,6 @@ static int executor(const struct assay_subject *s, uint64_t *bytes, struct assay
     for (uint32_t i = 0; i < s->demand->n_forward; i++) {
         const struct assay_forward *f = &s->demand->forward[i];
         const uint32_t n = forward_images(s, f), batch = forward_batch(s, f);
-        if (!f->made) continue;
         ASSAY_TRY(plan(s, f, batch, &most, err));
         ASSAY_TRY(plan(s, f, n % batch, &most, err)); // the last may be short
     }
@@ -73,7 +71,7 @@ int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
     *need = (struct assay_need){0};
     for (uint32_t i = 0; i < s->demand->n_pass; i++) {
         const struct assay_wanted_pass *pass = &s->demand->pass[i];
-        if (!pass->made || pass->pass.pull != ASSAY_PULL_KERNEL) continue;
+        if (pass->pass.pull != ASSAY_PULL_KERNEL) continue;
         ASSAY_TRY(check_parts(s, pass, err));
         need->buffers = assay_pla_buffers(memo_rows(s, pass), s->team);
     }

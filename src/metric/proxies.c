@@ -21,7 +21,8 @@ const struct assay_options proxies_options = {rows, sizeof(struct proxies_option
 
 struct assay_pass proxies_pass(const struct proxies_options *o)
 {
-    return (struct assay_pass){.init = (enum assay_init)o->init,
+    return (struct assay_pass){.network = ASSAY_NET_LITERAL,
+                               .init = (enum assay_init)o->init,
                                .input = {.kind = o->input ? ASSAY_INPUT_NOISE : ASSAY_INPUT_IMAGES,
                                          .stream = "proxies",
                                          .key = "proxies.batch",
@@ -38,6 +39,14 @@ struct assay_pass loss_pass(const struct proxies_options *o)
     return pass;
 }
 
+struct assay_pass precise_loss_pass(const struct proxies_options *o)
+{
+    struct assay_pass pass = loss_pass(o);
+    pass.network = ASSAY_NET;
+    pass.precise = true;
+    return pass;
+}
+
 uint32_t loss_passes(const struct assay_use *use, const struct assay_protocol *p,
                      struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
@@ -46,19 +55,18 @@ uint32_t loss_passes(const struct assay_use *use, const struct assay_protocol *p
     return 1;
 }
 
-uint32_t literal_passes(const struct assay_use *use, const struct assay_protocol *p,
+uint32_t proxies_passes(const struct assay_use *use, const struct assay_protocol *p,
                         struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
     pass[0] = proxies_pass(use->option[0]);
-    pass[0].network = ASSAY_NET_LITERAL;
     return 1;
 }
 
-uint32_t literal_first_passes(const struct assay_use *use, const struct assay_protocol *p,
-                              struct assay_pass pass[ASSAY_METRIC_PASSES])
+uint32_t first_image_passes(const struct assay_use *use, const struct assay_protocol *p,
+                            struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
-    const uint32_t n = literal_passes(use, p, pass);
+    const uint32_t n = proxies_passes(use, p, pass);
     pass[0].take = 1;
     return n;
 }

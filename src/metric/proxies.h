@@ -43,18 +43,24 @@ extern const struct assay_options proxies_options;
             .choices = "images|noise", .def = "noise", .with = "input"                             \
     }
 
-// The images, forward alone; with the loss pulled back.
+// The images, forward alone; with the loss pulled back. The passes of a mini-batch are of the
+// literal network, whatever reads them: metrics that count what does not reach the output, and
+// those to which it adds exactly 0, share one, and no number depends on which of them are asked
+// for. The network that represents a class has next to nothing that does not reach its output.
 struct assay_pass proxies_pass(const struct proxies_options *o);
 struct assay_pass loss_pass(const struct proxies_options *o);
+// The same with gradients in float64, which no metric reads that counts what does not reach the
+// output: of the folded network.
+struct assay_pass precise_loss_pass(const struct proxies_options *o);
 // As a metric's `passes`, of one that has [proxies] as its first options: that of the loss.
 uint32_t loss_passes(const struct assay_use *use, const struct assay_protocol *p,
                      struct assay_pass pass[ASSAY_METRIC_PASSES]);
-// Likewise the images, forward alone, of the literal network.
-uint32_t literal_passes(const struct assay_use *use, const struct assay_protocol *p,
+// Likewise the images, forward alone.
+uint32_t proxies_passes(const struct assay_use *use, const struct assay_protocol *p,
                         struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // The same of the first image alone.
-uint32_t literal_first_passes(const struct assay_use *use, const struct assay_protocol *p,
-                              struct assay_pass pass[ASSAY_METRIC_PASSES]);
+uint32_t first_image_passes(const struct assay_use *use, const struct assay_protocol *p,
+                            struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // How many units of ReLU, convolution and BN begin with a ReLU. Releases that look for modules
 // whose type is called "ReLU..." find such a unit, `ReLUConvBN`, beside its ReLU.
 uint32_t relu_units(const struct assay_graph *g, uint32_t relu);

@@ -68,9 +68,7 @@ uint32_t forward_batch(const struct assay_subject *s, const struct assay_forward
 const struct assay_graph *assay_subject_graph(const struct assay_subject *s,
                                               const struct assay_use *use, uint32_t pass)
 {
-    const struct assay_wanted_pass *p = wanted_pass(s, use, pass);
-    return p->forward == UINT32_MAX ? s->graph[p->pass.network]
-                                    : forward_graph(s, wanted_forward(s, p));
+    return s->graph[wanted_pass(s, use, pass)->pass.network];
 }
 
 uint32_t assay_subject_images(const struct assay_subject *s, const struct assay_use *use,

@@ -33,7 +33,6 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     pass[0] = proxies_pass(use->option[0]);
     pass[0].input.stream = "vkdnw";
     pass[0].input.key = "vkdnw.batch";
-    pass[0].network = ASSAY_NET_LITERAL;
     pass[0].norms = ASSAY_NORMS_RUNNING;
     pass[0].bn = ASSAY_BN_FROZEN;
     pass[0].pull = ASSAY_PULL_FIRSTS;

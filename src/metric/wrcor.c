@@ -21,14 +21,6 @@ static const struct assay_column columns[] = {
      1},
 };
 
-static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
-                       struct assay_pass pass[ASSAY_METRIC_PASSES])
-{
-    const uint32_t n = loss_passes(use, p, pass);
-    pass[0].network = ASSAY_NET_LITERAL;
-    return n;
-}
-
 // ---- modules ------------------------------------------------------------------------------------
 static bool reads_relu(const struct assay_graph *g, const struct assay_node *n)
 {
@@ -227,7 +219,7 @@ const struct assay_metric assay_metric_wrcor = {
     .n_column = ASSAY_LEN(columns),
     .options = {&proxies_options},
     .scope = ASSAY_SCOPE_LITERAL,
-    .passes = passes,
+    .passes = loss_passes,
     .tap = tap,
     .state = state,
     .value = value,

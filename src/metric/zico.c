@@ -17,11 +17,10 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
 {
     (void)p;
     for (uint32_t i = 0; i < 2; i++) {
-        pass[i] = loss_pass(use->option[0]);
+        pass[i] = precise_loss_pass(use->option[0]); // it divides by small differences
         pass[i].input.stream = "proxies twice";
         pass[i].input.n *= 2;
         pass[i].part = i, pass[i].parts = 2;
-        pass[i].precise = true; // it divides by differences of what is nearly equal
     }
     return 2;
 }

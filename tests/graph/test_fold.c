@@ -330,39 +330,6 @@ static void test_rebuilding_allocates_nothing(void **state)
     assert_memory_equal(&before_folded, &folded, sizeof folded);
 }
 
-// Adds the terms of a network with one convolution in an order, with a coefficient of the first.
-static bool folds_the_same(uint32_t n, const uint32_t *term, double coef, bool dead)
-{
-    uint32_t map[16], node[2], in[4];
-    double coefs[4] = {coef, 1, 1, 1};
-    assay_graph_reset(&graph);
-    node[0] = assay_graph_input(&graph, 2, 4, 4);
-    node[1] = assay_graph_conv(&graph, node[0], 2, 3, 1, 1, 1, 1, "c");
-    if (dead) assay_graph_conv(&graph, node[0], 2, 3, 1, 1, 1, 1, "dead");
-    for (uint32_t i = 0; i < n; i++) in[i] = node[term[i]];
-    uint32_t x = assay_graph_add(&graph, n, in, coefs);
-    x = assay_graph_add(&graph, 1, &x, coefs + 1);
-    assay_graph_linear(&graph, assay_graph_gap(&graph, x), 3, "fc");
-    finish(&graph);
-    fold(&graph, true, &folded);
-    return assay_graph_same(&graph, &folded, map);
-}
-
-static void test_same_is_what_computes_the_same(void **state)
-{
-    (void)state;
-    static const uint32_t term[] = {0, 1, 0, 1, 1};
-    assert_true(folds_the_same(1, term + 1, 1, false));
-    assert_true(folds_the_same(2, term, 1, false));
-    assert_true(folds_the_same(2, term, 3, false));
-    assert_true(folds_the_same(2, term + 1, 1, false));  // in turned order
-    assert_false(folds_the_same(2, term + 1, 3, false)); // which rounds otherwise
-    assert_false(folds_the_same(3, term, 1, false));     // one of the terms twice
-    assert_false(folds_the_same(2, term + 3, 1, false)); // 2 x
-    assert_true(folds_the_same(1, term + 1, 2, false));
-    assert_false(folds_the_same(2, term, 1, true));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,7 +337,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fold_sums_repeated_terms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold_never_merges_weights, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold_of_zero, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_same_is_what_computes_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold_keeps_features, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebuilding_allocates_nothing, setup, teardown),
     };
