@@ -208,7 +208,7 @@ struct assay_foreign_scalar {
 struct assay_foreign {
     struct assay_protocol protocol;
     struct assay_arrays weights, batch, labels, noise;
-    struct assay_graph literal, folded;
+    struct assay_graph literal, merged, folded;
 
     struct assay_exec *exec;
     struct assay_plans *plans;

@@ -38,8 +38,8 @@ struct assay_node {
     uint32_t groups;         // conv
     uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
     uint32_t c, h, w;        // output shape
-    uint32_t modules;        // of the reference network that it stands for; kept by no fold
-    uint32_t returned;       // by modules of it, containers too; kept by no fold
+    uint32_t modules;        // of the reference network that it stands for
+    uint32_t returned;       // by modules of it, containers too
     uint32_t feature;        // the feature it is computed for, n_feature: the head
     uint32_t param, n_param; // parameters: g->param[param .. param + n_param)
 };
@@ -149,6 +149,12 @@ int assay_graph_validate(const struct assay_graph *g, struct assay_err *err);
 // not be g.
 int assay_graph_fold(const struct assay_graph *g, bool at_init, struct assay_graph *out,
                      uint32_t *source_param, struct assay_err *err);
+// Makes in `out` what computes all of a literal network: equal nodes without parameters merged,
+// sums as a fold has them, zeros of zeros. Every convolution, BN and ReLU stays, whether or not it
+// reaches the output, and nodes stand for the modules of all that were merged. What reaches the
+// output is computed as after a fold at_init of the same network, to the bit, where nothing else
+// does.
+int assay_graph_merge(const struct assay_graph *g, struct assay_graph *out, struct assay_err *err);
 // True when the output does not depend on the input (after an at_init fold).
 bool assay_graph_is_dead(const struct assay_graph *folded);
 

@@ -27,6 +27,7 @@ static int build(struct assay_foreign *f, const struct assay_foreign_case *c, st
     // Regions count every ReLU that the reference executes, also those that do not reach the
     // output.
     if (!c->thin) ASSAY_TRY(assay_graph_fold(&f->literal, false, &f->folded, NULL, err));
+    if (!c->thin) ASSAY_TRY(assay_graph_merge(&f->literal, &f->merged, err));
     return weights_check(&f->weights, c->weights, &f->literal, err);
 }
 
@@ -313,16 +314,16 @@ static int fill_weights(struct assay_foreign *f, const struct assay_subject *s,
 static int measure_all(struct assay_foreign *f, const struct assay_foreign_case *c,
                        struct assay_err *err)
 {
-    struct assay_subject s = {
-        .protocol = &f->protocol,
-        .demand = &f->demand,
-        .graph = {c->thin ? &f->literal : &f->folded, &f->literal, &f->literal},
-        .exec = f->exec,
-        .plans = f->plans,
-        .theta = f->theta,
-        .given = f->given,
-        .arena = &f->arena,
-        .team = 1};
+    struct assay_subject s = {.protocol = &f->protocol,
+                              .demand = &f->demand,
+                              .graph = {c->thin ? &f->literal : &f->folded, &f->literal,
+                                        c->thin ? &f->literal : &f->merged},
+                              .exec = f->exec,
+                              .plans = f->plans,
+                              .theta = f->theta,
+                              .given = f->given,
+                              .arena = &f->arena,
+                              .team = 1};
     ASSAY_TRY(make_demand(f, c, err));
     ASSAY_TRY(assay_demand_taps(&f->demand, s.graph, err));
     ASSAY_TRY(fill_weights(f, &s, err));
@@ -343,6 +344,7 @@ int assay_foreign_evaluate(struct assay_foreign *f, const struct assay_foreign_c
 {
     const struct assay_kern *kern;
     assay_graph_init(&f->literal);
+    assay_graph_init(&f->merged);
     assay_graph_init(&f->folded);
     ASSAY_TRY(choose_metrics(f, c, err));
     ASSAY_TRY(assay_la_start(err));
@@ -367,6 +369,7 @@ void assay_foreign_finish(struct assay_foreign *f)
     assay_arrays_free(&f->labels);
     assay_arrays_free(&f->noise);
     assay_graph_free(&f->literal);
+    assay_graph_free(&f->merged);
     assay_graph_free(&f->folded);
     assay_arena_finish(&f->arena);
 }

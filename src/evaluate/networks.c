@@ -23,8 +23,7 @@ static int build(const struct networks *n, uint64_t index, const struct assay_su
                 : assay_space_build(n->space, index, &size, literal, err);
 }
 
-// The literal network is kept where a metric counts what does not reach the output; whether that
-// depends on the input shows in the folded one.
+// Whether the output of the literal network depends on the input shows in the folded one.
 static bool needs_net(const struct networks *n)
 {
     return n->demand->network[ASSAY_NET] || n->demand->network[ASSAY_NET_LITERAL];
@@ -35,10 +34,10 @@ int networks_build(struct networks *n, uint64_t index, const struct assay_supern
 {
     *dead = false;
     if (needs_net(n)) {
-        struct assay_graph *literal =
-            n->demand->network[ASSAY_NET_LITERAL] ? &n->graph[ASSAY_NET_LITERAL] : &n->built;
-        ASSAY_TRY(build(n, index, mask, false, literal, err));
-        ASSAY_TRY(assay_graph_fold(literal, true, &n->graph[ASSAY_NET], NULL, err));
+        ASSAY_TRY(build(n, index, mask, false, &n->built, err));
+        ASSAY_TRY(assay_graph_fold(&n->built, true, &n->graph[ASSAY_NET], NULL, err));
+        if (n->demand->network[ASSAY_NET_LITERAL])
+            ASSAY_TRY(assay_graph_merge(&n->built, &n->graph[ASSAY_NET_LITERAL], err));
         *dead |= assay_graph_is_dead(&n->graph[ASSAY_NET]);
     }
     if (n->demand->network[ASSAY_NET_THIN]) {

@@ -12,6 +12,7 @@ struct fold {
     const struct assay_graph *g;
     struct assay_graph *out;
     bool at_init;
+    bool whole;           // merges alone: what does not reach the output stays, too
     uint32_t *map;        // (g->n_node) node of out that computes node i of g
     uint32_t *first_user; // (g->n_node + 1) chains of out's nodes with the same first input,
     uint32_t *next_user;  // (g->n_node)     the last chain: nodes without inputs
@@ -86,9 +87,16 @@ static uint32_t combine(struct fold *f, uint32_t n)
     return kept;
 }
 
+// Modules that something counts.
+static bool is_counted(const struct assay_node *n)
+{
+    return n->op == ASSAY_OP_CONV || n->op == ASSAY_OP_BN || n->op == ASSAY_OP_RELU;
+}
+
 static bool vanishes(const struct fold *f, const struct assay_node *n)
 {
     const uint32_t *in = f->out->in + f->out->n_in;
+    if (f->whole && is_counted(n)) return false;
     switch (n->op) {
     case ASSAY_OP_ZERO:
         return true;
@@ -182,6 +190,16 @@ static uint32_t fold_node(struct fold *f, struct assay_node n)
     return find_or_append(f, n);
 }
 
+// A node stands for the modules of all that are the same, and is returned by them.
+static uint32_t count_node(struct fold *f, const struct assay_node *n)
+{
+    const uint32_t before = f->out->n_node, at = fold_node(f, *n);
+    struct assay_node *m = &f->out->node[at];
+    if (at < before && m->op == n->op && is_counted(n)) m->modules += n->modules;
+    m->returned = (at < before ? m->returned : 0) + n->returned;
+    return at;
+}
+
 // Marks in live[0..root] what node root depends on, and the input.
 static void mark(const struct assay_graph *g, uint32_t root, uint32_t *live)
 {
@@ -248,14 +266,28 @@ static void copy_features(struct fold *f)
     f->out->n_feature = f->g->n_feature;
 }
 
+static int fold(struct fold *f, struct assay_err *err)
+{
+    ASSAY_ASSERT(f->g != f->out && f->g->n_node > 0);
+    ASSAY_TRY(begin(f, err));
+    for (uint32_t i = 0; i < f->g->n_node; i++) f->map[i] = count_node(f, &f->g->node[i]);
+    copy_features(f);
+    return ASSAY_OK;
+}
+
+int assay_graph_merge(const struct assay_graph *g, struct assay_graph *out, struct assay_err *err)
+{
+    struct fold f = {.g = g, .out = out, .whole = true};
+    ASSAY_TRY(fold(&f, err));
+    ASSAY_ASSERT(f.map[g->n_node - 1] == out->n_node - 1);
+    return assay_graph_finish(out, err);
+}
+
 int assay_graph_fold(const struct assay_graph *g, bool at_init, struct assay_graph *out,
                      uint32_t *source_param, struct assay_err *err)
 {
     struct fold f = {.g = g, .out = out, .at_init = at_init};
-    ASSAY_ASSERT(g != out && g->n_node > 0);
-    ASSAY_TRY(begin(&f, err));
-    for (uint32_t i = 0; i < g->n_node; i++) f.map[i] = fold_node(&f, g->node[i]);
-    copy_features(&f);
+    ASSAY_TRY(fold(&f, err));
     squeeze(&f, f.map[g->n_node - 1]);
     if (source_param) memcpy(source_param, f.source, out->n_param * sizeof *source_param);
     return assay_graph_finish(out, err);

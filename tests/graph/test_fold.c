@@ -330,6 +330,61 @@ static void test_rebuilding_allocates_nothing(void **state)
     assert_memory_equal(&before_folded, &folded, sizeof folded);
 }
 
+static uint32_t count(const struct assay_graph *g, enum assay_op op)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < g->n_node; i++) n += g->node[i].op == op;
+    return n;
+}
+
+static uint32_t unit(uint32_t x, const char *conv, const char *bn)
+{
+    const uint32_t c =
+        assay_graph_conv(&graph, assay_graph_relu(&graph, x), 2, 3, 1, 1, 1, 1, conv);
+    return assay_graph_bn(&graph, c, true, bn);
+}
+
+// A network with two equal pools, a sum of one node, a unit that reads zeros, one that nobody
+// reads, and ReLUs of one node by two names.
+static void wasteful_network(void)
+{
+    const uint32_t x = assay_graph_input(&graph, 2, 4, 4);
+    const uint32_t zero = assay_graph_zero(&graph, 2, 4, 4);
+    const uint32_t same = assay_graph_add(&graph, 2, (uint32_t[]){x, zero}, NULL);
+    assay_graph_returned(&graph, same, 1);
+    unit(same, "unread", "unread_bn");
+    const uint32_t dead = unit(assay_graph_add(&graph, 1, &zero, NULL), "dead", "dead_bn");
+    const uint32_t live = unit(x, "live", "live_bn");
+    const uint32_t pool[] = {assay_graph_pool(&graph, ASSAY_OP_AVG_POOL, x, 3, 1, 1),
+                             assay_graph_pool(&graph, ASSAY_OP_AVG_POOL, same, 3, 1, 1)};
+    const uint32_t sum[] = {pool[0], dead, live, pool[1], zero};
+    const uint32_t all = assay_graph_add(&graph, 5, sum, NULL);
+    assay_graph_linear(&graph, assay_graph_gap(&graph, all), 3, "fc");
+    finish(&graph);
+}
+
+static void test_merging_drops_no_module(void **state)
+{
+    (void)state;
+    struct assay_err err = {0};
+    uint32_t modules = 0, returned = 0, merged = 0;
+    wasteful_network();
+    assert_ok(assay_graph_merge(&graph, &folded, &err), &err);
+    assert_int_equal(folded.n_param, graph.n_param);
+    assert_memory_equal(folded.text, graph.text, graph.n_text); // names of parameters
+    assert_int_equal(count(&folded, ASSAY_OP_CONV), 3);
+    assert_int_equal(count(&folded, ASSAY_OP_RELU), 2); // of the input, and of zeros
+    assert_int_equal(count(&folded, ASSAY_OP_AVG_POOL), 1);
+    assert_int_equal(count(&folded, ASSAY_OP_ADD), 1);
+    assert_int_equal(folded.node[folded.n_node - 3].n_in, 3); // twice the pool, and two BNs
+    for (uint32_t i = 0; i < folded.n_node; i++) {
+        merged += folded.node[i].returned;
+        if (folded.node[i].op == ASSAY_OP_RELU) modules += folded.node[i].modules;
+    }
+    for (uint32_t i = 0; i < graph.n_node; i++) returned += graph.node[i].returned;
+    assert_true(modules == 3 && merged == returned);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fold_sums_repeated_terms, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold_never_merges_weights, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold_of_zero, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_merging_drops_no_module, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fold_keeps_features, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rebuilding_allocates_nothing, setup, teardown),
     };
