@@ -81,6 +81,11 @@ class Examples(Case):
                 for i, row in enumerate(rows):
                     table.writerow([i, row["arch"], 90 - i % 37, 80 + i % 7])
 
+        cells = [["none"] + [op] * 7 for op in ("skip_connect", "sep_conv_3x3", "max_pool_3x3")]
+        cells = [[(op, i % 2) for i, op in enumerate(ops)] for ops in cells]
+        with open(self.path("genotypes.csv"), "w", newline="") as f:
+            csv.writer(f).writerows([["genotype", "accuracy"]] + [[f"Genotype(normal={c}, reduce={c})", 80 + i] for i, c in enumerate(cells)])
+
     def example(self, command):
         with self.subTest(command=command):
             p = subprocess.run(["sh", "-c", command], cwd=self.dir, env=self.env, text=True, capture_output=True, timeout=300,
