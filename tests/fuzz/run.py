@@ -36,7 +36,7 @@ def seeds(assay, name):
         for mask in ("full", "full+none", "1234,3,0134,-,13,2"):
             yield b"\1" + mask.encode()
     elif name == "genotype":
-        for text in texts(assay, *spaces[1]):
+        for text in texts(assay, "darts", dict(spaces)["darts"]):
             yield text.encode()
     elif name == "ini":
         options = ask(assay, "list", "options")
