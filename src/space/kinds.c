@@ -8,6 +8,9 @@
 #define SPACES(X) \
     X(nb201)      \
     X(nb101)      \
+    X(nb1shot1_s1) \
+    X(nb1shot1_s2) \
+    X(nb1shot1_s3) \
     X(darts)      \
     X(darts_tolerant) \
     X(nats_sss)   \

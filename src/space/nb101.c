@@ -142,17 +142,14 @@ static uint32_t add_stacks(struct assay_graph *g, const struct nb101_cell *cell,
     return x;
 }
 
-static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap);
-
 // Every vertex needs a channel.
-static int check_channels(const struct assay_space *space, uint64_t index,
-                          const struct nb101_cell *cell, const struct assay_net *net,
+static int check_channels(const struct nb101_cell *cell, const struct assay_net *net,
                           struct assay_err *err)
 {
     char arch[ASSAY_ARCH_MAX];
     const uint32_t parents = output_parents(cell);
     if (net->thin || net->channels >= parents) return ASSAY_OK;
-    format(space, index, arch, sizeof arch);
+    nb101_write(cell, arch, sizeof arch);
     return assay_err_set(err, ASSAY_ERR_CONFIG,
                          "network.channels is %u, expected at least %u: so many vertices share "
                          "them in %s",
@@ -161,12 +158,12 @@ static int check_channels(const struct assay_space *space, uint64_t index,
 
 // The thin network is one module in which every vertex has one channel, and nothing but the average
 // behind it.
-static int build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
-                 struct assay_graph *g, struct assay_err *err)
+int nb101_build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
+                struct assay_err *err)
 {
     struct nb101_cell cell;
     nb101_decode(nb101_code[index], &cell);
-    ASSAY_TRY(check_channels(space, index, &cell, net, err));
+    ASSAY_TRY(check_channels(&cell, net, err));
     const uint32_t x = space_input(g, net), parents = output_parents(&cell);
     if (net->thin)
         assay_graph_gap(g, add_module(g, &cell, x, parents ? parents : 1, 1));
@@ -175,21 +172,33 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
     return assay_graph_finish(g, err);
 }
 
+static int build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
+                 struct assay_graph *g, struct assay_err *err)
+{
+    (void)space;
+    return nb101_build(index, net, g, err);
+}
+
 // ---- "0111;0001;0001;0000/00" -------------------------------------------------------------------
+int nb101_write(const struct nb101_cell *cell, char *text, size_t cap)
+{
+    size_t n = 0;
+    if (cap < (cell->n + 2) * (cell->n + 1)) return ASSAY_ERR_INPUT;
+    for (uint32_t u = 0; u < cell->n; u++) {
+        for (uint32_t v = 0; v < cell->n; v++) text[n++] = is_parent(cell, u, v) ? '1' : '0';
+        text[n++] = u + 1 < cell->n ? ';' : '/';
+    }
+    for (uint32_t v = 1; v + 1 < cell->n; v++) text[n++] = (char)('0' + cell->op[v]);
+    text[n] = '\0';
+    return ASSAY_OK;
+}
+
 static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
 {
     struct nb101_cell cell;
-    size_t n = 0;
     (void)space;
     nb101_decode(nb101_code[index], &cell);
-    if (cap < (cell.n + 2) * (cell.n + 1)) return ASSAY_ERR_INPUT;
-    for (uint32_t u = 0; u < cell.n; u++) {
-        for (uint32_t v = 0; v < cell.n; v++) text[n++] = is_parent(&cell, u, v) ? '1' : '0';
-        text[n++] = u + 1 < cell.n ? ';' : '/';
-    }
-    for (uint32_t v = 1; v + 1 < cell.n; v++) text[n++] = (char)('0' + cell.op[v]);
-    text[n] = '\0';
-    return ASSAY_OK;
+    return nb101_write(&cell, text, cap);
 }
 
 static int hash(const struct assay_space *space, uint64_t index, char *text, size_t cap)
@@ -205,6 +214,7 @@ static int hash(const struct assay_space *space, uint64_t index, char *text, siz
 const struct assay_space_kind assay_space_nb101 = {
     .name = "nas-bench-101",
     .help = "NAS-Bench-101: 423624 cells of at most 7 vertices and 9 edges, 3 operations",
+    .source = "Ying et al., ICML 2019",
     .search = {.channels = 8, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 128, .cells = 3, .classes = 10, .image = 32, .stem = 1},
     .image_multiple = 4,

@@ -41,18 +41,30 @@ uint32_t nb101_first(const struct nb101_cell *cell);
 #define NB101_HASH_BYTES 16
 void nb101_hash(const struct nb101_cell *cell, uint32_t n, uint8_t hash[][NB101_HASH_BYTES]);
 
-// The same of the cell of an index, in hexadecimal digits.
-#define NB101_HEX (2 * NB101_HASH_BYTES)
-void nb101_name(uint64_t index, char text[NB101_HEX + 1]);
-
 // All cells in ascending order of their hashes, which numbers them: the codes, and the first four
 // bytes of the hashes as big-endian numbers; and in the order of their codes, the numbers. The
 // tables are made when the program is built.
 extern const uint32_t nb101_code[NB101_SIZE], nb101_prefix[NB101_SIZE], nb101_by_code[NB101_SIZE];
 
+// ---- cells by their indices ---------------------------------------------------------------------
+// The hash in hexadecimal digits, and the cell of one (lower case); false: there is none.
+#define NB101_HEX (2 * NB101_HASH_BYTES)
+void nb101_name(uint64_t index, char text[NB101_HEX + 1]);
+bool nb101_find_hash(const char *text, uint64_t *index);
+// The index of a cell that is within the limits when it is pruned. *other: it is another encoding
+// than the one that the benchmark has.
+uint32_t nb101_find(const struct nb101_cell *cell, bool *other);
+// As the callbacks of a space.
+int nb101_build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
+                struct assay_err *err);
+
+// ---- "0111;0001;0001;0000/00" -------------------------------------------------------------------
+// The rows of the matrix of edges, and the operations.
+int nb101_write(const struct nb101_cell *cell, char *text, size_t cap);
 struct space_text;
-// Reads "0111;0001;0001;0000/00": the rows of the matrix of edges, and the operations; a hash; and
-// what Python, NASLib and the benchmark's own file have in their place.
+// Reads such a text, a hash, or what Python, NASLib and the benchmark's own file have in their
+// place: the cell as it is written, which is within the limits when it is pruned.
+int nb101_read(struct space_text *t, struct nb101_cell *cell);
 int nb101_parse(const struct assay_space *space, struct space_text *t, uint64_t *index);
 
 #endif

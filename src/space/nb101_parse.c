@@ -13,91 +13,38 @@ struct parser {
     struct nb101_cell cell;
 };
 
-// ---- hashes -------------------------------------------------------------------------------------
-void nb101_name(uint64_t index, char text[NB101_HEX + 1])
-{
-    struct nb101_cell cell;
-    uint8_t hash[1][NB101_HASH_BYTES];
-    nb101_decode(nb101_code[index], &cell);
-    nb101_hash(&cell, 1, hash);
-    for (int i = 0; i < NB101_HASH_BYTES; i++) snprintf(text + 2 * i, 3, "%02x", hash[0][i]);
-}
-
 // Whether these are the digits of a hash.
 static bool is_hash(const char *text, size_t length)
 {
     return length == NB101_HEX && strspn(text, "0123456789abcdef") >= length;
 }
 
-static uint32_t value_of(char digit)
-{
-    return (uint32_t)(digit <= '9' ? digit - '0' : digit - 'a' + 10);
-}
-
-static bool find_hash(const char *text, uint64_t *index)
-{
-    uint32_t prefix = 0, first = 0, last = NB101_SIZE;
-    char name[NB101_HEX + 1];
-    for (int i = 0; i < 8; i++) prefix = prefix << 4 | value_of(text[i]);
-    while (first < last) {
-        const uint32_t middle = first + (last - first) / 2;
-        if (nb101_prefix[middle] < prefix)
-            first = middle + 1;
-        else
-            last = middle;
-    }
-    for (*index = first; *index < NB101_SIZE && nb101_prefix[*index] == prefix; ++*index) {
-        nb101_name(*index, name);
-        if (memcmp(name, text, NB101_HEX) == 0) return true;
-    }
-    return false;
-}
-
 static int take_hash(struct space_text *t, uint64_t *index)
 {
-    if (!find_hash(t->at, index)) return space_text_fail(t, "the hash of a cell");
+    if (!nb101_find_hash(t->at, index)) return space_text_fail(t, "the hash of a cell");
     t->at += NB101_HEX;
     return ASSAY_OK;
 }
 
 // ---- cells --------------------------------------------------------------------------------------
-// The place of a code among the cells, or NB101_SIZE.
-static uint64_t find_code(uint32_t code)
-{
-    uint32_t first = 0, last = NB101_SIZE;
-    while (first < last) {
-        const uint32_t middle = first + (last - first) / 2;
-        if (nb101_code[nb101_by_code[middle]] < code)
-            first = middle + 1;
-        else
-            last = middle;
-    }
-    if (first == NB101_SIZE || nb101_code[nb101_by_code[first]] != code) return NB101_SIZE;
-    return nb101_by_code[first];
-}
-
-static int find_cell(struct parser *p, uint64_t *index)
+// Whether what remains of a cell within the limits when it is pruned has an operation everywhere.
+static int check_cell(const struct parser *p)
 {
     struct space_text *t = p->t;
-    if (!nb101_prune(&p->cell))
+    struct nb101_cell cell = p->cell;
+    if (!nb101_prune(&cell))
         return assay_err_set(t->err, ASSAY_ERR_INPUT,
                              "%s: no path leads from its input to its output", t->what);
-    const uint32_t edges = nb101_edges(&p->cell);
-    for (uint32_t v = 1; v + 1 < p->cell.n; v++)
-        if (p->cell.op[v] >= NB101_OPS)
+    const uint32_t edges = nb101_edges(&cell);
+    for (uint32_t v = 1; v + 1 < cell.n; v++)
+        if (cell.op[v] >= NB101_OPS)
             return assay_err_set(t->err, ASSAY_ERR_INPUT, "%s: a vertex on a path has no operation",
                                  t->what);
-    if (p->cell.n > NB101_VERTICES || edges > NB101_EDGES)
-        return assay_err_set(t->err, ASSAY_ERR_INPUT,
-                             "%s: %u vertices and %u edges are on paths from its input to its "
-                             "output, expected at most %d and %d",
-                             t->what, p->cell.n, edges, NB101_VERTICES, NB101_EDGES);
-    uint64_t found = find_code(nb101_encode(&p->cell));
-    t->other = found == NB101_SIZE;
-    if (t->other) found = find_code(nb101_first(&p->cell));
-    ASSAY_ASSERT(found < NB101_SIZE);
-    *index = found;
-    return ASSAY_OK;
+    if (cell.n <= NB101_VERTICES && edges <= NB101_EDGES) return ASSAY_OK;
+    return assay_err_set(t->err, ASSAY_ERR_INPUT,
+                         "%s: %u vertices and %u edges are on paths from its input to its output, "
+                         "expected at most %d and %d",
+                         t->what, cell.n, edges, NB101_VERTICES, NB101_EDGES);
 }
 
 // Takes what stands in row u and column v of the matrix.
@@ -341,31 +288,41 @@ static bool is_record(const struct literal *value)
            is_hash(value->first->at, value->first->length);
 }
 
-static int take_record(struct parser *p, const struct literal *record, uint64_t *index)
+static int take_record(struct parser *p, const struct literal *record)
 {
     const struct literal *matrix = record->first->next->next;
-    uint64_t named, built;
+    uint64_t named;
+    bool other;
     p->t->at = record->first->at;
     ASSAY_TRY(take_hash(p->t, &named));
     ASSAY_TRY(take_matrix(p, matrix));
     ASSAY_TRY(take_ops(p, matrix->next));
-    ASSAY_TRY(find_cell(p, &built));
-    if (built != named) return literal_fail(p->t, record->first, "the hash of the cell behind it");
-    *index = built;
-    return ASSAY_OK;
+    ASSAY_TRY(check_cell(p));
+    return nb101_find(&p->cell, &other) == named
+               ? ASSAY_OK
+               : literal_fail(p->t, record->first, "the hash of the cell behind it");
 }
 
-static int parse_literal(struct parser *p, uint64_t *index)
+static int parse_literal(struct parser *p)
 {
     struct literals pool;
     const struct literal *value;
     ASSAY_TRY(literal_read_list(p->t, &pool, &value));
     if (value->n == 1) value = value->first;
-    if (is_record(value)) return take_record(p, value, index);
+    if (is_record(value)) return take_record(p, value);
     const bool flat = value->kind == LITERAL_LIST && value->n && !value->first->key &&
                       value->first->kind == LITERAL_NUMBER;
-    ASSAY_TRY(flat ? take_numbers(p, value) : take_named(p, value));
-    return find_cell(p, index);
+    return flat ? take_numbers(p, value) : take_named(p, value);
+}
+
+// Reads the hash of a cell, which stands for the cell.
+static int parse_hash(struct parser *p)
+{
+    uint64_t index;
+    ASSAY_TRY(take_hash(p->t, &index));
+    nb101_decode(nb101_code[index], &p->cell);
+    space_text_skip_blank(p->t);
+    return *p->t->at ? space_text_fail(p->t, "nothing after the hash") : ASSAY_OK;
 }
 
 // Whether the text begins with "word(" or "module.word(".
@@ -376,20 +333,26 @@ static bool is_call(const struct space_text *t)
     return n > 0 && t->at[n] == '(';
 }
 
-int nb101_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
+int nb101_read(struct space_text *t, struct nb101_cell *cell)
 {
     struct parser p = {.t = t};
+    if (is_call(t) || (*t->at && strchr("([{", *t->at)))
+        ASSAY_TRY(parse_literal(&p));
+    else if (is_hash(t->at, space_text_word(t)))
+        ASSAY_TRY(parse_hash(&p));
+    else
+        ASSAY_TRY(parse_own(&p));
+    ASSAY_TRY(check_cell(&p));
+    *cell = p.cell;
+    return ASSAY_OK;
+}
+
+int nb101_parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
+{
+    struct nb101_cell cell;
     (void)space;
     t->what = "NAS-Bench-101 cell";
-    if (is_call(t) || (*t->at && strchr("([{", *t->at))) return parse_literal(&p, index);
-    if (!is_hash(t->at, space_text_word(t))) {
-        ASSAY_TRY(parse_own(&p));
-        return find_cell(&p, index);
-    }
-    uint64_t found;
-    ASSAY_TRY(take_hash(t, &found));
-    space_text_skip_blank(t);
-    if (*t->at) return space_text_fail(t, "nothing after the hash");
-    *index = found;
+    ASSAY_TRY(nb101_read(t, &cell));
+    *index = nb101_find(&cell, &t->other);
     return ASSAY_OK;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program that enumerates the cells of NAS-Bench-101, as its authors did, and writes the tables
-// of nb101.h as the source of an assembler; or, with --list, their hashes, vertices, edges and
-// operations in the order of the enumeration. It runs when assay is built.
-#include "nb101.h"
+// of nb101.h and nb1shot1.h as the source of an assembler; or, with --list, their hashes, vertices,
+// edges, operations, and how many encodings of NAS-Bench-1Shot1's spaces lead to them, in the order
+// of the enumeration. It runs when assay is built.
+#include "nb1shot1.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 struct entry {
     uint8_t hash[NB101_HASH_BYTES];
     uint32_t code, order;
+    uint32_t encodings[NB1SHOT1_SPACES], first[NB1SHOT1_SPACES]; // that lead to it; the smallest
 };
 
 struct list {
@@ -75,6 +77,35 @@ static void enumerate(struct list *list)
     if (list->n != NB101_SIZE) fail("fewer cells than the space has");
 }
 
+static int by_code(const void *code, const void *entry)
+{
+    const uint32_t x = *(const uint32_t *)code, y = ((const struct entry *)entry)->code;
+    return (x > y) - (x < y);
+}
+
+static struct entry *find(const struct list *list, uint32_t code)
+{
+    return bsearch(&code, list->entry, list->n, sizeof *list->entry, by_code);
+}
+
+static void count_encodings(const struct list *list, uint32_t space)
+{
+    const struct nb1shot1 *s = &nb1shot1_space[space];
+    uint32_t cells = 0;
+    for (uint32_t encoding = 0; encoding < s->encodings; encoding++) {
+        struct nb101_cell cell;
+        nb1shot1_decode(s, encoding, &cell);
+        if (!nb101_prune(&cell)) fail("an encoding without a path");
+        struct entry *e = find(list, nb101_encode(&cell));
+        if (!e) e = find(list, nb101_first(&cell));
+        if (!e) fail("an encoding of no cell");
+        if (e->encodings[space]++ > 0) continue;
+        e->first[space] = encoding;
+        cells++;
+    }
+    if (cells != s->cells) fail("another number of cells of NAS-Bench-1Shot1");
+}
+
 // ---- output -------------------------------------------------------------------------------------
 static void print_list(const struct list *list)
 {
@@ -87,6 +118,7 @@ static void print_list(const struct list *list)
         for (uint32_t k = 0; k < NB101_HASH_BYTES; k++) printf("%02x", e->hash[k]);
         printf(" %" PRIu32 " %" PRIu32 " ", cell.n, edges);
         for (uint32_t v = 1; v + 1 < cell.n; v++) printf("%u", cell.op[v]);
+        for (uint32_t s = 0; s < NB1SHOT1_SPACES; s++) printf(" %" PRIu32, e->encodings[s]);
         putchar('\n');
     }
 }
@@ -105,7 +137,14 @@ static int by_hash(const void *a, const void *b)
 
 static void begin_table(const char *name)
 {
-    printf(".globl nb101_%s\n.balign 64\nnb101_%s:\n", name, name);
+    printf(".globl %s\n.balign 64\n%s:\n", name, name);
+}
+
+static void print_cells(const struct list *list, uint32_t space)
+{
+    for (uint32_t i = 0; i < list->n; i++)
+        if (list->entry[i].encodings[space])
+            printf(".long %" PRIu32 ", %" PRIu32 "\n", i, list->entry[i].first[space]);
 }
 
 static void print_tables(struct list *list)
@@ -115,12 +154,14 @@ static void print_tables(struct list *list)
     qsort(list->entry, list->n, sizeof *list->entry, by_hash);
     for (uint32_t i = 0; i < list->n; i++) rank[list->entry[i].order] = i;
     puts(".section .rodata");
-    begin_table("code");
+    begin_table("nb101_code");
     for (uint32_t i = 0; i < list->n; i++) printf(".long %" PRIu32 "\n", list->entry[i].code);
-    begin_table("prefix");
+    begin_table("nb101_prefix");
     for (uint32_t i = 0; i < list->n; i++) printf(".long %" PRIu32 "\n", prefix(&list->entry[i]));
-    begin_table("by_code");
+    begin_table("nb101_by_code");
     for (uint32_t i = 0; i < list->n; i++) printf(".long %" PRIu32 "\n", rank[i]);
+    begin_table("nb1shot1_cells");
+    for (uint32_t s = 0; s < NB1SHOT1_SPACES; s++) print_cells(list, s);
     puts(".section .note.GNU-stack,\"\",%progbits");
     free(rank);
 }
@@ -130,6 +171,7 @@ int main(int argc, char **argv)
     struct list list = {.entry = calloc(NB101_SIZE, sizeof *list.entry)};
     if (!list.entry) fail("out of memory");
     enumerate(&list);
+    for (uint32_t s = 0; s < NB1SHOT1_SPACES; s++) count_encodings(&list, s);
     if (argc > 1 && strcmp(argv[1], "--list") == 0)
         print_list(&list);
     else

@@ -13,6 +13,7 @@ COUNT = {2: 1, 3: 6, 4: 84, 5: 2441, 6: 62010, 7: 359082}
 EDGES = {1: 1, 2: 3, 3: 12, 4: 60, 5: 339, 6: 2134, 7: 13984, 8: 78822, 9: 328269}
 HASHES = "53e1438d11675d9eb3899166c29ca07fe0c4b81af9d99d5aec3ecd31bd5bca7f"
 CELLS = "ca45d5e36f3cb10329e1d9713e91cc93e00c43ca991fc52ec64337496e22455b"
+ENCODINGS = [(14580, 486, 2685), (29160, 324, 7773), (1312200, 53460, 55854)]  # of NAS-Bench-1Shot1: all, most, cells
 
 
 def layer(kernel, a, b):
@@ -48,13 +49,15 @@ class Table(unittest.TestCase):
         listed = subprocess.run([sys.argv[1], "--list"], capture_output=True, check=True, timeout=250).stdout
         count, edges, total, hashes = dict.fromkeys(COUNT, 0), dict.fromkeys(EDGES, 0), 0, []
         digest, last = hashlib.sha256(), None
+        encodings = []
         for line in listed.decode().splitlines():
-            name, n, bits, ops = line.split(" ")
+            name, n, bits, ops, *of = line.split(" ")
+            encodings.append([int(number) for number in of])
             n, bits = int(n), int(bits)
             if (n, bits) != last:
-                last, (fixed, of) = (n, bits), network(n, bits)
-            params = fixed + sum(own[int(op)] for own, op in zip(of, ops))
-            digest.update(f"{line} {params}\n".encode())
+                last, (fixed, own) = (n, bits), network(n, bits)
+            params = fixed + sum(sums[int(op)] for sums, op in zip(own, ops))
+            digest.update(f"{name} {n} {bits} {ops} {params}\n".encode())
             hashes.append(name)
             count[n] += 1
             edges[bits.bit_count()] += 1
@@ -63,6 +66,7 @@ class Table(unittest.TestCase):
         self.assertEqual(edges, EDGES)
         self.assertEqual(total, 3583758170075)
         self.assertEqual(digest.hexdigest(), CELLS)
+        self.assertEqual([(sum(of), max(of), sum(number > 0 for number in of)) for of in zip(*encodings)], ENCODINGS)
         self.assertEqual(hashlib.sha256("".join(f"{h}\n" for h in sorted(hashes)).encode()).hexdigest(), HASHES)
 
 

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nb1shot1.h"
+
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// ---- options ------------------------------------------------------------------------------------
+enum { ENCODINGS, CELLS };
+struct choice {
+    int of; // what an index numbers
+};
+
+// clang-format off
+static const struct assay_opt rows[] = {
+    {"nas-bench-1shot1", "of", "what is numbered and drawn: encodings, many of which are one cell, or the cells",
+     ASSAY_KEY_CHOICE("encodings|cells"), .offset = offsetof(struct choice, of), .def = "encodings", .with = "of"},
+    {.name = NULL},
+};
+// clang-format on
+static const struct assay_options options = {rows, sizeof(struct choice)};
+
+// ---- indices ------------------------------------------------------------------------------------
+static const struct nb1shot1 *of(const struct assay_space *space)
+{
+    return &nb1shot1_space[space->kind->name[strlen(space->kind->name) - 1] - '1'];
+}
+
+static bool by_cells(const struct assay_space *space)
+{
+    return ((const struct choice *)space->options)->of == CELLS;
+}
+
+static uint64_t size(const struct assay_space *space)
+{
+    return by_cells(space) ? of(space)->cells : of(space)->encodings;
+}
+
+static int compare(const void *cell, const void *row)
+{
+    const uint32_t x = *(const uint32_t *)cell, y = *(const uint32_t *)row;
+    return (x > y) - (x < y);
+}
+
+// The row of nb1shot1_cells of a cell of NAS-Bench-101, or NULL.
+static const uint32_t *find(const struct nb1shot1 *s, uint32_t cell)
+{
+    return bsearch(&cell, nb1shot1_cells[s->first], s->cells, sizeof nb1shot1_cells[0], compare);
+}
+
+// The cell of NAS-Bench-101.
+static uint32_t cell_of(const struct assay_space *space, uint64_t index)
+{
+    struct nb101_cell cell;
+    bool other;
+    if (by_cells(space)) return nb1shot1_cells[of(space)->first + index][0];
+    nb1shot1_decode(of(space), (uint32_t)index, &cell);
+    return nb101_find(&cell, &other);
+}
+
+// The smallest encoding of a cell.
+static uint64_t canonical(const struct assay_space *space, uint64_t index)
+{
+    return by_cells(space) ? index : find(of(space), cell_of(space, index))[1];
+}
+
+static int build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
+                 struct assay_graph *g, struct assay_err *err)
+{
+    return nb101_build(cell_of(space, index), net, g, err);
+}
+
+// ---- texts --------------------------------------------------------------------------------------
+// An encoding is written with all its vertices.
+static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
+{
+    struct nb101_cell cell;
+    if (by_cells(space))
+        nb101_decode(nb101_code[cell_of(space, index)], &cell);
+    else
+        nb1shot1_decode(of(space), (uint32_t)index, &cell);
+    return nb101_write(&cell, text, cap);
+}
+
+static int hash(const struct assay_space *space, uint64_t index, char *text, size_t cap)
+{
+    if (cap <= NB101_HEX) return ASSAY_ERR_INPUT;
+    nb101_name(cell_of(space, index), text);
+    return ASSAY_OK;
+}
+
+static int parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
+{
+    const struct nb1shot1 *s = of(space);
+    struct nb101_cell cell;
+    uint32_t encoding;
+    t->what = "NAS-Bench-1Shot1 architecture";
+    ASSAY_TRY(nb101_read(t, &cell));
+    if (!by_cells(space) && nb1shot1_encode(s, &cell, &encoding)) {
+        *index = encoding;
+        return ASSAY_OK;
+    }
+    const uint32_t *row = find(s, nb101_find(&cell, &t->other));
+    if (!row)
+        return assay_err_set(t->err, ASSAY_ERR_INPUT, "%s: no encoding of %s leads to this cell",
+                             t->what, space->kind->name);
+    *index = by_cells(space) ? (uint64_t)(row - nb1shot1_cells[s->first]) / 2 : row[1];
+    return ASSAY_OK;
+}
+
+// ---- the spaces ---------------------------------------------------------------------------------
+#define SPACE(number, words)                                                                       \
+    const struct assay_space_kind assay_space_nb1shot1_s##number = {                               \
+        .name = "nas-bench-1shot1-s" #number,                                                      \
+        .help = "NAS-Bench-1Shot1's search space " #number ": " words,                             \
+        .source = "Zela, Siems and Hutter, ICLR 2020",                                             \
+        .options = &options,                                                                       \
+        .search = {.channels = 8, .cells = 1, .classes = 10, .image = 32, .stem = 1},              \
+        .full = {.channels = 128, .cells = 3, .classes = 10, .image = 32, .stem = 1},              \
+        .image_multiple = 4,                                                                       \
+        .thin = true,                                                                              \
+        .digits = 32,                                                                              \
+        .size = size,                                                                              \
+        .build = build,                                                                            \
+        .format = format,                                                                          \
+        .parse = parse,                                                                            \
+        .hash = hash,                                                                              \
+        .canonical = canonical,                                                                    \
+    }
+SPACE(1, "cells of NAS-Bench-101 from 4 vertices with 1, 2, 2, 2 parents, the output with 2");
+SPACE(2, "cells of NAS-Bench-101 from 4 vertices with 1, 1, 2, 2 parents, the output with 3");
+SPACE(3, "cells of NAS-Bench-101 from 5 vertices with 1, 1, 1, 2, 2 parents, the output with 2");
