@@ -127,6 +127,7 @@ static int parse(const struct assay_space *space, struct space_text *t, uint64_t
         .parse = parse,                                                                            \
         .hash = hash,                                                                              \
         .canonical = canonical,                                                                    \
+        .same_literal = true,                                                                      \
     }
 SPACE(1, "cells of NAS-Bench-101 from 4 vertices with 1, 2, 2, 2 parents, the output with 2");
 SPACE(2, "cells of NAS-Bench-101 from 4 vertices with 1, 1, 2, 2 parents, the output with 3");

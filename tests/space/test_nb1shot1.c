@@ -145,6 +145,7 @@ static void networks(UNUSED void **state)
     assay_graph_init(&one);
     assay_graph_init(&two);
     for (int s = 0; s < NB1SHOT1_SPACES; s++) {
+        assert_true(space[s].kind->same_literal);
         const struct assay_net *net = &space[s].kind->full;
         const uint64_t index = encodings[s] / 3, cell = cell_of(&space[s], index);
         assert_int_equal(assay_space_build(&space[s], index, net, &one, NULL), ASSAY_OK);
