@@ -74,6 +74,7 @@ uint32_t first_image_passes(const struct assay_use *use, const struct assay_prot
 uint32_t relu_units(const struct assay_graph *g, uint32_t relu)
 {
     uint32_t units = 0;
+    if (g->node[relu].returned > g->node[relu].modules) return 0; // it ends one instead
     for (uint32_t i = relu; i < g->n_node; i++) {
         const struct assay_node *bn = &g->node[i];
         if (bn->op != ASSAY_OP_BN) continue;

@@ -62,7 +62,8 @@ uint32_t proxies_passes(const struct assay_use *use, const struct assay_protocol
 uint32_t first_image_passes(const struct assay_use *use, const struct assay_protocol *p,
                             struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // How many units of ReLU, convolution and BN begin with a ReLU. Releases that look for modules
-// whose type is called "ReLU..." find such a unit, `ReLUConvBN`, beside its ReLU.
+// whose type is called "ReLU..." find such a unit, `ReLUConvBN`, beside its ReLU. A ReLU that ends
+// a unit, as in NAS-Bench-101's `ConvBnRelu`, begins none.
 uint32_t relu_units(const struct assay_graph *g, uint32_t relu);
 // Whether no convolution reads a ReLU. In the released networks it works in place then, and who
 // asks for its input is shown its output.

@@ -6,6 +6,7 @@ usage: test_nb101.py ASSAY; skipped (77) without h5py; values need $ASSAY_TEST_D
 """
 import glob
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,13 @@ class Space(unittest.TestCase):
         p = self.run_assay("eval", "nas-bench-101", "011110;000001;000001;000001;000001;000000/0102", "--channels", "3")
         self.assertEqual(p.returncode, 2)
         self.assertIn("network.channels is 3, expected at least 4", p.stderr)
+
+    def test_units_end_with_their_relu(self):
+        table = self.works("eval", "nas-bench-101", FIRST, "--metrics", "naswot,naswot_hnas", "--image", "8", "--set",
+                           "run.repeats=1", "--set", "proxies.batch=8").stdout
+        values = dict(re.findall(r"(?m)^(naswot\w*) +([-\d.]+)", table))
+        self.assertEqual(values["naswot_released"], values["naswot"])
+        self.assertEqual(values["naswot_hnas_released"], values["naswot_hnas"])
 
     @unittest.skipUnless(GOLDEN, "no $ASSAY_TEST_DATA/golden-spaces/nb101_*.h5")
     def test_values_computed_elsewhere(self):
