@@ -114,11 +114,15 @@ static const char *const suite[] = {"protocol.name=suite-zero",
                                     "proxies.labels=random",
                                     "nasi.labels=random",
                                     "kta.labels=random",
+                                    "ntk.batch=32",
+                                    "nasi.batch=32",
                                     "swap.batch=32",
                                     "swap.init=pytorch",
                                     "az.batch=32",
                                     "az.init=pytorch",
                                     "az.input=images",
+                                    "vkdnw.batch=32",
+                                    "zen.batch=32",
                                     NULL};
 
 // The case of index i: all convolutions of 3x3, then random architectures that are not dead.
@@ -173,12 +177,44 @@ static void list_rows(struct report *r)
     }
 }
 
-// What a metric adds to the lists, in units.
+// A text as an element of a comma-separated list.
+static bool is_listed(const char *name)
+{
+    return strstr("," LISTS ",", SAY(",%s,", name)) != NULL;
+}
+
+// Metrics that take many passes are timed once.
+static uint32_t runs_of(const char *metric)
+{
+    const bool many = strncmp(metric, "ntk", 3) == 0 || strcmp(metric, "kta") == 0 ||
+                      strcmp(metric, "gradsign") == 0;
+    return many ? 1 : 3;
+}
+
+// What a metric of the lists takes by itself, in units.
+static void alone_row(struct report *r, const char *metric, struct unit *u, uint64_t index)
+{
+    enum { RUNS = 3 };
+    const char *name = SAY("%s alone", metric);
+    struct side own;
+    double each[RUNS];
+    if (!wanted(r, name)) return;
+    open_side(&own, &r->nb201, suite, metric);
+    time_side(&own, &r->nb201, index); // memory is touched
+    for (uint32_t k = 0; k < RUNS; k++) {
+        const double unit = time_unit(u);
+        each[k] = time_side(&own, &r->nb201, index) / unit;
+    }
+    close_side(&own);
+    print_row(r, name, median(each, RUNS), NO_GOAL, 0, "units, 333333, of the lists");
+}
+
+// What a metric adds to the lists, and what it takes by itself.
 static void added_row(struct report *r, const char *metric, struct side *lists, struct unit *u,
                       uint64_t index)
 {
     enum { RUNS = 3 };
-    const uint32_t runs = strcmp(metric, "ntk") ? RUNS : 1; // a row an image
+    const uint32_t runs = runs_of(metric);
     const char *name = SAY("added by %s", metric);
     char both[ASSAY_TEXT_MAX];
     double each[RUNS], alone[RUNS];
@@ -187,7 +223,7 @@ static void added_row(struct report *r, const char *metric, struct side *lists, 
     snprintf(both, sizeof both, "%s,%s", LISTS, metric);
     open_side(&more, &r->nb201, suite, both);
     open_side(&own, &r->nb201, suite, metric);
-    time_side(&more, &r->nb201, index), time_side(&own, &r->nb201, index); // memory is touched
+    if (runs > 1) time_side(&more, &r->nb201, index), time_side(&own, &r->nb201, index);
     for (uint32_t k = 0; k < runs; k++) {
         const double unit = time_unit(u), without = time_side(lists, &r->nb201, index),
                      with = time_side(&more, &r->nb201, index);
@@ -199,18 +235,23 @@ static void added_row(struct report *r, const char *metric, struct side *lists, 
               SAY("units, 333333; with passes of its own %.2f", median(alone, runs)));
 }
 
-static void added_rows(struct report *r)
+// All metrics that are measured, but the one that needs labels of images, which noise has not.
+static void metric_rows(struct report *r)
 {
-    static const char *const metric[] = {
-        "jacov", "epe_nas", "hnas",     "az",    "naswot_hnas",      "zico",
-        "zen",   "synflow", "meco",     "dextr", "gradsign_coupled", "grasp",
-        "vkdnw", "epsinas", "gradsign", "ntk"};
     const uint64_t index = index_of("333333");
     struct side lists;
     struct unit u;
     open_side(&lists, &r->nb201, suite, LISTS);
     open_unit(&u, r, index, &full, 32);
-    for (size_t i = 0; i < ASSAY_LEN(metric); i++) added_row(r, metric[i], &lists, &u, index);
+    for (const struct assay_metric *const *m = assay_metrics; *m; m++) {
+        const char *name = (*m)->name;
+        const bool lacks = strcmp(name, "null") == 0 || strcmp(name, "ntk_ridge") == 0;
+        if (lacks || !(*m)->measure) continue;
+        if (is_listed(name))
+            alone_row(r, name, &u, index);
+        else
+            added_row(r, name, &lists, &u, index);
+    }
     close_unit(&u);
     close_side(&lists);
 }
@@ -257,7 +298,7 @@ int main(int argc, char **argv)
         printf("rung %s\n%-34s %10s %10s\n", assay_kern_name(r.kern), "figure", "target",
                "reached");
     list_rows(&r);
-    added_rows(&r);
+    metric_rows(&r);
     kappa_row(&r, "333333");
     kappa_row(&r, "214312");
     if (r.json) printf("\n]}\n");
