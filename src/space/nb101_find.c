@@ -57,7 +57,8 @@ static uint32_t find_code(uint32_t code)
 uint32_t nb101_find(const struct nb101_cell *cell, bool *other)
 {
     struct nb101_cell pruned = *cell;
-    ASSAY_ASSERT(nb101_prune(&pruned));
+    const bool path = nb101_prune(&pruned);
+    ASSAY_ASSERT(path);
     uint32_t found = find_code(nb101_encode(&pruned));
     *other = found == NB101_SIZE;
     if (*other) found = find_code(nb101_first(&pruned));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nb1shot1.h"
 
-#include "text.h"
+#include "literal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
     return nb101_build(cell_of(space, index), net, g, err);
 }
 
-// ---- texts --------------------------------------------------------------------------------------
+// ---- how they are written -----------------------------------------------------------------------
 // An encoding is written with all its vertices.
 static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
 {
@@ -90,13 +90,74 @@ static int hash(const struct assay_space *space, uint64_t index, char *text, siz
     return ASSAY_OK;
 }
 
+// ---- configurations of NAS-Bench-1Shot1's own code ----------------------------------------------
+#define KEY "choice_block_"
+
+static const struct literal *member(const struct literal *dict, uint32_t vertex, const char *what)
+{
+    char key[32];
+    snprintf(key, sizeof key, KEY "%u_%s", vertex, what);
+    const struct literal *m = dict->first;
+    while (m && !literal_has_key(m, key)) m = m->next;
+    return m;
+}
+
+static int take_parents(struct space_text *t, const struct literal *value, uint32_t v, uint32_t n,
+                        uint16_t *from)
+{
+    static const char expected[] = "a tuple of as many earlier vertices as the space has parents";
+    uint8_t u;
+    *from = 0;
+    const bool list = value->kind == LITERAL_LIST;
+    for (const struct literal *m = list ? value->first : value; m; m = list ? m->next : NULL) {
+        ASSAY_TRY(literal_number(t, m, v, expected, &u));
+        *from |= (uint16_t)(1u << u);
+    }
+    const bool right = (uint32_t)__builtin_popcount(*from) == n && (list ? value->n == n : n == 1);
+    return right ? ASSAY_OK : literal_fail(t, value, expected);
+}
+
+// Reads {'choice_block_1_op': 'maxpool3x3', 'choice_block_2_parents': (0, 1), ...}.
+static int take_blocks(const struct nb1shot1 *s, struct space_text *t, const struct literal *dict,
+                       struct nb101_cell *cell)
+{
+    static const char *const op[NB101_OPS] = {[NB101_CONV_3X3] = "conv3x3-bn-relu",
+                                              [NB101_CONV_1X1] = "conv1x1-bn-relu",
+                                              [NB101_MAX_POOL] = "maxpool3x3"};
+    *cell = (struct nb101_cell){.n = s->blocks + 2};
+    for (uint32_t v = 1; v < cell->n; v++) {
+        const struct literal *from = member(dict, v, "parents"), *of = member(dict, v, "op");
+        uint32_t number = 0;
+        if (!from || (v <= s->blocks && !of))
+            return literal_fail(t, dict,
+                                "parents of each block and the output, and each block's op");
+        ASSAY_TRY(take_parents(t, from, v, s->parents[v - 1], &cell->from[v]));
+        if (v <= s->blocks)
+            ASSAY_TRY(literal_choice(t, of, op, 0, NB101_OPS,
+                                     "one of conv3x3-bn-relu, conv1x1-bn-relu, maxpool3x3",
+                                     &number));
+        cell->op[v] = (uint8_t)number;
+    }
+    return ASSAY_OK;
+}
+
+// ---- how they are read --------------------------------------------------------------------------
+static int read(const struct nb1shot1 *s, struct space_text *t, struct nb101_cell *cell)
+{
+    struct literals pool;
+    const struct literal *dict;
+    if (*t->at != '{' || !strstr(t->at, KEY)) return nb101_read(t, cell);
+    ASSAY_TRY(literal_read(t, &pool, &dict));
+    return take_blocks(s, t, dict, cell);
+}
+
 static int parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
 {
     const struct nb1shot1 *s = of(space);
     struct nb101_cell cell;
     uint32_t encoding;
     t->what = "NAS-Bench-1Shot1 architecture";
-    ASSAY_TRY(nb101_read(t, &cell));
+    ASSAY_TRY(read(s, t, &cell));
     if (!by_cells(space) && nb1shot1_encode(s, &cell, &encoding)) {
         *index = encoding;
         return ASSAY_OK;

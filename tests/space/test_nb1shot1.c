@@ -163,6 +163,23 @@ static void other_texts(UNUSED void **state)
     // The seventh vertex of NAS-Bench-101's form, which leads nowhere.
     assert_int_equal(
         parse(&space[0], "0111101;0011101;0000000;0000000;0000000;0000000;0000000/22221"), 0);
+#define BLOCKS                                                                                     \
+    "{'choice_block_1_op': 'maxpool3x3', 'choice_block_1_parents': (0,), "                         \
+    "'choice_block_2_op': 'conv1x1-bn-relu', 'choice_block_2_parents': (0, 1), "                   \
+    "'choice_block_3_op': 'conv3x3-bn-relu', 'choice_block_3_parents': (1, 0), "                   \
+    "'choice_block_4_op': 'maxpool3x3', 'choice_block_4_parents': (0, 1), "                        \
+    "'choice_block_5_parents': (0, "
+    assert_int_equal(parse(&space[0], BLOCKS "2)}"), 81 + 2 * 9 + 3);
+    for (int i = 0; i < 4; i++) {
+        static const char *const end[] = {"0)}", "5)}", "1, 2)}", "1)"};
+        char text[512];
+        snprintf(text, sizeof text, BLOCKS "%s", end[i]);
+        assert_int_equal(assay_space_parse(&space[0], text, &index, &err), ASSAY_ERR_INPUT);
+        if (i < 3)
+            assert_non_null(strstr(err.text, "expected a tuple of as many earlier vertices"));
+    }
+    assert_int_equal(assay_space_parse(&space[2], BLOCKS "1)}", &index, &err), ASSAY_ERR_INPUT);
+    assert_non_null(strstr(err.text, "expected"));
     assert_int_equal(assay_space_parse(&space[0], "01;00/", &index, &err), ASSAY_ERR_INPUT);
     assert_non_null(strstr(err.text, "no encoding of nas-bench-1shot1-s1 leads to this cell"));
     assert_int_equal(assay_space_parse(&cells[1], "0110;0001;0001;0000/2", &index, &err),
