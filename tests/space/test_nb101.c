@@ -267,6 +267,9 @@ static void channels_are_shared(UNUSED void **state)
 #define NAMES                                                                                      \
     "['input','conv1x1-bn-relu','conv3x3-bn-relu','conv3x3-bn-relu','conv3x3-bn-relu',"            \
     "'maxpool3x3','output']"
+#define NUMBERS                                                                                    \
+    "(0,1,1,1,0,1,0, 0,0,0,0,0,0,1, 0,0,0,0,0,0,1, 0,0,0,0,1,0,0, 0,0,0,0,0,0,1,"                  \
+    "0,0,0,0,0,0,1, 0,0,0,0,0,0,0, 0,3,4,4,4,2,1)"
 #define DIGITS "0111010000000100000010000100000000100000010000000"
 
 // The cell of nasbench's own example, which is not the first of its kind.
@@ -286,8 +289,7 @@ static void notations(UNUSED void **state)
         "[" ROWS ", [-1, 1, 0, 0, 0, 2, -2]]",
         "[\"28cfc7874f6d200472e1a9dcd8650aa0\", 108, \"" DIGITS "\", \"input,conv1x1-bn-relu,"
         "conv3x3-bn-relu,conv3x3-bn-relu,conv3x3-bn-relu,maxpool3x3,output\", \"CgYIAA==\"]",
-        "(0,1,1,1,0,1,0, 0,0,0,0,0,0,1, 0,0,0,0,0,0,1, 0,0,0,0,1,0,0, 0,0,0,0,0,0,1,"
-        "0,0,0,0,0,0,1, 0,0,0,0,0,0,0, 0,3,4,4,4,2,1)",
+        NUMBERS,
     };
     bool other;
     const uint64_t index = read_text("28cfc7874f6d200472e1a9dcd8650aa0", &other);
@@ -298,6 +300,7 @@ static void notations(UNUSED void **state)
     }
 }
 
+#define PADDED "matrix=[[0,1,0,1],[0,0,0,1],[0,0,0,0],[0,0,0,0]], ops="
 // Matrices are made equally large by empty vertices behind the output, or before it.
 static void padded_cells(UNUSED void **state)
 {
@@ -305,9 +308,8 @@ static void padded_cells(UNUSED void **state)
         "011;001;000/0",
         "[[[0,1,1,0],[0,0,1,0],[0,0,0,0],[0,0,0,0]], [-1,0,-2,0]]",
         "[[[0,1,1,0],[0,0,1,0],[0,0,0,0],[0,0,0,0]], [-1,0,-2]]",
-        "matrix=[[0,1,0,1],[0,0,0,1],[0,0,0,0],[0,0,0,0]], ops=['input','conv3x3-bn-relu',"
-        "'maxpool3x3','output']",
-        "matrix=[[0,1,0,1],[0,0,0,1],[0,0,0,0],[0,0,0,0]], ops=['conv3x3-bn-relu','null']",
+        PADDED "['input','conv3x3-bn-relu','maxpool3x3','output']",
+        PADDED "['conv3x3-bn-relu','null']",
         "(0,1,0,1, 0,0,0,1, 0,0,0,0, 0,0,0,0, 0,4,0,1)",
     };
     for (size_t i = 0; i < ASSAY_LEN(same); i++) {
