@@ -127,7 +127,7 @@ static uint32_t sort(const struct sums *s, uint32_t mask, const uint8_t *sorted[
     return n;
 }
 
-// Writes the sums of a mask's vertices, each behind `open` and before `close`, and separated.
+// Writes the sums of a mask's vertices, each between quotes, and separated.
 static uint8_t *write_sums(uint8_t *out, const struct sums *s, uint32_t mask, const char *quote,
                            const char *separator)
 {
