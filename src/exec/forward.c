@@ -107,7 +107,7 @@ static void forward_linear(struct assay_exec *x, uint32_t node)
     }
 }
 
-// Channels [c0, c0 + c) of groups [g, end); all of them, or of one group.
+// Channels [c0, c0 + c) of groups [g, end): of several groups, all channels.
 struct share {
     uint32_t g, end, c0, c;
 };
