@@ -9,7 +9,7 @@
 // clang-format off
 static const struct assay_opt protocol_rows[] = {
     {"protocol", "name", "preset whose values stand before all others (`assay list protocols`)",
-     ASSAY_KEY_CHOICE("default|tenas-code|tenas-paper|suite-zero|az-nas|custom"), PROTOCOL(name), .def = "default"},
+     ASSAY_KEY_CHOICE("default|tenas-code|tenas-paper|suite-zero|az-nas|assay|custom"), PROTOCOL(name), .def = "default"},
 
     {"network", "channels", "channels C of the first stage (darts: 1); 0 where architectures have their own",
      ASSAY_KEY_U64(0, 1024), PROTOCOL(channels), .def = "3"},

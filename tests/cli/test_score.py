@@ -92,6 +92,16 @@ class Stored(Case):
         self.assertIn("vote(synflow, jacov)", self.works("rank", self.path("run"), "--by", "vote(synflow, jacov)"))
         self.fails(2, "rank", self.path("run"), "--by", "vkdnw_agg", says=["unknown column 'vkdnw_single'"])
 
+    def test_score_of_ours(self):
+        f = self.sweep("run", "run.metrics=ntk,regions,cost,jacov,vkdnw", "proxies.batch=4", "vkdnw.batch=4", "run.repeats=1")
+        table = {k: v[:] for k, v in f["table"].items()}
+        ok = table["status_code"] == 0
+        self.assertGreater(ok.sum(), 10)
+        ln = [np.log(places(np.where(ok, table[name], np.nan), -1 if name == "log_kappa" else 1)[1] / len(ok))
+              for name in ("log_kappa", "regions", "params", "params_live", "jacov", "vkdnw_entropy")]
+        np.testing.assert_allclose(table["assay"], np.where(ok, sum(ln), np.nan), rtol=1e-12)
+        self.assertEqual(f["table/assay"].attrs["direction"], 1)
+
     def test_they_change_nothing_else(self):
         plain, scored = self.sweep("plain"), self.sweep("scored", *MINE)
         seen = 0
