@@ -36,8 +36,9 @@ static int take_pair(struct space_text *t, struct darts_genotype *g, uint32_t c,
         return literal_fail(t, pair, "a pair of operation and state");
     if (pair->first->kind != LITERAL_TEXT)
         return literal_fail(t, pair->first, "an operation in quotes");
-    ASSAY_TRY(literal_choice(t, pair->first, darts_op_name, g->tolerant ? DARTS_NONE : DARTS_SKIP,
-                             DARTS_OPS, g->tolerant ? "none, or " OPS : OPS, &op));
+    ASSAY_TRY(literal_choice(
+        t, pair->first, darts_op_name, g->tolerant ? DARTS_NONE : DARTS_SKIP, DARTS_OPS,
+        g->tolerant ? "none, or " OPS : OPS " (darts-tolerant takes none, too)", &op));
     g->op[c][edge / 2][edge % 2] = (uint8_t)op;
     return take_state(t, g, c, edge, pair, pair->last);
 }
