@@ -37,10 +37,13 @@ static void build_bench(struct bench *b, bool affine)
     struct assay_graph literal;
     assay_graph_init(&literal);
     assay_graph_init(&b->g);
-    const struct assay_oneshot shot = {.option = b->option, .affine = affine};
+    double *weight = calloc((size_t)b->mixes * ASSAY_ONESHOT_OPTIONS, sizeof *weight);
+    for (uint32_t m = 0; m < b->mixes; m++) weight[m * ASSAY_ONESHOT_OPTIONS + b->option[m]] = 1;
+    const struct assay_oneshot shot = {.weight = weight, .affine = affine};
     assert_int_equal(assay_space_build_oneshot(&b->space, &shot, &b->net, &literal, &err), 0);
     assert_int_equal(assay_graph_fold(&literal, false, &b->g, NULL, &err), 0);
     assay_graph_free(&literal);
+    free(weight);
 }
 
 static void choose_at_random(struct bench *b, struct assay_rng *rng)

@@ -56,15 +56,16 @@ struct assay_supernet_kind {
 
 // ---- one-shot networks --------------------------------------------------------------------------
 // The network of NASI's search (arXiv 2109.00817): every choice of an architecture is a mix
-// (assay_graph_mix) with an input for each option; the option taken has coefficient 1, the others
-// 0. Cells of one type make the same choices.
+// (assay_graph_mix) with an input for each option. The option taken has coefficient 1, the others
+// 0, but for choices that are blended. Cells of one type make the same choices.
 #define ASSAY_ONESHOT_CHOICES 32
 #define ASSAY_ONESHOT_OPTIONS 8
 #define ASSAY_ONESHOT_NAME    64
 
 struct assay_oneshot {
-    const uint8_t *option; // (mixes) what each mix takes, in the order of the graph's nodes
-    bool affine;           // BNs have gamma and beta
+    // (mixes, ASSAY_ONESHOT_OPTIONS) coefficients of each mix, in the order of the graph's nodes
+    const double *weight;
+    bool affine; // BNs have gamma and beta
 };
 
 struct assay_oneshot_kind {
@@ -74,6 +75,9 @@ struct assay_oneshot_kind {
     const uint8_t *options; // (choices) how many there are of each
     bool none;              // option 0 of every choice is `none`
     const uint8_t *differs; // (choices) the earlier choice it must differ from, or itself
+    // (choices) How many options an architecture has of a choice that the network blends: all have
+    // the softmax as their coefficients. 0: it takes one whole. NULL: all are 0.
+    const uint8_t *blends;
     // The number of cells of that network, and the choice that a mix of it makes.
     uint32_t (*cells)(const struct assay_space *space, const struct assay_net *net);
     uint32_t (*choice)(const struct assay_space *space, const struct assay_net *net, uint32_t mix);
@@ -82,7 +86,8 @@ struct assay_oneshot_kind {
     // What an option of a choice is: "2<-1 skip_connect".
     void (*name)(const struct assay_space *space, uint32_t choice, uint32_t option,
                  char text[ASSAY_ONESHOT_NAME]);
-    // The architecture of these options (choices).
+    // The architecture of these options (choices); of a blended choice they are a set, bit o:
+    // option o.
     uint64_t (*index)(const struct assay_space *space, const uint8_t *option);
 };
 

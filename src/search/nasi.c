@@ -123,7 +123,8 @@ static void note_choices(const struct nasi *n, const uint8_t *option)
             search_history_number(h, "choices/delta",
                                   n->sum.delta.of[c][i] / (double)(n->sum.steps ? n->sum.steps : 1),
                                   "alpha after the step");
-            search_history_int(h, "choices/taken", option[c] == i, "1: decided on");
+            search_history_int(h, "choices/taken", nasi_takes(n->kind, option, c, i),
+                               "1: decided on");
         }
     }
 }

@@ -13,7 +13,7 @@ struct context {
     struct assay_net net;
     uint32_t n_image, n_sample, n_mix; // n_sample: one, or one per cell
     struct nasi_sample *sample;        // (n_sample)
-    uint8_t *option;                   // (n_mix)
+    double *weight;                    // (n_mix, ASSAY_ONESHOT_OPTIONS) coefficients
     struct assay_graph literal, graph; // of the last step
     struct assay_exec *exec;
     struct assay_plans *plans; // one plan, of graph
@@ -66,7 +66,7 @@ static void close_context(void *state)
     assay_graph_free(&x->literal);
     assay_graph_free(&x->graph);
     free(x->sample);
-    free(x->option);
+    free(x->weight);
     free(x->theta);
     free(x->label);
     free(x->column);
@@ -121,30 +121,43 @@ static int make_columns(struct context *x, struct assay_err *err)
 }
 
 // ---- a step -------------------------------------------------------------------------------------
-// Removes all options but those taken: where no derivatives are wanted, the others need not be
-// evaluated.
+static uint32_t choice_of(const struct context *x, uint32_t mix)
+{
+    return x->kind->choice(x->c->space, &x->net, mix);
+}
+
+static const struct nasi_sample *sample_of(const struct context *x, uint32_t mix)
+{
+    return &x->sample[x->n_sample > 1 ? mix / x->kind->per_cell : 0];
+}
+
+// Removes all options but those taken, or blended: where no derivatives are wanted, the others need
+// not be evaluated.
 static void take_options(struct context *x)
 {
     uint32_t mix = 0;
     for (uint32_t i = 0; i < x->literal.n_node; i++) {
         struct assay_node *n = &x->literal.node[i];
         if (!n->mix) continue;
-        n->in += x->option[mix++];
-        n->n_in = 1;
+        const uint32_t choice = choice_of(x, mix);
+        if (!nasi_blends(x->kind, choice)) {
+            n->in += sample_of(x, mix)->option[choice];
+            n->n_in = 1;
+        }
         n->mix = 0;
+        mix++;
     }
 }
 
 static int build(struct context *x, const struct search_task *task, struct assay_err *err)
 {
     const struct assay_search_spec *s = assay_config_search(x->c->config);
-    const struct assay_oneshot shot = {.option = x->option, .affine = s->affine};
+    const struct assay_oneshot shot = {.weight = x->weight, .affine = s->affine};
     for (uint32_t i = 0; i < x->n_sample; i++)
         nasi_draw(x->kind, s->none, task->draw.seed, task->index, i, &x->sample[i]);
-    for (uint32_t m = 0; m < x->n_mix; m++) {
-        const uint32_t cell = x->n_sample > 1 ? m / x->kind->per_cell : 0;
-        x->option[m] = x->sample[cell].option[x->kind->choice(x->c->space, &x->net, m)];
-    }
+    for (uint32_t m = 0; m < x->n_mix; m++)
+        nasi_weigh(x->kind, sample_of(x, m), choice_of(x, m),
+                   x->weight + (size_t)m * ASSAY_ONESHOT_OPTIONS);
     assay_plans_clear(x->plans);
     ASSAY_TRY(assay_space_build_oneshot(x->c->space, &shot, &x->net, &x->literal, err));
     if (task->what == NASI_TRACE) take_options(x);
@@ -279,8 +292,8 @@ static int open_network(struct context *x, struct assay_err *err)
     x->n_sample = assay_config_search(config)->per_cell ? cells : 1;
     x->n_mix = cells * x->kind->per_cell;
     x->sample = malloc(x->n_sample * sizeof *x->sample);
-    x->option = malloc(x->n_mix);
-    if (!x->sample || !x->option) return no_memory(err);
+    x->weight = malloc((size_t)x->n_mix * ASSAY_ONESHOT_OPTIONS * sizeof *x->weight);
+    if (!x->sample || !x->weight) return no_memory(err);
     ASSAY_TRY(assay_config_kern(config, &kern, err));
     ASSAY_TRY(assay_exec_create(&x->exec, err));
     ASSAY_TRY(assay_plans_create(&x->plans, kern, err));

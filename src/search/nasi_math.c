@@ -26,12 +26,47 @@ static void best_pair(uint32_t n, const double *a, const double *b, uint8_t *i, 
     }
 }
 
+// The k best, as bits.
+static uint8_t best_set(uint32_t n, uint32_t k, const double *score)
+{
+    uint32_t set = 0;
+    for (; k > 0; k--) {
+        uint32_t best = n;
+        for (uint32_t i = 0; i < n; i++) {
+            if (!(set & 1u << i) && (best == n || score[i] > score[best])) best = i;
+        }
+        set |= 1u << best;
+    }
+    return (uint8_t)set;
+}
+
+uint32_t nasi_blends(const struct assay_oneshot_kind *kind, uint32_t choice)
+{
+    return kind->blends ? kind->blends[choice] : 0;
+}
+
+bool nasi_takes(const struct assay_oneshot_kind *kind, const uint8_t *option, uint32_t choice,
+                uint32_t i)
+{
+    return nasi_blends(kind, choice) ? option[choice] >> i & 1 : option[choice] == i;
+}
+
+void nasi_weigh(const struct assay_oneshot_kind *kind, const struct nasi_sample *sample,
+                uint32_t choice, double weight[ASSAY_ONESHOT_OPTIONS])
+{
+    const bool blended = nasi_blends(kind, choice);
+    for (uint32_t i = 0; i < ASSAY_ONESHOT_OPTIONS; i++)
+        weight[i] = blended ? sample->soft.of[choice][i] : sample->option[choice] == i;
+}
+
 void nasi_choose(const struct assay_oneshot_kind *kind, const struct nasi_alpha *score,
                  uint8_t *option)
 {
     for (uint32_t c = 0; c < kind->choices; c++) {
-        const uint32_t other = kind->differs[c];
-        if (other == c)
+        const uint32_t other = kind->differs[c], blended = nasi_blends(kind, c);
+        if (blended)
+            option[c] = best_set(kind->options[c], blended, score->of[c]);
+        else if (other == c)
             option[c] = best_option(kind->options[c], score->of[c]);
         else
             best_pair(kind->options[c], score->of[other], score->of[c], &option[other], &option[c]);

@@ -16,18 +16,27 @@ struct nasi_alpha {
 // Straight-through Gumbel-softmax at temperature 1: what is taken, and the probabilities through
 // which derivatives pass.
 struct nasi_sample {
-    uint8_t option[ASSAY_ONESHOT_CHOICES];
+    uint8_t option[ASSAY_ONESHOT_CHOICES]; // as kind->index takes them
     struct nasi_alpha soft;
 };
 
 // Takes the option with the largest score in every choice, the first of equal ones. Two choices
-// that must differ take the pair of different options with the largest sum.
+// that must differ take the pair of different options with the largest sum, and blended ones as
+// many options as an architecture has.
 void nasi_choose(const struct assay_oneshot_kind *kind, const struct nasi_alpha *score,
                  uint8_t *option);
+// Whether such a decision, or sample, takes this option of a choice.
+bool nasi_takes(const struct assay_oneshot_kind *kind, const uint8_t *option, uint32_t choice,
+                uint32_t i);
+// How many options an architecture has of a choice that is blended; 0: it is not.
+uint32_t nasi_blends(const struct assay_oneshot_kind *kind, uint32_t choice);
 // Draws the sample of a step around alpha = 0, with or without `none`, for one cell where cells
 // have samples of their own. The noise is drawn by (seed, step, cell, choice).
 void nasi_draw(const struct assay_oneshot_kind *kind, bool none, uint64_t seed, uint64_t step,
                uint32_t cell, struct nasi_sample *out);
+// The coefficients of a mix that makes this choice.
+void nasi_weigh(const struct assay_oneshot_kind *kind, const struct nasi_sample *sample,
+                uint32_t choice, double weight[ASSAY_ONESHOT_OPTIONS]);
 // dalpha += J^T dw, J the softmax's Jacobian where its value is `soft`.
 void nasi_pull_softmax(uint32_t options, const double *soft, const double *dw, double *dalpha);
 

@@ -129,11 +129,9 @@ uint32_t space_sum_end(struct assay_graph *g, const struct space_sum *sum, uint3
 uint32_t space_mix(struct assay_graph *g, const struct assay_oneshot *shot, uint32_t n,
                    const uint32_t *x)
 {
-    double coef[ASSAY_ONESHOT_OPTIONS] = {0};
     uint32_t mix = 0;
     if (g->failed) return 0; // the graph has fewer mixes than were appended
     for (uint32_t i = 0; i < g->n_node; i++) mix += g->node[i].mix;
-    ASSAY_ASSERT(n <= ASSAY_ONESHOT_OPTIONS && shot->option[mix] < n);
-    coef[shot->option[mix]] = 1;
-    return assay_graph_mix(g, n, x, coef);
+    ASSAY_ASSERT(n <= ASSAY_ONESHOT_OPTIONS);
+    return assay_graph_mix(g, n, x, shot->weight + (size_t)mix * ASSAY_ONESHOT_OPTIONS);
 }
