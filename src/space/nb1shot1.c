@@ -22,7 +22,7 @@ static const struct assay_opt rows[] = {
 static const struct assay_options options = {rows, sizeof(struct choice)};
 
 // ---- indices ------------------------------------------------------------------------------------
-static const struct nb1shot1 *of(const struct assay_space *space)
+const struct nb1shot1 *nb1shot1_of(const struct assay_space *space)
 {
     return &nb1shot1_space[space->kind->name[strlen(space->kind->name) - 1] - '1'];
 }
@@ -34,7 +34,7 @@ static bool by_cells(const struct assay_space *space)
 
 static uint64_t size(const struct assay_space *space)
 {
-    return by_cells(space) ? of(space)->cells : of(space)->encodings;
+    return by_cells(space) ? nb1shot1_of(space)->cells : nb1shot1_of(space)->encodings;
 }
 
 static int compare(const void *cell, const void *row)
@@ -54,15 +54,30 @@ static uint32_t cell_of(const struct assay_space *space, uint64_t index)
 {
     struct nb101_cell cell;
     bool other;
-    if (by_cells(space)) return nb1shot1_cells[of(space)->first + index][0];
-    nb1shot1_decode(of(space), (uint32_t)index, &cell);
+    if (by_cells(space)) return nb1shot1_cells[nb1shot1_of(space)->first + index][0];
+    nb1shot1_decode(nb1shot1_of(space), (uint32_t)index, &cell);
     return nb101_find(&cell, &other);
 }
 
 // The smallest encoding of a cell.
 static uint64_t canonical(const struct assay_space *space, uint64_t index)
 {
-    return by_cells(space) ? index : find(of(space), cell_of(space, index))[1];
+    return by_cells(space) ? index : find(nb1shot1_of(space), cell_of(space, index))[1];
+}
+
+bool nb1shot1_index(const struct assay_space *space, const struct nb101_cell *cell, uint64_t *index,
+                    bool *other)
+{
+    const struct nb1shot1 *s = nb1shot1_of(space);
+    uint32_t encoding;
+    if (!by_cells(space) && nb1shot1_encode(s, cell, &encoding)) {
+        *index = encoding;
+        return true;
+    }
+    const uint32_t *row = find(s, nb101_find(cell, other));
+    if (!row) return false;
+    *index = by_cells(space) ? (uint64_t)(row - nb1shot1_cells[s->first]) / 2 : row[1];
+    return true;
 }
 
 static int build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
@@ -79,7 +94,7 @@ static int format(const struct assay_space *space, uint64_t index, char *text, s
     if (by_cells(space))
         nb101_decode(nb101_code[cell_of(space, index)], &cell);
     else
-        nb1shot1_decode(of(space), (uint32_t)index, &cell);
+        nb1shot1_decode(nb1shot1_of(space), (uint32_t)index, &cell);
     return nb101_write(&cell, text, cap);
 }
 
@@ -153,21 +168,12 @@ static int read(const struct nb1shot1 *s, struct space_text *t, struct nb101_cel
 
 static int parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
 {
-    const struct nb1shot1 *s = of(space);
     struct nb101_cell cell;
-    uint32_t encoding;
     t->what = "NAS-Bench-1Shot1 architecture";
-    ASSAY_TRY(read(s, t, &cell));
-    if (!by_cells(space) && nb1shot1_encode(s, &cell, &encoding)) {
-        *index = encoding;
-        return ASSAY_OK;
-    }
-    const uint32_t *row = find(s, nb101_find(&cell, &t->other));
-    if (!row)
-        return assay_err_set(t->err, ASSAY_ERR_INPUT, "%s: no encoding of %s leads to this cell",
-                             t->what, space->kind->name);
-    *index = by_cells(space) ? (uint64_t)(row - nb1shot1_cells[s->first]) / 2 : row[1];
-    return ASSAY_OK;
+    ASSAY_TRY(read(nb1shot1_of(space), t, &cell));
+    if (nb1shot1_index(space, &cell, index, &t->other)) return ASSAY_OK;
+    return assay_err_set(t->err, ASSAY_ERR_INPUT, "%s: no encoding of %s leads to this cell",
+                         t->what, space->kind->name);
 }
 
 // ---- the spaces ---------------------------------------------------------------------------------
@@ -189,6 +195,7 @@ static int parse(const struct assay_space *space, struct space_text *t, uint64_t
         .hash = hash,                                                                              \
         .canonical = canonical,                                                                    \
         .same_literal = true,                                                                      \
+        .oneshot = &nb1shot1_oneshot[number - 1],                                                  \
     }
 SPACE(1, "cells of NAS-Bench-101 from 4 vertices with 1, 2, 2, 2 parents, the output with 2");
 SPACE(2, "cells of NAS-Bench-101 from 4 vertices with 1, 1, 2, 2 parents, the output with 3");

@@ -22,9 +22,19 @@ extern const struct nb1shot1 nb1shot1_space[NB1SHOT1_SPACES];
 // parents of each vertex and of the output, in lexicographic order, then the operations: max pool,
 // 3x3, 1x1.
 void nb1shot1_decode(const struct nb1shot1 *s, uint32_t encoding, struct nb101_cell *cell);
+// In the order of encodings.
+extern const uint8_t nb1shot1_op[NB101_OPS];
 // The encoding that a cell of blocks + 2 vertices is, or of one more that leads nowhere before the
 // output; false: it is none.
 bool nb1shot1_encode(const struct nb1shot1 *s, const struct nb101_cell *cell, uint32_t *encoding);
+
+// Which of the spaces it is.
+const struct nb1shot1 *nb1shot1_of(const struct assay_space *space);
+// The architecture that a cell is, as the space numbers them; false: no encoding leads to it.
+// *other: it is another encoding of the architecture.
+bool nb1shot1_index(const struct assay_space *space, const struct nb101_cell *cell, uint64_t *index,
+                    bool *other);
+extern const struct assay_oneshot_kind nb1shot1_oneshot[NB1SHOT1_SPACES];
 
 // The cells that encodings of each space lead to, ascending, and the smallest encoding of each.
 // Made when the program is built.

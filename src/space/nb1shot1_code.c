@@ -11,7 +11,7 @@ const struct nb1shot1 nb1shot1_space[NB1SHOT1_SPACES] = {
      .first = 2685 + 7773},
 };
 
-static const uint8_t op_of[NB101_OPS] = {NB101_MAX_POOL, NB101_CONV_3X3, NB101_CONV_1X1};
+const uint8_t nb1shot1_op[NB101_OPS] = {NB101_MAX_POOL, NB101_CONV_3X3, NB101_CONV_1X1};
 
 // ---- sets of k of n vertices --------------------------------------------------------------------
 static uint32_t sets(uint32_t n, uint32_t k)
@@ -54,7 +54,7 @@ void nb1shot1_decode(const struct nb1shot1 *s, uint32_t encoding, struct nb101_c
 {
     *cell = (struct nb101_cell){.n = s->blocks + 2};
     for (uint32_t v = s->blocks; v > 0; v--, encoding /= NB101_OPS)
-        cell->op[v] = op_of[encoding % NB101_OPS];
+        cell->op[v] = nb1shot1_op[encoding % NB101_OPS];
     for (uint32_t v = s->blocks + 1; v > 0; v--) {
         const uint32_t k = s->parents[v - 1], choices = sets(v, k);
         cell->from[v] = set_of(v, k, encoding % choices);
@@ -85,7 +85,7 @@ bool nb1shot1_encode(const struct nb1shot1 *s, const struct nb101_cell *cell, ui
     }
     for (uint32_t v = 1; v <= s->blocks; v++) {
         uint32_t digit = 0;
-        while (digit < NB101_OPS && op_of[digit] != c.op[v]) digit++;
+        while (digit < NB101_OPS && nb1shot1_op[digit] != c.op[v]) digit++;
         if (digit == NB101_OPS) return false;
         code = NB101_OPS * code + digit;
     }
