@@ -205,14 +205,24 @@ static int read_names(struct parser *p, struct vertices *v, const struct literal
     return ASSAY_OK;
 }
 
-// Whether input and output stand in the list; without them it has the other vertices alone. The
-// vertices behind the output are empty ones, which make all matrices equally large.
+// Whether no edge leads to a vertex behind the output: such vertices are empty, and make all
+// matrices equally large.
+static bool ends_at(const struct nb101_cell *cell, uint32_t output)
+{
+    for (uint32_t v = output + 1; v < cell->n; v++)
+        if (cell->from[v]) return false;
+    return true;
+}
+
+// Whether input and output stand in the list; without them it has the other vertices alone.
 static int take_vertices(struct parser *p, const struct vertices *v, const struct literal *value)
 {
     uint32_t n = 0;
     while (n < v->n && v->op[n] != OUTPUT) n++;
     const bool ends = n > 0 && n < v->n, named = v->n && v->op[0] == INPUT;
     if (ends && named) {
+        if (!ends_at(&p->cell, n))
+            return literal_fail(p->t, value, "no edge to a vertex behind the output");
         p->cell.n = n + 1;
         memcpy(p->cell.op, v->op, n + 1);
         return ASSAY_OK;
