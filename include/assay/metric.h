@@ -322,9 +322,9 @@ struct assay_metric {
     void (*count)(const struct assay_graph *literal, double *out);
     // Fills n_column values (NaN where undefined) and, when `spectrum`, all eigenvalues ascending.
     // It must run every pass it declared, but those of WEIGHTS: what they take is counted. Returns
-    // an enum
-    // assay_verdict (>= 0), with a reason unless OK, or a negative status, whose text is the reason
-    // of a failed candidate; `out` is then undefined.
+    // an enum assay_verdict (>= 0), with a reason unless OK, or a negative status, whose text is
+    // the reason of a failed candidate; `out` is then undefined. OK with a reason: some columns are
+    // undefined by these options, whatever the candidate, which is none the worse for it.
     int (*measure)(struct assay_subject *s, const struct assay_use *use, double *out,
                    double *spectrum, char *reason, struct assay_err *err);
 };

@@ -48,7 +48,8 @@ static void judge(struct assay_record *record, int verdict, const char *who, con
     snprintf(record->reason, sizeof record->reason, "%s: %.*s", who, room, reason);
 }
 
-// A NaN or infinity never passes as a number: the candidate is degenerate then.
+// A NaN or infinity never passes as a number: the candidate is degenerate then, unless the metric
+// says that no candidate has that column by these options.
 static void check_finite(struct assay_record *record, const struct assay_metric *metric,
                          const double *out)
 {
@@ -160,7 +161,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
         return ASSAY_OK;
     }
     judge(record, verdict, metric->name, reason);
-    check_finite(record, metric, out);
+    if (verdict != ASSAY_VERDICT_OK || !*reason) check_finite(record, metric, out);
     return ASSAY_OK;
 }
 

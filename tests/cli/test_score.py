@@ -102,6 +102,13 @@ class Stored(Case):
         np.testing.assert_allclose(table["assay"], np.where(ok, sum(ln), np.nan), rtol=1e-12)
         self.assertEqual(f["table/assay"].attrs["direction"], 1)
 
+    def test_columns_that_no_candidate_has(self):
+        f = self.sweep("run", "run.metrics=meco_opt,grad_norm,cost", "proxies.batch=4", "run.repeats=1")
+        ok = f["table/status_code"][:] == 0
+        self.assertGreater(ok.sum(), 20)  # two channels are too few for meco_opt, which is not theirs to mend
+        self.assertTrue(np.isnan(f["table/meco_opt_first8"][:]).all())
+        self.assertTrue(np.isfinite(f["table/grad_norm"][:][ok]).all())
+
     def test_they_change_nothing_else(self):
         plain, scored = self.sweep("plain"), self.sweep("scored", *MINE)
         seen = 0
