@@ -78,6 +78,8 @@ struct assay_oneshot_kind {
     // (choices) How many options an architecture has of a choice that the network blends: all have
     // the softmax as their coefficients. 0: it takes one whole. NULL: all are 0.
     const uint8_t *blends;
+    // Why kappa of the network is infinite, whatever its weights; NULL: it is not.
+    const char *singular;
     // The number of cells of that network, and the choice that a mix of it makes.
     uint32_t (*cells)(const struct assay_space *space, const struct assay_net *net);
     uint32_t (*choice)(const struct assay_space *space, const struct assay_net *net, uint32_t mix);

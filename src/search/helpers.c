@@ -44,7 +44,13 @@ double search_mean(const struct assay_schema *schema, const struct assay_record 
 
 int search_need_supernet(const struct assay_space *space, struct assay_err *err)
 {
+    const struct assay_oneshot_kind *shot = space->kind->oneshot;
     if (space->kind->supernet) return 0;
+    if (shot && shot->singular)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "search space %s has no supernets, and kappa of its one-shot network "
+                             "is infinite: %s",
+                             space->kind->name, shot->singular);
     return assay_err_set(err, ASSAY_ERR_CONFIG,
                          "search space %s has no supernets: it cannot be searched",
                          space->kind->name);

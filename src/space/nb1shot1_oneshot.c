@@ -139,7 +139,6 @@ static uint32_t append(const struct cell *cell)
     return parents(cell, last, term);
 }
 
-// The head's BN has no gamma and beta, so that the sum of logits over the batch is constant.
 static uint32_t head(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t classes)
 {
     x = assay_graph_conv(g, assay_graph_relu(g, x), c, 1, 1, 0, 1, 1, "postprocess.op.1");
@@ -164,6 +163,10 @@ static int build(const struct assay_space *space, const struct assay_oneshot *sh
     return assay_graph_finish(g, err);
 }
 
+// Behind the head's BN the sum over the batch is 0, whatever the weights before it.
+static const char singular[] = "its last BN has no gamma and beta, so that the sum of logits over "
+                               "the batch is constant and the NTK's rows add up to 0";
+
 // ---- the spaces ---------------------------------------------------------------------------------
 // Of vertex after vertex, parents and operation, and of the output.
 static const uint8_t options[NB1SHOT1_SPACES][ASSAY_ONESHOT_CHOICES] = {
@@ -176,7 +179,8 @@ static const uint8_t itself[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     {                                                                                              \
         .net = {.channels = 16, .cells = 9, .classes = 10, .image = 32, .stem = 1}, .choices = n,  \
         .per_cell = n, .options = options[number], .differs = itself, .blends = blends[number],    \
-        .cells = cells, .choice = choice, .build = build, .name = name, .index = index_of,         \
+        .singular = singular, .cells = cells, .choice = choice, .build = build, .name = name,      \
+        .index = index_of,                                                                         \
     }
 const struct assay_oneshot_kind nb1shot1_oneshot[NB1SHOT1_SPACES] = {ONESHOT(0, 7), ONESHOT(1, 8),
                                                                      ONESHOT(2, 10)};

@@ -285,6 +285,25 @@ class Search(Case):
                               for a, b in zip(mine[::2], mine[1::2]))
                 self.assertEqual(pairs, want)
 
+    def test_nasi_on_nas_bench_1shot1(self):
+        """A vertex gets the best of its parents, as many as it has."""
+        for i, parents in enumerate(([1, 2, 2, 2, 2], [1, 1, 2, 2, 3], [1, 1, 1, 2, 2, 2]), 1):
+            tables = self.nasi("nasi,nasi-random", "search.cells=3", "search.steps=3", "search.affine=true", "search.samples=4",
+                               space=f"nas-bench-1shot1-s{i}", directory=f"s{i}")[1]
+            for found in tables["found"][:2]:
+                taken, n = self.check_nasi(tables, found, 2, 100), len(parents) + 1
+                cut = [row["name"].replace("output", f"node {n - 1}")[5:].split(": ") for row in taken]
+                edges = {(int(what[7:]), int(v)) for v, what in cut if what.startswith("parent ")}
+                edges |= {(u, v) for v, k in enumerate(parents, 1) if k == v for u in range(v)}
+                ops = "".join({"max": "2", "con": "01"[what[4] == "1"]}.get(what[:3], "") for _, what in cut)
+                self.assertEqual(found["arch"], ";".join("".join(str(int((u, v) in edges)) for v in range(n)) for u in range(n)) + "/" + ops)
+                for choice in {c["choice"] for c in taken}:
+                    delta = [[c["delta"] for c in tables["choices"] if (c["method"], c["seed"], c["choice"], c["taken"]) ==
+                              (found["method"], found["seed"], choice, t)] for t in (0, 1)]
+                    self.assertLess(max(delta[0]), min(delta[1]))
+            traces = {m: [s["nasi_trace"] for s in tables["steps"] if s["method"] == m][:3] for m in ("nasi", "nasi-random")}
+            np.testing.assert_allclose(traces["nasi"], traces["nasi-random"], rtol=1e-4)
+
     def test_nasi_samples_labels_and_images(self):
         """Options change what they name: samples per cell, labels, images, the network, and nothing else."""
         trace = lambda t: [s["nasi_trace"] for s in t["steps"]]
@@ -373,6 +392,8 @@ class Search(Case):
                    "search.method=evolution", "--set", "search.tournament=33", says=["tournament = 33", "population = 32"])
         self.fails(1, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
                    "space.name=null", says=["no supernets"])
+        self.fails(1, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
+                   "space.name=nas-bench-1shot1-s1", says=["no supernets", "kappa of its one-shot network is infinite"])
 
 
 if __name__ == "__main__":
