@@ -188,6 +188,28 @@ static void other_texts(UNUSED void **state)
     assert_int_equal(index, 77);
 }
 
+// What a one-shot network decides on is the same cell, however the space is numbered: one operation
+// everywhere, and the first parents of each vertex, as many as it has, which are the first digits.
+static void decisions_are_cells(UNUSED void **state)
+{
+    for (int i = 0; i < NB1SHOT1_SPACES; i++) {
+        const struct assay_oneshot_kind *kind = space[i].kind->oneshot;
+        for (uint32_t op = 0; op < NB101_OPS; op++) {
+            char one[64], other[64];
+            uint8_t option[ASSAY_ONESHOT_CHOICES];
+            for (uint32_t c = 0; c < kind->choices; c++)
+                option[c] = (uint8_t)(kind->blends[c] ? (1u << kind->blends[c]) - 1 : op);
+            const uint64_t encoding = kind->index(&space[i], option),
+                           cell = kind->index(&cells[i], option);
+            assert_true(cell < assay_space_size(&cells[i]));
+            assert_int_equal(assay_space_hash(&space[i], encoding, one, sizeof one), ASSAY_OK);
+            assert_int_equal(assay_space_hash(&cells[i], cell, other, sizeof other), ASSAY_OK);
+            assert_string_equal(one, other);
+            assert_int_equal(encoding, op * ((i < 2 ? 81 : 243) - 1) / 2);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +218,7 @@ int main(void)
         cmocka_unit_test(classes),
         cmocka_unit_test(networks),
         cmocka_unit_test(other_texts),
+        cmocka_unit_test(decisions_are_cells),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
