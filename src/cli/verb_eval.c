@@ -64,6 +64,9 @@ static int eval_foreign(const struct cli_args *args, struct assay_foreign_case *
     c->region_batch = 1000;
     ASSAY_TRY(parse_choice(args, "bn", "batch", "frozen", &c->bn, err));
     ASSAY_TRY(parse_choice(args, "network", "net", "thin", &thin, err));
+    if (thin && !s->space->kind->thin)
+        return assay_err_set(err, ASSAY_ERR_USAGE, "--network thin: %s has no thin networks",
+                             s->space->kind->name);
     ASSAY_TRY(cli_u64(args, "regions-batch", 1, 1000000, &c->region_batch, err));
     c->thin = thin;
     struct assay_foreign f = {0};

@@ -61,12 +61,12 @@ class Case(unittest.TestCase):
         return subprocess.run([ASSAY, "eval", *words], capture_output=True, text=True, check=False, timeout=120,
                               stdin=subprocess.DEVNULL)
 
-    def foreign(self, *more, arch=ARCH):
+    def foreign(self, *more, space="nas-bench-201", arch=ARCH):
         with h5py.File(self.path("in.h5"), "w") as f:
             for name, value in self.weights.items():
                 f["weights/" + name] = value
             f["x"] = self.x
-        return self.run_assay("nas-bench-201", arch, "--channels", str(C), "--cells", "1", "--classes", str(CLASSES),
+        return self.run_assay(space, arch, "--channels", str(C), "--cells", "1", "--classes", str(CLASSES),
                               "--weights", self.path("in.h5") + ":/weights", "--batch", self.path("in.h5") + ":/x",
                               *more)
 
@@ -310,6 +310,8 @@ class BadForeign(Case):
             self.fails(2, [says], self.run_assay("nas-bench-201", ARCH, *words))
         self.fails(2, ["batch or frozen", "cold"], self.foreign("--bn", "cold"))
         self.fails(2, ["net or thin", "fat"], self.foreign("--network", "fat"))
+        self.fails(2, ["--network thin: transnas-macro has no thin networks"],
+                   self.foreign("--network", "thin", space="transnas-macro", arch="64-4111-basic"))
         self.fails(2, ["regions-batch"], self.foreign("--regions-batch", "0"))
         self.fails(2, ["image"], self.foreign("--image", "32"))
 
