@@ -32,6 +32,15 @@ static int count_cost(const struct summary *s, uint64_t index, struct assay_cost
     return status;
 }
 
+// A table of another encoding of a network that is the same with all that is dead in it, too, is
+// of the network that was found.
+static double accuracy_of(const struct summary *s, uint64_t index)
+{
+    const double accuracy = truth_of(s->truth, index);
+    if (!isnan(accuracy) || !s->space.kind->same_literal) return accuracy;
+    return truth_of(s->truth, assay_space_canonical(&s->space, index));
+}
+
 static void add_row(const struct summary *s, struct text_table *t, size_t i,
                     const struct assay_cost *cost)
 {
@@ -43,7 +52,7 @@ static void add_row(const struct summary *s, struct text_table *t, size_t i,
     text_table_add(t, "%" PRIu64, cost->flops);
     text_table_add(t, "%" PRIu64, f->evaluations);
     text_table_add(t, "%.1f", f->cpu_seconds);
-    if (s->truth) text_table_add_number(t, truth_of(s->truth, f->index), 4);
+    if (s->truth) text_table_add_number(t, accuracy_of(s, f->index), 4);
     text_table_add(t, "%s", f->arch);
 }
 
@@ -90,13 +99,13 @@ static void print_accuracy(const struct summary *s, size_t first, size_t n)
     double sum = 0, square = 0;
     size_t known = 0;
     for (size_t i = 0; i < n; i++) {
-        const double accuracy = truth_of(s->truth, f[i].index);
+        const double accuracy = accuracy_of(s, f[i].index);
         if (isnan(accuracy)) continue;
         sum += accuracy;
         known++;
     }
     for (size_t i = 0; i < n; i++) {
-        const double accuracy = truth_of(s->truth, f[i].index);
+        const double accuracy = accuracy_of(s, f[i].index);
         if (!isnan(accuracy)) square += pow(accuracy - sum / (double)known, 2);
     }
     printf("; %s: ", s->truth->options.target);
@@ -154,11 +163,11 @@ static int conclude(struct summary *s)
 
 // The table is read before anything is computed or written, so that a long search does not end with
 // a table that cannot be read.
-static int read_truth(struct truth *truth, const struct truth_options *options, const char *name,
-                      struct assay_err *err)
+static int read_truth(struct truth *truth, const struct truth_options *options,
+                      const struct assay_config *config, struct assay_err *err)
 {
     struct assay_space space;
-    ASSAY_TRY(assay_space_open(&space, name, err));
+    ASSAY_TRY(assay_config_open_space(config, &space, err));
     const int status = truth_read(truth, options, &space, err);
     assay_space_close(&space);
     return status;
@@ -209,7 +218,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     ASSAY_TRY(assay_comm_agree(args->comm, read_words(args, &config, &options, err), err));
     int status = 0;
     if (options.file && assay_comm_rank(args->comm) == 0)
-        status = read_truth(&truth, &options, assay_config_evaluation(&config)->space, err);
+        status = read_truth(&truth, &options, &config, err);
     status = assay_comm_agree(args->comm, status, err);
     if (status >= 0) status = search(args, &config, options.file ? &truth : NULL, err);
     truth_free(&truth);

@@ -194,6 +194,19 @@ class Search(Case):
         other = self.write("o.csv", f"a,b\n93,{archs[2]}\n")
         self.assertIn("; a: mean 93.00 over 1 of 4\n", self.search("--truth", other, "--target", "a", "--key", "b"))
 
+    def test_any_encoding_of_a_cell_has_its_accuracy(self):
+        """By hash, whether NAS-Bench-1Shot1's encodings are numbered or its cells."""
+        config = self.write("s.ini", "[space]\nname = nas-bench-1shot1-s1\n[data]\nsource = gaussian\n[network]\nimage = 8\n"
+                            "[nasi]\nbatch = 3\n[search]\nmethod = nasi\nseeds = 0-3\nsteps = 3\nchannels = 2\ncells = 1\n")
+        for of in ("encodings", "cells"):
+            words = ("search", config, "-o", self.path(of), "--set", f"nas-bench-1shot1.of={of}", "--quiet")
+            archs = [line.split()[-1] for line in self.works(*words).splitlines() if line.startswith("nasi ")]
+            hashes = [self.works("show", "nas-bench-1shot1-s1", a).split("hash")[1].split()[0] for a in archs]
+            table = self.write("h.csv", "hash,val\n" + "".join(f"{h},9{hashes.index(h)}\n" for h in dict.fromkeys(hashes)))
+            text = self.works(*words, "--truth", table, "--key", "hash", "--target", "val")
+            self.assertEqual([float(line.split()[-2]) for line in text.splitlines() if line.startswith("nasi ")],
+                             [90 + hashes.index(h) for h in hashes])
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1], verbosity=2)
