@@ -19,7 +19,7 @@ struct correlation {
     double *accuracy; // (n_row) NaN where the truth has none
     uint64_t n_both;  // architectures that both have
     const char *given_name;
-    const double *given; // (n_row) its column, or NULL
+    int given; // its column, or -1
     uint64_t resamples, seed;
     bool invalid_last; // invalid candidates are tied behind all others, instead of left out
     bool csv;
@@ -28,6 +28,7 @@ struct correlation {
 
 struct row_result {
     uint32_t n, invalid;
+    bool given; // every point has a value of the given column
     struct stats_correlation rank;
     double best[ASSAY_LEN(tops)], regret[ASSAY_LEN(tops)], ndcg;
 };
@@ -51,22 +52,37 @@ static bool has_value(const char *name, int status)
     return status != ASSAY_VERDICT_DEAD || n < end || strcmp(name + n - end, live) != 0;
 }
 
+static bool is_valid(const struct assay_table *t, int column, uint64_t row)
+{
+    return t->status[row] == ASSAY_VERDICT_OK && isfinite(t->value[column][row]);
+}
+
+// The value of a row, behind all others where it is not valid; NaN: the column has no direction.
+static double tied_last(const struct assay_table *t, int column, uint64_t row)
+{
+    const int direction = t->direction[column];
+    const double x = t->value[column][row];
+    if (is_valid(t, column, row)) return x;
+    if (isfinite(x) && has_value(t->name[column], t->status[row])) return x;
+    return direction ? -direction * INFINITY : NAN;
+}
+
 // Gathers the points that take part, in row order, and counts those that do not.
 static void gather(const struct correlation *c, int column, struct row_result *r)
 {
     const struct assay_table *t = c->table;
-    const int direction = t->direction[column];
+    r->given = c->given >= 0;
     for (uint64_t row = 0; row < t->n_row; row++) {
         if (isnan(c->accuracy[row])) continue;
-        double x = t->value[column][row];
-        const bool ok = t->status[row] == ASSAY_VERDICT_OK && isfinite(x);
+        const bool ok = is_valid(t, column, row);
         r->invalid += !ok;
-        if (!ok && !(c->invalid_last && direction)) continue;
-        if (!ok && !(has_value(t->name[column], t->status[row]) && isfinite(x)))
-            x = direction > 0 ? -INFINITY : INFINITY;
-        c->x[r->n] = x;
+        if (!ok && !(c->invalid_last && t->direction[column])) continue;
+        c->x[r->n] = tied_last(t, column, row);
         c->y[r->n] = c->accuracy[row];
-        if (c->given) c->z[r->n] = c->given[row];
+        if (r->given) {
+            c->z[r->n] = tied_last(t, c->given, row);
+            r->given = c->invalid_last ? !isnan(c->z[r->n]) : is_valid(t, c->given, row);
+        }
         r->n++;
     }
 }
@@ -95,7 +111,7 @@ static int measure(const struct correlation *c, int column, struct row_result *r
 {
     *r = (struct row_result){0};
     gather(c, column, r);
-    int status = stats_correlate(r->n, c->x, c->y, c->given ? c->z : NULL, (uint32_t)c->resamples,
+    int status = stats_correlate(r->n, c->x, c->y, r->given ? c->z : NULL, (uint32_t)c->resamples,
                                  c->seed, &r->rank);
     if (status >= 0) status = measure_top(c, column, r);
     return status < 0 ? assay_err_set(err, status, "out of memory") : 0;
@@ -247,9 +263,8 @@ static int join(struct correlation *c, struct assay_err *err)
 static int find_given(struct correlation *c, const char *asked, struct assay_err *err)
 {
     c->given_name = asked ? asked : "flops";
-    const int column = results_column(c->table, c->given_name);
-    if (column >= 0) c->given = c->table->value[column];
-    if (column >= 0 || !asked) return 0;
+    c->given = results_column(c->table, c->given_name);
+    if (c->given >= 0 || !asked) return 0;
     return assay_err_set(err, ASSAY_ERR_USAGE, "--given: the results have no column '%.60s'",
                          asked);
 }

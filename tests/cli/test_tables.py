@@ -320,6 +320,17 @@ class Tables(Results):
         self.assertIn("  given regions  ", self.works(*words, "regions").splitlines()[0])
         self.fails(2, *words, "region", says=["--given", "'region'"])
 
+    def test_given_a_column_that_candidates_lack(self):
+        words = ("--bootstrap", "0", "--given", "kappa")
+        last = lambda name: [r[name] if is_ok(r) else -1e9 * DIRECTION[name] for r in self.rows]
+        want = partial(last("regions"), [r["accuracy"] for r in self.rows], last("kappa"))
+        seen = self.correlate("--invalid", "last", *words)["regions"]["partial"]
+        self.assertAlmostEqual(float(seen), want, 9)
+        with h5py.File(self.results, "r+") as f:
+            f["table/kappa"][next(i for i, r in enumerate(self.rows) if is_ok(r))] = math.nan
+        row = self.correlate(*words)["regions"]
+        self.assertEqual((row["n"], row["partial"]), ("108", ""))
+
     def test_invalid_candidates_can_be_tied_last(self):
         y = [r["accuracy"] for r in self.rows]
         shown = self.correlate("--invalid", "last", "--bootstrap", "0")
