@@ -153,6 +153,16 @@ static bool has_column(const char *text, const char *key)
     return false;
 }
 
+// Whether a text's first line is words with commas between, which no architecture is.
+static bool is_header(const char *text)
+{
+    static const char words[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./% \t\",";
+    const size_t line = strcspn(text, "\r\n"), first = strcspn(text, ",\r\n") + 1;
+    const bool more = first < line && strspn(text + first, " \t") < line - first;
+    return more && strspn(text, words) >= line;
+}
+
 static int read_table(struct list *list, const struct assay_csv *csv, const char *key,
                       const struct source *source, struct assay_err *err)
 {
@@ -190,8 +200,9 @@ static int from_file(struct list *list, const struct assay_config *config,
     struct entries e = {.name = given->archs, .rest = text};
     // Who names a column that --order has not means one of this file.
     const bool named = !source->order && strcmp(given->key, "arch") != 0;
-    const int status = named || has_column(text, given->key) ? from_table(list, given, source, err)
-                                                             : read_entries(list, &e, source, err);
+    const bool table = named || has_column(text, given->key) || is_header(text);
+    const int status =
+        table ? from_table(list, given, source, err) : read_entries(list, &e, source, err);
     free(e.text);
     free(text);
     ASSAY_TRY(status);

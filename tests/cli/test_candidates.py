@@ -86,7 +86,7 @@ class Files(Candidates):
         words = ("--archs", self.path("t.csv"))
         found = self.sweep(*words, "--key", "genotype")
         self.assertEqual([("none" in arch) for arch in found], [True, False])
-        self.refused(1, *words, says=["t.csv:1: ", "at character 4"])
+        self.refused(1, *words, says=["t.csv: no column 'arch' (--key names another); it has: row, genotype, accuracy"])
         self.refused(1, *words, "--key", "arch_str", says=["t.csv: no column 'arch_str' (--key names another)"])
         self.write("t.csv", "index,arch\n0,none\n")
         self.refused(1, *words, says=["t.csv:2: DARTS genotype: found 'none'"])
