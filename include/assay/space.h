@@ -22,7 +22,8 @@ struct assay_net {
     uint32_t image; // input height = width
     bool thin; // TE-NAS's linear-region network: C = 1, no stem, input (1,3,3), one cell per type
     enum assay_macro macro;
-    uint32_t stem; // channels of the stem in units of C (not IMAGENET's); 0 counts as 1
+    uint32_t stem;       // channels of the stem in units of C (not IMAGENET's); 0 counts as 1
+    const char *section; // whose keys these are, for error texts; NULL: network
 };
 
 // ---- supernets ----------------------------------------------------------------------------------
@@ -154,10 +155,9 @@ int assay_space_open_kind(struct assay_space *space, const struct assay_space_ki
 int assay_space_open(struct assay_space *space, const char *name, struct assay_err *err);
 void assay_space_close(struct assay_space *space);
 uint64_t assay_space_size(const struct assay_space *space);
-// Refuses a size that no network of the space can have. section: whose keys the error names; the
-// functions that build, which refuse it too, name those of [network].
+// Refuses a size that no network of the space can have, as do the functions that build.
 int assay_space_check(const struct assay_space *space, const struct assay_net *net,
-                      const char *section, struct assay_err *err);
+                      struct assay_err *err);
 // Builds the literal network of an architecture; *g is reset first. An error if index >= size.
 int assay_space_build(const struct assay_space *space, uint64_t index, const struct assay_net *net,
                       struct assay_graph *g, struct assay_err *err);

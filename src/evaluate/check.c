@@ -97,8 +97,8 @@ static int check_nets(const struct assay_config *config, const struct assay_spac
 {
     const struct assay_net net = assay_config_net(config, false),
                            cost = assay_config_cost_net(config);
-    ASSAY_TRY(assay_space_check(space, &net, "network", err));
-    return assay_space_check(space, &cost, "cost", err);
+    ASSAY_TRY(assay_space_check(space, &net, err));
+    return assay_space_check(space, &cost, err);
 }
 
 static int check_space(const struct assay_config *config, struct assay_err *err)

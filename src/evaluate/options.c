@@ -104,5 +104,6 @@ struct assay_net assay_config_cost_net(const struct assay_config *config)
                               .classes = (uint32_t)p->classes,
                               .image = (uint32_t)(o->image ? o->image : p->image),
                               .macro = (enum assay_macro)o->macro,
-                              .stem = (uint32_t)o->stem};
+                              .stem = (uint32_t)o->stem,
+                              .section = "cost"};
 }

@@ -6,6 +6,8 @@
 
 #include "assay/space.h"
 
+// Whose keys a network's size is, for error texts.
+const char *space_section(const struct assay_net *net);
 // The image, or the thin network's patch.
 uint32_t space_input(struct assay_graph *g, const struct assay_net *net);
 

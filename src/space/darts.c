@@ -135,14 +135,14 @@ static int check_net(const struct assay_net *net, struct assay_err *err)
     if (net->thin || net->macro != ASSAY_MACRO_IMAGENET) return ASSAY_OK;
     if (net->image % 32)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "network.image is %u, expected a multiple of 32 with the macro "
+                             "%s.image is %u, expected a multiple of 32 with the macro "
                              "network imagenet",
-                             net->image);
+                             space_section(net), net->image);
     if (net->channels % 2 == 0) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_CONFIG,
-                         "network.channels is %u, expected an even number with the macro network "
+                         "%s.channels is %u, expected an even number with the macro network "
                          "imagenet",
-                         net->channels);
+                         space_section(net), net->channels);
 }
 
 static int build_stack(struct stack *s, const struct assay_net *net, struct assay_err *err)

@@ -151,9 +151,9 @@ static int check_channels(const struct nb101_cell *cell, const struct assay_net 
     if (net->thin || net->channels >= parents) return ASSAY_OK;
     nb101_write(cell, arch, sizeof arch);
     return assay_err_set(err, ASSAY_ERR_CONFIG,
-                         "network.channels is %u, expected at least %u: so many vertices share "
+                         "%s.channels is %u, expected at least %u: so many vertices share "
                          "them in %s",
-                         net->channels, parents, arch);
+                         space_section(net), net->channels, parents, arch);
 }
 
 // The thin network is one module in which every vertex has one channel, and nothing but the average

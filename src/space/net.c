@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The size of a network, as far as spaces agree on what it must be.
-#include "assay/space.h"
+#include "blocks.h"
 
 struct check {
     const struct assay_space_kind *kind;
@@ -46,11 +46,16 @@ static int check_image(const struct check *c, uint32_t image)
                          c->section, image, multiple);
 }
 
+const char *space_section(const struct assay_net *net)
+{
+    return net->section ? net->section : "network";
+}
+
 int assay_space_check(const struct assay_space *space, const struct assay_net *net,
-                      const char *section, struct assay_err *err)
+                      struct assay_err *err)
 {
     const struct assay_space_kind *kind = space->kind;
-    const struct check c = {.kind = kind, .section = section, .err = err};
+    const struct check c = {.kind = kind, .section = space_section(net), .err = err};
     ASSAY_TRY(check_range(&c, "classes", net->classes, 1, 100000));
     ASSAY_TRY(check_macro(&c, net));
     if (net->thin && kind->thin) return ASSAY_OK;

@@ -78,7 +78,7 @@ int assay_space_build(const struct assay_space *space, uint64_t index, const str
 {
     assay_graph_reset(g);
     ASSAY_TRY(check_index(space, index, err));
-    ASSAY_TRY(assay_space_check(space, net, "network", err));
+    ASSAY_TRY(assay_space_check(space, net, err));
     return space->kind->build(space, index, net, g, err);
 }
 
@@ -87,7 +87,7 @@ int assay_space_build_oneshot(const struct assay_space *space, const struct assa
                               struct assay_err *err)
 {
     assay_graph_reset(g);
-    ASSAY_TRY(assay_space_check(space, net, "network", err));
+    ASSAY_TRY(assay_space_check(space, net, err));
     return space->kind->oneshot->build(space, shot, net, g, err);
 }
 

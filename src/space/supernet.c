@@ -70,7 +70,7 @@ int assay_space_build_supernet(const struct assay_space *space, const struct ass
     assay_graph_reset(g);
     ASSAY_TRY(has_supernets(space, err));
     ASSAY_TRY(check_mask(space, mask, err));
-    ASSAY_TRY(assay_space_check(space, net, "network", err));
+    ASSAY_TRY(assay_space_check(space, net, err));
     return shape(space)->build(space, mask, net, g, err);
 }
 

@@ -33,9 +33,9 @@ static int check_net(const struct assay_net *net, struct assay_err *err)
 {
     if (net->thin || net->channels % 2 == 0) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_CONFIG,
-                         "network.channels is %u, expected an even number: the stem begins with "
+                         "%s.channels is %u, expected an even number: the stem begins with "
                          "half of them",
-                         net->channels);
+                         space_section(net), net->channels);
 }
 
 int transnas_build(const struct transnas *t, const struct assay_net *net, struct assay_graph *g,

@@ -254,6 +254,9 @@ static void channels_are_shared(UNUSED void **state)
     net.channels = 3;
     assert_int_equal(assay_space_build(&nb101, wide, &net, &graph, &err), ASSAY_ERR_CONFIG);
     assert_non_null(strstr(err.text, "network.channels is 3, expected at least 4"));
+    net.section = "cost";
+    assert_int_equal(assay_space_build(&nb101, wide, &net, &graph, &err), ASSAY_ERR_CONFIG);
+    assert_non_null(strstr(err.text, "cost.channels is 3, expected at least 4"));
     net.thin = true;
     assert_int_equal(assay_space_build(&nb101, wide, &net, &graph, &err), ASSAY_OK);
     for (uint32_t i = 0; i < graph.n_node; i++)

@@ -138,7 +138,9 @@ static void what_is_not_to_choose_is_refused(void **state)
     (void)state;
     assert_int_equal(assay_space_open_kind(&space, &kind, NULL, &err), ASSAY_OK);
     for (size_t i = 0; i < ASSAY_LEN(net); i++) {
-        assert_int_equal(assay_space_check(&space, &net[i].net, "cost", &err),
+        struct assay_net cost = net[i].net;
+        cost.section = "cost";
+        assert_int_equal(assay_space_check(&space, &cost, &err),
                          net[i].message ? ASSAY_ERR_CONFIG : ASSAY_OK);
         if (net[i].message && !strstr(err.text, net[i].message)) fail_msg("%s", err.text);
     }
