@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LISTED_MAX 1000000 // architectures whose different networks are counted
+#define LISTED_MAX 2000000 // architectures whose different networks are counted
 
 // Prints size, different networks, help, source and an architecture in the space's notation.
 static void print_space(const struct assay_space *space)

@@ -20,7 +20,7 @@ static int identify(struct subject *s, const struct cli_args *args, struct assay
 }
 
 // Larger spaces are not searched for the other members of a class.
-#define SEARCHED_MAX 1000000
+#define SEARCHED_MAX 2000000
 
 static void print_members(const struct subject *s, uint64_t class)
 {
