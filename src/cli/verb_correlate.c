@@ -307,13 +307,25 @@ static int read_options(struct correlation *c, const struct cli_args *args,
     return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE.csv is missing");
 }
 
+// A space with options may number its architectures by them, and a file tells the numbers alone:
+// what its rows are called says which number they have here, where all options are the defaults.
+static int renumber(struct assay_table *table, const struct assay_space *space, const char *file,
+                    struct assay_err *err)
+{
+    for (uint64_t row = 0; space->kind->options && row < table->n_row; row++)
+        if (assay_space_parse(space, table->arch[row], &table->index[row], err) < 0)
+            return assay_err_prefix(err, "%s: row %" PRIu64, file, row);
+    return ASSAY_OK;
+}
+
 // Files that name no space are of nas-bench-201.
-static int read_truth(struct truth *truth, const struct assay_table *table,
+static int read_truth(struct truth *truth, struct assay_table *table, const char *file,
                       const struct truth_options *options, struct assay_err *err)
 {
     struct assay_space space;
     ASSAY_TRY(assay_space_open(&space, table->space ? table->space : "nas-bench-201", err));
-    const int status = truth_read(truth, options, &space, err);
+    int status = renumber(table, &space, file, err);
+    if (status >= 0) status = truth_read(truth, options, &space, err);
     assay_space_close(&space);
     return status;
 }
@@ -334,7 +346,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     struct assay_table *table;
     ASSAY_TRY(results_read(&table, args->position[0], err));
     struct truth truth = {0};
-    int status = read_truth(&truth, table, &options, err);
+    int status = read_truth(&truth, table, args->position[0], &options, err);
     c.table = table;
     c.truth = &truth;
     if (status >= 0) status = find_given(&c, cli_value(args, "given"), err);

@@ -5,11 +5,14 @@ and by search before it begins.
 
 usage: test_truth.py ASSAY SOURCE_ROOT
 """
+import csv
 import os
 import pathlib
 import subprocess
 import sys
 import unittest
+
+import h5py
 
 import test_tables
 from test_cli import ASSAY, CONV, ENV, NONE, Case, run
@@ -206,6 +209,19 @@ class Search(Case):
             text = self.works(*words, "--truth", table, "--key", "hash", "--target", "val")
             self.assertEqual([float(line.split()[-2]) for line in text.splitlines() if line.startswith("nasi ")],
                              [90 + hashes.index(h) for h in hashes])
+
+    def test_cells_are_joined_to_their_own_accuracies(self):
+        """Whatever numbers they have: here the accuracies are the parameters."""
+        config = self.write("s.ini", "[space]\nname = nas-bench-1shot1-s1\n[run]\nmetrics = cost\n[data]\nsource = gaussian\n"
+                            "[candidates]\nsample = 12\n")
+        for of in ("encodings", "cells"):
+            self.works("sweep", config, "-o", self.path(of), "--set", f"nas-bench-1shot1.of={of}", "--quiet")
+            with h5py.File(self.path(f"{of}/results.h5")) as f:
+                rows = zip(f["table/arch"].asstr()[:], f["table/params"][:])
+                table = self.write("t.csv", "arch,val\n" + "".join(f'"{a}",{p}\n' for a, p in rows))
+            text = self.works("correlate", self.path(of), "--truth", table, "--target", "val", "--bootstrap", "0", "--csv")
+            row = next(csv.DictReader(line for line in text.splitlines() if line.startswith(("column,", "params,"))))
+            self.assertEqual((row["n"], float(row["tau_b"])), ("12", 1.0))
 
 
 if __name__ == "__main__":
