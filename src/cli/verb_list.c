@@ -24,8 +24,8 @@ static void print_space(const struct assay_space *space)
     assay_space_format(space, size - 1, arch, sizeof arch);
     snprintf(text, sizeof text, "%" PRIu64 " architectures%s: %s%s%s\nsuch as %s", size, different,
              kind->help, kind->source ? "; " : "", kind->source ? kind->source : "", arch);
-    printf("%-16s ", kind->name);
-    cli_fold(stdout, text, 17, "                 ");
+    printf("%-20s ", kind->name);
+    cli_fold(stdout, text, 21, "                     ");
 }
 
 static int list_spaces(struct assay_err *err)

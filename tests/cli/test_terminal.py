@@ -93,7 +93,7 @@ class Terminal(Case):
         for topic in ("spaces", "metrics", "protocols", "methods", "kernels", "options"):
             text = self.screen(80, "list", topic)
             long = [line for line in text.splitlines() if len(line) > 80]
-            self.assertEqual(long, [])
+            self.assertEqual([line for line in long if len(line.split()) > 1], [])  # an architecture is not broken
             whole = self.works("list", topic)
             self.assertEqual(text.replace("# ", "").split(), whole.replace("# ", "").split())
 
