@@ -78,7 +78,6 @@ class Files(Candidates):
             with self.subTest(text=text):
                 self.refused(1, *self.archs(text), says=[self.path("archs") + says])
 
-
     def test_a_table_of_architectures(self):
         cell = "[('none', 0), ('skip_connect', 0), ('none', 1), ('none', 2), " + ", ".join(["('sep_conv_3x3', 1)"] * 4) + "]"
         self.config = self.write("c.ini", "[space]\nname = darts-tolerant\n[run]\nmetrics = cost\nrepeats = 1\n")
@@ -95,20 +94,6 @@ class Files(Candidates):
         self.assertEqual(self.sweep(*words), ["00000012", "00000110"])
         plan = self.works("plan", self.config, "--metrics", "naswot")  # nothing is dead in these
         self.assertIn("6561 candidates, 3969 to evaluate", plan)
-
-
-class EverySpace(Candidates):
-    def test_candidates_are_chosen_alike(self):
-        for space in re.findall(r"(?m)^([\w-]+) +\d+ architectures", self.works("list", "spaces")):
-            with self.subTest(space=space):
-                self.config = self.write("c.ini", f"[space]\nname = {space}\n[run]\nmetrics = cost\nrepeats = 1\n")
-                text = [re.search(r"(?m)^arch +(.*)", self.works("show", space, str(i)))[1] for i in range(3)]
-                self.assertEqual(self.sweep("--first", "1", "--count", "2"), sorted(text[1:]))
-                self.assertEqual(len(set(self.sweep("--sample", "2", "--seed", "2"))), 2)
-                self.assertEqual(self.sweep(*self.archs(f"{text[0]}\n2\n")), sorted([text[0], text[2]]))
-                order = self.table(*(f'{9 - i},"{t}"' for i, t in enumerate(text)))
-                self.assertEqual(self.sweep(*order, "--first", "8"), sorted(text[:2]))
-                self.assertEqual(sorted(sum((self.sweep("--count", "3", "--shard", f"{i}/2") for i in (1, 2)), [])), sorted(text))
 
 
 class Order(Candidates):
