@@ -9,6 +9,20 @@
 
 #define DARTS_CELLS 2
 #define DARTS_NODES 4
+
+// What the descriptors of its spaces say of the networks' sizes.
+#define DARTS_NETWORKS                                                                             \
+    .search = {.channels = 1, .cells = 2, .classes = 10, .image = 32, .stem = 1},                  \
+    .full = {.channels = 36,                                                                       \
+             .cells = 20,                                                                          \
+             .classes = 10,                                                                        \
+             .image = 32,                                                                          \
+             .macro = ASSAY_MACRO_CIFAR,                                                           \
+             .stem = 3},                                                                           \
+    .image_multiple = 4,                                                                           \
+    .macros = 1u << ASSAY_MACRO_TENAS | 1u << ASSAY_MACRO_CIFAR | 1u << ASSAY_MACRO_IMAGENET,      \
+    .thin = true
+
 #define DARTS_EDGES 14
 #define DARTS_OPS   8
 

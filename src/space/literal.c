@@ -260,6 +260,13 @@ static bool equal(const char *at, size_t length, const char *word)
     return at && strlen(word) == length && memcmp(at, word, length) == 0;
 }
 
+bool literal_begins(const struct space_text *t)
+{
+    size_t n = 0;
+    while (space_text_is_word(t->at[n]) || (n > 0 && t->at[n] == '.')) n++;
+    return n > 0 ? t->at[n] == '(' : *t->at && strchr("([{", *t->at);
+}
+
 bool literal_is(const struct literal *value, const char *word)
 {
     const bool has =

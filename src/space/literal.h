@@ -33,6 +33,8 @@ struct literals {
     struct literal item[LITERALS_MAX];
 };
 
+// Whether a text begins as a list, a dictionary or a call does: "word(" or "module.word(".
+bool literal_begins(const struct space_text *t);
 // Reads one value and all of the text. What Python would compute is computed: lists are joined by
 // '+', range(2, 6) is a list, and list(x), tuple(x), array(x), int64(x) and str_(x) are x, under
 // any module's name; dict(a=1) is a dictionary. pool keeps the value.

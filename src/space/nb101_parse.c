@@ -47,13 +47,19 @@ static int check_cell(const struct parser *p)
                          t->what, cell.n, edges, NB101_VERTICES, NB101_EDGES);
 }
 
-// Takes what stands in row u and column v of the matrix.
+// Takes what stands in row u and column v of the matrix, as a digit or a value.
 static int take_edge(struct parser *p, uint32_t u, uint32_t v, uint32_t edge)
 {
     if (edge > 1) return space_text_fail(p->t, "0 or 1");
     if (edge && v <= u) return space_text_fail(p->t, "0, as edges lead to later vertices");
     p->cell.from[v] |= (uint16_t)(edge << u);
     return ASSAY_OK;
+}
+
+static int take_value(struct parser *p, uint32_t u, uint32_t v, const struct literal *m)
+{
+    p->t->at = m->at;
+    return take_edge(p, u, v, m->kind == LITERAL_NUMBER ? m->number : UINT32_MAX);
 }
 
 static int check_size(const struct parser *p, size_t n)
@@ -111,10 +117,7 @@ static int take_row(struct parser *p, uint32_t u, const struct literal *row)
     if (row->kind != LITERAL_LIST || row->n != p->cell.n)
         return literal_fail(p->t, row, "as many numbers in each row of the matrix as rows");
     const struct literal *m = row->first;
-    for (uint32_t v = 0; v < p->cell.n; v++, m = m->next) {
-        p->t->at = m->at;
-        ASSAY_TRY(take_edge(p, u, v, m->kind == LITERAL_NUMBER ? m->number : UINT32_MAX));
-    }
+    for (uint32_t v = 0; v < p->cell.n; v++, m = m->next) ASSAY_TRY(take_value(p, u, v, m));
     return ASSAY_OK;
 }
 
@@ -259,10 +262,7 @@ static int take_numbers(struct parser *p, const struct literal *list)
     if (n * (n + 1) != list->n || n < 2 || n > NB101_WRITTEN_MAX)
         return literal_fail(p->t, list,
                             "a matrix and operations, or n (n + 1) numbers as NASLib has");
-    for (uint32_t i = 0; i < n * n; i++, m = m->next) {
-        p->t->at = m->at;
-        ASSAY_TRY(take_edge(p, i / n, i % n, m->kind == LITERAL_NUMBER ? m->number : UINT32_MAX));
-    }
+    for (uint32_t i = 0; i < n * n; i++, m = m->next) ASSAY_TRY(take_value(p, i / n, i % n, m));
     for (; m; m = m->next) {
         uint8_t number;
         ASSAY_TRY(literal_number(p->t, m, ASSAY_LEN(op), "an operation from 0 to 4", &number));
@@ -335,18 +335,10 @@ static int parse_hash(struct parser *p)
     return *p->t->at ? space_text_fail(p->t, "nothing after the hash") : ASSAY_OK;
 }
 
-// Whether the text begins with "word(" or "module.word(".
-static bool is_call(const struct space_text *t)
-{
-    size_t n = 0;
-    while (space_text_is_word(t->at[n]) || (n > 0 && t->at[n] == '.')) n++;
-    return n > 0 && t->at[n] == '(';
-}
-
 int nb101_read(struct space_text *t, struct nb101_cell *cell)
 {
     struct parser p = {.t = t};
-    if (is_call(t) || (*t->at && strchr("([{", *t->at)))
+    if (literal_begins(t))
         ASSAY_TRY(parse_literal(&p));
     else if (is_hash(t->at, space_text_word(t)))
         ASSAY_TRY(parse_hash(&p));

@@ -3,8 +3,6 @@
 #include "nb201.h"
 #include "stages.h"
 
-#include <stdlib.h>
-
 static uint64_t size(const struct assay_space *space)
 {
     (void)space;
@@ -171,27 +169,7 @@ static void mask_of(const struct assay_space *space, uint64_t index, struct assa
 
 static int open_classes(struct assay_space *space, struct assay_err *err)
 {
-    uint16_t *canonical = malloc(NB201_SIZE * sizeof *canonical);
-    if (!canonical)
-        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %d architectures",
-                             NB201_SIZE);
-    const int status = nb201_classes(canonical, NB201_OPS, false, err);
-    if (status != ASSAY_OK) {
-        free(canonical);
-        return status;
-    }
-    space->state = canonical;
-    return ASSAY_OK;
-}
-
-static void close_classes(struct assay_space *space)
-{
-    free(space->state);
-}
-
-static uint64_t canonical(const struct assay_space *space, uint64_t index)
-{
-    return ((const uint16_t *)space->state)[index];
+    return nb201_open_classes(space, NB201_OPS, false, err);
 }
 
 static const char *const cell_name[] = {"only"};
@@ -233,12 +211,12 @@ const struct assay_space_kind assay_space_nb201 = {
     .image_multiple = 4,
     .thin = true,
     .open = open_classes,
-    .close = close_classes,
+    .close = nb201_close_classes,
     .size = size,
     .build = build,
     .format = nb201_format,
     .parse = nb201_parse,
-    .canonical = canonical,
+    .canonical = nb201_canonical,
     .supernet = &supernet,
     .oneshot = &oneshot,
 };

@@ -35,9 +35,12 @@ int nb201_format(const struct assay_space *space, uint64_t index, char *text, si
 // from); NASLib's tuple of six numbers; and NNI's {"0_1": op, ...}.
 int nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t *index);
 
-// canonical[i], of nb201_cells(ops): the smallest index whose cell computes the same function at
-// initialisation. strided: networks have the cell with stride 2, too, where a skip from its input
-// has weights.
-int nb201_classes(uint16_t *canonical, uint32_t ops, bool strided, struct assay_err *err);
+// The callbacks of a space of nb201_cells(ops) cells whose state is their classes: which compute
+// the same function at initialisation; the smallest index stands for its class. strided: networks
+// have the cell with stride 2, too, where a skip from its input has weights.
+int nb201_open_classes(struct assay_space *space, uint32_t ops, bool strided,
+                       struct assay_err *err);
+void nb201_close_classes(struct assay_space *space);
+uint64_t nb201_canonical(const struct assay_space *space, uint64_t index);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Functional equivalence of NAS-Bench-201 cells, and of those of TransNAS-Bench-101, at
-// initialisation. Every node of a cell is a linear
-// form sum c * pool^p(atom), the atoms being the cell's input and its convolutions: skip is the
-// identity, `none` is 0, average pooling is linear, and a convolution of 0 is 0 (BN shifts start at
-// 0). Two cells are the same random network when one relabelling of the convolutions that reach the
-// output makes their forms equal. In a cell of stride 2 a skip from its input is an atom, too.
+// initialisation. Every node of a cell is a linear form sum c * pool^p(atom), the atoms being the
+// cell's input and its convolutions: skip is the identity, `none` is 0, average pooling is linear,
+// and a convolution of 0 is 0 (BN shifts start at 0). Two cells are the same random network when
+// one relabelling of the convolutions that reach the output makes their forms equal. In a cell of
+// stride 2 a skip from its input is an atom, too.
 #include "nb201.h"
 
 #include <stdlib.h>
@@ -138,11 +138,10 @@ static int compare_rows(const void *a, const void *b)
     return order ? order : (int)x->index - (int)y->index;
 }
 
-int nb201_classes(uint16_t *canonical, uint32_t ops, bool strided, struct assay_err *err)
+// canonical[i] is the smallest index of its class.
+static void find_classes(uint32_t n, uint32_t ops, bool strided, struct row *row,
+                         uint16_t *canonical)
 {
-    const uint32_t n = nb201_cells(ops);
-    struct row *row = calloc(n, sizeof *row);
-    if (!row) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %u architectures", n);
     for (uint32_t i = 0; i < n; i++) {
         uint8_t op[NB201_EDGES];
         nb201_decode(i, ops, op);
@@ -155,6 +154,28 @@ int nb201_classes(uint16_t *canonical, uint32_t ops, bool strided, struct assay_
         const bool same = i > 0 && memcmp(&row[i], &row[i - 1], KEY_BYTES) == 0;
         canonical[row[i].index] = same ? canonical[row[i - 1].index] : row[i].index;
     }
+}
+
+int nb201_open_classes(struct assay_space *space, uint32_t ops, bool strided, struct assay_err *err)
+{
+    const uint32_t n = nb201_cells(ops);
+    uint16_t *canonical = malloc(n * sizeof *canonical);
+    struct row *row = calloc(n, sizeof *row);
+    if (row && canonical) find_classes(n, ops, strided, row, canonical);
+    space->state = row ? canonical : NULL;
+    if (!row) free(canonical);
     free(row);
-    return ASSAY_OK;
+    return space->state
+               ? ASSAY_OK
+               : assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %u architectures", n);
+}
+
+void nb201_close_classes(struct assay_space *space)
+{
+    free(space->state);
+}
+
+uint64_t nb201_canonical(const struct assay_space *space, uint64_t index)
+{
+    return ((const uint16_t *)space->state)[index];
 }

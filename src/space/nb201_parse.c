@@ -162,14 +162,6 @@ static int parse_literal(struct parser *p)
     return literal_fail(p->t, value, "six numbers, three nodes, or |op~0|+...");
 }
 
-// Whether the text begins with "word(" or "module.word(".
-static bool is_call(const struct space_text *t)
-{
-    size_t n = 0;
-    while (space_text_is_word(t->at[n]) || (n > 0 && t->at[n] == '.')) n++;
-    return n > 0 && t->at[n] == '(';
-}
-
 static bool is_structure(const struct space_text *t)
 {
     static const char *const name[] = {"Structure", "CellStructure"};
@@ -187,7 +179,7 @@ int nb201_parse(const struct assay_space *space, struct space_text *t, uint64_t 
     memset(p.op, MISSING, sizeof p.op);
     if (is_structure(t))
         ASSAY_TRY(parse_structure(&p));
-    else if (is_call(t) || (*t->at && strchr("([{", *t->at)))
+    else if (literal_begins(t))
         ASSAY_TRY(parse_literal(&p));
     else
         ASSAY_TRY(parse_nodes(&p));

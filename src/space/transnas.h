@@ -9,6 +9,11 @@
 
 #define TRANSNAS_LAYERS 6 // at most
 
+// What both spaces say of the networks' sizes.
+#define TRANSNAS_NETWORKS                                                                          \
+    .search = {.channels = 8, .cells = 1, .classes = 10, .image = 32, .stem = 1},                  \
+    .full = {.channels = 64, .cells = 2, .classes = 75, .image = 256, .stem = 1}
+
 struct transnas {
     const uint8_t *layer; // (n) 1: nothing, 2: doubles channels, 3: halves the map, 4: both
     uint32_t n;

@@ -186,8 +186,7 @@ const struct assay_space_kind assay_space_transnas_macro = {
     .help = "TransNAS-Bench-101's layers: 4 to 6 of them, which double channels, halve maps, both "
             "or neither",
     .source = "Duan et al., CVPR 2021",
-    .search = {.channels = 8, .cells = 1, .classes = 10, .image = 32, .stem = 1},
-    .full = {.channels = 64, .cells = 2, .classes = 75, .image = 256, .stem = 1},
+    TRANSNAS_NETWORKS,
     .open = open_codes,
     .close = close_codes,
     .size = size,

@@ -7,7 +7,6 @@
 #include "transnas.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 
 #define OPS    4 // none, skip, 1x1 and 3x3 convolution, numbered as NAS-Bench-201's are
 #define NUMBER "a number from 0 to 3"
@@ -120,41 +119,21 @@ static int parse(const struct assay_space *space, struct space_text *t, uint64_t
 // ---- the space ----------------------------------------------------------------------------------
 static int open_classes(struct assay_space *space, struct assay_err *err)
 {
-    const uint32_t n = nb201_cells(OPS);
-    uint16_t *canonical = malloc(n * sizeof *canonical);
-    if (!canonical)
-        return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for %u architectures", n);
-    const int status = nb201_classes(canonical, OPS, true, err);
-    if (status < 0)
-        free(canonical);
-    else
-        space->state = canonical;
-    return status;
-}
-
-static void close_classes(struct assay_space *space)
-{
-    free(space->state);
-}
-
-static uint64_t canonical(const struct assay_space *space, uint64_t index)
-{
-    return ((const uint16_t *)space->state)[index];
+    return nb201_open_classes(space, OPS, true, err);
 }
 
 const struct assay_space_kind assay_space_transnas_micro = {
     .name = "transnas-micro",
     .help = "TransNAS-Bench-101's cells: 6 edges, 4 operations each",
     .source = "Duan et al., CVPR 2021",
-    .search = {.channels = 8, .cells = 1, .classes = 10, .image = 32, .stem = 1},
-    .full = {.channels = 64, .cells = 2, .classes = 75, .image = 256, .stem = 1},
+    TRANSNAS_NETWORKS,
     .thin = true,
     .open = open_classes,
-    .close = close_classes,
+    .close = nb201_close_classes,
     .size = size,
     .build = build,
     .begins = "0123456789",
     .format = format,
     .parse = parse,
-    .canonical = canonical,
+    .canonical = nb201_canonical,
 };
