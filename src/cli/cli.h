@@ -18,6 +18,10 @@ struct cli_option {
     const char *help;  // may have several lines
     bool repeat;       // may be given more than once
 };
+
+// Spaces of at most so many architectures are walked through to find classes of equal networks.
+#define CLI_WALKED_MAX 2000000
+
 // For verbs that take a configuration.
 #define CLI_OPTION_SET                                                                             \
     {                                                                                              \

@@ -6,8 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LISTED_MAX 2000000 // architectures whose different networks are counted
-
 // Prints size, different networks, help, source and an architecture in the space's notation.
 static void print_space(const struct assay_space *space)
 {
@@ -16,7 +14,7 @@ static void print_space(const struct assay_space *space)
     uint64_t networks = 0;
     char text[1024 + ASSAY_ARCH_MAX], arch[ASSAY_ARCH_MAX] = "";
     char different[48] = ", all different networks";
-    for (uint64_t i = 0; kind->canonical && i < size && size < LISTED_MAX; i++)
+    for (uint64_t i = 0; kind->canonical && i < size && size < CLI_WALKED_MAX; i++)
         networks += assay_space_canonical(space, i) == i;
     if (kind->canonical) different[0] = '\0';
     if (networks)

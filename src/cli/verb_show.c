@@ -19,14 +19,11 @@ static int identify(struct subject *s, const struct cli_args *args, struct assay
     return ASSAY_OK;
 }
 
-// Larger spaces are not searched for the other members of a class.
-#define SEARCHED_MAX 2000000
-
 static void print_members(const struct subject *s, uint64_t class)
 {
     const uint64_t size = assay_space_size(&s->space);
     uint64_t members = 0;
-    if (size > SEARCHED_MAX) return;
+    if (size > CLI_WALKED_MAX) return;
     for (uint64_t i = 0; i < size; i++) members += assay_space_canonical(&s->space, i) == class;
     printf("members     %" PRIu64 " architectures are this network at initialisation\n", members);
 }

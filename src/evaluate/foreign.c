@@ -26,8 +26,10 @@ static int build(struct assay_foreign *f, const struct assay_foreign_case *c, st
     }
     // Regions count every ReLU that the reference executes, also those that do not reach the
     // output.
-    if (!c->thin) ASSAY_TRY(assay_graph_fold(&f->literal, false, &f->folded, NULL, err));
-    if (!c->thin) ASSAY_TRY(assay_graph_merge(&f->literal, &f->merged, err));
+    if (!c->thin) {
+        ASSAY_TRY(assay_graph_fold(&f->literal, false, &f->folded, NULL, err));
+        ASSAY_TRY(assay_graph_merge(&f->literal, &f->merged, err));
+    }
     return weights_check(&f->weights, c->weights, &f->literal, err);
 }
 
