@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "assay/stats.h"
 #include "cli.h"
 #include "results.h"
-#include "stats.h"
 #include "text_table.h"
 #include "truth.h"
 
@@ -29,7 +29,7 @@ struct correlation {
 struct row_result {
     uint32_t n, invalid;
     bool given; // every point has a value of the given column
-    struct stats_correlation rank;
+    struct assay_stats_correlation rank;
     double best[ASSAY_LEN(tops)], regret[ASSAY_LEN(tops)], ndcg;
 };
 
@@ -100,10 +100,10 @@ static int measure_top(const struct correlation *c, int column, struct row_resul
         best = fmax(best, accuracy);
     }
     for (size_t i = 0; i < ASSAY_LEN(tops); i++) {
-        r->best[i] = stats_top_best(n, c->y, tops[i]);
+        r->best[i] = assay_stats_top_best(n, c->y, tops[i]);
         r->regret[i] = best - r->best[i];
     }
-    return stats_ndcg(n, c->y, NDCG_TOP, &r->ndcg);
+    return assay_stats_ndcg(n, c->y, NDCG_TOP, &r->ndcg);
 }
 
 static int measure(const struct correlation *c, int column, struct row_result *r,
@@ -111,8 +111,8 @@ static int measure(const struct correlation *c, int column, struct row_result *r
 {
     *r = (struct row_result){0};
     gather(c, column, r);
-    int status = stats_correlate(r->n, c->x, c->y, r->given ? c->z : NULL, (uint32_t)c->resamples,
-                                 c->seed, &r->rank);
+    int status = assay_stats_correlate(r->n, c->x, c->y, r->given ? c->z : NULL,
+                                       (uint32_t)c->resamples, c->seed, &r->rank);
     if (status >= 0) status = measure_top(c, column, r);
     return status < 0 ? assay_err_set(err, status, "out of memory") : 0;
 }
@@ -141,7 +141,7 @@ static void add_heads(struct text_table *text, const struct correlation *c)
     for (size_t i = 0; i < text->n_column; i++) text_table_add(text, "%s", csv ? raw[i] : shown[i]);
 }
 
-static void add_estimate(struct text_table *text, bool csv, const struct stats_estimate *e)
+static void add_estimate(struct text_table *text, bool csv, const struct assay_stats_estimate *e)
 {
     if (csv) {
         text_table_add_number(text, e->value, 10);
@@ -179,7 +179,7 @@ static void add_result(struct text_table *text, const struct correlation *c, int
     if (csv) text_table_add(text, "%" PRIu32, r->invalid);
     add_estimate(text, csv, &r->rank.tau);
     add_estimate(text, csv, &r->rank.rho);
-    const struct stats_estimate bare = {r->rank.partial.value, NAN, NAN};
+    const struct assay_stats_estimate bare = {r->rank.partial.value, NAN, NAN};
     add_estimate(text, csv, csv ? &r->rank.partial : &bare);
     for (size_t i = 0; i < ASSAY_LEN(tops); i++) add_top(text, csv, r->best[i], r->regret[i]);
     if (csv || isnan(r->ndcg))

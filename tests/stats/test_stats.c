@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "stats.h"
+#include "assay/stats.h"
 
 static void assert_near(double seen, double expected, double tolerance)
 {
@@ -16,11 +16,11 @@ static void assert_near(double seen, double expected, double tolerance)
     fail_msg("seen %.17g, expected %.17g within %g", seen, expected, tolerance);
 }
 
-static struct stats_correlation correlate(uint32_t n, const double *x, const double *y,
-                                          const double *z)
+static struct assay_stats_correlation correlate(uint32_t n, const double *x, const double *y,
+                                                const double *z)
 {
-    struct stats_correlation c;
-    assert_int_equal(stats_correlate(n, x, y, z, 0, 1, &c), 0);
+    struct assay_stats_correlation c;
+    assert_int_equal(assay_stats_correlate(n, x, y, z, 0, 1, &c), 0);
     return c;
 }
 
@@ -93,7 +93,7 @@ static void test_brute_force(void **state)
     for (uint32_t round = 0; round < 200; round++) {
         const uint32_t n = 6 + round % 55, levels = 3 + round % 40;
         draw(&rng, n, levels, x, y, z);
-        const struct stats_correlation c = correlate(n, x, y, z);
+        const struct assay_stats_correlation c = correlate(n, x, y, z);
         assert_near(c.tau.value, brute_tau(n, x, y), 1e-12);
         assert_near(c.rho.value, brute_rho(n, x, y), 1e-12);
         const double xy = brute_rho(n, x, y), xz = brute_rho(n, x, z), yz = brute_rho(n, y, z);
@@ -105,11 +105,11 @@ static void test_undefined(void **state)
 {
     (void)state;
     const double x[] = {1, 2, 3, 4}, constant[] = {5, 5, 5, 5};
-    struct stats_correlation c;
-    assert_int_equal(stats_correlate(4, x, constant, constant, 50, 1, &c), 0);
+    struct assay_stats_correlation c;
+    assert_int_equal(assay_stats_correlate(4, x, constant, constant, 50, 1, &c), 0);
     assert_true(isnan(c.tau.value) && isnan(c.rho.value) && isnan(c.partial.value));
     assert_true(isnan(c.tau.lo) && isnan(c.tau.hi));
-    assert_int_equal(stats_correlate(1, x, x, NULL, 50, 1, &c), 0);
+    assert_int_equal(assay_stats_correlate(1, x, x, NULL, 50, 1, &c), 0);
     assert_true(isnan(c.tau.value));
     assert_true(isnan(correlate(4, x, constant, x).partial.value));
     assert_true(isnan(correlate(4, x, x, x).partial.value));
@@ -133,9 +133,9 @@ static void test_interval(void **state)
     enum { N = 1000 };
     static double x[N], y[N];
     gaussian_pairs(N, 0.6, x, y);
-    struct stats_correlation c, again;
-    assert_int_equal(stats_correlate(N, x, y, NULL, 1000, 1, &c), 0);
-    assert_int_equal(stats_correlate(N, x, y, NULL, 1000, 1, &again), 0);
+    struct assay_stats_correlation c, again;
+    assert_int_equal(assay_stats_correlate(N, x, y, NULL, 1000, 1, &c), 0);
+    assert_int_equal(assay_stats_correlate(N, x, y, NULL, 1000, 1, &again), 0);
     assert_memory_equal(&c.tau, &again.tau, sizeof(c.tau));
     assert_true(c.tau.lo < c.tau.value && c.tau.value < c.tau.hi);
     assert_true(c.rho.lo < c.rho.value && c.rho.value < c.rho.hi);
@@ -149,8 +149,8 @@ static void test_interval_of_certainty(void **state)
 {
     (void)state;
     const double x[] = {1, 2, 3, 4, 5, 6, 7, 8};
-    struct stats_correlation c;
-    assert_int_equal(stats_correlate(8, x, x, NULL, 200, 3, &c), 0);
+    struct assay_stats_correlation c;
+    assert_int_equal(assay_stats_correlate(8, x, x, NULL, 200, 3, &c), 0);
     assert_near(c.tau.lo, 1, 1e-15);
     assert_near(c.rho.hi, 1, 1e-15);
 }
@@ -159,17 +159,17 @@ static void test_top(void **state)
 {
     (void)state;
     const double best_first[] = {94, 93, 90, 10}, mixed[] = {90, 94, 10, 93};
-    assert_near(stats_top_best(4, mixed, 1), 90, 0);
-    assert_near(stats_top_best(4, mixed, 3), 94, 0);
-    assert_near(stats_top_best(4, mixed, 100), 94, 0);
-    assert_true(isnan(stats_top_best(0, mixed, 10)));
+    assert_near(assay_stats_top_best(4, mixed, 1), 90, 0);
+    assert_near(assay_stats_top_best(4, mixed, 3), 94, 0);
+    assert_near(assay_stats_top_best(4, mixed, 100), 94, 0);
+    assert_true(isnan(assay_stats_top_best(0, mixed, 10)));
     double ndcg = 0;
-    assert_int_equal(stats_ndcg(4, best_first, 100, &ndcg), 0);
+    assert_int_equal(assay_stats_ndcg(4, best_first, 100, &ndcg), 0);
     assert_near(ndcg, 1, 1e-15);
     const double gain = 80 + 84 / log2(3), most = 84 + 83 / log2(3);
-    assert_int_equal(stats_ndcg(4, mixed, 2, &ndcg), 0);
+    assert_int_equal(assay_stats_ndcg(4, mixed, 2, &ndcg), 0);
     assert_near(ndcg, gain / most, 1e-15);
-    assert_int_equal(stats_ndcg(1, mixed, 1, &ndcg), 0);
+    assert_int_equal(assay_stats_ndcg(1, mixed, 1, &ndcg), 0);
     assert_true(isnan(ndcg));
 }
 
@@ -179,7 +179,7 @@ static void test_dense(void **state)
     const double x[] = {3, -INFINITY, 3, 0, INFINITY};
     const uint32_t expected[] = {2, 0, 2, 1, 3};
     uint32_t group[5];
-    assert_int_equal(stats_dense(5, x, group), 4);
+    assert_int_equal(assay_stats_dense(5, x, group), 4);
     assert_memory_equal(group, expected, sizeof(expected));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "stats.h"
+#include "assay/stats.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-uint32_t stats_dense(uint32_t n, const double *x, uint32_t *group)
+uint32_t assay_stats_dense(uint32_t n, const double *x, uint32_t *group)
 {
     struct ranked_value *sorted = malloc((n ? n : 1) * sizeof(*sorted));
     if (!n || !sorted) return free(sorted), 0;
@@ -141,7 +141,7 @@ static int variable_init(struct variable *v, uint32_t n, const double *value)
     v->weight = malloc(n * sizeof(*v->weight));
     v->mid = malloc(n * sizeof(*v->mid));
     if (!v->group || !v->weight || !v->mid) return ASSAY_ERR_MEMORY;
-    v->n_group = stats_dense(n, value, v->group);
+    v->n_group = assay_stats_dense(n, value, v->group);
     return v->n_group ? 0 : ASSAY_ERR_MEMORY;
 }
 
@@ -227,7 +227,7 @@ static double percentile(uint32_t n, const double *sorted, double q)
 }
 
 // The interval from those of n draws that are defined; reorders them.
-static void interval(struct stats_estimate *e, uint32_t n, double *draw)
+static void interval(struct assay_stats_estimate *e, uint32_t n, double *draw)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < n; i++)
@@ -247,7 +247,7 @@ static void resample(struct points *p, struct assay_rng *rng, uint32_t *count)
 }
 
 static int bootstrap(struct points *p, uint32_t resamples, uint64_t seed,
-                     struct stats_correlation *out)
+                     struct assay_stats_correlation *out)
 {
     double *draw = malloc(3 * (size_t)resamples * sizeof(*draw));
     uint32_t *count = malloc(p->n * sizeof(*count));
@@ -268,11 +268,11 @@ static int bootstrap(struct points *p, uint32_t resamples, uint64_t seed,
     return 0;
 }
 
-int stats_correlate(uint32_t n, const double *x, const double *y, const double *z,
-                    uint32_t resamples, uint64_t seed, struct stats_correlation *out)
+int assay_stats_correlate(uint32_t n, const double *x, const double *y, const double *z,
+                          uint32_t resamples, uint64_t seed, struct assay_stats_correlation *out)
 {
-    const struct stats_estimate none = {NAN, NAN, NAN};
-    *out = (struct stats_correlation){none, none, none};
+    const struct assay_stats_estimate none = {NAN, NAN, NAN};
+    *out = (struct assay_stats_correlation){none, none, none};
     if (n < 2) return 0;
     struct points p;
     int status = points_init(&p, n, x, y, z);
@@ -288,14 +288,14 @@ int stats_correlate(uint32_t n, const double *x, const double *y, const double *
 }
 
 // ---- the top of a ranking -----------------------------------------------------------------------
-double stats_top_best(uint32_t n, const double *truth, uint32_t k)
+double assay_stats_top_best(uint32_t n, const double *truth, uint32_t k)
 {
     double best = NAN;
     for (uint32_t i = 0; i < n && i < k; i++) best = fmax(best, truth[i]);
     return best;
 }
 
-int stats_ndcg(uint32_t n, const double *truth, uint32_t k, double *out)
+int assay_stats_ndcg(uint32_t n, const double *truth, uint32_t k, double *out)
 {
     *out = NAN;
     if (n == 0) return 0;
