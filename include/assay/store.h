@@ -176,4 +176,32 @@ struct assay_table {
 int assay_table_read(struct assay_table **out, const char *file, struct assay_err *err);
 void assay_table_free(struct assay_table *table);
 
+// ---- the parts of a result file, one by one ----------------------------------------------------
+// A results.h5, or the search.h5 of a search, opened to read what a table has not: what a file may
+// lack is no error. All that is read lasts until it is closed. Every defect of a part is an error
+// naming file and part.
+struct assay_parts;
+int assay_parts_open(struct assay_parts **out, const char *file, struct assay_err *err);
+void assay_parts_close(struct assay_parts *parts);
+bool assay_parts_is_search(const struct assay_parts *parts);
+const char *assay_parts_file(const struct assay_parts *parts);
+// A text attribute of the group ("/", "/run"); *text is NULL where there is none.
+int assay_parts_attr(struct assay_parts *parts, const char *group, const char *name,
+                     const char **text, struct assay_err *err);
+// A data set ("spectrum", "rounds/kappa") of numbers: n rows of `width`, the product of its other
+// dimensions; n is 0 where there is none.
+struct assay_values {
+    uint64_t n, width;
+    double *value; // (n, width)
+};
+int assay_parts_numbers(struct assay_parts *parts, const char *name, struct assay_values *part,
+                        struct assay_err *err);
+// The rows `chosen` (n_chosen) of a data set that has n_row of them.
+int assay_parts_rows(struct assay_parts *parts, const char *name, uint64_t n_row,
+                     const uint64_t *chosen, uint64_t n_chosen, struct assay_values *part,
+                     struct assay_err *err);
+// A data set of *n texts.
+int assay_parts_texts(struct assay_parts *parts, const char *name, char ***text, uint64_t *n,
+                      struct assay_err *err);
+
 #endif

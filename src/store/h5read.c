@@ -58,8 +58,8 @@ static const char *read_fixed(char *text, size_t cap, hid_t attr, hid_t type)
     return H5Aread(attr, type, text) < 0 ? "cannot be read" : NULL;
 }
 
-int h5r_text(char *text, size_t cap, hid_t object, const char *name, const char *file,
-             struct assay_err *err)
+static int read_text(char *text, size_t cap, hid_t object, const char *name, const char *file,
+                     struct assay_err *err)
 {
     hid_t attr;
     ASSAY_TRY(open_scalar(&attr, object, name, H5T_STRING, file, err));
@@ -68,7 +68,31 @@ int h5r_text(char *text, size_t cap, hid_t object, const char *name, const char 
                                                      : read_fixed(text, cap, attr, type);
     H5Tclose(type);
     H5Aclose(attr);
-    if (!fault) fault = assay_text_fault(text);
+    return fault ? damaged(file, name, fault, err) : ASSAY_OK;
+}
+
+int h5r_text(char *text, size_t cap, hid_t object, const char *name, const char *file,
+             struct assay_err *err)
+{
+    ASSAY_TRY(read_text(text, cap, object, name, file, err));
+    const char *fault = assay_text_fault(text);
+    return fault ? damaged(file, name, fault, err) : ASSAY_OK;
+}
+
+// Line ends are what a text of one line must not have.
+int h5r_lines(char *text, size_t cap, hid_t object, const char *name, const char *file,
+              struct assay_err *err)
+{
+    const char *fault = NULL;
+    ASSAY_TRY(read_text(text, cap, object, name, file, err));
+    for (char *at = text; *at && !fault;) {
+        char *end = at + strcspn(at, "\n\t");
+        const char mark = *end;
+        *end = '\0';
+        fault = assay_text_fault(at);
+        *end = mark;
+        at = end + (mark != '\0');
+    }
     return fault ? damaged(file, name, fault, err) : ASSAY_OK;
 }
 
@@ -81,11 +105,26 @@ const char *h5r_link_fault(hid_t group, const char *name)
     return link.type == H5L_TYPE_HARD ? NULL : "is a link to something else";
 }
 
-static bool chunks_stored(hid_t set, hid_t plist, hid_t space, uint64_t n)
+// The number of chunks that all values take; 0: the chunks cannot be read.
+static uint64_t chunks_needed(hid_t plist, const struct h5r_shape *shape)
 {
-    hsize_t chunk = 0, stored = 0;
-    return H5Pget_chunk(plist, 1, &chunk) == 1 && chunk > 0 &&
-           H5Dget_num_chunks(set, space, &stored) >= 0 && stored >= n / chunk + (n % chunk > 0);
+    hsize_t chunk[H5R_DIMS];
+    uint64_t needed = 1;
+    if (H5Pget_chunk(plist, H5R_DIMS, chunk) != (int)shape->n) return 0;
+    for (unsigned i = 0; i < shape->n; i++) {
+        if (!chunk[i]) return 0;
+        const uint64_t n = shape->dim[i] / chunk[i] + (shape->dim[i] % chunk[i] > 0);
+        if (__builtin_mul_overflow(needed, n, &needed)) return 0;
+    }
+    return needed;
+}
+
+static bool chunks_stored(hid_t set, hid_t plist, hid_t space, const struct h5r_shape *shape)
+{
+    hsize_t stored = 0;
+    const uint64_t needed = chunks_needed(plist, shape);
+    return H5Dget_num_chunks(set, space, &stored) >= 0 && stored >= needed &&
+           (needed || !shape->values);
 }
 
 static bool allocated(hid_t set)
@@ -96,13 +135,14 @@ static bool allocated(hid_t set)
 
 // What is wrong with how a data set is stored: HDF5 reads what was never stored as zeros, however
 // much that is.
-static const char *storage_fault(hid_t set, hid_t space, uint64_t n)
+static const char *storage_fault(hid_t set, hid_t space, const struct h5r_shape *shape)
 {
     const hid_t plist = H5Dget_create_plist(set);
     const H5D_layout_t layout = H5Pget_layout(plist);
     const bool outside = layout == H5D_VIRTUAL || H5Pget_external_count(plist) > 0;
-    const bool stored = layout == H5D_CHUNKED ? chunks_stored(set, plist, space, n)
-                                              : n == 0 || layout == H5D_COMPACT || allocated(set);
+    const bool stored = layout == H5D_CHUNKED
+                            ? chunks_stored(set, plist, space, shape)
+                            : shape->values == 0 || layout == H5D_COMPACT || allocated(set);
     if (plist >= 0) H5Pclose(plist);
     if (layout < 0 || outside) return "has its values in another file";
     return stored ? NULL : "was created, but never filled";
@@ -112,11 +152,14 @@ static const char *storage_fault(hid_t set, hid_t space, uint64_t n)
 // whole chunks.
 static uint64_t values_read(hid_t set, uint64_t n)
 {
-    hsize_t chunk = 0;
+    hsize_t chunk[H5R_DIMS];
+    uint64_t values = 0;
     const hid_t plist = H5Dget_create_plist(set);
-    if (H5Pget_layout(plist) == H5D_CHUNKED) H5Pget_chunk(plist, 1, &chunk);
+    const int dims = H5Pget_layout(plist) == H5D_CHUNKED ? H5Pget_chunk(plist, H5R_DIMS, chunk) : 0;
+    for (int i = 0; i < dims && i < H5R_DIMS; i++)
+        if (__builtin_mul_overflow(i ? values : 1, chunk[i], &values)) values = UINT64_MAX;
     if (plist >= 0) H5Pclose(plist);
-    return chunk > n ? chunk : n;
+    return values > n ? values : n;
 }
 
 // What is wrong with a data set's size: no compression gets further than DEFLATE_MOST, and deflate
@@ -136,18 +179,37 @@ static const char *size_fault(hid_t set, uint64_t n)
     return "is larger than the file can hold";
 }
 
+static bool get_shape(hid_t space, struct h5r_shape *shape)
+{
+    const bool simple = H5Sget_simple_extent_type(space) == H5S_SIMPLE;
+    const int dims = simple ? H5Sget_simple_extent_ndims(space) : 0;
+    *shape = (struct h5r_shape){.values = 1};
+    if (dims < 1 || dims > H5R_DIMS) return false;
+    shape->n = (unsigned)dims;
+    if (H5Sget_simple_extent_dims(space, shape->dim, NULL) != dims) return false;
+    for (int i = 0; i < dims; i++)
+        if (__builtin_mul_overflow(shape->values, shape->dim[i], &shape->values)) return false;
+    return true;
+}
+
+const char *h5r_shape_fault(hid_t set, struct h5r_shape *shape)
+{
+    const hid_t space = H5Dget_space(set);
+    const char *fault = "is not of one to three dimensions";
+    if (get_shape(space, shape)) fault = storage_fault(set, space, shape);
+    if (space >= 0) H5Sclose(space);
+    if (!fault) fault = size_fault(set, shape->values);
+    return fault ? fault : assay_h5_chunks_fault(set);
+}
+
 const char *h5r_set_fault(hid_t set, uint64_t *n)
 {
     const hid_t space = H5Dget_space(set);
-    hsize_t dim = 0;
-    const char *fault = "is not one-dimensional";
-    if (H5Sget_simple_extent_type(space) == H5S_SIMPLE && H5Sget_simple_extent_ndims(space) == 1 &&
-        H5Sget_simple_extent_dims(space, &dim, NULL) == 1)
-        fault = storage_fault(set, space, dim);
+    struct h5r_shape shape;
+    const bool line = get_shape(space, &shape) && shape.n == 1;
     if (space >= 0) H5Sclose(space);
-    *n = dim;
-    if (!fault) fault = size_fault(set, dim);
-    return fault ? fault : assay_h5_chunks_fault(set);
+    *n = shape.dim[0];
+    return line ? h5r_shape_fault(set, &shape) : "is not one-dimensional";
 }
 
 const char *h5r_type_fault(hid_t set, hid_t memory)

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assay/h5.h"
 #include "assay/store.h"
-#include "file.h"
 #include "h5read.h"
 #include "h5write.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct reader {
     struct assay_table *table;
@@ -247,38 +243,6 @@ static int in_group(struct reader *r, const char *path,
 
 // ---- the file ----------------------------------------------------------------------------------
 
-// The error has HDF5's reason, and points to a journal beside the file, which has all that the file
-// held.
-static int unreadable(const char *file, struct assay_err *err)
-{
-    char why[256], dir[ASSAY_PATH_MAX], journal[ASSAY_PATH_MAX], cure[ASSAY_PATH_MAX + 64] = "";
-    const char *slash = strrchr(file, '/');
-    assay_h5_reason(why, sizeof why);
-    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - file) + (slash == file) : 1,
-             slash ? file : ".");
-    if (file_path(journal, dir, "journal", NULL) >= 0 && access(journal, R_OK) == 0)
-        snprintf(cure, sizeof cure, "; `assay pack %s` writes it anew from the journal", dir);
-    return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "%s: unreadable, truncated or damaged HDF5 file (%s)%s", file, why, cure);
-}
-
-static int open_results(struct reader *r, struct assay_err *err)
-{
-    struct stat st;
-    assay_h5_start();
-    if (stat(r->name, &st) != 0)
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: %s; expected a results.h5", r->name,
-                             strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: not a regular file; expected a results.h5",
-                             r->name);
-    if (H5Fis_hdf5(r->name) == 0)
-        return assay_err_set(err, ASSAY_ERR_INPUT, "%s: not an HDF5 file; expected a results.h5",
-                             r->name);
-    r->file = H5Fopen(r->name, H5F_ACC_RDONLY, H5P_DEFAULT);
-    return r->file < 0 ? unreadable(r->name, err) : ASSAY_OK;
-}
-
 static int read_space(struct reader *r, struct assay_err *err)
 {
     if (H5Aexists(r->file, "space") <= 0) return ASSAY_OK;
@@ -314,7 +278,7 @@ int assay_table_read(struct assay_table **out, const char *file, struct assay_er
     // Values are counted against a budget, since many names may lead to one data set.
     struct reader r = {.table = &owned->table, .name = file, .budget = assay_memory_most()};
     assay_guard_begin("HDF5");
-    int status = open_results(&r, err);
+    int status = h5r_open(&r.file, file, "a results.h5", err);
     if (status >= 0) {
         status = read_file(&r, err);
         H5Fclose(r.file);
