@@ -192,6 +192,7 @@ int assay_parts_attr(struct assay_parts *parts, const char *group, const char *n
 // dimensions; n is 0 where there is none.
 struct assay_values {
     uint64_t n, width;
+    uint64_t last; // its last dimension; 1 where it has no other than n
     double *value; // (n, width)
 };
 int assay_parts_numbers(struct assay_parts *parts, const char *name, struct assay_values *part,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "results.h"
 
+#include "assay/metric.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,14 +32,34 @@ static int refuse_directory(const char *dir, struct assay_err *err)
                          dir);
 }
 
+int results_path(char *path, size_t cap, const char *name, bool searches, struct assay_err *err)
+{
+    struct stat st;
+    const char *file = "/results.h5";
+    if (stat(name, &st) || !S_ISDIR(st.st_mode))
+        file = "";
+    else if (!exists(name, "results.h5")) {
+        if (!searches || !exists(name, "search.h5")) return refuse_directory(name, err);
+        file = "/search.h5";
+    }
+    if ((size_t)snprintf(path, cap, "%s%s", name, file) < cap) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT, "the path %.200s... is too long", name);
+}
+
 int results_read(struct assay_table **out, const char *name, struct assay_err *err)
 {
     char path[2 * ASSAY_TEXT_MAX];
-    struct stat st;
-    if (stat(name, &st) || !S_ISDIR(st.st_mode)) return assay_table_read(out, name, err);
-    if (!exists(name, "results.h5")) return refuse_directory(name, err);
-    snprintf(path, sizeof path, "%s/results.h5", name);
+    ASSAY_TRY(results_path(path, sizeof path, name, false, err));
     return assay_table_read(out, path, err);
+}
+
+int results_renumber(struct assay_table *table, const struct assay_space *space, const char *file,
+                     struct assay_err *err)
+{
+    for (uint64_t row = 0; space->kind->options && row < table->n_row; row++)
+        if (assay_space_parse(space, table->arch[row], &table->index[row], err) < 0)
+            return assay_err_prefix(err, "%s: row %" PRIu64, file, row);
+    return ASSAY_OK;
 }
 
 // ---- its columns --------------------------------------------------------------------------------
@@ -99,6 +121,14 @@ int results_columns(const struct assay_table *t, const char *words, int *list,
     }
     return assay_err_set(err, ASSAY_ERR_USAGE, "--columns names more columns than there are (%u)",
                          (unsigned)t->n_column);
+}
+
+bool results_is_count(const char *name)
+{
+    for (size_t m = 0; assay_metrics[m]; m++)
+        for (uint32_t i = 0; assay_metrics[m]->count && i < assay_metrics[m]->n_column; i++)
+            if (strcmp(assay_metrics[m]->column[i].name, name) == 0) return true;
+    return false;
 }
 
 const char *results_status_name(int32_t status)

@@ -3,10 +3,18 @@
 #ifndef ASSAY_SRC_CLI_RESULTS_H
 #define ASSAY_SRC_CLI_RESULTS_H
 
+#include "assay/space.h"
 #include "assay/store.h"
 
+// The file of that name, or in a run directory of that name results.h5, or search.h5 where
+// it holds a search and that is wanted.
+int results_path(char *path, size_t cap, const char *name, bool searches, struct assay_err *err);
 // Reads the file, or results.h5 of the run directory of that name.
 int results_read(struct assay_table **out, const char *name, struct assay_err *err);
+// A space with options may number its architectures by them, and a file tells the numbers alone:
+// what its rows are called says which number they have here, where all options are the defaults.
+int results_renumber(struct assay_table *table, const struct assay_space *space, const char *file,
+                     struct assay_err *err);
 // Position of the name in the table's columns or rankings, or -1.
 int results_column(const struct assay_table *t, const char *name);
 int results_ranking(const struct assay_table *t, const char *name);
@@ -17,6 +25,8 @@ int results_find_ranking(const struct assay_table *t, const char *name, struct a
 // all of them for "all". Returns how many.
 int results_columns(const struct assay_table *t, const char *words, int *list,
                     struct assay_err *err);
+// Tells columns that are counts, which need no evaluation that may go wrong.
+bool results_is_count(const char *name);
 // Counts the rows of each status: counts[verdict], and in counts[ASSAY_VERDICT_FAILED + 1] those
 // not finished.
 void results_count(const struct assay_table *t, uint64_t counts[ASSAY_VERDICT_FAILED + 2]);

@@ -34,21 +34,12 @@ struct row_result {
 };
 
 // ---- one column ---------------------------------------------------------------------------------
-// Tells counts, which need no evaluation that may go wrong.
-static bool is_cost(const char *name)
-{
-    for (size_t m = 0; assay_metrics[m]; m++)
-        for (uint32_t i = 0; assay_metrics[m]->count && i < assay_metrics[m]->n_column; i++)
-            if (strcmp(assay_metrics[m]->column[i].name, name) == 0) return true;
-    return false;
-}
-
 // Tells whether a column holds of a candidate that is not ok. Nothing of a dead one is live.
 static bool has_value(const char *name, int status)
 {
     static const char live[] = "_live";
     const size_t n = strlen(name), end = strlen(live);
-    if (!is_cost(name)) return false;
+    if (!results_is_count(name)) return false;
     return status != ASSAY_VERDICT_DEAD || n < end || strcmp(name + n - end, live) != 0;
 }
 
@@ -206,10 +197,10 @@ static int choose_columns(const struct assay_table *t, const char *words, int *l
     for (int i = 0; i < given; i++) {
         const char *name = t->name[list[i]];
         const bool wanted = words || results_ranking(t, name) >= 0;
-        if (wanted && !is_cost(name) && !is_listed(list[i], list, n)) list[n++] = list[i];
+        if (wanted && !results_is_count(name) && !is_listed(list[i], list, n)) list[n++] = list[i];
     }
     for (int c = 0; given >= 0 && c < (int)t->n_column; c++)
-        if (is_cost(t->name[c])) list[n++] = c;
+        if (results_is_count(t->name[c])) list[n++] = c;
     return given < 0 ? given : n;
 }
 
@@ -307,24 +298,13 @@ static int read_options(struct correlation *c, const struct cli_args *args,
     return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE.csv is missing");
 }
 
-// A space with options may number its architectures by them, and a file tells the numbers alone:
-// what its rows are called says which number they have here, where all options are the defaults.
-static int renumber(struct assay_table *table, const struct assay_space *space, const char *file,
-                    struct assay_err *err)
-{
-    for (uint64_t row = 0; space->kind->options && row < table->n_row; row++)
-        if (assay_space_parse(space, table->arch[row], &table->index[row], err) < 0)
-            return assay_err_prefix(err, "%s: row %" PRIu64, file, row);
-    return ASSAY_OK;
-}
-
 // Files that name no space are of nas-bench-201.
 static int read_truth(struct truth *truth, struct assay_table *table, const char *file,
                       const struct truth_options *options, struct assay_err *err)
 {
     struct assay_space space;
     ASSAY_TRY(assay_space_open(&space, table->space ? table->space : "nas-bench-201", err));
-    int status = renumber(table, &space, file, err);
+    int status = results_renumber(table, &space, file, err);
     if (status >= 0) status = truth_read(truth, options, &space, err);
     assay_space_close(&space);
     return status;

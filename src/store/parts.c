@@ -151,6 +151,11 @@ static uint64_t width_of(const struct h5r_shape *shape)
     return shape->dim[0] ? shape->values / shape->dim[0] : 0;
 }
 
+static uint64_t last_of(const struct h5r_shape *shape)
+{
+    return shape->n > 1 ? shape->dim[shape->n - 1] : 1;
+}
+
 static int read_numbers(struct assay_parts *p, const char *name, hid_t set,
                         const struct h5r_shape *shape, struct assay_values *part,
                         struct assay_err *err)
@@ -161,6 +166,7 @@ static int read_numbers(struct assay_parts *p, const char *name, hid_t set,
     if (!part->value) return ASSAY_ERR_MEMORY;
     part->n = shape->dim[0];
     part->width = width_of(shape);
+    part->last = last_of(shape);
     if (H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, part->value) >= 0)
         return ASSAY_OK;
     return broken(p, name, "cannot be read", err);
@@ -201,6 +207,7 @@ static int read_rows(struct assay_parts *p, const char *name, hid_t set,
     const char *fault = h5r_type_fault(set, H5T_NATIVE_DOUBLE);
     if (fault) return broken(p, name, fault, err);
     part->width = width_of(shape);
+    part->last = last_of(shape);
     part->value = take(p, n_chosen, part->width * sizeof *part->value, err);
     if (!part->value) return ASSAY_ERR_MEMORY;
     for (; part->n < n_chosen && part->width; part->n++)

@@ -21,7 +21,7 @@ import numpy
 
 from test_cli import ASSAY, ENV, ROOT, Case
 
-VERBS = ["list", "show", "eval", "sweep", "plan", "pack", "rank", "correlate", "search", "merge"]  # in an order that works
+VERBS = ["list", "show", "eval", "sweep", "plan", "pack", "rank", "correlate", "search", "report", "merge"]  # in an order that works
 SMALL = {"data": {"source": "hdf5", "path": "images.h5:/x"}, "network": {"image": "8", "channels": "4"}, "ntk": {"batch": "4"},
          "nasi": {"batch": "4"}, "regions": {"batch": "20", "batches": "1"}, "proxies": {"batch": "4"}, "zen": {"batch": "4"},
          "az": {"batch": "4"}, "vkdnw": {"batch": "4"}, "run": {"repeats": "1"},
@@ -109,7 +109,10 @@ class Examples(Case):
             self.assertEqual([line for line in join_lines(text).splitlines() if not is_command(line.strip())], [])
             for command in self.commands(text):
                 if verb == "search":  # each with a directory that no other has
-                    command = re.sub(r"-o runs/\w+", f"-o runs/search{number}", command)
+                    found = f"runs/search{number}"
+                    command = re.sub(r"-o runs/\w+", f"-o {found}", command)
+                if verb == "report":
+                    command = command.replace("runs/te ", f"{found} ")
                 if command.startswith("assay merge") and "nb201" in command:
                     shutil.rmtree(self.path("runs/nb201"))
                 self.example(command)

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "assay/report.h"
+#include "cli.h"
+#include "results.h"
+#include "truth.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+    const struct cli_args *args;
+    char file[2 * ASSAY_TEXT_MAX];
+    const char *output;
+    struct truth_options truth;
+    struct assay_report report;
+    struct assay_table *table;
+    struct assay_space space;
+    bool has_space;
+    int *column;
+    double *accuracy; // (n_row)
+};
+
+// ---- what is shown ------------------------------------------------------------------------------
+// Counts that the usual choice has, too: the others say the same.
+static bool is_usual(const struct assay_table *t, const char *name)
+{
+    static const char *const count[] = {"params", "flops", "layers"};
+    for (size_t i = 0; i < ASSAY_LEN(count); i++)
+        if (strcmp(name, count[i]) == 0) return true;
+    return results_ranking(t, name) >= 0 && !results_is_count(name);
+}
+
+// The columns named, or all that have a ranking.
+static int choose_columns(struct job *j, struct assay_err *err)
+{
+    const struct assay_table *t = j->table;
+    const char *words = cli_value(j->args, "columns");
+    j->column = malloc((t->n_column + 1) * sizeof *j->column);
+    if (!j->column) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    const int n = results_columns(t, words ? words : "all", j->column, err);
+    ASSAY_TRY(n);
+    j->report.column = j->column;
+    for (int i = 0; i < n; i++)
+        if (words || is_usual(t, t->name[j->column[i]]))
+            j->column[j->report.n_column++] = j->column[i];
+    return ASSAY_OK;
+}
+
+// TE-NAS's rank sum, or else the first ranking there is.
+static int choose_ranking(struct job *j, struct assay_err *err)
+{
+    const char *by = cli_value(j->args, "by");
+    j->report.by = results_ranking(j->table, by ? by : "tenas");
+    if (by) return results_find_ranking(j->table, by, err);
+    if (j->report.by < 0 && j->table->n_ranking) j->report.by = 0;
+    return ASSAY_OK;
+}
+
+// ---- accuracies ---------------------------------------------------------------------------------
+static int join(struct job *j, const struct truth *truth, struct assay_err *err)
+{
+    const struct assay_table *t = j->table;
+    uint64_t n = 0;
+    j->accuracy = malloc((t->n_row + 1) * sizeof *j->accuracy);
+    if (!j->accuracy) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    for (uint64_t row = 0; row < t->n_row; row++) {
+        j->accuracy[row] = truth_of(truth, t->index[row]);
+        n += !isnan(j->accuracy[row]);
+    }
+    j->report.truth = j->accuracy;
+    j->report.target = j->truth.target;
+    j->report.truth_file = j->truth.file;
+    if (n) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "%s: none of its %zu architectures is among the "
+                         "results",
+                         j->truth.file, truth->n);
+}
+
+static int read_truth(struct job *j, struct assay_err *err)
+{
+    struct truth truth;
+    if (!j->truth.file) return ASSAY_OK;
+    if (!j->has_space)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "%s: it names no space that this program knows, "
+                             "so that --truth cannot be read",
+                             j->file);
+    ASSAY_TRY(results_renumber(j->table, &j->space, j->file, err));
+    ASSAY_TRY(truth_read(&truth, &j->truth, &j->space, err));
+    const int status = join(j, &truth, err);
+    truth_free(&truth);
+    return status;
+}
+
+// ---- the verb -----------------------------------------------------------------------------------
+static int open_space(struct job *j, struct assay_err *err)
+{
+    const char *name = j->table ? j->table->space : NULL;
+    if (!j->table) ASSAY_TRY(assay_parts_attr(j->report.parts, "/", "space", &name, err));
+    if (!name || !assay_space_find(name)) return ASSAY_OK;
+    ASSAY_TRY(assay_space_open(&j->space, name, err));
+    j->has_space = true;
+    j->report.space = &j->space;
+    return ASSAY_OK;
+}
+
+static int read_table(struct job *j, struct assay_err *err)
+{
+    ASSAY_TRY(assay_table_read(&j->table, j->file, err));
+    j->report.table = j->table;
+    ASSAY_TRY(choose_columns(j, err));
+    return choose_ranking(j, err);
+}
+
+static int write_report(struct job *j, struct assay_err *err)
+{
+    const bool search = assay_parts_is_search(j->report.parts);
+    if (!search) ASSAY_TRY(read_table(j, err));
+    ASSAY_TRY(open_space(j, err));
+    if (!search) ASSAY_TRY(read_truth(j, err));
+    ASSAY_TRY(assay_report_write(&j->report, j->output, err));
+    assay_print_line(stdout, "%s: open it in a browser", j->output);
+    return ASSAY_EXIT_COMPLETE;
+}
+
+static int read_options(struct job *j, struct assay_err *err)
+{
+    struct assay_report *report = &j->report;
+    j->output = cli_value(j->args, "output");
+    report->top = 10;
+    report->resamples = 200;
+    report->seed = 1;
+    ASSAY_TRY(truth_options(&j->truth, j->args, err));
+    ASSAY_TRY(cli_u64(j->args, "top", 0, 1000, &report->top, err));
+    ASSAY_TRY(cli_u64(j->args, "bootstrap", 0, 1000000, &report->resamples, err));
+    ASSAY_TRY(cli_u64(j->args, "seed", 0, UINT64_MAX, &report->seed, err));
+    if (j->output) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_USAGE, "-o FILE.html is missing");
+}
+
+static int run(const struct cli_args *args, struct assay_err *err)
+{
+    struct job j = {.args = args};
+    struct assay_parts *parts;
+    ASSAY_TRY(read_options(&j, err));
+    ASSAY_TRY(results_path(j.file, sizeof j.file, args->position[0], true, err));
+    ASSAY_TRY(assay_parts_open(&parts, j.file, err));
+    j.report.parts = parts;
+    const int status = write_report(&j, err);
+    if (j.has_space) assay_space_close(&j.space);
+    if (j.table) assay_table_free(j.table);
+    assay_parts_close(parts);
+    free(j.column);
+    free(j.accuracy);
+    return status;
+}
+
+static const struct cli_option options[] = {
+    {.name = "output", .letter = 'o', .value = "FILE.html", .help = "the report"},
+    CLI_OPTIONS_TRUTH,
+    {.name = "columns",
+     .value = "A,B,...",
+     .help = "columns shown (all that have a ranking, but of counts only\n"
+             "params, flops and layers); all: every one"},
+    {.name = "by",
+     .value = "RANKING",
+     .help = "column by which the best are shown (tenas, or the first ranking)"},
+    {.name = "top", .value = "K", .help = "how many are drawn (10)"},
+    {.name = "bootstrap",
+     .value = "B",
+     .help = "resamples of the confidence intervals (200); 0: none"},
+    {.name = "seed", .value = "S", .help = "of the resamples (1)"},
+    {0},
+};
+
+const struct cli_verb cli_verb_report = {
+    .name = "report",
+    .synopsis = "DIR|RESULTS.h5|SEARCH.h5 -o FILE.html",
+    .help = "show a results file or a search as one HTML file with plots",
+    .about = "The file needs neither a network nor scripts. It tells what was run, draws the best "
+             "architectures,\n"
+             "and plots the columns against measured accuracies (or, without --truth, against "
+             "parameters) and\n"
+             "against each other; of a search it shows how it went on. The program gnuplot, which "
+             "draws the\n"
+             "plots, must be installed (Debian: gnuplot-nox).\n",
+    .examples = "assay report runs/nb201 -o nb201.html\n"
+                "assay report runs/nb201/results.h5 --truth accuracy.csv -o nb201.html\n"
+                "assay report runs/nb201 --columns kappa,regions,params --by kappa -o kappa.html\n"
+                "assay report runs/te -o search.html\n",
+    .option = options,
+    .min_position = 1,
+    .max_position = 1,
+    .run = run,
+};

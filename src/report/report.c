@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report.h"
+
+#include "html.h"
+#include "plot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int report_ranking(const struct assay_table *t, const char *name)
+{
+    for (uint64_t i = 0; i < t->n_ranking; i++)
+        if (strcmp(t->ranking[i], name) == 0) return (int)i;
+    return -1;
+}
+
+const char *report_direction(int direction)
+{
+    return direction > 0 ? " (larger is better)" : direction < 0 ? " (smaller is better)" : "";
+}
+
+static int write_sections(struct report *r)
+{
+    ASSAY_TRY(report_about(r));
+    return r->table ? report_top(r) : ASSAY_OK;
+}
+
+static int write_document(struct report *r)
+{
+    char title[512];
+    snprintf(title, sizeof title, "%s of %s", r->table ? "Sweep" : "Search",
+             r->in->space ? r->in->space->kind->name : "an unknown space");
+    html_begin(r->html, title);
+    fputs("<p>", r->html);
+    html_text(r->html, assay_parts_file(r->in->parts));
+    fputs(", reported by assay " ASSAY_VERSION "</p>\n", r->html);
+    ASSAY_TRY(write_sections(r));
+    html_end(r->html);
+    return ASSAY_OK;
+}
+
+static int save(const char *file, const char *text, struct assay_err *err)
+{
+    const char *slash = strrchr(file, '/');
+    char *dir = strndup(file, slash ? (size_t)(slash - file) + (slash == file) : 0);
+    if (!dir) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    const int status = assay_file_replace(dir, slash ? slash + 1 : file, text, strlen(text), err);
+    free(dir);
+    return status;
+}
+
+int assay_report_write(const struct assay_report *report, const char *file, struct assay_err *err)
+{
+    char *text = NULL;
+    size_t n = 0;
+    ASSAY_TRY(plot_check(err));
+    struct report r = {.in = report, .table = report->table, .err = err};
+    r.html = open_memstream(&text, &n);
+    if (!r.html) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    int status = write_document(&r);
+    char *whole = assay_text_close(r.html, &text);
+    if (status >= 0)
+        status = whole ? save(file, whole, err)
+                       : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the report");
+    free(whole);
+    return status;
+}

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Reports: what they say of made-up values, what they do with texts that are HTML, scripts or commands of gnuplot, and
+what happens where gnuplot is missing.
+
+usage: test_report.py ASSAY SOURCE_ROOT
+"""
+import html.parser
+import os
+import shutil
+import sys
+import unittest
+
+import h5py
+
+import test_tables
+from test_cli import ENV
+
+EVIL = "</code><script>alert(1)</script>&\"'`touch pwned`"
+
+
+class Page(html.parser.HTMLParser):
+    """The text, elements and ids of a page; it must be one that closes what it opens."""
+    EMPTY = {"meta", "br", "hr", "img", "link"}
+
+    def __init__(self, path):
+        super().__init__()
+        self.open, self.tags, self.ids, self.words = [], [], [], []
+        with open(path, encoding="utf-8") as f:
+            self.html = f.read()
+        self.feed(self.html)
+        self.close()
+        self.text = " ".join(" ".join(self.words).split())
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, (tag, self.open)
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+
+@unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
+class Reports(test_tables.Results):
+    def report(self, *words, **more):
+        self.works("report", *words, "-o", self.path("r.html"), **more)
+        page = Page(self.path("r.html"))
+        self.assertEqual(len(page.ids), len(set(page.ids)))
+        self.assertNotIn("script", page.tags)
+        self.assertNotRegex(page.html, r"(src|href)=.?(https?:|//|file:)")
+        return page
+
+    def test_what_was_run(self):
+        page = self.report(self.results)
+        for text in ("nas-bench-201", "120: 108 ok", "3 dead", "3 failed", "3 unfinished", "Seed 0", "ntk,regions,cost", "different networks"):
+            self.assertIn(text, page.text)
+
+    def test_the_best_are_shown_in_order(self):
+        page = self.report(self.results, "--top", "3", "--by", "kappa")
+        best = [self.rows[i]["arch"] for i in test_tables.order(self.rows, "kappa")[:4]]
+        places = [page.text.find(arch) for arch in best]
+        self.assertEqual(places[3], -1)
+        self.assertTrue(0 < places[0] < places[1] < places[2], places)
+
+    # ---- what somebody else wrote
+    def test_texts_are_texts(self):
+        with h5py.File(self.results, "r+") as f:
+            arch = f["table/arch"][:].astype("S200")
+            arch[:] = EVIL.encode()
+            del f["table/arch"]
+            f["table/arch"] = arch
+            f["run"].attrs["host"] = EVIL
+            f.attrs["config"] = "[run]\nseed = " + EVIL + "\n"
+        page = self.report(self.results, cwd=self.dir)
+        self.assertIn(EVIL, page.text)
+        self.assertNotIn("<script", page.html)
+        self.assertFalse(os.path.exists(self.path("pwned")))
+
+    # ---- what is refused
+    def test_refused(self):
+        out = self.path("r.html")
+        self.fails(2, "report", self.results, says=["-o FILE.html"])
+        self.fails(2, "report", self.results, "-o", out, "--columns", "kapa", says=["'kapa'"])
+        self.fails(2, "report", self.results, "-o", out, "--by", "entropy", says=["'entropy'"])
+        self.fails(1, "report", self.path("none.h5"), "-o", out, says=["none.h5", "results.h5 or search.h5"])
+        self.fails(1, "report", self.results, "-o", self.path("none/r.html"), says=["none/r.html"])
+        self.fails(1, "report", self.results, "-o", out, "--truth", self.path("no.csv"), says=["no.csv"])
+        self.assertFalse(os.path.exists(out))
+
+    def test_a_failed_report_leaves_the_old_one(self):
+        out = self.write("r.html", "old")
+        empty = dict(ENV, PATH=self.dir)
+        self.fails(1, "report", self.results, "-o", out, env=empty, says=["gnuplot-nox"])
+        self.write("gnuplot", "#!/bin/sh\necho 'line 0: no such terminal' >&2\nexit 1\n")
+        os.chmod(self.path("gnuplot"), 0o755)
+        self.fails(1, "report", self.results, "-o", out, env=empty, says=["no such terminal"])
+        with open(out) as f:
+            self.assertEqual(f.read(), "old")
+        self.assertFalse([name for name in os.listdir(self.dir) if ".tmp-" in name])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
