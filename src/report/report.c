@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "report.h"
-
 #include "html.h"
 #include "plot.h"
+#include "report.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,10 +19,19 @@ const char *report_direction(int direction)
     return direction > 0 ? " (larger is better)" : direction < 0 ? " (smaller is better)" : "";
 }
 
+void report_protocol(const struct report *r, int column)
+{
+    fputs("<span class=\"protocol\">", r->html);
+    html_text(r->html, r->table->protocol[column]);
+    fputs("</span>", r->html);
+}
+
 static int write_sections(struct report *r)
 {
     ASSAY_TRY(report_about(r));
-    return r->table ? report_top(r) : ASSAY_OK;
+    if (!r->table) return ASSAY_OK;
+    ASSAY_TRY(report_top(r));
+    return report_agree(r);
 }
 
 static int write_document(struct report *r)
@@ -50,19 +58,56 @@ static int save(const char *file, const char *text, struct assay_err *err)
     return status;
 }
 
-int assay_report_write(const struct assay_report *report, const char *file, struct assay_err *err)
+// ---- what is computed once
+// ------------------------------------------------------------------------
+static void find_target(struct report *r)
+{
+    static const char *const size[] = {"params", "flops"};
+    r->target = r->in->truth;
+    r->target_name = r->in->target;
+    for (size_t i = 0; i < ASSAY_LEN(size) && !r->target; i++) {
+        for (uint32_t c = 0; c < r->table->n_column && !r->target; c++) {
+            if (strcmp(r->table->name[c], size[i])) continue;
+            r->target = r->table->value[c];
+            r->target_name = size[i];
+        }
+    }
+}
+
+static int prepare(struct report *r)
+{
+    if (!r->table) return ASSAY_OK;
+    find_target(r);
+    r->fact = calloc(r->in->n_column + 1, sizeof *r->fact);
+    r->x = malloc((r->table->n_row + 1) * sizeof *r->x);
+    r->y = malloc((r->table->n_row + 1) * sizeof *r->y);
+    if (r->fact && r->x && r->y) return report_measure(r);
+    return assay_err_set(r->err, ASSAY_ERR_MEMORY, "out of memory");
+}
+
+static int write_page(struct report *r, const char *file)
 {
     char *text = NULL;
     size_t n = 0;
-    ASSAY_TRY(plot_check(err));
-    struct report r = {.in = report, .table = report->table, .err = err};
-    r.html = open_memstream(&text, &n);
-    if (!r.html) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
-    int status = write_document(&r);
-    char *whole = assay_text_close(r.html, &text);
+    r->html = open_memstream(&text, &n);
+    if (!r->html) return assay_err_set(r->err, ASSAY_ERR_MEMORY, "out of memory");
+    int status = write_document(r);
+    char *whole = assay_text_close(r->html, &text);
     if (status >= 0)
-        status = whole ? save(file, whole, err)
-                       : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the report");
+        status = whole ? save(file, whole, r->err)
+                       : assay_err_set(r->err, ASSAY_ERR_MEMORY, "no memory for the report");
     free(whole);
+    return status;
+}
+
+int assay_report_write(const struct assay_report *report, const char *file, struct assay_err *err)
+{
+    struct report r = {.in = report, .table = report->table, .err = err};
+    ASSAY_TRY(plot_check(err));
+    int status = prepare(&r);
+    if (status >= 0) status = write_page(&r, file);
+    free(r.fact);
+    free(r.x);
+    free(r.y);
     return status;
 }

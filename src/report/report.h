@@ -7,22 +7,40 @@
 #include "assay/report.h"
 #include "assay/stats.h"
 
+// How a column agrees with the target.
+struct report_fact {
+    uint32_t n; // ok rows that have both
+    struct assay_stats_correlation rank;
+    bool bounds; // the intervals are bounds, since there are too many points to resample
+};
+
 struct report {
     const struct assay_report *in;
     const struct assay_table *table; // in->table
     FILE *html;
     struct assay_err *err;
+    unsigned plots; // drawn so far
+    // What columns are compared with: the accuracies, or the size of the networks; NULL: neither.
+    const double *target; // (n_row)
+    const char *target_name;
+    struct report_fact *fact; // (in->n_column)
+    double *x, *y;            // (n_row) scratch
 };
 
 // What was run: the protocol, its circumstances, and what failed.
 int report_about(struct report *r);
 // The best architectures by one ranking, as pictures.
 int report_top(struct report *r);
+// Fills the facts. How columns agree with the target, and a plot of each.
+int report_measure(struct report *r);
+int report_agree(struct report *r);
 
 // ---- helpers ------------------------------------------------------------------------------------
 // Position of the name in the table's rankings, or -1.
 int report_ranking(const struct assay_table *t, const char *name);
 // " (smaller is better)", or an empty text.
 const char *report_direction(int direction);
+// Writes a column's protocol, for a caption.
+void report_protocol(const struct report *r, int column);
 
 #endif

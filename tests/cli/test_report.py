@@ -7,6 +7,7 @@ usage: test_report.py ASSAY SOURCE_ROOT
 """
 import html.parser
 import os
+import re
 import shutil
 import sys
 import unittest
@@ -73,6 +74,20 @@ class Reports(test_tables.Results):
         self.assertEqual(places[3], -1)
         self.assertTrue(0 < places[0] < places[1] < places[2], places)
 
+    # ---- against accuracy
+    def test_columns_agree_as_correlate_says(self):
+        page = self.report(self.results, "--truth", self.truth, "--bootstrap", "50", "--columns", "kappa,regions,entropy")
+        told = self.works("correlate", self.results, "--truth", self.truth, "--bootstrap", "50", "--columns", "kappa,regions,entropy")
+        for line in told.splitlines()[1:4]:
+            intervals = re.findall(r"[+-][\d.]+ \[[^]]+\]", line)
+            self.assertEqual(len(intervals), 2)
+            for interval in intervals:
+                self.assertEqual(page.text.count(interval), 2, interval)  # in the table and under the plot
+        self.assertEqual(page.tags.count("svg"), 3)
+        self.assertIn("kappa (smaller is better) against test_accuracy", page.text)
+        self.assertIn("n = 108", page.text)
+        self.assertIn("No accuracies were given", self.report(self.results).text)
+
     # ---- what somebody else wrote
     def test_texts_are_texts(self):
         with h5py.File(self.results, "r+") as f:
@@ -86,6 +101,20 @@ class Reports(test_tables.Results):
         self.assertIn(EVIL, page.text)
         self.assertNotIn("<script", page.html)
         self.assertFalse(os.path.exists(self.path("pwned")))
+
+    def test_names_are_no_commands_of_gnuplot(self):
+        for evil in ("x'; system 'touch pwned'; #", "`touch pwned`", "$(touch pwned)", "x\\", 'x"', "@x", "<b>&amp;"):
+            shutil.copy(f"{self.run_dir}/results.h5", self.results)
+            with h5py.File(self.results, "r+") as f:
+                names = f["columns/name"][:].astype("S64")
+                names[names == b"regions"] = evil.encode()
+                del f["columns/name"]
+                f["columns/name"] = names
+                for group in ("table", "rankings", "ranks"):
+                    f.move(f"{group}/regions", f"{group}/{evil}")
+            page = self.report(self.results, cwd=self.dir)
+            self.assertIn(evil + " (larger is better) against params", page.text)
+            self.assertEqual(os.listdir(self.dir).count("pwned"), 0)
 
     # ---- what is refused
     def test_refused(self):
