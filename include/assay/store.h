@@ -165,9 +165,12 @@ struct assay_table {
     double **value; // value[column][row], NaN where undefined
     double **error; // standard error over repeats, NULL for a column that has none
     char **arch;
-    char *space;        // NULL: the file records none
-    uint64_t *index;    // ascending, distinct
-    int32_t *status;    // enum assay_verdict, or -1: not finished
+    char *space;     // NULL: the file records none
+    uint64_t *index; // ascending, distinct
+    uint64_t *class_index;
+    int32_t *status; // enum assay_verdict, or -1: not finished
+    char **reason;   // why a row is not ok
+    double *seconds; // thread CPU time of a row's evaluation, NaN: unfinished; NULL: not recorded
     uint64_t n_ranking; // named orders of /rankings
     char **ranking;
     uint64_t **order; // order[ranking][position] = row

@@ -190,6 +190,50 @@ int cli_u64(const struct cli_args *args, const char *name, uint64_t min, uint64_
     return cli_parse_u64(value, what, min, max, out, err);
 }
 
+// Writes "text, csv or json" for the choices "text|csv|json".
+static void list_choices(char *text, size_t cap, const char *choices)
+{
+    size_t used = 0;
+    *text = '\0';
+    for (const char *at = choices; *at && used < cap;) {
+        const size_t n = strcspn(at, "|");
+        const char *before = at == choices ? "" : at[n] ? ", " : " or ";
+        used += (size_t)snprintf(text + used, cap - used, "%s%.*s", before, (int)n, at);
+        at += n + (at[n] == '|');
+    }
+}
+
+int cli_choice(const struct cli_args *args, const char *name, int *out, struct assay_err *err)
+{
+    const struct cli_given *given = find_given(args, name);
+    char expected[128];
+    if (!given) return ASSAY_OK;
+    const char *at = given->option->value;
+    for (int i = 0;; i++) {
+        const size_t n = strcspn(at, "|");
+        if (strlen(given->value) == n && memcmp(given->value, at, n) == 0) {
+            *out = i;
+            return ASSAY_OK;
+        }
+        if (!at[n]) break;
+        at += n + 1;
+    }
+    list_choices(expected, sizeof expected, given->option->value);
+    return assay_err_set(err, ASSAY_ERR_USAGE, "--%s: '%.60s', expected %s", name, given->value,
+                         expected);
+}
+
+int cli_format(const struct cli_args *args, enum cli_format *format, struct assay_err *err)
+{
+    const bool csv = cli_flag(args, "csv");
+    int choice = csv ? CLI_CSV : CLI_TEXT;
+    ASSAY_TRY(cli_choice(args, "format", &choice, err));
+    *format = (enum cli_format)choice;
+    if (!csv || *format == CLI_CSV) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_USAGE, "--csv is short for --format csv, not %s",
+                         cli_value(args, "format"));
+}
+
 int cli_check_supernet(const struct cli_args *args, struct assay_err *err)
 {
     const struct cli_verb *verb = args->verb;

@@ -89,6 +89,20 @@ struct cli_option {
                 "by commas, cell types by slashes; or full, or full+none"                          \
     }
 
+// For verbs that print a table, which other programs read; see cli_format.
+enum cli_format { CLI_TEXT, CLI_CSV, CLI_JSON };
+#define CLI_OPTIONS_FORMAT                                                                         \
+    {.name = "csv", .help = "comma-separated, more digits: --format csv"},                         \
+    {                                                                                              \
+        .name = "format", .value = "text|csv|json",                                                \
+        .help = "json: an object a row, each on a line of its own"                                 \
+    }
+// For verbs that tell of one thing.
+#define CLI_OPTION_JSON                                                                            \
+    {                                                                                              \
+        .name = "format", .value = "text|json", .help = "json: one object, on one line"            \
+    }
+
 struct cli_args;
 
 struct cli_verb {
@@ -137,6 +151,11 @@ int cli_u64(const struct cli_args *args, const char *name, uint64_t min, uint64_
 // The same for a word that is not an option's value; what ("--top", "INDEX") opens the error text.
 int cli_parse_u64(const char *word, const char *what, uint64_t min, uint64_t max, uint64_t *out,
                   struct assay_err *err);
+// Which of the choices an option has, counted from 0; its value in the help lists them:
+// "drop|last". *out stays as it is when the option was not given.
+int cli_choice(const struct cli_args *args, const char *name, int *out, struct assay_err *err);
+// What --format and --csv say, of a verb with CLI_OPTIONS_FORMAT; text where neither is given.
+int cli_format(const struct cli_args *args, enum cli_format *format, struct assay_err *err);
 // ERR_USAGE unless exactly one of the second positional argument and --supernet is given.
 int cli_check_supernet(const struct cli_args *args, struct assay_err *err);
 

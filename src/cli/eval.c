@@ -14,6 +14,7 @@ struct view {
     const struct assay_columns *counted;
     const struct assay_record *record;
     const double *count;
+    enum cli_format format;
     struct text_table table;
 };
 
@@ -113,13 +114,97 @@ static int print_view(struct view *v, const struct eval_subject *s, struct assay
     printf("%-9s %.3f s\n\n", "CPU time", record->seconds);
     add_header(v);
     add_rows(v);
-    const int status = text_table_print(&v->table, false, stdout, err);
+    const int status = text_table_print(&v->table, CLI_TEXT, stdout, err);
     printf("\n");
     const uint32_t last = print_protocols(v->schema->protocol, v->schema->n_column, 0);
     print_protocols(v->counted->protocol, v->counted->n_column, last);
     return status;
 }
 
+// ---- JSON ---------------------------------------------------------------------------------------
+void eval_json_subject(const struct eval_subject *s, struct json *j)
+{
+    char text[ASSAY_ARCH_MAX];
+    json_key(j, "space");
+    json_text(j, s->space->kind->name);
+    if (s->is_supernet) {
+        assay_space_format_supernet(s->space, &s->mask, text, sizeof text);
+        json_key(j, "supernet");
+        json_text(j, text);
+        return;
+    }
+    assay_space_format(s->space, s->index, text, sizeof text);
+    json_key(j, "index");
+    json_count(j, s->index);
+    json_key(j, "arch");
+    json_text(j, text);
+}
+
+void eval_json_verdict(int32_t verdict, const char *reason, struct json *j)
+{
+    json_key(j, "status");
+    json_text(j, assay_verdict_name((enum assay_verdict)verdict));
+    json_key(j, "reason");
+    json_text(j, reason);
+}
+
+// Begins a column, which the caller ends.
+static void begin_column(struct json *j, const struct assay_column *column, const char *protocol,
+                         double value)
+{
+    json_key(j, column->name);
+    json_begin(j, '{');
+    json_key(j, "value");
+    json_number(j, value);
+    json_key(j, "unit");
+    json_text(j, column->unit);
+    json_key(j, "direction");
+    json_number(j, column->direction);
+    json_key(j, "source");
+    json_text(j, column->source);
+    json_key(j, "protocol");
+    json_text(j, protocol);
+}
+
+static void json_columns(const struct view *v, struct json *j)
+{
+    const struct assay_schema *schema = v->schema;
+    for (uint32_t c = 0; c < schema->n_column; c++) {
+        begin_column(j, &schema->column[c], schema->protocol[c], mean_of(v, c));
+        json_key(j, "repeats");
+        json_begin(j, '[');
+        for (uint32_t r = 0; r < schema->repeats; r++)
+            json_number(j, v->record->value[(size_t)r * schema->n_column + c]);
+        json_end(j, ']');
+        json_end(j, '}');
+    }
+    for (uint32_t c = 0; c < v->counted->n_column; c++) {
+        begin_column(j, &v->counted->column[c], v->counted->protocol[c], v->count[c]);
+        json_end(j, '}');
+    }
+}
+
+static void json_view(const struct view *v, const struct eval_subject *s)
+{
+    struct json j = {.out = stdout};
+    json_begin(&j, '{');
+    eval_json_subject(s, &j);
+    if (!s->is_supernet) {
+        json_key(&j, "class");
+        json_count(&j, v->record->index);
+    }
+    eval_json_verdict(v->record->verdict, v->record->reason, &j);
+    json_key(&j, "seconds");
+    json_number(&j, v->record->seconds);
+    json_key(&j, "columns");
+    json_begin(&j, '{');
+    json_columns(v, &j);
+    json_end(&j, '}');
+    json_end(&j, '}');
+    json_line(&j);
+}
+
+// ---- evaluating ---------------------------------------------------------------------------------
 // Evaluates the class's representative, as a sweep does, unless members are evaluated one by one.
 static int measure(const struct view *v, struct assay_evaluator *e, const struct eval_subject *s,
                    struct assay_record *record, struct assay_err *err)
@@ -162,7 +247,10 @@ static int evaluate_one(struct view *v, struct assay_evaluator *e, const struct 
     if (status >= 0) status = count(v, s, counted, err);
     v->record = &record;
     v->count = counted;
-    if (status >= 0) status = print_view(v, s, err);
+    if (status >= 0 && v->format == CLI_JSON)
+        json_view(v, s);
+    else if (status >= 0)
+        status = print_view(v, s, err);
     if (status >= 0 && record.verdict == ASSAY_VERDICT_FAILED)
         status = ASSAY_EXIT_FAILED_CANDIDATES;
     free(value);
@@ -189,7 +277,7 @@ static int create(struct assay_evaluator **e, const struct assay_config *config,
 }
 
 int eval_configured(const struct assay_config *config, const struct eval_subject *s,
-                    struct assay_err *err)
+                    enum cli_format format, struct assay_err *err)
 {
     struct assay_images *images = NULL;
     struct assay_evaluator *e = NULL;
@@ -199,8 +287,10 @@ int eval_configured(const struct assay_config *config, const struct eval_subject
     assay_images_close(images);
     if (status >= 0) status = assay_columns_create(&counted, config, true, err);
     if (status >= 0) {
-        struct view v = {
-            .config = config, .schema = assay_evaluator_schema(e), .counted = &counted};
+        struct view v = {.config = config,
+                         .schema = assay_evaluator_schema(e),
+                         .counted = &counted,
+                         .format = format};
         status = evaluate_one(&v, e, s, err);
         text_table_free(&v.table);
     }

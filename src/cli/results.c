@@ -131,6 +131,114 @@ bool results_is_count(const char *name)
     return false;
 }
 
+// ---- all that stands in a row -------------------------------------------------------------------
+static const char *const beside[] = {[RESULTS_CLASS] = "class",
+                                     [RESULTS_STATUS_CODE] = "status_code",
+                                     [RESULTS_REASON] = "reason",
+                                     [RESULTS_SECONDS] = "seconds"};
+
+static bool has_field(const struct assay_table *t, enum results_what what)
+{
+    return beside[what] && (what != RESULTS_SECONDS || t->seconds);
+}
+
+static int all_fields(const struct assay_table *t, struct results_field *list)
+{
+    int n = 0;
+    for (int c = 0; c < (int)t->n_column; c++) {
+        list[n++] = (struct results_field){.what = RESULTS_VALUE, .column = c};
+        if (t->error[c]) list[n++] = (struct results_field){.what = RESULTS_STDERR, .column = c};
+    }
+    for (int i = 0; i < (int)ASSAY_LEN(beside); i++)
+        if (has_field(t, i)) list[n++] = (struct results_field){.what = i};
+    return n;
+}
+
+// The field of that name, which is given by its length.
+static bool find_field(const struct assay_table *t, const char *name, size_t length,
+                       struct results_field *field)
+{
+    static const char error[] = "_stderr";
+    const size_t end = sizeof error - 1;
+    const bool is_error = length > end && memcmp(name + length - end, error, end) == 0;
+    for (int i = 0; i < (int)ASSAY_LEN(beside); i++) {
+        *field = (struct results_field){.what = i};
+        if (has_field(t, i) && strlen(beside[i]) == length && memcmp(beside[i], name, length) == 0)
+            return true;
+    }
+    field->what = is_error ? RESULTS_STDERR : RESULTS_VALUE;
+    field->column = find(t->name, t->n_column, name, is_error ? length - end : length);
+    return field->column >= 0 && (!is_error || t->error[field->column]);
+}
+
+static int count_words(const char *words)
+{
+    int n = 1;
+    for (; *words; words++) n += *words == ',';
+    return n;
+}
+
+static int named_fields(const struct assay_table *t, const char *words, struct results_field *list,
+                        struct assay_err *err)
+{
+    for (int n = 0;; words++) {
+        const size_t length = strcspn(words, ",");
+        if (!find_field(t, words, length, &list[n]))
+            return unknown("column", t->name, t->n_column, words, length, err);
+        n++;
+        words += length;
+        if (!*words) return n;
+    }
+}
+
+int results_fields(const struct assay_table *t, const char *words, struct results_field **list,
+                   struct assay_err *err)
+{
+    const bool all = strcmp(words, "all") == 0;
+    const size_t most =
+        all ? 2 * (size_t)t->n_column + ASSAY_LEN(beside) : (size_t)count_words(words);
+    *list = malloc(most * sizeof **list);
+    if (!*list) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    const int n = all ? all_fields(t, *list) : named_fields(t, words, *list, err);
+    if (n >= 0) return n;
+    free(*list);
+    *list = NULL;
+    return n;
+}
+
+void results_field_name(const struct assay_table *t, const struct results_field *f,
+                        char name[ASSAY_TEXT_MAX])
+{
+    const bool column = f->what == RESULTS_VALUE || f->what == RESULTS_STDERR;
+    snprintf(name, ASSAY_TEXT_MAX, "%.1000s%s", column ? t->name[f->column] : beside[f->what],
+             f->what == RESULTS_STDERR ? "_stderr" : "");
+}
+
+void results_add_field(struct text_table *text, const struct assay_table *t,
+                       const struct results_field *f, uint64_t row, int digits)
+{
+    switch (f->what) {
+    case RESULTS_VALUE:
+        text_table_add_number(text, t->value[f->column][row], digits);
+        break;
+    case RESULTS_STDERR:
+        text_table_add_number(text, t->error[f->column][row], digits);
+        break;
+    case RESULTS_CLASS:
+        text_table_add_count(text, t->class_index[row]);
+        break;
+    case RESULTS_STATUS_CODE:
+        text_table_add_number(text, t->status[row], digits);
+        break;
+    case RESULTS_REASON:
+        text_table_add(text, "%s", t->reason[row]);
+        break;
+    case RESULTS_SECONDS:
+        text_table_add_number(text, t->seconds[row], digits);
+        break;
+    }
+}
+
 const char *results_status_name(int32_t status)
 {
     return status < 0 || status > ASSAY_VERDICT_FAILED

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What rank and correlate ask of a results file: its columns, its rankings, a list of columns.
+// What verbs ask of a results file: its columns, its rankings, a list of columns.
 #ifndef ASSAY_SRC_CLI_RESULTS_H
 #define ASSAY_SRC_CLI_RESULTS_H
 
 #include "assay/space.h"
 #include "assay/store.h"
+
+#include "text_table.h"
 
 // The file of that name, or in a run directory of that name results.h5, or search.h5 where
 // it holds a search and that is wanted.
@@ -27,6 +29,28 @@ int results_columns(const struct assay_table *t, const char *words, int *list,
                     struct assay_err *err);
 // Tells columns that are counts, which need no evaluation that may go wrong.
 bool results_is_count(const char *name);
+// What may be shown of a row: a column of the table, or what stands beside them.
+enum results_what {
+    RESULTS_VALUE,
+    RESULTS_STDERR,
+    RESULTS_CLASS,
+    RESULTS_STATUS_CODE,
+    RESULTS_REASON,
+    RESULTS_SECONDS
+};
+struct results_field {
+    enum results_what what;
+    int column; // of a value and of its standard error
+};
+// Chooses the fields named in the comma-separated words, or all of them for "all"; *list is
+// malloc'd. Returns how many.
+int results_fields(const struct assay_table *t, const char *words, struct results_field **list,
+                   struct assay_err *err);
+void results_field_name(const struct assay_table *t, const struct results_field *f,
+                        char name[ASSAY_TEXT_MAX]);
+// Adds the field of a row to a table of texts.
+void results_add_field(struct text_table *text, const struct assay_table *t,
+                       const struct results_field *f, uint64_t row, int digits);
 // Counts the rows of each status: counts[verdict], and in counts[ASSAY_VERDICT_FAILED + 1] those
 // not finished.
 void results_count(const struct assay_table *t, uint64_t counts[ASSAY_VERDICT_FAILED + 2]);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _GNU_SOURCE // vasprintf
 #include "text_table.h"
+#include "json_write.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 
 void text_table_free(struct text_table *t)
 {
-    for (size_t i = 0; i < t->n; i++) free(t->cell[i]);
+    for (size_t i = 0; i < t->n; i++) free(t->cell[i].text);
     free(t->cell);
     *t = (struct text_table){0};
 }
@@ -18,7 +20,7 @@ static bool reserve(struct text_table *t)
 {
     if (t->n < t->cap) return true;
     const size_t cap = t->cap ? 2 * t->cap : 256;
-    char **cell = realloc(t->cell, cap * sizeof(*cell));
+    struct text_cell *cell = realloc(t->cell, cap * sizeof(*cell));
     if (!cell) return false;
     t->cell = cell;
     t->cap = cap;
@@ -33,8 +35,14 @@ void text_table_add(struct text_table *t, const char *fmt, ...)
     if (t->failed || !reserve(t) || vasprintf(&text, fmt, args) < 0)
         t->failed = true;
     else
-        t->cell[t->n++] = text;
+        t->cell[t->n++] = (struct text_cell){.text = text};
     va_end(args);
+}
+
+// The cell that was just added is a number.
+static void mark_number(struct text_table *t)
+{
+    if (!t->failed) t->cell[t->n - 1].number = true;
 }
 
 void text_table_add_number(struct text_table *t, double value, int digits)
@@ -45,6 +53,13 @@ void text_table_add_number(struct text_table *t, double value, int digits)
         text_table_add(t, "%.0f", value);
     else
         text_table_add(t, "%.*g", digits, value);
+    mark_number(t);
+}
+
+void text_table_add_count(struct text_table *t, uint64_t value)
+{
+    text_table_add(t, "%" PRIu64, value);
+    mark_number(t);
 }
 
 // ---- aligned ------------------------------------------------------------------------------------
@@ -68,7 +83,7 @@ static int width(const struct text_table *t, size_t c)
     size_t most = 0;
     bool words = false, numbers = false;
     for (size_t i = c; i < t->n; i += t->n_column) {
-        const char *cell = t->cell[i];
+        const char *cell = t->cell[i].text;
         if (strlen(shown(cell)) > most) most = strlen(shown(cell));
         if (i < t->n_column || !*cell) continue;
         words |= !is_number(cell);
@@ -97,9 +112,9 @@ static void print_part(const struct text_table *t, const int *widths, size_t fir
 {
     for (size_t row = 0; row < t->n; row += t->n_column) {
         for (size_t c = 0; c < t->n_key; c++)
-            print_cell(shown(t->cell[row + c]), widths[c], c + 1 == end, stream);
+            print_cell(shown(t->cell[row + c].text), widths[c], c + 1 == end, stream);
         for (size_t c = first; c < end; c++)
-            print_cell(shown(t->cell[row + c]), widths[c], c + 1 == end, stream);
+            print_cell(shown(t->cell[row + c].text), widths[c], c + 1 == end, stream);
     }
 }
 
@@ -166,15 +181,37 @@ static void print_quoted(const char *cell, FILE *stream)
 static int print_csv(const struct text_table *t, FILE *stream)
 {
     for (size_t i = 0; i < t->n; i++) {
-        print_quoted(t->cell[i], stream);
+        print_quoted(t->cell[i].text, stream);
         fputc((i + 1) % t->n_column ? ',' : '\n', stream);
     }
     return 0;
 }
 
-int text_table_print(const struct text_table *t, bool csv, FILE *stream, struct assay_err *err)
+// ---- JSON ---------------------------------------------------------------------------------------
+static int print_json(const struct text_table *t, FILE *stream)
 {
-    int status = t->failed ? ASSAY_ERR_MEMORY : 0;
-    if (status == 0) status = csv ? print_csv(t, stream) : print_aligned(t, stream);
+    struct json j = {.out = stream};
+    for (size_t row = t->n_column; row < t->n; row += t->n_column) {
+        json_begin(&j, '{');
+        for (size_t c = 0; c < t->n_column; c++) {
+            const struct text_cell *cell = &t->cell[row + c];
+            json_key(&j, t->cell[c].text);
+            if (cell->number)
+                json_number_text(&j, cell->text);
+            else
+                json_text(&j, cell->text);
+        }
+        json_end(&j, '}');
+        json_line(&j);
+    }
+    return 0;
+}
+
+int text_table_print(const struct text_table *t, enum cli_format format, FILE *stream,
+                     struct assay_err *err)
+{
+    static int (*const print[])(const struct text_table *, FILE *) = {
+        [CLI_TEXT] = print_aligned, [CLI_CSV] = print_csv, [CLI_JSON] = print_json};
+    const int status = t->failed ? ASSAY_ERR_MEMORY : print[format](t, stream);
     return status == 0 ? 0 : assay_err_set(err, status, "out of memory while printing a table");
 }

@@ -22,7 +22,7 @@ struct correlation {
     int given; // its column, or -1
     uint64_t resamples, seed;
     bool invalid_last; // invalid candidates are tied behind all others, instead of left out
-    bool csv;
+    enum cli_format format;
     double *x, *y, *z; // (n_row) scratch
 };
 
@@ -112,7 +112,7 @@ static int measure(const struct correlation *c, int column, struct row_result *r
 static void add_heads(struct text_table *text, const struct correlation *c)
 {
     char given[64];
-    const bool csv = c->csv, flops = strcmp(c->given_name, "flops") == 0;
+    const bool csv = c->format != CLI_TEXT, flops = strcmp(c->given_name, "flops") == 0;
     snprintf(given, sizeof given, "given %.50s", flops ? "FLOPs" : c->given_name);
     const char *const shown[] = {"column",
                                  "better",
@@ -162,12 +162,12 @@ static void add_top(struct text_table *text, bool csv, double best, double regre
 static void add_result(struct text_table *text, const struct correlation *c, int column,
                        const struct row_result *r)
 {
-    const bool csv = c->csv;
+    const bool csv = c->format != CLI_TEXT;
     const int direction = c->table->direction[column];
     text_table_add(text, "%s", c->table->name[column]);
     text_table_add(text, "%s", direction > 0 ? "larger" : direction < 0 ? "smaller" : "");
-    text_table_add(text, "%" PRIu32, r->n);
-    if (csv) text_table_add(text, "%" PRIu32, r->invalid);
+    text_table_add_count(text, r->n);
+    if (csv) text_table_add_count(text, r->invalid);
     add_estimate(text, csv, &r->rank.tau);
     add_estimate(text, csv, &r->rank.rho);
     const struct assay_stats_estimate bare = {r->rank.partial.value, NAN, NAN};
@@ -232,7 +232,7 @@ static int print_columns(const struct correlation *c, const int *column, int n,
         status = measure(c, column[i], &result, err);
         if (status >= 0) add_result(&text, c, column[i], &result);
     }
-    if (status >= 0) status = text_table_print(&text, c->csv, stdout, err);
+    if (status >= 0) status = text_table_print(&text, c->format, stdout, err);
     text_table_free(&text);
     return status;
 }
@@ -286,14 +286,12 @@ static int read_options(struct correlation *c, const struct cli_args *args,
     ASSAY_TRY(truth_options(truth, args, err));
     c->resamples = 1000;
     c->seed = 1;
-    c->csv = cli_flag(args, "csv");
+    ASSAY_TRY(cli_format(args, &c->format, err));
     ASSAY_TRY(cli_u64(args, "bootstrap", 0, 1000000, &c->resamples, err));
     ASSAY_TRY(cli_u64(args, "seed", 0, UINT64_MAX, &c->seed, err));
-    const char *invalid = cli_value(args, "invalid");
-    c->invalid_last = invalid && strcmp(invalid, "last") == 0;
-    if (invalid && !c->invalid_last && strcmp(invalid, "drop") != 0)
-        return assay_err_set(err, ASSAY_ERR_USAGE, "--invalid: '%.60s' is neither drop nor last",
-                             invalid);
+    int last = 0;
+    ASSAY_TRY(cli_choice(args, "invalid", &last, err));
+    c->invalid_last = last;
     if (truth->file) return 0;
     return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE.csv is missing");
 }
@@ -312,7 +310,7 @@ static int read_truth(struct truth *truth, struct assay_table *table, const char
 
 static void print_rest(const struct correlation *c)
 {
-    if (c->csv)
+    if (c->format != CLI_TEXT)
         truth_print_left_out(c->truth, "assay: ", stderr);
     else
         print_footer(c);
@@ -351,7 +349,7 @@ static const struct cli_option options[] = {
      .value = "B",
      .help = "resamples of the confidence intervals (1000); 0: none"},
     {.name = "seed", .value = "S", .help = "of the resamples (1)"},
-    {.name = "csv", .help = "comma-separated, more digits"},
+    CLI_OPTIONS_FORMAT,
     {0},
 };
 

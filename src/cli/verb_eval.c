@@ -25,18 +25,6 @@ static int resolve(struct assay_config *config, const struct cli_args *args, str
     return status;
 }
 
-static int parse_choice(const struct cli_args *args, const char *option, const char *first,
-                        const char *second, int *out, struct assay_err *err)
-{
-    const char *word = cli_value(args, option);
-    *out = 0;
-    if (!word || strcmp(word, first) == 0) return ASSAY_OK;
-    *out = 1;
-    if (strcmp(word, second) == 0) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_USAGE, "--%s: '%s', expected %s or %s", option, word, first,
-                         second);
-}
-
 // ---- foreign weights ----------------------------------------------------------------------------
 static void print_foreign(const struct assay_foreign *f, const struct assay_foreign_case *c,
                           const struct eval_subject *s)
@@ -52,18 +40,45 @@ static void print_foreign(const struct assay_foreign *f, const struct assay_fore
     }
 }
 
-static int eval_foreign(const struct cli_args *args, struct assay_foreign_case *c,
-                        const struct eval_subject *s, struct assay_err *err)
+static void json_foreign(const struct assay_foreign *f, const struct assay_foreign_case *c,
+                         const struct eval_subject *s)
 {
-    int thin;
+    struct json j = {.out = stdout};
+    json_begin(&j, '{');
+    eval_json_subject(s, &j);
+    eval_json_verdict(f->verdict, f->reason, &j);
+    json_key(&j, "network");
+    json_text(&j, c->thin ? "thin" : "net");
+    if (!c->thin) json_key(&j, "bn");
+    if (!c->thin) json_text(&j, c->bn == ASSAY_BN_BATCH ? "batch" : "frozen");
+    json_key(&j, "columns");
+    json_begin(&j, '{');
+    for (uint32_t i = 0; i < f->n_scalar; i++) {
+        json_key(&j, f->scalar[i].name);
+        json_begin(&j, '{');
+        json_key(&j, "value");
+        json_number(&j, f->scalar[i].value);
+        json_key(&j, "reason");
+        json_text(&j, f->scalar[i].reason);
+        json_end(&j, '}');
+    }
+    json_end(&j, '}');
+    json_end(&j, '}');
+    json_line(&j);
+}
+
+static int eval_foreign(const struct cli_args *args, struct assay_foreign_case *c,
+                        const struct eval_subject *s, enum cli_format format, struct assay_err *err)
+{
+    int thin = 0;
     c->weights = cli_value(args, "weights");
     c->batch = cli_value(args, "batch");
     c->labels = cli_value(args, "labels");
     c->noise = cli_value(args, "noise");
     if (cli_value(args, "metrics")) c->metrics = assay_config_protocol(c->config)->metrics;
     c->region_batch = 1000;
-    ASSAY_TRY(parse_choice(args, "bn", "batch", "frozen", &c->bn, err));
-    ASSAY_TRY(parse_choice(args, "network", "net", "thin", &thin, err));
+    ASSAY_TRY(cli_choice(args, "bn", &c->bn, err));
+    ASSAY_TRY(cli_choice(args, "network", &thin, err));
     if (thin && !s->space->kind->thin)
         return assay_err_set(err, ASSAY_ERR_USAGE, "--network thin: %s has no thin networks",
                              s->space->kind->name);
@@ -73,7 +88,7 @@ static int eval_foreign(const struct cli_args *args, struct assay_foreign_case *
     int status = assay_foreign_evaluate(&f, c, err);
     const char *dump = cli_value(args, "dump");
     if (status >= 0 && dump) status = foreign_dump(&f, c, dump, err);
-    if (status >= 0) print_foreign(&f, c, s);
+    if (status >= 0) (format == CLI_JSON ? json_foreign : print_foreign)(&f, c, s);
     assay_foreign_finish(&f);
     return status;
 }
@@ -115,15 +130,18 @@ static int eval_in(const struct cli_args *args, const struct assay_config *confi
     struct eval_subject s = {.space = space};
     const char *mask = cli_value(args, "supernet");
     struct cli_architecture arch = {0};
+    int json = 0;
+    ASSAY_TRY(cli_choice(args, "format", &json, err));
+    const enum cli_format format = json ? CLI_JSON : CLI_TEXT;
     s.is_supernet = mask;
     const int parsed = mask ? assay_space_parse_supernet(space, mask, &s.mask, err)
                             : cli_architecture(&arch, args, space, args->position[1], err);
     ASSAY_TRY(mask ? cli_usage(parsed, err) : parsed);
     s.index = arch.index;
-    if (!cli_value(args, "weights")) return eval_configured(config, &s, err);
+    if (!cli_value(args, "weights")) return eval_configured(config, &s, format, err);
     struct assay_foreign_case c = {
         .config = config, .space = space, .index = s.index, .mask = mask ? &s.mask : NULL};
-    return eval_foreign(args, &c, &s, err);
+    return eval_foreign(args, &c, &s, format, err);
 }
 
 // Checks the space's name while a wrong one is the command line's fault.
@@ -190,6 +208,7 @@ static const struct cli_option options[] = {
      .value = "FILE.h5",
      .help = "write logits, gram, eigenvalues (thin: patterns) as data sets and\n"
              "every scalar as an attribute; with --weights"},
+    CLI_OPTION_JSON,
     {0},
 };
 

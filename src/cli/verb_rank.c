@@ -3,19 +3,19 @@
 #include "results.h"
 #include "text_table.h"
 
-#include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct rank_view {
     const struct assay_table *table;
-    const char *by;        // name of a ranking, or a formula
-    const uint64_t *order; // rows from best to worst
-    const double *score;   // of a formula, by rows; NULL: of none
-    uint64_t top;          // rows shown
-    int *column;           // which columns, in order
-    int n_column;
-    bool csv;
+    const char *by;              // name of a ranking, or a formula
+    const uint64_t *order;       // rows from best to worst
+    const double *score;         // of a formula, by rows; NULL: of none
+    uint64_t top;                // rows shown
+    struct results_field *field; // what is shown, in order
+    int n_field;
+    enum cli_format format;
 };
 
 // ---- which order --------------------------------------------------------------------------------
@@ -74,45 +74,54 @@ static bool is_word(const char *text)
 static void show(struct rank_view *v, const char *name)
 {
     const int column = results_column(v->table, name);
-    for (int i = 0; i < v->n_column; i++)
-        if (v->column[i] == column) return;
-    if (column >= 0) v->column[v->n_column++] = column;
+    for (int i = 0; i < v->n_field; i++)
+        if (v->field[i].column == column) return;
+    if (column >= 0)
+        v->field[v->n_field++] = (struct results_field){.what = RESULTS_VALUE, .column = column};
 }
 
 // Shows what the ranking is made of, and parameters and FLOPs.
-static void show_usual(struct rank_view *v, const struct assay_score_formula *f)
+static int show_usual(struct rank_view *v, const struct assay_score_formula *f,
+                      struct assay_err *err)
 {
+    v->field = malloc((f->n_term + 3) * sizeof *v->field);
+    if (!v->field) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
     if (!v->score) show(v, v->by);
     for (uint32_t i = 0; i < f->n_term; i++) show(v, f->term[i].column);
     show(v, "params");
     show(v, "flops");
+    return ASSAY_OK;
 }
 
 static void add_row(struct text_table *text, const struct rank_view *v, uint64_t place)
 {
     const struct assay_table *t = v->table;
     const uint64_t row = v->order[place];
+    const int digits = v->format == CLI_TEXT ? 6 : 17;
     if (t->status[row] == ASSAY_VERDICT_OK)
-        text_table_add(text, "%" PRIu64, place + 1);
+        text_table_add_count(text, place + 1);
     else
-        text_table_add(text, "%s", "");
-    text_table_add(text, "%" PRIu64, t->index[row]);
+        text_table_add_number(text, NAN, digits);
+    text_table_add_count(text, t->index[row]);
     text_table_add(text, "%s", t->arch[row]);
     text_table_add(text, "%s", results_status_name(t->status[row]));
-    if (v->score) text_table_add_number(text, v->score[row], v->csv ? 17 : 6);
-    for (int i = 0; i < v->n_column; i++)
-        text_table_add_number(text, t->value[v->column[i]][row], v->csv ? 17 : 6);
+    if (v->score) text_table_add_number(text, v->score[row], digits);
+    for (int i = 0; i < v->n_field; i++) results_add_field(text, t, &v->field[i], row, digits);
 }
 
 static int print_view(const struct rank_view *v, struct assay_err *err)
 {
     const char *const fixed[] = {"rank", "index", "arch", "status", "score"};
     const size_t n = v->score ? 5 : 4;
-    struct text_table text = {.n_column = n + (size_t)v->n_column, .n_key = 2, .soft = 2};
+    struct text_table text = {.n_column = n + (size_t)v->n_field, .n_key = 2, .soft = 2};
     for (size_t i = 0; i < n; i++) text_table_add(&text, "%s", fixed[i]);
-    for (int i = 0; i < v->n_column; i++) text_table_add(&text, "%s", v->table->name[v->column[i]]);
+    for (int i = 0; i < v->n_field; i++) {
+        char name[ASSAY_TEXT_MAX];
+        results_field_name(v->table, &v->field[i], name);
+        text_table_add(&text, "%s", name);
+    }
     for (uint64_t place = 0; place < v->top; place++) add_row(&text, v, place);
-    const int status = text_table_print(&text, v->csv, stdout, err);
+    const int status = text_table_print(&text, v->format, stdout, err);
     text_table_free(&text);
     return status;
 }
@@ -124,12 +133,13 @@ static int print_table(const struct cli_args *args, struct rank_view *v,
     const struct assay_table *t = v->table;
     const char *words = cli_value(args, "columns");
     if (words)
-        v->n_column = results_columns(t, words, v->column, err);
+        ASSAY_TRY(v->n_field = results_fields(t, words, &v->field, err));
     else
-        show_usual(v, f);
-    ASSAY_TRY(v->n_column);
-    ASSAY_TRY(print_view(v, err));
-    if (v->csv) return ASSAY_EXIT_COMPLETE;
+        ASSAY_TRY(show_usual(v, f, err));
+    const int status = print_view(v, err);
+    free(v->field);
+    ASSAY_TRY(status);
+    if (v->format != CLI_TEXT) return ASSAY_EXIT_COMPLETE;
     results_print_counts(t, stdout);
     printf("; best first by %s; only ok candidates have a rank\n", v->by);
     return ASSAY_EXIT_COMPLETE;
@@ -152,13 +162,12 @@ static int choose_order(struct rank_view *v, const char *by, struct assay_score_
 static int rank_table(const struct cli_args *args, const struct assay_table *t,
                       struct assay_arena *arena, struct assay_err *err)
 {
-    struct rank_view v = {.table = t, .top = 20, .csv = cli_flag(args, "csv")};
+    struct rank_view v = {.table = t, .top = 20};
     struct assay_score_formula formula = {.n_term = 0};
+    ASSAY_TRY(cli_format(args, &v.format, err));
     ASSAY_TRY(choose_order(&v, cli_value(args, "by"), &formula, arena, err));
     ASSAY_TRY(cli_u64(args, "top", 1, UINT64_MAX, &v.top, err));
     if (cli_flag(args, "all") || v.top > t->n_row) v.top = t->n_row;
-    v.column = assay_arena_alloc(arena, (t->n_column + 1) * sizeof *v.column);
-    if (!v.column) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
     return print_table(args, &v, &formula, err);
 }
 
@@ -180,8 +189,11 @@ static const struct cli_option options[] = {
              "such columns: '2*kappa + regions'"},
     {.name = "top", .value = "K", .help = "rows shown (20)"},
     {.name = "all", .help = "show every row"},
-    {.name = "columns", .value = "A,B,...", .help = "columns shown; all: every one"},
-    {.name = "csv", .help = "comma-separated, every digit"},
+    {.name = "columns",
+     .value = "A,B,...",
+     .help = "columns shown, also COLUMN_stderr, class, status_code, reason and\n"
+             "seconds; all: every one"},
+    CLI_OPTIONS_FORMAT,
     {0},
 };
 

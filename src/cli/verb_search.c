@@ -71,7 +71,7 @@ static int print_found(const struct summary *s)
         status = count_cost(s, s->found->item[i].index, &cost);
         if (status >= 0) add_row(s, &t, i, &cost);
     }
-    if (status >= 0) status = text_table_print(&t, false, stdout, s->err);
+    if (status >= 0) status = text_table_print(&t, CLI_TEXT, stdout, s->err);
     text_table_free(&t);
     return status;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
+#include "json_write.h"
 
 #include <inttypes.h>
 
@@ -19,13 +20,22 @@ static int identify(struct subject *s, const struct cli_args *args, struct assay
     return ASSAY_OK;
 }
 
-static void print_members(const struct subject *s, uint64_t class)
+// 0: the space is too large to count them.
+static uint64_t count_members(const struct subject *s, uint64_t class)
 {
     const uint64_t size = assay_space_size(&s->space);
     uint64_t members = 0;
-    if (size > CLI_WALKED_MAX) return;
+    if (size > CLI_WALKED_MAX) return 0;
     for (uint64_t i = 0; i < size; i++) members += assay_space_canonical(&s->space, i) == class;
-    printf("members     %" PRIu64 " architectures are this network at initialisation\n", members);
+    return members;
+}
+
+static void print_members(const struct subject *s, uint64_t class)
+{
+    const uint64_t members = count_members(s, class);
+    if (members)
+        printf("members     %" PRIu64 " architectures are this network at initialisation\n",
+               members);
 }
 
 static void print_names(const struct subject *s)
@@ -47,7 +57,6 @@ static int identify_supernet(struct subject *s, struct assay_err *err)
 {
     ASSAY_TRY(cli_usage(assay_space_parse_supernet(&s->space, s->supernet, &s->mask, err), err));
     ASSAY_ASSERT(assay_space_format_supernet(&s->space, &s->mask, s->text, sizeof s->text) >= 0);
-    printf("space       %s\nsupernet    %s\n", s->space.kind->name, s->text);
     return ASSAY_OK;
 }
 
@@ -87,14 +96,102 @@ static int print_networks(const struct subject *s, struct assay_graph *g,
     return ASSAY_OK;
 }
 
+// ---- JSON ---------------------------------------------------------------------------------------
+static void json_size(struct json *j, const struct assay_net *net)
+{
+    if (net->channels) json_key(j, "channels");
+    if (net->channels) json_count(j, net->channels);
+    if (net->cells) json_key(j, "cells");
+    if (net->cells) json_count(j, net->cells);
+}
+
+static int json_cost(const struct subject *s, struct assay_graph *g, const struct assay_net *net,
+                     struct json *j, struct assay_err *err)
+{
+    ASSAY_TRY(build(s, g, net, err));
+    const struct assay_cost cost = assay_graph_cost(g);
+    json_begin(j, '{');
+    json_size(j, net);
+    json_key(j, "params");
+    json_count(j, cost.params);
+    json_key(j, "flops");
+    json_count(j, cost.flops);
+    json_key(j, "layers");
+    json_count(j, cost.layers);
+    json_key(j, "relus");
+    json_count(j, cost.relus);
+    json_end(j, '}');
+    return ASSAY_OK;
+}
+
+static void json_names(const struct subject *s, struct json *j)
+{
+    const uint64_t class = assay_space_canonical(&s->space, s->arch.index);
+    const uint64_t members = count_members(s, class);
+    char text[ASSAY_ARCH_MAX], hash[64];
+    json_key(j, "index");
+    json_count(j, s->arch.index);
+    json_key(j, "arch");
+    json_text(j, s->text);
+    if (assay_space_hash(&s->space, s->arch.index, hash, sizeof hash) >= 0) {
+        json_key(j, "hash");
+        json_text(j, hash);
+    }
+    assay_space_format(&s->space, class, text, sizeof text);
+    json_key(j, "class");
+    json_count(j, class);
+    json_key(j, "class_arch");
+    json_text(j, text);
+    if (members) json_key(j, "members");
+    if (members) json_count(j, members);
+}
+
+static int json_show(const struct subject *s, struct assay_graph *g, struct assay_graph *folded,
+                     struct assay_err *err)
+{
+    const struct assay_net *full = &s->space.kind->full, *search = &s->space.kind->search;
+    struct json j = {.out = stdout};
+    json_begin(&j, '{');
+    json_key(&j, "space");
+    json_text(&j, s->space.kind->name);
+    if (s->supernet) json_key(&j, "supernet");
+    if (s->supernet)
+        json_text(&j, s->text);
+    else
+        json_names(s, &j);
+    json_key(&j, "networks");
+    json_begin(&j, '[');
+    if (search->channels) ASSAY_TRY(json_cost(s, g, full, &j, err));
+    ASSAY_TRY(json_cost(s, g, search, &j, err));
+    json_end(&j, ']');
+    ASSAY_TRY(assay_graph_fold(g, true, folded, NULL, err));
+    json_key(&j, "dead");
+    json_bool(&j, assay_graph_is_dead(folded));
+    json_end(&j, '}');
+    json_line(&j);
+    return ASSAY_OK;
+}
+
+// ---- the verb -----------------------------------------------------------------------------------
+static int print_show(const struct subject *s, struct assay_graph *g, struct assay_graph *folded,
+                      struct assay_err *err)
+{
+    if (s->supernet)
+        printf("space       %s\nsupernet    %s\n", s->space.kind->name, s->text);
+    else
+        print_names(s);
+    return print_networks(s, g, folded, err);
+}
+
 static int show(struct subject *s, const struct cli_args *args, struct assay_err *err)
 {
     struct assay_graph g, folded;
+    int json = 0;
+    ASSAY_TRY(cli_choice(args, "format", &json, err));
     ASSAY_TRY(s->supernet ? identify_supernet(s, err) : identify(s, args, err));
-    if (!s->supernet) print_names(s);
     assay_graph_init(&g);
     assay_graph_init(&folded);
-    const int status = print_networks(s, &g, &folded, err);
+    const int status = (json ? json_show : print_show)(s, &g, &folded, err);
     assay_graph_free(&g);
     assay_graph_free(&folded);
     return status;
@@ -114,6 +211,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
 static const struct cli_option options[] = {
     CLI_OPTION_SUPERNET,
     CLI_OPTIONS_ORDER,
+    CLI_OPTION_JSON,
     {.name = NULL},
 };
 

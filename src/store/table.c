@@ -188,16 +188,28 @@ static int read_rows(struct reader *r, struct assay_err *err)
     ASSAY_TRY(read_length(r, "index", err));
     table->n_row = r->n;
     table->index = take(r, r->n, sizeof *table->index, err);
+    table->class_index = take(r, r->n, sizeof *table->class_index, err);
     table->status = take(r, r->n, sizeof *table->status, err);
     table->value = take(r, table->n_column, sizeof *table->value, err);
     table->error = take(r, table->n_column, sizeof *table->error, err);
-    if (!table->index || !table->status || !table->value || !table->error) return ASSAY_ERR_MEMORY;
+    if (!table->index || !table->class_index || !table->status || !table->value || !table->error)
+        return ASSAY_ERR_MEMORY;
     ASSAY_TRY(read_column(r, "index", H5T_NATIVE_UINT64, table->index, err));
     ASSAY_TRY(read_column(r, "status_code", H5T_NATIVE_INT32, table->status, err));
     ASSAY_TRY(check_rows(r, err));
+    ASSAY_TRY(read_column(r, "class", H5T_NATIVE_UINT64, table->class_index, err));
     ASSAY_TRY(read_texts(r, "arch", &table->arch, err));
+    ASSAY_TRY(read_texts(r, "reason", &table->reason, err));
     for (uint32_t c = 0; c < table->n_column; c++) ASSAY_TRY(read_column_pair(r, c, err));
     return ASSAY_OK;
+}
+
+// Files that were copied without what differs between equal runs have no times.
+static int read_run(struct reader *r, struct assay_err *err)
+{
+    r->n = r->table->n_row;
+    if (H5Lexists(r->group, "seconds", H5P_DEFAULT) <= 0) return ASSAY_OK;
+    return read_numbers(r, "seconds", &r->table->seconds, err);
 }
 
 static int read_order(struct reader *r, char *name, struct assay_err *err)
@@ -268,6 +280,7 @@ static int read_file(struct reader *r, struct assay_err *err)
     ASSAY_TRY(read_space(r, err));
     ASSAY_TRY(in_group(r, "/columns", read_columns, err));
     ASSAY_TRY(in_group(r, "/table", read_rows, err));
+    if (H5Lexists(r->file, "run", H5P_DEFAULT) > 0) ASSAY_TRY(in_group(r, "/run", read_run, err));
     return in_group(r, "/rankings", read_rankings, err);
 }
 

@@ -4,6 +4,7 @@
 
 usage: test_eval.py ASSAY; skipped (77) without h5py.
 """
+import json
 import os
 import re
 import shutil
@@ -97,6 +98,16 @@ class Foreign(Case):
         weights = sum(int(np.prod(v)) for k, v in shapes().items() if k.endswith("weight"))
         self.assertEqual(out["ntk_parameters"], weights)
         self.assertEqual(sorted(os.listdir(self.dir)), ["in.h5", "out.h5"])
+
+    def test_json(self):
+        out = self.dump()
+        p = self.foreign("--format", "json")
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        seen = json.loads(p.stdout)
+        self.assertEqual((seen["arch"], seen["status"], seen["network"], seen["bn"]), (ARCH, "ok", "net", "batch"))
+        for name, column in seen["columns"].items():
+            self.assertEqual((column["value"], column["reason"]), (out[name], ""))
+        self.assertIn("kappa", seen["columns"])
 
     def test_temporary_file_follows_no_link(self):
         """Neither the names of old, which could be foretold, nor what they lead to are touched."""

@@ -49,7 +49,7 @@ class Terminal(Case):
     def test_rank(self):
         whole = self.works("rank", RESULTS, "--top", "30", "--columns", "all").split("15625 candidates")[0].splitlines()
         self.assertIn("|+|skip_connect~0|nor_conv_1x1~1|+|none~0|none~1|nor_conv_3x3~2|  ", whole[1])
-        for columns in (200, 100, 80, 45, 30):
+        for columns in (200, 100, 80, 45, 40):
             with self.subTest(columns=columns):
                 parts = self.parts(self.screen(columns, "rank", RESULTS, "--top", "30", "--columns", "all"))
                 for part in parts:
