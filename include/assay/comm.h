@@ -29,11 +29,11 @@ int assay_comm_size(const struct assay_comm *comm);
 const char *assay_comm_host(const struct assay_comm *comm);
 // Where the ranks are: on how many hosts; and of the host with the most ranks for its CPUs, how
 // many ranks it has, on how many CPUs they may run together, and on how many the last of them may.
-// 0 CPUs: the system does not say.
+// 0 CPUs: the system does not say. names: "a (2), b (2)", the ranks of every host, as far as fits.
 #define ASSAY_HOST_MAX 256
 struct assay_placement {
     int hosts, ranks, cpus, each;
-    char host[ASSAY_HOST_MAX];
+    char host[ASSAY_HOST_MAX], names[1024];
 };
 // Collective; filled on rank 0. first_works: rank 0 computes and counts as the others do.
 int assay_comm_placement(struct assay_comm *comm, bool first_works, struct assay_placement *p,

@@ -34,6 +34,8 @@ void assay_record_pack(const struct assay_schema *schema, const struct assay_rec
 // value and spectrum of *record point into caller's arrays of the schema's sizes.
 void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
                          struct assay_record *record);
+// Reads a packed record of any schema, but for its value and spectrum, which are NULL then.
+void assay_record_head(const void *bytes, struct assay_record *record);
 // ERR_INPUT unless a packed record's verdict exists, its seconds are a time, and its reason is a
 // text that ends: a file may say anything.
 int assay_record_check(const void *bytes, struct assay_err *err);
@@ -56,7 +58,7 @@ int assay_journal_open(struct assay_journal **out, const char *dir,
                        struct assay_err *err);
 // Opens DIR/journal to read it, also while a job is writing it. Takes no lock, asks for no identity
 // and changes nothing; a torn tail is left alone. An error where records are not of the schema's
-// size.
+// size; with schema NULL they may be of any, and assay_record_head reads what they begin with.
 int assay_journal_open_read(struct assay_journal **out, const char *dir,
                             const struct assay_schema *schema, uint64_t *n_record,
                             struct assay_err *err);
@@ -69,12 +71,37 @@ int assay_journal_sync(struct assay_journal *journal, struct assay_err *err);
 // Copies packed record i (0 <= i < number held), which has been checked, to bytes.
 int assay_journal_read(struct assay_journal *journal, uint64_t i, void *bytes,
                        struct assay_err *err);
+size_t assay_journal_record_bytes(const struct assay_journal *journal);
 const char *assay_journal_path(const struct assay_journal *journal);
 void assay_journal_close(struct assay_journal *journal);
 // Reads the identity and extra block of DIR/journal without opening it for writing (for `pack`);
 // both malloc'd.
 int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n_extra,
                        struct assay_err *err);
+
+// Counts the records that were appended since it was opened to be read, too.
+int assay_journal_refresh(struct assay_journal *journal, uint64_t *n_record, struct assay_err *err);
+// The directory's lock, which the journal holds, tells who has it: begun TIME, records N at the
+// start, ranks N, hosts "a (2), b (2)"; and how it ended. Times are seconds since the epoch.
+// Failing is no error, since this is for the curious alone.
+void assay_journal_begin(struct assay_journal *journal, int ranks, const char *hosts);
+void assay_journal_end(struct assay_journal *journal, int exit_code);
+
+enum assay_lock { ASSAY_LOCK_UNKNOWN, ASSAY_LOCK_FREE, ASSAY_LOCK_HELD };
+enum { ASSAY_HOLDER_HOST = 256, ASSAY_HOLDER_HOSTS = 1024 };
+// Who has, or had last, a run directory.
+struct assay_holder {
+    enum assay_lock lock; // as this host sees it; unknown where there are no locks, or no lock
+    char host[ASSAY_HOLDER_HOST];
+    long pid;            // 0: it does not say
+    double begun, ended; // 0: it does not say
+    int exit_code;       // where it ended
+    uint64_t records;    // in the journal when it began
+    int ranks;           // 0: it does not say
+    char hosts[ASSAY_HOLDER_HOSTS];
+};
+// Reads DIR/lock, whose absence is no error. It takes a shared lock for a moment.
+int assay_holder_read(struct assay_holder *holder, const char *dir, struct assay_err *err);
 
 // The lines in which two identities differ, "- old" and "+ new", under the INI section they stand
 // in; each on a new line.

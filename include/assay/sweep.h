@@ -107,6 +107,40 @@ int assay_sweep_pack(const struct assay_vocabulary *vocabulary, const char *dir,
 int assay_sweep_merge(const struct assay_vocabulary *vocabulary, const char *const *from, size_t n,
                       const char *dir, bool partial, const struct assay_log *log, int *exit_code,
                       struct assay_err *err);
+// ---- how far a run is ---------------------------------------------------------------------------
+struct assay_run_reason {
+    char text[ASSAY_REASON_MAX];
+    int32_t verdict; // DEGENERATE or FAILED
+    uint64_t n;      // evaluations with it
+};
+// What a run directory tells, of a sweep or a search, that runs, was stopped, or is dead.
+struct assay_run_state {
+    struct assay_holder holder;
+    bool journal;                      // false: there is none yet
+    bool search;                       // a search's tasks are not known before its end
+    const struct assay_config *config; // NULL: this program cannot read it, and why
+    char why[512];
+    uint64_t n_task;                          // of a sweep or its shard; 0: not known
+    uint64_t n_record;                        // in the journal; one task may have several
+    uint64_t n_done;                          // tasks that have one
+    uint64_t count[ASSAY_VERDICT_FAILED + 1]; // those tasks by verdict
+    double cpu_seconds;                       // of all records
+    int ranks;                                // that evaluated one
+    double written, published;                // since the epoch: journal, result file; 0: never
+    const char *result;                       // that file's name
+    const struct assay_run_reason *reason;    // (n_reason) the most frequent first
+    size_t n_reason;
+};
+struct assay_run_watch;
+// Opens a directory to look at it, from any host; nothing is changed there, and the lock is held
+// for a moment only.
+int assay_run_watch_open(struct assay_run_watch **out, const struct assay_vocabulary *vocabulary,
+                         const char *dir, struct assay_err *err);
+// Reads what has come since. What state points at is the watch's, until the next look.
+int assay_run_watch_look(struct assay_run_watch *w, struct assay_run_state *state,
+                         struct assay_err *err);
+void assay_run_watch_close(struct assay_run_watch *w);
+
 // The build as "name: value", one a line: what --version prints and results.h5 records. Returns the
 // length it needs (snprintf's rule), 0 when HDF5 finds no memory to tell its version.
 size_t assay_build_describe(char *text, size_t cap);

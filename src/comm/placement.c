@@ -43,6 +43,14 @@ static int by_host(const void *a, const void *b)
     return order ? order : (x->rank > y->rank) - (x->rank < y->rank);
 }
 
+static void add_name(struct assay_placement *p, const char *host, int n)
+{
+    const size_t used = strlen(p->names), room = sizeof p->names - used;
+    const int length = snprintf(p->names + used, room, "%s%s (%d)", used ? ", " : "", host, n);
+
+    if (length >= 0 && (size_t)length >= room) p->names[used] = '\0'; // no name is cut
+}
+
 // Takes the n ranks of one host, and keeps it when it is the fullest so far.
 static void add_host(struct assay_placement *p, const struct seat *seat, int n, bool first_works)
 {
@@ -53,6 +61,7 @@ static void add_host(struct assay_placement *p, const struct seat *seat, int n, 
         for (int k = 0; k < CPU_WORDS; k++) all[k] |= seat[i].cpu[k];
     const int cpus = count(all);
     p->hosts++;
+    add_name(p, seat->host, n);
     if (p->hosts > 1 && (int64_t)ranks * p->cpus <= (int64_t)p->ranks * cpus) return;
     p->ranks = ranks;
     p->cpus = cpus;

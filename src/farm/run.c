@@ -97,6 +97,7 @@ static int open_coordinator(struct run *r)
     ASSAY_TRY(r->job->start(r->job->self, r->dir, r->comm, r->log, r->err));
     log_ranks(r);
     log_placement(r);
+    assay_journal_begin(r->journal, assay_comm_size(r->comm), r->placement.names);
     if (r->job->rounds && r->n_journal)
         assay_log_line(r->log, ASSAY_LOG_INFO, "resuming: %" PRIu64 " evaluations are known",
                        r->n_journal);
@@ -238,7 +239,11 @@ static int open_run(struct run *r)
 
 static int do_role(struct run *r)
 {
-    if (r->coordinator) return coordinate(r);
+    if (r->coordinator) {
+        const int status = coordinate(r);
+        assay_journal_end(r->journal, status < 0 ? ASSAY_EXIT_ERROR : status);
+        return status;
+    }
     return r->follows ? farm_context_follow(&r->follower, r->comm, r->err)
                       : farm_worker_run(r->worker);
 }

@@ -25,5 +25,10 @@ void file_remove_temporaries(const char *dir, const char *name, const struct ass
 // link, another's file) is ERR_STATE, too, and stays as it is. *fd holds the lock until closed;
 // -1 where the file system knows no locks (logged).
 int file_lock(int *fd, const char *dir, const struct assay_log *log, struct assay_err *err);
+// Puts lines behind what a lock that is held says; -1 is no lock. The first line of all is "begun
+// TIME"; see assay_holder_read.
+#define ASSAY_HOLDER_BEGUN "begun "
+enum { ASSAY_HOLDER_TEXT = 4096 };
+void file_lock_sign(int fd, const char *lines);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CHECKSUM = sizeof(uint64_t), BLOCK = 1 << 20 };
@@ -133,7 +134,12 @@ static int scan(struct assay_journal *journal, bool cut, const struct assay_log 
 static int check_record_bytes(struct assay_journal *journal, const struct header *header,
                               const struct assay_schema *schema, struct assay_err *err)
 {
-    const size_t expected = assay_record_bytes(schema);
+    enum { RECORD_MOST = 1 << 30 };
+    const struct assay_schema none = {.n_column = 0};
+    const bool any = !schema && header->record_bytes >= assay_record_bytes(&none) &&
+                     header->record_bytes <= RECORD_MOST;
+    const size_t expected =
+        any ? header->record_bytes : assay_record_bytes(schema ? schema : &none);
     journal->header = header->bytes;
     journal->seed = header->checksum;
     journal->frame = expected + CHECKSUM;
@@ -265,6 +271,35 @@ int assay_journal_peek(const char *dir, char **identity, void **extra, size_t *n
     *extra = header.extra;
     *n_extra = header.n_extra;
     return ASSAY_OK;
+}
+
+int assay_journal_refresh(struct assay_journal *journal, uint64_t *n_record, struct assay_err *err)
+{
+    const int status = scan(journal, false, NULL, err);
+    *n_record = journal->n_record;
+    return status;
+}
+
+// ---- who writes it ------------------------------------------------------------------------------
+void assay_journal_begin(struct assay_journal *journal, int ranks, const char *hosts)
+{
+    char lines[ASSAY_HOLDER_HOSTS + 128];
+    snprintf(lines, sizeof lines,
+             ASSAY_HOLDER_BEGUN "%lld\nrecords %" PRIu64 "\nranks %d\nhosts %.*s\n",
+             (long long)time(NULL), journal->n_record, ranks, ASSAY_HOLDER_HOSTS - 1, hosts);
+    file_lock_sign(journal->lock, lines);
+}
+
+void assay_journal_end(struct assay_journal *journal, int exit_code)
+{
+    char line[64];
+    snprintf(line, sizeof line, "ended %lld %d\n", (long long)time(NULL), exit_code);
+    file_lock_sign(journal->lock, line);
+}
+
+size_t assay_journal_record_bytes(const struct assay_journal *journal)
+{
+    return journal->frame - CHECKSUM;
 }
 
 const char *assay_journal_path(const struct assay_journal *journal)

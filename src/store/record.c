@@ -40,15 +40,26 @@ void assay_record_pack(const struct assay_schema *schema, const struct assay_rec
         memcpy(to + FIXED + value_bytes(schema), record->spectrum, spectrum_bytes(schema));
 }
 
-void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
-                         struct assay_record *record)
+static void unpack_head(const char *from, struct assay_record *record)
 {
-    const char *from = bytes;
     memcpy(&record->index, from, 8);
     memcpy(&record->verdict, from + 8, 4);
     memcpy(&record->rank, from + 12, 4);
     memcpy(&record->seconds, from + 16, 8);
     memcpy(record->reason, from + 24, ASSAY_REASON_MAX);
+}
+
+void assay_record_head(const void *bytes, struct assay_record *record)
+{
+    *record = (struct assay_record){.value = NULL};
+    unpack_head(bytes, record);
+}
+
+void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
+                         struct assay_record *record)
+{
+    const char *from = bytes;
+    unpack_head(from, record);
     if (value_bytes(schema)) memcpy(record->value, from + FIXED, value_bytes(schema));
     if (spectrum_bytes(schema))
         memcpy(record->spectrum, from + FIXED + value_bytes(schema), spectrum_bytes(schema));

@@ -181,9 +181,17 @@ static void link_in_place_of_the_lock_is_refused(void **state)
 
 static void file_in_place_of_the_lock_is_refused(void **state)
 {
-    static const char *const text[] = {"precious\n",  "my notes\n", "host 12",   "host 12\nmore\n",
-                                       "host  12\n",  "12\n",       "host -x\n", "host 12 more\n",
-                                       "\33[2J 12\n", "host 012\n"};
+    static const char *const text[] = {"precious\n",
+                                       "my notes\n",
+                                       "host 12",
+                                       "host 12\nmore\n",
+                                       "host  12\n",
+                                       "12\n",
+                                       "host -x\n",
+                                       "host 12 more\n",
+                                       "\33[2J 12\n",
+                                       "host 012\n",
+                                       "host 12\nbegun \33[2J\n"};
     char lock[4096], large[400];
     snprintf(lock, sizeof lock, "%s", scratch_path(state, "lock"));
     for (size_t i = 0; i < ASSAY_LEN(text); i++) {
@@ -208,6 +216,42 @@ static void lock_of_a_killed_run_is_taken_over(void **state)
         assay_journal_close(open_ok(*state, 0));
         assert_holds(scratch_path(state, "lock"), own);
     }
+}
+
+static void the_lock_tells_who_has_it(void **state)
+{
+    struct assay_holder h;
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    assert_int_equal(assay_holder_read(&h, *state, NULL), ASSAY_OK);
+    assert_int_equal(h.lock, ASSAY_LOCK_UNKNOWN);
+    assert_int_equal(h.pid, 0);
+    struct assay_journal *journal = open_ok(*state, 0);
+    append(journal, 0, 3, NULL);
+    assay_journal_begin(journal, 3, "a (2), b.c (1)");
+    for (int i = 0; i < 2; i++) { // looking changes nothing
+        assert_int_equal(assay_holder_read(&h, *state, NULL), ASSAY_OK);
+        assert_int_equal(h.lock, ASSAY_LOCK_HELD);
+        assert_int_equal(h.pid, getpid());
+        assert_string_equal(h.host, host);
+        assert_int_equal(h.records, 3);
+        assert_int_equal(h.ranks, 3);
+        assert_string_equal(h.hosts, "a (2), b.c (1)");
+        assert_true(h.begun > 1.7e9 && h.ended == 0);
+    }
+    open_fails(*state, identity, ASSAY_ERR_STATE, "in use by process");
+    assay_journal_end(journal, 75);
+    assay_journal_close(journal);
+    assert_int_equal(assay_holder_read(&h, *state, NULL), ASSAY_OK);
+    assert_int_equal(h.lock, ASSAY_LOCK_FREE);
+    assert_int_equal(h.exit_code, 75);
+    assert_true(h.ended >= h.begun);
+    assay_journal_close(open_ok(*state, 3)); // who comes next writes it anew
+    assert_int_equal(assay_holder_read(&h, *state, NULL), ASSAY_OK);
+    assert_true(h.begun == 0 && h.ended == 0);
+    scratch_write(scratch_path(state, "lock"), "host 12\nnotes\n", 14);
+    assert_int_equal(assay_holder_read(&h, *state, NULL), ASSAY_OK);
+    assert_int_equal(h.lock, ASSAY_LOCK_UNKNOWN);
 }
 
 static void temporary_files_follow_no_link(void **state)
@@ -243,6 +287,7 @@ int main(void)
         TEST(link_in_place_of_the_lock_is_refused),
         TEST(file_in_place_of_the_lock_is_refused),
         TEST(lock_of_a_killed_run_is_taken_over),
+        TEST(the_lock_tells_who_has_it),
         TEST(temporary_files_follow_no_link),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
