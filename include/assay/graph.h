@@ -83,7 +83,8 @@ struct assay_graph {
     // After finish: NTK parameters (names containing "weight") have offsets [0, n_weight), biases
     // and BN betas [n_weight, n_theta).
     uint64_t n_weight, n_theta;
-    bool failed; // an append ran out of memory: all that follow do nothing, and finish reports it
+    bool unnamed; // set by its owner: parameters get no names, which counting does not need
+    bool failed;  // an append ran out of memory: all that follow do nothing, and finish reports it
     uint32_t *scratch, cap_scratch; // private to assay_graph_fold
 };
 
@@ -117,6 +118,9 @@ uint32_t assay_graph_truncate(struct assay_graph *g, uint32_t x, uint32_t c);
 uint32_t assay_graph_gap(struct assay_graph *g, uint32_t x);
 uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const char *name);
 
+// Prints the name of a module, as snprintf does; the empty text where the graph keeps no names.
+int assay_graph_name(const struct assay_graph *g, char *name, size_t cap, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 // So many modules more of the reference network return node x: containers whose last module does,
 // or identities.
 void assay_graph_returned(struct assay_graph *g, uint32_t x, uint32_t modules);

@@ -341,15 +341,12 @@ const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *
     return &e->schema;
 }
 
-// The cost of a pass. A kernel whose images are coupled by BN is a backward pass of all images for
-// each row.
-static double pass_cost(const struct assay_evaluator *e, const struct assay_wanted_pass *wanted,
-                        double classes)
+// The cost of a pass, work: of an image. A kernel whose images are coupled by BN is a backward pass
+// of all images for each row.
+static double pass_cost(const struct assay_pass *p, double work, double classes)
 {
-    const struct assay_pass *p = &wanted->pass;
     if (p->pull == ASSAY_PULL_WEIGHTS) return 0.0;
-    const double n = (double)p->input.n / (p->parts ? p->parts : 1),
-                 work = assay_graph_cost(networks_graph(&e->networks, p->network)).work;
+    const double n = (double)p->input.n / (p->parts ? p->parts : 1);
     const bool rows = p->pull == ASSAY_PULL_KERNEL || p->pull == ASSAY_PULL_ROWS;
     return work * n * (rows ? (double)assay_kernel_rows(p, (uint64_t)n, (uint64_t)classes) : 1.0);
 }
@@ -357,10 +354,21 @@ static double pass_cost(const struct assay_evaluator *e, const struct assay_want
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
 {
     bool dead;
-    if (build_networks(e, index, NULL, &dead, NULL) < 0 || dead) return 1.0;
+    struct networks *n = &e->networks;
+    assay_plans_clear(e->plans);
+    n->built.unnamed = true;
+    const int status = networks_build(n, index, NULL, &dead, NULL);
+    n->built.unnamed = false;
+    if (status < 0 || dead) return 1.0;
     const double classes = (double)assay_config_protocol(e->config)->classes;
-    double cost = 1.0;
-    for (uint32_t i = 0; i < e->demand.n_pass; i++)
-        cost += pass_cost(e, &e->demand.pass[i], classes);
+    double cost = 1.0, work[ASSAY_NETWORKS] = {0};
+    for (int i = 0; i < ASSAY_NETWORKS; i++) {
+        const struct assay_graph *g = networks_graph(n, (enum assay_network)i);
+        if (g) work[i] = assay_graph_cost(g).work;
+    }
+    for (uint32_t i = 0; i < e->demand.n_pass; i++) {
+        const struct assay_pass *pass = &e->demand.pass[i].pass;
+        cost += pass_cost(pass, work[pass->network], classes);
+    }
     return cost;
 }

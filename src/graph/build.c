@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inside.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,18 +57,34 @@ bool graph_reserve(struct assay_graph *g, uint64_t node, uint64_t in, uint64_t p
     return !g->failed;
 }
 
-static void append_param(struct assay_graph *g, uint32_t node, const char *name)
+int assay_graph_name(const struct assay_graph *g, char *name, size_t cap, const char *format, ...)
 {
-    const struct assay_node *n = &g->node[node];
-    struct assay_param *p = &g->param[g->n_param];
-    const size_t len = strlen(name);
+    va_list args;
+    name[0] = '\0';
+    if (g->unnamed) return 0;
+    va_start(args, format);
+    const int len = vsnprintf(name, cap, format, args);
+    va_end(args);
+    return len;
+}
 
-    *p = (struct assay_param){.node = node, .name = g->n_text};
-    graph_param_shape(g, n, g->n_param - n->param, p);
+static void append_name(struct assay_graph *g, const struct assay_param *p, const char *name)
+{
+    const size_t len = strlen(name);
     const bool bias = p->role == ASSAY_BN_BETA || p->role == ASSAY_LINEAR_BIAS;
     memcpy(g->text + g->n_text, name, len);
     strcpy(g->text + g->n_text + len, bias ? ".bias" : ".weight");
     g->n_text += (uint32_t)strlen(g->text + g->n_text) + 1;
+}
+
+static void append_param(struct assay_graph *g, uint32_t node, const char *name)
+{
+    const struct assay_node *n = &g->node[node];
+    struct assay_param *p = &g->param[g->n_param];
+
+    *p = (struct assay_param){.node = node, .name = g->n_text};
+    graph_param_shape(g, n, g->n_param - n->param, p);
+    if (!g->unnamed) append_name(g, p, name);
     g->n_param++;
 }
 
@@ -84,7 +101,7 @@ static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_
                        const double *coef, const char *name)
 {
     const uint32_t n_param = graph_param_count(&n);
-    const size_t text = name ? strlen(name) + sizeof ".weight" : 0;
+    const size_t text = name && !g->unnamed ? strlen(name) + sizeof ".weight" : 0;
     ASSAY_ASSERT(name || n_param == 0);
 
     if (g->failed || !graph_reserve(g, 1, n.n_in, n_param, n_param * text)) return 0;

@@ -19,7 +19,7 @@ const char *assay_op_name(enum assay_op op)
 
 const char *assay_graph_param_name(const struct assay_graph *g, uint32_t param)
 {
-    ASSAY_ASSERT(param < g->n_param);
+    ASSAY_ASSERT(param < g->n_param && !g->unnamed);
     return g->text + g->param[param].name;
 }
 

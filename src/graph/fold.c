@@ -26,6 +26,7 @@ static int begin(struct fold *f, struct assay_err *err)
     const uint64_t n = g->n_node;
 
     assay_graph_reset(out);
+    out->unnamed = g->unnamed;
     graph_reserve(out, n, g->n_in, g->n_param, g->n_text);
     graph_reserve_features(out, g->n_feature);
     out->scratch = graph_grow(out, out->scratch, &out->cap_scratch, 3 * n + 1 + g->n_param,
@@ -140,20 +141,27 @@ static bool is_same(const struct fold *f, const struct assay_node *a, const stru
     return true;
 }
 
+// Moves a name, which may lie further back in the same text, behind the others; returns its place.
+static uint32_t keep_name(struct assay_graph *out, const char *name)
+{
+    const uint32_t at = out->n_text;
+    if (out->unnamed) return at;
+    const size_t len = strlen(name) + 1;
+    memmove(out->text + at, name, len);
+    out->n_text += (uint32_t)len;
+    return at;
+}
+
 static void copy_params(struct fold *f, struct assay_node *n)
 {
     struct assay_graph *out = f->out;
     const uint32_t from = n->param;
     n->param = out->n_param;
     for (uint32_t k = 0; k < n->n_param; k++) {
-        const char *name = assay_graph_param_name(f->g, from + k);
-        const size_t len = strlen(name) + 1;
         struct assay_param *p = &out->param[out->n_param];
         *p = f->g->param[from + k];
         p->node = out->n_node;
-        p->name = out->n_text;
-        memcpy(out->text + out->n_text, name, len);
-        out->n_text += (uint32_t)len;
+        p->name = keep_name(out, f->g->text + p->name);
         f->source[out->n_param++] = from + k;
     }
 }
@@ -218,11 +226,8 @@ static void squeeze_params(struct fold *f, struct assay_node *n, uint32_t node)
     for (uint32_t k = 0; k < n->n_param; k++) {
         const uint32_t from = n->param + k;
         struct assay_param p = out->param[from];
-        const size_t len = strlen(out->text + p.name) + 1;
-        memmove(out->text + out->n_text, out->text + p.name, len);
-        p.name = out->n_text;
+        p.name = keep_name(out, out->text + p.name);
         p.node = node;
-        out->n_text += (uint32_t)len;
         f->source[out->n_param] = f->source[from];
         out->param[out->n_param++] = p;
     }

@@ -3,10 +3,11 @@
 
 #define NAME_BYTES 128
 
-static const char *module(char name[NAME_BYTES], const char *prefix, const char *suffix)
+static const char *module(const struct assay_graph *g, char name[NAME_BYTES], const char *prefix,
+                          const char *suffix)
 {
-    const int len = snprintf(name, NAME_BYTES, "%s.%s", prefix, suffix);
-    ASSAY_ASSERT(len > 0 && len < NAME_BYTES);
+    const int len = assay_graph_name(g, name, NAME_BYTES, "%s.%s", prefix, suffix);
+    ASSAY_ASSERT(len < NAME_BYTES);
     return name;
 }
 
@@ -15,8 +16,8 @@ uint32_t space_relu_conv_bn_of(struct assay_graph *g, uint32_t x, uint32_t c, ui
 {
     char name[NAME_BYTES];
     x = assay_graph_relu(g, x);
-    x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2, 1, 1, module(name, sequence, "1"));
-    x = assay_graph_bn(g, x, affine, module(name, sequence, "2"));
+    x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2, 1, 1, module(g, name, sequence, "1"));
+    x = assay_graph_bn(g, x, affine, module(g, name, sequence, "2"));
     assay_graph_returned(g, x, 2); // the sequence, and what it is in
     return x;
 }
@@ -25,15 +26,15 @@ uint32_t space_relu_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint3
                             uint32_t stride, bool affine, const char *prefix)
 {
     char name[NAME_BYTES];
-    return space_relu_conv_bn_of(g, x, c, kernel, stride, affine, module(name, prefix, "op"));
+    return space_relu_conv_bn_of(g, x, c, kernel, stride, affine, module(g, name, prefix, "op"));
 }
 
 uint32_t space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
                        const char *prefix)
 {
     char name[NAME_BYTES];
-    x = assay_graph_conv(g, x, c, 3, 1, 1, 1, 1, module(name, prefix, "0"));
-    return assay_graph_bn(g, x, affine, module(name, prefix, "1"));
+    x = assay_graph_conv(g, x, c, 3, 1, 1, 1, 1, module(g, name, prefix, "0"));
+    return assay_graph_bn(g, x, affine, module(g, name, prefix, "1"));
 }
 
 uint32_t space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
@@ -41,10 +42,10 @@ uint32_t space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affi
 {
     char name[NAME_BYTES];
     uint32_t sum[2];
-    sum[1] = space_relu_conv_bn(g, x, c, 3, 2, affine, module(name, prefix, "conv_a"));
-    sum[1] = space_relu_conv_bn(g, sum[1], c, 3, 1, affine, module(name, prefix, "conv_b"));
+    sum[1] = space_relu_conv_bn(g, x, c, 3, 2, affine, module(g, name, prefix, "conv_a"));
+    sum[1] = space_relu_conv_bn(g, sum[1], c, 3, 1, affine, module(g, name, prefix, "conv_b"));
     sum[0] = assay_graph_pool(g, ASSAY_OP_AVG_POOL, x, 2, 2, 0);
-    sum[0] = assay_graph_conv(g, sum[0], c, 1, 1, 0, 1, 1, module(name, prefix, "downsample.1"));
+    sum[0] = assay_graph_conv(g, sum[0], c, 1, 1, 0, 1, 1, module(g, name, prefix, "downsample.1"));
     assay_graph_returned(g, sum[0], 1); // PREFIX.downsample
     return assay_graph_add(g, 2, sum, NULL);
 }
@@ -81,9 +82,9 @@ uint32_t space_separable(struct assay_graph *g, uint32_t x, uint32_t kernel, uin
     const uint32_t c = assay_graph_shape(g, x).c;
     x = assay_graph_relu(g, x);
     x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2 * dilation, dilation, c,
-                         module(name, prefix, "op.1"));
-    x = assay_graph_conv(g, x, c, 1, 1, 0, 1, 1, module(name, prefix, "op.2"));
-    x = assay_graph_bn(g, x, affine, module(name, prefix, "op.3"));
+                         module(g, name, prefix, "op.1"));
+    x = assay_graph_conv(g, x, c, 1, 1, 0, 1, 1, module(g, name, prefix, "op.2"));
+    x = assay_graph_bn(g, x, affine, module(g, name, prefix, "op.3"));
     assay_graph_returned(g, x, 2); // PREFIX.op, PREFIX
     return x;
 }
@@ -104,10 +105,10 @@ uint32_t space_reduce(struct assay_graph *g, uint32_t x, uint32_t c, bool affine
     char name[NAME_BYTES];
     uint32_t half[2];
     x = assay_graph_relu(g, x);
-    half[0] = assay_graph_conv(g, x, c / 2, 1, 2, 0, 1, 1, module(name, prefix, "convs.0"));
-    half[1] = shifted(g, x, c - c / 2, module(name, prefix, "convs.1"));
+    half[0] = assay_graph_conv(g, x, c / 2, 1, 2, 0, 1, 1, module(g, name, prefix, "convs.0"));
+    half[1] = shifted(g, x, c - c / 2, module(g, name, prefix, "convs.1"));
     x = assay_graph_concat(g, 2, half);
-    x = assay_graph_bn(g, x, affine, module(name, prefix, "bn"));
+    x = assay_graph_bn(g, x, affine, module(g, name, prefix, "bn"));
     assay_graph_returned(g, x, 1); // PREFIX
     return x;
 }

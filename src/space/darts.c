@@ -51,8 +51,8 @@ static void chosen_node(const struct stack *s, bool reduce, uint32_t i, const ui
         const bool again = k && op[0] == op[1] && from[0] == from[1];
         char name[64];
         if (op[k] == DARTS_NONE) continue;
-        snprintf(name, sizeof name, "cells.%u.edges.%u<-%u._ops.%u%s", s->number, i, from[k], op[k],
-                 again ? ".again" : "");
+        assay_graph_name(s->g, name, sizeof name, "cells.%u.edges.%u<-%u._ops.%u%s", s->number, i,
+                         from[k], op[k], again ? ".again" : "");
         space_sum_add(
             sum,
             darts_operation(s->g, op[k], state[from[k]], reduce && from[k] < 2 ? 2 : 1, true, name),
@@ -63,10 +63,10 @@ static void chosen_node(const struct stack *s, bool reduce, uint32_t i, const ui
 static void preprocess(const struct stack *s, uint32_t state[2])
 {
     char name[32];
-    snprintf(name, sizeof name, "cells.%u.preprocess0", s->number);
+    assay_graph_name(s->g, name, sizeof name, "cells.%u.preprocess0", s->number);
     state[0] = s->reduced ? space_reduce(s->g, s->before, s->c, true, name)
                           : space_relu_conv_bn(s->g, s->before, s->c, 1, 1, true, name);
-    snprintf(name, sizeof name, "cells.%u.preprocess1", s->number);
+    assay_graph_name(s->g, name, sizeof name, "cells.%u.preprocess1", s->number);
     state[1] = space_relu_conv_bn(s->g, s->last, s->c, 1, 1, true, name);
 }
 

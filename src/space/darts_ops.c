@@ -18,9 +18,9 @@ static uint32_t sep_conv(struct assay_graph *g, uint32_t x, uint32_t kernel, uin
                          bool affine, const char *name)
 {
     char half[80];
-    snprintf(half, sizeof half, "%s.op_a", name);
+    assay_graph_name(g, half, sizeof half, "%s.op_a", name);
     x = space_separable(g, x, kernel, stride, 1, affine, half);
-    snprintf(half, sizeof half, "%s.op_b", name);
+    assay_graph_name(g, half, sizeof half, "%s.op_b", name);
     x = space_separable(g, x, kernel, 1, 1, affine, half);
     assay_graph_returned(g, x, 1);
     return x;

@@ -15,9 +15,9 @@ static uint32_t conv_bn_relu(struct assay_graph *g, uint32_t x, uint32_t c, uint
                              const char *prefix)
 {
     char name[96];
-    snprintf(name, sizeof name, "%s.0", prefix);
+    assay_graph_name(g, name, sizeof name, "%s.0", prefix);
     x = assay_graph_conv(g, x, c, kernel, 1, kernel / 2, 1, 1, name);
-    snprintf(name, sizeof name, "%s.1", prefix);
+    assay_graph_name(g, name, sizeof name, "%s.1", prefix);
     x = assay_graph_relu(g, assay_graph_bn(g, x, true, name));
     assay_graph_returned(g, x, 1); // PREFIX
     return x;
@@ -63,7 +63,7 @@ static void set_channels(struct module *m, uint32_t c)
 static uint32_t project(struct assay_graph *g, const struct module *m, uint32_t v)
 {
     char name[64];
-    snprintf(name, sizeof name, "layers.%u.input_op.%u.conv_bn_relu", m->number, v);
+    assay_graph_name(g, name, sizeof name, "layers.%u.input_op.%u.conv_bn_relu", m->number, v);
     const uint32_t x = conv_bn_relu(g, m->input, m->c[v], 1, name);
     assay_graph_returned(g, x, 1); // input_op
     return x;
@@ -79,7 +79,8 @@ static uint32_t operate(struct assay_graph *g, const struct module *m, uint32_t 
         assay_graph_returned(g, x, 1); // vertex_op
         return x;
     }
-    snprintf(name, sizeof name, "layers.%u.vertex_op.%u.%s.conv_bn_relu", m->number, v, kind[op]);
+    assay_graph_name(g, name, sizeof name, "layers.%u.vertex_op.%u.%s.conv_bn_relu", m->number, v,
+                     kind[op]);
     x = conv_bn_relu(g, x, m->c[v], op == NB101_CONV_3X3 ? 3 : 1, name);
     assay_graph_returned(g, x, 2); // conv3x3, vertex_op
     return x;

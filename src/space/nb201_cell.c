@@ -10,9 +10,9 @@ static uint32_t skip(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
         assay_graph_returned(g, x, 1);
         return x;
     }
-    snprintf(module, sizeof module, "%s.conv", name);
+    assay_graph_name(g, module, sizeof module, "%s.conv", name);
     x = assay_graph_conv(g, x, c, 1, 1, 0, 1, 1, module);
-    snprintf(module, sizeof module, "%s.bn", name);
+    assay_graph_name(g, module, sizeof module, "%s.bn", name);
     x = assay_graph_bn(g, x, affine, module);
     assay_graph_returned(g, x, 1);
     return x;
@@ -45,7 +45,7 @@ uint32_t nb201_cell(struct assay_graph *g, const uint8_t op[NB201_EDGES], uint32
         uint32_t term[3], n = 0;
         for (; k < NB201_EDGES && nb201_to[k] == to; k++) {
             char name[64];
-            snprintf(name, sizeof name, "cells.%u.layers.%u", number, k);
+            assay_graph_name(g, name, sizeof name, "cells.%u.layers.%u", number, k);
             term[n++] = nb201_operation(g, op[k], node[nb201_from[k]], c, true, name);
         }
         node[to] = assay_graph_add(g, n, term, NULL);

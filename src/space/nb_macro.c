@@ -53,9 +53,9 @@ static uint32_t conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t 
                         uint32_t stride, uint32_t groups, const char *sequence, uint32_t number)
 {
     char name[48];
-    snprintf(name, sizeof name, "%s.%u", sequence, number);
+    assay_graph_name(g, name, sizeof name, "%s.%u", sequence, number);
     x = assay_graph_conv(g, x, c, kernel, stride, kernel / 2, 1, groups, name);
-    snprintf(name, sizeof name, "%s.%u", sequence, number + 1);
+    assay_graph_name(g, name, sizeof name, "%s.%u", sequence, number + 1);
     return assay_graph_bn(g, x, true, name);
 }
 
@@ -64,7 +64,7 @@ static uint32_t identity(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t
 {
     char sequence[32];
     if (stride == 1) return x;
-    snprintf(sequence, sizeof sequence, "features.%u.downsample", number);
+    assay_graph_name(g, sequence, sizeof sequence, "features.%u.downsample", number);
     x = conv_bn(g, x, c, 1, stride, 1, sequence, 0);
     assay_graph_returned(g, x, 1); // the sequence
     return x;
@@ -78,7 +78,7 @@ static uint32_t inverted(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t
     const uint32_t from = assay_graph_shape(g, x).c, wide = expand * from;
     uint32_t sum[2] = {x};
     char sequence[32];
-    snprintf(sequence, sizeof sequence, "features.%u.conv", number);
+    assay_graph_name(g, sequence, sizeof sequence, "features.%u.conv", number);
     x = assay_graph_relu(g, conv_bn(g, x, wide, 1, 1, 1, sequence, 0));
     x = assay_graph_relu(g, conv_bn(g, x, wide, kernel, stride, wide, sequence, 3));
     x = conv_bn(g, x, c, 1, 1, 1, sequence, 6);

@@ -8,7 +8,7 @@ static uint32_t add_stage(const struct space_stages *s, const struct space_stage
 {
     if (stage->reduced) {
         char name[32];
-        snprintf(name, sizeof name, "cells.%u", (*number)++);
+        assay_graph_name(g, name, sizeof name, "cells.%u", (*number)++);
         x = space_residual(g, x, stage->reduced, s->affine, name);
         assay_graph_feature(g, ASSAY_FEATURE_REDUCTION, x);
     }

@@ -22,7 +22,7 @@ static uint32_t cell(const void *self, struct assay_graph *g, uint32_t x, uint32
     const struct cells *cells = self;
     const uint32_t layer = number / cells->n, i = number % cells->n;
     char prefix[32];
-    snprintf(prefix, sizeof prefix, "layer%u.%u", layer, i);
+    assay_graph_name(g, prefix, sizeof prefix, "layer%u.%u", layer, i);
     x = cells->t->cell(cells->t->op, g, x, c, stride, prefix);
     assay_graph_returned(g, x, i + 1 == cells->n); // the layer
     return x;

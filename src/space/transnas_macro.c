@@ -84,9 +84,9 @@ static uint32_t shortcut(struct assay_graph *g, uint32_t x, uint32_t c, uint32_t
 {
     char name[64];
     if (stride == 1 && assay_graph_shape(g, x).c == c) return x;
-    snprintf(name, sizeof name, "%s.downsample.0", prefix);
+    assay_graph_name(g, name, sizeof name, "%s.downsample.0", prefix);
     x = assay_graph_conv(g, x, c, 1, stride, 0, 1, 1, name);
-    snprintf(name, sizeof name, "%s.downsample.1", prefix);
+    assay_graph_name(g, name, sizeof name, "%s.downsample.1", prefix);
     x = assay_graph_bn(g, x, true, name);
     assay_graph_returned(g, x, 1); // PREFIX.downsample
     return x;
@@ -99,9 +99,9 @@ static uint32_t block(const uint8_t *op, struct assay_graph *g, uint32_t x, uint
     char name[64];
     uint32_t sum[2] = {shortcut(g, x, c, stride, prefix)};
     (void)op;
-    snprintf(name, sizeof name, "%s.conv_a.ops", prefix);
+    assay_graph_name(g, name, sizeof name, "%s.conv_a.ops", prefix);
     sum[1] = space_relu_conv_bn_of(g, x, c, 3, stride, true, name);
-    snprintf(name, sizeof name, "%s.conv_b.ops", prefix);
+    assay_graph_name(g, name, sizeof name, "%s.conv_b.ops", prefix);
     sum[1] = space_relu_conv_bn_of(g, sum[1], c, 3, 1, true, name);
     return assay_graph_add(g, 2, sum, NULL);
 }

@@ -36,7 +36,7 @@ static uint32_t operation(struct assay_graph *g, uint8_t op, uint32_t x, uint32_
     if (op == NB201_NONE)
         return assay_graph_zero(g, c, (s.h + stride - 1) / stride, (s.w + stride - 1) / stride);
     if (op == NB201_SKIP) return skip(g, x, c, stride, name);
-    snprintf(sequence, sizeof sequence, "%s.ops", name);
+    assay_graph_name(g, sequence, sizeof sequence, "%s.ops", name);
     return space_relu_conv_bn_of(g, x, c, op == NB201_CONV_1X1 ? 1 : 3, stride, true, sequence);
 }
 
@@ -48,7 +48,7 @@ static uint32_t cell(const uint8_t *op, struct assay_graph *g, uint32_t x, uint3
         uint32_t term[3], n = 0;
         for (; k < NB201_EDGES && nb201_to[k] == to; k++) {
             char name[64];
-            snprintf(name, sizeof name, "%s.edges.%u", prefix, k);
+            assay_graph_name(g, name, sizeof name, "%s.edges.%u", prefix, k);
             term[n++] =
                 operation(g, op[k], node[nb201_from[k]], c, nb201_from[k] ? 1 : stride, name);
         }

@@ -53,6 +53,7 @@ static int fill(struct sweep_publisher *p, const struct assay_config *config,
     p->row = assay_arena_alloc(&p->arena, (n + 1) * sizeof *p->row);
     if (!p->row) return no_memory(err);
     assay_graph_init(&scratch);
+    scratch.unnamed = true;
     for (uint64_t i = 0; status >= 0 && i < n; i++)
         status = fill_row(p, i, config, space, &scratch, err);
     assay_graph_free(&scratch);

@@ -151,13 +151,13 @@ static void assert_same_function(const struct assay_graph *g, bool at_init, stru
     double x[BATCH * 2 * 6 * 5];
     assert_true(g->n_param <= ASSAY_LEN(source));
     assert_ok(assay_graph_fold(g, at_init, &folded, source, &err), &err);
+    assert_ok(assay_graph_validate(&folded, &err), &err);
     double *theta = random_theta(g, at_init, rng);
     double *theta_folded = gather_theta(g, theta, &folded, source);
     random_values(rng, x, ASSAY_LEN(x));
     double *want = forward(g, BATCH, theta, x), *got = forward(&folded, BATCH, theta_folded, x);
     for (int i = 0; i < BATCH * 3; i++) {
-        const double tolerance = 1e-9 * (1.0 + fabs(want[i]));
-        if (!(fabs(want[i] - got[i]) <= tolerance)) {
+        if (!(fabs(want[i] - got[i]) <= 1e-9 * (1.0 + fabs(want[i])))) {
             assay_graph_print(g, stderr);
             assay_graph_print(&folded, stderr);
             fail_msg("output %d: %.17g literal, %.17g folded (at_init %d)", i, want[i], got[i],

@@ -13,7 +13,7 @@
 #define SIZE 15625
 
 static struct assay_space nb201;
-static struct assay_graph graph, folded;
+static struct assay_graph graph, folded, unnamed;
 
 static void assert_ok(int status, const struct assay_err *err)
 {
@@ -25,6 +25,7 @@ static int setup(void **state)
     (void)state;
     assay_graph_init(&graph);
     assay_graph_init(&folded);
+    assay_graph_init(&unnamed);
     return assay_space_open(&nb201, "nas-bench-201", NULL);
 }
 
@@ -33,6 +34,7 @@ static int teardown(void **state)
     (void)state;
     assay_graph_free(&graph);
     assay_graph_free(&folded);
+    assay_graph_free(&unnamed);
     assay_space_close(&nb201);
     return 0;
 }
@@ -73,6 +75,27 @@ static void assert_names_unique(const struct assay_graph *g)
     free(name);
 }
 
+// A network without names is the same network; `folded` is that of `graph`.
+static void assert_same_unnamed(const struct assay_space *space, uint64_t index,
+                                const struct assay_net *net)
+{
+    struct assay_err err = {0};
+    const struct assay_hash literal = assay_graph_hash(&graph), fold = assay_graph_hash(&folded);
+    const struct assay_cost cost = assay_graph_live_cost(&graph);
+    unnamed.unnamed = true;
+    assert_ok(assay_space_build(space, index, net, &unnamed, &err), &err);
+    assert_memory_equal(&(struct assay_hash[]){assay_graph_hash(&unnamed)}, &literal,
+                        sizeof literal);
+    assert_memory_equal(&(struct assay_cost[]){assay_graph_live_cost(&unnamed)}, &cost,
+                        sizeof cost);
+    assert_int_equal(unnamed.n_text, 0);
+    assert_ok(assay_graph_validate(&unnamed, &err), &err);
+    assert_ok(assay_graph_fold(&unnamed, true, &folded, NULL, &err), &err);
+    assert_memory_equal(&(struct assay_hash[]){assay_graph_hash(&folded)}, &fold, sizeof fold);
+    assert_int_equal(folded.n_text, 0);
+    assert_ok(assay_graph_validate(&folded, &err), &err);
+}
+
 static void assert_laws(const struct assay_space *space, uint64_t index)
 {
     struct assay_err err = {0};
@@ -96,6 +119,7 @@ static void assert_laws(const struct assay_space *space, uint64_t index)
             assert_ok(assay_graph_validate(&folded, &err), &err);
             assert_true(folded.n_node <= graph.n_node);
         }
+        assert_same_unnamed(space, index, &net);
     }
 }
 
