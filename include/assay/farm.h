@@ -66,6 +66,9 @@ struct assay_job {
     int (*round)(void *self, struct assay_round **round, struct assay_err *err);
     // What a task costs, in any unit; the farm makes its schedule by it.
     double (*cost)(void *self, const void *task);
+    // Does, for about so many seconds, a part of what publish needs and no record changes; publish
+    // does what is left of it. Returns 1 while there is more, otherwise 0. May be NULL.
+    int (*fill)(void *self, double seconds, struct assay_err *err);
     // Writes the result from what is known now.
     int (*publish)(void *self, struct assay_err *err);
 };

@@ -3,6 +3,7 @@
 // tasks itself, so that its core is not lost. Workers have a chunk ahead meanwhile.
 #include "farm/coordinator.h"
 
+#include "farm/checkpoint.h"
 #include "farm/context.h"
 #include "farm/progress.h"
 #include "farm/roster.h"
@@ -12,11 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_SECONDS  0.1 // for which records wait for the journal at most
-#define FLUSH_BYTES    (1u << 20)
-#define WAIT_SECONDS   0.05
-#define MESSAGES       64  // taken in a row before rank 0 does anything else
-#define PUBLISH_FACTOR 4.0 // times its own duration: how long a checkpoint waits at least
+#define FLUSH_SECONDS 0.1 // for which records wait for the journal at most
+#define FLUSH_BYTES   (1u << 20)
+#define WAIT_SECONDS  0.05
+#define MESSAGES      64 // taken in a row before rank 0 does anything else
 
 struct farm_coordinator {
     struct farm farm;
@@ -30,9 +30,8 @@ struct farm_coordinator {
     char *chunk;              // (FARM_CHUNK_MAX, item) a message TASK being made
     char *pending;            // records not yet in the journal
     size_t n_pending, cap_pending;
-    double flushed, published, own; // times of the last flush and publication; own: last evaluation
-    double publishing;              // seconds that the last publication took
-    uint64_t published_done;
+    double flushed, own; // time of the last flush; seconds of rank 0's last evaluation
+    struct farm_checkpoint checkpoint;
     struct farm_limit limit;
     double longest; // of all evaluations so far, in CPU seconds
     int signal;     // seen by any rank
@@ -181,7 +180,7 @@ static int send_chunk(struct farm_coordinator *c, int rank, uint64_t n)
 
 static int hand_out(struct farm_coordinator *c)
 {
-    const double deaf = fmax(c->own, c->publishing);
+    const double deaf = fmax(c->own, c->checkpoint.spent);
     struct farm_deal deal = {0};
 
     while (farm_roster_deal(&c->roster, deaf, &deal))
@@ -233,19 +232,10 @@ static int evaluate_one(struct farm_coordinator *c)
 
 static int checkpoint_if_due(struct farm_coordinator *c)
 {
-    const double least = c->farm.spec->checkpoint, now = assay_clock_wall();
-    const struct assay_job *job = c->farm.job;
-
-    if (least <= 0 || now - c->published < fmax(least, PUBLISH_FACTOR * c->publishing)) return 0;
-    if (c->ledger->n_done == c->published_done) return 0;
+    if (!farm_checkpoint_due(&c->checkpoint, c->ledger->n_done)) return 0;
     ASSAY_TRY(flush(c));
     ASSAY_TRY(assay_journal_sync(c->farm.journal, c->err));
-    const double start = assay_clock_wall();
-    ASSAY_TRY(job->publish(job->self, c->err));
-    c->published = assay_clock_wall();
-    c->publishing = c->published - start;
-    c->published_done = c->ledger->n_done;
-    return 0;
+    return farm_checkpoint_publish(&c->checkpoint, c->ledger->n_done, c->err);
 }
 
 static bool must_stop(struct farm_coordinator *c)
@@ -281,7 +271,9 @@ static int run(struct farm_coordinator *c)
         ASSAY_TRY(hand_out(c));
         const bool own = c->roster.works && c->roster.queue.next < c->roster.queue.n;
         if (own) ASSAY_TRY(evaluate_one(c));
-        if (c->ranks > 1) ASSAY_TRY(receive_all(c, own ? 0 : WAIT_SECONDS));
+        const int more = farm_checkpoint_fill(&c->checkpoint, c->err);
+        ASSAY_TRY(more);
+        if (c->ranks > 1) ASSAY_TRY(receive_all(c, own || more ? 0 : WAIT_SECONDS));
         ASSAY_TRY(flush_if_due(c));
         ASSAY_TRY(checkpoint_if_due(c));
         show(c);
@@ -316,7 +308,7 @@ static int open_queue(struct farm_coordinator *c)
 int farm_coordinator_round(struct farm_coordinator *c, struct assay_ledger *ledger)
 {
     c->ledger = ledger;
-    c->published_done = ledger->n_done;
+    c->checkpoint.n_done = ledger->n_done;
     ASSAY_TRY(open_queue(c));
     farm_progress_open(&c->progress, c->farm.log, &(struct farm_count){.done = ledger->n_done},
                        assay_clock_wall());
@@ -368,7 +360,8 @@ int farm_coordinator_open(struct farm_coordinator **out, const struct farm *farm
     c->ranks = assay_comm_size(farm->comm);
     c->teams = assay_teams_make(farm->spec, c->ranks);
     farm_limit_open(&c->limit, farm->spec->time_limit);
-    c->flushed = c->published = assay_clock_wall();
+    farm_checkpoint_open(&c->checkpoint, farm->job, farm->spec->checkpoint);
+    c->flushed = assay_clock_wall();
     const int status = fill(c);
     if (status < 0) {
         farm_coordinator_close(c);

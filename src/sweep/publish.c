@@ -2,6 +2,7 @@
 // From records to results.h5.
 #include "run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,15 +20,13 @@ static char *keep(struct sweep_publisher *p, const char *text)
 }
 
 // ---- rows ---------------------------------------------------------------------------------------
-static int fill_row(struct sweep_publisher *p, uint64_t i, const struct assay_config *config,
-                    const struct assay_space *space, struct assay_graph *scratch,
-                    struct assay_err *err)
+static int fill_row(struct sweep_publisher *p, uint64_t i, struct assay_err *err)
 {
     const struct sweep_candidates *candidates = p->candidates;
     struct assay_row *row = &p->row[i];
     char arch[ASSAY_ARCH_MAX];
 
-    ASSAY_TRY(assay_space_format(space, candidates->index[i], arch, sizeof arch));
+    ASSAY_TRY(assay_space_format(p->space, candidates->index[i], arch, sizeof arch));
     double *extra = assay_arena_zalloc(&p->arena, (p->counted.n_column + 1) * sizeof *extra);
     *row = (struct assay_row){.index = candidates->index[i],
                               .class_index = candidates->task[candidates->task_of[i]],
@@ -35,29 +34,32 @@ static int fill_row(struct sweep_publisher *p, uint64_t i, const struct assay_co
                               .extra = extra};
     if (!row->arch || !extra) return no_memory(err);
     if (!p->counted.n_metric) return ASSAY_OK;
-    const struct assay_net net = assay_config_cost_net(config);
-    ASSAY_TRY(assay_space_build(space, row->index, &net, scratch, err));
-    assay_columns_count(&p->counted, scratch, extra);
+    const struct assay_net net = assay_config_cost_net(p->config);
+    ASSAY_TRY(assay_space_build(p->space, row->index, &net, &p->graph, err));
+    assay_columns_count(&p->counted, &p->graph, extra);
     return ASSAY_OK;
 }
 
-static int fill(struct sweep_publisher *p, const struct assay_config *config,
-                const struct assay_space *space, struct assay_err *err)
+int sweep_publisher_fill(struct sweep_publisher *p, double seconds, struct assay_err *err)
 {
+    enum { ROWS = 64 }; // filled before it looks at the clock
+    const double end = assay_clock_wall() + seconds;
     const uint64_t n = p->candidates->n_row;
-    struct assay_graph scratch;
-    int status = 0;
 
-    ASSAY_TRY(assay_columns_create(&p->counted, config, true, err));
-    ASSAY_TRY(sweep_scores_make(&p->scores, config, p->schema, &p->counted, &p->arena, err));
-    p->row = assay_arena_alloc(&p->arena, (n + 1) * sizeof *p->row);
-    if (!p->row) return no_memory(err);
-    assay_graph_init(&scratch);
-    scratch.unnamed = true;
-    for (uint64_t i = 0; status >= 0 && i < n; i++)
-        status = fill_row(p, i, config, space, &scratch, err);
-    assay_graph_free(&scratch);
-    return status;
+    while (p->n_filled < n) {
+        for (int i = 0; i < ROWS && p->n_filled < n; i++)
+            ASSAY_TRY(fill_row(p, p->n_filled++, err));
+        if (assay_clock_wall() >= end) break;
+    }
+    return p->n_filled < n;
+}
+
+static int open_columns(struct sweep_publisher *p, struct assay_err *err)
+{
+    ASSAY_TRY(assay_columns_create(&p->counted, p->config, true, err));
+    ASSAY_TRY(sweep_scores_make(&p->scores, p->config, p->schema, &p->counted, &p->arena, err));
+    p->row = assay_arena_alloc(&p->arena, (p->candidates->n_row + 1) * sizeof *p->row);
+    return p->row ? ASSAY_OK : no_memory(err);
 }
 
 int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
@@ -66,9 +68,12 @@ int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
                          const struct assay_schema *schema, const char *identity,
                          const struct assay_comm *comm, struct assay_err *err)
 {
-    *p = (struct sweep_publisher){.dir = dir, .candidates = candidates, .schema = schema};
+    *p = (struct sweep_publisher){
+        .dir = dir, .config = config, .space = space, .candidates = candidates, .schema = schema};
+    assay_graph_init(&p->graph);
+    p->graph.unnamed = true;
     int status = assay_run_attrs(p->attr, &p->n_attr, &p->arena, config, identity, comm, err);
-    if (status >= 0) status = fill(p, config, space, err);
+    if (status >= 0) status = open_columns(p, err);
     if (status < 0) sweep_publisher_close(p);
     return status;
 }
@@ -78,6 +83,7 @@ int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, 
 {
     const struct sweep_candidates *candidates = p->candidates;
 
+    ASSAY_TRY(sweep_publisher_fill(p, INFINITY, err));
     for (uint64_t i = 0; i < candidates->n_row; i++) {
         const uint64_t task = candidates->task_of[i];
         p->row[i].record = done[task] ? &record[task] : NULL;
@@ -99,6 +105,7 @@ int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, 
 void sweep_publisher_close(struct sweep_publisher *p)
 {
     assay_columns_free(&p->counted);
+    assay_graph_free(&p->graph);
     assay_arena_finish(&p->arena);
     *p = (struct sweep_publisher){0};
 }

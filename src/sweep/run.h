@@ -135,24 +135,33 @@ int sweep_scores_fit(const struct assay_config *config, const struct assay_schem
 
 // ---- what is published --------------------------------------------------------------------------
 struct sweep_publisher {
-    const char *dir;                           // borrowed
-    const struct sweep_candidates *candidates; // borrowed
-    const struct assay_schema *schema;         // borrowed
+    // All of these are borrowed.
+    const char *dir;
+    const struct assay_config *config;
+    const struct assay_space *space;
+    const struct sweep_candidates *candidates;
+    const struct assay_schema *schema;
+
     struct assay_columns counted;
     struct sweep_scores scores;
-    struct assay_row *row;
+    struct assay_row *row; // the first n_filled are filled, but for their records
+    uint64_t n_filled;
+    struct assay_graph graph; // of the row being filled
     struct assay_attr attr[ASSAY_RUN_ATTRS];
     size_t n_attr;
     struct assay_arena arena; // rows, texts and counted values
 };
-// Prepares everything but the records: architecture texts, attributes, and the columns counted on
-// every literal network. The ranks of comm are named as circumstances of the run; it may be NULL.
+// The ranks of comm are named as circumstances of the run; it may be NULL.
 int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
                          const struct assay_config *config, const struct assay_space *space,
                          const struct sweep_candidates *candidates,
                          const struct assay_schema *schema, const char *identity,
                          const struct assay_comm *comm, struct assay_err *err);
-// Writes DIR/results.h5 from the records of the candidates' tasks that are done.
+// Fills rows, for about so many seconds, with what is known without records: architecture texts,
+// and the columns counted on every literal network. Returns 1 while there are more, otherwise 0.
+int sweep_publisher_fill(struct sweep_publisher *p, double seconds, struct assay_err *err);
+// Fills what rows are left, and writes DIR/results.h5 from the records of the candidates' tasks
+// that are done.
 int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, const bool *done,
                   struct assay_err *err);
 void sweep_publisher_close(struct sweep_publisher *p);

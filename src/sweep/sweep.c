@@ -168,6 +168,11 @@ static double cost(void *self, const void *task)
     return assay_evaluator_cost(((struct sweep *)self)->evaluator, *(const uint64_t *)task);
 }
 
+static int fill(void *self, double seconds, struct assay_err *err)
+{
+    return sweep_publisher_fill(&((struct sweep *)self)->publisher, seconds, err);
+}
+
 static int publish(void *self, struct assay_err *err)
 {
     struct sweep *s = self;
@@ -213,6 +218,7 @@ int assay_sweep_run(const struct assay_config *config, const char *dir, struct a
                                   .start = start,
                                   .round = next_round,
                                   .cost = cost,
+                                  .fill = fill,
                                   .publish = publish};
 
     ASSAY_TRY(assay_config_meet(comm, config, err));

@@ -317,6 +317,39 @@ static void test_calibration(void **state)
     sweep_outline_close(&outline);
 }
 
+// ---- publishing ---------------------------------------------------------------------------------
+// Rows are counted a few at a time, none before the first time is given, each as alone.
+static void test_rows_are_filled_in_parts(void **state)
+{
+    const char *const word[][2] = {{"sample", "300"}};
+    const struct assay_config config = resolve(word, 1);
+    const struct assay_column column = {.name = "null", .unit = "1", .source = ""};
+    const struct assay_schema schema = {.column = &column, .n_column = 1, .repeats = 1};
+    struct sweep_candidates candidates = make(&config, *state);
+    struct sweep_publisher p;
+    struct assay_err err = {0};
+    int parts = 1;
+
+    assert_int_equal(
+        sweep_publisher_open(&p, "", &config, *state, &candidates, &schema, "", NULL, &err), 0);
+    assert_int_equal(p.n_filled, 0);
+    while (sweep_publisher_fill(&p, 0, &err)) parts++;
+    assert_true(parts > 2);
+    for (uint64_t i = 0; i < candidates.n_row; i++) {
+        const struct assay_net net = assay_config_cost_net(&config);
+        struct assay_graph g;
+        double want[16];
+        assert_int_equal(p.row[i].index, candidates.index[i]);
+        assay_graph_init(&g);
+        assert_int_equal(assay_space_build(*state, candidates.index[i], &net, &g, &err), 0);
+        assay_columns_count(&p.counted, &g, want);
+        assert_memory_equal(p.row[i].extra, want, p.counted.n_column * sizeof *want);
+        assay_graph_free(&g);
+    }
+    sweep_publisher_close(&p);
+    sweep_candidates_free(&candidates);
+}
+
 // ---- identity -----------------------------------------------------------------------------------
 static void test_identity_round_trip(void **state)
 {
@@ -349,7 +382,7 @@ int main(void)
         cmocka_unit_test(test_forged_lists), cmocka_unit_test(test_sample_is_uniform),
         cmocka_unit_test(test_chunks),       cmocka_unit_test(test_identity_round_trip),
         cmocka_unit_test(test_calibration),  cmocka_unit_test(test_repeats_make_a_record),
-        cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_cut),          cmocka_unit_test(test_rows_are_filled_in_parts),
     };
     return cmocka_run_group_tests(tests, open_space, close_space);
 }

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// When results are published while a job runs, and what is done for it between messages.
+#ifndef ASSAY_SRC_FARM_CHECKPOINT_H
+#define ASSAY_SRC_FARM_CHECKPOINT_H
+
+#include "assay/farm.h"
+
+struct farm_checkpoint {
+    const struct assay_job *job; // borrowed
+    double least;                // seconds between publications, 0: only at the end
+    double published, spent;     // when the last one ended, and the seconds it took
+    uint64_t n_done;             // of the ledger then
+    bool filled;                 // nothing is left to do for it but what records bring
+};
+void farm_checkpoint_open(struct farm_checkpoint *cp, const struct assay_job *job, double least);
+// Does a little of what publishing needs, so that less of it is left for the end. Returns 1 while
+// there is more to do.
+int farm_checkpoint_fill(struct farm_checkpoint *cp, struct assay_err *err);
+bool farm_checkpoint_due(const struct farm_checkpoint *cp, uint64_t n_done);
+int farm_checkpoint_publish(struct farm_checkpoint *cp, uint64_t n_done, struct assay_err *err);
+
+#endif
