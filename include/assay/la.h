@@ -9,7 +9,8 @@
 // triangles are written.
 void assay_la_gram(uint32_t n, uint64_t p, const double *jac, size_t ld, double *theta);
 // Computes the eigenvalues of the symmetric (n,n) matrix `a`, which is destroyed, ascending into w.
-// The matrix is scaled to unit maximum first, by a power of two. A matrix with a NaN or infinity is
+// The matrix is scaled to unit maximum first, by a power of two. From 2,000 rows on by LAPACK's
+// dsyevd_2stage, where the library has it, below by dsyevd. A matrix with a NaN or infinity is
 // ERR_INPUT. work: assay_la_eigenvalues_work(n) doubles of scratch.
 int assay_la_eigenvalues(uint32_t n, double *a, double *w, double *work, struct assay_err *err);
 size_t assay_la_eigenvalues_work(uint32_t n);
