@@ -4,9 +4,9 @@
 
 #include "rung_wide.h"
 
-#define RUNG            OF_REAL(assay_kern_wide)
+#define RUNG_AS(kind)   OF_REAL(assay_kern_wide##kind)
 #define RUNG_NAME       "wide"
-#define COTS            (16 / REAL_BYTES)
+#define LANES           (64 / REAL_BYTES)
 #define CO_TILE         6
 #define CONV_PX         2
 #define CHUNK_BYTES     0 // one group after the other

@@ -4,7 +4,7 @@
 
 #include "assay/kern.h"
 
-extern const struct assay_kern assay_kern_wide_single;
+extern const struct assay_kern assay_kern_wide_single, assay_kern_wide_packed_single;
 
 // The i-th rung that this CPU runs; behind them, in single precision, the widest one's tiles; NULL
 // past the end.

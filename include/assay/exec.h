@@ -41,6 +41,7 @@ struct assay_want {
     bool backward;       // gradients of weights; without it everything only they need is left out
     bool precise;        // gradients in float64, whatever the kernels' precision
     bool held;           // with backward: assay_exec_forward_held and assay_exec_curvature
+    bool single;         // with backward: no rows of the Jacobian, nor gradients by FROZEN
     const uint8_t *tap;  // (g->n_node) enum assay_tap; NULL: none
     const uint8_t *norm; // (g->n_node) enum assay_norm of the BNs among them; NULL: BATCH
 };

@@ -2,16 +2,17 @@
 // kern: the hot loops as one table of function pointers, chosen once by CPU. This is the contract
 // between its rungs and exec.
 //
-// Tensors come in groups of ASSAY_IMAGES images: (group, c, h, w, lane). Forward tensors are double
-// with one lane per image. What backward needs is of the table's element type, float or double, and
-// is passed as void: saved activations with one lane per image, gradients with `lanes` = cots x
-// ASSAY_IMAGES lanes, lane t * ASSAY_IMAGES + i holding cotangent t of image i. All strides and
-// offsets count elements. Factors are passed as doubles, and rounded to elements.
+// Tensors come in groups of images: (group, c, h, w, lane). Forward tensors are double, of groups
+// of ASSAY_IMAGES images with a lane each. What backward needs is of the table's element type,
+// float or double, and is passed as void, of groups of the table's `images`, ASSAY_IMAGES but for a
+// packed table: saved activations with one lane per image, gradients with `lanes` = cots x images
+// lanes, lane t * images + i holding cotangent t of image i. All strides and offsets count
+// elements. Factors are passed as doubles, and rounded to elements.
 //
 // Every pixel that is read or written lies at a multiple of its vector's size, as do vectors of
-// sums and constants: 4 doubles of a forward tensor, 4 elements of an activation, `lanes` of a
-// gradient. Where no stride is given, pixels, rows and channels are adjacent. Gaps are neither read
-// (but for prefetching) nor written. accumulate: what is computed is added to the output, else
+// sums and constants: 4 doubles of a forward tensor, `images` elements of an activation, `lanes` of
+// a gradient. Where no stride is given, pixels, rows and channels are adjacent. Gaps are neither
+// read (but for prefetching) nor written. accumulate: what is computed is added to the output, else
 // stored. Rungs agree up to the rounding of sums in another order; copies, ReLU, max-pooling and
 // conversions are the same to the bit.
 #ifndef ASSAY_KERN_H
@@ -135,15 +136,18 @@ struct assay_pool {
 
 struct assay_kern {
     const char *name;
-    uint32_t lanes, cots;
-    uint32_t size;    // bytes of an element
-    uint32_t co_tile; // output channels per register tile, see assay_kern_tile
+    uint32_t lanes, cots, images; // of a vector: lanes = cots x images
+    uint32_t size;                // bytes of an element
+    uint32_t co_tile;             // output channels per register tile, see assay_kern_tile
     // Those of a lifted part, and pixels, of which rows are a multiple; 0: corr knows none.
     uint32_t lift_co, lift_px;
     // Of the values of a few groups, which pass through the layers together, one after the other:
     // so many stay in the second-level cache.
     size_t chunk_bytes;
     bool (*runnable)(void);
+    // The same vectors and tiles with one cotangent, and as many images as lanes; itself, where
+    // they are ASSAY_IMAGES. The backward pass alone: its forward entries are NULL.
+    const struct assay_kern *packed;
     double (*fma_loop)(uint64_t rounds); // returns FLOPs done
 
     // ---- forward, double ----

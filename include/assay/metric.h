@@ -98,6 +98,7 @@ struct assay_pass {
     enum assay_pull pull;
     bool curvature;             // of what is pulled back, second derivatives, too
     bool precise;               // what is pulled back is float64 whatever run.precision says
+    bool single;                // no rows of the Jacobian are, and no BN is FROZEN
     enum assay_bn bn;           // of what is pulled back
     enum assay_labels labels;   // that the metric reads, or that the loss is of
     const char *label_key;      // the option that says so, for messages; NULL: nothing else will do
@@ -137,7 +138,7 @@ struct assay_forward {
     uint32_t weights, input, part, parts;
     uint64_t take, batch;
     enum assay_norms norms;
-    bool precise, backward, curvature, tapped;
+    bool precise, single, backward, curvature, tapped;
     // (nodes of the network), owned: enum assay_tap, which counts where one is `tapped`, and enum
     // assay_norm.
     uint8_t *tap, *norm;

@@ -11,9 +11,10 @@ static void outer_span(const struct assay_exec *x, const struct product *p, cons
 {
     const struct unit *u = &x->plan->unit[p->unit];
     const uint32_t src = p->column[0].src, halo = x->plan->slot[src].halo,
-                   lanes = x->plan->kern->lanes, co = u->co / u->groups;
+                   lanes = x->plan->back->lanes, co = u->co / u->groups;
     const struct assay_node *in = &x->plan->graph->node[src];
-    const ptrdiff_t row = exec_act_row(in, halo), plane = exec_act_plane(in, halo);
+    const ptrdiff_t row = exec_back_row(x->plan, in, halo),
+                    plane = exec_back_plane(x->plan, in, halo);
     const ptrdiff_t group_end = (ptrdiff_t)(in->c * plane) - s->y0 * row,
                     rows_end = (s->y1 - s->y0) * row;
     const struct assay_outer c = {.co = co,
@@ -28,13 +29,13 @@ static void outer_span(const struct assay_exec *x, const struct product *p, cons
                                   .dy_y = (ptrdiff_t)u->ow * lanes,
                                   .a_next = s->y1 == u->oh ? group_end : rows_end,
                                   .a_y = row * u->stride,
-                                  .a_x = (ptrdiff_t)u->stride * ASSAY_IMAGES,
+                                  .a_x = (ptrdiff_t)u->stride * exec_images(x),
                                   .ahead = ahead};
     const real *a = exec_act(x, src, s->group) + s->y0 * c.a_y;
     for (uint32_t k = 0; k < u->groups; k++) {
         const uint32_t end = u->g.c_off + (k + 1) * co;
         if (end <= s->c0 || end > s->c1) continue;
-        x->plan->kern->outer(&c, dy + k * co * c.dy_c + s->y0 * c.dy_y,
+        x->plan->back->outer(&c, dy + k * co * c.dy_c + s->y0 * c.dy_y,
                              a + k * (u->ci / u->groups) * plane,
                              AT(x, real, p->acc) + (size_t)k * co * p->q * lanes);
     }
@@ -70,21 +71,21 @@ static void end_group(const struct assay_exec *x, const struct tensor *t, uint32
         const struct unit *u = &x->plan->unit[x->plan->reader[t->first_unit + i]];
         real *acc = AT(x, real, u->xdot_acc);
         if (u->conv != NONE) continue;
-        x->plan->kern->sum(u->co, u->oh * u->ow, exec_ref(x, &u->g, group),
+        x->plan->back->sum(u->co, u->oh * u->ow, exec_ref(x, &u->g, group),
                            exec_xhat(x, u->bn, group), acc);
         if (flush)
-            x->plan->kern->flush(u->co, acc, AT(x, double, u->xdot_sum), u->co, !pass->frozen);
+            x->plan->back->flush(u->co, acc, AT(x, double, u->xdot_sum), u->co, !pass->frozen);
     }
     if (!flush) return;
     if (t->needs_sum)
-        x->plan->kern->flush(t->c, AT(x, real, t->acc), AT(x, double, t->sum), t->c, !pass->frozen);
+        x->plan->back->flush(t->c, AT(x, real, t->acc), AT(x, double, t->sum), t->c, !pass->frozen);
     for (uint32_t i = 0; i < t->n_product; i++) {
         const struct product *p = &x->plan->product[t->first_product + i];
         const uint32_t co = x->plan->unit[p->unit].co;
         const size_t n = (size_t)co * p->q;
         real *acc = AT(x, real, p->acc);
-        x->plan->kern->window(co, p->windows, p->q, AT(x, real, p->lift), acc);
-        x->plan->kern->flush(n, acc, AT(x, double, p->sum), n, !pass->frozen);
+        x->plan->back->window(co, p->windows, p->q, AT(x, real, p->lift), acc);
+        x->plan->back->flush(n, acc, AT(x, double, p->sum), n, !pass->frozen);
     }
 }
 
@@ -105,9 +106,9 @@ static void pool_backward(const struct assay_exec *x, const struct job *j, uint3
                                  .inv = AT(x, double, x->plan->slot[j->user].inv)};
     const real *dy = exec_ref(x, &j->from, group);
     if (n->op == ASSAY_OP_MAX_POOL)
-        x->plan->kern->maxpool(&p, dy, exec_xhat(x, j->user, group), dx, accumulate);
+        x->plan->back->maxpool(&p, dy, exec_xhat(x, j->user, group), dx, accumulate);
     else
-        x->plan->kern->pool(&p, dy, AT(x, real, x->plan->scratch), dx, accumulate);
+        x->plan->back->pool(&p, dy, AT(x, real, x->plan->scratch), dx, accumulate);
 }
 
 // Rows go back to where they were cut; the dropped ones get nothing.
@@ -116,13 +117,13 @@ static void slice_backward(const struct assay_exec *x, const struct job *j, uint
 {
     const struct assay_node *n = &x->plan->graph->node[j->user],
                             *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
-    const size_t lanes = x->plan->kern->lanes;
+    const size_t lanes = x->plan->back->lanes;
     const real *dy = exec_ref(x, &j->from, group);
     if (!accumulate) memset(dx, 0, exec_pixels(in) * lanes * sizeof *dx);
     for (uint32_t c = 0; c < n->c; c++) {
         for (uint32_t y = 0; y < n->h; y++, dy += n->w * lanes) {
             real *to = dx + (((size_t)c * in->h + y + n->pad) * in->w + n->pad) * lanes;
-            x->plan->kern->axpy(n->w, j->from.scale, dy, to, true);
+            x->plan->back->axpy(n->w, j->from.scale, dy, to, true);
         }
     }
 }
@@ -131,8 +132,8 @@ static void relu_backward(const struct assay_exec *x, const struct job *j, uint3
                           bool accumulate)
 {
     const struct assay_node *n = &x->plan->graph->node[j->user];
-    const ptrdiff_t lanes = x->plan->kern->lanes, halo = x->plan->slot[j->user].halo,
-                    row = exec_act_row(n, (uint32_t)halo);
+    const ptrdiff_t lanes = x->plan->back->lanes, halo = x->plan->slot[j->user].halo,
+                    row = exec_back_row(x->plan, n, (uint32_t)halo);
     const struct assay_planes p = {.c = n->c,
                                    .h = n->h,
                                    .w = n->w,
@@ -140,10 +141,11 @@ static void relu_backward(const struct assay_exec *x, const struct job *j, uint3
                                    .src_y = n->w * lanes,
                                    .dst_c = (ptrdiff_t)n->h * n->w * lanes,
                                    .dst_y = n->w * lanes,
-                                   .act_c = exec_act_plane(n, (uint32_t)halo),
+                                   .act_c = exec_back_plane(x->plan, n, (uint32_t)halo),
                                    .act_y = row};
-    x->plan->kern->relu(&p, exec_ref(x, &j->from, group), j->from.scale,
-                        exec_act(x, j->user, group) + halo * (row + ASSAY_IMAGES), dx, accumulate);
+    x->plan->back->relu(&p, exec_ref(x, &j->from, group), j->from.scale,
+                        exec_act(x, j->user, group) + halo * (row + exec_images(x)), dx,
+                        accumulate);
 }
 
 // A BN that is not behind a convolution of its own.
@@ -156,8 +158,8 @@ static void lone_bn_backward(const struct assay_exec *x, const struct job *j, ui
                      &(struct patch){.c = u->co,
                                      .y1 = u->oh,
                                      .dst = to,
-                                     .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
-    if (accumulate) x->plan->kern->axpy((size_t)u->co * u->oh * u->ow, 1, to, dx, true);
+                                     .plane = (ptrdiff_t)u->oh * u->ow * x->plan->back->lanes});
+    if (accumulate) x->plan->back->axpy((size_t)u->co * u->oh * u->ow, 1, to, dx, true);
 }
 
 static void run_job(const struct assay_exec *x, const struct job *j, uint32_t group, bool frozen,
@@ -180,7 +182,7 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
         slice_backward(x, j, group, dx, accumulate);
         break;
     case ASSAY_OP_GAP:
-        x->plan->kern->gap(t->c, t->hw, exec_ref(x, &j->from, group), j->from.scale, dx,
+        x->plan->back->gap(t->c, t->hw, exec_ref(x, &j->from, group), j->from.scale, dx,
                            accumulate);
         break;
     default:
@@ -190,7 +192,7 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
 
 static void clear_level(const struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
-    const size_t rows = pass->frozen ? x->plan->kern->lanes : x->plan->kern->cots;
+    const size_t rows = pass->frozen ? x->plan->back->lanes : x->plan->back->cots;
     for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
         const struct tensor *t = &x->plan->tensor[i];
         if (t->level != level) continue;
@@ -220,10 +222,10 @@ static void add_backward(const struct assay_exec *x, const struct job *j, uint32
     const struct assay_corr c = {.co = 1,
                                  .h = 1,
                                  .w = t->c * t->hw,
-                                 .out_x = x->plan->kern->lanes,
+                                 .out_x = x->plan->back->lanes,
                                  .n_add = j->n_add,
                                  .add = add};
-    x->plan->kern->corr(&c, exec_gradient_at(x, t, group), accumulate);
+    x->plan->back->corr(&c, exec_gradient_at(x, t, group), accumulate);
 }
 
 // The gradient of one group, and the sums that need it.
@@ -247,7 +249,7 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
     const struct span all = {.group = group, .c1 = t->c, .y1 = x->plan->graph->node[t->node].h};
     if (!read) {
         real *acc = AT(x, real, t->acc);
-        if (t->needs_sum) x->plan->kern->sum(t->c, t->hw, exec_gradient_at(x, t, group), NULL, acc);
+        if (t->needs_sum) x->plan->back->sum(t->c, t->hw, exec_gradient_at(x, t, group), NULL, acc);
         exec_read(x, t, &all, NULL);
     }
     end_group(x, t, group, pass);

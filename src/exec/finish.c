@@ -7,15 +7,19 @@
 
 // ---- cotangent-independent sums ---------------------------------------------------------------
 // One row of activations, summed over the outputs of a row for each horizontal tap.
-static void add_row_sums(const struct unit *u, const real *row, double sum[MAX_KERNEL])
+static void add_row_sums(const struct assay_exec *x, const struct unit *u, const real *row,
+                         double sum[MAX_KERNEL])
 {
+    const uint32_t images = exec_images(x);
     for (uint32_t k = 0; k < u->kernel; k++) {
-        const real *p = row + (ptrdiff_t)(k * u->dilation) * ASSAY_IMAGES;
-        double s[ASSAY_IMAGES] = {0};
-        for (uint32_t i = 0; i < u->ow; i++, p += u->stride * ASSAY_IMAGES) {
-            for (uint32_t l = 0; l < ASSAY_IMAGES; l++) s[l] += p[l];
+        const real *p = row + (ptrdiff_t)(k * u->dilation) * images;
+        double s[ASSAY_MAX_LANES] = {0};
+        for (uint32_t i = 0; i < u->ow; i++, p += u->stride * images) {
+            for (uint32_t l = 0; l < images; l++) s[l] += p[l];
         }
-        sum[k] = (s[0] + s[1]) + (s[2] + s[3]);
+        sum[k] = 0;
+        for (uint32_t l = 0; l < images; l += 4)
+            sum[k] += (s[l] + s[l + 1]) + (s[l + 2] + s[l + 3]);
     }
 }
 
@@ -25,13 +29,14 @@ static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint3
 {
     const struct assay_node *in = &x->plan->graph->node[u->src];
     const uint32_t halo = x->plan->slot[u->src].halo;
-    const ptrdiff_t row = exec_act_row(in, halo), plane = exec_act_plane(in, halo);
-    const real *first = exec_act(x, u->src, group) + (halo - u->pad) * (row + ASSAY_IMAGES);
+    const ptrdiff_t row = exec_back_row(x->plan, in, halo),
+                    plane = exec_back_plane(x->plan, in, halo);
+    const real *first = exec_act(x, u->src, group) + (halo - u->pad) * (row + exec_images(x));
     for (uint32_t c = 0; c < u->ci; c++, sum += exec_taps(u)) {
         const uint32_t rows = (u->oh - 1) * u->stride + (u->kernel - 1) * u->dilation + 1;
         for (uint32_t y = 0; y < rows; y++) {
             double of_row[MAX_KERNEL];
-            add_row_sums(u, first + c * plane + y * row, of_row);
+            add_row_sums(x, u, first + c * plane + y * row, of_row);
             for (uint32_t ky = 0; ky < u->kernel; ky++) {
                 const uint32_t top = ky * u->dilation;
                 if (y < top || (y - top) % u->stride != 0 || (y - top) / u->stride >= u->oh)
@@ -59,11 +64,14 @@ static void add_xhat_outer(const struct assay_exec *x, const struct product *p, 
 {
     const struct unit *u = &x->plan->unit[p->unit];
     const size_t pixels = exec_pixels(&x->plan->graph->node[u->bn]), n = (size_t)u->co * p->q;
-    real *dy = AT(x, real, x->plan->spread);
-    x->plan->kern->spread(pixels, exec_xhat(x, u->bn, group), dy);
+    real *dy = exec_xhat(x, u->bn, group);
+    if (x->plan->back->cots > 1) {
+        x->plan->back->spread(pixels, dy, AT(x, real, x->plan->spread));
+        dy = AT(x, real, x->plan->spread);
+    }
     exec_outer(x, p, dy, group);
-    x->plan->kern->window(u->co, p->windows, p->q, AT(x, real, p->lift), AT(x, real, p->acc));
-    x->plan->kern->flush(n, AT(x, real, p->acc), AT(x, double, p->sum), n, true);
+    x->plan->back->window(u->co, p->windows, p->q, AT(x, real, p->lift), AT(x, real, p->acc));
+    x->plan->back->flush(n, AT(x, real, p->acc), AT(x, double, p->sum), n, true);
 }
 
 void exec_batch_sums(struct assay_exec *x)
@@ -74,9 +82,9 @@ void exec_batch_sums(struct assay_exec *x)
         const struct product p = exec_own_product(x, i);
         const size_t n = (size_t)u->co * u->q;
         double *sum = AT(x, double, p.sum), *k1 = AT(x, double, u->a_sum);
-        memset(sum, 0, n * x->plan->kern->cots * sizeof *sum);
+        memset(sum, 0, n * x->plan->back->cots * sizeof *sum);
         memset(k1, 0, (size_t)u->ci * exec_taps(u) * sizeof *k1);
-        for (uint32_t g = 0; g < x->plan->groups; g++) {
+        for (uint32_t g = 0; g < x->plan->back_groups; g++) {
             add_tap_sums(x, u, g, k1);
             add_xhat_outer(x, &p, g);
         }
@@ -115,12 +123,12 @@ static double *param_out(const struct assay_exec *x, const struct row *r, uint32
 static void set_bn_constants(const struct assay_exec *x, const struct unit *u, const struct row *r,
                              uint32_t c, double slope, double m1, double m2)
 {
-    const uint32_t lanes = x->plan->kern->lanes,
-                   tail = x->plan->n - (x->plan->groups - 1) * ASSAY_IMAGES;
-    const size_t at = (size_t)c * lanes + r->index * ASSAY_IMAGES;
+    const uint32_t lanes = x->plan->back->lanes,
+                   tail = x->plan->n - (x->plan->back_groups - 1) * exec_images(x);
+    const size_t at = (size_t)c * lanes + r->index * exec_images(x);
     real *k0 = AT(x, real, u->k0) + at, *last = AT(x, real, u->k0_last) + at,
          *k2 = AT(x, real, u->k2) + at;
-    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) {
+    for (uint32_t l = 0; l < exec_images(x); l++) {
         k0[l] = (real)(-slope * m1);
         last[l] = l < tail ? k0[l] : 0;
         k2[l] = (real)(-slope * m2);
@@ -188,7 +196,7 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
 static void finish_unit(const struct assay_exec *x, const struct pass *pass, const struct tensor *t,
                         const struct unit *u)
 {
-    const uint32_t rows = pass->frozen ? x->plan->kern->lanes : x->plan->kern->cots;
+    const uint32_t rows = pass->frozen ? x->plan->back->lanes : x->plan->back->cots;
     for (uint32_t i = 0; i < rows; i++) {
         struct row r = {.pass = pass, .index = i, .out = pass->out[i], .scale = u->g.scale};
         if (t->needs_sum) r.s = AT(x, double, t->sum) + (size_t)i * t->c + u->g.c_off;

@@ -139,7 +139,7 @@ static void normalize(struct assay_exec *x, uint32_t node, const struct share *s
         p.valid = valid(x, g);
         plan->kern->norm_f64(s->c, (uint32_t)hw * groups,
                              exec_value(x, input_of(x, node, 0), g) + at, &p, y, accumulate,
-                             plan->slot[node].xhat ? exec_xhat(x, node, g) + at : NULL);
+                             plan->slot[node].xhat ? exec_saved_xhat(x, node, g) + at : NULL);
     }
 }
 
@@ -210,7 +210,7 @@ static void forward_pool(struct assay_exec *x, uint32_t node)
                                  .stride = n->stride,
                                  .pad = n->pad,
                                  .inv = AT(x, double, x->plan->slot[node].inv)};
-    real *arg = x->plan->slot[node].xhat ? exec_xhat(x, node, x->begin) : NULL;
+    real *arg = x->plan->slot[node].xhat ? exec_saved_xhat(x, node, x->begin) : NULL;
     if (n->op == ASSAY_OP_AVG_POOL)
         x->plan->kern->pool_f64(&p, exec_chunk(x, src), exec_chunk(x, node));
     else if (x->held)
@@ -316,7 +316,7 @@ static void save_activation(struct assay_exec *x, uint32_t node)
     struct assay_planes p = into_padded(x, node, s->halo);
     p.src_c = exec_act_plane(n, pad), p.src_y = exec_act_row(n, pad);
     x->plan->kern->save(&p, s->plain ? exec_chunk(x, node) : conv_input(x, node, 0),
-                        exec_act(x, node, x->begin) + s->halo * (p.dst_y + ASSAY_IMAGES));
+                        exec_saved_act(x, node, x->begin) + s->halo * (p.dst_y + ASSAY_IMAGES));
 }
 
 // Group by group, whatever the chunk: its bits do not depend on that.

@@ -42,11 +42,11 @@ static void place_common(struct assay_plan *plan)
     if (!plan->backward) return;
     // A plane, four rows and the margins of a pooling window.
     plan->scratch = place_e(plan, (plane + 4 * row + 2 * UINT8_MAX) * plan->kern->lanes);
-    if (plan->n_tapped > 0) plan->shown = place_d(plan, 2 * plane * ASSAY_IMAGES);
-    plan->spread = place_e(plan, plane * plan->kern->lanes);
-    plan->lane_rows = place_d(plan, ASSAY_IMAGES * g->n_theta);
+    if (plan->n_tapped > 0) plan->shown = place_d(plan, 2 * plane * plan->back->images);
+    if (plan->back->cots > 1) plan->spread = place_e(plan, plane * plan->kern->lanes);
+    if (!plan->single) plan->lane_rows = place_d(plan, ASSAY_IMAGES * g->n_theta);
     if (plan->held) plan->moved = place_d(plan, 2 * g->n_theta + (size_t)plan->n * classes);
-    plan->cotangent = place_e(plan, (size_t)plan->groups * classes * plan->kern->lanes);
+    plan->cotangent = place_e(plan, (size_t)plan->back_groups * classes * plan->kern->lanes);
 }
 
 static bool is_lifted(const struct assay_plan *plan, const struct unit *u)
@@ -151,6 +151,12 @@ static void place_sums(struct assay_plan *plan)
     }
 }
 
+// Images of what is saved: as many as whole groups of either pass have.
+static size_t saved_images(const struct assay_plan *plan)
+{
+    return (size_t)plan->back_groups * plan->back->images;
+}
+
 // ---- saved activations and scratch with halos, all in one zeroed range
 // ----------------------------
 static bool saves_act(const struct assay_plan *plan, uint32_t node)
@@ -180,32 +186,44 @@ static void place_kept(struct assay_plan *plan, uint32_t i)
 {
     const struct assay_node *n = &plan->graph->node[i];
     struct slot *s = &plan->slot[i];
-    const size_t pixels = plan->groups * exec_pixels(n);
+    const size_t size = saved_images(plan) * exec_pixels(n);
     if (n->op == ASSAY_OP_AVG_POOL) s->inv = place_d(plan, (size_t)n->h * n->w);
     if (s->measured) s->moments = place_d(plan, 2 * (size_t)n->c);
     if (!plan->backward) return;
     const bool bn_kept = s->kept && n->op == ASSAY_OP_BN && !n->affine;
     if (n->op == ASSAY_OP_MAX_POOL || (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
-        s->xhat = place_e(plan, pixels * ASSAY_IMAGES);
-    if (s->kept) s->keep = bn_kept ? s->xhat : place_e(plan, pixels * ASSAY_IMAGES);
-    if (exec_has_pieces(plan) && n->op == ASSAY_OP_RELU) s->gate = place(plan, pixels);
+        s->xhat = place_e(plan, size);
+    if (s->kept) s->keep = bn_kept ? s->xhat : place_e(plan, size);
+    if (exec_has_pieces(plan) && n->op == ASSAY_OP_RELU) s->gate = place(plan, size / ASSAY_IMAGES);
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
 }
 
 static void place_saved(struct assay_plan *plan)
 {
     const struct assay_graph *g = plan->graph;
+    size_t packing = 0; // elements
     plan->zero_begin = plan->bytes;
     for (uint32_t i = 0; i < g->n_node; i++) {
         struct slot *s = &plan->slot[i];
         const struct assay_node *n = &g->node[i];
         if (!saves_act(plan, i)) continue;
-        s->act = place_e(plan, (size_t)plan->groups * n->c * (size_t)exec_act_plane(n, s->halo));
+        s->act = place_e(plan, saved_images(plan) / ASSAY_IMAGES * n->c *
+                                   (size_t)exec_act_plane(n, s->halo));
+        packing = larger(packing, n->c * (size_t)exec_back_plane(plan, n, s->halo));
     }
     for (uint32_t i = 0; plan->backward && i < plan->n_unit; i++) {
         if (plan->unit[i].conv != NONE) place_scratch(plan, i);
     }
     plan->zero_end = plan->bytes;
-    for (uint32_t i = 0; i < g->n_node; i++) place_kept(plan, i);
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        place_kept(plan, i);
+        packing = larger(packing, exec_pixels(&g->node[i]) * plan->back->images);
+    }
+    if (plan->backward && exec_is_packed(plan)) plan->packing = place_e(plan, packing);
 }
 
 int plan_layout(struct assay_plan *plan, struct assay_err *err)

@@ -20,7 +20,12 @@ static int make(struct assay_plan *plan, const struct assay_kern *kern, const st
                                 .backward = want->backward,
                                 .precise = want->precise,
                                 .held = want->held,
+                                .single = want->single,
                                 .meta = meta};
+    // Fewer images than a group has leave lanes idle either way, and take less room as they are.
+    const bool packed = want->single && !want->held && n > ASSAY_IMAGES;
+    plan->back = packed ? plan->kern->packed : plan->kern;
+    plan->back_groups = (n + plan->back->images - 1) / plan->back->images;
     ASSAY_TRY(plan_users(plan, want, err));
     ASSAY_TRY(plan_units(plan, err));
     if (want->backward) ASSAY_TRY(plan_tensors(plan, err));
@@ -121,7 +126,8 @@ static bool is_wanted(const struct assay_plan *plan, const struct assay_graph *g
                       const struct assay_want *want)
 {
     bool same = plan->graph == g && plan->n == n && plan->backward == want->backward &&
-                plan->precise == want->precise && plan->held == want->held;
+                plan->precise == want->precise && plan->held == want->held &&
+                plan->single == want->single;
     for (uint32_t i = 0; same && i < g->n_node; i++)
         same = plan->slot[i].tap == (want->tap ? want->tap[i] : 0) &&
                plan->slot[i].norm == (want->norm ? want->norm[i] : ASSAY_NORM_BATCH);

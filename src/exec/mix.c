@@ -47,7 +47,7 @@ void exec_held_max_pool(struct assay_exec *x, uint32_t node)
                             *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
     const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES, size = exec_chunk_size(x, node);
     const double *src = exec_chunk(x, x->plan->graph->in[n->in]);
-    const real *arg = exec_xhat(x, node, x->begin);
+    const real *arg = exec_saved_xhat(x, node, x->begin);
     double *out = exec_chunk(x, node);
     for (size_t i = 0; i < size; i++) {
         const uint32_t pixel = (uint32_t)(i % plane / ASSAY_IMAGES), tap = (uint32_t)arg[i];
@@ -63,7 +63,7 @@ void exec_clear_probes(const struct assay_exec *x, const struct tensor *t)
     for (uint32_t i = t->first_probe; i < t->first_probe + t->n_probe; i++) {
         const struct probe *p = &x->plan->probe[i];
         const size_t c = x->plan->graph->node[p->node].c;
-        memset(AT(x, double, p->sum), 0, c * x->plan->kern->cots * sizeof(double));
+        memset(AT(x, double, p->sum), 0, c * x->plan->back->cots * sizeof(double));
     }
 }
 
@@ -75,8 +75,8 @@ void exec_run_probes(const struct assay_exec *x, const struct tensor *t, uint32_
         const real *v =
             AT(x, real, x->plan->slot[p->node].keep) + group * exec_pixels(n) * ASSAY_IMAGES;
         real *acc = AT(x, real, p->acc);
-        x->plan->kern->sum(n->c, n->h * n->w, exec_ref(x, &p->g, group), v, acc);
-        if (flush) x->plan->kern->flush(n->c, acc, AT(x, double, p->sum), n->c, true);
+        x->plan->back->sum(n->c, n->h * n->w, exec_ref(x, &p->g, group), v, acc);
+        if (flush) x->plan->back->flush(n->c, acc, AT(x, double, p->sum), n->c, true);
     }
 }
 

@@ -11,23 +11,27 @@ static uint32_t classes(const struct assay_exec *x)
 
 static real *cotangent(const struct assay_exec *x, uint32_t n, uint32_t k, uint32_t t)
 {
-    const uint32_t lanes = x->plan->kern->lanes;
-    return AT(x, real, x->plan->cotangent) + ((size_t)(n / ASSAY_IMAGES) * classes(x) + k) * lanes +
-           t * ASSAY_IMAGES + n % ASSAY_IMAGES;
+    const uint32_t lanes = x->plan->back->lanes;
+    return AT(x, real, x->plan->cotangent) +
+           ((size_t)(n / exec_images(x)) * classes(x) + k) * lanes + t * exec_images(x) +
+           n % exec_images(x);
 }
 
 static void clear_cotangents(const struct assay_exec *x, uint32_t first_group, uint32_t n_group)
 {
-    const size_t group = (size_t)classes(x) * x->plan->kern->lanes;
+    const size_t group = (size_t)classes(x) * x->plan->back->lanes;
     memset(AT(x, real, x->plan->cotangent) + first_group * group, 0,
            n_group * group * sizeof(real));
 }
 
 static void batch_pass(struct assay_exec *x, struct pass *pass)
 {
-    if (!x->sums_ready) exec_batch_sums(x);
+    if (!x->sums_ready) {
+        if (exec_is_packed(x->plan)) exec_pack_saved(x);
+        exec_batch_sums(x);
+    }
     x->sums_ready = true;
-    pass->frozen = false, pass->first_group = 0, pass->n_group = x->plan->groups;
+    pass->frozen = false, pass->first_group = 0, pass->n_group = x->plan->back_groups;
     exec_backward(x, pass);
 }
 
@@ -36,10 +40,10 @@ static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t cot_c
                          uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
                          double *jac, size_t ld)
 {
-    const uint32_t cots = x->plan->kern->cots, k_count = classes(x);
+    const uint32_t cots = x->plan->back->cots, k_count = classes(x);
     double *out[ASSAY_MAX_LANES];
     for (uint64_t row = 0; row < count; row += cots) {
-        clear_cotangents(x, 0, x->plan->groups);
+        clear_cotangents(x, 0, x->plan->back_groups);
         for (uint32_t t = 0; t < cots; t++) {
             const uint64_t r = first + row + t;
             out[t] = row + t < count ? jac + (row + t) * ld : NULL;
@@ -69,8 +73,8 @@ static bool set_lanes(struct assay_exec *x, const struct rows *rows, uint32_t g,
 {
     const uint32_t k_count = classes(x);
     bool any = false;
-    for (uint32_t l = 0; l < x->plan->kern->lanes; l++) {
-        const uint32_t t = l / ASSAY_IMAGES, n = g * ASSAY_IMAGES + l % ASSAY_IMAGES;
+    for (uint32_t l = 0; l < x->plan->back->lanes; l++) {
+        const uint32_t t = l / exec_images(x), n = g * exec_images(x) + l % exec_images(x);
         const uint64_t r = (uint64_t)n * rows->t_count + t0 + t;
         out[l] = NULL;
         if (t0 + t >= rows->t_count || n >= x->plan->n || r < rows->first ||
@@ -90,8 +94,8 @@ static void frozen_rows(struct assay_exec *x, const struct rows *rows)
     double *out[ASSAY_MAX_LANES];
     const uint32_t begin = (uint32_t)(rows->first / rows->t_count),
                    end = (uint32_t)((rows->first + rows->count - 1) / rows->t_count + 1);
-    for (uint32_t g = begin / ASSAY_IMAGES; g * ASSAY_IMAGES < end; g++) {
-        for (uint32_t t0 = 0; t0 < rows->t_count; t0 += x->plan->kern->cots) {
+    for (uint32_t g = begin / exec_images(x); g * exec_images(x) < end; g++) {
+        for (uint32_t t0 = 0; t0 < rows->t_count; t0 += x->plan->back->cots) {
             if (!set_lanes(x, rows, g, t0, out)) continue;
             exec_backward(x, &(struct pass){.frozen = true,
                                             .first_group = g,
@@ -106,6 +110,7 @@ static void frozen_rows(struct assay_exec *x, const struct rows *rows)
 static void jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot, uint32_t t_count,
                      uint64_t first, uint64_t count, uint64_t columns, double *jac, size_t ld)
 {
+    ASSAY_ASSERT(!x->plan->single);
     if (bn == ASSAY_BN_BATCH)
         coupled_rows(x, cot, t_count, t_count, first, count, columns, jac, ld);
     else
@@ -115,19 +120,21 @@ static void jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot, 
 static void jacobian_firsts(struct assay_exec *x, const double *cot, uint32_t t_count,
                             uint64_t first, uint64_t count, double *jac, size_t ld)
 {
+    ASSAY_ASSERT(!x->plan->single);
     frozen_rows(x, &(struct rows){cot, t_count, first, count, jac, ld, 0, true});
 }
 
 static void image_gradients(struct assay_exec *x, const double *cot, uint32_t first, uint32_t count,
                             uint64_t columns, double *jac, size_t ld)
 {
+    ASSAY_ASSERT(!x->plan->single);
     coupled_rows(x, cot, x->plan->n, 1, first, count, columns, jac, ld);
 }
 
 static void add_lanes(const struct assay_exec *x, const double *rows, double *grad)
 {
     const uint64_t p = x->plan->graph->n_theta;
-    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) {
+    for (uint32_t l = 0; l < exec_images(x); l++) {
         for (uint64_t i = 0; i < p; i++) grad[i] += rows[l * p + i];
     }
 }
@@ -135,9 +142,9 @@ static void add_lanes(const struct assay_exec *x, const double *rows, double *gr
 static void frozen_gradient(struct assay_exec *x, double *rows, double *grad)
 {
     double *out[ASSAY_MAX_LANES] = {NULL};
-    for (uint32_t l = 0; l < ASSAY_IMAGES; l++) out[l] = rows + l * x->plan->graph->n_theta;
-    for (uint32_t g = 0; g < x->plan->groups; g++) {
-        memset(rows, 0, ASSAY_IMAGES * x->plan->graph->n_theta * sizeof *rows);
+    for (uint32_t l = 0; l < exec_images(x); l++) out[l] = rows + l * x->plan->graph->n_theta;
+    for (uint32_t g = 0; g < x->plan->back_groups; g++) {
+        memset(rows, 0, exec_images(x) * x->plan->graph->n_theta * sizeof *rows);
         exec_backward(x, &(struct pass){.frozen = true,
                                         .first_group = g,
                                         .n_group = 1,
@@ -151,7 +158,8 @@ static void frozen_gradient(struct assay_exec *x, double *rows, double *grad)
 static void gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad,
                      double *coef)
 {
-    clear_cotangents(x, 0, x->plan->groups);
+    ASSAY_ASSERT(bn == ASSAY_BN_BATCH || !x->plan->single);
+    clear_cotangents(x, 0, x->plan->back_groups);
     for (uint32_t n = 0; n < x->plan->n; n++) {
         for (uint32_t k = 0; k < classes(x); k++)
             *cotangent(x, n, k, 0) = (real)cot[(size_t)n * classes(x) + k];

@@ -163,11 +163,11 @@ struct slot {
 };
 
 struct assay_plan {
-    const struct assay_kern *kern;
+    const struct assay_kern *kern, *back; // back: of the backward pass
     const struct assay_graph *graph;
-    uint32_t n, groups;
-    uint32_t chunk; // groups that pass through a level together
-    bool backward, precise, held, mixes;
+    uint32_t n, groups, back_groups; // back_groups: of back->images images
+    uint32_t chunk;                  // groups that pass through a level together
+    bool backward, precise, held, single, mixes;
     struct assay_arena meta; // holds the arrays below
     size_t bytes;            // of all buffers
     struct slot *slot;
@@ -184,6 +184,7 @@ struct assay_plan {
     uint32_t *sequence; // of the forward pass: nodes by level
     uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_tapped, n_level;
     size_t logits, theta, valid, valid_last, zeros, ones, scratch, spread, cotangent, own_off;
+    size_t packing;   // one group of a saved activation, of the backward pass
     size_t shown;     // of a tapped gradient, one group as double: itself, then the value kept
     size_t lane_rows; // frozen gradient: double (images, n_theta)
     size_t moved;     // held: double (2 n_theta + n classes): theta, gradient, cotangents there
@@ -248,6 +249,22 @@ static inline ptrdiff_t exec_act_row(const struct assay_node *n, uint32_t halo)
 static inline ptrdiff_t exec_act_plane(const struct assay_node *n, uint32_t halo)
 {
     return exec_act_row(n, halo) * (ptrdiff_t)(n->h + 2 * halo);
+}
+// The same as the backward pass reads it.
+static inline ptrdiff_t exec_back_row(const struct assay_plan *plan, const struct assay_node *n,
+                                      uint32_t halo)
+{
+    return (ptrdiff_t)(n->w + 2 * halo) * plan->back->images;
+}
+static inline ptrdiff_t exec_back_plane(const struct assay_plan *plan, const struct assay_node *n,
+                                        uint32_t halo)
+{
+    return exec_back_row(plan, n, halo) * (ptrdiff_t)(n->h + 2 * halo);
+}
+// Whether saved activations change their layout between the passes.
+static inline bool exec_is_packed(const struct assay_plan *plan)
+{
+    return plan->back->images != ASSAY_IMAGES;
 }
 
 // The steps of making a plan, in order; each allocates its arrays from plan->meta and returns a

@@ -28,8 +28,8 @@ static struct column column_of(const struct assay_plan *plan, const struct unit 
     const ptrdiff_t y = tap / u->kernel * u->dilation + halo - u->pad;
     const ptrdiff_t c = tap % u->kernel * u->dilation + halo - u->pad;
     return (struct column){.src = u->src,
-                           .at = q / taps * exec_act_plane(in, halo) + y * exec_act_row(in, halo) +
-                                 c * ASSAY_IMAGES};
+                           .at = q / taps * exec_back_plane(plan, in, halo) +
+                                 y * exec_back_row(plan, in, halo) + c * plan->back->images};
 }
 
 // Finds column q of u among the product's, or returns its number of columns.
@@ -58,10 +58,11 @@ static void add_columns(const struct assay_plan *plan, struct product *p, struct
 // Do the nine columns from this one on make a 3x3 window?
 static bool is_window(const struct assay_plan *plan, const struct column *c)
 {
-    const ptrdiff_t row = exec_act_row(&plan->graph->node[c->src], plan->slot[c->src].halo);
+    const ptrdiff_t row = exec_back_row(plan, &plan->graph->node[c->src], plan->slot[c->src].halo);
     bool is = true;
     for (int k = 1; k < 9; k++)
-        is &= c[k].src == c->src && c[k].at == c->at + k / 3 * row + k % 3 * ASSAY_IMAGES;
+        is &= c[k].src == c->src &&
+              c[k].at == c->at + k / 3 * row + k % 3 * (ptrdiff_t)plan->back->images;
     return is;
 }
 

@@ -221,7 +221,7 @@ static size_t pack_tensors(struct assay_plan *plan, struct block *b)
     for (uint32_t i = 0; i < plan->n_tensor; i++) {
         struct tensor *t = &plan->tensor[plan->order[i]];
         t->group = (size_t)t->c * t->hw * plan->kern->lanes;
-        b[i].bytes = exec_align(t->group * plan->kern->size * (t->whole ? plan->groups : 1));
+        b[i].bytes = exec_align(t->group * plan->kern->size * (t->whole ? plan->back_groups : 1));
         b[i].over = find_place(plan, t);
         t->in_place = b[i].over != NONE;
     }

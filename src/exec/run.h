@@ -21,6 +21,7 @@
 #define exec_outer         OF_REAL(exec_outer)
 #define exec_own_product   OF_REAL(exec_own_product)
 #define exec_pack          OF_REAL(exec_pack)
+#define exec_pack_saved    OF_REAL(exec_pack_saved)
 #define exec_pass_backward OF_REAL(exec_pass_backward)
 #define exec_passes        OF_REAL(exec_passes)
 #define exec_read          OF_REAL(exec_read)
@@ -31,19 +32,36 @@
 #define exec_show_tensor   OF_REAL(exec_show_tensor)
 #define exec_show_value    OF_REAL(exec_show_value)
 
+// Images of a group of the backward pass.
+static inline uint32_t exec_images(const struct assay_exec *x)
+{
+    return x->plan->back->images;
+}
 // k0 of a group: lanes past the batch get nothing in the last one.
 static inline const real *exec_k0(const struct assay_exec *x, const struct unit *u, uint32_t group)
 {
-    return AT(x, real, group + 1 == x->plan->groups ? u->k0_last : u->k0);
+    return AT(x, real, group + 1 == x->plan->back_groups ? u->k0_last : u->k0);
 }
 static inline real *exec_act(const struct assay_exec *x, uint32_t node, uint32_t group)
 {
     const struct assay_node *n = &x->plan->graph->node[node];
     const struct slot *s = &x->plan->slot[node];
-    return AT(x, real, s->act) + group * exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
+    return AT(x, real, s->act) + group * exec_back_plane(x->plan, n, s->halo) * (ptrdiff_t)n->c;
 }
 
 static inline real *exec_xhat(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
+    return AT(x, real, x->plan->slot[node].xhat) + group * pixels * exec_images(x);
+}
+// The same as the forward pass saves them, of its groups.
+static inline real *exec_saved_act(const struct assay_exec *x, uint32_t node, uint32_t group)
+{
+    const struct assay_node *n = &x->plan->graph->node[node];
+    const struct slot *s = &x->plan->slot[node];
+    return AT(x, real, s->act) + group * exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
+}
+static inline real *exec_saved_xhat(const struct assay_exec *x, uint32_t node, uint32_t group)
 {
     const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
     return AT(x, real, x->plan->slot[node].xhat) + group * pixels * ASSAY_IMAGES;
@@ -90,6 +108,8 @@ void exec_fill(struct assay_exec *x);
 void exec_forward_pass(struct assay_exec *x, const double *theta, const double *input);
 // Packs the parameters for the kernels.
 void exec_pack(struct assay_exec *x, const double *theta);
+// Gives what the forward pass saved the layout of the backward pass.
+void exec_pack_saved(struct assay_exec *x);
 // Cotangent-independent sums K1, K2 of the fused units, after the forward pass.
 void exec_batch_sums(struct assay_exec *x);
 // Returns the product of one unit's columns alone, in the room of the one it belongs to.

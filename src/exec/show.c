@@ -4,23 +4,25 @@
 
 #include "exec/run.h"
 
-static struct assay_block block_of(const struct assay_exec *x, uint32_t node, uint32_t group)
+// Of one of the groups of so many images.
+static struct assay_block block_of(const struct assay_exec *x, uint32_t node, uint32_t group,
+                                   uint32_t images)
 {
     const struct assay_node *n = &x->plan->graph->node[node];
-    const uint32_t first = group * ASSAY_IMAGES, left = x->plan->n - first;
+    const uint32_t first = group * images, left = x->plan->n - first;
     return (struct assay_block){.node = node,
                                 .first = first,
-                                .count = left < ASSAY_IMAGES ? left : ASSAY_IMAGES,
+                                .count = left < images ? left : images,
                                 .c = n->c,
                                 .pixels = n->h * n->w,
-                                .stride = ASSAY_IMAGES};
+                                .stride = images};
 }
 
 void exec_show_value(struct assay_exec *x, uint32_t node)
 {
     if (!(x->plan->slot[node].tap & ASSAY_TAP_VALUE)) return;
     for (uint32_t g = 0; g < x->plan->groups; g++) {
-        const struct assay_block b = block_of(x, node, g);
+        const struct assay_block b = block_of(x, node, g, ASSAY_IMAGES);
         x->taps->value(x->taps->self, &b, exec_value(x, node, g));
     }
 }
@@ -29,10 +31,10 @@ void exec_show_value(struct assay_exec *x, uint32_t node)
 static double *first_lanes(const struct assay_exec *x, size_t n, const real *dy, real scale)
 {
     double *const out = AT(x, double, x->plan->shown);
-    const size_t lanes = x->plan->kern->lanes;
+    const size_t lanes = x->plan->back->lanes;
     for (size_t p = 0; p < n; p++) {
-        for (size_t i = 0; i < ASSAY_IMAGES; i++)
-            out[p * ASSAY_IMAGES + i] = (double)(scale * dy[p * lanes + i]);
+        for (size_t i = 0; i < exec_images(x); i++)
+            out[p * exec_images(x) + i] = (double)(scale * dy[p * lanes + i]);
     }
     return out;
 }
@@ -40,11 +42,11 @@ static double *first_lanes(const struct assay_exec *x, size_t n, const real *dy,
 static void show(const struct assay_exec *x, uint32_t node, uint32_t group, const real *dy,
                  real scale)
 {
-    const struct assay_block b = block_of(x, node, group);
+    const struct assay_block b = block_of(x, node, group, exec_images(x));
     const size_t n = (size_t)b.c * b.pixels, keep = x->plan->slot[node].keep;
-    double *gradient = first_lanes(x, n, dy, scale), *value = gradient + n * ASSAY_IMAGES;
-    const real *kept = AT(x, real, keep) + group * n * ASSAY_IMAGES;
-    for (size_t i = 0; keep && i < n * ASSAY_IMAGES; i++) value[i] = (double)kept[i];
+    double *gradient = first_lanes(x, n, dy, scale), *value = gradient + n * exec_images(x);
+    const real *kept = AT(x, real, keep) + group * n * exec_images(x);
+    for (size_t i = 0; keep && i < n * exec_images(x); i++) value[i] = (double)kept[i];
     x->taps->gradient(x->taps->self, &b, gradient, keep ? value : NULL);
 }
 
@@ -59,7 +61,7 @@ static const real *before_bn(const struct assay_exec *x, const struct pass *pass
                      &(struct patch){.c = u->co,
                                      .y1 = u->oh,
                                      .dst = dz,
-                                     .plane = (ptrdiff_t)u->oh * u->ow * x->plan->kern->lanes});
+                                     .plane = (ptrdiff_t)u->oh * u->ow * x->plan->back->lanes});
     return dz;
 }
 
@@ -76,7 +78,7 @@ static void show_pulled(const struct assay_exec *x, const struct tapped *tapped,
                             .from = u->g,
                             .tensor = x->plan->n_tensor, // the scratch
                             .n_conv = 1};
-    struct assay_block b = block_of(x, u->src, group);
+    struct assay_block b = block_of(x, u->src, group, exec_images(x));
     b.node = tapped->node;
     exec_pass_backward(x, &job, group, frozen, false, false);
     x->taps->pulled(x->taps->self, &b,
@@ -101,13 +103,13 @@ static void show_rows(const struct assay_exec *x, const struct unit *u, uint32_t
                       uint32_t group, size_t n)
 {
     const struct product *room = &x->plan->product[u->product];
-    const struct assay_block b = block_of(x, u->conv, group);
+    const struct assay_block b = block_of(x, u->conv, group, exec_images(x));
     const double scale = u->bn == NONE ? u->g.scale : 1;
-    const size_t lanes = x->plan->kern->lanes;
+    const size_t lanes = x->plan->back->lanes;
     double *row = AT(x, double, room->sum);
     real *acc = AT(x, real, room->acc);
     for (size_t i = 0; i < n; i++)
-        for (size_t l = 0; l < ASSAY_IMAGES; l++)
+        for (size_t l = 0; l < exec_images(x); l++)
             row[l * n + i] = scale * (double)acc[i * lanes + l];
     memset(acc, 0, n * lanes * sizeof *acc);
     x->taps->layer(x->taps->self, param, b.first, b.count, row);
@@ -120,14 +122,14 @@ static void show_weight(const struct assay_exec *x, const struct pass *pass, uin
     const struct product own = exec_own_product(x, unit);
     const real *dy = u->bn == NONE ? exec_ref(x, &u->g, group) : before_bn(x, pass, unit, group);
     exec_outer(x, &own, dy, group);
-    x->plan->kern->window(u->co, own.windows, own.q, AT(x, real, own.lift), AT(x, real, own.acc));
+    x->plan->back->window(u->co, own.windows, own.q, AT(x, real, own.lift), AT(x, real, own.acc));
     show_rows(x, u, u->p_weight, group, (size_t)u->co * u->q);
 }
 
 static void show_bias(const struct assay_exec *x, uint32_t unit, uint32_t group)
 {
     const struct unit *u = &x->plan->unit[unit];
-    x->plan->kern->sum(u->co, u->oh * u->ow, exec_ref(x, &u->g, group), NULL,
+    x->plan->back->sum(u->co, u->oh * u->ow, exec_ref(x, &u->g, group), NULL,
                        AT(x, real, x->plan->product[u->product].acc));
     show_rows(x, u, u->p_bias, group, u->co);
 }
@@ -156,14 +158,15 @@ void exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32
 
 void exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group)
 {
-    const struct assay_block b = block_of(x, t->node, group);
-    const size_t n = (size_t)t->c * t->hw, lanes = x->plan->kern->lanes;
+    const struct assay_block b = block_of(x, t->node, group, exec_images(x));
+    const size_t n = (size_t)t->c * t->hw, lanes = x->plan->back->lanes;
     real *dy = exec_gradient_at(x, t, group);
     double *given = AT(x, double, x->plan->shown);
     exec_show_tensor(x, t, group);
     if (!x->taps->replace) return;
-    memset(given, 0, n * ASSAY_IMAGES * sizeof *given);
+    memset(given, 0, n * exec_images(x) * sizeof *given);
     x->taps->replace(x->taps->self, &b, given);
     for (size_t p = 0; p < n; p++)
-        for (size_t i = 0; i < b.count; i++) dy[p * lanes + i] = (real)given[p * ASSAY_IMAGES + i];
+        for (size_t i = 0; i < b.count; i++)
+            dy[p * lanes + i] = (real)given[p * exec_images(x) + i];
 }

@@ -9,7 +9,7 @@ void exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t 
                       const struct patch *d)
 {
     const struct unit *u = &x->plan->unit[j->unit];
-    const ptrdiff_t lanes = x->plan->kern->lanes, plane = (ptrdiff_t)u->oh * u->ow;
+    const ptrdiff_t lanes = x->plan->back->lanes, plane = (ptrdiff_t)u->oh * u->ow;
     const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * d->halo) * lanes;
     const ptrdiff_t at = d->c0 * plane + d->y0 * u->ow; // of dy and xhat
     const struct assay_planes p = {.c = d->c,
@@ -19,11 +19,11 @@ void exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t 
                                    .src_y = u->ow * lanes,
                                    .dst_c = d->plane,
                                    .dst_y = row,
-                                   .act_c = plane * ASSAY_IMAGES,
-                                   .act_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
+                                   .act_c = plane * exec_images(x),
+                                   .act_y = (ptrdiff_t)u->ow * exec_images(x)};
     const bool coupled = u->bn != NONE && !frozen;
-    x->plan->kern->affine(&p, exec_ref(x, &j->from, group) + at * lanes,
-                          coupled ? exec_xhat(x, u->bn, group) + at * ASSAY_IMAGES : NULL,
+    x->plan->back->affine(&p, exec_ref(x, &j->from, group) + at * lanes,
+                          coupled ? exec_xhat(x, u->bn, group) + at * exec_images(x) : NULL,
                           exec_k0(x, u, group) + d->c0 * lanes, AT(x, real, u->k1) + d->c0,
                           AT(x, real, u->k2) + d->c0 * lanes, d->dst + d->halo * lanes);
 }
@@ -43,8 +43,8 @@ static void fill_strip(const struct assay_exec *x, const struct job *j, const st
     const uint32_t top = s->first < u->halo ? u->halo - s->first : 0; // rows before the image
     const uint32_t y0 = s->first + top - u->halo;
     const uint32_t y1 = y0 + h - top < u->oh ? y0 + h - top : u->oh;
-    const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * u->halo) * x->plan->kern->lanes;
-    const ptrdiff_t plane = (ptrdiff_t)exec_dz_plane(u) * x->plan->kern->lanes;
+    const ptrdiff_t row = (ptrdiff_t)(u->ow + 2 * u->halo) * x->plan->back->lanes;
+    const ptrdiff_t plane = (ptrdiff_t)exec_dz_plane(u) * x->plan->back->lanes;
     real *dz = AT(x, real, u->dz);
     exec_bn_backward(x, j, s->group, s->frozen,
                      &(struct patch){.c0 = s->k * co,
@@ -67,18 +67,18 @@ static void direct_part(const struct assay_exec *x, const struct job *j, const s
 {
     const struct unit *u = &x->plan->unit[j->unit];
     const ptrdiff_t plane = (ptrdiff_t)u->oh * u->ow, at = (ptrdiff_t)s->first * u->ow;
-    *bn = (struct assay_bn_part){.xhat = exec_xhat(x, u->bn, s->group) + at * ASSAY_IMAGES,
+    *bn = (struct assay_bn_part){.xhat = exec_xhat(x, u->bn, s->group) + at * exec_images(x),
                                  .k0 = exec_k0(x, u, s->group),
                                  .k1 = AT(x, real, u->k1),
                                  .k2 = AT(x, real, u->k2),
-                                 .xhat_c = plane * ASSAY_IMAGES,
-                                 .xhat_y = (ptrdiff_t)u->ow * ASSAY_IMAGES};
+                                 .xhat_c = plane * exec_images(x),
+                                 .xhat_y = (ptrdiff_t)u->ow * exec_images(x)};
     *part = (struct assay_part){.ci = u->co,
                                 .taps = 1,
-                                .in = exec_ref(x, &j->from, s->group) + at * x->plan->kern->lanes,
+                                .in = exec_ref(x, &j->from, s->group) + at * x->plan->back->lanes,
                                 .weight = AT(x, real, p->weight),
-                                .in_c = plane * x->plan->kern->lanes,
-                                .in_y = (ptrdiff_t)u->ow * x->plan->kern->lanes,
+                                .in_c = plane * x->plan->back->lanes,
+                                .in_y = (ptrdiff_t)u->ow * x->plan->back->lanes,
                                 .bn = bn};
 }
 
@@ -95,7 +95,7 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
 {
     const struct unit *u = &x->plan->unit[j->unit];
     const struct parity *grid = &u->parity[parity];
-    const ptrdiff_t lanes = x->plan->kern->lanes;
+    const ptrdiff_t lanes = x->plan->back->lanes;
     const uint32_t halo = x->plan->slot[u->src].halo;
     const ptrdiff_t y = (ptrdiff_t)s->first * u->stride + grid->ry;
     const ptrdiff_t at = s->k * c->co * c->out_c + (y * u->w + grid->rx) * lanes;
@@ -132,9 +132,9 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
     if (j->mask != NONE) {
         c->mask = exec_act(x, u->src, s->group) + s->k * c->co * c->mask_c +
                   (halo + y) * (c->mask_y / u->stride) +
-                  (ptrdiff_t)(halo + grid->rx) * ASSAY_IMAGES;
+                  (ptrdiff_t)(halo + grid->rx) * exec_images(x);
     }
-    x->plan->kern->corr(c, dx + at, accumulate);
+    x->plan->back->corr(c, dx + at, accumulate);
 }
 
 // Rows [y0, y1) of c planes of h x w vectors of `lanes` elements.
@@ -172,8 +172,9 @@ static void want_inputs(const struct assay_exec *x, const struct tensor *t, cons
         const ptrdiff_t pad = 2 * (ptrdiff_t)x->plan->slot[u->src].halo, w = u->w + pad,
                         h = u->h + pad;
         const ptrdiff_t past = (ptrdiff_t)s->y1 * u->stride + pad;
-        want_rows(a, exec_act(x, u->src, s->group) + first * ci * h * w * ASSAY_IMAGES, groups * ci,
-                  h, w, (ptrdiff_t)s->y0 * u->stride, past < h ? past : h, ASSAY_IMAGES);
+        want_rows(a, exec_act(x, u->src, s->group) + first * ci * h * w * exec_images(x),
+                  groups * ci, h, w, (ptrdiff_t)s->y0 * u->stride, past < h ? past : h,
+                  exec_images(x));
     }
 }
 
@@ -182,7 +183,7 @@ _Static_assert(2 * MAX_PARTS + 2 <= ASSAY_AHEAD_MAX, "all but what is wanted las
 static void want_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
                        struct assay_ahead *a)
 {
-    const ptrdiff_t lanes = x->plan->kern->lanes;
+    const ptrdiff_t lanes = x->plan->back->lanes;
     const struct tensor *t = &x->plan->tensor[j->tensor];
     for (uint32_t i = 0; i < j->n_conv; i++) {
         const struct unit *u = &x->plan->unit[j[i].unit];
@@ -194,8 +195,8 @@ static void want_strip(const struct assay_exec *x, const struct job *j, const st
             want_rows(a, exec_ref(x, &j[i].from, s->group) + s->k * co * plane * lanes, co, u->oh,
                       u->ow, y0, y1, lanes);
         if (u->bn != NONE && !s->frozen)
-            want_rows(a, exec_xhat(x, u->bn, s->group) + s->k * co * plane * ASSAY_IMAGES, co,
-                      u->oh, u->ow, y0, y1, ASSAY_IMAGES);
+            want_rows(a, exec_xhat(x, u->bn, s->group) + s->k * co * plane * exec_images(x), co,
+                      u->oh, u->ow, y0, y1, exec_images(x));
     }
     const struct unit *u = &x->plan->unit[j->unit];
     const uint32_t ci = u->ci / u->groups, first = s->first * u->stride,
@@ -208,8 +209,8 @@ static void want_strip(const struct assay_exec *x, const struct job *j, const st
     if (x->plan->slot[u->src].act) {
         const ptrdiff_t pad = 2 * (ptrdiff_t)x->plan->slot[u->src].halo, w = u->w + pad,
                         h = u->h + pad;
-        want_rows(a, exec_act(x, u->src, s->group) + made.c0 * h * w * ASSAY_IMAGES, ci, h, w,
-                  first, end + pad < h ? end + pad : h, ASSAY_IMAGES);
+        want_rows(a, exec_act(x, u->src, s->group) + made.c0 * h * w * exec_images(x), ci, h, w,
+                  first, end + pad < h ? end + pad : h, exec_images(x));
     }
     if (t->whole && !t->in_place)
         want_rows(a, exec_gradient_at(x, t, s->group) + (size_t)made.c0 * u->h * u->w * lanes, ci,
@@ -228,7 +229,7 @@ static void want_next(const struct assay_exec *x, const struct job *j, const str
     if (next.first >= rows) next.first = 0, next.k++;
     if (next.k == x->plan->unit[j->unit].groups) next.k = 0, next.group++;
     next.rows = rows - next.first < strip ? rows - next.first : strip;
-    if (next.group < x->plan->groups) want_strip(x, j, &next, a);
+    if (next.group < x->plan->back_groups) want_strip(x, j, &next, a);
     if (a->n > 0) a->at = a->range[0].at, a->left = a->range[0].lines;
 }
 
@@ -239,15 +240,15 @@ void exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_
     real *dx = exec_gradient_at(x, t, group);
     const struct unit *u = &x->plan->unit[j->unit];
     const struct assay_node *in = &x->plan->graph->node[u->src];
-    const ptrdiff_t lanes = x->plan->kern->lanes, stride = u->stride;
+    const ptrdiff_t lanes = x->plan->back->lanes, stride = u->stride;
     const uint32_t halo = x->plan->slot[u->src].halo, rows = u->parity[0].h;
     struct assay_corr c = {.co = u->ci / u->groups,
                            .out_c = (ptrdiff_t)u->h * u->w * lanes,
                            .out_y = stride * u->w * lanes,
                            .out_x = stride * lanes,
-                           .mask_c = exec_act_plane(in, halo),
-                           .mask_y = stride * exec_act_row(in, halo),
-                           .mask_x = stride * ASSAY_IMAGES};
+                           .mask_c = exec_back_plane(x->plan, in, halo),
+                           .mask_y = stride * exec_back_row(x->plan, in, halo),
+                           .mask_x = stride * exec_images(x)};
     real *sum = last && t->needs_sum ? AT(x, real, t->acc) : NULL;
     struct strip s = {.group = group, .frozen = frozen, .last = last};
     struct assay_ahead ahead;

@@ -107,7 +107,7 @@ ALWAYS void bn_part(const struct assay_corr *p, const struct assay_part *q, cons
     const struct assay_bn_part *bn = q->bn;
     const real *in = (const real *)q->in + y * q->in_y + x0 * LANES;
     const real *weight = (const real *)q->weight + (size_t)c.first * q->ci + c.at;
-    const real *xhat = (const real *)bn->xhat + y * bn->xhat_y + x0 * ASSAY_IMAGES;
+    const real *xhat = (const real *)bn->xhat + y * bn->xhat_y + x0 * IMAGES;
     struct fetch soon = fetch_begin(p->ahead, in);
     for (uint32_t i = 0; i < q->ci; i++, in += q->in_c, xhat += bn->xhat_c, weight += c.wide) {
         const grad_vec k0 = load_grad((const real *)bn->k0 + i * LANES),
@@ -118,7 +118,7 @@ ALWAYS void bn_part(const struct assay_corr *p, const struct assay_part *q, cons
         UNROLL for (uint32_t o = 0; o < co; o++) w[o] = weight[o] - (grad_vec){0};
         UNROLL for (uint32_t x = 0; x < px; x++)
         {
-            grad_vec v = load_act(xhat + x * ASSAY_IMAGES) * k2 + k0;
+            grad_vec v = load_act(xhat + x * IMAGES) * k2 + k0;
             v += load_grad(in + x * LANES) * k1;
             UNROLL for (uint32_t o = 0; o < co; o++) sum[o * px + x] += v * w[o];
         }

@@ -2,6 +2,7 @@
 // Elementwise and reduction kernels of one rung.
 
 // ---- forward, double ----
+#if !PACKED
 // Sum over the valid lanes of x - m, or of its square; four chains hide the latency of the add.
 ALWAYS double sum_about(const uint32_t hw, const double *x, const double m, const fwd_vec on,
                         const bool square)
@@ -114,6 +115,7 @@ static void save(const struct assay_planes *p, const double *src, void *dst)
         }
     }
 }
+#endif
 
 // ---- backward ----
 static void affine(const struct assay_planes *p, const void *src, const void *xhat, const void *k0,
@@ -133,7 +135,7 @@ static void affine(const struct assay_planes *p, const void *src, const void *xh
             }
             const real *h = (const real *)xhat + c * p->act_c + y * p->act_y;
             for (uint32_t x = 0; x < p->w; x++) {
-                const grad_vec t = load_act(h + x * ASSAY_IMAGES) * a2 + a0;
+                const grad_vec t = load_act(h + x * IMAGES) * a2 + a0;
                 *(grad_vec *)(d + x * LANES) = load_grad(s + x * LANES) * a1 + t;
             }
         }
@@ -156,7 +158,7 @@ static void relu(const struct assay_planes *p, const void *x, double scale, cons
             real *d = (real *)y + c * p->dst_c + r * p->dst_y;
             for (uint32_t i = 0; i < p->w; i++)
                 put_grad(d + i * LANES,
-                         mask_grad((real)scale * load_grad(s + i * LANES), a + i * ASSAY_IMAGES),
+                         mask_grad((real)scale * load_grad(s + i * LANES), a + i * IMAGES),
                          accumulate);
         }
     }
@@ -180,7 +182,7 @@ static void sum(uint32_t c, uint32_t hw, const void *dy, const void *xhat, void 
             grad_vec v = load_grad(d);
             if (h) {
                 v *= load_act(h);
-                h += ASSAY_IMAGES;
+                h += IMAGES;
             }
             const grad_vec t = s[2] + v;
             s[2] = s[1], s[1] = s[0], s[0] = t;
@@ -191,8 +193,7 @@ static void sum(uint32_t c, uint32_t hw, const void *dy, const void *xhat, void 
 
 static void spread(size_t n, const void *a, void *out)
 {
-    for (size_t i = 0; i < n; i++)
-        ((grad_vec *)out)[i] = load_act((const real *)a + i * ASSAY_IMAGES);
+    for (size_t i = 0; i < n; i++) ((grad_vec *)out)[i] = load_act((const real *)a + i * IMAGES);
 }
 
 static void flush(size_t n, void *acc, double *total, size_t ld, bool reduce)
@@ -200,13 +201,17 @@ static void flush(size_t n, void *acc, double *total, size_t ld, bool reduce)
     real *from = acc;
     for (size_t i = 0; i < n; i++, from += LANES) {
         for (uint32_t t = 0; t < COTS; t++) {
-            const real *v = from + t * ASSAY_IMAGES;
+            const real *v = from + t * IMAGES;
+            double fours[IMAGES / 4];
+            for (uint32_t l = 0; l < IMAGES / 4; l++)
+                fours[l] =
+                    ((double)v[4 * l] + v[4 * l + 1]) + ((double)v[4 * l + 2] + v[4 * l + 3]);
+            for (uint32_t l = 1; l < IMAGES / 4; l++) fours[0] += fours[l];
             if (reduce) {
-                total[t * ld + i] += ((double)v[0] + v[1]) + ((double)v[2] + v[3]);
+                total[t * ld + i] += fours[0];
                 continue;
             }
-            for (uint32_t l = 0; l < ASSAY_IMAGES; l++)
-                total[(t * ASSAY_IMAGES + l) * ld + i] += v[l];
+            for (uint32_t l = 0; l < IMAGES; l++) total[(t * IMAGES + l) * ld + i] += v[l];
         }
         *(grad_vec *)from = (grad_vec){0};
     }

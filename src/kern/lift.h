@@ -66,7 +66,7 @@ ALWAYS void lift_store(const struct assay_corr *p, const struct channels c, cons
     grad_vec acc[LIFT_CO * LIFT_PX];
     const uint32_t k = lift_tile(p, c.first + c.at, y, x0, acc, co);
     corr_parts(p, k, c, y, x0, acc, co, LIFT_PX, 2);
-    corr_end(p, c.first + c.at, y, x0, acc, out, accumulate, LANES, ASSAY_IMAGES, co, LIFT_PX);
+    corr_end(p, c.first + c.at, y, x0, acc, out, accumulate, LANES, IMAGES, co, LIFT_PX);
 }
 
 _Static_assert(CO_TILE == 6 && LIFT_CO == 3, "tiles of 2 to 6 channels are shared as 2 and 3");

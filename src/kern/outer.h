@@ -68,17 +68,17 @@ ALWAYS void outer_slide(const struct assay_outer *p, const real *dy, const real 
         for (uint32_t x = 0; x < p->w; x += 4, d += 4 * LANES) {
             grad_vec g[4];
             fetch_step(p->ahead, &soon, MANY_LINES - 1);
-            __builtin_prefetch(b[runs - 1] + OUTER_AHEAD * ASSAY_IMAGES);
+            __builtin_prefetch(b[runs - 1] + OUTER_AHEAD * IMAGES);
             UNROLL for (uint32_t k = 0; k < 4; k++)
             {
                 g[k] = load_grad(d + k * LANES);
                 KEEP(g[k]);
             }
-            UNROLL for (uint32_t i = 0; i < runs; i++, b[i - 1] += 4 * ASSAY_IMAGES)
+            UNROLL for (uint32_t i = 0; i < runs; i++, b[i - 1] += 4 * IMAGES)
             {
                 UNROLL for (uint32_t k = 0; k < 4 + (cols - 1) * apart; k++)
                 {
-                    grad_vec v = load_act(b[i] + k * ASSAY_IMAGES);
+                    grad_vec v = load_act(b[i] + k * IMAGES);
                     KEEP(v);
                     UNROLL for (uint32_t j = 0; j < cols; j++)
                     {
@@ -102,10 +102,10 @@ ALWAYS void outer_pixels(const struct assay_outer *p, const real *dy, const real
 {
     const uint32_t n = co * runs * cols, px = n == 1 ? 8 : n == 2 ? 4 : n <= 4 ? 2 : 1;
     const ptrdiff_t step = cols > 1 ? off[1] - off[0] : 0;
-    const bool slides = co == 1 && cols > 1 && p->w % 4 == 0 && p->a_x == ASSAY_IMAGES;
-    if (slides && step == ASSAY_IMAGES)
+    const bool slides = co == 1 && cols > 1 && p->w % 4 == 0 && p->a_x == IMAGES;
+    if (slides && step == IMAGES)
         outer_slide(p, dy, a, off, acc, rows, runs, cols, 1);
-    else if (slides && step == 2 * ASSAY_IMAGES)
+    else if (slides && step == 2 * IMAGES)
         outer_slide(p, dy, a, off, acc, rows, runs, cols, 2);
     else if (p->w % px == 0)
         outer_tile(p, dy, a, off, acc, rows, co, runs, cols, px);

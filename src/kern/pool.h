@@ -5,6 +5,7 @@
 #define SOON 64
 
 // ---- forward, double ----
+#if !PACKED
 // Inputs [*first, *end) of a dimension that lie under window `o`.
 ALWAYS void under(const struct assay_pool *p, uint32_t o, uint32_t size, uint32_t *first,
                   uint32_t *end)
@@ -77,6 +78,7 @@ static void maxpool_f64(const struct assay_pool *p, const double *x, double *y, 
         }
     }
 }
+#endif
 
 // ---- backward ----
 // y[i] (+)= the sum of `count` vectors of x, `step` apart; x and y advance by their own strides.
@@ -212,7 +214,7 @@ ALWAYS grad_vec maxpool_sum(const struct assay_pool *p, const real *dy, const re
     for (int oy = y0; oy < y1; oy++, tap -= (int)(p->stride * p->kernel)) {
         for (int ox = x0, k = tap; ox < x1; ox++, k -= (int)p->stride) {
             const int o = oy * (int)p->ow + ox;
-            const grad_mask on = load_act(arg + o * ASSAY_IMAGES) == (grad_vec){0} + (real)k;
+            const grad_mask on = load_act(arg + o * IMAGES) == (grad_vec){0} + (real)k;
             v += (grad_vec)((grad_mask)load_grad(dy + o * LANES) & on);
         }
     }
@@ -226,7 +228,7 @@ static void maxpool(const struct assay_pool *p, const void *from, const void *ta
     real *dx = to;
     const int oh = (int)p->oh, ow = (int)p->ow, stride = (int)p->stride, pad = (int)p->pad;
     const size_t outputs = (size_t)p->oh * p->ow;
-    for (uint32_t c = 0; c < p->c; c++, dy += outputs * LANES, arg += outputs * ASSAY_IMAGES) {
+    for (uint32_t c = 0; c < p->c; c++, dy += outputs * LANES, arg += outputs * IMAGES) {
         for (uint32_t iy = 0; iy < p->h; iy++, dx += (size_t)p->w * LANES) {
             int y0, x0;
             uint32_t rows, cols;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vector types of one rung. The including file defines RUNG (its name), COTS (cotangents per
-// vector), and the register tiles of the convolution kernels: CO_TILE (output channels of a
-// correlation), LIFT_CO and LIFT_TILES (output channels, and pairs of pixels, of its lifted 3x3
-// parts; LIFT_CO 0: none), CONV_PX (pixels of a vector forward), OUTER_TILE and OUTER_ACC (output
-// channels and accumulators of the weight gradient), OUTER_RUNS, OUTER_RUNS_OF_5 and
-// OUTER_RUNS_OF_1 (its runs of 3, 5 and 1 columns), WINDOW_CO and WINDOW_CI (output and input
+// Vector types of one rung. The including file defines RUNG_AS (the name of its table, with an
+// ending), LANES (elements of a vector), and the register tiles of the convolution kernels: CO_TILE
+// (output channels of a correlation), LIFT_CO and LIFT_TILES (output channels, and pairs of pixels,
+// of its lifted 3x3 parts; LIFT_CO 0: none), CONV_PX (pixels of a vector forward), OUTER_TILE and
+// OUTER_ACC (output channels and accumulators of the weight gradient), OUTER_RUNS, OUTER_RUNS_OF_5
+// and OUTER_RUNS_OF_1 (its runs of 3, 5 and 1 columns), WINDOW_CO and WINDOW_CI (output and input
 // channels of its 3x3 windows).
 #ifndef ASSAY_SRC_KERN_RUNG_H
 #define ASSAY_SRC_KERN_RUNG_H
@@ -18,10 +18,24 @@
 #include "assay/kern.h"
 #include "kern/real.h"
 
+// A rung's table, or its packed one, for files that are compiled for each. COTS: cotangents of a
+// vector; IMAGES: those of an activation's.
+#ifndef PACKED
+#    define PACKED 0
+#endif
+#if PACKED
+#    define RUNG   RUNG_AS(_packed)
+#    define COTS   1
+#    define IMAGES LANES
+#else
+#    define RUNG   RUNG_AS()
+#    define COTS   (LANES / ASSAY_IMAGES)
+#    define IMAGES ASSAY_IMAGES
+#endif
+
 #ifndef CHUNK_BYTES
 #    define CHUNK_BYTES (512 << 10)
 #endif
-#define LANES  (COTS * ASSAY_IMAGES)
 #define ALWAYS static inline __attribute__((always_inline))
 #if defined(__clang__)
 #    define UNROLL _Pragma("clang loop unroll(full)")
@@ -37,7 +51,7 @@
 #    define KEEP(v) (void)(v)
 #endif
 
-typedef real act_vec __attribute__((vector_size(REAL_BYTES * ASSAY_IMAGES), may_alias));
+typedef real act_vec __attribute__((vector_size(REAL_BYTES * IMAGES), may_alias));
 typedef real grad_vec __attribute__((vector_size(REAL_BYTES * LANES), may_alias));
 typedef real_bits grad_mask __attribute__((vector_size(REAL_BYTES * LANES), may_alias));
 typedef double fwd_vec __attribute__((vector_size(8 * ASSAY_IMAGES), may_alias));

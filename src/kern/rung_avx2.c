@@ -4,9 +4,9 @@
 
 #include "kern/rungs.h"
 
-#define RUNG            OF_REAL(assay_kern_avx2)
+#define RUNG_AS(kind)   OF_REAL(assay_kern_avx2##kind)
 #define RUNG_NAME       "avx2"
-#define COTS            (8 / REAL_BYTES)
+#define LANES           (32 / REAL_BYTES)
 #define CO_TILE         3
 #define CONV_PX         1
 #define LIFT_CO         0

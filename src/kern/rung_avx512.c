@@ -4,9 +4,9 @@
 
 #include "kern/rungs.h"
 
-#define RUNG            OF_REAL(assay_kern_avx512)
+#define RUNG_AS(kind)   OF_REAL(assay_kern_avx512##kind)
 #define RUNG_NAME       "avx512"
-#define COTS            (16 / REAL_BYTES)
+#define LANES           (64 / REAL_BYTES)
 #define CO_TILE         6
 #define CONV_PX         2
 #define LIFT_CO         3

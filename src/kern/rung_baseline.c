@@ -4,9 +4,9 @@
 
 #include "kern/rungs.h"
 
-#define RUNG            OF_REAL(assay_kern_baseline)
+#define RUNG_AS(kind)   OF_REAL(assay_kern_baseline##kind)
 #define RUNG_NAME       "baseline"
-#define COTS            1
+#define LANES           ASSAY_IMAGES
 #define CO_TILE         2
 #define CONV_PX         1
 #define LIFT_CO         0

@@ -11,6 +11,8 @@ extern const struct assay_kern assay_kern_baseline_single, assay_kern_baseline_d
 #if defined(__x86_64__)
 extern const struct assay_kern assay_kern_avx2_single, assay_kern_avx2_double;
 extern const struct assay_kern assay_kern_avx512_single, assay_kern_avx512_double;
+extern const struct assay_kern assay_kern_avx2_packed_single;
+extern const struct assay_kern assay_kern_avx512_packed_single, assay_kern_avx512_packed_double;
 #endif
 
 #endif

@@ -5,6 +5,7 @@ const struct assay_kern RUNG = {
     .name = RUNG_NAME,
     .lanes = LANES,
     .cots = COTS,
+    .images = IMAGES,
     .size = REAL_BYTES,
     .co_tile = CO_TILE,
     .lift_co = LIFT_CO,
@@ -12,6 +13,12 @@ const struct assay_kern RUNG = {
     .chunk_bytes = CHUNK_BYTES,
     .runnable = runnable,
     .fma_loop = fma_loop,
+#if PACKED || LANES == ASSAY_IMAGES
+    .packed = &RUNG,
+#else
+    .packed = &RUNG_AS(_packed),
+#endif
+#if !PACKED
     .conv_f64 = conv_f64,
     .moments_f64 = moments_f64,
     .norm_f64 = norm_f64,
@@ -21,6 +28,7 @@ const struct assay_kern RUNG = {
     .maxpool_f64 = maxpool_f64,
     .pad_f64 = pad_f64,
     .save = save,
+#endif
     .corr = corr,
     .outer = outer,
     .window = window,

@@ -4,23 +4,23 @@
 // G^T [(A dy A^T) * (B^T a B)] G takes 16 products where the sum over pixels takes 36. A dy A^T is
 // made in registers where it is used; the sign of A's last row is that of G's here.
 
-#define WINDOW_TILES 16 // of 2x2 pixels, at a time
+#define WINDOW_TILES (PACKED ? 8 : 16) // of 2x2 pixels, at a time
 
 struct window_block {
     const struct assay_outer *p;
     uint32_t rows, columns; // of tiles
     const real *soon[8];    // what the next block wants, a part fetched by each of the pairs
     // B^T a B: of each of its rows the outer columns of every tile, then the inner ones.
-    real at[WINDOW_CI][4][2][WINDOW_TILES][2][ASSAY_IMAGES] __attribute__((aligned(64)));
+    real at[WINDOW_CI][4][2][WINDOW_TILES][2][IMAGES] __attribute__((aligned(64)));
 };
 
 #define LINE (ASSAY_LINE / REAL_BYTES) // elements
 // Adjacent pixels of an input, half as many tiles.
 #define WINDOW_PIXELS (COTS < 2 ? 2 : COTS)
-typedef real window_vec __attribute__((vector_size(REAL_BYTES * WINDOW_PIXELS * ASSAY_IMAGES),
-                                       may_alias, aligned(REAL_BYTES *ASSAY_IMAGES)));
+typedef real window_vec __attribute__((vector_size(REAL_BYTES * WINDOW_PIXELS * IMAGES), may_alias,
+                                       aligned(REAL_BYTES *IMAGES)));
 typedef real_bits window_mask
-    __attribute__((vector_size(REAL_BYTES * WINDOW_PIXELS * ASSAY_IMAGES), may_alias));
+    __attribute__((vector_size(REAL_BYTES * WINDOW_PIXELS * IMAGES), may_alias));
 
 // B^T a B of every tile of one input channel; a: the first one's first pixel. With v the pixels
 // from that on, u and w those from the next two: the outer columns are v - w, the inner ones u + w
@@ -29,15 +29,14 @@ static void window_inputs(struct window_block *b, const real *a, const uint32_t 
 {
     const ptrdiff_t row = b->p->a_y;
     window_mask odd, minus;
-    UNROLL for (uint32_t k = 0; k < WINDOW_PIXELS * ASSAY_IMAGES; k++) odd[k] =
-        k / ASSAY_IMAGES % 2 ? -1 : 0;
+    UNROLL for (uint32_t k = 0; k < WINDOW_PIXELS * IMAGES; k++) odd[k] = k / IMAGES % 2 ? -1 : 0;
     minus = odd & REAL_SIGN;
     for (uint32_t y = 0, t = 0; y < b->rows; y++, a += 2 * row) {
         for (uint32_t x = 0; x < b->columns; x += WINDOW_PIXELS / 2, t += WINDOW_PIXELS / 2) {
-            const real *from = a + 2 * x * ASSAY_IMAGES;
+            const real *from = a + 2 * x * IMAGES;
             window_vec d[3][4];
             UNROLL for (uint32_t k = 0; k < 12; k++) d[k / 4][k % 4] =
-                *(const window_vec *)(from + k % 4 * row + k / 4 * ASSAY_IMAGES);
+                *(const window_vec *)(from + k % 4 * row + k / 4 * IMAGES);
             UNROLL for (uint32_t k = 0; k < 4; k++)
             {
                 const window_vec v = FILTER_INPUT(d[0], k), u = FILTER_INPUT(d[1], k),
@@ -182,7 +181,7 @@ static void windows_of(const struct assay_outer *p, const real *dy, const real *
         if (2 * b.rows > p->h - y) b.rows = (p->h - y) / 2;
         for (uint32_t x = 0; x < across; x += b.columns) {
             b.columns = across - x < most ? across - x : most;
-            const real *from = a + y * p->a_y + 2 * x * ASSAY_IMAGES;
+            const real *from = a + y * p->a_y + 2 * x * IMAGES;
             const bool last = y + 2 * b.rows == p->h && x + b.columns == across;
             const real *next = last ? a + p->a_next : from + (2 * b.rows + 2) * p->a_y;
             for (uint32_t i = 0; i < 8; i++)

@@ -50,16 +50,20 @@ static uint32_t add_forward(struct assay_demand *d, const struct assay_pass *pas
                                        .batch = pass->batch,
                                        .norms = pass->norms,
                                        .precise = pass->precise};
+    const bool pulls = pass->pull != ASSAY_PULL_NONE;
     uint32_t i = 0;
+    ASSAY_ASSERT(!pass->single || !pass->curvature);
     for (; i < d->n_forward; i++) {
         const struct assay_forward *f = &d->forward[i];
+        const bool alike = !pulls || !f->backward || f->single == pass->single;
         if (f->weights == made.weights && f->input == made.input && f->part == made.part &&
             f->parts == made.parts && f->take == made.take && f->batch == made.batch &&
-            f->norms == made.norms && f->precise == made.precise)
+            f->norms == made.norms && f->precise == made.precise && alike)
             break;
     }
     if (i == d->n_forward) d->forward[d->n_forward++] = made;
-    d->forward[i].backward |= pass->pull != ASSAY_PULL_NONE;
+    d->forward[i].backward |= pulls;
+    d->forward[i].single |= pulls && pass->single;
     d->forward[i].curvature |= pass->curvature;
     return i;
 }

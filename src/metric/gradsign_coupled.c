@@ -11,6 +11,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
 {
     (void)p;
     pass[0] = precise_loss_pass(use->option[0]);
+    pass[0].single = false;
     return 1;
 }
 

@@ -19,6 +19,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     (void)p;
     pass[0] = precise_loss_pass(use->option[0]); // differences of gradients
     pass[0].curvature = true;
+    pass[0].single = false;
     return 1;
 }
 

@@ -8,6 +8,7 @@ struct assay_pass input_gradients_pass(const struct proxies_options *o)
 {
     struct assay_pass pass = proxies_pass(o);
     pass.pull = ASSAY_PULL_LOGITS;
+    pass.single = true;
     return pass;
 }
 

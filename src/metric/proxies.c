@@ -36,6 +36,7 @@ struct assay_pass loss_pass(const struct proxies_options *o)
     pass.pull = ASSAY_PULL_LOSS;
     pass.labels = (enum assay_labels)o->labels;
     pass.label_key = "proxies.labels";
+    pass.single = true;
     return pass;
 }
 

@@ -210,6 +210,7 @@ int memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint
     const struct assay_want want = {.backward = f->backward,
                                     .precise = f->precise,
                                     .held = f->curvature,
+                                    .single = f->single,
                                     .tap = f->tapped ? f->tap : NULL,
                                     .norm = f->norms == ASSAY_NORMS_BATCH ? NULL : f->norm};
     return assay_plans_get(s->plans, forward_graph(s, f), n, &want, plan, err);

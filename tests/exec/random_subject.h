@@ -147,6 +147,7 @@ struct run {
     bool folded;
     enum assay_bn bn;
     const uint8_t *tap; // of the executed graph's nodes
+    bool single;        // of struct assay_want
 };
 
 // The parameters of the graph that is executed.
@@ -168,7 +169,8 @@ static struct bound bind(const struct subject *s, const struct run *r, const dou
     const struct assay_graph *g = r->folded ? &s->folded : &s->g;
     uint8_t *norm = calloc(g->n_node, 1);
     for (uint32_t i = 0; norm && i < g->n_node; i++) norm[i] = s->recipe->norm[g->node[i].affine];
-    const struct assay_want want = {.backward = backward, .tap = r->tap, .norm = norm};
+    const struct assay_want want = {
+        .backward = backward, .single = r->single, .tap = r->tap, .norm = norm};
     double *own = own_theta(s, r, theta);
     if (bound_create(&x, r->kern, g, s->recipe->batch, &want, &err) < 0) {
         printf("cannot bind: %s\n", err.text);

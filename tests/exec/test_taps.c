@@ -2,8 +2,8 @@
 // What taps show of random networks: values against the reference's, gradients at every node
 // against central differences of the float64 forward pass on its piece, parameters' image by image
 // against sums over both, what convolutions pull back against the gradient that is its sum, on
-// every kernel rung, with batch and frozen BN. That someone looks on changes no bit of the
-// gradient.
+// every kernel rung, with batch and frozen BN, and from plans of single gradients. That someone
+// looks on changes no bit of the gradient.
 //
 //   test_taps [NETWORKS [SEED]]
 #include "shown.h"
@@ -268,11 +268,11 @@ static bool check_bits(const struct subject *s, struct run r, const double *cot)
 }
 
 static bool check_rung(const struct subject *s, const struct assay_kern *kern, enum assay_bn bn,
-                       const double *cot)
+                       bool single, const double *cot)
 {
     uint8_t *tap = malloc(s->g.n_node);
     memset(tap, EVERYTHING, s->g.n_node);
-    const struct run r = {.kern = kern, .bn = bn, .tap = tap};
+    const struct run r = {.kern = kern, .bn = bn, .tap = tap, .single = single};
     double *theta = numbers(s->g.n_theta);
     struct shown shown, moved;
     move_theta(s, &r, 0, theta);
@@ -284,7 +284,8 @@ static bool check_rung(const struct subject *s, const struct assay_kern *kern, e
     if (!is_singular(s))
         good &= check_differences(s, &r, cot, &shown, &moved) && check_replaced(s, r, cot);
     for (int folded = 0; folded < 2; folded++)
-        good &= check_bits(s, (struct run){.kern = kern, .bn = bn, .folded = folded}, cot);
+        good &= check_bits(
+            s, (struct run){.kern = kern, .bn = bn, .folded = folded, .single = single}, cot);
     forget(&shown), forget(&moved);
     free(theta), free(tap);
     return good;
@@ -301,11 +302,14 @@ static bool check(const struct recipe *recipe)
     for (uint64_t i = 0; i < s.rows; i++) cot[i] = assay_rng_normal(&rng);
     const bool ambiguous = is_ambiguous(&s);
     seen.networks++, seen.skipped += ambiguous;
-    for (unsigned k = 0; !ambiguous && k < 2; k++) {
-        const enum assay_bn bn = k ? ASSAY_BN_FROZEN : ASSAY_BN_BATCH;
-        for (unsigned i = 0; rung_at(ASSAY_SINGLE, i); i++)
-            good &= check_rung(&s, rung_at(ASSAY_SINGLE, i), bn, cot);
-        if (recipe->seed % 3 == 0) good &= check_rung(&s, rung_at(ASSAY_DOUBLE, 0), bn, cot);
+    for (unsigned k = 0; !ambiguous && k < 3; k++) {
+        const enum assay_bn bn = k == 1 ? ASSAY_BN_FROZEN : ASSAY_BN_BATCH;
+        const struct assay_kern *kern;
+        for (unsigned i = 0; (kern = rung_at(ASSAY_SINGLE, i)); i++) {
+            if (k < 2 || kern->packed != kern) good &= check_rung(&s, kern, bn, k == 2, cot);
+        }
+        if (recipe->seed % 3 == 0)
+            good &= check_rung(&s, rung_at(ASSAY_DOUBLE, 0), bn, k == 2, cot);
     }
     if (!good) assay_graph_print(&s.g, stdout);
     free(cot);

@@ -243,19 +243,29 @@ static inline void tensor_check(const struct tensor *t)
 }
 
 // ---- rounds ------------------------------------------------------------------------------------
-// Those of both precisions.
-static inline const struct assay_kern *rung(unsigned i)
+// Images of a group of the backward pass.
+#define IMAGES now.kern->images
+
+// Those of both precisions; behind them packed tables, which know the backward pass alone.
+static inline const struct assay_kern *rung(unsigned i, bool packed)
 {
+    const struct assay_kern *k;
     unsigned n = 0;
-    while (rung_at(ASSAY_SINGLE, n)) n++;
-    return i < n ? rung_at(ASSAY_SINGLE, i) : rung_at(ASSAY_DOUBLE, i - n);
+    for (unsigned kind = 0; kind < (packed ? 4 : 2); kind++) {
+        for (unsigned j = 0; (k = rung_at(kind % 2 ? ASSAY_DOUBLE : ASSAY_SINGLE, j)); j++) {
+            if (kind >= 2 && k->packed == k) continue;
+            if (n++ == i) return kind < 2 ? k : k->packed;
+        }
+    }
+    return NULL;
 }
 
 // A round makes random arguments, seals them, calls a kernel and says what is expected.
-static inline void rounds(const char *name, unsigned n, void (*one)(const struct assay_kern *k))
+static inline void rounds(const char *name, bool backward, unsigned n,
+                          void (*one)(const struct assay_kern *k))
 {
-    for (unsigned i = 0; rung(i); i++) {
-        now.kern = rung(i);
+    for (unsigned i = 0; rung(i, backward); i++) {
+        now.kern = rung(i, backward);
         for (now.round = 0; now.round < n; now.round++) {
             assay_rng_init(&now.rng, 1, now.round, "kern", name);
             one(now.kern);

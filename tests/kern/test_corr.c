@@ -2,7 +2,6 @@
 // Correlations of every rung against plain loops over outputs, parts, input channels and taps.
 #include "tensor.h"
 
-#define IMAGES     ASSAY_IMAGES
 #define MOST_PARTS 3
 #define MOST_TAPS  15
 
@@ -278,19 +277,19 @@ static void lifted_round(const struct assay_kern *k)
 static void test_conv_f64(void **state)
 {
     (void)state;
-    rounds("conv_f64", 100, conv_f64_round);
+    rounds("conv_f64", false, 100, conv_f64_round);
 }
 
 static void test_corr(void **state)
 {
     (void)state;
-    rounds("corr", 150, corr_round);
+    rounds("corr", true, 150, corr_round);
 }
 
 static void test_lifted(void **state)
 {
     (void)state;
-    rounds("lifted", 100, lifted_round);
+    rounds("lifted", true, 100, lifted_round);
 }
 
 int main(void)

@@ -2,7 +2,6 @@
 // Weight gradients of every rung against plain loops over columns and pixels.
 #include "tensor.h"
 
-#define IMAGES       ASSAY_IMAGES
 #define MOST_COLUMNS 96
 
 struct columns {
@@ -116,13 +115,13 @@ static void windows_round(const struct assay_kern *k)
 static void test_outer(void **state)
 {
     (void)state;
-    rounds("outer", 150, outer_round);
+    rounds("outer", true, 150, outer_round);
 }
 
 static void test_windows(void **state)
 {
     (void)state;
-    rounds("windows", 100, windows_round);
+    rounds("windows", true, 100, windows_round);
 }
 
 int main(void)

@@ -2,8 +2,6 @@
 // Average and max-pooling kernels of every rung against plain loops.
 #include "tensor.h"
 
-#define IMAGES ASSAY_IMAGES
-
 // A random shape; half of them of the kind that keeps the size, for which there is a loop.
 static struct assay_pool draw_shape(void)
 {
@@ -144,16 +142,16 @@ static void maxpool_round(const struct assay_kern *k)
     }
 }
 
-#define TEST(kernel)                                                                               \
+#define TEST(kernel, backward)                                                                     \
     static void test_##kernel(void **state)                                                        \
     {                                                                                              \
         (void)state;                                                                               \
-        rounds(#kernel, 150, kernel##_round);                                                      \
+        rounds(#kernel, backward, 150, kernel##_round);                                            \
     }
-TEST(pool_f64)
-TEST(pool)
-TEST(maxpool_f64)
-TEST(maxpool)
+TEST(pool_f64, false)
+TEST(pool, true)
+TEST(maxpool_f64, false)
+TEST(maxpool, true)
 
 int main(void)
 {
