@@ -57,7 +57,7 @@ static int gather_order(struct cli_settings *settings, const struct cli_args *ar
 
 static int gather(struct cli_settings *settings, const struct cli_args *args, struct assay_err *err)
 {
-    ASSAY_TRY(cli_settings_read(settings, args->position[0], err));
+    ASSAY_TRY(cli_settings_read(settings, args->position[0], args, err));
     const size_t n_file = settings->n;
     ASSAY_TRY(cli_settings_set(settings, args, err));
     ASSAY_TRY(cli_settings_short(settings, args, err));

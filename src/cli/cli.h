@@ -178,8 +178,15 @@ struct cli_settings {
 void cli_settings_free(struct cli_settings *settings);
 int cli_settings_add(struct cli_settings *settings, const char *section, const char *name,
                      const char *value, const char *origin, struct assay_err *err);
-// Appends what the INI file says; the errors name file and line.
-int cli_settings_read(struct cli_settings *settings, const char *file, struct assay_err *err);
+// Appends what the INI file says, or the installed configuration of that name, which is told; the
+// errors name file and line.
+int cli_settings_read(struct cli_settings *settings, const char *file, const struct cli_args *args,
+                      struct assay_err *err);
+#define CLI_PATH_MAX 4096
+// Whether the word ("nb201-tenas") names no file but an installed configuration; writes its path.
+bool cli_config_installed(const char *word, char *path, size_t cap);
+// After a file could not be read: where else it was looked for, when it was not there.
+int cli_config_missing(const char *word, int status, struct assay_err *err);
 // Appends every --set of args.
 int cli_settings_set(struct cli_settings *settings, const struct cli_args *args,
                      struct assay_err *err);

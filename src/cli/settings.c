@@ -121,7 +121,7 @@ static int take_line(struct ini_file *f, char *text)
     return take_pair(f, trim(text), trim(value));
 }
 
-int cli_settings_read(struct cli_settings *settings, const char *file, struct assay_err *err)
+static int read_file(struct cli_settings *settings, const char *file, struct assay_err *err)
 {
     struct ini_file f = {.name = file, .settings = settings, .first = settings->n, .err = err};
     char *text, *line;
@@ -133,6 +133,19 @@ int cli_settings_read(struct cli_settings *settings, const char *file, struct as
     }
     free(text);
     return status;
+}
+
+int cli_settings_read(struct cli_settings *settings, const char *file, const struct cli_args *args,
+                      struct assay_err *err)
+{
+    char path[CLI_PATH_MAX];
+    if (!cli_config_installed(file, path, sizeof path)) {
+        const int status = read_file(settings, file, err);
+        return status == ASSAY_ERR_IO ? cli_config_missing(file, status, err) : status;
+    }
+    const bool first = !args->comm || assay_comm_rank(args->comm) == 0;
+    if (first && !cli_flag(args, "quiet")) assay_print_line(stderr, "assay: reading %s", path);
+    return read_file(settings, path, err);
 }
 
 // ---- --set ------------------------------------------------------------------------------------
@@ -213,6 +226,8 @@ static bool is_of_file(const struct cli_args *args, const char *text)
 {
     const char *config = cli_value(args, "config");
     const char *file = config || args->n_position == 0 ? config : args->position[0];
+    char path[CLI_PATH_MAX];
+    if (file && cli_config_installed(file, path, sizeof path)) file = path;
     const size_t n = file ? strlen(file) : 0;
     return n && strncmp(text, file, n) == 0 && text[n] == ':';
 }
@@ -238,7 +253,7 @@ int cli_usage(int status, struct assay_err *err)
 static int config_gather(struct cli_settings *settings, const char *file,
                          const struct cli_args *args, struct assay_err *err)
 {
-    if (file) ASSAY_TRY(cli_settings_read(settings, file, err));
+    if (file) ASSAY_TRY(cli_settings_read(settings, file, args, err));
     return cli_settings_set(settings, args, err);
 }
 

@@ -14,7 +14,7 @@ static int resolve(struct assay_config *config, const struct cli_args *args, str
 {
     struct cli_settings settings = {0};
     const char *file = cli_value(args, "config");
-    int status = file ? cli_settings_read(&settings, file, err) : ASSAY_OK;
+    int status = file ? cli_settings_read(&settings, file, args, err) : ASSAY_OK;
     if (status >= 0) status = cli_settings_set(&settings, args, err);
     if (status >= 0) status = cli_settings_short(&settings, args, err);
     if (status >= 0)

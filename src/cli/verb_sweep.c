@@ -48,7 +48,8 @@ const struct cli_verb cli_verb_sweep = {
     .synopsis = "CONFIG -o DIR [options]",
     .help = "evaluate the candidates of a search space on all ranks",
     .about =
-        "CONFIG is an INI file; `assay list options` shows its keys. Options stand over the file,\n"
+        "CONFIG is an INI file, or the name of one that was installed (nb201-tenas);\n"
+        "`assay list options` shows its keys. Options stand over the file,\n"
         "the file over the preset named by protocol.name, the preset over the defaults.\n"
         "Run it under mpirun or srun, or alone. A run that was stopped or killed is resumed by\n"
         "the same command; SIGTERM, SIGINT, SIGUSR1 and Slurm's end time stop it cleanly (75).\n",
