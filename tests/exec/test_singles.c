@@ -78,27 +78,56 @@ static void compare(const struct subject *s, const struct assay_kern *kern, doub
     bound_destroy(&x);
 }
 
+static const struct assay_kern *fastest(enum assay_precision precision)
+{
+    const struct assay_kern *kern;
+    struct assay_err err;
+    assert_int_equal(assay_kern_select(&kern, "auto", precision, &err), 0);
+    return kern;
+}
+
+static void expect(struct subject *s)
+{
+    struct assay_err err;
+    struct bound x;
+    assert_int_equal(
+        bound_create(&x, fastest(ASSAY_DOUBLE), &s->g, BATCH, &assay_want_gradients, &err), 0);
+    pull(&x, s, s->want);
+    bound_destroy(&x);
+}
+
 static void singles_agree(void **state)
 {
     (void)state;
-    const struct assay_kern *best, *kern;
-    struct assay_err err;
-    assert_int_equal(assay_kern_select(&best, "auto", ASSAY_DOUBLE, &err), 0);
+    const struct assay_kern *kern;
     for (size_t i = 0; i < ASSAY_LEN(nets); i++) {
         struct subject s;
-        struct bound x;
         set_up(&s, nets[i]);
-        assert_int_equal(bound_create(&x, best, &s.g, BATCH, &assay_want_gradients, &err), 0);
-        pull(&x, &s, s.want);
-        bound_destroy(&x);
+        expect(&s);
         for (unsigned k = 0; (kern = rung_at(ASSAY_SINGLE, k)); k++) compare(&s, kern, 1e-5);
         for (unsigned k = 0; (kern = rung_at(ASSAY_DOUBLE, k)); k++) compare(&s, kern, 1e-13);
         tear_down(&s);
     }
 }
 
+static void strips_agree(void **state)
+{
+    (void)state;
+    builder *const strips[] = {net_large, net_large_even};
+    for (size_t i = 0; i < ASSAY_LEN(strips); i++) {
+        struct subject s;
+        set_up(&s, strips[i]);
+        expect(&s);
+        compare(&s, fastest(ASSAY_SINGLE), 1e-5);
+        tear_down(&s);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(singles_agree)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(singles_agree),
+        cmocka_unit_test(strips_agree),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
