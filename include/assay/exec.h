@@ -149,17 +149,20 @@ void assay_exec_curvature(struct assay_exec *x, const double *theta, const doubl
                           const struct assay_scalar *scalar, const double *way, double *product);
 
 // ---- taps ---------------------------------------------------------------------------------------
+#define ASSAY_BLOCK_MAX 16 // images of a block
 // A few images of one node, which lies in cache: number p of image first + i is at [p * stride +
 // i].
 struct assay_block {
     uint32_t node, first, count; // images [first, first + count) of the batch
     uint32_t c, pixels;          // numbers of an image: c channels of `pixels`
+    uint32_t channel;            // the first of those channels
     uint32_t stride;
 };
 // Who looks on. Blocks of a node come in the order of its images. Values come node by node, a node
-// after those it reads; so do gradients of convolutions in front of a BN, and what convolutions
-// pull back, while gradients of other nodes may come in turn. What a block points to is valid
-// during the call only.
+// after those it reads; gradients of nodes may come in turn. A block has all channels of its node,
+// but for gradients of convolutions in front of a BN, and what convolutions pull back: they come
+// node by node, and a few channels after the other, all images of these in sequence. What a block
+// points to is valid during the call only.
 struct assay_taps {
     void *self; // the first argument
     // Of the nodes planned with ASSAY_TAP_VALUE, in a forward pass, or NULL.
@@ -181,7 +184,7 @@ struct assay_taps {
     // Is called in assay_exec_gradient for the convolutions planned with ASSAY_TAP_PULLED, or NULL.
     // The gradient is the derivative with respect to what the convolution reads, as far as it acts
     // through it, or to the input of the ReLU that it reads. The block's node is the convolution,
-    // its shape that of what it reads. All images of one convolution come in sequence.
+    // its shape that of what it reads.
     void (*pulled)(void *self, const struct assay_block *b, const double *gradient);
 };
 // From now on, until the next bind; NULL: nobody. Borrowed.

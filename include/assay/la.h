@@ -8,6 +8,8 @@
 // Computes theta (n,n) = jac jac^T from jac (n,p), row-major with leading dimension ld; both
 // triangles are written.
 void assay_la_gram(uint32_t n, uint64_t p, const double *jac, size_t ld, double *theta);
+// Adds rows^T rows to the lower triangle of theta (n,n); rows (p,n) has leading dimension ld.
+void assay_la_add_products(uint32_t n, uint64_t p, const double *rows, size_t ld, double *theta);
 // Computes the eigenvalues of the symmetric (n,n) matrix `a`, which is destroyed, ascending into w.
 // The matrix is scaled to unit maximum first, by a power of two. From 2,000 rows on by LAPACK's
 // dsyevd_2stage, where the library has it, below by dsyevd. A matrix with a NaN or infinity is

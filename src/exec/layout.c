@@ -42,6 +42,12 @@ static void place_common(struct assay_plan *plan)
     if (!plan->backward) return;
     // A plane, four rows and the margins of a pooling window.
     plan->scratch = place_e(plan, (plane + 4 * row + 2 * UINT8_MAX) * plan->kern->lanes);
+    bool pulled = false;
+    for (uint32_t i = 0; i < plan->n_tapped; i++) pulled |= plan->tapped[i].pulled;
+    if (pulled) {
+        plan->pulled_group = plane * plan->kern->lanes;
+        plan->pulled = place_e(plan, plan->back_groups * plan->pulled_group);
+    }
     if (plan->n_tapped > 0) plan->shown = place_d(plan, 2 * plane * plan->back->images);
     if (plan->back->cots > 1) plan->spread = place_e(plan, plane * plan->kern->lanes);
     if (!plan->single) plan->lane_rows = place_d(plan, ASSAY_IMAGES * g->n_theta);

@@ -143,13 +143,14 @@ struct slot {
     bool fused; // conv whose only user is a BN; relu whose users are all convolutions: no gradient
                 // of its own
     struct ref g;
-    uint32_t halo; // of the saved activation
-    size_t act;    // (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
-    size_t xhat;   // (groups, c, h, w, images); of a max-pool the winning taps
-    bool kept;     // a probe or a tap wants its value
-    size_t keep;   // (groups, c, h, w, images); of a BN without affine its xhat
-    size_t gate;   // relu, of a piece: byte (groups, c, h, w), bit i: passed in image i
-    size_t inv;    // pooling: double (oh, ow)
+    uint32_t halo;  // of the saved activation
+    size_t act;     // (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
+    size_t xhat;    // (groups, c, h, w, images); of a max-pool the winning taps
+    bool kept;      // a probe or a tap wants its value
+    bool behind_bn; // is kept as the xhat of the BN that reads it
+    size_t keep;    // (groups, c, h, w, images); of a BN without affine its xhat
+    size_t gate;    // relu, of a piece: byte (groups, c, h, w), bit i: passed in image i
+    size_t inv;     // pooling: double (oh, ow)
     // forward
     uint32_t level, position; // of the pass; in plan->sequence
     bool whole;               // is read at a later level, or shown: holds all groups, else a chunk
@@ -184,7 +185,8 @@ struct assay_plan {
     uint32_t *sequence; // of the forward pass: nodes by level
     uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_tapped, n_level;
     size_t logits, theta, valid, valid_last, zeros, ones, scratch, spread, cotangent, own_off;
-    size_t packing;   // one group of a saved activation, of the backward pass
+    size_t pulled, pulled_group; // what a tapped convolution pulls back; elements of a group
+    size_t packing;              // one group of a saved activation, of the backward pass
     size_t shown;     // of a tapped gradient, one group as double: itself, then the value kept
     size_t lane_rows; // frozen gradient: double (images, n_theta)
     size_t moved;     // held: double (2 n_theta + n classes): theta, gradient, cotangents there

@@ -244,7 +244,8 @@ int plan_region(struct assay_plan *plan, struct assay_err *err)
         // The cotangents of the logits are the first tensor, and outlive the region.
         plan->tensor[0].at = plan->cotangent;
         plan->tensor[0].whole = true;
-        plan->tensor[plan->n_tensor] = (struct tensor){.at = plan->scratch}; // of show_pulled
+        plan->tensor[plan->n_tensor] = (struct tensor){
+            .at = plan->pulled, .whole = true, .group = plan->pulled_group}; // of show_pulled
     }
     plan->bytes += values > tensors ? values : tensors;
     return ASSAY_OK;

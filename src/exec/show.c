@@ -27,62 +27,127 @@ void exec_show_value(struct assay_exec *x, uint32_t node)
     }
 }
 
+// Channels [c0, c0 + c) of a gradient that convolutions or BNs make, which stay in cache while all
+// images of them are shown.
+struct slice {
+    uint32_t c0, c;
+};
+
+#define SLICE_NUMBERS 8192 // of one group
+
+static bool next_slice(const struct assay_exec *x, const struct assay_node *n, struct slice *s)
+{
+    const uint32_t fit = SLICE_NUMBERS / (n->h * n->w * exec_images(x)), most = fit < 1 ? 1 : fit;
+    s->c0 += s->c;
+    s->c = n->c - s->c0 < most ? n->c - s->c0 : most;
+    return s->c > 0;
+}
+
 // Returns scale times the first cotangent's lanes of n numbers of dy.
 static double *first_lanes(const struct assay_exec *x, size_t n, const real *dy, real scale)
 {
     double *const out = AT(x, double, x->plan->shown);
-    const size_t lanes = x->plan->back->lanes;
+    const size_t lanes = x->plan->back->lanes, images = exec_images(x);
+    if (lanes == images) {
+        for (size_t i = 0; i < n * images; i++) out[i] = (double)(scale * dy[i]);
+        return out;
+    }
     for (size_t p = 0; p < n; p++) {
-        for (size_t i = 0; i < exec_images(x); i++)
-            out[p * exec_images(x) + i] = (double)(scale * dy[p * lanes + i]);
+        for (size_t i = 0; i < ASSAY_IMAGES; i++)
+            out[p * ASSAY_IMAGES + i] = (double)(scale * dy[p * lanes + i]);
     }
     return out;
 }
 
-static void show(const struct assay_exec *x, uint32_t node, uint32_t group, const real *dy,
-                 real scale)
+// What is kept of a slice of a node: itself, or of the input of a BN what that made of it.
+static const double *kept_of(const struct assay_exec *x, const struct assay_block *b,
+                             uint32_t group, double *out)
 {
-    const struct assay_block b = block_of(x, node, group, exec_images(x));
-    const size_t n = (size_t)b.c * b.pixels, keep = x->plan->slot[node].keep;
-    double *gradient = first_lanes(x, n, dy, scale), *value = gradient + n * exec_images(x);
-    const real *kept = AT(x, real, keep) + group * n * exec_images(x);
-    for (size_t i = 0; keep && i < n * exec_images(x); i++) value[i] = (double)kept[i];
-    x->taps->gradient(x->taps->self, &b, gradient, keep ? value : NULL);
+    const struct slot *s = &x->plan->slot[b->node];
+    const size_t plane = (size_t)b->pixels * exec_images(x),
+                 all = exec_pixels(&x->plan->graph->node[b->node]);
+    const size_t at = group * all * exec_images(x) + b->channel * plane;
+    if (s->keep) {
+        const real *kept = AT(x, real, s->keep) + at;
+        for (size_t i = 0; i < b->c * plane; i++) out[i] = (double)kept[i];
+        return out;
+    }
+    if (!s->behind_bn) return NULL;
+    const struct unit *u = &x->plan->unit[s->unit];
+    const real *xhat = AT(x, real, x->plan->slot[u->bn].xhat) + at;
+    for (uint32_t c = 0; c < b->c; c++) {
+        const double mean = AT(x, double, u->mean)[b->channel + c],
+                     deviation = 1 / AT(x, double, u->rstd)[b->channel + c];
+        for (size_t i = c * plane; i < (c + 1) * plane; i++)
+            out[i] = mean + deviation * (double)xhat[i];
+    }
+    return out;
 }
 
-// Makes the gradient of one group in front of the BN behind a convolution, in scratch.
+// dy: of the slice.
+static void show(const struct assay_exec *x, uint32_t node, uint32_t group, const struct slice *s,
+                 const real *dy, real scale)
+{
+    struct assay_block b = block_of(x, node, group, exec_images(x));
+    b.channel = s->c0, b.c = s->c;
+    const size_t n = (size_t)b.c * b.pixels;
+    double *gradient = first_lanes(x, n, dy, scale);
+    x->taps->gradient(x->taps->self, &b, gradient,
+                      kept_of(x, &b, group, gradient + n * exec_images(x)));
+}
+
+// Makes the gradient of a slice of one group in front of the BN behind a convolution, in scratch.
 static const real *before_bn(const struct assay_exec *x, const struct pass *pass, uint32_t unit,
-                             uint32_t group)
+                             uint32_t group, const struct slice *s)
 {
     const struct unit *u = &x->plan->unit[unit];
     const struct job job = {.unit = unit, .from = u->g};
     real *dz = AT(x, real, x->plan->scratch);
     exec_bn_backward(x, &job, group, pass->frozen,
-                     &(struct patch){.c = u->co,
+                     &(struct patch){.c0 = s->c0,
+                                     .c = s->c,
                                      .y1 = u->oh,
                                      .dst = dz,
                                      .plane = (ptrdiff_t)u->oh * u->ow * x->plan->back->lanes});
     return dz;
 }
 
+static void show_before_bn(const struct assay_exec *x, const struct pass *pass,
+                           const struct tapped *tapped)
+{
+    const uint32_t end = pass->first_group + pass->n_group;
+    for (struct slice s = {0}; next_slice(x, &x->plan->graph->node[tapped->node], &s);) {
+        for (uint32_t g = pass->first_group; g < end; g++)
+            show(x, tapped->node, g, &s, before_bn(x, pass, tapped->unit, g, &s), 1);
+    }
+}
+
 // The gradient is made once more, by itself: what others add to it was added before it was rounded.
-static void show_pulled(const struct assay_exec *x, const struct tapped *tapped, uint32_t group,
-                        bool frozen)
+static void show_pulled(const struct assay_exec *x, const struct pass *pass,
+                        const struct tapped *tapped)
 {
     const struct unit *u = &x->plan->unit[tapped->unit];
-    const bool relu = x->plan->graph->node[u->src].op == ASSAY_OP_RELU;
+    const struct assay_node *in = &x->plan->graph->node[u->src];
+    const struct tensor *t = &x->plan->tensor[x->plan->n_tensor];
+    const uint32_t end = pass->first_group + pass->n_group;
+    const size_t plane = (size_t)u->h * u->w;
     const struct job job = {.op = ASSAY_OP_CONV,
                             .user = tapped->node,
                             .unit = tapped->unit,
-                            .mask = relu ? u->src : NONE,
+                            .mask = in->op == ASSAY_OP_RELU ? u->src : NONE,
                             .from = u->g,
-                            .tensor = x->plan->n_tensor, // the scratch
+                            .tensor = x->plan->n_tensor,
                             .n_conv = 1};
-    struct assay_block b = block_of(x, u->src, group, exec_images(x));
-    b.node = tapped->node;
-    exec_pass_backward(x, &job, group, frozen, false, false);
-    x->taps->pulled(x->taps->self, &b,
-                    first_lanes(x, (size_t)b.c * b.pixels, AT(x, real, x->plan->scratch), 1));
+    for (uint32_t g = pass->first_group; g < end; g++)
+        exec_pass_backward(x, &job, g, pass->frozen, false, false);
+    for (struct slice s = {0}; next_slice(x, in, &s);) {
+        for (uint32_t g = pass->first_group; g < end; g++) {
+            struct assay_block b = block_of(x, u->src, g, exec_images(x));
+            const real *dx = exec_gradient_at(x, t, g) + s.c0 * plane * x->plan->back->lanes;
+            b.node = tapped->node, b.channel = s.c0, b.c = s.c;
+            x->taps->pulled(x->taps->self, &b, first_lanes(x, s.c * plane, dx, 1));
+        }
+    }
 }
 
 void exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level)
@@ -90,11 +155,8 @@ void exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32
     for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
         const struct tapped *tapped = &x->plan->tapped[i];
         if (tapped->unit == NONE || tapped->layer || tapped->level != level) continue;
-        for (uint32_t g = pass->first_group; g < pass->first_group + pass->n_group; g++) {
-            if (tapped->pulled && x->taps->pulled) show_pulled(x, tapped, g, pass->frozen);
-            if (!tapped->pulled && x->taps->gradient)
-                show(x, tapped->node, g, before_bn(x, pass, tapped->unit, g), 1);
-        }
+        if (tapped->pulled && x->taps->pulled) show_pulled(x, pass, tapped);
+        if (!tapped->pulled && x->taps->gradient) show_before_bn(x, pass, tapped);
     }
 }
 
@@ -120,7 +182,9 @@ static void show_weight(const struct assay_exec *x, const struct pass *pass, uin
 {
     const struct unit *u = &x->plan->unit[unit];
     const struct product own = exec_own_product(x, unit);
-    const real *dy = u->bn == NONE ? exec_ref(x, &u->g, group) : before_bn(x, pass, unit, group);
+    const struct slice all = {.c = u->co};
+    const real *dy =
+        u->bn == NONE ? exec_ref(x, &u->g, group) : before_bn(x, pass, unit, group, &all);
     exec_outer(x, &own, dy, group);
     x->plan->back->window(u->co, own.windows, own.q, AT(x, real, own.lift), AT(x, real, own.acc));
     show_rows(x, u, u->p_weight, group, (size_t)u->co * u->q);
@@ -152,7 +216,8 @@ void exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32
         const struct tapped *tapped = &x->plan->tapped[i];
         const struct ref *g = &x->plan->slot[tapped->node].g;
         if (tapped->unit != NONE || &x->plan->tensor[g->tensor] != t) continue;
-        show(x, tapped->node, group, exec_ref(x, g, group), (real)g->scale);
+        const struct slice all = {.c = x->plan->graph->node[tapped->node].c};
+        show(x, tapped->node, group, &all, exec_ref(x, g, group), (real)g->scale);
     }
 }
 

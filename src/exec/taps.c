@@ -32,8 +32,9 @@ int plan_tapped(struct assay_plan *plan, struct assay_err *err)
     for (uint32_t i = 0; i < g->n_node; i++) {
         struct slot *s = &plan->slot[i];
         if (!s->needs_grad) continue;
-        s->kept |= (s->tap & ASSAY_TAP_KEPT) != 0;
         const bool before = is_before_bn(plan, i);
+        s->behind_bn = s->tap & ASSAY_TAP_KEPT && before;
+        s->kept |= s->tap & ASSAY_TAP_KEPT && !before;
         const bool layer = s->unit != NONE && plan->unit[s->unit].conv == i;
         if (s->tap & TAP_GRADIENTS)
             add_tapped(plan, before ? &plan->unit[s->unit].g : &s->g, before,

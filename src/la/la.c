@@ -48,6 +48,13 @@ void assay_la_gram(uint32_t n, uint64_t p, const double *jac, size_t ld, double 
     }
 }
 
+void assay_la_add_products(uint32_t n, uint64_t p, const double *rows, size_t ld, double *theta)
+{
+    ASSAY_ASSERT(n > 0 && n <= INT32_MAX && p <= INT32_MAX && ld <= INT32_MAX && ld >= n);
+    cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)n, (int)p, 1.0, rows, (int)ld, 1.0,
+                theta, (int)n);
+}
+
 static bool by_two_stages(uint32_t n)
 {
     return n >= TWO_STAGE_FROM && dsyevd_2stage_;

@@ -34,13 +34,14 @@ static void gradient(const struct assay_look *look, const struct assay_block *b,
     const double n = assay_subject_images(look->subject, look->use, look->pass);
     double *sum = look->state;
     if (!look->graph->node[b->node].n_param || !is_layer_weight(p) || !a) return;
+    const double fan_in = (double)(p->size / look->graph->node[b->node].c);
     for (uint32_t c = 0; c < b->c; c++) {
+        double dot[ASSAY_BLOCK_MAX] = {0};
+        for (uint32_t k = 0; k < b->pixels; k++, a += b->stride, da += b->stride)
+            for (uint32_t i = 0; i < b->stride; i++) dot[i] += a[i] * da[i];
         for (uint32_t i = 0; i < b->count; i++) {
-            double dot = 0;
-            for (size_t k = (size_t)c * b->pixels; k < (size_t)(c + 1) * b->pixels; k++)
-                dot += (double)a[k * b->stride + i] * da[k * b->stride + i];
-            sum[0] += (double)(p->size / b->c) * dot * dot / (2 * n);
-            sum[1] += dot * dot / (2 * n);
+            sum[0] += fan_in * dot[i] * dot[i] / (2 * n);
+            sum[1] += dot[i] * dot[i] / (2 * n);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 #include "assay/la.h"
 
+#include <math.h>
 #include <string.h>
 
 #define WRCOR                                                                                      \
@@ -81,11 +82,12 @@ static uint32_t in_place_behind(const struct assay_graph *g, uint32_t node)
 }
 
 // ---- correlations -------------------------------------------------------------------------------
-// The state holds K (n, n) of either column, R of what is looked at, and its numbers (n, units).
-// First come those of nodes and convolutions all images of which are shown at once, then the
-// gradients in front of ReLUs in place, each in a place of its own.
+// The state holds K (n, n) of either column and, of what is looked at: sums of products (n, n), and
+// sums (n), of its numbers less the first one of their image (n), and the numbers themselves
+// (units, n). First come those of nodes and convolutions all images of which are shown in sequence,
+// then the gradients in front of ReLUs in place, each in a place of its own.
 struct sums {
-    double *k, *released, *r, *row;
+    double *k, *released, *products, *sum, *first, *row;
 };
 
 static size_t units_of(const struct assay_node *n)
@@ -115,37 +117,74 @@ static size_t state(const struct assay_subject *s, const struct assay_use *use)
 {
     const struct assay_graph *g = assay_subject_graph(s, use, 0);
     const size_t n = assay_subject_images(s, use, 0);
-    return n * (3 * n + largest(g) + in_place_before(g, g->n_node)) * sizeof(double);
+    return n * (3 * n + 2 + largest(g) + in_place_before(g, g->n_node)) * sizeof(double);
 }
 
 static struct sums sums_of(const struct assay_look *look)
 {
     const size_t n = assay_subject_images(look->subject, look->use, look->pass), square = n * n;
     double *k = look->state;
-    return (struct sums){
-        .k = k, .released = k + square, .r = k + 2 * square, .row = k + 3 * square};
+    return (struct sums){.k = k,
+                         .released = k + square,
+                         .products = k + 2 * square,
+                         .sum = k + 3 * square,
+                         .first = k + 3 * square + n,
+                         .row = k + 3 * square + 2 * n};
 }
 
-// Keeps a block's numbers in row; with those of the last images, adds |R| unless an image's are
-// constant.
+// Adds the numbers (units, n) of a few channels to the sums, of which they are the first, or not.
+static void add_units(const struct sums *s, uint32_t n, size_t units, double *row, bool begins)
+{
+    if (begins) {
+        memset(s->products, 0, ((size_t)n * n + n) * sizeof *s->products);
+        memcpy(s->first, row, n * sizeof *row);
+    }
+    for (size_t k = 0; k < units; k++) {
+        for (uint32_t i = 0; i < n; i++) {
+            row[k * n + i] -= s->first[i];
+            s->sum[i] += row[k * n + i];
+        }
+    }
+    assay_la_add_products(n, units, row, n, s->products);
+}
+
+// Adds |R|, Pearson's correlations, unless an image's numbers, `units` in all, are constant.
+static void add_correlations(const struct sums *s, uint32_t n, size_t units, double of_k,
+                             double of_released)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (s->products[i * n + i] == 0) return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j <= i; j++)
+            s->products[i * n + j] -= s->sum[i] * s->sum[j] / (double)units;
+    }
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j <= i; j++) {
+            const double r = fabs(s->products[i * n + j]) /
+                             sqrt(s->products[i * n + i] * s->products[j * n + j]);
+            s->k[i * n + j] += of_k * r, s->released[i * n + j] += of_released * r;
+            if (j == i) continue;
+            s->k[j * n + i] += of_k * r, s->released[j * n + i] += of_released * r;
+        }
+    }
+}
+
+// Keeps a block's numbers in row (units, n), until all images of its channels are there. all: the
+// units of all channels.
 static void add(const struct assay_look *look, const struct assay_block *b, const double *v,
-                double *row, double of_k, double of_released)
+                size_t all, double *row, double of_k, double of_released)
 {
     const struct sums sums = sums_of(look);
     const uint32_t n = assay_subject_images(look->subject, look->use, look->pass);
-    const size_t units = (size_t)b->c * b->pixels;
-    bool varies = true;
-    for (uint32_t i = 0; i < b->count; i++) {
-        for (size_t k = 0; k < units; k++) row[(b->first + i) * units + k] = v[k * b->stride + i];
+    const size_t units = (size_t)b->c * b->pixels, end = (size_t)b->channel * b->pixels + units;
+    for (size_t k = 0; k < units; k++) {
+        double *to = row + k * n + b->first;
+        for (uint32_t i = 0; i < b->count; i++) to[i] = v[k * b->stride + i];
     }
     if (b->first + b->count < n) return;
-    for (uint32_t i = 0; i < n; i++) varies &= standardise(units, row + i * units);
-    if (!varies) return;
-    assay_la_gram(n, units, row, units, sums.r);
-    for (size_t i = 0; i < (size_t)n * n; i++) {
-        sums.k[i] += of_k * fabs(sums.r[i]);
-        sums.released[i] += of_released * fabs(sums.r[i]);
-    }
+    add_units(&sums, n, units, row, b->channel == 0);
+    if (end == all) add_correlations(&sums, n, all, of_k, of_released);
 }
 
 static void value(const struct assay_look *look, const struct assay_block *b, const double *v)
@@ -154,14 +193,15 @@ static void value(const struct assay_look *look, const struct assay_block *b, co
     double units;
     if (relu == look->graph->n_node) return; // tapped for another
     const double all = relu_weight(look->graph, relu, &units);
-    add(look, b, v, sums_of(look).row, all, all + units);
+    add(look, b, v, units_of(&look->graph->node[b->node]), sums_of(look).row, all, all + units);
 }
 
 static void pulled(const struct assay_look *look, const struct assay_block *b, const double *v)
 {
     const struct assay_node *conv = &look->graph->node[b->node];
+    const size_t all = units_of(&look->graph->node[look->graph->in[conv->in]]);
     if (reads_relu(look->graph, conv))
-        add(look, b, v, sums_of(look).row, weight(conv), weight(conv));
+        add(look, b, v, all, sums_of(look).row, weight(conv), weight(conv));
 }
 
 static void gradient(const struct assay_look *look, const struct assay_block *b, const double *v,
@@ -170,13 +210,14 @@ static void gradient(const struct assay_look *look, const struct assay_block *b,
     const struct assay_graph *g = look->graph;
     const uint32_t relu = in_place_behind(g, b->node);
     const size_t n = assay_subject_images(look->subject, look->use, look->pass);
+    const size_t own = units_of(&g->node[b->node]);
     double *row = sums_of(look).row, units;
     (void)kept;
     if (is_unit(g, b->node)) {
-        add(look, b, v, row, 0, weight(&g->node[b->node]));
+        add(look, b, v, own, row, 0, weight(&g->node[b->node]));
     } else if (relu < g->n_node) {
         const double all = relu_weight(g, relu, &units);
-        add(look, b, v, row + n * (largest(g) + in_place_before(g, relu)), all, all);
+        add(look, b, v, own, row + n * (largest(g) + in_place_before(g, relu)), all, all);
     }
 }
 

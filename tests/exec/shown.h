@@ -14,15 +14,16 @@ struct shown {
     const double *given;                          // gradient that takes a node's place
 };
 
-static void take(struct shown *shown, double **to, const struct assay_block *b, uint32_t i,
-                 uint32_t p, double v)
+// b: of some channels of node `of`, or of a convolution that reads it.
+static void take(struct shown *shown, double **to, const struct assay_block *b, uint32_t of,
+                 uint32_t i, uint32_t p, double v)
 {
-    const size_t units = (size_t)b->c * b->pixels;
+    const size_t units = (size_t)shown->g->node[of].c * b->pixels;
     if (!to[b->node]) {
         to[b->node] = numbers(units * shown->s->recipe->batch);
         for (size_t k = 0; k < units * shown->s->recipe->batch; k++) to[b->node][k] = NAN;
     }
-    double *at = &to[b->node][(b->first + i) * units + p];
+    double *at = &to[b->node][(b->first + i) * units + b->channel * b->pixels + p];
     shown->twice |= !isnan(*at) && to != shown->value;
     *at = v;
 }
@@ -32,7 +33,7 @@ static void take_value(void *self, const struct assay_block *b, const double *va
     struct shown *shown = self;
     for (uint32_t i = 0; i < b->count; i++) {
         for (uint32_t p = 0; p < b->c * b->pixels; p++)
-            take(shown, shown->value, b, i, p, value[p * b->stride + i]);
+            take(shown, shown->value, b, b->node, i, p, value[p * b->stride + i]);
     }
 }
 
@@ -42,8 +43,8 @@ static void take_gradient(void *self, const struct assay_block *b, const double 
     struct shown *shown = self;
     for (uint32_t i = 0; i < b->count; i++) {
         for (uint32_t p = 0; p < b->c * b->pixels; p++) {
-            take(shown, shown->gradient, b, i, p, gradient[p * b->stride + i]);
-            if (kept) take(shown, shown->kept, b, i, p, kept[p * b->stride + i]);
+            take(shown, shown->gradient, b, b->node, i, p, gradient[p * b->stride + i]);
+            if (kept) take(shown, shown->kept, b, b->node, i, p, kept[p * b->stride + i]);
         }
     }
 }
@@ -51,9 +52,10 @@ static void take_gradient(void *self, const struct assay_block *b, const double 
 static void take_pulled(void *self, const struct assay_block *b, const double *gradient)
 {
     struct shown *shown = self;
+    const uint32_t from = shown->g->in[shown->g->node[b->node].in];
     for (uint32_t i = 0; i < b->count; i++) {
         for (uint32_t p = 0; p < b->c * b->pixels; p++)
-            take(shown, shown->pulled, b, i, p, gradient[p * b->stride + i]);
+            take(shown, shown->pulled, b, from, i, p, gradient[p * b->stride + i]);
     }
 }
 

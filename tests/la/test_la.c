@@ -55,6 +55,25 @@ static void gram_is_the_matrix_of_inner_products(void **state)
     free(theta);
 }
 
+static void products_of_columns_are_added(void **state)
+{
+    (void)state;
+    enum { N = 13, P = 57, LD = 16 };
+    double *rows = doubles(P * LD), *theta = doubles(N * N);
+    fill_normal("products", P * LD, rows);
+    for (size_t i = 0; i < N * N; i++) theta[i] = (double)i;
+    assay_la_add_products(N, P, rows, LD, theta);
+    for (size_t i = 0; i < N; i++) {
+        for (size_t j = 0; j < N; j++) {
+            double want = (double)(i * N + j); // the upper triangle stays
+            for (size_t k = 0; k < P && j <= i; k++) want += rows[k * LD + i] * rows[k * LD + j];
+            assert_true(fabs(theta[i * N + j] - want) < 1e-12);
+        }
+    }
+    free(rows);
+    free(theta);
+}
+
 // Q diag(w) Q with the Householder reflection Q = I - 2 v v^T has the eigenvalues w. It is
 // diag(w) - 2 v (w v)^T - 2 (w v) v^T + 4 (v^T w v) v v^T.
 static void eigenvalues_survive_a_reflection(void **state)
@@ -193,6 +212,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gram_is_the_matrix_of_inner_products),
+        cmocka_unit_test(products_of_columns_are_added),
         cmocka_unit_test(eigenvalues_survive_a_reflection),
         cmocka_unit_test(eigenvalues_scale_with_the_matrix),
         cmocka_unit_test(a_gram_matrix_of_fewer_columns_is_rank_deficient),
