@@ -3,6 +3,8 @@
 // between: more than 1 where minimal filtering saves products. Thread CPU time, medians; one image
 // group, so the working set is what the engine keeps in the second-level cache. Usage: bench_kern
 // [--json]
+#include <math.h>
+
 #include "bench.h"
 #include "assay/kern.h"
 
@@ -22,13 +24,13 @@ struct buffers {
     ptrdiff_t *column;
 };
 
-static struct buffers open_buffers(const struct shape *s, uint32_t lanes)
+static struct buffers open_buffers(const struct shape *s, uint32_t lanes, int32_t images)
 {
     const size_t inner = (size_t)s->c * s->h * s->h,
                  padded = (size_t)s->c * (s->h + 2) * (s->h + 2);
     struct buffers b = {.dy = allocate(inner * lanes * sizeof(float)),
                         .dz = allocate(padded * lanes * sizeof(float)),
-                        .act = allocate(padded * ASSAY_IMAGES * sizeof(float)),
+                        .act = allocate(padded * (size_t)images * sizeof(float)),
                         .acc = allocate((size_t)s->c * s->c * 9 * lanes * sizeof(float)),
                         .lift = allocate((size_t)s->c * s->c * 16 * lanes * sizeof(float)),
                         .weight = allocate((size_t)s->c * s->c * ASSAY_LIFTED_TAPS * sizeof(float)),
@@ -44,7 +46,7 @@ static struct buffers open_buffers(const struct shape *s, uint32_t lanes)
         b.tap[t] = b.tap64[t] / ASSAY_IMAGES * (int32_t)lanes;
     }
     for (int32_t q = 0; q < (int32_t)s->c * 9; q++)
-        b.column[q] = (q / 9 * side * side + q % 9 / 3 * side + q % 3) * ASSAY_IMAGES;
+        b.column[q] = (q / 9 * side * side + q % 9 / 3 * side + q % 3) * images;
     for (size_t i = 0; i < inner * lanes; i++) b.dy[i] = (float)(i % 7);
     return b;
 }
@@ -78,7 +80,7 @@ static void run_forward(const struct assay_kern *k, const struct shape *s, const
 static void run_kernel(const struct assay_kern *k, const struct shape *s, const struct buffers *b,
                        enum pass pass)
 {
-    const ptrdiff_t lanes = k->lanes, h = s->h, side = h + 2;
+    const ptrdiff_t lanes = k->lanes, images = k->images, h = s->h, side = h + 2;
     if (pass == FORWARD) {
         run_forward(k, s, b);
         return;
@@ -101,9 +103,9 @@ static void run_kernel(const struct assay_kern *k, const struct shape *s, const 
                                      .out_y = h * lanes,
                                      .out_x = lanes,
                                      .mask = b->act,
-                                     .mask_c = side * side * ASSAY_IMAGES,
-                                     .mask_y = side * ASSAY_IMAGES,
-                                     .mask_x = ASSAY_IMAGES},
+                                     .mask_c = side * side * images,
+                                     .mask_y = side * images,
+                                     .mask_x = images},
                 b->dy, true);
         return;
     }
@@ -117,8 +119,8 @@ static void run_kernel(const struct assay_kern *k, const struct shape *s, const 
                                    .off = b->column,
                                    .dy_c = h * h * lanes,
                                    .dy_y = h * lanes,
-                                   .a_y = side * ASSAY_IMAGES,
-                                   .a_x = ASSAY_IMAGES},
+                                   .a_y = side * images,
+                                   .a_x = images},
              b->dy, b->act, b->acc);
 }
 
@@ -126,7 +128,7 @@ static void run_kernel(const struct assay_kern *k, const struct shape *s, const 
 // double.
 static double share(const struct assay_kern *k, const struct shape *s, enum pass pass)
 {
-    struct buffers b = open_buffers(s, k->lanes);
+    struct buffers b = open_buffers(s, k->lanes, (int32_t)k->images);
     const double flops =
         18.0 * s->c * s->c * s->h * s->h * (pass == FORWARD ? ASSAY_IMAGES : k->lanes);
     const uint64_t rounds = (uint64_t)(1e9 / flops) + 1;
@@ -145,19 +147,24 @@ static double share(const struct assay_kern *k, const struct shape *s, enum pass
 int main(int argc, char **argv)
 {
     static const struct shape shapes[] = {{3, 32}, {6, 16}, {12, 8}, {16, 32}, {32, 16}, {64, 8}};
+    const struct assay_kern *k;
     const bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
-    const char *format = json ? "{\"rung\": \"%s\", \"channels\": %u, \"size\": %u, \"dW\": %.3f, "
-                                "\"dX\": %.3f, \"forward\": "
-                                "%.3f}\n"
-                              : "%-9s %8u %5u %6.2f %6.2f %8.2f\n";
+    const char *format =
+        json ? "{\"rung\": \"%s\", \"images\": %u, \"channels\": %u, \"size\": %u, \"dW\": %.3f, "
+               "\"dX\": %.3f, \"forward\": "
+               "%.3f}\n"
+             : "%-9s %6u %8u %5u %6.2f %6.2f %8.2f\n";
     if (!json)
-        printf("%-9s %8s %5s %6s %6s %8s   share of FMA peak\n", "rung", "channels", "size", "dW",
-               "dX", "forward");
-    for (unsigned i = 0; assay_kern_rung(ASSAY_SINGLE, i); i++) {
-        const struct assay_kern *k = assay_kern_rung(ASSAY_SINGLE, i);
-        for (size_t j = 0; assay_kern_runnable(k) && j < ASSAY_LEN(shapes); j++)
-            printf(format, k->name, shapes[j].c, shapes[j].h, share(k, &shapes[j], DW),
-                   share(k, &shapes[j], DX), share(k, &shapes[j], FORWARD));
+        printf("%-9s %6s %8s %5s %6s %6s %8s   share of FMA peak\n", "rung", "images", "channels",
+               "size", "dW", "dX", "forward");
+    for (unsigned i = 0; (k = assay_kern_rung(ASSAY_SINGLE, i / 2)); i++) {
+        if (!assay_kern_runnable(k) || (i % 2 && k->packed == k)) continue;
+        for (size_t j = 0; j < ASSAY_LEN(shapes); j++) {
+            const double forward = i % 2 ? NAN : share(k, &shapes[j], FORWARD);
+            const struct assay_kern *back = i % 2 ? k->packed : k;
+            printf(format, k->name, back->images, shapes[j].c, shapes[j].h,
+                   share(back, &shapes[j], DW), share(back, &shapes[j], DX), forward);
+        }
     }
     return 0;
 }
