@@ -94,6 +94,26 @@ struct assay_oneshot_kind {
     uint64_t (*index)(const struct assay_space *space, const uint8_t *option);
 };
 
+// ---- drawings -----------------------------------------------------------------------------------
+// An architecture as the graph that its paper draws: nodes from left to right, edges between them,
+// and the operations chosen, which stand at the ones or the others. All texts are static.
+#define ASSAY_DRAWING_NODES 16
+#define ASSAY_DRAWING_EDGES 32
+
+struct assay_drawing_edge {
+    uint8_t from, to; // from < to
+    const char *op;   // NULL: there was nothing to choose
+};
+struct assay_drawing {
+    uint32_t n_cell;
+    struct assay_drawing_cell {
+        const char *name; // NULL: there are no others
+        uint32_t n_node, n_edge;
+        const char *node[ASSAY_DRAWING_NODES]; // (n_node) its operation, NULL as of edges
+        struct assay_drawing_edge edge[ASSAY_DRAWING_EDGES];
+    } cell[ASSAY_SUPERNET_CELLS];
+};
+
 // ---- spaces -------------------------------------------------------------------------------------
 // An open space: what every callback is given.
 struct assay_space {
@@ -138,6 +158,8 @@ struct assay_space_kind {
     // The smallest index that is the same random network, whatever its modules are called; NULL:
     // all differ. Where some are equal in truth, NULL only means that all of them are evaluated.
     uint64_t (*canonical)(const struct assay_space *space, uint64_t index);
+    // Draws an architecture into a zeroed drawing; NULL: as the mask of its supernet.
+    void (*draw)(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing);
     bool same_literal; // they are the same with all that is dead in them, too
     const struct assay_supernet_kind *supernet; // NULL: the space has none
     const struct assay_oneshot_kind *oneshot;   // NULL: the space has none
@@ -181,6 +203,10 @@ int assay_space_read(const struct assay_space *space, const char *text, uint64_t
 // assay_space_format.
 int assay_space_hash(const struct assay_space *space, uint64_t index, char *text, size_t cap);
 uint64_t assay_space_canonical(const struct assay_space *space, uint64_t index);
+
+// Draws an architecture; false: index >= size, or the space draws none.
+bool assay_space_draw(const struct assay_space *space, uint64_t index,
+                      struct assay_drawing *drawing);
 
 // ---- a benchmark's own order --------------------------------------------------------------------
 // The order of a table with a column "index", such as a benchmark's own, which numbers

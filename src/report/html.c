@@ -92,6 +92,7 @@ static const char style[] =
     "figure{margin:0;min-width:0}figure.whole{max-width:760px;margin-top:14px}svg{max-width:100%;"
     "height:auto;display:block}figcaption{font-size:13px;overflow-wrap:anywhere}"
     ".protocol{color:#333;font-size:12px}\n"
+    ".name{font-size:12px;margin-top:4px}"
     ".card{border:1px solid #999;padding:8px;min-width:0}.card code{font-size:11px}"
     "dl>div{display:contents}.values{font-size:12px;line-height:1.3;columns:2;display:block}"
     ".values>div{display:block;break-inside:avoid}.values dt,.values dd{display:inline;"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cell.h"
 #include "html.h"
 #include "report.h"
 
@@ -25,11 +26,20 @@ static void print_values(const struct report *r, uint64_t row)
     fputs("</dl>", r->html);
 }
 
+static void print_drawing(const struct report *r, uint64_t row)
+{
+    const struct assay_table *t = r->table;
+    struct assay_drawing drawing;
+    if (r->in->space && cell_find(r->in->space, t->index[row], t->arch[row], &drawing))
+        cell_print(r->html, &drawing);
+}
+
 static void print_card(const struct report *r, uint64_t place, uint64_t row)
 {
     fprintf(r->html, "<div class=\"card\"><b>%" PRIu64 "</b> <code>", place);
     html_text(r->html, r->table->arch[row]);
     fprintf(r->html, "</code> (index %" PRIu64 ")\n", r->table->index[row]);
+    print_drawing(r, row);
     print_values(r, row);
     fputs("</div>\n", r->html);
 }
@@ -42,8 +52,9 @@ int report_top(struct report *r)
     html_section(r->html, "top", "Top architectures");
     fputs("<p>The best by <b>", r->html);
     html_text(r->html, t->ranking[r->in->by]);
-    fputs("</b>; architectures that are the same network at initialisation stand beside each "
-          "other.</p>\n<div class=\"cards\">\n",
+    fputs("</b>; the same network at initialisation stands there once for each of its "
+          "architectures. Solid lines are convolutions and the like, dashed ones skips, dotted "
+          "ones pooling; what is none has no line.</p>\n<div class=\"cards\">\n",
           r->html);
     for (uint64_t place = 0; place < t->n_row && place < r->in->top; place++)
         if (t->status[order[place]] == ASSAY_VERDICT_OK) print_card(r, place + 1, order[place]);

@@ -7,6 +7,7 @@
 // a node that is not of that space: first those whose first such node is node 0, then node 1, and
 // so on.
 #include "darts.h"
+#include "draw.h"
 #include "text.h"
 
 #include <string.h>
@@ -174,6 +175,18 @@ static int format(const struct assay_space *space, uint64_t index, char *text, s
     return darts_format_genotype(&genotype, text, cap);
 }
 
+static void draw(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing)
+{
+    struct darts_genotype g;
+    decode(space, index, &g);
+    for (uint32_t c = 0; c < DARTS_CELLS; c++) {
+        struct assay_drawing_cell *cell = draw_cell(drawing, darts_cell_name[c], 2 + DARTS_NODES);
+        for (uint32_t i = 0; i < DARTS_NODES; i++)
+            for (int k = 0; k < 2; k++)
+                draw_edge(cell, g.state[c][i][k], 2 + i, darts_op_name[g.op[c][i][k]]);
+    }
+}
+
 static bool are_equal(const struct darts_genotype *g)
 {
     return memcmp(g->op[0], g->op[1], sizeof g->op[0]) == 0 &&
@@ -221,6 +234,7 @@ const struct assay_space_kind assay_space_darts_tolerant = {
     DARTS_NETWORKS,
     .size = size,
     .build = build,
+    .draw = draw,
     .format = format,
     .parse = parse,
     .canonical = canonical,

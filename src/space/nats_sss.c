@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The size search space of NATS-Bench (Dong et al., TPAMI 2021): the best cell of NAS-Bench-201 on
 // CIFAR-100 three times, with residual blocks of stride 2 between, and five widths to choose.
+#include "draw.h"
 #include "nb201.h"
 #include "stages.h"
 #include "text.h"
@@ -8,6 +9,8 @@
 #define WIDTHS  5
 #define CHOICES 8 // a width is 8, 16, ..., 64
 #define STEP    8
+
+static const char *const width_name[CHOICES] = {"8", "16", "24", "32", "40", "48", "56", "64"};
 
 static uint64_t size(const struct assay_space *space)
 {
@@ -49,6 +52,16 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
     return space_stages_build(&stages, net, g, err);
 }
 
+static void draw(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing)
+{
+    uint32_t width[WIDTHS];
+    uint8_t number[WIDTHS];
+    (void)space;
+    decode(index, width);
+    for (uint32_t i = 0; i < WIDTHS; i++) number[i] = (uint8_t)(width[i] / STEP - 1);
+    draw_chain(drawing, width_name, number, WIDTHS);
+}
+
 // ---- "8:16:24:32:64" ----------------------------------------------------------------------------
 static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
 {
@@ -61,14 +74,14 @@ static int format(const struct assay_space *space, uint64_t index, char *text, s
 
 static int parse(const struct assay_space *space, struct space_text *t, uint64_t *index)
 {
-    static const char *const width[CHOICES] = {"8", "16", "24", "32", "40", "48", "56", "64"};
     uint64_t read = 0;
     (void)space;
     t->what = "NATS-Bench size";
     for (int i = 0; i < WIDTHS; i++) {
         uint32_t number;
         if (i > 0) ASSAY_TRY(space_text_expect(t, ':', "':' between five widths"));
-        ASSAY_TRY(space_text_name(t, width, 0, CHOICES, "a multiple of 8 from 8 to 64", &number));
+        ASSAY_TRY(
+            space_text_name(t, width_name, 0, CHOICES, "a multiple of 8 from 8 to 64", &number));
         read = CHOICES * read + number;
     }
     space_text_skip_blank(t);
@@ -89,6 +102,7 @@ const struct assay_space_kind assay_space_nats_sss = {
     .size = size,
     .build = build,
     .begins = "0123456789",
+    .draw = draw,
     .format = format,
     .parse = parse,
 };

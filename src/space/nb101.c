@@ -2,6 +2,7 @@
 #include "nb101.h"
 
 #include "blocks.h"
+#include "draw.h"
 
 static uint64_t size(const struct assay_space *space)
 {
@@ -180,6 +181,25 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
     return nb101_build(index, net, g, err);
 }
 
+void nb101_draw(const struct nb101_cell *cell, struct assay_drawing *drawing)
+{
+    static const char *const name[NB101_OPS] = {"conv3x3", "conv1x1", "maxpool3x3"};
+    struct assay_drawing_cell *drawn = draw_cell(drawing, NULL, cell->n);
+    for (uint32_t v = 0; v < cell->n; v++) {
+        if (v > 0 && v + 1 < cell->n) drawn->node[v] = name[cell->op[v]];
+        for (uint32_t u = 0; u < v; u++)
+            if (is_parent(cell, u, v)) draw_edge(drawn, u, v, NULL);
+    }
+}
+
+static void draw(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing)
+{
+    struct nb101_cell cell;
+    (void)space;
+    nb101_decode(nb101_code[index], &cell);
+    nb101_draw(&cell, drawing);
+}
+
 // ---- "0111;0001;0001;0000/00" -------------------------------------------------------------------
 int nb101_write(const struct nb101_cell *cell, char *text, size_t cap)
 {
@@ -223,6 +243,7 @@ const struct assay_space_kind assay_space_nb101 = {
     .digits = 32,
     .size = size,
     .build = build,
+    .draw = draw,
     .format = format,
     .parse = nb101_parse,
     .hash = hash,

@@ -58,6 +58,8 @@ uint32_t nb101_find(const struct nb101_cell *cell, bool *other);
 int nb101_build(uint64_t index, const struct assay_net *net, struct assay_graph *g,
                 struct assay_err *err);
 
+void nb101_draw(const struct nb101_cell *cell, struct assay_drawing *drawing);
+
 // ---- "0111;0001;0001;0000/00" -------------------------------------------------------------------
 // The rows of the matrix of edges, and the operations.
 int nb101_write(const struct nb101_cell *cell, char *text, size_t cap);

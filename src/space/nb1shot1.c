@@ -86,6 +86,14 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
     return nb101_build(cell_of(space, index), net, g, err);
 }
 
+// The cell, without the vertices that lead nowhere.
+static void draw(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing)
+{
+    struct nb101_cell cell;
+    nb101_decode(nb101_code[cell_of(space, index)], &cell);
+    nb101_draw(&cell, drawing);
+}
+
 // ---- how they are written -----------------------------------------------------------------------
 // An encoding is written with all its vertices.
 static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
@@ -190,6 +198,7 @@ static int parse(const struct assay_space *space, struct space_text *t, uint64_t
         .digits = 32,                                                                              \
         .size = size,                                                                              \
         .build = build,                                                                            \
+        .draw = draw,                                                                              \
         .format = format,                                                                          \
         .parse = parse,                                                                            \
         .hash = hash,                                                                              \

@@ -3,6 +3,7 @@
 // one of two inverted residual blocks of MobileNetV2. Parameters have the names of the benchmark's
 // network.
 #include "blocks.h"
+#include "draw.h"
 #include "stages.h"
 #include "text.h"
 
@@ -130,6 +131,15 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
     return space_stages_build(&stages, net, g, err);
 }
 
+static void draw(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing)
+{
+    static const char *const name[CHOICES] = {"identity", "MB3 3x3", "MB6 5x5"};
+    uint8_t layer[LAYERS];
+    (void)space;
+    decode(index, layer);
+    draw_chain(drawing, name, layer, LAYERS);
+}
+
 // ---- "22212202" ---------------------------------------------------------------------------------
 static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
 {
@@ -168,6 +178,7 @@ const struct assay_space_kind assay_space_nb_macro = {
     .build = build,
     .begins = "0123456789",
     .digits = LAYERS,
+    .draw = draw,
     .format = format,
     .parse = parse,
     .canonical = canonical,

@@ -2,6 +2,7 @@
 // A handful of trivial networks, input - convolution - global average pool - linear: the cheapest
 // work a sweep can be given. The first has no convolution but zeros, and is dead.
 #include "blocks.h"
+#include "draw.h"
 #include "text.h"
 
 static const char *const arch[] = {"none", "conv_1x1", "conv_3x3", "conv_5x5", "conv_7x7"};
@@ -24,6 +25,13 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
                    : assay_graph_conv(g, x, c, kernel, 1, kernel / 2, 1, 1, "conv");
     space_classify(g, x, net->classes);
     return assay_graph_finish(g, err);
+}
+
+static void draw(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing)
+{
+    const uint8_t only = (uint8_t)index;
+    (void)space;
+    draw_chain(drawing, arch, &only, 1);
 }
 
 static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
@@ -54,6 +62,7 @@ const struct assay_space_kind assay_space_null = {
     .thin = true,
     .size = size,
     .build = build,
+    .draw = draw,
     .format = format,
     .parse = parse,
 };

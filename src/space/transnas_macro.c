@@ -2,6 +2,7 @@
 // The macro-level space of TransNAS-Bench-101: 4 to 6 layers of residual blocks, of which 1 to 3
 // double the channels and 1 to 4 halve the map.
 #include "blocks.h"
+#include "draw.h"
 #include "literal.h"
 #include "transnas.h"
 
@@ -114,6 +115,14 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
     return transnas_build(&t, net, g, err);
 }
 
+static void draw(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing)
+{
+    static const char *const name[] = {"", "plain", "double", "halve", "both"};
+    uint8_t layer[TRANSNAS_LAYERS];
+    const uint32_t n = layers_of(space, index, layer);
+    draw_chain(drawing, name, layer, n);
+}
+
 // ---- "64-1234-basic" ----------------------------------------------------------------------------
 static int format(const struct assay_space *space, uint64_t index, char *text, size_t cap)
 {
@@ -192,6 +201,7 @@ const struct assay_space_kind assay_space_transnas_macro = {
     .size = size,
     .build = build,
     .begins = "0123456789",
+    .draw = draw,
     .format = format,
     .parse = parse,
 };

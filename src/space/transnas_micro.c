@@ -2,6 +2,7 @@
 // The cell-level space of TransNAS-Bench-101: a cell of 6 edges with one of 4 operations each, in
 // layers that double and halve, and layers that do neither.
 #include "blocks.h"
+#include "draw.h"
 #include "literal.h"
 #include "nb201.h"
 #include "transnas.h"
@@ -65,6 +66,16 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
     nb201_decode(index, OPS, op);
     const struct transnas t = {.layer = layers, .n = ASSAY_LEN(layers), .cell = cell, .op = op};
     return transnas_build(&t, net, g, err);
+}
+
+static void draw(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing)
+{
+    uint8_t op[NB201_EDGES];
+    (void)space;
+    nb201_decode(index, OPS, op);
+    struct assay_drawing_cell *drawn = draw_cell(drawing, NULL, 4);
+    for (int k = 0; k < NB201_EDGES; k++)
+        draw_edge(drawn, nb201_from[k], nb201_to[k], nb201_op_name[op[k]]);
 }
 
 // ---- "64-41414-1_02_333" ------------------------------------------------------------------------
@@ -133,6 +144,7 @@ const struct assay_space_kind assay_space_transnas_micro = {
     .size = size,
     .build = build,
     .begins = "0123456789",
+    .draw = draw,
     .format = format,
     .parse = parse,
     .canonical = nb201_canonical,

@@ -73,11 +73,18 @@ class Reports(test_tables.Results):
         places = [page.text.find(arch) for arch in best]
         self.assertEqual(places[3], -1)
         self.assertTrue(0 < places[0] < places[1] < places[2], places)
+        cards = page.html.split('<div class="card">')[1:4]
+        for arch, card in zip(best, cards):
+            ops = [word.split("~")[0] for word in re.findall(r"\w+~\d", arch)]
+            drawn = re.findall(r'<text [^>]*stroke="#fff"[^>]*>(\w+)</text>', card)
+            self.assertEqual(sorted(drawn), sorted(op for op in ops if op != "none"))
 
     # ---- against accuracy
     def test_columns_agree_as_correlate_says(self):
-        page = self.report(self.results, "--truth", self.truth, "--bootstrap", "50", "--columns", "kappa,regions,entropy")
-        told = self.works("correlate", self.results, "--truth", self.truth, "--bootstrap", "50", "--columns", "kappa,regions,entropy")
+        page = self.report(self.results, "--truth", self.truth, "--bootstrap", "50", "--columns", "kappa,regions,entropy",
+                           "--top", "0")
+        told = self.works("correlate", self.results, "--truth", self.truth, "--bootstrap", "50", "--columns",
+                          "kappa,regions,entropy")
         for line in told.splitlines()[1:4]:
             intervals = re.findall(r"[+-][\d.]+ \[[^]]+\]", line)
             self.assertEqual(len(intervals), 2)
