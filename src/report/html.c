@@ -89,6 +89,8 @@ static const char style[] =
     ".wide{overflow-x:auto;max-width:100%}\n"
     ".plots,.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,350px),"
     "1fr));gap:18px;align-items:start}\n"
+    ".large{grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr))}.wide{margin:10px "
+    "0}\n"
     "figure{margin:0;min-width:0}figure.whole{max-width:760px;margin-top:14px}svg{max-width:100%;"
     "height:auto;display:block}figcaption{font-size:13px;overflow-wrap:anywhere}"
     ".protocol{color:#333;font-size:12px}\n"

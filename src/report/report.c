@@ -31,7 +31,9 @@ static int write_sections(struct report *r)
     ASSAY_TRY(report_about(r));
     if (!r->table) return ASSAY_OK;
     ASSAY_TRY(report_top(r));
-    return report_agree(r);
+    ASSAY_TRY(report_agree(r));
+    ASSAY_TRY(report_curves(r));
+    return report_matrix(r);
 }
 
 static int write_document(struct report *r)

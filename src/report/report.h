@@ -34,6 +34,9 @@ int report_top(struct report *r);
 // Fills the facts. How columns agree with the target, and a plot of each.
 int report_measure(struct report *r);
 int report_agree(struct report *r);
+// The best of each ranking, where there are accuracies.
+int report_curves(struct report *r);
+int report_matrix(struct report *r);
 
 // ---- helpers ------------------------------------------------------------------------------------
 // Position of the name in the table's rankings, or -1.

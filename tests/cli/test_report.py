@@ -90,10 +90,26 @@ class Reports(test_tables.Results):
             self.assertEqual(len(intervals), 2)
             for interval in intervals:
                 self.assertEqual(page.text.count(interval), 2, interval)  # in the table and under the plot
-        self.assertEqual(page.tags.count("svg"), 3)
+        self.assertEqual(page.tags.count("svg"), 5)  # a plot of each, and two of the top
         self.assertIn("kappa (smaller is better) against test_accuracy", page.text)
         self.assertIn("n = 108", page.text)
         self.assertIn("No accuracies were given", self.report(self.results).text)
+
+    def test_the_top_is_worth_what_correlate_says(self):
+        page = self.report(self.results, "--truth", self.truth, "--bootstrap", "0")
+        told = self.works("correlate", self.results, "--truth", self.truth, "--bootstrap", "0")
+        for name in test_tables.MADE_UP:
+            tops = re.search(rf"(?m)^{name} .*$", told)[0]
+            tops = re.findall(r"\d\d\.\d\d \(\d+\.\d\d\)", tops)
+            self.assertIn(" ".join([name, *tops]), page.text)
+
+    def test_columns_against_each_other(self):
+        page = self.report(self.results, "--columns", "kappa,regions,entropy", "--truth", self.truth)
+        rows = [r for r in self.rows if r["status"] == test_tables.OK]
+        names = ["accuracy", "kappa", "regions", "entropy"]
+        for a in names:
+            values = [f"{test_tables.spearman([r[a] for r in rows], [r[b] for r in rows]):+.2f}" for b in names]
+            self.assertIn(" ".join(values), page.text.replace("-0.00", "+0.00"))
 
     # ---- what somebody else wrote
     def test_texts_are_texts(self):
