@@ -91,7 +91,7 @@ static const char style[] =
     "1fr));gap:18px;align-items:start}\n"
     ".large{grid-template-columns:repeat(auto-fill,minmax(min(100%,460px),1fr))}.wide{margin:10px "
     "0}\n"
-    "figure{margin:0;min-width:0}figure.whole{max-width:760px;margin-top:14px}svg{max-width:100%;"
+    "figure{margin:0;min-width:0}figure.whole{max-width:640px;margin-top:14px}svg{max-width:100%;"
     "height:auto;display:block}figcaption{font-size:13px;overflow-wrap:anywhere}"
     ".protocol{color:#333;font-size:12px}\n"
     ".name{font-size:12px;margin-top:4px}"

@@ -31,13 +31,23 @@ int plot_begin(struct plot *p, unsigned width, unsigned height, struct assay_err
     return ASSAY_OK;
 }
 
-void plot_word(FILE *script, const char *text)
+static void write_word(FILE *script, const char *text, char quote)
 {
-    fputc('\'', script);
+    fputc(quote, script);
     for (; *text; text++)
         fputc(isalnum((unsigned char)*text) || strchr(" .,:+-*/=()%_", *text) ? *text : '_',
               script);
-    fputc('\'', script);
+    fputc(quote, script);
+}
+
+void plot_word(FILE *script, const char *text)
+{
+    write_word(script, text, '\'');
+}
+
+void plot_data_word(FILE *script, const char *text)
+{
+    write_word(script, text, '"');
 }
 
 void plot_drop(struct plot *p)

@@ -27,6 +27,8 @@ int plot_begin(struct plot *p, unsigned width, unsigned height, struct assay_err
 // Writes a quoted word. Of somebody else's text only letters, digits and a few signs are left, each
 // other byte is an underscore.
 void plot_word(FILE *script, const char *text);
+// The same as a word of a data block, which has other quotes.
+void plot_data_word(FILE *script, const char *text);
 // Draws it and writes the picture to html; number: of the picture in its page. The plot is gone.
 int plot_end(struct plot *p, FILE *html, unsigned number, struct assay_err *err);
 // Frees a plot that is not drawn.

@@ -14,6 +14,20 @@ int report_ranking(const struct assay_table *t, const char *name)
     return -1;
 }
 
+bool report_is(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+uint64_t report_best(const struct report *r, int ranking)
+{
+    const struct assay_table *t = r->table;
+    uint64_t ok = 0;
+    if (ranking < 0) return 0;
+    while (ok < t->n_row && t->status[t->order[ranking][ok]] == ASSAY_VERDICT_OK) ok++;
+    return (ok + 9) / 10;
+}
+
 const char *report_direction(int direction)
 {
     return direction > 0 ? " (larger is better)" : direction < 0 ? " (smaller is better)" : "";
@@ -33,7 +47,9 @@ static int write_sections(struct report *r)
     ASSAY_TRY(report_top(r));
     ASSAY_TRY(report_agree(r));
     ASSAY_TRY(report_curves(r));
-    return report_matrix(r);
+    ASSAY_TRY(report_matrix(r));
+    ASSAY_TRY(report_shares(r));
+    return report_spectra(r);
 }
 
 static int write_document(struct report *r)

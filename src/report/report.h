@@ -37,10 +37,17 @@ int report_agree(struct report *r);
 // The best of each ranking, where there are accuracies.
 int report_curves(struct report *r);
 int report_matrix(struct report *r);
+// The operations of the best architectures by each column.
+int report_shares(struct report *r);
+// How the eigenvalues of the kernels are spread.
+int report_spectra(struct report *r);
 
 // ---- helpers ------------------------------------------------------------------------------------
 // Position of the name in the table's rankings, or -1.
 int report_ranking(const struct assay_table *t, const char *name);
+bool report_is(const char *a, const char *b); // equal texts
+// How many ok rows the best 10 % of a ranking are; 0 where it is -1.
+uint64_t report_best(const struct report *r, int ranking);
 // " (smaller is better)", or an empty text.
 const char *report_direction(int direction);
 // Writes a column's protocol, for a caption.

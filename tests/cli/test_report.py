@@ -62,6 +62,9 @@ class Reports(test_tables.Results):
         self.assertNotRegex(page.html, r"(src|href)=.?(https?:|//|file:)")
         return page
 
+    def section(self, page, name):
+        return re.search(rf'(?s)<section id="{name}">.*?</section>', page.html)[0]
+
     def test_what_was_run(self):
         page = self.report(self.results)
         for text in ("nas-bench-201", "120: 108 ok", "3 dead", "3 failed", "3 unfinished", "Seed 0", "ntk,regions,cost", "different networks"):
@@ -90,7 +93,7 @@ class Reports(test_tables.Results):
             self.assertEqual(len(intervals), 2)
             for interval in intervals:
                 self.assertEqual(page.text.count(interval), 2, interval)  # in the table and under the plot
-        self.assertEqual(page.tags.count("svg"), 5)  # a plot of each, and two of the top
+        self.assertEqual(self.section(page, "agree").count("<svg"), 3)
         self.assertIn("kappa (smaller is better) against test_accuracy", page.text)
         self.assertIn("n = 108", page.text)
         self.assertIn("No accuracies were given", self.report(self.results).text)
@@ -110,6 +113,27 @@ class Reports(test_tables.Results):
         for a in names:
             values = [f"{test_tables.spearman([r[a] for r in rows], [r[b] for r in rows]):+.2f}" for b in names]
             self.assertIn(" ".join(values), page.text.replace("-0.00", "+0.00"))
+
+    # ---- what they are made of
+    def test_shares_of_operations(self):
+        page = self.report(self.results, "--columns", "kappa,regions")
+        for name in ("all", "kappa", "regions"):
+            rows = [r for r in self.rows if r["status"] == test_tables.OK]
+            if name != "all":
+                rows = [self.rows[i] for i in test_tables.order(self.rows, name)[:11]]  # of 108
+            ops = [word.split("~")[0] for r in rows for word in re.findall(r"\w+~\d", r["arch"])]
+            heads = re.search(r"best by n ([\w ]+?) all", page.text)[1].split()
+            self.assertEqual(sorted(heads), sorted(test_tables.OPS))
+            shares = " ".join(f"{100 * ops.count(op) / len(ops):.1f} %" for op in heads)
+            self.assertIn(f"{name} {len(rows)} {shares}", page.text)
+
+    def test_spectra(self):
+        page = self.report(self.results, "--by", "kappa")
+        self.assertIn("kernels of 108 ok architectures, 4 eigenvalues", page.text)
+        self.assertIn("best 10 % by kappa, n = 11", page.text)
+        with h5py.File(self.results, "r+") as f:
+            del f["spectrum"]
+        self.assertNotIn("Spectra", self.report(self.results).text)
 
     # ---- what somebody else wrote
     def test_texts_are_texts(self):
