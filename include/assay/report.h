@@ -16,10 +16,13 @@ struct assay_report {
     const struct assay_space *space; // NULL: the file names none
     const int *column;               // (n_column) the columns shown
     uint32_t n_column;
-    int by;              // the ranking whose best are drawn, -1: none
-    uint64_t top;        // how many
-    const double *truth; // (n_row) measured accuracies, NaN where there is none; NULL: none at all
-    const char *target;  // what they are called
+    int by;       // the ranking whose best are drawn, -1: none
+    uint64_t top; // how many
+    // Measured accuracies of the rows of the table, or of those that searches found; NaN where
+    // there is none; NULL: none at all.
+    const double *truth; // (n_truth)
+    uint64_t n_truth;
+    const char *target; // what they are called
     const char *truth_file;
     uint64_t resamples, seed; // of intervals
 };

@@ -58,24 +58,36 @@ static int choose_ranking(struct job *j, struct assay_err *err)
 }
 
 // ---- accuracies ---------------------------------------------------------------------------------
-static int join(struct job *j, const struct truth *truth, struct assay_err *err)
+// The accuracies of n architectures, by what they are called where a search found them.
+static int join(struct job *j, const struct truth *truth, char *const *arch, uint64_t n,
+                struct assay_err *err)
 {
-    const struct assay_table *t = j->table;
-    uint64_t n = 0;
-    j->accuracy = malloc((t->n_row + 1) * sizeof *j->accuracy);
+    uint64_t known = 0;
+    j->accuracy = malloc((n + 1) * sizeof *j->accuracy);
     if (!j->accuracy) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
-    for (uint64_t row = 0; row < t->n_row; row++) {
-        j->accuracy[row] = truth_of(truth, t->index[row]);
-        n += !isnan(j->accuracy[row]);
+    for (uint64_t i = 0; i < n; i++) {
+        uint64_t index = arch ? 0 : j->table->index[i];
+        if (arch && assay_space_parse(&j->space, arch[i], &index, err) < 0)
+            return assay_err_prefix(err, "%s: found/arch", j->file);
+        j->accuracy[i] = truth_of(truth, index);
+        known += !isnan(j->accuracy[i]);
     }
     j->report.truth = j->accuracy;
+    j->report.n_truth = n;
     j->report.target = j->truth.target;
     j->report.truth_file = j->truth.file;
-    if (n) return ASSAY_OK;
+    if (known || arch) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "%s: none of its %zu architectures is among the "
-                         "results",
-                         j->truth.file, truth->n);
+                         "%s: none of its %zu architectures is among the results", j->truth.file,
+                         truth->n);
+}
+
+static int join_found(struct job *j, const struct truth *truth, struct assay_err *err)
+{
+    char **arch;
+    uint64_t n;
+    ASSAY_TRY(assay_parts_texts(j->report.parts, "found/arch", &arch, &n, err));
+    return arch ? join(j, truth, arch, n, err) : ASSAY_OK;
 }
 
 static int read_truth(struct job *j, struct assay_err *err)
@@ -84,12 +96,13 @@ static int read_truth(struct job *j, struct assay_err *err)
     if (!j->truth.file) return ASSAY_OK;
     if (!j->has_space)
         return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: it names no space that this program knows, "
-                             "so that --truth cannot be read",
+                             "%s: it names no space that this program knows, so that --truth "
+                             "cannot be read",
                              j->file);
-    ASSAY_TRY(results_renumber(j->table, &j->space, j->file, err));
+    if (j->table) ASSAY_TRY(results_renumber(j->table, &j->space, j->file, err));
     ASSAY_TRY(truth_read(&truth, &j->truth, &j->space, err));
-    const int status = join(j, &truth, err);
+    const int status =
+        j->table ? join(j, &truth, NULL, j->table->n_row, err) : join_found(j, &truth, err);
     truth_free(&truth);
     return status;
 }
@@ -119,7 +132,7 @@ static int write_report(struct job *j, struct assay_err *err)
     const bool search = assay_parts_is_search(j->report.parts);
     if (!search) ASSAY_TRY(read_table(j, err));
     ASSAY_TRY(open_space(j, err));
-    if (!search) ASSAY_TRY(read_truth(j, err));
+    ASSAY_TRY(read_truth(j, err));
     ASSAY_TRY(assay_report_write(&j->report, j->output, err));
     assay_print_line(stdout, "%s: open it in a browser", j->output);
     return ASSAY_EXIT_COMPLETE;

@@ -43,7 +43,6 @@ static void add_protocol(const struct report *r, const char *config)
         const char *section, *name, *shown;
     } key[] = {{"protocol", "name", "Protocol"},  {"run", "metrics", "Metrics"},
                {"search", "method", "Methods"},   {"search", "seeds", "Seeds"},
-               {"search", "by", "Decided by"},    {"search", "steps", "Steps"},
                {"run", "seed", "Seed"},           {"run", "repeats", "Repeats"},
                {"data", "source", "Images"},      {"ntk", "batch", "Batch of the NTK"},
                {"ntk", "init", "Initialisation"}, {"network", "channels", "Channels"},
@@ -236,14 +235,14 @@ static void add_truth(const struct report *r)
 {
     uint64_t n = 0;
     if (!r->in->truth) return;
-    for (uint64_t i = 0; i < r->table->n_row; i++) n += !isnan(r->in->truth[i]);
+    for (uint64_t i = 0; i < r->in->n_truth; i++) n += !isnan(r->in->truth[i]);
     html_fact(r->html, "Accuracies");
     html_text(r->html, r->in->target);
     fputs(" of ", r->html);
     html_text(r->html, r->in->truth_file);
     fputs(", known of ", r->html);
     html_count(r->html, n);
-    fputs(" candidates", r->html);
+    fputs(r->table ? " candidates" : " of the architectures found", r->html);
     html_fact_end(r->html);
 }
 

@@ -40,10 +40,19 @@ void report_protocol(const struct report *r, int column)
     fputs("</span>", r->html);
 }
 
+static int write_search(struct report *r)
+{
+    ASSAY_TRY(report_found(r));
+    ASSAY_TRY(report_pruning(r));
+    ASSAY_TRY(report_steps(r));
+    ASSAY_TRY(report_choices(r));
+    return report_evaluated(r);
+}
+
 static int write_sections(struct report *r)
 {
     ASSAY_TRY(report_about(r));
-    if (!r->table) return ASSAY_OK;
+    if (!r->table) return write_search(r);
     ASSAY_TRY(report_top(r));
     ASSAY_TRY(report_agree(r));
     ASSAY_TRY(report_curves(r));

@@ -41,6 +41,13 @@ int report_matrix(struct report *r);
 int report_shares(struct report *r);
 // How the eigenvalues of the kernels are spread.
 int report_spectra(struct report *r);
+// Of searches: what was found, TE-NAS's rounds, NASI's steps and decisions, and what other methods
+// evaluated.
+int report_found(struct report *r);
+int report_pruning(struct report *r);
+int report_steps(struct report *r);
+int report_choices(struct report *r);
+int report_evaluated(struct report *r);
 
 // ---- helpers ------------------------------------------------------------------------------------
 // Position of the name in the table's rankings, or -1.

@@ -13,9 +13,10 @@ import sys
 import unittest
 
 import h5py
+import numpy
 
 import test_tables
-from test_cli import ENV
+from test_cli import ENV, Case
 
 EVIL = "</code><script>alert(1)</script>&\"'`touch pwned`"
 
@@ -52,8 +53,7 @@ class Page(html.parser.HTMLParser):
             self.words.append(data)
 
 
-@unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
-class Reports(test_tables.Results):
+class Pages(Case):
     def report(self, *words, **more):
         self.works("report", *words, "-o", self.path("r.html"), **more)
         page = Page(self.path("r.html"))
@@ -65,6 +65,9 @@ class Reports(test_tables.Results):
     def section(self, page, name):
         return re.search(rf'(?s)<section id="{name}">.*?</section>', page.html)[0]
 
+
+@unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
+class Reports(test_tables.Results, Pages):
     def test_what_was_run(self):
         page = self.report(self.results)
         for text in ("nas-bench-201", "120: 108 ok", "3 dead", "3 failed", "3 unfinished", "Seed 0", "ntk,regions,cost", "different networks"):
@@ -159,7 +162,7 @@ class Reports(test_tables.Results):
                 f["columns/name"] = names
                 for group in ("table", "rankings", "ranks"):
                     f.move(f"{group}/regions", f"{group}/{evil}")
-            page = self.report(self.results, cwd=self.dir)
+            page = self.report(self.results, "--columns", evil, "--by", "kappa", cwd=self.dir)
             self.assertIn(evil + " (larger is better) against params", page.text)
             self.assertEqual(os.listdir(self.dir).count("pwned"), 0)
 
@@ -184,6 +187,83 @@ class Reports(test_tables.Results):
         with open(out) as f:
             self.assertEqual(f.read(), "old")
         self.assertFalse([name for name in os.listdir(self.dir) if ".tmp-" in name])
+
+
+OPS = ["1234,1234,1234,1234,1234,1234", "234,13,14,24,12,34", "2,1,4,2,1,3"]
+FOUND = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
+
+
+def texts(values):
+    return numpy.array([value.encode() for value in values])
+
+
+@unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
+class Searches(Pages):
+    def setUp(self):
+        super().setUp()
+        self.search = self.path("search.h5")
+        with h5py.File(self.search, "w") as f:
+            f.attrs["assay_series"] = numpy.int32(1)
+            f.attrs["space"] = "nas-bench-201"
+            f.attrs["config"] = "[search]\nmethod = tenas, nasi\nseeds = 3-4\n"
+            f.create_group("run").attrs["host"] = "here"
+            f["run/cpu_seconds"] = [5.0, 600.0]
+            f["found/method"], f["found/seed"] = texts(["tenas", "nasi"]), [3, 4]
+            f["found/arch"], f["found/index"] = texts([FOUND, FOUND]), [0, 0]
+            f["found/rounds"], f["found/evaluations"] = [3, 1], [57, 4]
+
+    def add_rounds(self):
+        with h5py.File(self.search, "r+") as f:
+            f["rounds/seed"], f["rounds/round"], f["rounds/mask"] = [3, 3, 3], [1, 2, 3], texts(OPS)
+            f["rounds/kappa"] = [[50.0, 60.0], [20.0, 22.0], [7.0, 8.0]]
+            f["rounds/regions"] = [[90.0, 92.0], [80.0, 82.0], [70.0, 72.0]]
+
+    def add_steps(self):
+        with h5py.File(self.search, "r+") as f:
+            f["steps/method"], f["steps/seed"], f["steps/step"] = texts(["nasi"] * 4), [4] * 4, [1, 2, 3, 4]
+            f["steps/nasi_trace"], f["steps/nu"] = [3.0, 200.0, numpy.nan, 5.0], [100.0] * 4
+            f["steps/over"] = [0, 1, 0, 0]
+            f["choices/method"], f["choices/seed"] = texts(["nasi"] * 2), [4, 4]
+            f["choices/choice"], f["choices/name"] = [0, 0], texts(["1<-0 none", "1<-0 skip_connect"])
+            f["choices/delta"], f["choices/taken"] = [-0.5, 0.5], [0, 1]
+
+    def test_what_was_found(self):
+        page = self.report(self.search)
+        self.assertIn("tenas, seed 3 " + FOUND, page.text)
+        self.assertIn("evaluations 57 CPU time 5 s", page.text)
+        self.assertIn("nor_conv_3x3</text>", self.section(page, "found"))
+        self.assertNotIn("pruned", page.text)
+        truth = self.write("truth.csv", f"arch,test_accuracy\n{FOUND},91.25\n")
+        self.assertIn("test_accuracy 91.25", self.report(self.search, "--truth", truth).text)
+        os.mkdir(self.path("run"))
+        shutil.move(self.search, self.path("run"))
+        self.assertIn("tenas, seed 3", self.report(self.path("run")).text)
+
+    def test_rounds_of_pruning(self):
+        self.add_rounds()
+        page = self.report(self.search)
+        self.assertIn("n = 3 rounds of 1 search.", page.text)
+        for line in ("3 1 55 91 " + OPS[0], "3 2 21 81 " + OPS[1], "3 3 7.5 71 " + OPS[2]):
+            self.assertIn(line, page.text)
+        self.assertEqual(self.section(page, "pruning").count("<svg"), 1)
+
+    def test_steps_of_nasi(self):
+        self.add_steps()
+        page = self.report(self.search)
+        self.assertIn("nasi, seed 4 : trace norm T", page.text)
+        self.assertIn("n = 3 steps, T above ν in 1 of them", page.text)
+        self.assertIn("1<-0 none -0.5; 1<-0 skip_connect +0.5", page.text)
+        self.assertIn("<b>1&lt;-0 skip_connect +0.5</b>", page.html)
+
+    def test_damaged_searches_are_refused(self):
+        for name in ("round", "kappa", "regions", "mask"):
+            self.setUp()
+            self.add_rounds()
+            with h5py.File(self.search, "r+") as f:
+                values = f[f"rounds/{name}"][:2]
+                del f[f"rounds/{name}"]
+                f[f"rounds/{name}"] = values
+            self.fails(1, "report", self.search, "-o", self.path("r.html"), says=["search.h5", f"rounds/{name}"])
 
 
 if __name__ == "__main__":
