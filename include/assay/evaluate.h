@@ -181,6 +181,18 @@ int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct ass
 // What a candidate costs, in any unit, to schedule by.
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index);
 
+// How that cost divides among the configured metrics; it needs no images and draws nothing. The
+// configuration and the space are borrowed.
+struct assay_costs;
+int assay_costs_open(struct assay_costs **out, const struct assay_config *config,
+                     const struct assay_space *space, struct assay_err *err);
+// The i-th of the metrics that are measured; NULL behind the last, of ASSAY_METRICS_MAX at most.
+const struct assay_metric *assay_costs_metric(const struct assay_costs *c, uint32_t i);
+// part[i]: what the passes that metric i asks for cost, of 1 for all passes together. What metrics
+// share counts for each of them. Where no pass is made, all of it is every metric's.
+int assay_costs_parts(struct assay_costs *c, uint64_t index, double *part, struct assay_err *err);
+void assay_costs_close(struct assay_costs *c);
+
 // ---- weights from elsewhere ---------------------------------------------------------------------
 // One architecture or supernet with weights and inputs from HDF5 files: how a reference checks the
 // program.

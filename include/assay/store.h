@@ -193,6 +193,7 @@ struct assay_table {
     double **error; // standard error over repeats, NULL for a column that has none
     char **arch;
     char *space;     // NULL: the file records none
+    char *config;    // the identity of its run, likewise
     uint64_t *index; // ascending, distinct
     uint64_t *class_index;
     int32_t *status; // enum assay_verdict, or -1: not finished

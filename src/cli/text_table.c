@@ -16,6 +16,13 @@ void text_table_free(struct text_table *t)
     *t = (struct text_table){0};
 }
 
+void text_table_rewind(struct text_table *t)
+{
+    for (size_t i = t->n_column; i < t->n; i++) free(t->cell[i].text);
+    if (t->n > t->n_column) t->n = t->n_column;
+    t->goes_on = true;
+}
+
 static bool reserve(struct text_table *t)
 {
     if (t->n < t->cap) return true;
@@ -180,7 +187,7 @@ static void print_quoted(const char *cell, FILE *stream)
 
 static int print_csv(const struct text_table *t, FILE *stream)
 {
-    for (size_t i = 0; i < t->n; i++) {
+    for (size_t i = t->goes_on ? t->n_column : 0; i < t->n; i++) {
         print_quoted(t->cell[i].text, stream);
         fputc((i + 1) % t->n_column ? ',' : '\n', stream);
     }

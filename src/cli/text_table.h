@@ -15,10 +15,13 @@ struct text_table {
     size_t n_key; // first columns that stand in every part of a divided table
     size_t soft;  // a column of words that may be cut; 0: none
     bool failed;  // out of memory
+    bool goes_on; // its header was printed before
 };
 
 // A zeroed struct is an empty table.
 void text_table_free(struct text_table *t);
+// Forgets all rows but the header, which CSV then prints no more.
+void text_table_rewind(struct text_table *t);
 // Appends one cell; a row is full after n_column cells.
 void text_table_add(struct text_table *t, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -4,15 +4,27 @@
 #include <string.h>
 
 extern const struct cli_verb cli_verb_sweep, cli_verb_plan, cli_verb_search, cli_verb_status,
-    cli_verb_rank, cli_verb_correlate, cli_verb_report, cli_verb_eval, cli_verb_show, cli_verb_list,
-    cli_verb_pack, cli_verb_merge;
+    cli_verb_rank, cli_verb_correlate, cli_verb_report, cli_verb_export, cli_verb_eval,
+    cli_verb_show, cli_verb_list, cli_verb_pack, cli_verb_merge;
 
+// clang-format off
 const struct cli_verb *const cli_verbs[] = {
-    &cli_verb_sweep, &cli_verb_plan,      &cli_verb_search, &cli_verb_status,
-    &cli_verb_rank,  &cli_verb_correlate, &cli_verb_report, &cli_verb_eval,
-    &cli_verb_show,  &cli_verb_list,      &cli_verb_pack,   &cli_verb_merge,
+    &cli_verb_sweep,
+    &cli_verb_plan,
+    &cli_verb_search,
+    &cli_verb_status,
+    &cli_verb_rank,
+    &cli_verb_correlate,
+    &cli_verb_report,
+    &cli_verb_export,
+    &cli_verb_eval,
+    &cli_verb_show,
+    &cli_verb_list,
+    &cli_verb_pack,
+    &cli_verb_merge,
     NULL,
 };
+// clang-format on
 
 int cli_verb_find(const struct cli_verb **out, const char *name, struct assay_err *err)
 {

@@ -341,16 +341,6 @@ const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *
     return &e->schema;
 }
 
-// The cost of a pass, work: of an image. A kernel whose images are coupled by BN is a backward pass
-// of all images for each row.
-static double pass_cost(const struct assay_pass *p, double work, double classes)
-{
-    if (p->pull == ASSAY_PULL_WEIGHTS) return 0.0;
-    const double n = (double)p->input.n / (p->parts ? p->parts : 1);
-    const bool rows = p->pull == ASSAY_PULL_KERNEL || p->pull == ASSAY_PULL_ROWS;
-    return work * n * (rows ? (double)assay_kernel_rows(p, (uint64_t)n, (uint64_t)classes) : 1.0);
-}
-
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
 {
     bool dead;
@@ -360,15 +350,8 @@ double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
     const int status = networks_build(n, index, NULL, &dead, NULL);
     n->built.unnamed = false;
     if (status < 0 || dead) return 1.0;
-    const double classes = (double)assay_config_protocol(e->config)->classes;
-    double cost = 1.0, work[ASSAY_NETWORKS] = {0};
-    for (int i = 0; i < ASSAY_NETWORKS; i++) {
-        const struct assay_graph *g = networks_graph(n, (enum assay_network)i);
-        if (g) work[i] = assay_graph_cost(g).work;
-    }
-    for (uint32_t i = 0; i < e->demand.n_pass; i++) {
-        const struct assay_pass *pass = &e->demand.pass[i].pass;
-        cost += pass_cost(pass, work[pass->network], classes);
-    }
+    double cost = 1.0, work[ASSAY_NETWORKS];
+    networks_work(n, work);
+    for (uint32_t i = 0; i < e->demand.n_pass; i++) cost += networks_pass_cost(n, i, work);
     return cost;
 }

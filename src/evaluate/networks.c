@@ -54,6 +54,26 @@ const struct assay_graph *networks_graph(const struct networks *n, enum assay_ne
     return built ? &n->graph[which] : NULL;
 }
 
+void networks_work(const struct networks *n, double work[ASSAY_NETWORKS])
+{
+    for (int i = 0; i < ASSAY_NETWORKS; i++) {
+        const struct assay_graph *g = networks_graph(n, (enum assay_network)i);
+        work[i] = g ? assay_graph_cost(g).work : 0.0;
+    }
+}
+
+double networks_pass_cost(const struct networks *n, uint32_t pass,
+                          const double work[ASSAY_NETWORKS])
+{
+    const struct assay_pass *p = &n->demand->pass[pass].pass;
+    const uint64_t classes = assay_config_protocol(n->config)->classes;
+    if (p->pull == ASSAY_PULL_WEIGHTS) return 0.0;
+    const double images = (double)p->input.n / (p->parts ? p->parts : 1);
+    const bool rows = p->pull == ASSAY_PULL_KERNEL || p->pull == ASSAY_PULL_ROWS;
+    return work[p->network] * images *
+           (rows ? (double)assay_kernel_rows(p, (uint64_t)images, classes) : 1.0);
+}
+
 static uint64_t graph_bytes(const struct assay_graph *g)
 {
     return g->cap_node * sizeof *g->node + g->cap_in * (sizeof *g->in + sizeof *g->coef) +

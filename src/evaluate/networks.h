@@ -22,6 +22,12 @@ int networks_build(struct networks *n, uint64_t index, const struct assay_supern
                    bool *dead, struct assay_err *err);
 // The network of that kind; NULL where no metric needs one.
 const struct assay_graph *networks_graph(const struct networks *n, enum assay_network which);
+// What an image costs in each of the networks, in any unit.
+void networks_work(const struct networks *n, double work[ASSAY_NETWORKS]);
+// What one of the demand's passes costs, in that unit. A kernel whose images are coupled by BN is a
+// backward pass of all images for each row.
+double networks_pass_cost(const struct networks *n, uint32_t pass,
+                          const double work[ASSAY_NETWORKS]);
 uint64_t networks_bytes(const struct networks *n);
 // Arena bytes of all weight vectors of a repeat.
 size_t networks_weight_bytes(const struct networks *n);

@@ -263,6 +263,18 @@ static int read_space(struct reader *r, struct assay_err *err)
     return h5r_text(r->table->space, ASSAY_TEXT_MAX, r->file, "space", r->name, err);
 }
 
+// The values do not hang on it: where it is none, it is left out.
+static int read_config(struct reader *r, struct assay_err *err)
+{
+    enum { CONFIG_MOST = 1 << 17 };
+    if (H5Aexists(r->file, "config") <= 0) return ASSAY_OK;
+    char *text = take(r, CONFIG_MOST, 1, err);
+    if (!text) return ASSAY_ERR_MEMORY;
+    if (h5r_lines(text, CONFIG_MOST, r->file, "config", r->name, NULL) >= 0)
+        r->table->config = text;
+    return ASSAY_OK;
+}
+
 static int read_file(struct reader *r, struct assay_err *err)
 {
     int version = 0;
@@ -278,6 +290,7 @@ static int read_file(struct reader *r, struct assay_err *err)
                              "%s: results of format %d; this program reads format %d", r->name,
                              version, ASSAY_RESULTS_VERSION);
     ASSAY_TRY(read_space(r, err));
+    ASSAY_TRY(read_config(r, err));
     ASSAY_TRY(in_group(r, "/columns", read_columns, err));
     ASSAY_TRY(in_group(r, "/table", read_rows, err));
     if (H5Lexists(r->file, "run", H5P_DEFAULT) > 0) ASSAY_TRY(in_group(r, "/run", read_run, err));

@@ -8,11 +8,17 @@ import csv
 import io
 import json
 import math
+import os
+import resource
+import signal
+import subprocess
 import sys
 import unittest
 
 import h5py
+import numpy as np
 
+from test_cli import ASSAY, ENV, ROOT, run
 from test_tables import N, Results
 
 
@@ -106,6 +112,113 @@ class Programs(Results):
         self.assertNotIn("repeats", seen["columns"]["params"])
         dead, = self.lines(*words[:2], "0", *words[3:], "--format", "json")
         self.assertEqual((dead["status"], dead["columns"]["kappa"]["value"]), ("dead", None))
+
+    # ---- export
+    def export(self, kind, *words):
+        p = subprocess.run([ASSAY, "export", self.results, "--format", kind, *words], env=ENV, capture_output=True, check=False)
+        self.assertEqual((p.returncode, p.stderr), (0, b""))
+        return p.stdout
+
+    def test_tables_are_exported_whole(self):
+        whole = csv.DictReader(io.StringIO(self.works("rank", self.results, "--all", "--columns", "all", "--csv")))
+        rows = sorted(whole, key=lambda row: int(row["index"]))
+        for row in rows:
+            del row["rank"]
+        self.assertEqual(list(csv.DictReader(io.StringIO(self.export("csv").decode()))), rows)
+        lines = [json.loads(line) for line in self.export("json").splitlines()]
+        self.assertEqual(lines, sorted(({k: v for k, v in row.items() if k != "rank"} for row in self.lines(
+            "rank", self.results, "--all", "--columns", "all", "--format", "json")), key=lambda row: row["index"]))
+        few = self.export("csv", "--columns", "kappa,reason").decode().splitlines()
+        self.assertEqual((few[0], len(few)), ("index,arch,status,kappa,reason", N + 1))
+
+    def test_a_long_table_has_one_header(self):
+        text = self.works("export", f"{ROOT}/results/nb201-tenas-code-cifar10.h5", "--format", "csv", "--columns", "kappa").splitlines()
+        self.assertEqual([i for i, line in enumerate(text) if line.startswith("index,")], [0])
+        self.assertEqual([int(line.split(",")[0]) for line in text[1:]], list(range(15625)))
+
+    def test_suite_zero(self):
+        seen = json.loads(self.export("suite-zero"), parse_constant=self.fail)
+        with h5py.File(self.results) as f:
+            arch = [a.decode() for a in f["table/arch"][:]]
+            names = [n.decode() for n in f["columns/name"][:]]
+            value = {name: f["table"][name][:] for name in names}
+            seconds, dead = f["run/seconds"][:], f["table/reason"][:]
+        self.assertEqual(list(seen), arch)
+        both = 0
+        for i, proxies in enumerate(seen.values()):
+            self.assertEqual(list(proxies), names)
+            for name, cell in proxies.items():
+                self.assertEqual(list(cell), ["score", "time"])
+                self.assertTrue(same(cell["score"], value[name][i]), name)
+            time = {name: cell["time"] for name, cell in proxies.items()}
+            self.assertEqual((time["params"], time["flops"]), (0, 0))
+            if b"does not depend" in dead[i]:
+                continue
+            both += 1
+            # Kernels and regions share nothing, so that their parts are a whole, which the score takes.
+            self.assertEqual(time["kappa"], time["trace"])
+            self.assertAlmostEqual(time["kappa"] + time["regions"], seconds[i], 12)
+            self.assertAlmostEqual(time["tenas"], seconds[i], 12)
+            self.assertTrue(0 < time["regions"] < time["kappa"])
+        self.assertGreater(both, N / 2)
+        with h5py.File(self.results, "r+") as f:
+            del f["run"]
+        self.assertIsNone(json.loads(self.export("suite-zero"))[arch[0]]["kappa"]["time"])
+
+    def test_npy(self):
+        with h5py.File(self.results) as f:
+            table = {k: v[:] for k, v in f["table"].items()}
+        seen = np.load(io.BytesIO(self.export("npy")), allow_pickle=False)
+        self.assertEqual(seen.shape, (15625,))
+        self.assertEqual(set(seen.dtype.names), set(table) - {"index", "arch", "status", "reason"} | {"seconds"})
+        for name in set(table) & set(seen.dtype.names):
+            np.testing.assert_array_equal(seen[name][table["index"]], table[name], err_msg=name)
+        rest = np.delete(seen, table["index"])
+        self.assertTrue((rest["status_code"] == -1).all() and np.isnan(rest["kappa"]).all() and (rest["class"] < 15625).all())
+        few = np.load(io.BytesIO(self.export("npy", "--columns", "kappa_stderr")))
+        self.assertEqual(few.dtype.names, ("class", "status_code", "kappa_stderr"))
+
+    def test_where_it_is_exported_to(self):
+        out = self.write("out.csv", "old")
+        self.works("export", self.results, "--format", "csv", "-o", out)
+        with open(out, "rb") as f:
+            self.assertEqual(f.read(), self.export("csv"))
+        os.remove(out)
+        os.symlink("victim", out)
+        self.works("export", self.results, "--format", "csv", "-o", out)
+        self.assertFalse(os.path.islink(out) or os.path.exists(self.path("victim")))
+        self.write("out.csv", "old")
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        p = run("export", self.results, "--format", "json", "-o", out, preexec_fn=limit)
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("cannot write", p.stderr)
+        with open(out, encoding="ascii") as f:
+            self.assertEqual(f.read(), "old")
+        self.assertEqual([name for name in os.listdir(self.dir) if "tmp" in name], [])
+
+    def test_export_refuses(self):
+        words = ("export", self.results)
+        self.fails(2, *words, says=["--format is missing"])
+        self.fails(2, *words, "--format", "xls", says=["'xls', expected csv, json, suite-zero or npy"])
+        self.fails(2, *words, "--format", "csv", "--columns", "kapa", says=["'kapa'"])
+        self.fails(1, *words, "--format", "csv", "-o", self.path("none/x"), says=["none/x", "No such file"])
+        self.fails(1, "export", self.path("none.h5"), "--format", "csv", says=["none.h5"])
+        for name in ("suite-zero", "npy"):
+            with h5py.File(self.results, "r+") as f:
+                f.attrs["space"] = "nowhere"
+            self.fails(1, *words, "--format", name, says=["results.h5", "'nowhere'"])
+        with h5py.File(self.results, "r+") as f:
+            f.attrs["space"] = "darts"
+        self.fails(2, *words, "--format", "npy", says=["all 1076746950455072400 architectures of darts"])
+        with h5py.File(self.results, "r+") as f:
+            f.attrs["space"] = "nas-bench-macro"
+        self.fails(1, *words, "--format", "npy", says=["index holds what is no architecture"])
+        p = run(*words, "--format", "suite-zero")
+        self.assertEqual(p.returncode, 1)
+        self.assertIn("class holds what is no architecture", p.stderr)
 
 
 if __name__ == "__main__":
