@@ -11,10 +11,11 @@
 # both jobs. On nodes of different kinds add --set run.cpu=avx2: parts must use the same kernels.
 set -eu
 : "${3:?usage: jobs/array.sh SHARDS CONFIG RUN_DIRECTORY [OPTION...]}"
-cd "$(dirname "$0")/.."
+here=$(cd "$(dirname "$0")" && pwd)
+export ASSAY_JOBS="${ASSAY_JOBS:-$here}"
 parts=$1 run=$3
-array=$(sbatch --parsable --array="1-$parts" ${SBATCH_OPTIONS:-} jobs/shard.sbatch "$@")
+array=$(sbatch --parsable --array="1-$parts" ${SBATCH_OPTIONS:-} "$here/shard.sbatch" "$@")
 # afterany, not afterok: a part with failed candidates ends with 3, and is complete nevertheless.
 array=${array%%;*} # without the cluster's name
-merge=$(sbatch --parsable ${SBATCH_OPTIONS:-} --ntasks=1 --dependency="afterany:$array" jobs/merge.sbatch "$parts" "$run")
+merge=$(sbatch --parsable ${SBATCH_OPTIONS:-} --ntasks=1 --dependency="afterany:$array" "$here/merge.sbatch" "$parts" "$run")
 echo "submitted: $parts shards $array, merge ${merge%%;*}"

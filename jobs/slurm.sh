@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by the job scripts, which are submitted from the top of the checkout.
+# Sourced by the job scripts, which are submitted from the top of the checkout. Those that `meson install`
+# brought know where they and the program are, and are submitted from anywhere; so are these with
+# ASSAY_JOBS=/where/the/checkout/is/jobs. ASSAY=/another/assay takes that program.
 #
 # Two launchers start the ranks, and both take their number and nodes from the job:
 #   srun --mpi=pmix   Slurm starts every rank itself. It must speak the PMI of the MPI that assay was
@@ -11,7 +13,7 @@
 #                     It ends the ranks at once on SIGTERM, so leave stopping to the end time.
 # A variable reaches the job with `sbatch --export=ALL,ASSAY_LAUNCHER=mpirun ...`.
 
-assay=${ASSAY:-build/assay}
+assay=${ASSAY:-${ASSAY_JOBS:+${ASSAY_JOBS%/*}/}build/assay}
 
 # One thread per rank: the ranks already fill the cores.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1

@@ -4,7 +4,9 @@
 
 usage: test_install.py ASSAY SOURCE_ROOT BUILD_ROOT; exit code 77: there is no Meson
 """
+import glob
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,15 +19,21 @@ BUILD = sys.argv[3]
 
 
 class Installed(Case):
+    top = None
+
     @classmethod
     def setUpClass(cls):
-        cls.top = tempfile.mkdtemp(prefix="assay-install-")
-        cls.addClassCleanup(shutil.rmtree, cls.top)
-        subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet"], env=dict(os.environ, DESTDIR=cls.top), check=True,
-                       stdout=subprocess.DEVNULL, timeout=120)
-        cls.program = next(os.path.join(folder, "assay") for folder, _, names in os.walk(cls.top)
-                           if "assay" in names and os.access(os.path.join(folder, "assay"), os.X_OK) and folder.endswith("bin"))
-        cls.prefix = os.path.dirname(os.path.dirname(cls.program))
+        if not Installed.top:
+            Installed.top = tempfile.mkdtemp(prefix="assay-install-")
+            unittest.addModuleCleanup(shutil.rmtree, Installed.top)
+            subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet"], env=dict(os.environ, DESTDIR=Installed.top), check=True,
+                           stdout=subprocess.DEVNULL, timeout=120)
+            Installed.program = next(path for path in cls.files("bin/assay") if os.access(path, os.X_OK))
+            Installed.prefix = os.path.dirname(os.path.dirname(Installed.program))
+
+    @classmethod
+    def files(cls, pattern):
+        return sorted(glob.glob(f"{cls.top}/**/{pattern}", recursive=True))
 
     def run_installed(self, *words, program=None):
         return subprocess.run([program or self.program, *words], cwd=self.dir, env=ENV, text=True, capture_output=True, timeout=120,
@@ -72,6 +80,150 @@ class Configurations(Installed):
         shutil.copytree(self.prefix, self.path("moved"))
         p = self.run_installed("sweep", "nb201-quickstart", "-o", "run", "--dry-run", program=self.path("moved/bin/assay"))
         self.assertIn(os.path.realpath(self.path("moved/share/assay/configs/nb201-quickstart.ini")), p.stderr)
+
+
+
+def plain(page):
+    """The text of a manual page."""
+    with open(page, encoding="utf-8") as f:
+        text = f.read()
+    for name, character in (("\\fB", ""), ("\\fI", ""), ("\\fR", ""), ("\\-", "-"), ("\\(aq", "'"), ("\\(ga", "`"), ("\\(ha", "^"),
+                            ("\\(ti", "~"), ("\\&", ""), ("\\e", "\\")):
+        text = text.replace(name, character)
+    return text
+
+
+class Manual(Installed):
+    def verbs(self):
+        return re.findall(r"(?m)^  ([\w-]+) ", self.works("help").split("usage:")[1].split("\n\n  assay")[0])
+
+    def page(self, name):
+        page, = self.files(f"man{name[-1]}/{name}")
+        return plain(page)
+
+    def test_a_page_for_every_verb(self):
+        self.assertEqual([os.path.basename(page) for page in self.files("man1/*")],
+                         sorted([f"assay-{verb}.1" for verb in self.verbs()] + ["assay.1"]))
+        whole = self.page("assay.1")
+        for verb in self.verbs():
+            help, page = self.works("help", verb), self.page(f"assay-{verb}.1")
+            self.assertIn(f"assay-{verb}(1)", whole)
+            self.assertIn(f".SH NAME\nassay-{verb} - {help.splitlines()[2]}\n", page)
+            options = re.findall(r"(?m)^  (?:(-\w), )?(--[\w-]+)(?: (\S+))?", help)
+            self.assertGreaterEqual(len(options), 1)
+            for letter, option, value in options:
+                self.assertIn(".TP\n" + (f"{letter}, " if letter else "") + option + (f" {value}" if value else "") + "\n", page)
+            for line in help.split("\nexamples:\n")[1].splitlines():
+                self.assertIn(line[2:] + "\n", page)
+
+    def test_every_key_and_column(self):
+        page, section, n = self.page("assay-config.5"), None, 0
+        for line in self.works("list", "options").splitlines():
+            if line.startswith("["):
+                section = page.split(f".SS {line}\n")[1].split("\n.SS ")[0]
+            elif line and line[0] != "#":
+                self.assertIn(f".TP\n{line.rstrip()}", section)
+                n += 1
+        self.assertGreater(n, 50)
+        for topic in ("protocols", "spaces", "sources", "methods"):
+            for name in re.findall(r"(?m)^([\w-]+)", self.works("list", topic)):
+                self.assertIn(f".TP\n{name}\n", page)
+        page = self.page("assay-results.5")
+        columns = re.findall(r"(?m)^  (\w+) ", self.works("list", "metrics"))
+        self.assertGreater(len(columns), 50)
+        for name in columns + re.findall(r"(?m)^(\w+)", self.works("list", "scores")):
+            self.assertIn(f".TP\n{name}\n", page)
+
+    @unittest.skipUnless(shutil.which("man") and shutil.which("groff"), "man and groff are not installed")
+    def test_pages_can_be_read(self):
+        for page in self.files("man/man?/*"):
+            p = subprocess.run(["man", "--warnings=mac,delim,escape,missing,tab", "-l", page], env=dict(ENV, MANWIDTH="100", MAN_KEEP_STDERR="1"),
+                               text=True, capture_output=True, timeout=60)
+            warnings = [line for line in p.stderr.splitlines() if "can't break line" not in line]  # an architecture is one word
+            self.assertEqual((p.returncode, warnings), (0, []))
+            self.assertIn("SEE ALSO", p.stdout)
+
+
+class Completions(Installed):
+    def bash(self, *words):
+        file, = self.files("bash-completion/completions/*")
+        script = f'source "{file}"; COMP_WORDS=(assay "$@"); COMP_CWORD=$#; _assay; printf "%s\\n" "${{COMPREPLY[@]}}"'
+        p = subprocess.run(["bash", "-c", script, "bash", *words], cwd=self.dir, text=True, capture_output=True, timeout=60)
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        return p.stdout.split()
+
+    def test_bash(self):
+        self.assertEqual(self.bash("swe"), ["sweep"])
+        self.assertEqual(self.bash("help", "co"), ["correlate"])
+        self.assertEqual(self.bash("list", "sc"), ["scores"])
+        self.assertEqual(self.bash("eval", "nats"), ["nats-sss"])
+        self.assertEqual(self.bash("sweep", "c", "--dr"), ["--dry-run"])
+        self.assertEqual(self.bash("sweep", "c", "--set", "ntk.bat"), ["ntk.batch="])
+        self.assertEqual(self.bash("eval", "nas-bench-201", "5", "--metrics", "ntk_ri"), ["ntk_ridge"])
+        self.assertEqual(self.bash("correlate", "r.h5", "--invalid", ""), ["drop", "last"])
+        self.assertEqual(self.bash("rank", "r.h5", "--top", "1"), [])
+        self.write("mine.ini", "")
+        os.mkdir(self.path("runs"))
+        self.assertEqual(self.bash("sweep", "mi"), ["mine.ini"])
+        self.assertEqual(self.bash("sweep", "mine.ini", "-o", ""), ["runs"])
+
+    def test_installed_configurations(self):
+        file, = self.files("bash-completion/completions/*")
+        with open(file, encoding="utf-8") as f:
+            folder, = re.findall(r'"(/[^"]*/configs)"', f.read())
+        self.assertTrue(os.path.samefile(self.top + folder, os.path.join(self.prefix, "share/assay/configs")))
+
+    def test_zsh_and_fish_take_them(self):
+        for shell, pattern in (("zsh", "zsh/site-functions/_assay"), ("fish", "vendor_completions.d/assay.fish")):
+            file, = self.files(pattern)
+            if shutil.which(shell):
+                p = subprocess.run([shell, "-n", file], text=True, capture_output=True, timeout=60)
+                self.assertEqual((p.returncode, p.stderr), (0, ""))
+        if shutil.which("fish"):
+            p = subprocess.run(["fish", "-c", f"source {file}; complete -C 'assay sweep c --dr'; complete -C 'assay list sc'"], text=True,
+                               capture_output=True, timeout=60, env=dict(os.environ, HOME=self.dir))
+            self.assertEqual([line.split("\t")[0] for line in p.stdout.splitlines()], ["--dry-run", "scores"])
+
+
+class Jobs(Installed):
+    def test_scripts_know_where_they_are(self):
+        scripts = self.files("assay/jobs/*.s*")
+        self.assertGreater(len(scripts), 7)
+        for script in scripts:
+            with open(script, encoding="utf-8") as f:
+                text = f.read()
+            if script.endswith(".sbatch"):
+                folder, = re.findall(r'\. "\$\{ASSAY_JOBS:-(/[^}]*)\}/slurm.sh"', text)
+                self.assertTrue(os.path.samefile(self.top + folder, os.path.dirname(script)))
+            self.assertNotIn("configs/", text)
+
+    def test_a_job(self):
+        jobs = os.path.join(self.prefix, "share/assay/jobs")
+        os.mkdir(self.path("bin"))
+        self.write("bin/srun", '#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n')
+        os.chmod(self.path("bin/srun"), 0o755)
+        with open(f"{jobs}/slurm.sh", encoding="utf-8") as f:
+            program, = re.findall(r"(?m)^assay=\$\{ASSAY:-(.*)\}$", f.read())
+        self.assertTrue(os.path.samefile(self.top + program, self.program))
+        p = subprocess.run(["bash", f"{jobs}/sweep.sbatch", "nb201-quickstart", "run", "--sample", "3", "--metrics", "cost,regions,ntk"], cwd=self.dir,
+                           text=True, capture_output=True, timeout=120, stdin=subprocess.DEVNULL,
+                           env=dict(ENV, PATH=f"{self.path('bin')}:{ENV['PATH']}", ASSAY_JOBS=jobs, ASSAY=self.program, SLURM_JOB_ID="1",
+                                    SLURM_JOB_END_TIME="4000000000"))
+        self.assertIn(p.returncode, (0, 3), p.stderr)
+        self.assertIn("3 candidates", p.stdout)
+
+    def test_module(self):
+        file, = self.files("modulefiles/assay/*")
+        self.assertIn(os.path.basename(file), self.works("--version"))
+        with open(file, encoding="utf-8") as f:
+            text = f.read()
+        self.assertNotIn("@", text)
+        for folder in re.findall(r"(?m)^(?:prepend-path|setenv) +\w+ +(\S+)$", text):
+            self.assertTrue(os.path.isdir(self.top + folder), folder)
+
+    def test_documents(self):
+        doc, = self.files("doc/assay")
+        self.assertLessEqual({"README.md", "LICENSE", "results"}, set(os.listdir(doc)))
 
 
 if __name__ == "__main__":
