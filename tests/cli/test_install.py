@@ -226,6 +226,27 @@ class Jobs(Installed):
         self.assertLessEqual({"README.md", "LICENSE", "results"}, set(os.listdir(doc)))
 
 
+class Packaging(Case):
+    def text(self, name):
+        with open(f"{ROOT}/{name}", encoding="utf-8") as f:
+            return f.read()
+
+    def test_versions_are_one(self):
+        version = re.search(r"(?m)^assay: (\S+)$", self.works("--version"))[1]
+        self.assertIn(f'version("{version}")', self.text("jobs/packaging/package.py"))
+        self.assertEqual(re.search(r"(?m)^## (\S+)", self.text("jobs/packaging/CHANGELOG.md"))[1], version)
+
+    def test_recipes_are_well_formed(self):
+        compile(self.text("jobs/packaging/package.py"), "package.py", "exec")
+        parts = dict(re.findall(r"(?ms)^%(\w+)\n(.*?)(?=^%|\Z)", self.text("jobs/packaging/assay.def")))
+        for part in ("post", "environment", "runscript", "test"):
+            p = subprocess.run(["sh", "-n"], input=parts[part], text=True, capture_output=True, timeout=60)
+            self.assertEqual((p.returncode, p.stderr), (0, ""))
+        for line in parts["files"].split("\n    "):
+            if line.strip():
+                self.assertTrue(os.path.exists(f"{ROOT}/{line.split()[0]}"), line)
+
+
 if __name__ == "__main__":
     if not shutil.which("meson"):
         sys.exit(77)
