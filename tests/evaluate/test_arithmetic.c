@@ -20,7 +20,7 @@
 #    define KNOWN false
 #endif
 
-_Static_assert(ASSAY_ARITHMETIC == 3, "put here the fingerprints of the new arithmetic, and it");
+_Static_assert(ASSAY_ARITHMETIC == 4, "put here the fingerprints of the new arithmetic, and it");
 #define BASELINE 0x0c919fdf169b4642
 #define WIDE     0x2606e49b603246df
 
