@@ -3,7 +3,8 @@
 
 # Meson looks for cmocka even when only the program is built.
 ASSAY_BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config openmpi-bin libopenmpi-dev
-    libscalapack-openmpi-dev libopenblas-dev libhdf5-dev zlib1g-dev librandom123-dev libxxhash-dev libcmocka-dev"
+    libscalapack-openmpi-dev libopenblas-dev libhdf5-dev zlib1g-dev librandom123-dev libxxhash-dev libjson-c-dev
+    libcmocka-dev"
 ASSAY_TEST_PACKAGES="python3 python3-h5py python3-numpy slurm-wlm munge gnuplot-nox"
 ASSAY_CHECK_PACKAGES="clang clang-format libclang-rt-dev"
 

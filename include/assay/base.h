@@ -284,6 +284,8 @@ struct assay_csv {
 // line ends than LF and CR LF, and text that is not UTF-8's (zero bytes) are errors naming file and
 // line.
 int assay_csv_read(struct assay_csv *csv, const char *file, struct assay_err *err);
+// The same of a text that assay_text_read has read; takes it, also on error.
+int assay_csv_parse(struct assay_csv *csv, const char *file, char *text, struct assay_err *err);
 void assay_csv_free(struct assay_csv *csv);
 // Finds the one column of that name. An error when there are two, and when there is none: it lists
 // those there are, and names the option that takes another (NULL: none does).

@@ -147,8 +147,15 @@ static int read_rows(struct cursor *c)
 
 int assay_csv_read(struct assay_csv *csv, const char *file, struct assay_err *err)
 {
+    char *text;
     *csv = (struct assay_csv){.file = file};
-    ASSAY_TRY(assay_text_read(&csv->text, file, file, "a comma-separated table", err));
+    ASSAY_TRY(assay_text_read(&text, file, file, "a comma-separated table", err));
+    return assay_csv_parse(csv, file, text, err);
+}
+
+int assay_csv_parse(struct assay_csv *csv, const char *file, char *text, struct assay_err *err)
+{
+    *csv = (struct assay_csv){.file = file, .text = text};
     const int status =
         read_rows(&(struct cursor){.csv = csv, .at = csv->text, .line = 1, .err = err});
     if (status < 0) assay_csv_free(csv);

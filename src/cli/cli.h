@@ -64,8 +64,8 @@ struct cli_option {
 // For verbs that read a table of accuracies; see truth_options.
 #define CLI_OPTIONS_TRUTH                                                                          \
     {.name = "truth",                                                                              \
-     .value = "FILE.csv",                                                                          \
-     .help = "measured accuracies: a table with a header; rows without an\n"                       \
+     .value = "FILE",                                                                              \
+     .help = "measured accuracies: CSV with a header, or JSON; rows without an\n"                  \
              "accuracy (empty, nan, NA, null or None) are left out"},                              \
         {.name = "target", .value = "NAME", .help = "its column of accuracies (test_accuracy)"},   \
     {                                                                                              \

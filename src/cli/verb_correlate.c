@@ -293,7 +293,7 @@ static int read_options(struct correlation *c, const struct cli_args *args,
     ASSAY_TRY(cli_choice(args, "invalid", &last, err));
     c->invalid_last = last;
     if (truth->file) return 0;
-    return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE.csv is missing");
+    return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE is missing");
 }
 
 // Files that name no space are of nas-bench-201.
@@ -355,22 +355,23 @@ static const struct cli_option options[] = {
 
 const struct cli_verb cli_verb_correlate = {
     .name = "correlate",
-    .synopsis = "DIR|RESULTS.h5 --truth FILE.csv",
+    .synopsis = "DIR|RESULTS.h5 --truth FILE",
     .help = "compare the columns of a results file with measured accuracies",
-    .about = "For every column: Kendall's tau-b and Spearman's rho with 95 % bootstrap intervals, "
-             "Spearman\n"
-             "given FLOPs (or --given), the best accuracy among the top 1, 10 and 100 with its "
-             "regret, and "
-             "nDCG. Signs are\n"
-             "never dropped: a column of which smaller is better should correlate negatively. "
-             "tenas is TE-NAS's\n"
-             "rank sum of kappa and regions. Rows are joined by architecture; other columns are "
-             "ignored.\n",
+    .about =
+        "For every column: Kendall's tau-b and Spearman's rho with 95 % bootstrap intervals,\n"
+        "Spearman given FLOPs (or --given), the best accuracy among the top 1, 10 and 100 with "
+        "its\n"
+        "regret, and nDCG. Signs are never dropped: a column of which smaller is better should\n"
+        "correlate negatively. Rows are joined by architecture; other columns are ignored.\n"
+        "JSON is what export writes, or {arch: {column: number}}, numbers also as {\"score\": "
+        "number},\n"
+        "under names of data sets too (--target cifar10/synflow), as in NAS-Bench-Suite-Zero.\n",
     .examples =
         "assay correlate runs/nb201 --truth accuracy.csv\n"
         "assay correlate runs/nb201/results.h5 --truth accuracy.csv --target "
         "valid_accuracy --csv\n"
-        "assay correlate runs/nb201/results.h5 --truth nb201.csv --key arch_str --target acc\n",
+        "assay correlate runs/nb201/results.h5 --truth nb201.csv --key arch_str --target acc\n"
+        "assay correlate runs/nb201 --truth zc_nasbench201.json --target cifar10/synflow\n",
     .option = options,
     .min_position = 1,
     .max_position = 1,

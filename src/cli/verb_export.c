@@ -164,7 +164,7 @@ const struct cli_verb cli_verb_export = {
         "architectures of the space; status_code is -1 and values are NaN where none was "
         "evaluated.\n",
     .examples = "assay export runs/nb201 --format csv -o nb201.csv\n"
-                "assay export runs/nb201 --format suite-zero --columns synflow,snip -o zc.json\n"
+                "assay export runs/nb201 --format suite-zero --columns kappa,regions -o zc.json\n"
                 "assay export runs/nb201 --format npy -o nb201.npy\n",
     .option = options,
     .min_position = 1,

@@ -9,6 +9,7 @@ import configparser
 import csv
 import glob
 import io
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,8 @@ import numpy
 
 from test_cli import ASSAY, ENV, ROOT, Case
 
-VERBS = ["list", "show", "eval", "sweep", "plan", "pack", "rank", "correlate", "search", "report", "merge"]  # in an order that works
+# In an order that works.
+VERBS = ["list", "show", "eval", "sweep", "plan", "status", "pack", "rank", "correlate", "export", "search", "report", "merge"]
 SMALL = {"data": {"source": "hdf5", "path": "images.h5:/x"}, "network": {"image": "8", "channels": "4"}, "ntk": {"batch": "4"},
          "nasi": {"batch": "4"}, "regions": {"batch": "20", "batches": "1"}, "proxies": {"batch": "4"}, "zen": {"batch": "4"},
          "az": {"batch": "4"}, "vkdnw": {"batch": "4"}, "run": {"repeats": "1"},
@@ -81,6 +83,9 @@ class Examples(Case):
                 for i, row in enumerate(rows):
                     table.writerow([i, row["arch"], 90 - i % 37, 80 + i % 7])
 
+        zc = {row["arch"]: {"synflow": {"score": float(i), "time": 0.1}} for i, row in enumerate(rows)}
+        with open(self.path("zc_nasbench201.json"), "w") as f:
+            json.dump({"cifar10": zc, "cifar100": zc}, f)
         with open(self.path("nas-bench-macro.csv"), "w", newline="") as f:
             csv.writer(f).writerows([["arch", "test_accuracy"]] + [[numpy.base_repr(i, 3).zfill(8), 80 + i % 7] for i in range(6561)])
         cells = [["none"] + [op] * 7 for op in ("skip_connect", "sep_conv_3x3", "max_pool_3x3")]

@@ -6,8 +6,12 @@ and by search before it begins.
 usage: test_truth.py ASSAY SOURCE_ROOT
 """
 import csv
+import io
+import json
+import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
@@ -16,6 +20,7 @@ import h5py
 
 import test_tables
 from test_cli import ASSAY, CONV, ENV, NONE, Case, run
+from test_tables import arch_of
 
 
 class Truth(test_tables.Results):
@@ -50,6 +55,81 @@ class Truth(test_tables.Results):
         }.items():
             with self.subTest(name):
                 self.assertEqual(self.read(text), plain)
+
+    # ---- JSON
+    def need_json(self):
+        p = run("correlate", self.results, "--truth", self.write("t.json", "{}"))
+        if "made without json-c" in p.stderr:
+            self.skipTest("this build does not read JSON")
+
+    def test_json(self):
+        """As NAS-Bench-Suite-Zero writes it, as this program does, as lists and lines."""
+        self.need_json()
+        plain = self.read("\n".join(["arch,test_accuracy", *self.rows_of(40)]))
+        rows = [(r["arch"], r["accuracy"]) for r in self.rows[:40]]
+        score = {arch: {"id": 7, "test_accuracy": {"score": y, "time": 0.5}} for arch, y in rows}
+        number = {"skip_connect": 0, "none": 1, "nor_conv_3x3": 2, "nor_conv_1x1": 3, "avg_pool_3x3": 4}
+        naslib = {}
+        for arch, _ in rows:
+            op = [number[name] for name in re.findall(r"(\w+)~", arch)]
+            naslib[arch] = str(tuple(op[i] for i in (0, 1, 3, 2, 4, 5)))
+        listed = [{"a": "x", "arch": arch, "test_accuracy": y} for arch, y in rows]
+        for name, value in {
+            "numbers": {arch: {"test_accuracy": y, "note": "x"} for arch, y in rows},
+            "scores": score,
+            "one data set": {"cifar10": score},
+            "other names of architectures": {"cifar10": {naslib[arch]: cell for arch, cell in score.items()}},
+            "texts": {arch: {"test_accuracy": str(y)} for arch, y in rows},
+            "list": listed,
+        }.items():
+            with self.subTest(name):
+                self.assertEqual(self.read(json.dumps(value)), plain)
+        self.assertEqual(self.read("\n".join(map(json.dumps, listed)) + "\n"), plain)
+        sets = {"cifar10": score, "cifar100": {arch: {"test_accuracy": 0} for arch, _ in rows}}
+        self.assertEqual(self.read(json.dumps(sets), "--target", "cifar10/test_accuracy"), plain)
+        other = [{"net": arch, "y": y} for arch, y in rows]
+        self.assertEqual(self.read(json.dumps(other), "--key", "net", "--target", "y")[1], "")
+
+    def test_an_export_is_read(self):
+        """A column agrees with itself."""
+        self.need_json()
+        for kind in ("json", "suite-zero"):
+            file = self.path(kind)
+            self.works("export", self.results, "--format", kind, "-o", file)
+            p = run("correlate", self.results, "--truth", file, "--target", "kappa", "--columns", "kappa", "--csv", "--bootstrap", "0")
+            self.assertEqual(p.returncode, 0, p.stderr)
+            row = next(csv.DictReader(io.StringIO(p.stdout)))
+            self.assertEqual((row["column"], row["tau_b"], row["rho"]), ("kappa", "1", "1"))
+            self.assertIn("rows have no kappa and are left out, the first is entry ", p.stderr)
+
+    def test_json_without_values(self):
+        self.need_json()
+        (a, x), (b, y) = ((r["arch"], r["accuracy"]) for r in self.rows[:2])
+        plain = self.read(f"arch,test_accuracy\n{a},{x}\n{b},{y}")
+        for gap in ("NaN", "null", '"none"', '{"score": NaN, "time": 1}'):
+            text = f'{{"{a}": {{"test_accuracy": {x}}}, "{arch_of(1)}": {{"test_accuracy": {gap}}}, "{arch_of(2)}": {{}}, "{b}": {{"test_accuracy": {y}}}}}'
+            seen, note = self.read(text)
+            self.assertEqual(seen, plain[0])
+            self.assertIn("2 of 4 rows have no test_accuracy and are left out, the first is entry 2", note)
+
+    def test_json_that_is_refused(self):
+        self.need_json()
+        arch = self.rows[0]["arch"]
+        one = json.dumps({arch: {"test_accuracy": 90}})
+        for text, *says in ((one[:-1], ":2: no JSON: the text ends inside a value"), ('{\n"a": {},\n]', ":3: no JSON"), ("[" * 100, "no JSON"), ("{\"a\": tru}", "no JSON"),
+                            ("{}", "entry 1 has no 'arch'"), ("[]", "no entry has"), ("[1]", "entry 1 has no 'arch'"),
+                            ('[{"name": 1}]', "entry 1 has no 'arch' (--key"), (one + "x", "no JSON"),
+                            (json.dumps({arch: {"acc": 90, "id": 1}}), "no entry has 'test_accuracy' (--target", "acc, id"),
+                            (json.dumps({arch: {"test_accuracy": "high"}}), 'entry 1: test_accuracy is "high"'),
+                            (json.dumps({arch: {"test_accuracy": [1]}}), "entry 1: test_accuracy is [ 1 ]"),
+                            (json.dumps({arch: {"test_accuracy": math.inf}}), "expected a finite number"),
+                            (json.dumps({arch: {"test_accuracy": 1}, "\33[2J": {"test_accuracy": 1}}), "entry 2", "\\x1b"),
+                            (json.dumps({arch: {"test_accuracy": 1}, "x": 3}), "entry 2 is no object"),
+                            (json.dumps([{"arch": arch, "test_accuracy": 1}] * 2), "entry 2: this architecture stands on entry 1 already"),
+                            (json.dumps({"c10": {arch: {"y": 1}}, "c100": {arch: {"y": 1}}}), "none of its data sets", "c10, c100"),
+                            (json.dumps({arch: {"test_accuracy": None}}), "none of its 1 rows has a test_accuracy")):
+            with self.subTest(text):
+                self.fails(1, "correlate", self.results, "--truth", self.write("t.json", text), says=["t.json", *says])
 
     def test_rows_without_an_accuracy_are_left_out_and_counted(self):
         rows = self.rows_of()

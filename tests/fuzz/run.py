@@ -5,6 +5,7 @@ working directory.
 
 usage: run.py ASSAY HARNESS NAME SECONDS [CORPUS]
 """
+import json
 import os
 import pathlib
 import re
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+NAN = float("nan")
 LIMITS = ["-timeout=20", "-rss_limit_mb=4096", "-malloc_limit_mb=1100", "-max_len=4096", "-print_final_stats=1"]
 
 
@@ -45,6 +47,11 @@ def seeds(assay, name):
         rows = "".join(f'{space},"{text}",{90 + index % 9}.5\n' for space, indices in spaces[:1]
                        for index, text in zip(indices, texts(assay, space, indices)))
         yield bytes([20]) + f"a,arch,test_accuracy\r\n{rows}".encode()
+        cells = {text: {"test_accuracy": {"score": 90.5, "time": 1}, "a": NAN} for text in texts(assay, *spaces[0])}
+        listed = [{"arch": text, **row} for text, row in cells.items()]
+        for value in (cells, {"cifar10": cells}, listed):
+            yield bytes([20]) + json.dumps(value).encode()
+        yield bytes([20]) + "\n".join(map(json.dumps, listed)).encode()
     else:
         yield from (bytes(range(start, start + 200)) for start in (0, 50))
         yield b"".join(struct.pack("<BBQ", kind, 1, 2) for kind in range(0, 250, 10))
