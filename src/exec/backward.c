@@ -54,7 +54,7 @@ void exec_read(const struct assay_exec *x, const struct tensor *t, const struct 
 {
     for (uint32_t i = 0; i < t->n_product; i++) {
         const struct product *p = &x->plan->product[t->first_product + i];
-        outer_span(x, p, exec_ref(x, &x->plan->unit[p->unit].g, s->group), s, ahead);
+        if (!p->late) outer_span(x, p, exec_ref(x, &x->plan->unit[p->unit].g, s->group), s, ahead);
     }
 }
 
@@ -70,7 +70,7 @@ static void end_group(const struct assay_exec *x, const struct tensor *t, uint32
     for (uint32_t i = 0; i < t->n_unit; i++) {
         const struct unit *u = &x->plan->unit[x->plan->reader[t->first_unit + i]];
         real *acc = AT(x, real, u->xdot_acc);
-        if (u->conv != NONE) continue;
+        if (!exec_sums_xdot(u)) continue;
         x->plan->back->sum(u->co, u->oh * u->ow, exec_ref(x, &u->g, group),
                            exec_xhat(x, u->bn, group), acc);
         if (flush)
@@ -200,7 +200,7 @@ static void clear_level(const struct assay_exec *x, const struct pass *pass, uin
         if (pass->coef) exec_clear_probes(x, t);
         for (uint32_t k = 0; k < t->n_unit; k++) {
             const struct unit *u = &x->plan->unit[x->plan->reader[t->first_unit + k]];
-            if (u->conv == NONE)
+            if (exec_sums_xdot(u))
                 memset(AT(x, double, u->xdot_sum), 0, u->co * rows * sizeof(double));
         }
         for (uint32_t k = 0; k < t->n_product; k++) {

@@ -94,7 +94,7 @@ static void clear_accumulators(struct assay_exec *x)
     for (uint32_t i = 0; i < x->plan->n_unit; i++) {
         const struct unit *u = &x->plan->unit[i];
         if (u->g.tensor == NONE) continue;
-        if (u->conv == NONE) memset(AT(x, real, u->xdot_acc), 0, u->co * lane);
+        if (exec_sums_xdot(u)) memset(AT(x, real, u->xdot_acc), 0, u->co * lane);
     }
     for (uint32_t i = 0; i < x->plan->n_product; i++) {
         const struct product *p = &x->plan->product[i];

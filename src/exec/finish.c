@@ -78,7 +78,7 @@ void exec_batch_sums(struct assay_exec *x)
 {
     for (uint32_t i = 0; i < x->plan->n_unit; i++) {
         const struct unit *u = &x->plan->unit[i];
-        if (u->conv == NONE || u->bn == NONE || !u->live) continue;
+        if (u->conv == NONE || u->bn == NONE || !u->live || u->late) continue;
         const struct product p = exec_own_product(x, i);
         const size_t n = (size_t)u->co * u->q;
         double *sum = AT(x, double, p.sum), *k1 = AT(x, double, u->a_sum);
@@ -178,7 +178,7 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
         const double s = r->scale * r->s[c], count = (double)x->plan->n * u->oh * u->ow;
         const double xdot =
             r->scale *
-            (u->conv == NONE ? r->xdot[c] : (weight_dot(x, u, r, c) - mean * r->s[c]) * rstd);
+            (exec_sums_xdot(u) ? r->xdot[c] : (weight_dot(x, u, r, c) - mean * r->s[c]) * rstd);
         double *dgamma = param_out(x, r, u->p_gamma, c, 1),
                *dbeta = param_out(x, r, u->p_beta, c, 1);
         if (dgamma && !none) *dgamma = xdot;
@@ -190,7 +190,7 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
     }
     double *dbias = param_out(x, r, u->p_bias, c, 1);
     if (dbias) *dbias = r->scale * r->s[c];
-    if (u->conv != NONE) weight_row(x, u, r, c, slope, m1, m2);
+    if (u->conv != NONE && !u->late) weight_row(x, u, r, c, slope, m1, m2);
 }
 
 static void finish_unit(const struct assay_exec *x, const struct pass *pass, const struct tensor *t,
@@ -200,13 +200,24 @@ static void finish_unit(const struct assay_exec *x, const struct pass *pass, con
     for (uint32_t i = 0; i < rows; i++) {
         struct row r = {.pass = pass, .index = i, .out = pass->out[i], .scale = u->g.scale};
         if (t->needs_sum) r.s = AT(x, double, t->sum) + (size_t)i * t->c + u->g.c_off;
-        if (u->conv != NONE)
+        if (!exec_sums_xdot(u))
             r.raw = AT(x, double, x->plan->product[u->product].sum) +
                     (size_t)i * u->co * x->plan->product[u->product].q;
         else
             r.xdot = AT(x, double, u->xdot_sum) + (size_t)i * u->co;
         for (uint32_t c = 0; c < u->co; c++) channel_row(x, u, &r, c);
     }
+}
+
+// The weight gradient of a late unit is what was summed.
+static void finish_late(const struct assay_exec *x, const struct pass *pass,
+                        const struct product *p)
+{
+    const struct unit *u = &x->plan->unit[p->unit];
+    const size_t n = (size_t)u->co * u->q;
+    const struct row r = {.pass = pass, .out = pass->out[0]};
+    double *out = param_out(x, &r, u->p_weight, 0, 0);
+    if (out) memcpy(out, AT(x, double, p->sum), n * sizeof *out);
 }
 
 void exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level)
@@ -216,6 +227,10 @@ void exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t l
         if (t->level != level) continue;
         for (uint32_t k = 0; k < t->n_unit; k++)
             finish_unit(x, pass, t, &x->plan->unit[x->plan->reader[t->first_unit + k]]);
+        for (uint32_t k = 0; k < t->n_product; k++) {
+            const struct product *p = &x->plan->product[t->first_product + k];
+            if (p->late) finish_late(x, pass, p);
+        }
         if (pass->coef) exec_finish_probes(x, t, pass->coef);
     }
 }

@@ -109,8 +109,8 @@ static void place_unit(struct assay_plan *plan, struct unit *u)
     u->k1 = place_e(plan, u->co);
     u->k2 = place_e(plan, (size_t)u->co * lanes);
     if (u->conv == NONE) return;
-    u->a_sum = place_d(plan, (size_t)u->ci * taps);
-    u->xa_sum = place_d(plan, weights);
+    if (!u->late) u->a_sum = place_d(plan, (size_t)u->ci * taps);
+    if (!u->late) u->xa_sum = place_d(plan, weights);
     if (u->wants_dx) place_parities(plan, u);
 }
 
@@ -129,7 +129,7 @@ static void place_level(struct assay_plan *plan, uint32_t level, bool total)
         }
         for (uint32_t k = 0; k < t->n_unit; k++) {
             struct unit *u = &plan->unit[plan->reader[t->first_unit + k]];
-            if (u->conv == NONE)
+            if (exec_sums_xdot(u))
                 *(total ? &u->xdot_sum : &u->xdot_acc) = place(plan, u->co * lanes * size);
         }
         for (uint32_t k = 0; k < t->n_product; k++) {

@@ -62,9 +62,12 @@ int plan_users(struct assay_plan *plan, const struct assay_want *want, struct as
         s->unit = NONE;
         if (want->tap) s->tap = want->tap[i];
         if (want->norm) s->norm = want->norm[i];
-        s->needs_grad = n->n_param > 0 || n->mix || s->tap & TAP_GRADIENTS;
-        for (uint32_t j = 0; j < n->n_in; j++)
+        s->trained = n->n_param > 0 || n->mix;
+        s->needs_grad = s->trained || s->tap & TAP_GRADIENTS;
+        for (uint32_t j = 0; j < n->n_in; j++) {
+            s->trained |= plan->slot[g->in[n->in + j]].trained;
             s->needs_grad |= plan->slot[g->in[n->in + j]].needs_grad;
+        }
         s->needs_grad &= s->live;
     }
     return ASSAY_OK;
@@ -351,6 +354,10 @@ int plan_tensors(struct assay_plan *plan, struct assay_err *err)
         const uint32_t out = plan->unit[u].bn != NONE ? plan->unit[u].bn : plan->unit[u].conv;
         plan->unit[u].g = plan->slot[out].g;
         if (!plan->slot[out].needs_grad) plan->unit[u].g.tensor = NONE;
+        plan->unit[u].late = exec_is_packed(plan) && plan->unit[u].conv != NONE &&
+                             plan->unit[u].bn != NONE && plan->unit[u].wants_dx &&
+                             plan->slot[plan->unit[u].src].trained &&
+                             !exec_is_fixed(plan, &plan->unit[u]);
     }
     ASSAY_TRY(plan_tapped(plan, err));
     ASSAY_TRY(index_readers(plan, err));

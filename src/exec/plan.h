@@ -17,7 +17,9 @@
 // that need them while they are in cache. Adds and concats copy nothing: the gradient of their
 // inputs is a reference into theirs. Many gradients are made in the place of one that is read for
 // the last time. With `raw` = sum dy (x) a and S = sum dy, the BN sums need no pass of their own:
-// sum dy*xhat = (<w,raw> - mean*S)/sigma.
+// sum dy*xhat = (<w,raw> - mean*S)/sigma, and the weight gradient is raw less multiples of sums K1
+// and K2 that all cotangents share. Where there is one, a sum of dy*xhat is cheaper than K2, and
+// the weight gradient is sum dz (x) a, dz the gradient in front of the BN.
 #ifndef ASSAY_SRC_EXEC_PLAN_H
 #define ASSAY_SRC_EXEC_PLAN_H
 
@@ -51,7 +53,7 @@ struct tensor {
     size_t acc, sum;             // S: accumulators (c, lanes); totals (lanes, c) double
     uint32_t first_job, n_job;   // jobs that write it
     uint32_t first_unit, n_unit; // plan->reader: units whose weight gradients read it
-    uint32_t first_product, n_product;
+    uint32_t first_product, n_product; // what reads it, and late ones of its jobs
     uint32_t first_probe, n_probe;
 };
 
@@ -62,6 +64,7 @@ struct column {
 };
 struct product {
     uint32_t unit;         // one of them: all have its gradient and strides
+    bool late;             // of a late unit, alone
     uint32_t q;            // columns, of one channel group
     uint32_t run;          // so many in sequence lie at equal distances
     uint32_t windows;      // so many times nine, the first of all, are 3x3 windows of stride 1
@@ -106,6 +109,7 @@ struct unit {
     uint32_t ci, co, groups, kernel, stride, pad, dilation; // of the convolution
     uint32_t h, w, oh, ow;
     bool live, wants_dx;
+    bool late; // its weight gradient reads dz, when that is pulled back, not the BN's gradient
     // forward
     size_t taps_off, weight64, bias64; // int32 (taps); packed weights; linear bias
     // backward
@@ -118,7 +122,7 @@ struct unit {
     uint32_t turn;              // units of one turn, and shape, share their scratch
     uint32_t q;                 // (ci / groups) * taps
     uint32_t product, *col;     // its raw: columns (q) of a product; NONE without a convolution
-    size_t xdot_acc, xdot_sum;  // BN alone: sum dy*xhat
+    size_t xdot_acc, xdot_sum;  // BN alone, and late: sum dy*xhat
     size_t k0, k0_last, k1, k2; // BN backward: (co, lanes), (co, lanes), (co), (co, lanes)
     size_t mean, rstd;          // double (co)
     size_t a_sum, xa_sum;       // K1 (ci/groups * taps per group), K2 (co, q): sums over the batch
@@ -139,6 +143,7 @@ struct slot {
     uint8_t norm;    // enum assay_norm
     uint32_t unit;   // the unit it belongs to, or NONE
     bool live;       // the output depends on it through coefficients that are not 0
+    bool trained;    // depends on parameters
     bool needs_grad; // only of live nodes
     bool fused; // conv whose only user is a BN; relu whose users are all convolutions: no gradient
                 // of its own
@@ -215,6 +220,11 @@ static inline bool exec_has_pieces(const struct assay_plan *plan)
 static inline bool exec_is_fixed(const struct assay_plan *plan, const struct unit *u)
 {
     return u->bn != NONE && plan->slot[u->bn].norm != ASSAY_NORM_BATCH;
+}
+// Whether sum dy*xhat of its BN is a sum of its own.
+static inline bool exec_sums_xdot(const struct unit *u)
+{
+    return u->conv == NONE || u->late;
 }
 static inline uint32_t exec_taps(const struct unit *u)
 {

@@ -66,15 +66,16 @@ static bool is_window(const struct assay_plan *plan, const struct column *c)
     return is;
 }
 
-// The product of unit first and all that are alike, larger kernels first.
-static int make(struct assay_plan *plan, const struct tensor *t, struct unit *first)
+// The product of unit first and all of n units that are alike, larger kernels first.
+static int make(struct assay_plan *plan, const uint32_t *unit, uint32_t n, struct unit *first)
 {
     struct product *p = &plan->product[plan->n_product];
     uint32_t q = 0, members = 0;
-    *p = (struct product){.unit = (uint32_t)(first - plan->unit), .run = run_of(first)};
-    for (uint32_t i = 0; i < t->n_unit; i++) {
-        struct unit *u = &plan->unit[plan->reader[t->first_unit + i]];
-        if (u->product != NONE || (u != first && !alike(plan, first, u))) continue;
+    *p = (struct product){
+        .unit = (uint32_t)(first - plan->unit), .late = first->late, .run = run_of(first)};
+    for (uint32_t i = 0; i < n; i++) {
+        struct unit *u = &plan->unit[unit[i]];
+        if (u->product != NONE || (u != first && (u->late || !alike(plan, first, u)))) continue;
         u->product = plan->n_product;
         u->col = assay_arena_alloc(&plan->meta, u->q * sizeof *u->col);
         if (!u->col) return -1;
@@ -85,8 +86,8 @@ static int make(struct assay_plan *plan, const struct tensor *t, struct unit *fi
     p->column = assay_arena_alloc(&plan->meta, q * sizeof *p->column);
     if (!p->column) return -1;
     for (uint32_t kernel = MAX_KERNEL; kernel > 0; kernel--) {
-        for (uint32_t i = 0; i < t->n_unit; i++) {
-            struct unit *u = &plan->unit[plan->reader[t->first_unit + i]];
+        for (uint32_t i = 0; i < n; i++) {
+            struct unit *u = &plan->unit[unit[i]];
             if (u->product == plan->n_product && u->kernel == kernel) add_columns(plan, p, u);
         }
     }
@@ -110,7 +111,13 @@ int plan_products(struct assay_plan *plan, struct assay_err *err)
         t->first_product = plan->n_product;
         for (uint32_t k = 0; k < t->n_unit && made; k++) {
             struct unit *u = &plan->unit[plan->reader[t->first_unit + k]];
-            if (u->conv != NONE && u->product == NONE) made = make(plan, t, u) == 0;
+            if (u->conv != NONE && !u->late && u->product == NONE)
+                made = make(plan, plan->reader + t->first_unit, t->n_unit, u) == 0;
+        }
+        for (uint32_t k = 0; k < t->n_job && made; k++) {
+            const struct job *j = &plan->job[t->first_job + k];
+            if (j->unit == NONE || !plan->unit[j->unit].late) continue;
+            made = make(plan, &j->unit, 1, &plan->unit[j->unit]) == 0;
         }
         t->n_product = plan->n_product - t->first_product;
     }

@@ -159,7 +159,7 @@ static void want_inputs(const struct assay_exec *x, const struct tensor *t, cons
     const uint32_t *reader = x->plan->reader + t->first_unit;
     for (uint32_t i = 0, k; i < t->n_unit; i++) {
         const struct unit *u = &x->plan->unit[reader[i]];
-        if (u->conv == NONE) continue;
+        if (u->conv == NONE || u->late) continue;
         for (k = 0;
              x->plan->unit[reader[k]].conv == NONE || x->plan->unit[reader[k]].src != u->src;)
             k++;
@@ -233,6 +233,41 @@ static void want_next(const struct assay_exec *x, const struct job *j, const str
     if (a->n > 0) a->at = a->range[0].at, a->left = a->range[0].lines;
 }
 
+// What the strip's own rows of dz add to the weight gradient.
+static void read_strip(const struct assay_exec *x, const struct job *j, const struct strip *s)
+{
+    const struct unit *u = &x->plan->unit[j->unit];
+    const struct product *p = &x->plan->product[u->product];
+    const struct assay_node *in = &x->plan->graph->node[u->src];
+    const uint32_t act_halo = x->plan->slot[u->src].halo, co = u->co / u->groups;
+    const ptrdiff_t lanes = x->plan->back->lanes, plane = (ptrdiff_t)exec_dz_plane(u) * lanes,
+                    row = (ptrdiff_t)(u->ow + 2 * u->halo) * lanes;
+    const ptrdiff_t act_row = exec_back_row(x->plan, in, act_halo),
+                    act_plane = exec_back_plane(x->plan, in, act_halo);
+    // Rows past those of the last strip see inputs as far as dz has them, then padding alone.
+    const bool last = s->first + s->rows == u->parity[0].h;
+    const uint32_t past = s->first + s->rows + (last ? u->halo : 0);
+    const uint32_t end = past < u->oh ? past : u->oh;
+    if (s->first >= end) return;
+    const struct assay_outer c = {.co = co,
+                                  .q = p->q,
+                                  .h = end - s->first,
+                                  .w = u->ow,
+                                  .run = p->run,
+                                  .windows = p->windows,
+                                  .lift = AT(x, real, p->lift),
+                                  .off = AT(x, ptrdiff_t, p->off),
+                                  .dy_c = plane,
+                                  .dy_y = row,
+                                  .a_y = act_row * u->stride,
+                                  .a_x = (ptrdiff_t)u->stride * exec_images(x),
+                                  .a_next = (end - s->first) * act_row * u->stride};
+    x->plan->back->outer(&c, AT(x, real, u->dz) + u->halo * (row + lanes),
+                         exec_act(x, u->src, s->group) + s->first * c.a_y +
+                             s->k * (u->ci / u->groups) * act_plane,
+                         AT(x, real, p->acc) + (size_t)s->k * co * p->q * lanes);
+}
+
 void exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
                         bool frozen, bool accumulate, bool last)
 {
@@ -258,7 +293,9 @@ void exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_
         for (s.first = 0; s.first < rows; s.first += u->strip) {
             s.rows = rows - s.first < u->strip ? rows - s.first : u->strip;
             for (uint32_t i = 0; i < j->n_conv; i++) {
-                if (!x->plan->unit[j[i].unit].direct || frozen) fill_strip(x, &j[i], &s);
+                const struct unit *v = &x->plan->unit[j[i].unit];
+                if (!v->direct || frozen) fill_strip(x, &j[i], &s);
+                if (v->late && j->tensor < x->plan->n_tensor) read_strip(x, &j[i], &s);
             }
             want_next(x, j, &s, rows, &ahead);
             for (uint32_t p = 0; p < u->n_parity; p++) pull_strip(x, j, &s, p, &c, dx, accumulate);
