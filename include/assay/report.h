@@ -16,8 +16,9 @@ struct assay_report {
     const struct assay_space *space; // NULL: the file names none
     const int *column;               // (n_column) the columns shown
     uint32_t n_column;
-    int by;       // the ranking whose best are drawn, -1: none
-    uint64_t top; // how many
+    const double *seconds; // (n_column) CPU time of an architecture; NULL: not known
+    int by;                // the ranking whose best are drawn, -1: none
+    uint64_t top;          // how many
     // Measured accuracies of the rows of the table, or of those that searches found; NaN where
     // there is none; NULL: none at all.
     const double *truth; // (n_truth)

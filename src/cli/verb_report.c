@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "assay/report.h"
 #include "cli.h"
+#include "export.h"
 #include "results.h"
+#include "times.h"
 #include "truth.h"
 
 #include <math.h>
@@ -17,7 +19,9 @@ struct job {
     struct assay_table *table;
     struct assay_space space;
     bool has_space;
+    struct assay_config *config; // of the run; NULL: unknown
     int *column;
+    double *seconds;  // (n_column) of the report
     double *accuracy; // (n_row)
 };
 
@@ -99,7 +103,6 @@ static int read_truth(struct job *j, struct assay_err *err)
                              "%s: it names no space that this program knows, so that --truth "
                              "cannot be read",
                              j->file);
-    if (j->table) ASSAY_TRY(results_renumber(j->table, &j->space, j->file, err));
     ASSAY_TRY(truth_read(&truth, &j->truth, &j->space, err));
     const int status =
         j->table ? join(j, &truth, NULL, j->table->n_row, err) : join_found(j, &truth, err);
@@ -107,13 +110,67 @@ static int read_truth(struct job *j, struct assay_err *err)
     return status;
 }
 
+// ---- times --------------------------------------------------------------------------------------
+// Adds what each column took of an ok row; a network is built for it. *n counts such rows.
+static int add_row(struct job *j, struct times *times, bool (*takes)[ASSAY_METRICS_MAX],
+                   uint64_t row, uint32_t *n, struct assay_err *err)
+{
+    const struct assay_table *t = j->table;
+    const bool known = t->status[row] == ASSAY_VERDICT_OK && isfinite(t->seconds[row]) &&
+                       t->class_index[row] < assay_space_size(&j->space);
+    if (!known) return ASSAY_OK;
+    ASSAY_TRY(times_row(times, t->class_index[row], err));
+    for (uint32_t i = 0; i < j->report.n_column; i++)
+        j->seconds[i] += times_of(times, takes[i], t->seconds[row]);
+    (*n)++;
+    return ASSAY_OK;
+}
+
+// Means over rows here and there, which are enough.
+static int add_rows(struct job *j, struct times *times, bool (*takes)[ASSAY_METRICS_MAX],
+                    struct assay_err *err)
+{
+    enum { ROWS = 300 };
+    const struct assay_table *t = j->table;
+    const uint64_t n_draw = t->n_row < ROWS ? t->n_row : ROWS;
+    uint32_t n = 0;
+    struct assay_rng rng;
+    assay_rng_init(&rng, j->report.seed, 0, "times", "");
+    for (uint32_t i = 0; i < j->report.n_column; i++)
+        times_mark(times, t->name[j->column[i]], takes[i]);
+    for (uint64_t i = 0; i < n_draw; i++)
+        ASSAY_TRY(add_row(j, times, takes, n_draw < t->n_row ? assay_rng_below(&rng, t->n_row) : i,
+                          &n, err));
+    for (uint32_t i = 0; i < j->report.n_column && n; i++) j->seconds[i] /= n;
+    if (n) j->report.seconds = j->seconds;
+    return ASSAY_OK;
+}
+
+static int measure_times(struct job *j, struct assay_err *err)
+{
+    struct times times;
+    if (!j->table || !j->table->seconds || !j->config) return ASSAY_OK;
+    int status = times_open(&times, j->config, &j->space, err);
+    bool(*takes)[ASSAY_METRICS_MAX] = calloc(j->report.n_column + 1, sizeof *takes);
+    j->seconds = calloc(j->report.n_column + 1, sizeof *j->seconds);
+    if (status >= 0)
+        status = takes && j->seconds ? add_rows(j, &times, takes, err)
+                                     : assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    free(takes);
+    times_close(&times);
+    return status;
+}
+
 // ---- the verb -----------------------------------------------------------------------------------
+// A space that this program does not know is no error: a report does without drawings.
 static int open_space(struct job *j, struct assay_err *err)
 {
     const char *name = j->table ? j->table->space : NULL;
     if (!j->table) ASSAY_TRY(assay_parts_attr(j->report.parts, "/", "space", &name, err));
     if (!name || !assay_space_find(name)) return ASSAY_OK;
-    ASSAY_TRY(assay_space_open(&j->space, name, err));
+    const struct export file = {.table = j->table, .file = j->file};
+    ASSAY_TRY(j->table ? export_open_space(&file, &j->space, &j->config, err)
+                       : assay_space_open(&j->space, name, err));
     j->has_space = true;
     j->report.space = &j->space;
     return ASSAY_OK;
@@ -133,6 +190,7 @@ static int write_report(struct job *j, struct assay_err *err)
     if (!search) ASSAY_TRY(read_table(j, err));
     ASSAY_TRY(open_space(j, err));
     ASSAY_TRY(read_truth(j, err));
+    ASSAY_TRY(measure_times(j, err));
     ASSAY_TRY(assay_report_write(&j->report, j->output, err));
     assay_print_line(stdout, "%s: open it in a browser", j->output);
     return ASSAY_EXIT_COMPLETE;
@@ -165,7 +223,9 @@ static int run(const struct cli_args *args, struct assay_err *err)
     if (j.has_space) assay_space_close(&j.space);
     if (j.table) assay_table_free(j.table);
     assay_parts_close(parts);
+    free(j.config);
     free(j.column);
+    free(j.seconds);
     free(j.accuracy);
     return status;
 }

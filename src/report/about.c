@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// ---- the configuration
-// ---------------------------------------------------------------------------- Finds "name = value"
-// in a section of an INI text; the value's length is *n.
+// ---- the configuration --------------------------------------------------------------------------
+// Finds "name = value" in a section of an INI text; the value's length is *n.
 static const char *find_key(const char *text, const char *section, const char *name, size_t *n)
 {
     bool inside = false;
@@ -51,8 +50,7 @@ static void add_protocol(const struct report *r, const char *config)
         add_key(r, config, key[i].section, key[i].name, key[i].shown);
 }
 
-// ---- what became of the candidates
-// ------------------------------------------------------------------
+// ---- what became of the candidates --------------------------------------------------------------
 static const char *status_name(int status)
 {
     return status < 0 ? "unfinished" : assay_verdict_name((enum assay_verdict)status);
@@ -124,27 +122,23 @@ static void print_reasons(const struct report *r, const struct reason *reason, u
 static int add_reasons(const struct report *r)
 {
     const struct assay_table *t = r->table;
-    char **text;
-    uint64_t n, n_reason = 0;
-    ASSAY_TRY(assay_parts_texts(r->in->parts, "table/reason", &text, &n, r->err));
-    if (n != t->n_row) return ASSAY_OK;
-    struct reason *reason = malloc((n + 1) * sizeof *reason);
+    uint64_t n = 0;
+    struct reason *reason = malloc((t->n_row + 1) * sizeof *reason);
     if (!reason) return assay_err_set(r->err, ASSAY_ERR_MEMORY, "out of memory");
-    for (uint64_t i = 0; i < n; i++)
+    for (uint64_t i = 0; i < t->n_row; i++)
         if (t->status[i] > ASSAY_VERDICT_OK)
-            reason[n_reason++] = (struct reason){t->status[i], text[i], 1};
-    n_reason = merge(reason, n_reason);
-    if (n_reason) {
+            reason[n++] = (struct reason){t->status[i], t->reason[i], 1};
+    n = merge(reason, n);
+    if (n) {
         html_fact(r->html, "Not ok");
-        print_reasons(r, reason, n_reason);
+        print_reasons(r, reason, n);
         html_fact_end(r->html);
     }
     free(reason);
     return ASSAY_OK;
 }
 
-// ---- time
-// -------------------------------------------------------------------------------------------
+// ---- time ---------------------------------------------------------------------------------------
 struct class
 {
     uint64_t class;
@@ -181,22 +175,17 @@ static void print_time(const struct report *r, struct class *c, uint64_t n)
 
 static int add_time(const struct report *r)
 {
-    struct assay_values seconds, class;
-    ASSAY_TRY(assay_parts_numbers(r->in->parts, "run/seconds", &seconds, r->err));
-    ASSAY_TRY(assay_parts_numbers(r->in->parts, "table/class", &class, r->err));
-    const uint64_t n = r->table->n_row;
-    if (seconds.n != n || class.n != n || seconds.width != 1 || class.width != 1) return ASSAY_OK;
-    struct class *c = malloc((n + 1) * sizeof *c);
+    const struct assay_table *t = r->table;
+    if (!t->seconds) return ASSAY_OK;
+    struct class *c = malloc((t->n_row + 1) * sizeof *c);
     if (!c) return assay_err_set(r->err, ASSAY_ERR_MEMORY, "out of memory");
-    for (uint64_t i = 0; i < n; i++)
-        c[i] = (struct class){(uint64_t)fmax(0, class.value[i]), seconds.value[i]};
-    print_time(r, c, n);
+    for (uint64_t i = 0; i < t->n_row; i++) c[i] = (struct class){t->class_index[i], t->seconds[i]};
+    print_time(r, c, t->n_row);
     free(c);
     return ASSAY_OK;
 }
 
-// ---- all of it
-// --------------------------------------------------------------------------------------
+// ---- all of it ----------------------------------------------------------------------------------
 static int add_attr(const struct report *r, const char *group, const char *name, const char *shown)
 {
     const char *text;

@@ -81,8 +81,7 @@ void axis_set(FILE *script, const struct axis *axis, const char *name)
             axis_value(axis, 1.03));
 }
 
-// ---- points
-// ---------------------------------------------------------------------------------------
+// ---- points -------------------------------------------------------------------------------------
 static uint32_t bin_of(const struct axis *axis, double value, uint32_t bins)
 {
     const double place = axis_place(axis, value) * bins;
@@ -135,7 +134,7 @@ int axis_write(FILE *script, const struct axis axis[2], uint64_t n, const double
 void axis_plot(FILE *script, const struct axis_points *points)
 {
     if (!points->binned) {
-        fputs("$D using 1:2 with points pt 6 ps 0.45 lc rgb '#000000' notitle", script);
+        fputs("$D using 1:2 with points pt 6 ps 0.5 lw 1.5 lc rgb '#000000' notitle", script);
         return;
     }
     fputs("$D using 1:2:3:4:5:6:(log10($7)) with boxxyerror fs solid noborder lc palette notitle",

@@ -17,7 +17,7 @@ bool cell_find(const struct assay_space *space, uint64_t index, const char *arch
                struct assay_drawing *drawing)
 {
     char text[ASSAY_ARCH_MAX];
-    const bool own = !space->kind->options && index < assay_space_size(space) &&
+    const bool own = index < assay_space_size(space) &&
                      assay_space_format(space, index, text, sizeof text) >= 0 &&
                      strcmp(text, arch) == 0;
     if (!own && assay_space_parse(space, arch, &index, NULL) < 0) return false;

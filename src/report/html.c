@@ -54,7 +54,11 @@ void html_number(FILE *out, double value, const char *unit)
 
 void html_seconds(FILE *out, double seconds)
 {
-    if (seconds < 120)
+    if (seconds < 1e-3)
+        fprintf(out, "%.3g µs", 1e6 * seconds);
+    else if (seconds < 1)
+        fprintf(out, "%.3g ms", 1e3 * seconds);
+    else if (seconds < 120)
         fprintf(out, "%.3g s", seconds);
     else if (seconds < 7200)
         fprintf(out, "%.1f min", seconds / 60);
@@ -98,7 +102,7 @@ static const char style[] =
     ".card{border:1px solid #999;padding:8px;min-width:0}.card code{font-size:11px}"
     "dl>div{display:contents}.values{font-size:12px;line-height:1.3;columns:2;display:block}"
     ".values>div{display:block;break-inside:avoid}.values dt,.values dd{display:inline;"
-    "margin:0 5px 0 0}\n"
+    "margin:0 5px 0 0;overflow-wrap:normal}\n"
     "code,pre{overflow-wrap:anywhere;white-space:pre-wrap;font:12px/1.4 monospace}"
     "summary{cursor:pointer}\n"
     ".matrix td{padding:3px 4px;text-align:center}.matrix th{font-weight:normal;text-align:left}"

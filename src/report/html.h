@@ -10,7 +10,7 @@ void html_text(FILE *out, const char *text);
 void html_number(FILE *out, double value, const char *unit);
 // A count with commas between its thousands.
 void html_count(FILE *out, uint64_t n);
-// A duration: "12.3 s", "4.5 min", "2.1 h".
+// A duration: "3.2 ms", "12.3 s", "4.5 min", "2.1 h".
 void html_seconds(FILE *out, double seconds);
 // A row of a list of facts: its name, and after it what the caller writes up to html_fact_end.
 void html_fact(FILE *out, const char *name);

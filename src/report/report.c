@@ -57,6 +57,7 @@ static int write_sections(struct report *r)
     ASSAY_TRY(report_agree(r));
     ASSAY_TRY(report_curves(r));
     ASSAY_TRY(report_matrix(r));
+    ASSAY_TRY(report_cost(r));
     ASSAY_TRY(report_shares(r));
     return report_spectra(r);
 }
@@ -85,8 +86,7 @@ static int save(const char *file, const char *text, struct assay_err *err)
     return status;
 }
 
-// ---- what is computed once
-// ------------------------------------------------------------------------
+// ---- what is computed once ----------------------------------------------------------------------
 static void find_target(struct report *r)
 {
     static const char *const size[] = {"params", "flops"};

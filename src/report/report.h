@@ -37,6 +37,8 @@ int report_agree(struct report *r);
 // The best of each ranking, where there are accuracies.
 int report_curves(struct report *r);
 int report_matrix(struct report *r);
+// What columns cost, and how they agree with the target.
+int report_cost(struct report *r);
 // The operations of the best architectures by each column.
 int report_shares(struct report *r);
 // How the eigenvalues of the kernels are spread.

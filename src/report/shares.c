@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPS_MOST = 16, BARS_MOST = 12 };
+enum { OPS_MOST = 16, BARS_MOST = 16 };
 
 struct shares {
     struct report *r;

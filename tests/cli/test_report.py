@@ -117,6 +117,13 @@ class Reports(test_tables.Results, Pages):
             values = [f"{test_tables.spearman([r[a] for r in rows], [r[b] for r in rows]):+.2f}" for b in names]
             self.assertIn(" ".join(values), page.text.replace("-0.00", "+0.00"))
 
+    def test_cost_against_correlation(self):
+        page = self.report(self.results, "--columns", "kappa,regions,params,tenas", "--truth", self.truth)
+        cost = self.section(page, "cost")
+        self.assertIn("n = 3 columns", cost)  # params needs no pass
+        self.assertRegex(cost, r"kappa</td><td>[\d.]+ [mµ]?s</td>")
+        self.assertRegex(cost, r"params</td><td>none</td>")
+
     # ---- what they are made of
     def test_shares_of_operations(self):
         page = self.report(self.results, "--columns", "kappa,regions")
