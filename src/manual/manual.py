@@ -36,7 +36,7 @@ class Verb(NamedTuple):
 
 
 def ask(*words):
-    return subprocess.run([PROGRAM, *words], env=ENVIRONMENT, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+    return subprocess.run([PROGRAM, *words], env=ENVIRONMENT, check=True, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL).stdout
 
 
 def read_option(text):
@@ -104,6 +104,11 @@ def list_verbs(verbs):
     return "\n".join(term(f"\\fBassay\\-{roff(v.name)}\\fR(1)", v.summary) for v in verbs)
 
 
+def list_exits():
+    codes = ask("help").split("exit codes: ")[1].replace("\n", " ").strip()
+    return "\n".join(term(code, meaning) for code, meaning in re.findall(r"(\d+) (.*?)(?=, \d|$)", codes))
+
+
 def read_options():
     """Yields (section, key, default, help, domain) of every key."""
     section, notes = "", []
@@ -151,11 +156,6 @@ def list_metrics():
     return "\n".join(lines)
 
 
-def list_configs(folder):
-    """Names of the installed configurations."""
-    return sorted(name.removesuffix(".ini") for name in os.listdir(folder) if name.endswith(".ini"))
-
-
 # ---- files ----
 def write(folder, name, text):
     with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
@@ -173,7 +173,7 @@ def main():
     global PROGRAM, VERSION
     PROGRAM, VERSION, templates, configs, output = sys.argv[1:]
     verbs = read_verbs()
-    lists = {"VERBS": lambda: list_verbs(verbs), "OPTIONS": list_options, "METRICS": list_metrics,
+    lists = {"VERBS": lambda: list_verbs(verbs), "EXITS": list_exits, "OPTIONS": list_options, "METRICS": list_metrics,
              "CONFIGS": lambda: roff(configs)} | {topic.upper(): lambda topic=topic: list_terms(topic)
                                                   for topic in ("spaces", "scores", "protocols", "methods", "sources")}
     for verb in verbs:

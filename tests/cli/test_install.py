@@ -40,6 +40,12 @@ class Installed(Case):
                               stdin=subprocess.DEVNULL)
 
 
+class Target(Case):
+    def test_what_is_installed_can_be_built_alone(self):
+        p = subprocess.run(["ninja", "-C", BUILD, "-n", "program"], text=True, capture_output=True, timeout=120)
+        self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+
+
 class Configurations(Installed):
     def file(self, name):
         return os.path.realpath(os.path.join(self.prefix, "share/assay/configs", name))
@@ -105,6 +111,7 @@ class Manual(Installed):
         self.assertEqual([os.path.basename(page) for page in self.files("man1/*")],
                          sorted([f"assay-{verb}.1" for verb in self.verbs()] + ["assay.1"]))
         whole = self.page("assay.1")
+        self.assertEqual(re.findall(r"(?m)^\.TP\n(\d+)\n", whole), ["0", "1", "2", "3", "75"])
         for verb in self.verbs():
             help, page = self.works("help", verb), self.page(f"assay-{verb}.1")
             self.assertIn(f"assay-{verb}(1)", whole)
@@ -161,6 +168,8 @@ class Completions(Installed):
         self.assertEqual(self.bash("sweep", "c", "--set", "ntk.bat"), ["ntk.batch="])
         self.assertEqual(self.bash("eval", "nas-bench-201", "5", "--metrics", "ntk_ri"), ["ntk_ridge"])
         self.assertEqual(self.bash("correlate", "r.h5", "--invalid", ""), ["drop", "last"])
+        self.assertEqual(self.bash("correlate", "r.h5", "--invalid", "="), ["drop", "last"])
+        self.assertEqual(self.bash("correlate", "r.h5", "--invalid", "=", "l"), ["last"])
         self.assertEqual(self.bash("rank", "r.h5", "--top", "1"), [])
         self.write("mine.ini", "")
         os.mkdir(self.path("runs"))
