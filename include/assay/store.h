@@ -25,17 +25,22 @@ struct assay_record {
     double seconds;  // thread CPU time
     char reason[ASSAY_REASON_MAX]; // of FAILED and DEGENERATE, zero-padded
     double *value;                 // (repeats, n_column), NaN where undefined; borrowed
-    double *spectrum; // (repeats, spectrum_len) ascending, NaN where undefined; borrowed
+    double *spectrum; // (repeats, spectrum_len) ascending, NaN where undefined; borrowed, or NULL
+                      // where it is left in the journal
 };
 // Bytes of a packed record, in the journal and in messages.
 size_t assay_record_bytes(const struct assay_schema *schema);
 void assay_record_pack(const struct assay_schema *schema, const struct assay_record *record,
                        void *bytes);
-// value and spectrum of *record point into caller's arrays of the schema's sizes.
+// value and spectrum of *record point into caller's arrays of the schema's sizes; without one for
+// the spectrum it is left out.
 void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
                          struct assay_record *record);
 // Reads a packed record of any schema, but for its value and spectrum, which are NULL then.
 void assay_record_head(const void *bytes, struct assay_record *record);
+// Single parts of a packed record.
+uint64_t assay_record_index(const void *bytes);
+void assay_record_spectrum(const struct assay_schema *schema, const void *bytes, double *spectrum);
 // ERR_INPUT unless a packed record's verdict exists, its seconds are a time, and its reason is a
 // text that ends: a file may say anything.
 int assay_record_check(const void *bytes, struct assay_err *err);
@@ -72,6 +77,7 @@ int assay_journal_sync(struct assay_journal *journal, struct assay_err *err);
 int assay_journal_read(struct assay_journal *journal, uint64_t i, void *bytes,
                        struct assay_err *err);
 size_t assay_journal_record_bytes(const struct assay_journal *journal);
+uint64_t assay_journal_records(const struct assay_journal *journal); // held
 const char *assay_journal_path(const struct assay_journal *journal);
 void assay_journal_close(struct assay_journal *journal);
 // Reads the identity and extra block of DIR/journal without opening it for writing (for `pack`);
@@ -130,6 +136,15 @@ struct assay_attr {
     const char *name, *text; // root attributes: config, build, versions, space...
     bool run; // an attribute of /run: it may differ between equal runs (host, ranks, command)
 };
+// What takes long calls this now and then, every few milliseconds; a status other than 0 ends it,
+// and is returned.
+struct assay_pause {
+    int (*call)(void *self, struct assay_err *err);
+    void *self;
+};
+// Bytes of a data set of /repeats or /spectrum above which it is not compressed, because the end of
+// a run would wait for that.
+#define ASSAY_RESULTS_PACKED_MOST (UINT64_C(16) << 20)
 struct assay_results {
     const struct assay_schema *schema;
     const struct assay_column *extra_column; // per-architecture columns stored beside the schema's
@@ -141,6 +156,11 @@ struct assay_results {
     uint64_t n_row;
     const struct assay_attr *attr;
     size_t n_attr;
+    // Reads the spectrum (repeats, spectrum_len) of a row that has a record. NULL: the records
+    // have theirs.
+    int (*spectrum)(void *self, uint64_t row, double *spectrum, struct assay_err *err);
+    void *self;
+    const struct assay_pause *pause; // or NULL
 };
 // Writes DIR/results.h5 atomically (temporary file, fsync, rename, fsync of the directory); a
 // failure leaves the former one as it was. Layout:
@@ -154,9 +174,10 @@ struct assay_results {
 //                        are not OK or not finished, or whose value is not finite, rank last.
 //   /run                 all that may differ between equal runs: seconds and rank of each row, and
 //                        the attributes marked run. Everything else is identical for equal results.
-// Each data set of a column carries name, unit, direction, source and protocol as attributes; the
-// others carry help. ERR_CONFIG where a score's formula is no formula, or names a column that is
-// not there.
+// Data sets have checksums and are compressed, but for large ones of /repeats and /spectrum, whose
+// numbers hardly become shorter. Each data set of a column carries name, unit, direction, source
+// and protocol as attributes; the others carry help. ERR_CONFIG where a score's formula is no
+// formula, or names a column that is not there.
 int assay_results_write(const char *dir, const struct assay_results *results,
                         struct assay_err *err);
 // Whether no column may have this name, because /table has another data set of it.

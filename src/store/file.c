@@ -114,34 +114,71 @@ int assay_file_unique(char *path, size_t cap, const char *file, struct assay_err
     return assay_err_set(err, ASSAY_ERR_INPUT, "the path %.200s... is too long", file);
 }
 
-static bool write_synced(int fd, const void *bytes, size_t n)
+// ---- replacing ---------------------------------------------------------------------------------
+
+static int fail(const struct file_draft *d, const char *doing, uint64_t n, int why,
+                struct assay_err *err)
 {
-    bool ok = file_write_at(fd, bytes, n, 0) && fsync(fd) == 0;
+    return assay_err_set(err, ASSAY_ERR_IO, "cannot %s %s (%" PRIu64 " bytes): %s", doing, d->path,
+                         n, strerror(why));
+}
+
+int file_draft_open(struct file_draft *d, const char *dir, const char *name, struct assay_err *err)
+{
+    *d = (struct file_draft){.fd = -1};
+    ASSAY_TRY(file_path(d->path, dir, name, err));
+    ASSAY_TRY(assay_file_unique(d->temporary, sizeof d->temporary, d->path, err));
+    // O_EXCL: whatever has this name, a link included, is another's and stays as it is.
+    d->fd = open(d->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (d->fd >= 0) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_IO, "cannot write %s: %s", d->path, strerror(errno));
+}
+
+void file_draft_drop(struct file_draft *d)
+{
+    if (d->fd < 0) return;
+    close(d->fd);
+    d->fd = -1;
+    unlink(d->temporary);
+}
+
+// Closes the file, whose bytes are on disk then.
+static bool close_synced(struct file_draft *d)
+{
+    const bool synced = fsync(d->fd) == 0;
     const int why = errno;
-    if (close(fd) != 0 && ok) return false;
-    errno = why;
-    return ok;
+    const bool closed = close(d->fd) == 0;
+    d->fd = -1;
+    if (!synced) errno = why;
+    return synced && closed;
+}
+
+int file_draft_keep(struct file_draft *d, const char *dir, uint64_t n, int why,
+                    struct assay_err *err)
+{
+    const char *doing = "write";
+    if (why) {
+        file_draft_drop(d);
+        return fail(d, doing, n, why, err);
+    }
+    bool ok = close_synced(d);
+    if (ok) {
+        doing = "put in place";
+        ok = rename(d->temporary, d->path) == 0 && sync_dir(dir);
+    }
+    if (ok) return ASSAY_OK;
+    why = errno;
+    unlink(d->temporary);
+    return fail(d, doing, n, why, err);
 }
 
 int assay_file_replace(const char *dir, const char *name, const void *bytes, size_t n,
                        struct assay_err *err)
 {
-    char path[ASSAY_PATH_MAX], temporary[ASSAY_PATH_MAX];
-    ASSAY_TRY(file_path(path, dir, name, err));
-    ASSAY_TRY(assay_file_unique(temporary, sizeof temporary, path, err));
-    const char *doing = "write";
-    // O_EXCL: whatever has this name, a link included, is another's and stays as it is.
-    const int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    bool ok = fd >= 0 && write_synced(fd, bytes, n);
-    if (ok) {
-        doing = "put in place";
-        ok = rename(temporary, path) == 0 && sync_dir(dir);
-    }
-    if (ok) return ASSAY_OK;
-    const int why = errno;
-    if (fd >= 0) unlink(temporary);
-    return assay_err_set(err, ASSAY_ERR_IO, "cannot %s %s (%zu bytes): %s", doing, path, n,
-                         strerror(why));
+    struct file_draft d;
+    ASSAY_TRY(file_draft_open(&d, dir, name, err));
+    const bool ok = file_write_at(d.fd, bytes, n, 0);
+    return file_draft_keep(&d, dir, n, ok ? 0 : errno, err);
 }
 
 void file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log)

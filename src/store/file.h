@@ -18,6 +18,18 @@ int file_check_dir(const char *dir, struct assay_err *err);
 bool file_write_at(int fd, const void *bytes, size_t n, uint64_t at);
 // Reads exactly n bytes; false: see errno (0: the file ends before).
 bool file_read_at(int fd, void *bytes, size_t n, uint64_t at);
+// A file that is being written beside the one it shall replace.
+struct file_draft {
+    int fd; // -1: it is gone
+    char path[ASSAY_PATH_MAX], temporary[ASSAY_PATH_MAX];
+};
+// Nothing is there to be dropped after an error.
+int file_draft_open(struct file_draft *d, const char *dir, const char *name, struct assay_err *err);
+// Puts it in place of the former file. why: the errno of a write that failed, which is the error
+// then, or 0. Whatever happens, no draft remains. n: its bytes, for the error's text.
+int file_draft_keep(struct file_draft *d, const char *dir, uint64_t n, int why,
+                    struct assay_err *err);
+void file_draft_drop(struct file_draft *d);
 // Removes what a killed assay_file_replace left behind.
 void file_remove_temporaries(const char *dir, const char *name, const struct assay_log *log);
 

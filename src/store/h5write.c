@@ -3,9 +3,7 @@
 
 #include "assay/h5.h"
 
-#include <stdlib.h>
-
-enum { MEMORY_STEP = 1 << 20, CHUNK_VALUES = 1 << 15, DEFLATE_LEVEL = 1 };
+enum { CHUNK_VALUES = 1 << 15, DEFLATE_LEVEL = 1 };
 
 void h5w_check(struct h5w *w, bool ok)
 {
@@ -14,80 +12,42 @@ void h5w_check(struct h5w *w, bool ok)
 
 // ---- the file ----------------------------------------------------------------------------------
 
-static void *image_malloc(size_t n, H5FD_file_image_op_t op, void *w)
+// Format 1.10 puts a checksum on all metadata, so that damage is an error and not a crash of the
+// reader. No object carries its time of creation.
+void h5w_start(struct h5w *w, int fd, const struct assay_pause *pause, struct assay_err *err)
 {
-    (void)op, (void)w;
-    return malloc(n);
-}
-
-static void *image_realloc(void *image, size_t n, H5FD_file_image_op_t op, void *w)
-{
-    (void)op, (void)w;
-    return realloc(image, n);
-}
-
-// The bytes that H5Fclose would free are kept instead: they outlive the file.
-static herr_t image_free(void *image, H5FD_file_image_op_t op, void *w)
-{
-    if (op == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
-        ((struct h5w *)w)->image = image;
-    else
-        free(image);
-    return 0;
-}
-
-static void *borrow(void *w)
-{
-    return w;
-}
-
-static herr_t give_back(void *w)
-{
-    (void)w;
-    return 0;
-}
-
-// The core driver keeps the file in memory: a full disk is then met by our own write(2), where it
-// can be reported, and never inside H5Fclose. Format 1.10 puts a checksum on all metadata, so that
-// damage is an error and not a crash of the reader. No object carries its time of creation.
-void h5w_start(struct h5w *w)
-{
-    H5FD_file_image_callbacks_t image = {.image_malloc = image_malloc,
-                                         .image_realloc = image_realloc,
-                                         .image_free = image_free,
-                                         .udata_copy = borrow,
-                                         .udata_free = give_back,
-                                         .udata = w};
     assay_guard_begin("HDF5");
     assay_h5_start();
     const hid_t access = H5Pcreate(H5P_FILE_ACCESS), create = H5Pcreate(H5P_FILE_CREATE);
-    *w = (struct h5w){0};
-    h5w_check(w, H5Pset_fapl_core(access, MEMORY_STEP, false) >= 0);
-    h5w_check(w, H5Pset_file_image_callbacks(access, &image) >= 0);
+    *w = (struct h5w){.disk = {.fd = fd}, .pause = pause, .err = err};
+    w->driver = h5disk_use(access, &w->disk);
+    h5w_check(w, w->driver >= 0);
     h5w_check(w, H5Pset_meta_block_size(access, 0) >= 0);
     h5w_check(w, H5Pset_small_data_block_size(access, 0) >= 0);
     h5w_check(w, H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0);
     h5w_check(w, H5Pset_obj_track_times(create, false) >= 0);
-    w->file = H5Fcreate("results.h5", H5F_ACC_TRUNC, create, access);
+    w->file = w->failed ? -1 : H5Fcreate("results.h5", H5F_ACC_TRUNC, create, access);
     h5w_check(w, w->file >= 0);
     H5Pclose(create);
     H5Pclose(access);
 }
 
-void *h5w_finish(struct h5w *w, size_t *n)
+bool h5w_finish(struct h5w *w)
 {
-    h5w_check(w, H5Fflush(w->file, H5F_SCOPE_GLOBAL) >= 0);
-    // The file's own size is asked for, since its memory grows in steps and is larger.
-    const ssize_t size = H5Fget_file_image(w->file, NULL, 0);
-    h5w_check(w, size > 0);
     if (w->file >= 0) h5w_check(w, H5Fclose(w->file) >= 0);
+    if (w->driver >= 0) H5FDunregister(w->driver);
     assay_guard_end();
-    if (w->failed) {
-        free(w->image);
-        w->image = NULL;
+    return !w->failed && !w->status;
+}
+
+bool h5w_pause(struct h5w *w)
+{
+    if (w->pause && !w->failed && !w->status) {
+        assay_guard_end(); // what happens meanwhile is not HDF5's
+        w->status = w->pause->call(w->pause->self, w->err);
+        assay_guard_begin("HDF5");
     }
-    *n = w->image ? (size_t)size : 0;
-    return w->image;
+    return !w->failed && !w->status;
 }
 
 // ---- what is in it -----------------------------------------------------------------------------
@@ -104,24 +64,34 @@ hid_t h5w_group(struct h5w *w, const char *name)
     return group;
 }
 
-// Makes chunks of whole rows, of about CHUNK_VALUES values.
-static bool set_chunks(hid_t create, int ndim, const hsize_t *dim)
+// Chunks are whole rows, of about CHUNK_VALUES values.
+uint64_t h5w_rows_most(int ndim, const hsize_t *dim)
 {
-    hsize_t chunk[H5S_MAX_RANK], per_row = 1;
-    for (int i = 1; i < ndim; i++) per_row *= chunk[i] = dim[i];
-    chunk[0] = per_row < CHUNK_VALUES ? CHUNK_VALUES / per_row : 1;
-    if (chunk[0] > dim[0]) chunk[0] = dim[0];
-    return H5Pset_chunk(create, ndim, chunk) >= 0 && H5Pset_shuffle(create) >= 0 &&
-           H5Pset_deflate(create, DEFLATE_LEVEL) >= 0 && H5Pset_fletcher32(create) >= 0;
+    hsize_t per_row = 1;
+    for (int i = 1; i < ndim; i++) per_row *= dim[i];
+    const hsize_t rows = per_row < CHUNK_VALUES ? CHUNK_VALUES / per_row : 1;
+    return rows < dim[0] ? rows : dim[0];
+}
+
+static bool set_chunks(hid_t create, int ndim, const hsize_t *dim, enum h5w_filter filter)
+{
+    hsize_t chunk[H5S_MAX_RANK];
+    for (int i = 0; i < ndim; i++) chunk[i] = i ? dim[i] : h5w_rows_most(ndim, dim);
+    if (H5Pset_chunk(create, ndim, chunk) < 0) return false;
+    if (filter == H5W_PACKED &&
+        (H5Pset_shuffle(create) < 0 || H5Pset_deflate(create, DEFLATE_LEVEL) < 0))
+        return false;
+    return H5Pset_fletcher32(create) >= 0;
 }
 
 hid_t h5w_set(struct h5w *w, hid_t group, const char *name, hid_t type, int ndim,
-              const hsize_t *dim, bool packed)
+              const hsize_t *dim, enum h5w_filter filter)
 {
     const hid_t create = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(ndim, dim, NULL);
+    bool empty = false;
     h5w_check(w, H5Pset_obj_track_times(create, false) >= 0);
-    for (int i = 0; i < ndim; i++) packed = packed && dim[i] > 0;
-    if (packed) h5w_check(w, set_chunks(create, ndim, dim));
+    for (int i = 0; i < ndim; i++) empty |= dim[i] == 0;
+    if (filter != H5W_PLAIN && !empty) h5w_check(w, set_chunks(create, ndim, dim, filter));
     const hid_t set = H5Dcreate2(group, name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
     h5w_check(w, set >= 0);
     H5Sclose(space);
@@ -129,12 +99,50 @@ hid_t h5w_set(struct h5w *w, hid_t group, const char *name, hid_t type, int ndim
     return set;
 }
 
+static void put_block(struct h5w *w, hid_t set, hid_t type, int ndim, const hsize_t *dim,
+                      hsize_t first, hsize_t n, const void *value)
+{
+    hsize_t start[H5S_MAX_RANK] = {first}, count[H5S_MAX_RANK];
+    for (int i = 0; i < ndim; i++) count[i] = i ? dim[i] : n;
+    const hid_t file = H5Dget_space(set), memory = H5Screate_simple(ndim, count, NULL);
+    h5w_check(w, H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, count, NULL) >= 0);
+    h5w_check(w, H5Dwrite(set, type, memory, file, H5P_DEFAULT, value) >= 0);
+    H5Sclose(memory);
+    H5Sclose(file);
+}
+
+void h5w_put(struct h5w *w, hid_t set, hid_t type, int ndim, const hsize_t *dim,
+             const struct h5w_rows *rows)
+{
+    const hsize_t most = h5w_rows_most(ndim, dim);
+    for (hsize_t first = 0; first < dim[0] && h5w_pause(w); first += most) {
+        const hsize_t n = dim[0] - first < most ? dim[0] - first : most;
+        const void *value = rows->get(rows->self, first, n, w);
+        if (value && !w->failed) put_block(w, set, type, ndim, dim, first, n, value);
+    }
+}
+
+// Values that are all in memory.
+struct whole {
+    const char *value;
+    size_t size;
+};
+
+static const void *get_whole(void *self, uint64_t first, uint64_t n, struct h5w *w)
+{
+    const struct whole *whole = self;
+    (void)n, (void)w;
+    return whole->value + first * whole->size;
+}
+
 hid_t h5w_vector(struct h5w *w, hid_t group, const char *name, hid_t type, uint64_t n,
                  const void *value, bool packed)
 {
     const hsize_t dim[1] = {n};
-    const hid_t set = h5w_set(w, group, name, type, 1, dim, packed);
-    if (n) h5w_check(w, H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0);
+    struct whole whole = {value, H5Tget_size(type)};
+    const hid_t set = h5w_set(w, group, name, type, 1, dim, packed ? H5W_PACKED : H5W_PLAIN);
+    if (!w->failed)
+        h5w_put(w, set, type, 1, dim, &(struct h5w_rows){.self = &whole, .get = get_whole});
     return set;
 }
 

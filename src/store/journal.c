@@ -302,6 +302,11 @@ size_t assay_journal_record_bytes(const struct assay_journal *journal)
     return journal->frame - CHECKSUM;
 }
 
+uint64_t assay_journal_records(const struct assay_journal *journal)
+{
+    return journal->n_record;
+}
+
 const char *assay_journal_path(const struct assay_journal *journal)
 {
     return journal->path;

@@ -61,8 +61,21 @@ void assay_record_unpack(const struct assay_schema *schema, const void *bytes,
     const char *from = bytes;
     unpack_head(from, record);
     if (value_bytes(schema)) memcpy(record->value, from + FIXED, value_bytes(schema));
-    if (spectrum_bytes(schema))
+    if (record->spectrum && spectrum_bytes(schema))
         memcpy(record->spectrum, from + FIXED + value_bytes(schema), spectrum_bytes(schema));
+}
+
+uint64_t assay_record_index(const void *bytes)
+{
+    uint64_t index;
+    memcpy(&index, bytes, sizeof index);
+    return index;
+}
+
+void assay_record_spectrum(const struct assay_schema *schema, const void *bytes, double *spectrum)
+{
+    if (spectrum_bytes(schema))
+        memcpy(spectrum, (const char *)bytes + FIXED + value_bytes(schema), spectrum_bytes(schema));
 }
 
 int assay_record_check(const void *bytes, struct assay_err *err)

@@ -184,49 +184,76 @@ static void put_columns(struct build *b)
 
 // ---- /repeats and /spectrum --------------------------------------------------------------------
 
-// Which numbers of a record a data set takes.
-struct slice {
-    bool spectrum;
-    uint32_t first, step, count;
+// Rows of one of these data sets: column `column` of the repeats, or the spectrum.
+struct block {
+    struct build *build;
+    uint32_t column, count; // count: values of a row
+    double *value;          // of as many rows as are asked for
 };
 
-static void gather(const struct slice *slice, const struct assay_record *record, double *out)
+static void set_nan(double *value, uint32_t n)
 {
-    const double *from = !record ? NULL : slice->spectrum ? record->spectrum : record->value;
-    for (uint32_t i = 0; i < slice->count; i++) {
-        const double value = from ? from[slice->first + (size_t)i * slice->step] : NAN;
-        out[i] = isnan(value) ? NAN : value;
-    }
+    for (uint32_t i = 0; i < n; i++) value[i] = NAN;
 }
 
-// Writes the rows [first, first + n) of the data set.
-static void put_block(struct build *b, hid_t set, int ndim, const hsize_t *dim, uint64_t first,
-                      uint64_t n, const double *value)
+// Every NaN gets one bit pattern, so that equal results are equal files.
+static void level_nan(double *value, uint32_t n)
 {
-    const hsize_t start[3] = {first}, count[3] = {n, dim[1], ndim > 2 ? dim[2] : 0};
-    const hid_t file = H5Dget_space(set), memory = H5Screate_simple(ndim, count, NULL);
-    h5w_check(&b->w, H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, count, NULL) >= 0);
-    h5w_check(&b->w, H5Dwrite(set, H5T_NATIVE_DOUBLE, memory, file, H5P_DEFAULT, value) >= 0);
-    H5Sclose(memory);
-    H5Sclose(file);
+    for (uint32_t i = 0; i < n; i++)
+        if (isnan(value[i])) value[i] = NAN;
 }
 
-// Writes a data set (row, repeat) or (row, repeat, spectrum_len), a block of rows at a time.
-static hid_t put_slices(struct build *b, hid_t group, const char *name, int ndim,
-                        const hsize_t *dim, const struct slice *slice)
+static const void *get_repeats(void *self, uint64_t first, uint64_t n, struct h5w *w)
 {
-    enum { BLOCK_ROWS = 4096 };
-    const uint64_t n = b->results->n_row;
-    const hid_t set = h5w_set(&b->w, group, name, H5T_NATIVE_DOUBLE, ndim, dim, true);
-    double *value = malloc(((size_t)BLOCK_ROWS * slice->count + 1) * sizeof *value);
-    h5w_check(&b->w, value);
-    for (uint64_t first = 0; !b->w.failed && first < n; first += BLOCK_ROWS) {
-        const uint64_t rows = n - first < BLOCK_ROWS ? n - first : BLOCK_ROWS;
-        for (uint64_t i = 0; i < rows; i++)
-            gather(slice, b->results->row[first + i].record, value + i * slice->count);
-        put_block(b, set, ndim, dim, first, rows, value);
+    const struct block *block = self;
+    const struct assay_results *results = block->build->results;
+    (void)w;
+    for (uint64_t i = 0; i < n; i++) {
+        const struct assay_record *record = results->row[first + i].record;
+        double *to = block->value + i * block->count;
+        set_nan(to, block->count);
+        for (uint32_t k = 0; record && k < block->count; k++)
+            to[k] = record->value[block->column + (size_t)k * results->schema->n_column];
+        level_nan(to, block->count);
     }
-    free(value);
+    return block->value;
+}
+
+static int read_spectrum(const struct block *block, uint64_t row, double *to, struct h5w *w)
+{
+    const struct assay_results *results = block->build->results;
+    const struct assay_record *record = results->row[row].record;
+    set_nan(to, record ? 0 : block->count);
+    if (record && results->spectrum)
+        ASSAY_TRY(results->spectrum(results->self, row, to, w->err));
+    else if (record)
+        memcpy(to, record->spectrum, block->count * sizeof *to);
+    level_nan(to, block->count);
+    return ASSAY_OK;
+}
+
+static const void *get_spectra(void *self, uint64_t first, uint64_t n, struct h5w *w)
+{
+    const struct block *block = self;
+    for (uint64_t i = 0; i < n && !w->status; i++)
+        w->status = read_spectrum(block, first + i, block->value + i * block->count, w);
+    return w->status ? NULL : block->value;
+}
+
+static hid_t put_blocks(struct build *b, hid_t group, const char *name, int ndim,
+                        const hsize_t *dim, struct block *block)
+{
+    block->build = b;
+    block->count = (uint32_t)(dim[1] * (ndim > 2 ? dim[2] : 1));
+    const bool large = dim[0] * block->count * sizeof *block->value > ASSAY_RESULTS_PACKED_MOST;
+    const hid_t set =
+        h5w_set(&b->w, group, name, H5T_NATIVE_DOUBLE, ndim, dim, large ? H5W_CHECKED : H5W_PACKED);
+    block->value = malloc((h5w_rows_most(ndim, dim) * block->count + 1) * sizeof *block->value);
+    h5w_check(&b->w, block->value);
+    if (!b->w.failed)
+        h5w_put(&b->w, set, H5T_NATIVE_DOUBLE, ndim, dim,
+                &(struct h5w_rows){.self = block, .get = ndim > 2 ? get_spectra : get_repeats});
+    free(block->value);
     return set;
 }
 
@@ -236,8 +263,8 @@ static void put_repeats(struct build *b)
     const hsize_t dim[2] = {b->results->n_row, schema->repeats};
     const hid_t group = h5w_group(&b->w, "repeats");
     for (uint32_t c = 0; c < schema->n_column; c++) {
-        const struct slice slice = {.first = c, .step = schema->n_column, .count = schema->repeats};
-        const hid_t set = put_slices(b, group, schema->column[c].name, 2, dim, &slice);
+        struct block block = {.column = c};
+        const hid_t set = put_blocks(b, group, schema->column[c].name, 2, dim, &block);
         describe(b, set, &b->sheet.column[c]);
         end_set(b, set, NULL);
     }
@@ -248,10 +275,9 @@ static void put_spectrum(struct build *b)
 {
     const struct assay_schema *schema = b->results->schema;
     const hsize_t dim[3] = {b->results->n_row, schema->repeats, schema->spectrum_len};
-    const struct slice slice = {
-        .spectrum = true, .step = 1, .count = schema->repeats * schema->spectrum_len};
+    struct block block = {.column = 0};
     if (schema->spectrum_len == 0) return;
-    const hid_t set = put_slices(b, b->w.file, "spectrum", 3, dim, &slice);
+    const hid_t set = put_blocks(b, b->w.file, "spectrum", 3, dim, &block);
     for (uint32_t c = 0; c < schema->n_column; c++) {
         if (strcmp(schema->column[c].name, "kappa") == 0)
             h5w_text_attr(&b->w, set, "protocol", b->sheet.column[c].protocol);
@@ -310,9 +336,9 @@ static void put_run(struct build *b)
     if (run >= 0) H5Gclose(run);
 }
 
-static void *build_file(struct build *b, size_t *n)
+static bool build_file(struct build *b, int fd, struct assay_err *err)
 {
-    h5w_start(&b->w);
+    h5w_start(&b->w, fd, b->results->pause, err);
     h5w_int_attr(&b->w, b->w.file, "assay_results", ASSAY_RESULTS_VERSION);
     put_attrs(b, b->w.file, false);
     if (!b->w.failed) {
@@ -323,22 +349,28 @@ static void *build_file(struct build *b, size_t *n)
         put_rankings(b);
         put_run(b);
     }
-    return h5w_finish(&b->w, n);
+    return h5w_finish(&b->w);
+}
+
+static int write_file(struct build *b, const char *dir, struct assay_err *err)
+{
+    struct file_draft draft;
+    ASSAY_TRY(file_draft_open(&draft, dir, "results.h5", err));
+    const bool whole = build_file(b, draft.fd, err);
+    if (whole || b->w.disk.why)
+        return file_draft_keep(&draft, dir, b->w.disk.bytes, b->w.disk.why, err);
+    file_draft_drop(&draft);
+    if (b->w.status) return b->w.status;
+    return assay_err_set(err, ASSAY_ERR_MEMORY,
+                         "%s/results.h5: HDF5 could not build the file of %llu rows", dir,
+                         (unsigned long long)b->results->n_row);
 }
 
 int assay_results_write(const char *dir, const struct assay_results *results, struct assay_err *err)
 {
     struct build b = {.results = results};
-    size_t n;
     const int filled = sheet_fill(&b.sheet, results, &b.arena, err);
-    void *bytes = filled < 0 ? NULL : build_file(&b, &n);
+    const int status = filled ? filled : write_file(&b, dir, err);
     assay_arena_finish(&b.arena);
-    if (filled < 0) return assay_err_prefix(err, "%s/results.h5", dir);
-    if (!bytes)
-        return assay_err_set(err, ASSAY_ERR_MEMORY,
-                             "%s/results.h5: HDF5 could not build the file of %llu rows in memory",
-                             dir, (unsigned long long)results->n_row);
-    const int status = assay_file_replace(dir, "results.h5", bytes, n, err);
-    free(bytes);
-    return status;
+    return filled < 0 ? assay_err_prefix(err, "%s/results.h5", dir) : status;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "file.h"
 #include "h5write.h"
 
 #include "assay/store.h"
@@ -44,7 +45,7 @@ static hid_t put_rows(struct h5w *w, hid_t group, const char *name, const struct
 {
     const hsize_t dim[2] = {s->n, s->width};
     const hid_t type = H5T_NATIVE_DOUBLE;
-    const hid_t set = h5w_set(w, group, name, type, 2, dim, true);
+    const hid_t set = h5w_set(w, group, name, type, 2, dim, H5W_PACKED);
     if (s->n) h5w_check(w, H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, s->value) >= 0);
     return set;
 }
@@ -81,20 +82,26 @@ static void put_attrs(struct h5w *w, hid_t root, hid_t run, const struct assay_a
         h5w_text_attr(w, attr[i].run ? run : root, attr[i].name, attr[i].text);
 }
 
+static bool build_file(struct h5w *w, const struct assay_series *series, size_t n,
+                       const struct assay_attr *attr, size_t n_attr)
+{
+    struct groups g = {.n = 0};
+    for (size_t i = 0; i < n; i++) put(w, &g, &series[i]);
+    put_attrs(w, w->file, group_of(w, &g, "run", 3), attr, n_attr);
+    for (unsigned i = 0; i < g.n; i++) H5Gclose(g.id[i]);
+    return h5w_finish(w);
+}
+
 int assay_series_write(const char *dir, const char *file, const struct assay_series *series,
                        size_t n, const struct assay_attr *attr, size_t n_attr,
                        struct assay_err *err)
 {
+    struct file_draft draft;
     struct h5w w;
-    struct groups g = {.n = 0};
-    size_t bytes;
-    h5w_start(&w);
-    for (size_t i = 0; i < n; i++) put(&w, &g, &series[i]);
-    put_attrs(&w, w.file, group_of(&w, &g, "run", 3), attr, n_attr);
-    for (unsigned i = 0; i < g.n; i++) H5Gclose(g.id[i]);
-    void *image = h5w_finish(&w, &bytes);
-    if (!image) return assay_err_set(err, ASSAY_ERR_MEMORY, "cannot make %s in memory", file);
-    const int status = assay_file_replace(dir, file, image, bytes, err);
-    free(image);
-    return status;
+    ASSAY_TRY(file_draft_open(&draft, dir, file, err));
+    h5w_start(&w, draft.fd, NULL, err);
+    if (build_file(&w, series, n, attr, n_attr) || w.disk.why)
+        return file_draft_keep(&draft, dir, w.disk.bytes, w.disk.why, err);
+    file_draft_drop(&draft);
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "cannot make %s", file);
 }

@@ -45,6 +45,12 @@ static void summarise(const double *value, uint32_t repeats, uint32_t step, doub
     if (isnan(*error)) *error = NAN;
 }
 
+static int pause_fill(const struct fill *f)
+{
+    const struct assay_pause *p = f->results->pause;
+    return p ? p->call(p->self, f->err) : 0;
+}
+
 static bool fill_measured(struct fill *f, struct sheet_column *to, uint32_t c)
 {
     const struct assay_results *results = f->results;
@@ -147,13 +153,18 @@ int sheet_fill(struct sheet *sheet, const struct assay_results *results, struct 
     struct fill f = {.sheet = sheet, .results = results, .arena = arena, .err = err};
     sheet->n_column = 0;
     if (!open_fill(&f, n + results->n_score)) return no_memory(&f);
-    for (uint32_t c = 0; c < n; c++) {
+    int ended = 0;
+    for (uint32_t c = 0; !ended && c < n; c++) {
         struct sheet_column *to = &sheet->column[c];
         const bool filled =
             c < n_measured ? fill_measured(&f, to, c) : fill_extra(&f, to, c - n_measured);
         if (!filled || !rank_column(&f, to)) return no_memory(&f);
         keep_column(&f);
+        ended = pause_fill(&f);
     }
-    for (uint32_t i = 0; i < results->n_score; i++) ASSAY_TRY(add_score(&f, &results->score[i]));
-    return ASSAY_OK;
+    for (uint32_t i = 0; !ended && i < results->n_score; i++) {
+        ASSAY_TRY(add_score(&f, &results->score[i]));
+        ended = pause_fill(&f);
+    }
+    return ended;
 }

@@ -18,8 +18,8 @@ struct sheet {
     struct sheet_column *column; // the schema's, the extra ones, then the scores
     uint32_t n_column;
 };
-// Makes the sheet of the results; all of its memory is the arena's. ERR_MEMORY, or an error of
-// assay_score_evaluate.
+// Makes the sheet of the results; all of its memory is the arena's. ERR_MEMORY, an error of
+// assay_score_evaluate, or the status of a pause.
 int sheet_fill(struct sheet *sheet, const struct assay_results *results, struct assay_arena *arena,
                struct assay_err *err);
 

@@ -231,6 +231,16 @@ static void equal_results_are_equal_files(void **state)
     for (int i = 0; i < 3; i++) free(bytes[i]);
 }
 
+// 3 are ".", ".." and results.h5: no temporary file stays.
+static int entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    int n = 0;
+    while (readdir(dir)) n++;
+    closedir(dir);
+    return n;
+}
+
 static void failed_write_leaves_the_former_file(void **state)
 {
     struct fixture f;
@@ -255,12 +265,77 @@ static void failed_write_leaves_the_former_file(void **state)
     assert_memory_equal(before, after, n);
     free(before);
     free(after);
-    DIR *dir = opendir(*state);
-    int entries = 0;
-    while (readdir(dir)) entries++;
-    closedir(dir);
-    assert_int_equal(entries, 3); // ".", ".." and results.h5: no temporary file stays
+    assert_int_equal(entries(*state), 3);
     assert_int_equal(assay_results_write("/nonexistent", &f.results, &err), ASSAY_ERR_IO);
+}
+
+static int give_spectrum(void *self, uint64_t row, double *spectrum, struct assay_err *err)
+{
+    const struct fixture *f = self;
+    if (row == 4 && f->attr[1].text[0] == '!')
+        return assay_err_set(err, ASSAY_ERR_INPUT, "no such spectrum");
+    memcpy(spectrum, f->spectrum[row], sizeof f->spectrum[row]);
+    return 0;
+}
+
+// Spectra that are not in the records are read, one at a time.
+static void spectra_may_stay_elsewhere(void **state)
+{
+    struct fixture f;
+    struct assay_err err = {0};
+    size_t n, m;
+    fill(&f);
+    assay_table_free(write_and_read(state, &f));
+    unsigned char *before = scratch_read(scratch_path(state, "results.h5"), &n);
+    for (int i = 0; i < ROWS; i++) f.record[i].spectrum = NULL;
+    f.results.spectrum = give_spectrum;
+    f.results.self = &f;
+    assay_table_free(write_and_read(state, &f));
+    unsigned char *after = scratch_read(scratch_path(state, "results.h5"), &m);
+    assert_int_equal(n, m);
+    assert_memory_equal(before, after, n);
+    f.attr[1].text = "!";
+    assert_int_equal(assay_results_write(*state, &f.results, &err), ASSAY_ERR_INPUT);
+    assert_string_equal(err.text, "no such spectrum");
+    free(before);
+    free(after);
+}
+
+struct pauses {
+    int n, end; // so many were made; the one that ends it
+};
+
+static int pause_at(void *self, struct assay_err *err)
+{
+    struct pauses *p = self;
+    (void)err;
+    return ++p->n == p->end ? 7 : 0;
+}
+
+// Wherever a pause ends the writing, the former file stays and nothing else does.
+static void a_pause_may_end_the_writing(void **state)
+{
+    struct fixture f;
+    struct assay_err err = {0};
+    size_t n, m;
+    int status = 7;
+    fill(&f);
+    assay_table_free(write_and_read(state, &f));
+    unsigned char *before = scratch_read(scratch_path(state, "results.h5"), &n);
+    f.value[0][0][0] = 77;
+    for (int end = 1; status == 7; end++) {
+        struct pauses p = {.end = end};
+        f.results.pause = &(struct assay_pause){.call = pause_at, .self = &p};
+        status = assay_results_write(*state, &f.results, &err);
+        assert_int_equal(p.n, status ? end : end - 1);
+        unsigned char *after = scratch_read(scratch_path(state, "results.h5"), &m);
+        assert_true((n == m && memcmp(before, after, n) == 0) == (status == 7));
+        free(after);
+        if (!status) assert_true(end > 20);
+    }
+    assert_int_equal(status, 0);
+    assert_int_equal(entries(*state), 3);
+    free(before);
 }
 
 int main(void)
@@ -276,6 +351,8 @@ int main(void)
         TEST(scores_are_columns_like_others),
         TEST(equal_results_are_equal_files),
         TEST(failed_write_leaves_the_former_file),
+        TEST(spectra_may_stay_elsewhere),
+        TEST(a_pause_may_end_the_writing),
     };
     return cmocka_run_group_tests_name("results", tests, NULL, NULL);
 }
