@@ -26,6 +26,8 @@ struct assay_round {
     // What is known of the tasks, which the farm sets; borrowed until the next round is asked for.
     const struct assay_record *record; // (n)
     const bool *done;                  // (n)
+    const uint64_t *place;             // (n) in the journal, which has the spectra
+    struct assay_journal *journal;
 };
 struct assay_job {
     void *self;         // the first argument of every function
@@ -69,8 +71,10 @@ struct assay_job {
     // Does, for about so many seconds, a part of what publish needs and no record changes; publish
     // does what is left of it. Returns 1 while there is more, otherwise 0. May be NULL.
     int (*fill)(void *self, double seconds, struct assay_err *err);
-    // Writes the result from what is known now.
-    int (*publish)(void *self, struct assay_err *err);
+    // Writes the result from what is known now. pause is NULL, or is called now and then meanwhile:
+    // what becomes known then does not count, and when it ends the writing, its status is returned
+    // and the former result remains.
+    int (*publish)(void *self, const struct assay_pause *pause, struct assay_err *err);
 };
 
 // Whether rank 0 evaluates tasks beside handing them out. AUTO: it does when it is alone, when
@@ -137,13 +141,15 @@ struct assay_tasks {
 };
 struct assay_ledger_part {
     uint32_t n, worst; // repeats entered; the first of those with the worst verdict
+    double *spectrum;  // of the repeats entered, malloc'd
 };
 struct assay_ledger {
     const struct assay_schema *schema; // borrowed
     struct assay_tasks task;
-    struct assay_record *record;    // (n)
+    struct assay_record *record;    // (n), without their spectra, which stay in the journal
     bool *done;                     // (n)
-    double *number;                 // values and spectra the records point into
+    uint64_t *place;                // (n) number of a done task's record in the journal
+    double *value;                  // that the records point into
     struct assay_ledger_part *part; // (n) of tasks that are entered repeat by repeat
     size_t bytes;                   // of a packed record
     uint64_t n_done, n_failed;
@@ -154,18 +160,20 @@ int assay_ledger_open(struct assay_ledger *ledger, const struct assay_schema *sc
 // expected, and is otherwise ERR_INPUT.
 int assay_ledger_load(struct assay_ledger *ledger, struct assay_journal *journal, uint64_t n,
                       bool others, struct assay_err *err);
-// Opens a ledger of what DIR/journal holds; the journal is only read.
-int assay_ledger_read(struct assay_ledger *ledger, const struct assay_schema *schema,
-                      struct assay_tasks task, const char *dir, struct assay_err *err);
-// Enters a packed record; *task is the task it is of. Returns 1, 0 when the task was already done,
-// or an error.
-int assay_ledger_enter(struct assay_ledger *ledger, const void *packed, uint64_t *task,
-                       struct assay_err *err);
+// Opens a ledger of what DIR/journal holds; the journal is only read. *journal remains open for the
+// spectra; NULL after an error.
+int assay_ledger_read(struct assay_ledger *ledger, struct assay_journal **journal,
+                      const struct assay_schema *schema, struct assay_tasks task, const char *dir,
+                      struct assay_err *err);
+// Enters a packed record, which stands or will stand at that place of the journal; *task is the
+// task it is of. Returns 1, 0 when the task was already done, or an error.
+int assay_ledger_enter(struct assay_ledger *ledger, const void *packed, uint64_t place,
+                       uint64_t *task, struct assay_err *err);
 // The same with a record of one repeat. It is kept until all repeats are there, and then the task
-// is done; returns 1 for the last repeat, otherwise 0. A task of which repeats are missing is not
-// done, and those that were kept are lost with the ledger.
-int assay_ledger_enter_repeat(struct assay_ledger *ledger, const void *packed, uint32_t repeat,
-                              uint64_t *task, struct assay_err *err);
+// is done: returns 1 for the last repeat and packs the whole record, otherwise 0. A task of which
+// repeats are missing is not done, and those that were kept are lost with the ledger.
+int assay_ledger_enter_repeat(struct assay_ledger *ledger, void *packed, uint32_t repeat,
+                              uint64_t place, uint64_t *task, struct assay_err *err);
 // Failed tasks count as not done again, so that a run tries them once more; returns how many.
 uint64_t assay_ledger_retry(struct assay_ledger *ledger);
 void assay_ledger_free(struct assay_ledger *ledger);

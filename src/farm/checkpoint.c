@@ -27,11 +27,13 @@ bool farm_checkpoint_due(const struct farm_checkpoint *cp, uint64_t n_done)
            n_done != cp->n_done;
 }
 
-int farm_checkpoint_publish(struct farm_checkpoint *cp, uint64_t n_done, struct assay_err *err)
+int farm_checkpoint_publish(struct farm_checkpoint *cp, uint64_t n_done,
+                            const struct assay_pause *pause, struct assay_err *err)
 {
     const double start = assay_clock_wall();
+    const int status = cp->job->publish(cp->job->self, pause, err);
 
-    ASSAY_TRY(cp->job->publish(cp->job->self, err));
+    if (status) return status < 0 ? status : 0;
     cp->published = assay_clock_wall();
     cp->spent = cp->published - start;
     cp->n_done = n_done;

@@ -17,6 +17,8 @@ void farm_checkpoint_open(struct farm_checkpoint *cp, const struct assay_job *jo
 // there is more to do.
 int farm_checkpoint_fill(struct farm_checkpoint *cp, struct assay_err *err);
 bool farm_checkpoint_due(const struct farm_checkpoint *cp, uint64_t n_done);
-int farm_checkpoint_publish(struct farm_checkpoint *cp, uint64_t n_done, struct assay_err *err);
+// pause: as the job's publish has it; a status of 1 ends the writing, and no publication counts.
+int farm_checkpoint_publish(struct farm_checkpoint *cp, uint64_t n_done,
+                            const struct assay_pause *pause, struct assay_err *err);
 
 #endif

@@ -73,14 +73,15 @@ static int enter(struct farm_coordinator *c, uint32_t repeat, double seconds)
     char *packed = pending_at(c, c->n_pending);
     struct assay_ledger *ledger = c->ledger;
     const bool whole = repeat == FARM_WHOLE;
-    const int done = whole ? assay_ledger_enter(ledger, packed, &task, c->err)
-                           : assay_ledger_enter_repeat(ledger, packed, repeat, &task, c->err);
+    const uint64_t place = assay_journal_records(c->farm.journal) + c->n_pending;
+    const int done = whole
+                         ? assay_ledger_enter(ledger, packed, place, &task, c->err)
+                         : assay_ledger_enter_repeat(ledger, packed, repeat, place, &task, c->err);
 
     ASSAY_TRY(done);
     ASSAY_ASSERT(done || !whole);
     farm_queue_finished(&c->roster.queue, whole ? task : task * c->cut + repeat, seconds);
     if (!done) return 0;
-    if (!whole) assay_record_pack(ledger->schema, &ledger->record[task], packed);
     c->longest = fmax(c->longest, ledger->record[task].seconds);
     c->n_pending++;
     return 0;
@@ -180,10 +181,9 @@ static int send_chunk(struct farm_coordinator *c, int rank, uint64_t n)
 
 static int hand_out(struct farm_coordinator *c)
 {
-    const double deaf = fmax(c->own, c->checkpoint.spent);
     struct farm_deal deal = {0};
 
-    while (farm_roster_deal(&c->roster, deaf, &deal))
+    while (farm_roster_deal(&c->roster, c->own, &deal))
         ASSAY_TRY(send_chunk(c, assay_teams_leader(&c->teams, deal.worker), deal.n));
     return 0;
 }
@@ -230,14 +230,6 @@ static int evaluate_one(struct farm_coordinator *c)
     return enter(c, repeat, c->own);
 }
 
-static int checkpoint_if_due(struct farm_coordinator *c)
-{
-    if (!farm_checkpoint_due(&c->checkpoint, c->ledger->n_done)) return 0;
-    ASSAY_TRY(flush(c));
-    ASSAY_TRY(assay_journal_sync(c->farm.journal, c->err));
-    return farm_checkpoint_publish(&c->checkpoint, c->ledger->n_done, c->err);
-}
-
 static bool must_stop(struct farm_coordinator *c)
 {
     const char *limit = farm_limit_reached(&c->limit, c->longest);
@@ -261,6 +253,31 @@ static void show(struct farm_coordinator *c)
                                             .cost_left = c->roster.queue.cost_left,
                                             .cost_done = c->roster.queue.cost_done},
                        assay_clock_wall());
+}
+
+// Between the parts of a publication, whose records are those that were known when it began.
+// Returns 1 to end it: all is done, or is to stop.
+static int serve(void *self, struct assay_err *err)
+{
+    struct farm_coordinator *c = self;
+
+    (void)err; // it is c's
+    ASSAY_TRY(hand_out(c));
+    if (c->ranks > 1) ASSAY_TRY(receive_all(c, 0));
+    ASSAY_TRY(flush_if_due(c));
+    show(c);
+    return must_stop(c) || c->ledger->n_done == c->ledger->task.n;
+}
+
+static int checkpoint_if_due(struct farm_coordinator *c)
+{
+    const uint64_t n = c->ledger->n_done;
+
+    if (!farm_checkpoint_due(&c->checkpoint, n)) return 0;
+    ASSAY_TRY(flush(c));
+    ASSAY_TRY(assay_journal_sync(c->farm.journal, c->err));
+    return farm_checkpoint_publish(&c->checkpoint, n,
+                                   &(struct assay_pause){.call = serve, .self = c}, c->err);
 }
 
 static int run(struct farm_coordinator *c)

@@ -10,8 +10,7 @@ int assay_ledger_open(struct assay_ledger *ledger, const struct assay_schema *sc
                       struct assay_tasks task, struct assay_err *err)
 {
     const uint64_t n = task.n;
-    const size_t values = (size_t)schema->repeats * schema->n_column;
-    const size_t width = values + (size_t)schema->repeats * schema->spectrum_len;
+    const size_t width = (size_t)schema->repeats * schema->n_column;
 
     *ledger =
         (struct assay_ledger){.schema = schema, .task = task, .bytes = assay_record_bytes(schema)};
@@ -19,17 +18,15 @@ int assay_ledger_open(struct assay_ledger *ledger, const struct assay_schema *sc
                                 (double)sizeof *ledger->record + 8.0 * (double)width, err));
     ledger->record = calloc(n + 1, sizeof *ledger->record);
     ledger->done = calloc(n + 1, sizeof *ledger->done);
-    ledger->number = calloc((n + 1) * width + 1, sizeof *ledger->number);
+    ledger->place = calloc(n + 1, sizeof *ledger->place);
+    ledger->value = calloc((n + 1) * width + 1, sizeof *ledger->value);
     ledger->part = calloc(n + 1, sizeof *ledger->part);
-    if (!ledger->part || !ledger->record || !ledger->done || !ledger->number) {
+    if (!ledger->part || !ledger->record || !ledger->done || !ledger->place || !ledger->value) {
         assay_ledger_free(ledger);
         return assay_err_set(err, ASSAY_ERR_MEMORY,
                              "no memory for %" PRIu64 " records of %zu bytes", n, ledger->bytes);
     }
-    for (uint64_t i = 0; i <= n; i++) {
-        ledger->record[i].value = ledger->number + i * width;
-        ledger->record[i].spectrum = ledger->record[i].value + values;
-    }
+    for (uint64_t i = 0; i <= n; i++) ledger->record[i].value = ledger->value + i * width;
     return 0;
 }
 
@@ -50,15 +47,6 @@ static uint64_t find(const struct assay_tasks *task, uint64_t number)
     return at ? (uint64_t)(at - task->at) / task->bytes : task->n;
 }
 
-// The number of a packed record, which is unpacked into the spare record behind the last one.
-static uint64_t number_of(const struct assay_ledger *ledger, const void *packed)
-{
-    struct assay_record record = ledger->record[ledger->task.n];
-
-    assay_record_unpack(ledger->schema, packed, &record);
-    return record.index;
-}
-
 static int no_task(uint64_t number, struct assay_err *err)
 {
     return assay_err_set(err, ASSAY_ERR_INPUT,
@@ -66,10 +54,10 @@ static int no_task(uint64_t number, struct assay_err *err)
                          number);
 }
 
-int assay_ledger_enter(struct assay_ledger *ledger, const void *packed, uint64_t *task,
-                       struct assay_err *err)
+int assay_ledger_enter(struct assay_ledger *ledger, const void *packed, uint64_t place,
+                       uint64_t *task, struct assay_err *err)
 {
-    const uint64_t number = number_of(ledger, packed);
+    const uint64_t number = assay_record_index(packed);
     const uint64_t i = *task = find(&ledger->task, number);
 
     if (i == ledger->task.n) return no_task(number, err);
@@ -77,6 +65,7 @@ int assay_ledger_enter(struct assay_ledger *ledger, const void *packed, uint64_t
     const bool failed = ledger->done[i] && ledger->record[i].verdict == ASSAY_VERDICT_FAILED;
     if (ledger->done[i] && !failed) return 0;
     assay_record_unpack(ledger->schema, packed, &ledger->record[i]);
+    ledger->place[i] = place;
     ledger->n_done += !ledger->done[i];
     ledger->n_failed -= failed;
     ledger->done[i] = true;
@@ -101,33 +90,57 @@ static void judge(struct assay_record *into, struct assay_ledger_part *part,
     memcpy(into->reason, record->reason, sizeof into->reason);
 }
 
-static void copy_repeat(const struct assay_schema *s, struct assay_record *into,
-                        const struct assay_record *record, uint32_t repeat)
+static void copy_part(double *into, const double *from, uint32_t repeat, uint32_t n)
 {
-    const size_t value = (size_t)repeat * s->n_column, spectrum = (size_t)repeat * s->spectrum_len;
-
-    memcpy(into->value + value, record->value + value, s->n_column * sizeof *into->value);
-    memcpy(into->spectrum + spectrum, record->spectrum + spectrum,
-           s->spectrum_len * sizeof *into->spectrum);
+    memcpy(into + (size_t)repeat * n, from + (size_t)repeat * n, n * sizeof *into);
 }
 
-int assay_ledger_enter_repeat(struct assay_ledger *ledger, const void *packed, uint32_t repeat,
-                              uint64_t *task, struct assay_err *err)
+// Room for the spectra of a task's repeats, and for that of the record of one, which is not kept.
+static double *spectra_of(struct assay_ledger *ledger, uint64_t i)
 {
-    struct assay_record record = ledger->record[ledger->task.n]; // the spare one
+    const struct assay_schema *s = ledger->schema;
+    struct assay_ledger_part *part = &ledger->part[i];
 
-    assay_record_unpack(ledger->schema, packed, &record);
-    const uint64_t i = *task = find(&ledger->task, record.index);
-    if (i == ledger->task.n) return no_task(record.index, err);
-    ASSAY_ASSERT(!ledger->done[i] && repeat < ledger->schema->repeats);
-    ledger->record[i].index = record.index;
-    copy_repeat(ledger->schema, &ledger->record[i], &record, repeat);
-    judge(&ledger->record[i], &ledger->part[i], &record, repeat);
-    if (ledger->part[i].n < ledger->schema->repeats) return 0;
-    ledger->part[i].n = 0;
+    if (!part->spectrum)
+        part->spectrum =
+            calloc(2 * (size_t)s->repeats * s->spectrum_len + 1, sizeof *part->spectrum);
+    return part->spectrum;
+}
+
+static void finish_parts(struct assay_ledger *ledger, uint64_t i, void *packed, uint64_t place)
+{
+    struct assay_ledger_part *part = &ledger->part[i];
+    struct assay_record whole = ledger->record[i];
+
+    whole.spectrum = part->spectrum;
+    assay_record_pack(ledger->schema, &whole, packed);
+    free(part->spectrum);
+    *part = (struct assay_ledger_part){.n = 0};
     ledger->done[i] = true;
+    ledger->place[i] = place;
     ledger->n_done++;
-    ledger->n_failed += ledger->record[i].verdict == ASSAY_VERDICT_FAILED;
+    ledger->n_failed += whole.verdict == ASSAY_VERDICT_FAILED;
+}
+
+int assay_ledger_enter_repeat(struct assay_ledger *ledger, void *packed, uint32_t repeat,
+                              uint64_t place, uint64_t *task, struct assay_err *err)
+{
+    const struct assay_schema *s = ledger->schema;
+    struct assay_record one = ledger->record[ledger->task.n]; // the spare one
+    const uint64_t number = assay_record_index(packed), i = *task = find(&ledger->task, number);
+
+    if (i == ledger->task.n) return no_task(number, err);
+    ASSAY_ASSERT(!ledger->done[i] && repeat < s->repeats);
+    double *spectra = spectra_of(ledger, i);
+    if (!spectra) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a record");
+    one.spectrum = spectra + (size_t)s->repeats * s->spectrum_len;
+    assay_record_unpack(s, packed, &one);
+    ledger->record[i].index = number;
+    copy_part(ledger->record[i].value, one.value, repeat, s->n_column);
+    copy_part(spectra, one.spectrum, repeat, s->spectrum_len);
+    judge(&ledger->record[i], &ledger->part[i], &one, repeat);
+    if (ledger->part[i].n < s->repeats) return 0;
+    finish_parts(ledger, i, packed, place);
     return 1;
 }
 
@@ -142,34 +155,38 @@ int assay_ledger_load(struct assay_ledger *ledger, struct assay_journal *journal
     for (uint64_t i = 0; status >= 0 && i < n; i++) {
         status = assay_journal_read(journal, i, packed, err);
         if (status < 0) break;
-        if (others && find(&ledger->task, number_of(ledger, packed)) == ledger->task.n) continue;
-        status = assay_ledger_enter(ledger, packed, &task, err);
+        const uint64_t number = assay_record_index(packed);
+        if (others && find(&ledger->task, number) == ledger->task.n) continue;
+        status = assay_ledger_enter(ledger, packed, i, &task, err);
         if (status < 0) assay_err_prefix(err, "%s", assay_journal_path(journal));
     }
     free(packed);
     return status < 0 ? status : 0;
 }
 
-int assay_ledger_read(struct assay_ledger *ledger, const struct assay_schema *schema,
-                      struct assay_tasks task, const char *dir, struct assay_err *err)
+int assay_ledger_read(struct assay_ledger *ledger, struct assay_journal **journal,
+                      const struct assay_schema *schema, struct assay_tasks task, const char *dir,
+                      struct assay_err *err)
 {
-    struct assay_journal *journal = NULL;
     uint64_t n = 0;
 
+    *journal = NULL;
     ASSAY_TRY(assay_ledger_open(ledger, schema, task, err));
-    ASSAY_TRY(assay_journal_open_read(&journal, dir, schema, &n, err));
-    const int status = assay_ledger_load(ledger, journal, n, false, err);
-    assay_journal_close(journal);
+    ASSAY_TRY(assay_journal_open_read(journal, dir, schema, &n, err));
+    const int status = assay_ledger_load(ledger, *journal, n, false, err);
+    if (status >= 0) return status;
+    assay_journal_close(*journal);
+    *journal = NULL;
     return status;
 }
 
 uint64_t assay_farm_bytes(const struct assay_schema *schema, uint64_t n)
 {
     enum { QUEUE = 32, NUMBER = sizeof(uint64_t) }; // QUEUE: cost and place of an item
-    const uint64_t width = (uint64_t)schema->repeats * (schema->n_column + schema->spectrum_len);
+    const uint64_t width = (uint64_t)schema->repeats * schema->n_column;
 
     return n * (sizeof(struct assay_record) + sizeof(bool) + sizeof(struct assay_ledger_part) +
-                width * sizeof(double) + QUEUE + NUMBER);
+                width * sizeof(double) + QUEUE + 2 * NUMBER);
 }
 
 uint64_t assay_ledger_retry(struct assay_ledger *ledger)
@@ -187,9 +204,11 @@ uint64_t assay_ledger_retry(struct assay_ledger *ledger)
 
 void assay_ledger_free(struct assay_ledger *ledger)
 {
+    for (uint64_t i = 0; ledger->part && i < ledger->task.n; i++) free(ledger->part[i].spectrum);
     free(ledger->record);
     free(ledger->done);
-    free(ledger->number);
+    free(ledger->place);
+    free(ledger->value);
     free(ledger->part);
     *ledger = (struct assay_ledger){0};
 }

@@ -139,6 +139,8 @@ static int open_ledger(struct run *r, struct assay_round *round)
         assay_ledger_load(&r->ledger, r->journal, r->n_journal + r->fresh, job->rounds, r->err));
     round->record = r->ledger.record;
     round->done = r->ledger.done;
+    round->place = r->ledger.place;
+    round->journal = r->journal;
     log_known(r, assay_ledger_retry(&r->ledger));
     r->known = r->ledger.n_done;
     return 0;
@@ -195,7 +197,7 @@ static int coordinate(struct run *r)
     if (end == FARM_STOPPED) count_round(r);
     if (r->ledger.n_done == r->ledger.task.n && !r->job->rounds) end = FARM_COMPLETE;
     ASSAY_TRY(assay_journal_sync(r->journal, r->err));
-    ASSAY_TRY(r->job->publish(r->job->self, r->err));
+    ASSAY_TRY(r->job->publish(r->job->self, NULL, r->err));
     log_end(r, end, seconds);
     if (end == FARM_STOPPED) return ASSAY_EXIT_STOPPED;
     return r->failed ? ASSAY_EXIT_FAILED_CANDIDATES : ASSAY_EXIT_COMPLETE;

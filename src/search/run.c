@@ -318,8 +318,9 @@ static double cost(void *self, const void *bytes)
     return c->evaluator->cost(c->evaluator_state, &task);
 }
 
-static int publish(void *self, struct assay_err *err)
+static int publish(void *self, const struct assay_pause *pause, struct assay_err *err)
 {
+    (void)pause;
     struct search *s = self;
     return search_history_write(&s->history, s->dir, "search.h5", s->attr, s->n_attr, err);
 }

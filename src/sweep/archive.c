@@ -44,8 +44,8 @@ int sweep_archive_open(struct sweep_archive *a, const struct assay_vocabulary *v
 
 int sweep_archive_load(struct sweep_archive *a, const char *dir, struct assay_err *err)
 {
-    return assay_ledger_read(&a->ledger, &a->schema, sweep_candidates_tasks(&a->candidates), dir,
-                             err);
+    return assay_ledger_read(&a->ledger, &a->journal, &a->schema,
+                             sweep_candidates_tasks(&a->candidates), dir, err);
 }
 
 void sweep_archive_close(struct sweep_archive *a)

@@ -12,6 +12,7 @@ struct merge {
     struct sweep_archive whole; // of all shards; its ledger has what is known so far
     const char *dir;            // where it goes
     const char **origin;        // (n_task) the directory that each record comes from
+    uint64_t *spectrum;         // (n_task) hash of its spectrum, which stays there
     uint64_t n_shard;           // 0: no directory so far is a shard
     const char **shard;         // (n_shard + 1) the directory of each, NULL: none has been given
     void *packed;               // a record
@@ -74,9 +75,10 @@ static int note_shard(struct merge *m, const struct sweep_archive *a, const char
 }
 
 // ---- taking records -----------------------------------------------------------------------------
-// What two records differ in first, besides who computed them and how long it took.
+// What two records differ in first, besides who computed them and how long it took. spectrum: they
+// do in their spectra.
 static bool describe_difference(const struct assay_schema *schema, const struct assay_record *a,
-                                const struct assay_record *b, char *text, size_t cap)
+                                const struct assay_record *b, bool spectrum, char *text, size_t cap)
 {
     const uint32_t n = schema->repeats * schema->n_column;
 
@@ -92,20 +94,19 @@ static bool describe_difference(const struct assay_schema *schema, const struct 
                  b->value[i]);
         return true;
     }
-    const size_t spectrum = sizeof *a->spectrum * schema->repeats * schema->spectrum_len;
-    const bool other = spectrum && memcmp(a->spectrum, b->spectrum, spectrum) != 0;
-    snprintf(text, cap, "%s", other ? "spectrum" : "reason");
-    return other || strncmp(a->reason, b->reason, ASSAY_REASON_MAX) != 0;
+    snprintf(text, cap, "%s", spectrum ? "spectrum" : "reason");
+    return spectrum || strncmp(a->reason, b->reason, ASSAY_REASON_MAX) != 0;
 }
 
 static int check_same(const struct merge *m, uint64_t task, const struct assay_record *record,
-                      const char *from)
+                      uint64_t spectrum, const char *from)
 {
     const struct sweep_archive *w = &m->whole;
+    const bool other = spectrum != m->spectrum[task];
     char what[200], arch[ASSAY_ARCH_MAX] = "";
 
     if (record->verdict == ASSAY_VERDICT_FAILED) return 0;
-    if (!describe_difference(&w->schema, &w->ledger.record[task], record, what, sizeof what))
+    if (!describe_difference(&w->schema, &w->ledger.record[task], record, other, what, sizeof what))
         return 0;
     assay_space_format(&w->space, record->index, arch, sizeof arch);
     return assay_err_set(m->err, ASSAY_ERR_STATE,
@@ -113,20 +114,33 @@ static int check_same(const struct merge *m, uint64_t task, const struct assay_r
                          m->origin[task], from, record->index, arch, what);
 }
 
+// The spectrum stands at the end of a packed record.
+static uint64_t spectrum_hash(const struct merge *m, const struct assay_schema *s)
+{
+    const size_t bytes = sizeof(double) * s->repeats * s->spectrum_len;
+
+    return assay_hash64((char *)m->packed + assay_record_bytes(s) - bytes, bytes, 0);
+}
+
+static int take_record(struct merge *m, const struct sweep_archive *a, uint64_t i, const char *from)
+{
+    const uint64_t place = a->ledger.place[i];
+    uint64_t task;
+
+    ASSAY_TRY(assay_journal_read(a->journal, place, m->packed, m->err));
+    const uint64_t spectrum = spectrum_hash(m, &a->schema);
+    const int fresh = assay_ledger_enter(&m->whole.ledger, m->packed, place, &task, m->err);
+    ASSAY_TRY(fresh);
+    if (!fresh) return check_same(m, task, &a->ledger.record[i], spectrum, from);
+    m->origin[task] = from;
+    m->spectrum[task] = spectrum;
+    return 0;
+}
+
 static int take_records(struct merge *m, const struct sweep_archive *a, const char *from)
 {
-    for (uint64_t i = 0; i < a->candidates.n_task; i++) {
-        const struct assay_record *record = &a->ledger.record[i];
-        uint64_t task;
-        if (!a->ledger.done[i]) continue;
-        assay_record_pack(&a->schema, record, m->packed);
-        const int fresh = assay_ledger_enter(&m->whole.ledger, m->packed, &task, m->err);
-        ASSAY_TRY(fresh);
-        if (fresh)
-            m->origin[task] = from;
-        else
-            ASSAY_TRY(check_same(m, task, record, from));
-    }
+    for (uint64_t i = 0; i < a->candidates.n_task; i++)
+        if (a->ledger.done[i]) ASSAY_TRY(take_record(m, a, i, from));
     return 0;
 }
 
@@ -160,8 +174,9 @@ static int take_all(struct merge *m, const char *const *from, size_t n)
     ASSAY_TRY(
         assay_ledger_open(&w->ledger, &w->schema, sweep_candidates_tasks(&w->candidates), m->err));
     m->origin = calloc(w->candidates.n_task + 1, sizeof *m->origin);
+    m->spectrum = calloc(w->candidates.n_task + 1, sizeof *m->spectrum);
     m->packed = malloc(w->ledger.bytes);
-    if (!m->origin || !m->packed) return no_memory(m->err);
+    if (!m->origin || !m->spectrum || !m->packed) return no_memory(m->err);
     for (size_t i = 0; i < n; i++) ASSAY_TRY(take(m, from[i], from[0]));
     return has_journal(m->dir) ? take(m, m->dir, from[0]) : 0;
 }
@@ -204,28 +219,45 @@ static int check_missing(const struct merge *m, bool partial)
 }
 
 // ---- writing ------------------------------------------------------------------------------------
-static int append(struct merge *m, struct assay_journal *journal, const struct assay_ledger *held)
+// Appends what comes from one directory and is not held yet.
+static int append_from(struct merge *m, const char *from, struct assay_journal *there,
+                       const struct assay_ledger *held)
 {
     const struct assay_ledger *known = &m->whole.ledger;
 
     for (uint64_t i = 0; i < known->task.n; i++) {
         const bool better = held->record[i].verdict == ASSAY_VERDICT_FAILED &&
                             known->record[i].verdict != ASSAY_VERDICT_FAILED;
-        if (!known->done[i] || (held->done[i] && !better)) continue;
-        assay_record_pack(&m->whole.schema, &known->record[i], m->packed);
-        ASSAY_TRY(assay_journal_append(journal, m->packed, 1, m->err));
+        if (m->origin[i] != from || (held->done[i] && !better)) continue;
+        ASSAY_TRY(assay_journal_read(there, known->place[i], m->packed, m->err));
+        ASSAY_TRY(assay_journal_append(m->whole.journal, m->packed, 1, m->err));
     }
-    return assay_journal_sync(journal, m->err);
+    return 0;
 }
 
-static int publish(struct merge *m)
+static int append(struct merge *m, const char *const *from, size_t n,
+                  const struct assay_ledger *held)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct assay_journal *there;
+        uint64_t records;
+        ASSAY_TRY(assay_journal_open_read(&there, from[i], &m->whole.schema, &records, m->err));
+        const int status = append_from(m, from[i], there, held);
+        assay_journal_close(there);
+        ASSAY_TRY(status);
+    }
+    return assay_journal_sync(m->whole.journal, m->err);
+}
+
+static int publish(struct merge *m, const struct assay_ledger *held)
 {
     const struct sweep_archive *w = &m->whole;
     struct sweep_publisher publisher = {0};
+    const struct sweep_records records = sweep_records_of(held, w->journal);
 
     int status = sweep_publisher_open(&publisher, m->dir, &w->config, &w->space, &w->candidates,
                                       &w->schema, w->identity, NULL, m->err);
-    if (status >= 0) status = sweep_publish(&publisher, w->ledger.record, w->ledger.done, m->err);
+    if (status >= 0) status = sweep_publish(&publisher, &records, NULL, m->err);
     sweep_publisher_close(&publisher);
     return status;
 }
@@ -248,20 +280,30 @@ static int read_config(struct merge *m, const char *first)
     return 0;
 }
 
+// What the journal that is written holds.
+static int hold(struct merge *m, struct assay_ledger *held)
+{
+    const struct sweep_archive *w = &m->whole;
+
+    assay_ledger_free(held);
+    ASSAY_TRY(assay_ledger_open(held, &w->schema, w->ledger.task, m->err));
+    return assay_ledger_load(held, w->journal, assay_journal_records(w->journal), false, m->err);
+}
+
 // The directory is locked as long as its journal is open.
-static int write_run(struct merge *m)
+static int write_run(struct merge *m, const char *const *from, size_t n)
 {
     struct sweep_archive *w = &m->whole;
     struct assay_ledger held = {0};
-    uint64_t n = 0;
+    uint64_t records;
 
     ASSAY_TRY(assay_journal_open(&w->journal, m->dir, &w->schema, w->identity, w->list, w->n_list,
-                                 m->log, &n, m->err));
-    int status = assay_ledger_open(&held, &w->schema, w->ledger.task, m->err);
-    if (status >= 0) status = assay_ledger_load(&held, w->journal, n, false, m->err);
-    if (status >= 0) status = append(m, w->journal, &held);
+                                 m->log, &records, m->err));
+    int status = hold(m, &held);
+    if (status >= 0) status = append(m, from, n, &held);
     if (status >= 0 && m->has_config) status = assay_config_write(&m->config, m->dir, m->err);
-    if (status >= 0) status = publish(m);
+    if (status >= 0) status = hold(m, &held);
+    if (status >= 0) status = publish(m, &held);
     assay_ledger_free(&held);
     return status;
 }
@@ -273,7 +315,7 @@ static int merge(struct merge *m, const char *const *from, size_t n, bool partia
     ASSAY_TRY(take_all(m, from, n));
     ASSAY_TRY(check_missing(m, partial));
     ASSAY_TRY(read_config(m, from[0]));
-    ASSAY_TRY(write_run(m));
+    ASSAY_TRY(write_run(m, from, n));
     assay_log_line(m->log, ASSAY_LOG_INFO,
                    "%s/results.h5: %" PRIu64 " rows, %" PRIu64 " of %" PRIu64
                    " evaluations done, %" PRIu64 " failed, merged from %zu director%s",
@@ -293,6 +335,7 @@ int assay_sweep_merge(const struct assay_vocabulary *vocabulary, const char *con
     const int status = merge(&m, from, n, partial, exit_code);
     sweep_archive_close(&m.whole);
     free(m.origin);
+    free(m.spectrum);
     free(m.shard);
     free(m.packed);
     return status;

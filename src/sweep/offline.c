@@ -18,7 +18,8 @@ static int pack(struct sweep_archive *a, struct sweep_publisher *publisher,
     ASSAY_TRY(sweep_archive_load(a, dir, err));
     ASSAY_TRY(sweep_publisher_open(publisher, dir, &a->config, &a->space, &a->candidates,
                                    &a->schema, a->identity, NULL, err));
-    ASSAY_TRY(sweep_publish(publisher, a->ledger.record, a->ledger.done, err));
+    const struct sweep_records records = sweep_records_of(&a->ledger, a->journal);
+    ASSAY_TRY(sweep_publish(publisher, &records, NULL, err));
     assay_log_line(log, ASSAY_LOG_INFO,
                    "%s/results.h5: %" PRIu64 " rows, %" PRIu64 " of %" PRIu64 " evaluations done",
                    dir, a->candidates.n_row, a->ledger.n_done, a->candidates.n_task);
@@ -51,12 +52,14 @@ static int print_done(const struct sweep_outline *o, const char *dir, FILE *out,
                       struct assay_err *err)
 {
     struct assay_ledger ledger = {0};
-    const int status = assay_ledger_read(&ledger, assay_evaluator_schema(o->evaluator),
+    struct assay_journal *journal;
+    const int status = assay_ledger_read(&ledger, &journal, assay_evaluator_schema(o->evaluator),
                                          sweep_candidates_tasks(&o->candidates), dir, err);
 
     if (status >= 0)
         assay_print_line(out, "directory: %s, would resume: %" PRIu64 " of %" PRIu64 " done", dir,
                          ledger.n_done, o->candidates.n_task);
+    assay_journal_close(journal);
     assay_ledger_free(&ledger);
     return status;
 }

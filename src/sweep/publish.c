@@ -2,9 +2,10 @@
 // From records to results.h5.
 #include "run.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PAUSE_SECONDS 0.005 // between pauses
 
 static int no_memory(struct assay_err *err)
 {
@@ -78,28 +79,83 @@ int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
     return status;
 }
 
-int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, const bool *done,
-                  struct assay_err *err)
+struct sweep_records sweep_records_of(const struct assay_ledger *ledger,
+                                      struct assay_journal *journal)
+{
+    return (struct sweep_records){
+        .record = ledger->record, .done = ledger->done, .place = ledger->place, .journal = journal};
+}
+
+// ---- writing ------------------------------------------------------------------------------------
+static int fill_rest(struct sweep_publisher *p, const struct assay_pause *pause,
+                     struct assay_err *err)
+{
+    int more;
+
+    while ((more = sweep_publisher_fill(p, PAUSE_SECONDS, err)) > 0) {
+        const int ended = pause ? pause->call(pause->self, err) : 0;
+        if (ended) return ended;
+    }
+    return more;
+}
+
+// Where spectra are read.
+struct reader {
+    const struct sweep_publisher *publisher;
+    const struct sweep_records *records;
+    void *packed; // a record
+};
+
+static int read_spectrum(void *self, uint64_t row, double *spectrum, struct assay_err *err)
+{
+    const struct reader *r = self;
+    const struct sweep_publisher *p = r->publisher;
+    const uint64_t place = r->records->place[p->candidates->task_of[row]];
+
+    ASSAY_TRY(assay_journal_read(r->records->journal, place, r->packed, err));
+    assay_record_spectrum(p->schema, r->packed, spectrum);
+    return ASSAY_OK;
+}
+
+static int write(const struct sweep_publisher *p, const struct sweep_records *records,
+                 const struct assay_pause *pause, struct assay_err *err)
+{
+    struct reader reader = {.publisher = p, .records = records};
+
+    reader.packed = malloc(assay_record_bytes(p->schema));
+    if (!reader.packed) return no_memory(err);
+    const int status =
+        assay_results_write(p->dir,
+                            &(struct assay_results){.schema = p->schema,
+                                                    .extra_column = p->counted.column,
+                                                    .extra_protocol = p->counted.protocol,
+                                                    .n_extra = p->counted.n_column,
+                                                    .score = p->scores.item,
+                                                    .n_score = p->scores.n,
+                                                    .row = p->row,
+                                                    .n_row = p->candidates->n_row,
+                                                    .attr = p->attr,
+                                                    .n_attr = p->n_attr,
+                                                    .spectrum = read_spectrum,
+                                                    .self = &reader,
+                                                    .pause = pause},
+                            err);
+    free(reader.packed);
+    return status;
+}
+
+int sweep_publish(struct sweep_publisher *p, const struct sweep_records *records,
+                  const struct assay_pause *pause, struct assay_err *err)
 {
     const struct sweep_candidates *candidates = p->candidates;
+    const int filled = fill_rest(p, pause, err);
 
-    ASSAY_TRY(sweep_publisher_fill(p, INFINITY, err));
+    if (filled) return filled;
     for (uint64_t i = 0; i < candidates->n_row; i++) {
         const uint64_t task = candidates->task_of[i];
-        p->row[i].record = done[task] ? &record[task] : NULL;
+        p->row[i].record = records->done[task] ? &records->record[task] : NULL;
     }
-    return assay_results_write(p->dir,
-                               &(struct assay_results){.schema = p->schema,
-                                                       .extra_column = p->counted.column,
-                                                       .extra_protocol = p->counted.protocol,
-                                                       .n_extra = p->counted.n_column,
-                                                       .score = p->scores.item,
-                                                       .n_score = p->scores.n,
-                                                       .row = p->row,
-                                                       .n_row = candidates->n_row,
-                                                       .attr = p->attr,
-                                                       .n_attr = p->n_attr},
-                               err);
+    return write(p, records, pause, err);
 }
 
 void sweep_publisher_close(struct sweep_publisher *p)

@@ -21,19 +21,29 @@ static uint64_t count_spectra(const struct sweep_candidates *candidates, uint64_
     return n;
 }
 
-// Bytes after compression, measured to 15 % on 300 and on 15,625 rows.
+// Bytes of a data set of /repeats or /spectrum, packed: of each of its numbers if it is compressed.
+// Spectra of a class are compressed to one for each chunk of rows.
+static double set_bytes(uint64_t rows, uint64_t width, uint64_t different, double packed)
+{
+    const double whole = (double)rows * (double)width * sizeof(double);
+
+    return whole > (double)ASSAY_RESULTS_PACKED_MOST ? whole
+                                                     : (double)different * (double)width * packed;
+}
+
+// After compression measured to 15 % on 300 and on 15,625 rows.
 double sweep_results_bytes(const struct sweep_candidates *candidates, const struct assay_schema *s,
                            uint32_t n_extra)
 {
     enum { VALUE = 3, EIGENVALUE = 7, RANK = 1, KEYS = 20, FIXED = 60000, CHUNK_VALUES = 1 << 15 };
-    const uint64_t width = (uint64_t)s->repeats * s->spectrum_len;
+    const uint64_t n = candidates->n_row, width = (uint64_t)s->repeats * s->spectrum_len;
     const double means = s->n_column * (s->repeats > 1 ? 2.0 : 1.0) + n_extra;
-    const double row = KEYS + VALUE * (means + (double)s->repeats * s->n_column) +
-                       2.0 * RANK * (s->n_column + n_extra);
+    const double row = KEYS + VALUE * means + 2.0 * RANK * (s->n_column + n_extra);
     const uint64_t spectra =
         width ? count_spectra(candidates, width < CHUNK_VALUES ? CHUNK_VALUES / width : 1) : 0;
 
-    return FIXED + (double)candidates->n_row * row + (double)spectra * (double)width * EIGENVALUE;
+    return FIXED + (double)n * row + s->n_column * set_bytes(n, s->repeats, n, VALUE) +
+           set_bytes(n, width, spectra, EIGENVALUE);
 }
 
 // ---- in memory ----------------------------------------------------------------------------------
@@ -44,7 +54,7 @@ double sweep_results_bytes(const struct sweep_candidates *candidates, const stru
 static uint64_t table_bytes(const struct sweep_candidates *candidates, const struct assay_schema *s,
                             uint32_t n_extra, const struct assay_space *space)
 {
-    enum { KEY = 32, RANKS = 16, STATUS = 16, NUMBERS = 32 }; // of a row
+    enum { KEY = 32, RANKS = 16, STATUS = 16, SORTING = 32 }; // of a row
     char arch[ASSAY_ARCH_MAX] = "";
 
     if (candidates->n_row) assay_space_format(space, candidates->index[0], arch, sizeof arch);
@@ -56,17 +66,17 @@ static uint64_t table_bytes(const struct sweep_candidates *candidates, const str
         KEY + s->n_column * (mean + error + RANKS) + (n_extra + 1) * (mean + RANKS);
 
     // A quarter more, since the last chunk of an arena is partly empty.
-    return candidates->n_row * (row + columns + text + STATUS + NUMBERS) * 5 / 4;
+    return candidates->n_row * (row + columns + text + STATUS + SORTING) * 5 / 4;
 }
 
-// Values of a data set on their way into the file; HDF5 packs its chunks one by one.
-static uint64_t slice_bytes(const struct sweep_candidates *candidates, const struct assay_schema *s)
+// Values of a data set on their way into the file: a chunk of whole rows, and HDF5's own.
+static uint64_t chunk_bytes(const struct assay_schema *s)
 {
-    enum { ROWS = 4096 };
-    const uint64_t rows = candidates->n_row < ROWS ? candidates->n_row : ROWS;
-    const uint64_t width = (uint64_t)s->repeats * (s->spectrum_len ? s->spectrum_len : 1);
+    enum { CHUNK = 1 << 18 };
+    const uint64_t row =
+        (uint64_t)s->repeats * (s->spectrum_len ? s->spectrum_len : 1) * sizeof(double);
 
-    return (rows + 2) * width * sizeof(double);
+    return 3 * (row > CHUNK ? row : CHUNK);
 }
 
 uint64_t sweep_records_bytes(const struct sweep_candidates *candidates,
@@ -76,8 +86,5 @@ uint64_t sweep_records_bytes(const struct sweep_candidates *candidates,
     enum { ROW = 2 * sizeof(uint64_t) }; // its index and task
     const uint64_t known = assay_farm_bytes(schema, candidates->n_task) + candidates->n_row * ROW;
 
-    // The file is made in memory, and to grow it is moved, so that it is there twice.
-    return WRITING + known + table_bytes(candidates, schema, n_extra, space) +
-           slice_bytes(candidates, schema) +
-           2 * (uint64_t)sweep_results_bytes(candidates, schema, n_extra);
+    return WRITING + known + table_bytes(candidates, schema, n_extra, space) + chunk_bytes(schema);
 }

@@ -160,10 +160,18 @@ int sweep_publisher_open(struct sweep_publisher *p, const char *dir,
 // Fills rows, for about so many seconds, with what is known without records: architecture texts,
 // and the columns counted on every literal network. Returns 1 while there are more, otherwise 0.
 int sweep_publisher_fill(struct sweep_publisher *p, double seconds, struct assay_err *err);
-// Fills what rows are left, and writes DIR/results.h5 from the records of the candidates' tasks
-// that are done.
-int sweep_publish(struct sweep_publisher *p, const struct assay_record *record, const bool *done,
-                  struct assay_err *err);
+// What is known of the candidates' tasks, all borrowed.
+struct sweep_records {
+    const struct assay_record *record; // (n_task), of those done
+    const bool *done;
+    const uint64_t *place; // in the journal, which has the spectra
+    struct assay_journal *journal;
+};
+struct sweep_records sweep_records_of(const struct assay_ledger *ledger,
+                                      struct assay_journal *journal);
+// Fills what rows are left, and writes DIR/results.h5. pause: as assay_job's publish has it.
+int sweep_publish(struct sweep_publisher *p, const struct sweep_records *records,
+                  const struct assay_pause *pause, struct assay_err *err);
 void sweep_publisher_close(struct sweep_publisher *p);
 
 // ---- what a directory holds ---------------------------------------------------------------------

@@ -173,11 +173,15 @@ static int fill(void *self, double seconds, struct assay_err *err)
     return sweep_publisher_fill(&((struct sweep *)self)->publisher, seconds, err);
 }
 
-static int publish(void *self, struct assay_err *err)
+static int publish(void *self, const struct assay_pause *pause, struct assay_err *err)
 {
     struct sweep *s = self;
+    const struct sweep_records records = {.record = s->round.record,
+                                          .done = s->round.done,
+                                          .place = s->round.place,
+                                          .journal = s->round.journal};
 
-    return sweep_publish(&s->publisher, s->round.record, s->round.done, err);
+    return sweep_publish(&s->publisher, &records, pause, err);
 }
 
 // ---- together -----------------------------------------------------------------------------------

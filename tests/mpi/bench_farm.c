@@ -99,10 +99,11 @@ static double cost(void *self, const void *task)
     return 1;
 }
 
-static int publish(void *self, struct assay_err *err)
+static int publish(void *self, const struct assay_pause *pause, struct assay_err *err)
 {
     struct stream *s = self;
 
+    (void)pause;
     (void)err;
     s->wall = assay_clock_wall() - s->start;
     s->cpu = assay_clock_thread() - s->cpu;
