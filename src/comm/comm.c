@@ -165,6 +165,15 @@ int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err
                       "MPI_Allreduce", err);
 }
 
+int assay_comm_exchange(struct assay_comm *comm, const void *send, const int *send_n,
+                        const int *send_at, void *receive, const int *receive_n,
+                        const int *receive_at, struct assay_err *err)
+{
+    return comm_check(MPI_Alltoallv(send, send_n, send_at, MPI_BYTE, receive, receive_n, receive_at,
+                                    MPI_BYTE, comm->mpi),
+                      "MPI_Alltoallv", err);
+}
+
 // Makes room for a communicator on every rank, or on none.
 static int reserve_part(struct assay_comm *comm, struct assay_comm **part, struct assay_err *err)
 {
