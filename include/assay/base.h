@@ -142,6 +142,8 @@ void *assay_arena_alloc(struct assay_arena *arena, size_t bytes);
 // The same, zeroed.
 void *assay_arena_zalloc(struct assay_arena *arena, size_t bytes);
 void assay_arena_reset(struct assay_arena *arena);
+// Gives the pages of a block back to the system, which fills them with zeros when they are touched.
+void assay_arena_forget(void *block, size_t bytes);
 // Empties the arena and makes it one chunk with room for `bytes` (the sum of its blocks, each
 // rounded up by assay_arena_block); false: the system has none left. A chunk that is there is kept
 // when it is large enough and, unless most is 0, takes at most `most` bytes.

@@ -92,6 +92,8 @@ int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_
                     struct assay_err *err);
 
 // theta: g->n_theta parameters at their offsets; input: (n,c,h,w). Both are copied.
+// Gives its memory back, until it is bound again.
+void assay_exec_release(struct assay_exec *x);
 void assay_exec_forward(struct assay_exec *x, const double *theta, const double *input);
 // The biased variance of channel c of a BN's input, once its value was shown, until the next
 // forward pass. Only of BNs by the batch.
@@ -105,6 +107,11 @@ const double *assay_exec_logits(const struct assay_exec *x);
 void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
                          uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
                          double *jac, size_t ld);
+// The same rounded to float32, by way of `block` (assay_exec_block(t_count), columns).
+void assay_exec_jacobian_single(struct assay_exec *x, enum assay_bn bn, const double *cot,
+                                uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
+                                float *jac, size_t ld, double *block);
+uint32_t assay_exec_block(uint32_t t_count);
 // The same with frozen BN, of the first number of every parameter alone: g->n_param columns.
 void assay_exec_jacobian_firsts(struct assay_exec *x, const double *cot, uint32_t t_count,
                                 uint64_t first, uint64_t count, double *jac, size_t ld);

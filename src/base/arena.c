@@ -90,6 +90,13 @@ void assay_arena_reset(struct assay_arena *arena)
     arena->used = 0;
 }
 
+void assay_arena_forget(void *block, size_t bytes)
+{
+    const uintptr_t page = HUGE_PAGE, from = ((uintptr_t)block + page - 1) / page * page,
+                    to = ((uintptr_t)block + bytes) / page * page;
+    if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 bool assay_arena_reserve(struct assay_arena *arena, size_t bytes, size_t most)
 {
     const struct assay_chunk *chunk = arena->chunk;
