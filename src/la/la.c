@@ -6,7 +6,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 
 // Debian's OpenBLAS carries LAPACK but no header for it.
@@ -19,6 +21,8 @@ void dsyevd_2stage_(const char *jobz, const char *uplo, const int *n, double *a,
 void dgesvd_(const char *jobu, const char *jobvt, const int *m, const int *n, double *a,
              const int *lda, double *s, double *u, const int *ldu, double *vt, const int *ldvt,
              double *work, const int *lwork, int *info, size_t jobu_len, size_t jobvt_len);
+void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+            double *work, const int *lwork, int *info, size_t jobz_len, size_t uplo_len);
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t uplo_len);
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
              double *b, const int *ldb, int *info, size_t uplo_len);
@@ -28,6 +32,7 @@ void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, c
 #pragma weak openblas_set_num_threads
 #pragma weak openblas_get_num_threads
 #pragma weak openblas_get_config
+#pragma weak openblas_get_corename
 // LAPACK has it since 3.7.
 #pragma weak dsyevd_2stage_
 
@@ -48,7 +53,7 @@ void assay_la_gram(uint32_t n, uint64_t p, const double *jac, size_t ld, double 
     }
 }
 
-void assay_la_add_products(uint32_t n, uint64_t p, const double *rows, size_t ld, double *theta)
+void assay_la_add_column_gram(uint32_t n, uint64_t p, const double *rows, size_t ld, double *theta)
 {
     ASSAY_ASSERT(n > 0 && n <= INT32_MAX && p <= INT32_MAX && ld <= INT32_MAX && ld >= n);
     cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, (int)n, (int)p, 1.0, rows, (int)ld, 1.0,
@@ -146,6 +151,34 @@ int assay_la_singular_values(uint32_t m, uint32_t n, double *a, double *w, doubl
                          info, m < n ? m : n);
 }
 
+bool assay_la_cholesky(uint32_t n, double *a)
+{
+    const int order = (int)n;
+    int info = 0;
+
+    dpotrf_("L", &order, a, &order, &info, 1);
+    ASSAY_ASSERT(info >= 0);
+    return info == 0;
+}
+
+void assay_la_solve(uint32_t n, const double *l, double *x)
+{
+    cblas_dtrsv(CblasColMajor, CblasLower, CblasNoTrans, CblasNonUnit, (int)n, l, (int)n, x, 1);
+    cblas_dtrsv(CblasColMajor, CblasLower, CblasTrans, CblasNonUnit, (int)n, l, (int)n, x, 1);
+}
+
+int assay_la_eigenvectors(uint32_t m, double *a, double *w, double *work, struct assay_err *err)
+{
+    const int order = (int)m, lwork = 34 * order; // dsyev: 3 a row, dsytrd's blocks of 32
+    int info = 0;
+
+    dsyev_("V", "L", &order, a, &order, w, work, &lwork, &info, 1, 1);
+    ASSAY_ASSERT(info >= 0);
+    if (info == 0) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "eigenvectors: dsyev of order %u failed with info %d", m, info);
+}
+
 int assay_la_ridge(uint32_t n, uint32_t t, double *a, double shift, uint32_t m, double *y,
                    double *out, struct assay_err *err)
 {
@@ -210,6 +243,33 @@ int assay_la_start(struct assay_err *err)
 int assay_la_threads(void)
 {
     return openblas_get_num_threads ? openblas_get_num_threads() : 0;
+}
+
+// How wide the vectors are that OpenBLAS's kernels for a CPU use: 2: 512 bits, 1: 256 with FMA.
+static int width_of(const char *core)
+{
+    static const char *const wide[] = {"SkylakeX", "Cooperlake", "SapphireRapids"},
+                             *const middle[] = {"Haswell", "Zen", "Excavator"};
+
+    for (size_t i = 0; i < ASSAY_LEN(wide); i++)
+        if (strcasecmp(core, wide[i]) == 0) return 2;
+    for (size_t i = 0; i < ASSAY_LEN(middle); i++)
+        if (strcasecmp(core, middle[i]) == 0) return 1;
+    return 0;
+}
+
+const char *assay_la_hidden(void)
+{
+#ifdef __x86_64__
+    const char *asked = getenv("OPENBLAS_CORETYPE"),
+               *core = openblas_get_corename ? openblas_get_corename() : NULL;
+    const int could = __builtin_cpu_supports("avx512bw")                                ? 2
+                      : __builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2") ? 1
+                                                                                        : 0;
+    return asked && core && width_of(core) < could ? core : NULL;
+#else
+    return NULL;
+#endif
 }
 
 const char *assay_la_name(void)

@@ -145,7 +145,7 @@ static void add_units(const struct sums *s, uint32_t n, size_t units, double *ro
             s->sum[i] += row[k * n + i];
         }
     }
-    assay_la_add_products(n, units, row, n, s->products);
+    assay_la_add_column_gram(n, units, row, n, s->products);
 }
 
 // Adds |R|, Pearson's correlations, unless an image's numbers, `units` in all, are constant.

@@ -116,6 +116,12 @@ int assay_engine_compare(struct assay_comm *comm, const struct assay_log *log,
     if (threads > 1)
         assay_log_line(log, ASSAY_LOG_WARN,
                        "this BLAS runs %d threads in every rank: set OMP_NUM_THREADS=1", threads);
+    const char *hidden = assay_la_hidden();
+    if (hidden)
+        assay_log_line(log, ASSAY_LOG_WARN,
+                       "OPENBLAS_CORETYPE makes BLAS use its kernels for %s, slower ones than this "
+                       "CPU could run",
+                       hidden);
     return compare_blas(comm, log, err);
 }
 

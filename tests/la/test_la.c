@@ -62,7 +62,7 @@ static void products_of_columns_are_added(void **state)
     double *rows = doubles(P * LD), *theta = doubles(N * N);
     fill_normal("products", P * LD, rows);
     for (size_t i = 0; i < N * N; i++) theta[i] = (double)i;
-    assay_la_add_products(N, P, rows, LD, theta);
+    assay_la_add_column_gram(N, P, rows, LD, theta);
     for (size_t i = 0; i < N; i++) {
         for (size_t j = 0; j < N; j++) {
             double want = (double)(i * N + j); // the upper triangle stays
@@ -72,6 +72,56 @@ static void products_of_columns_are_added(void **state)
     }
     free(rows);
     free(theta);
+}
+
+// Of float32 and float64 rows, in numbers that no vector divides.
+static void products_of_rows(void **state)
+{
+    (void)state;
+    enum { N = 7, P = 29, LD = 32 };
+    double *wide = doubles(N * LD), x[P], y[N], seen[P], gram[2][N * N] = {{0}};
+    float *narrow = calloc(N * LD, sizeof *narrow), *tile = calloc(assay_la_tile(), sizeof *tile);
+    assert_true(narrow && tile);
+    fill_normal("rows", N * LD, wide);
+    fill_normal("x", P, x);
+    for (size_t i = 0; i < N * LD; i++) wide[i] = narrow[i] = (float)wide[i];
+    for (int single = 0; single < 2; single++) {
+        const struct assay_la_rows rows = {
+            .n = N, .p = P, .ld = LD, .single = single, .at = single ? (void *)narrow : wide};
+        assay_la_apply(&rows, x, y);
+        for (size_t i = 0; i < N; i++) {
+            for (size_t k = 0; k < P; k++) y[i] -= wide[i * LD + k] * x[k];
+            assert_true(fabs(y[i]) < 1e-13);
+        }
+        assay_la_apply_transposed(&rows, x, seen);
+        for (size_t k = 0; k < P; k++) {
+            for (size_t i = 0; i < N; i++) seen[k] -= wide[i * LD + k] * x[i];
+            assert_true(fabs(seen[k]) < 1e-13);
+        }
+    }
+    assay_la_add_products(N, N, P, wide, LD, wide, LD, gram[0], N);
+    assay_la_add_products_single(N, N, P, narrow, LD, narrow, LD, gram[1], N, tile);
+    for (size_t i = 0; i < N * N; i++) {
+        for (size_t k = 0; k < P; k++) gram[0][i] -= wide[i / N * LD + k] * wide[i % N * LD + k];
+        assert_true(fabs(gram[0][i]) < 1e-13);
+    }
+    for (size_t i = 0; i < N; i++) {
+        for (size_t k = 0; k < P; k++) gram[1][i * N] -= wide[i * LD + k] * wide[k];
+        assert_true(fabs(gram[1][i * N]) < 1e-4);
+    }
+    free(wide), free(narrow), free(tile);
+}
+
+static void cholesky_solves_or_says_no(void **state)
+{
+    (void)state;
+    enum { N = 3 };
+    double a[N * N] = {4, 2, -2, 0, 5, 1, 0, 0, 6}, x[N] = {2, 15, 18};
+    assert_true(assay_la_cholesky(N, a));
+    assay_la_solve(N, a, x);
+    for (size_t i = 0; i < N; i++) assert_true(fabs(x[i] - (double)(i + 1)) < 1e-14);
+    double bad[4] = {1, 2, 0, 1};
+    assert_false(assay_la_cholesky(2, bad));
 }
 
 // Q diag(w) Q with the Householder reflection Q = I - 2 v v^T has the eigenvalues w. It is
@@ -213,6 +263,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gram_is_the_matrix_of_inner_products),
         cmocka_unit_test(products_of_columns_are_added),
+        cmocka_unit_test(products_of_rows),
+        cmocka_unit_test(cholesky_solves_or_says_no),
         cmocka_unit_test(eigenvalues_survive_a_reflection),
         cmocka_unit_test(eigenvalues_scale_with_the_matrix),
         cmocka_unit_test(a_gram_matrix_of_fewer_columns_is_rank_deficient),

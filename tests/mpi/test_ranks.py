@@ -30,6 +30,14 @@ class Ranks(launch.SweepTest):
         with h5py.File(self.scratch / "ranks3/results.h5") as file:
             self.assertEqual(set(file["run/rank"][()]), {0, 1, 2}, "some rank did nothing")
 
+    def test_hidden_kernels_of_blas_are_said(self):
+        one = ("--first", 7777, "--count", 1)
+        text = self.sweep(self.config(CHEAP), self.scratch / "slow", *one, ranks=0, extra={"OPENBLAS_CORETYPE": "Prescott"})
+        if re.search(r"flags\b.*\bavx2\b", open("/proc/cpuinfo").read()) and "OpenBLAS" in text:
+            self.assertIn("OPENBLAS_CORETYPE makes BLAS use its kernels for Prescott", text)
+        text = self.sweep(self.config(CHEAP), self.scratch / "fast", *one, ranks=0)
+        self.assertNotIn("OPENBLAS_CORETYPE", text)
+
     def test_repeats_are_tasks_where_ranks_are_many(self):
         """16 tasks and more for each rank go out whole, fewer repeat by repeat: to several ranks, with equal results."""
         config = self.config(CHEAP | {"run": {"repeats": 5}})
