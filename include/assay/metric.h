@@ -35,7 +35,8 @@ enum assay_network { ASSAY_NET, ASSAY_NET_THIN, ASSAY_NET_LITERAL, ASSAY_NETWORK
 // read; it has no input. The others are pulled back through it. LOGITS: the sum of the logits, its
 // mean over the images that are normalised together. LOSS: their mean cross-entropy. TARGET: the
 // sum over the images of the logit of their label. ROWS: whatever rows of the Jacobian the metric
-// asks for. KERNEL: all rows, for the kernel Theta = J J^T. BLOCKS: what the metric puts in the
+// asks for. KERNEL: all rows, for the kernel Theta = J J^T. EXTREMES: all rows, for the ends of its
+// spectrum alone. BLOCKS: what the metric puts in the
 // place of gradients (replace), nothing of the outputs. FIRSTS: rows of the Jacobian of the first
 // number of every parameter, with frozen BN.
 enum assay_pull {
@@ -47,7 +48,8 @@ enum assay_pull {
     ASSAY_PULL_KERNEL,
     ASSAY_PULL_BLOCKS,
     ASSAY_PULL_FIRSTS,
-    ASSAY_PULL_WEIGHTS
+    ASSAY_PULL_WEIGHTS,
+    ASSAY_PULL_EXTREMES
 };
 // IMAGES: of the data. PATCHES (1,3,3) of them. NOISE: every value N(0,1), in the shape of an
 // image. PERTURBED: NOISE of the same stream, and 0.01 times as much of another draw (Zen). ONES:
@@ -249,6 +251,9 @@ int assay_subject_gram(struct assay_subject *s, const struct assay_use *use, uin
                        const struct assay_kernel **out, struct assay_err *err);
 int assay_subject_kernel(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
                          const struct assay_kernel **out, struct assay_err *err);
+// Of an EXTREMES pass, likewise.
+int assay_subject_extremes(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                           const struct assay_pla_extremes **out, struct assay_err *err);
 
 // Derivative of the mean cross-entropy of n images with respect to their logits (n, classes):
 // cot[i,k] = (softmax(logit[i])_k - [k = label[i]]) / n.
@@ -286,7 +291,7 @@ struct assay_metric {
     // Tables of options, the metric's own section first; others it shares. NULL ends them.
     const struct assay_options *options[ASSAY_METRIC_TABLES + 1];
     enum assay_scope scope;
-    bool spectrum;   // fills a spectrum of as many eigenvalues as the kernel of its pass 0 has rows
+    bool spectrum;   // a spectrum of as many eigenvalues as its pass 0, if a KERNEL, has rows
     bool collective; // measured on every rank of a team; otherwise on its first alone
     // Fills in the passes it wants and returns how many. NULL: none.
     uint32_t (*passes)(const struct assay_use *use, const struct assay_protocol *p,
@@ -349,6 +354,7 @@ void assay_metric_describe(const struct assay_use *use, const struct assay_proto
 // read.
 struct assay_need {
     uint64_t exec, scratch, buffers;
+    uint64_t late; // of the scratch, not touched before the executor has given its memory back
 };
 int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
                        struct assay_err *err);
@@ -359,10 +365,12 @@ int assay_subject_measure(struct assay_subject *s, const struct assay_use *use, 
 // ---- options that others read -------------------------------------------------------------------
 // [ntk], of all metrics of the kernel.
 struct assay_ntk_options {
-    uint64_t batch; // images in the kernel
-    int init;       // enum assay_init
-    int outputs;    // enum assay_outputs: a row an image, or a logit
+    uint64_t batch;  // images in the kernel
+    int init;        // enum assay_init
+    int outputs;     // enum assay_outputs: a row an image, or a logit
+    int eigenvalues; // all, the ends alone, or both, which must agree: ASSAY_EIGENVALUES_...
 };
+enum { ASSAY_EIGENVALUES_ALL, ASSAY_EIGENVALUES_EXTREME, ASSAY_EIGENVALUES_CHECKED };
 // [nasi]
 struct assay_nasi_options {
     uint64_t batch; // images in the mini-batch; 0: the kernel's own batch

@@ -2,14 +2,16 @@
 // pla: Gram matrix and eigenvalues of a matrix spread over a team.
 //
 // A team is the ranks of a communicator that work on one candidate. Rows of the Jacobian are dealt
-// out in runs; a symmetric (n,n) matrix is spread 2-D block-cyclically over a process grid, each
-// rank holding its part, of which only the lower triangle counts. A NULL grid is a team of one: its
-// part is the whole matrix, la does the work, and neither MPI nor ScaLAPACK is touched. Between
-// teams of different size results agree to rounding, within one size to the bit.
+// out in runs (struct assay_la_rows has those of a rank); a symmetric (n,n) matrix is spread 2-D
+// block-cyclically over a process grid, each rank holding its part, of which only the lower
+// triangle counts. A NULL grid is a team of one: its part is the whole matrix, la does the work,
+// and neither MPI nor ScaLAPACK is touched. Between teams of different size results agree to
+// rounding, within one size to the bit.
 #ifndef ASSAY_PLA_H
 #define ASSAY_PLA_H
 
 #include "assay/comm.h"
+#include "assay/la.h"
 
 struct assay_pla;
 
@@ -36,10 +38,16 @@ size_t assay_pla_work(uint32_t n, uint32_t m, int size);
 // Bytes that the libraries take besides, on every rank.
 size_t assay_pla_buffers(uint32_t n, int size);
 
-// Computes theta (n,n) = J J^T, spread, from each rank's rows of J (n,p), row-major with leading
-// dimension ld. A team of one gets both triangles.
-void assay_pla_gram(const struct assay_pla *pla, uint32_t n, uint64_t p, const double *jac,
-                    size_t ld, double *theta, double *work);
+// Whether a kernel of n rows is one for which J is kept in float32, and where time is worth care.
+bool assay_pla_large(uint32_t n);
+// Of a J in float32. EXACT: sums in float64. ROUGH: sums of 512 products in float32, and these in
+// float64, in a third of the time; the smallest eigenvalue is off by some eps_32 times the largest
+// diagonal entry.
+enum assay_pla_sums { ASSAY_PLA_EXACT, ASSAY_PLA_ROUGH };
+// Computes theta (n,n) = J J^T, spread, from each rank's rows of J (n,p). A team of one gets both
+// triangles of a matrix that is not large.
+int assay_pla_gram(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
+                   enum assay_pla_sums sums, double *theta, double *work, struct assay_err *err);
 // Gives every rank the diagonal (n) of a spread matrix.
 int assay_pla_diagonal(const struct assay_pla *pla, uint32_t n, const double *a, double *diagonal,
                        struct assay_err *err);
@@ -56,6 +64,23 @@ int assay_pla_sum(const struct assay_pla *pla, size_t count, double *value, stru
 // pdsyev; the matrix is scaled to unit maximum first. A matrix with a NaN or infinity is ERR_INPUT.
 int assay_pla_eigenvalues(const struct assay_pla *pla, uint32_t n, double *a, double *w,
                           double *work, struct assay_err *err);
+// The largest and the smallest eigenvalue of J J^T without the others: by Davidson's method on J
+// itself in float64, for the smallest preconditioned by the Cholesky factor of a Gram matrix that
+// may be rough. Where neither a rough nor an exact factor leads there, and below 256 rows, all
+// eigenvalues are computed.
+struct assay_pla_extremes {
+    double largest, smallest, trace;
+    // ||J J^T x - lambda x|| of the unit vector x that was found: J J^T has an eigenvalue as near
+    // as that. Where all eigenvalues were computed, n eps times the largest, as LAPACK is off.
+    double largest_residual, smallest_residual;
+    bool whole; // all eigenvalues were computed
+};
+// theta: assay_pla_part(n, size) doubles; w: n; work: assay_pla_extremes_work. A J with a NaN or
+// infinity is ERR_INPUT.
+size_t assay_pla_extremes_work(uint32_t n, uint64_t p, int size);
+int assay_pla_extremes(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
+                       double *theta, double *w, double *work, struct assay_pla_extremes *out,
+                       struct assay_err *err);
 // Kernel ridge regression: out (m, n-t) = (A_vt (A_tt + shift I)^-1 y^T)^T, where A_tt is the
 // leading (t,t) block of `a` (destroyed) and A_vt the n-t rows below it. y (m,t) and out are the
 // same on every rank; y is destroyed. ERR_INPUT when A_tt + shift I is not positive definite.

@@ -73,6 +73,7 @@ static uint32_t spectrum_of(const struct assay_metric *metric, const struct assa
     const struct assay_use use = assay_config_use(config, metric);
     if (!metric->spectrum) return 0;
     metric->passes(&use, p, pass);
+    if (pass[0].pull != ASSAY_PULL_KERNEL) return 0;
     return (uint32_t)assay_kernel_rows(&pass[0], pass[0].input.n, p->classes);
 }
 

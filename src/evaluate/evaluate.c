@@ -96,10 +96,12 @@ static int need_memory(struct assay_evaluator *e, int team, bool dead, struct as
         ASSAY_TRY(assay_subject_need(&s, &need, err));
         *scratch = need.scratch + networks_weight_bytes(&e->networks);
     }
-    *memory = (struct assay_memory){.exec = need.exec,
-                                    .scratch = assay_arena_footprint(*scratch) + need.buffers,
-                                    .inputs = assay_arena_held(&e->inputs.arena),
-                                    .graphs = networks_bytes(&e->networks)};
+    const uint64_t twice = need.late < need.exec ? need.late : need.exec;
+    *memory =
+        (struct assay_memory){.exec = need.exec,
+                              .scratch = assay_arena_footprint(*scratch) + need.buffers - twice,
+                              .inputs = assay_arena_held(&e->inputs.arena),
+                              .graphs = networks_bytes(&e->networks)};
     memory->total = memory->exec + memory->scratch + memory->inputs + memory->graphs;
     return ASSAY_OK;
 }

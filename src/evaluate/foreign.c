@@ -131,7 +131,8 @@ static int check_memory(const struct assay_foreign *f, const struct assay_subjec
     struct assay_need need;
     if (!mib) return ASSAY_OK;
     ASSAY_TRY(assay_subject_need(s, &need, err));
-    const uint64_t more = need.exec + need.scratch + need.buffers;
+    const uint64_t twice = need.late < need.exec ? need.late : need.exec,
+                   more = need.exec + need.scratch + need.buffers - twice;
     if (held + more <= mib << 20) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_MEMORY,
                          "%s: a batch of %u needs %.1f MiB beside %.1f for the program and what "

@@ -69,7 +69,8 @@ double networks_pass_cost(const struct networks *n, uint32_t pass,
     const uint64_t classes = assay_config_protocol(n->config)->classes;
     if (p->pull == ASSAY_PULL_WEIGHTS) return 0.0;
     const double images = (double)p->input.n / (p->parts ? p->parts : 1);
-    const bool rows = p->pull == ASSAY_PULL_KERNEL || p->pull == ASSAY_PULL_ROWS;
+    const bool rows = p->pull == ASSAY_PULL_KERNEL || p->pull == ASSAY_PULL_EXTREMES ||
+                      p->pull == ASSAY_PULL_ROWS;
     return work[p->network] * images *
            (rows ? (double)assay_kernel_rows(p, (uint64_t)images, classes) : 1.0);
 }

@@ -49,9 +49,10 @@ void metric_describe_net(const struct assay_protocol *p, uint64_t batch, const c
 void metric_describe_kernel(const struct assay_ntk_options *o, const struct assay_protocol *p,
                             const char *bn, char *text, size_t cap)
 {
-    char what[64];
-    snprintf(what, sizeof what, "bn=%s outputs=%s parameters=weights", bn,
-             o->outputs == ASSAY_OUTPUTS_ALL ? "all" : "sum");
+    char what[96];
+    snprintf(what, sizeof what, "bn=%s outputs=%s parameters=weights%s", bn,
+             o->outputs == ASSAY_OUTPUTS_ALL ? "all" : "sum",
+             o->eigenvalues == ASSAY_EIGENVALUES_EXTREME ? " eigenvalues=extreme" : "");
     metric_describe_net(p, o->batch, what, o->init, text, cap);
 }
 
@@ -179,11 +180,12 @@ static void add_weights(struct line *l, const struct assay_weights *w)
 // What is looked at, or pulled back through the pass.
 static void add_pull(struct line *l, const struct assay_pass *pass, const struct assay_protocol *p)
 {
-    static const char *const words[] = {"values", "sum of logits", "loss",   "target logits",
-                                        "rows",   "kernel",        "blocks", "weights"};
+    static const char *const words[] = {"values",  "sum of logits",   "loss",   "target logits",
+                                        "rows",    "kernel",          "blocks", "firsts",
+                                        "weights", "ends of a kernel"};
     const uint64_t n = pass->parts ? pass->input.n / pass->parts : pass->input.n;
     add(l, "%s", words[pass->pull]);
-    if (pass->pull == ASSAY_PULL_KERNEL || pass->pull == ASSAY_PULL_ROWS)
+    if (has_kernel(pass) || pass->pull == ASSAY_PULL_ROWS)
         add(l, " of %llu rows", (unsigned long long)assay_kernel_rows(pass, n, p->classes));
     if (pass->pull != ASSAY_PULL_NONE && pass->bn == ASSAY_BN_FROZEN) add(l, ", BN frozen");
     if (pass->pull != ASSAY_PULL_NONE)

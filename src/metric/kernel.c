@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel Theta = J J^T and what is read off its spectrum.
+// The rows of a Jacobian, the kernel Theta = J J^T, and its eigenvalues.
 #include "subject.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 uint64_t assay_kernel_rows(const struct assay_pass *pass, uint64_t images, uint64_t classes)
@@ -23,16 +21,24 @@ uint32_t memo_rows(const struct assay_subject *s, const struct assay_wanted_pass
 }
 
 // ---- memory -------------------------------------------------------------------------------------
+// A large Jacobian of a float32 backward pass is kept in float32, too.
+static bool in_single(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+{
+    return s->protocol->precision == ASSAY_SINGLE && !pass->pass.precise &&
+           assay_pla_large(memo_rows(s, pass));
+}
+
 // Rows begin on cache lines.
 size_t memo_jacobian_ld(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
-    return (forward_graph(s, wanted_forward(s, pass))->n_theta + 7) / 8 * 8;
+    const size_t line = in_single(s, pass) ? 16 : 8;
+    return (forward_graph(s, wanted_forward(s, pass))->n_theta + line - 1) / line * line;
 }
 
 size_t memo_jacobian_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
     const uint64_t rows = assay_pla_rows(memo_rows(s, pass), s->team, 0).count;
-    return rows * memo_jacobian_ld(s, pass) * sizeof(double);
+    return rows * memo_jacobian_ld(s, pass) * (in_single(s, pass) ? sizeof(float) : sizeof(double));
 }
 
 int memo_jacobian(struct assay_subject *s, const struct assay_wanted_pass *pass,
@@ -41,9 +47,7 @@ int memo_jacobian(struct assay_subject *s, const struct assay_wanted_pass *pass,
     struct assay_memo *memo;
     ASSAY_TRY(memo_get(s, &memo, err));
     if (memo->jac) return ASSAY_OK;
-    void *block;
-    ASSAY_TRY(memo_alloc(s, memo_jacobian_bytes(s, pass), &block, err));
-    memo->jac = block;
+    ASSAY_TRY(memo_alloc(s, memo_jacobian_bytes(s, pass), &memo->jac, err));
     memo->jac_ld = memo_jacobian_ld(s, pass);
     return ASSAY_OK;
 }
@@ -72,82 +76,151 @@ static int cotangents(struct assay_subject *s, const struct assay_wanted_pass *p
 size_t kernel_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
     const uint32_t n = memo_rows(s, pass);
+    const size_t cot = assay_arena_block(cotangent_bytes(s, pass));
+    if (pass->pass.pull == ASSAY_PULL_EXTREMES) return cot;
     return assay_arena_block(assay_pla_part(n, s->team) * sizeof(double)) +
-           assay_arena_block(n * sizeof(double)) + assay_arena_block(cotangent_bytes(s, pass));
+           assay_arena_block(n * sizeof(double)) + cot;
 }
 
-// Before it is the scratch of eigenvalues, the diagonal lies there.
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+// Before it is the scratch of eigenvalues, the diagonal lies there, and before that the rows of the
+// Jacobian that are on their way to float32.
 static size_t work_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
-    const uint32_t n = memo_rows(s, pass);
-    const size_t work = assay_pla_work(n, classes_of(s, pass), s->team);
-    return (work > n ? work : n) * sizeof(double);
+    const uint32_t n = memo_rows(s, pass), classes = classes_of(s, pass);
+    const uint64_t p = forward_graph(s, wanted_forward(s, pass))->n_weight;
+    size_t work = larger(n, assay_pla_work(n, classes, s->team));
+    if (pass->pass.pull == ASSAY_PULL_EXTREMES)
+        work = larger(work, n + assay_pla_extremes_work(n, p, s->team));
+    if (in_single(s, pass))
+        work = larger(
+            work, assay_exec_block((uint32_t)(n / forward_images(s, wanted_forward(s, pass)))) * p);
+    return work * sizeof(double);
 }
 
-size_t kernel_shared_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+// Of all passes over kernels, which are of as many rows.
+static void shared_bytes(const struct assay_subject *s, size_t *copy, size_t *work)
 {
-    const uint32_t n = memo_rows(s, pass);
-    return assay_arena_block(assay_pla_part(n, s->team) * sizeof(double)) +
-           assay_arena_block(work_bytes(s, pass));
+    *copy = *work = 0;
+    for (uint32_t i = 0; i < s->demand->n_pass; i++) {
+        const struct assay_wanted_pass *pass = &s->demand->pass[i];
+        if (!has_kernel(&pass->pass)) continue;
+        *copy = larger(*copy, assay_pla_part(memo_rows(s, pass), s->team) * sizeof(double));
+        *work = larger(*work, work_bytes(s, pass));
+    }
 }
 
-static int reserve(struct assay_subject *s, const struct assay_wanted_pass *pass,
-                   struct assay_err *err)
+size_t kernel_shared_scratch(const struct assay_subject *s)
+{
+    size_t copy, work;
+    shared_bytes(s, &copy, &work);
+    return copy ? assay_arena_block(copy) + assay_arena_block(work) : 0;
+}
+
+size_t kernel_late_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+{
+    return has_kernel(&pass->pass) && in_single(s, pass)
+               ? assay_pla_part(memo_rows(s, pass), s->team) * sizeof(double)
+               : 0;
+}
+
+static int reserve(struct assay_subject *s, struct assay_err *err)
 {
     struct assay_memo *memo = s->memo;
+    size_t copy_bytes, bytes;
     void *copy, *work;
     if (memo->copy) return ASSAY_OK;
-    ASSAY_TRY(
-        memo_alloc(s, assay_pla_part(memo_rows(s, pass), s->team) * sizeof(double), &copy, err));
-    ASSAY_TRY(memo_alloc(s, work_bytes(s, pass), &work, err));
+    shared_bytes(s, &copy_bytes, &bytes);
+    ASSAY_TRY(memo_alloc(s, copy_bytes, &copy, err));
+    ASSAY_TRY(memo_alloc(s, bytes, &work, err));
     memo->copy = copy;
     memo->work = work;
     return ASSAY_OK;
 }
 
-int memo_copy(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
-              const struct assay_kernel *kernel, struct assay_err *err)
+int memo_copy(struct assay_subject *s, const struct assay_kernel *kernel, struct assay_err *err)
 {
-    ASSAY_TRY(reserve(s, wanted_pass(s, use, pass), err));
+    ASSAY_TRY(reserve(s, err));
     memcpy(s->memo->copy, kernel->gram, assay_pla_part(kernel->n, s->team) * sizeof(double));
     return ASSAY_OK;
 }
 
+// The pages of a large copy go back, so that the executor of what comes next finds memory.
+static void forget_copy(struct assay_subject *s, uint32_t n)
+{
+    if (assay_pla_large(n))
+        assay_arena_forget(s->memo->copy, assay_pla_part(n, s->team) * sizeof(double));
+}
+
 // ---- the kernel ---------------------------------------------------------------------------------
 // Everything before the team works together: what fails here fails on one rank alone.
-static int prepare(struct assay_subject *s, const struct assay_wanted_pass *pass,
-                   struct assay_kernel *made, double **cot, uint32_t *count, struct assay_err *err)
+static int prepare_rows(struct assay_subject *s, const struct assay_wanted_pass *pass, double **cot,
+                        uint32_t *count, struct assay_err *err)
 {
-    const size_t part = assay_pla_part(made->n, s->team) * sizeof(double);
-    void *gram, *eigenvalue;
     ASSAY_TRY(memo_hold(s, pass->forward, err));
     ASSAY_TRY(memo_jacobian(s, pass, err));
     ASSAY_TRY(cotangents(s, pass, cot, count, err));
+    return reserve(s, err);
+}
+
+static int prepare_kernel(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                          struct assay_kernel *made, struct assay_err *err)
+{
+    const size_t part = assay_pla_part(made->n, s->team) * sizeof(double);
+    void *gram, *eigenvalue;
     ASSAY_TRY(memo_alloc(s, part, &gram, err));
     ASSAY_TRY(memo_alloc(s, made->n * sizeof(double), &eigenvalue, err));
-    ASSAY_TRY(reserve(s, pass, err));
     s->memo->eigenvalue[pass->pass.bn] = eigenvalue;
-    made->gram = memset(gram, 0, part); // parts differ in size: their ends are defined, too
+    made->gram = gram;
     return ASSAY_OK;
+}
+
+// The rank's rows of the Jacobian. Those of a large one are all that is left of the pass: the
+// executor gives its memory back.
+static void compute_rows(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                         const double *cot, uint32_t count, struct assay_la_rows *jac)
+{
+    const struct assay_memo *memo = s->memo;
+    const uint32_t n = memo_rows(s, pass);
+    const struct assay_run_of_rows rows = assay_pla_rows(n, s->team, assay_pla_rank(s->pla));
+    const uint64_t weights = forward_graph(s, wanted_forward(s, pass))->n_weight;
+    const enum assay_bn bn = pass->pass.bn;
+    *jac = (struct assay_la_rows){.n = (uint32_t)rows.count,
+                                  .p = weights,
+                                  .ld = memo->jac_ld,
+                                  .single = in_single(s, pass),
+                                  .at = memo->jac};
+    if (!jac->single) {
+        assay_exec_jacobian(s->exec, bn, cot, count, rows.first, rows.count, weights, memo->jac,
+                            memo->jac_ld);
+        return;
+    }
+    assay_exec_jacobian_single(s->exec, bn, cot, count, rows.first, rows.count, weights, memo->jac,
+                               memo->jac_ld, memo->work);
+    memo_release(s);
 }
 
 // The rank's rows of the Jacobian, then Theta by all.
 static int compute_gram(struct assay_subject *s, const struct assay_wanted_pass *pass,
                         struct assay_kernel *made, struct assay_err *err)
 {
-    const struct assay_run_of_rows rows = assay_pla_rows(made->n, s->team, assay_pla_rank(s->pla));
     double *cot = NULL;
     uint32_t count = 0;
-    const int status = prepare(s, pass, made, &cot, &count, err);
+    struct assay_la_rows jac;
+    int status = prepare_rows(s, pass, &cot, &count, err);
+    if (status >= 0) status = prepare_kernel(s, pass, made, err);
     ASSAY_TRY(assay_pla_agree(s->pla, status, err));
 
-    const struct assay_memo *memo = s->memo;
-    const uint64_t weights = forward_graph(s, wanted_forward(s, pass))->n_weight;
-    assay_exec_jacobian(s->exec, pass->pass.bn, cot, count, rows.first, rows.count, weights,
-                        memo->jac, memo->jac_ld);
-    assay_pla_gram(s->pla, made->n, weights, memo->jac, memo->jac_ld, made->gram, memo->work);
-    ASSAY_TRY(assay_pla_diagonal(s->pla, made->n, made->gram, memo->work, err));
-    for (uint32_t i = 0; i < made->n; i++) made->trace += memo->work[i];
+    double *work = s->memo->work;
+    compute_rows(s, pass, cot, count, &jac);
+    memset(made->gram, 0, assay_pla_part(made->n, s->team) * sizeof *made->gram); // parts differ
+    ASSAY_TRY(assay_pla_gram(s->pla, made->n, &jac, ASSAY_PLA_EXACT, made->gram, work, err));
+    ASSAY_TRY(assay_pla_diagonal(s->pla, made->n, made->gram, work, err));
+    for (uint32_t i = 0; i < made->n; i++) made->trace += work[i];
     return ASSAY_OK;
 }
 
@@ -175,6 +248,11 @@ int assay_subject_gram(struct assay_subject *s, const struct assay_use *use, uin
     return ASSAY_OK;
 }
 
+static int name_kernel(enum assay_bn bn, struct assay_err *err)
+{
+    return assay_err_prefix(err, "%s kernel", bn == ASSAY_BN_BATCH ? "batch" : "frozen");
+}
+
 int assay_subject_kernel(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
                          const struct assay_kernel **out, struct assay_err *err)
 {
@@ -183,59 +261,35 @@ int assay_subject_kernel(struct assay_subject *s, const struct assay_use *use, u
     ASSAY_TRY(get(s, wanted_pass(s, use, pass), &kernel, err));
     *out = kernel;
     if (kernel->eigenvalue) return ASSAY_OK;
-    ASSAY_TRY(memo_copy(s, use, pass, kernel, err));
+    ASSAY_TRY(memo_copy(s, kernel, err));
     const struct assay_memo *memo = s->memo;
     double *eigenvalue = memo->eigenvalue[bn];
-    if (assay_pla_eigenvalues(s->pla, kernel->n, memo->copy, eigenvalue, memo->work, err) < 0) {
-        return assay_err_prefix(err, "%s kernel", bn == ASSAY_BN_BATCH ? "batch" : "frozen");
-    }
+    if (assay_pla_eigenvalues(s->pla, kernel->n, memo->copy, eigenvalue, memo->work, err) < 0)
+        return name_kernel(bn, err);
     kernel->eigenvalue = eigenvalue;
+    forget_copy(s, kernel->n);
     return ASSAY_OK;
 }
 
-// -sum p ln p with p = lambda / sum of lambda; eigenvalues below zero are round-off.
-static double spectral_entropy(uint32_t n, const double *eigenvalue)
+int assay_subject_extremes(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
+                           const struct assay_pla_extremes **out, struct assay_err *err)
 {
-    double sum = 0.0, entropy = 0.0;
-    for (uint32_t i = 0; i < n; i++) sum += fmax(eigenvalue[i], 0.0);
-    for (uint32_t i = 0; i < n; i++) {
-        const double p = eigenvalue[i] / sum;
-        if (p > 0.0) entropy -= p * log(p);
-    }
-    return entropy;
-}
-
-// Of an eigenvalue that is 0, a Jacobian in float64 leaves N eps, but one in single precision is
-// rounded to float32 and Theta is its square. Equal images measured up to 7e-13 lambda_max where 0
-// is exact; kernels of real networks stay above 1e-6.
-double kernel_rounding(uint32_t n, enum assay_precision precision)
-{
-    const double rounding = 32.0 * (precision == ASSAY_SINGLE ? FLT_EPSILON : DBL_EPSILON);
-    return fmax(n * DBL_EPSILON, rounding * rounding);
-}
-
-double kernel_zero(const struct assay_kernel *kernel)
-{
-    return kernel_rounding(kernel->n, kernel->precision) * kernel->eigenvalue[kernel->n - 1];
-}
-
-int kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS], char *reason)
-{
-    const uint32_t n = kernel->n;
-    const double *eigenvalue = kernel->eigenvalue;
-    const double largest = eigenvalue[n - 1], smallest = eigenvalue[0];
-    const double tolerance = kernel_zero(kernel);
-    uint32_t rank = 0;
-    for (uint32_t i = 0; i < n; i++) rank += eigenvalue[i] > tolerance;
-    const bool singular = !(smallest > tolerance);
-    out[0] = singular ? INFINITY : largest / smallest;
-    out[1] = log(out[0]);
-    out[2] = largest;
-    out[3] = smallest;
-    out[4] = kernel->trace;
-    out[5] = rank;
-    out[6] = largest > 0.0 ? spectral_entropy(n, eigenvalue) : NAN;
-    if (!singular) return ASSAY_VERDICT_OK;
-    return metric_degenerate(reason, "rank %u of %u: lambda_min %.3g, lambda_max %.3g", rank, n,
-                             smallest, largest);
+    const struct assay_wanted_pass *wanted = wanted_pass(s, use, pass);
+    const uint32_t n = memo_rows(s, wanted);
+    struct assay_pla_extremes made;
+    struct assay_memo *memo;
+    struct assay_la_rows jac;
+    double *cot = NULL;
+    uint32_t count = 0;
+    ASSAY_ASSERT(wanted->pass.pull == ASSAY_PULL_EXTREMES);
+    ASSAY_TRY(memo_get(s, &memo, err));
+    *out = &memo->ends[wanted->pass.bn].found;
+    if (memo->ends[wanted->pass.bn].made) return ASSAY_OK;
+    ASSAY_TRY(assay_pla_agree(s->pla, prepare_rows(s, wanted, &cot, &count, err), err));
+    compute_rows(s, wanted, cot, count, &jac);
+    if (assay_pla_extremes(s->pla, n, &jac, memo->copy, memo->work, memo->work + n, &made, err) < 0)
+        return name_kernel(wanted->pass.bn, err);
+    memo->ends[wanted->pass.bn] = (struct memo_ends){.made = true, .found = made};
+    forget_copy(s, n);
+    return ASSAY_OK;
 }

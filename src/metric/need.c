@@ -10,20 +10,20 @@ static size_t larger(size_t a, size_t b)
 // What metrics share: a buffer for rows, one for a kernel of either BN, one for its copy.
 static size_t shared_scratch(const struct assay_subject *s)
 {
-    size_t bytes = memo_bytes(s), rows = 0, copy = 0;
-    bool kernel[2] = {false};
+    size_t bytes = memo_bytes(s), rows = 0;
+    bool kernel[2][2] = {{false}}; // by whether it is the ends alone, and BN
     for (uint32_t i = 0; i < s->demand->n_pass; i++) {
         const struct assay_wanted_pass *pass = &s->demand->pass[i];
         const enum assay_pull pull = pass->pass.pull;
         if (has_gradient(&pass->pass)) bytes += assay_arena_block(memo_gradient_bytes(s, pass));
-        if (pull == ASSAY_PULL_ROWS || pull == ASSAY_PULL_KERNEL)
+        if (pull == ASSAY_PULL_ROWS || has_kernel(&pass->pass))
             rows = assay_arena_block(memo_jacobian_bytes(s, pass));
-        if (pull != ASSAY_PULL_KERNEL || kernel[pass->pass.bn]) continue;
-        kernel[pass->pass.bn] = true;
-        bytes += kernel_scratch(s, pass);
-        copy = kernel_shared_scratch(s, pass);
+        if (!has_kernel(&pass->pass)) continue;
+        bool *counted = &kernel[pull == ASSAY_PULL_EXTREMES][pass->pass.bn];
+        if (!*counted) bytes += kernel_scratch(s, pass);
+        *counted = true;
     }
-    return bytes + rows + copy;
+    return bytes + rows + kernel_shared_scratch(s);
 }
 
 // Makes the plan, and keeps the most that an executor takes for any.
@@ -56,13 +56,12 @@ static int check_parts(const struct assay_subject *s, const struct assay_wanted_
                        struct assay_err *err)
 {
     const uint32_t n = memo_rows(s, pass);
-    const size_t part = assay_pla_part(n, s->team),
-                 jacobian = memo_jacobian_bytes(s, pass) / sizeof(double);
-    if (s->team == 1 || larger(part, jacobian) <= INT32_MAX) return ASSAY_OK;
+    const size_t part = assay_pla_part(n, s->team);
+    if (s->team == 1 || part <= INT32_MAX) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_CONFIG,
                          "run.team = %d: a rank's part of a kernel of %u rows has %zu numbers, "
                          "expected at most %d; a larger team has smaller parts",
-                         s->team, n, larger(part, jacobian), INT32_MAX);
+                         s->team, n, part, INT32_MAX);
 }
 
 int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
@@ -71,7 +70,8 @@ int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
     *need = (struct assay_need){0};
     for (uint32_t i = 0; i < s->demand->n_pass; i++) {
         const struct assay_wanted_pass *pass = &s->demand->pass[i];
-        if (pass->pass.pull != ASSAY_PULL_KERNEL) continue;
+        if (!has_kernel(&pass->pass)) continue;
+        need->late = larger(need->late, kernel_late_scratch(s, pass));
         ASSAY_TRY(check_parts(s, pass, err));
         need->buffers = assay_pla_buffers(memo_rows(s, pass), s->team);
     }

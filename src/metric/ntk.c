@@ -2,8 +2,6 @@
 // The neural tangent kernel of TE-NAS: BN differentiated through the batch's own statistics.
 #include "subject.h"
 
-#include <string.h>
-
 #define TENAS "TE-NAS (arXiv 2102.11535)"
 
 static const struct assay_column columns[KERNEL_COLUMNS] = {
@@ -27,6 +25,11 @@ static const struct assay_opt options[] = {
      "rows of the kernel: sum: one an image, of the sum of its logits (TE-NAS); all: one a logit",
      ASSAY_OPT_ENUM, offsetof(struct assay_ntk_options, outputs), .choices = "sum|all",
      .def = "sum"},
+    {"ntk", "eigenvalues",
+     "all; extreme: the largest and smallest alone, in less time; checked: all, and that the two "
+     "agree",
+     ASSAY_OPT_ENUM, offsetof(struct assay_ntk_options, eigenvalues),
+     .choices = "all|extreme|checked", .def = "all", .with = "eigenvalues"},
     {.name = NULL},
 };
 const struct assay_options assay_ntk_options = {options, sizeof(struct assay_ntk_options)};
@@ -42,12 +45,20 @@ struct assay_pass ntk_pass(const struct assay_ntk_options *o, enum assay_pull pu
                                .outputs = (enum assay_outputs)o->outputs};
 }
 
+uint32_t ntk_passes(const struct assay_ntk_options *o, enum assay_bn bn,
+                    struct assay_pass pass[ASSAY_METRIC_PASSES])
+{
+    uint32_t n = 0;
+    if (o->eigenvalues != ASSAY_EIGENVALUES_EXTREME) pass[n++] = ntk_pass(o, ASSAY_PULL_KERNEL, bn);
+    if (o->eigenvalues != ASSAY_EIGENVALUES_ALL) pass[n++] = ntk_pass(o, ASSAY_PULL_EXTREMES, bn);
+    return n;
+}
+
 static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_BATCH);
-    return 1;
+    return ntk_passes(use->option[0], ASSAY_BN_BATCH, pass);
 }
 
 static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
@@ -59,10 +70,7 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
 static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
                    double *spectrum, char *reason, struct assay_err *err)
 {
-    const struct assay_kernel *kernel;
-    ASSAY_TRY(assay_subject_kernel(s, use, 0, &kernel, err));
-    memcpy(spectrum, kernel->eigenvalue, kernel->n * sizeof *spectrum);
-    return kernel_summary(kernel, out, reason);
+    return kernel_measure(s, use, out, spectrum, reason, err);
 }
 
 const struct assay_metric assay_metric_ntk = {

@@ -16,8 +16,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
                        struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
-    pass[0] = ntk_pass(use->option[0], ASSAY_PULL_KERNEL, ASSAY_BN_FROZEN);
-    return 1;
+    return ntk_passes(use->option[0], ASSAY_BN_FROZEN, pass);
 }
 
 static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
@@ -30,9 +29,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
                    double *spectrum, char *reason, struct assay_err *err)
 {
     (void)spectrum;
-    const struct assay_kernel *kernel;
-    ASSAY_TRY(assay_subject_kernel(s, use, 0, &kernel, err));
-    return kernel_summary(kernel, out, reason);
+    return kernel_measure(s, use, out, NULL, reason, err);
 }
 
 const struct assay_metric assay_metric_ntk_frozen = {

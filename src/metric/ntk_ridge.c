@@ -144,7 +144,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
             y[place(&shape, shape.train, i, k)] = target(&shape, i, k);
     }
     ASSAY_TRY(find_shift(s, kernel, o->lambda, n, &shift, err));
-    ASSAY_TRY(memo_copy(s, use, 0, kernel, err));
+    ASSAY_TRY(memo_copy(s, kernel, err));
     const int solved = assay_pla_ridge(s->pla, kernel->n, n, s->memo->copy, shift, shape.columns, y,
                                        predicted, s->memo->work, err);
     if (solved == ASSAY_ERR_INPUT) return metric_degenerate(reason, "%.100s", err->text);

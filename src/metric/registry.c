@@ -12,6 +12,8 @@
     X(ntk_trace) \
     X(ntk_ridge) \
     X(ntk_spectrum) \
+    X(ntk_residuals) \
+    X(ntk_frozen_residuals) \
     X(kta) \
     X(nasi) \
     X(regions) \

@@ -248,6 +248,12 @@ static int run_batch(struct assay_subject *s, uint32_t forward, uint32_t first, 
     return ASSAY_OK;
 }
 
+void memo_release(struct assay_subject *s)
+{
+    assay_exec_release(s->exec);
+    s->memo->held = NOT_HELD;
+}
+
 int memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err)
 {
     struct assay_memo *memo;

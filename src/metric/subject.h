@@ -12,16 +12,22 @@ struct done_pass {
     double *cot;      // (batch, classes)
 };
 
+struct memo_ends {
+    bool made;
+    struct assay_pla_extremes found;
+};
+
 struct assay_memo {
     uint32_t held;                   // the forward pass the executor holds, or UINT32_MAX
     bool shown[ASSAY_DEMAND_PASSES]; // forward passes that were shown to who taps values
     struct done_pass pass[ASSAY_DEMAND_PASSES];
     void *state[ASSAY_METRICS_MAX]; // of the metrics; NULL: none
-    double *jac;                    // scratch: rows of jac_ld
+    void *jac;                      // scratch: rows of jac_ld, float32 or float64
     size_t jac_ld;
     double *copy, *work;           // a matrix that may be destroyed, and pla's scratch
     struct assay_kernel kernel[2]; // by enum assay_bn; gram is NULL until computed
     double *eigenvalue[2];         // room for its eigenvalues
+    struct memo_ends ends[2];      // by enum assay_bn
 };
 
 static inline const struct assay_wanted_pass *
@@ -58,6 +64,8 @@ int memo_get(struct assay_subject *s, struct assay_memo **memo, struct assay_err
 size_t memo_bytes(const struct assay_subject *s);
 // Makes a forward pass in one batch the executor's.
 int memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err);
+// The executor gives its memory back, and holds no pass.
+void memo_release(struct assay_subject *s);
 // Gives the derivative of what is pulled back with respect to the logits (n, classes) of n images
 // that are normalised together, zero where that is BLOCKS. Only LOSS and TARGET read the labels.
 void pull_cotangent(enum assay_pull pull, uint32_t n, uint32_t classes, const double *logit,
@@ -74,13 +82,19 @@ int memo_jacobian(struct assay_subject *s, const struct assay_wanted_pass *pass,
 size_t memo_jacobian_ld(const struct assay_subject *s, const struct assay_wanted_pass *pass);
 size_t memo_jacobian_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass);
 // memo->copy, with the kernel's values, and memo->work.
-int memo_copy(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
-              const struct assay_kernel *kernel, struct assay_err *err);
-// Rows of the kernel of a ROWS or KERNEL pass.
+int memo_copy(struct assay_subject *s, const struct assay_kernel *kernel, struct assay_err *err);
+// Rows of the kernel of a ROWS, KERNEL or EXTREMES pass.
 uint32_t memo_rows(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+// Whether a pass pulls back all rows, for a kernel or for the ends of its spectrum.
+static inline bool has_kernel(const struct assay_pass *pass)
+{
+    return pass->pull == ASSAY_PULL_KERNEL || pass->pull == ASSAY_PULL_EXTREMES;
+}
 // Arena bytes: of one kernel, and of copy and scratch, which all share.
 size_t kernel_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass);
-size_t kernel_shared_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+size_t kernel_shared_scratch(const struct assay_subject *s);
+// Bytes of them that are not touched before the executor has given its memory back.
+size_t kernel_late_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass);
 // Arena memory of the subject, or ERR_MEMORY.
 int memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_err *err);
 
@@ -88,14 +102,24 @@ int memo_alloc(struct assay_subject *s, size_t bytes, void **out, struct assay_e
 // its reason.
 #define KERNEL_COLUMNS 7
 int kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS], char *reason);
+// The same of the passes of `use`, whose option 0 is [ntk], as ntk.eigenvalues has it; spectrum:
+// NULL, or all eigenvalues, where all are computed.
+int kernel_measure(struct assay_subject *s, const struct assay_use *use, double out[KERNEL_COLUMNS],
+                   double *spectrum, char *reason, struct assay_err *err);
+// How far the largest and the smallest eigenvalue may be off.
+int kernel_residuals(struct assay_subject *s, const struct assay_use *use, double out[2],
+                     char *reason, struct assay_err *err);
 // Eigenvalues up to this are zero.
 double kernel_zero(const struct assay_kernel *kernel);
 // What rounding may leave of 0 in a kernel of n rows of a Jacobian of that precision, in units of
 // its largest eigenvalue.
 double kernel_rounding(uint32_t n, enum assay_precision precision);
-// The KERNEL pass of [ntk], option 0 of `use` or the one given.
+// A pass over all rows of the kernel of [ntk].
 struct assay_pass ntk_pass(const struct assay_ntk_options *o, enum assay_pull pull,
                            enum assay_bn bn);
+// Those that ntk.eigenvalues takes, KERNEL before EXTREMES; returns how many.
+uint32_t ntk_passes(const struct assay_ntk_options *o, enum assay_bn bn,
+                    struct assay_pass pass[ASSAY_METRIC_PASSES]);
 // Whether a parameter is the weight of a convolution or a linear layer.
 static inline bool is_layer_weight(const struct assay_param *p)
 {

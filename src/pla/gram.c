@@ -1,129 +1,215 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Gram matrix, block by block, and its eigenvalues.
+// The Gram matrix, a panel of parameters at a time, and what is read off it.
 #include "grid.h"
 
 #include "assay/la.h"
 
 #include <limits.h>
-#include <math.h>
 #include <string.h>
 
-#define PANEL 512 // parameters at a time that the Gram matrix sums over
+// Parameters at a time. Products in float32 are summed in float32 within a panel: more parameters
+// would cost digits, fewer cost time.
+enum { DEPTH = 512, DEPTH_DOUBLE = 192, COLUMNS = 256 };
+_Static_assert(COLUMNS % PLA_BLOCK == 0, "columns of theta are taken by blocks");
 
-// Below this order one rank's LAPACK is faster than a small team's ScaLAPACK (bench_kernel).
-#define LAPACK_BELOW 2000
+bool assay_pla_large(uint32_t n)
+{
+    return n >= 2000;
+}
 
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
 
-static bool alone(uint32_t n, int size)
-{
-    return size == 1 || n < LAPACK_BELOW;
-}
+// ---- memory -------------------------------------------------------------------------------------
+// Rows of J that a rank sends of a panel, and those that it needs: of its rows of theta, and of its
+// columns.
+struct traffic {
+    size_t sent, left, right;
+};
 
-size_t assay_pla_part(uint32_t n, int size)
-{
-    int rows, columns;
-
-    pla_shape(size, &rows, &columns);
-    if (size == 1) return (size_t)n * n;
-    return (size_t)pla_count(n, PLA_BLOCK, 0, rows) * (size_t)pla_count(n, PLA_BLOCK, 0, columns);
-}
-
-// Scratch of pdsyev for values only, in doubles; its documentation says 5 n + max(block (rows + 1),
-// 3 block) + 1.
-static size_t syev_work(uint32_t n, int local_rows)
-{
-    return 5 * (size_t)n + larger(PLA_BLOCK * ((size_t)local_rows + 1), (size_t)3 * PLA_BLOCK) + 1;
-}
-
-static size_t eigenvalues_work(uint32_t n, int size)
+static struct traffic traffic_of(uint32_t n, int size)
 {
     int rows, columns;
 
     pla_shape(size, &rows, &columns);
-    if (size == 1) return assay_la_eigenvalues_work(n);
-    if (alone(n, size)) return (size_t)n * n + assay_la_eigenvalues_work(n);
-    return syev_work(n, pla_count(n, PLA_BLOCK, 0, rows));
+    if (size == 1) return (struct traffic){.left = n};
+    return (struct traffic){.sent = assay_pla_rows(n, size, 0).count * (size_t)columns,
+                            .left = (size_t)pla_count(n, PLA_BLOCK, 0, rows),
+                            .right = (size_t)pla_count(n, PLA_BLOCK, 0, columns)};
 }
 
-static size_t panel_work(uint32_t n, int size)
+size_t pla_gram_work(uint32_t n, int size)
 {
-    int rows, columns;
+    const struct traffic t = traffic_of(n, size);
+    const size_t moved = size > 1 ? t.sent + t.left + t.right : 0, used = t.left + t.right;
 
-    if (size == 1) return 0;
-    pla_shape(size, &rows, &columns);
-    return (size_t)pla_count(PANEL, PLA_BLOCK, 0, rows) *
-           (size_t)pla_count(n, PLA_BLOCK, 0, columns);
+    if (!assay_pla_large(n)) return moved * DEPTH_DOUBLE + 1;
+    const size_t single = moved * DEPTH / 2 + assay_la_tile() / 2,
+                 widened = (moved / 2 + used + 1) * DEPTH_DOUBLE;
+    return larger(larger(single, widened), moved * DEPTH_DOUBLE) + 1;
 }
 
-// Right-hand sides and predictions together have no more rows than the matrix and a block.
-static size_t ridge_work(uint32_t n, uint32_t m, int size)
-{
-    int rows, columns;
+// ---- panels -------------------------------------------------------------------------------------
+// A panel of J: rows for the rows of theta that the rank holds, and for its columns.
+struct panel {
+    const char *left, *right;
+    size_t ld;
+    bool single;
+    uint32_t depth;
+};
 
-    if (size == 1) return 0;
-    pla_shape(size, &rows, &columns);
-    return ((size_t)pla_count(n, PLA_BLOCK, 0, rows) + PLA_BLOCK) *
-           (size_t)pla_count(m, PLA_BLOCK, 0, columns);
+static bool wants(uint64_t row, int at, int size)
+{
+    return row / PLA_BLOCK % (uint64_t)size == (uint64_t)at;
 }
 
-size_t assay_pla_work(uint32_t n, uint32_t m, int size)
+static int count_rows(struct assay_run_of_rows run, int at, int size)
 {
-    return larger(ridge_work(n, m, size), larger(panel_work(n, size), eigenvalues_work(n, size)));
+    int count = 0;
+
+    for (uint64_t i = run.first; i < run.first + run.count; i++) count += wants(i, at, size);
+    return count;
 }
 
-// ScaLAPACK keeps a copy of what is on its way between ranks: a panel, or the part of a rank on its
-// way to the one that solves for all.
-size_t assay_pla_buffers(uint32_t n, int size)
+static char *pack(const struct assay_la_rows *jac, struct assay_run_of_rows run, int at, int size,
+                  uint64_t first, size_t depth, char *to)
 {
-    int rows, columns;
+    const size_t each = jac->single ? sizeof(float) : sizeof(double);
 
-    if (size == 1) return assay_la_buffers(n);
-    pla_shape(size, &rows, &columns);
-    const size_t panel = panel_work(n, size) * sizeof(double);
-    const int local = pla_count(n, PLA_BLOCK, 0, columns);
-    if (!alone(n, size)) return assay_la_buffers((uint32_t)local) + panel;
-    return assay_la_buffers(n) + larger(panel, assay_pla_part(n, size) * sizeof(double));
+    for (uint64_t i = 0; i < run.count; i++) {
+        if (!wants(run.first + i, at, size)) continue;
+        memcpy(to, (const char *)jac->at + (i * jac->ld + first) * each, depth * each);
+        to += depth * each;
+    }
+    return to;
+}
+
+// Offsets of blocks of n bytes that follow each other.
+static void place(int size, const int *n, int *at)
+{
+    int64_t next = 0;
+
+    for (int r = 0; r < size; r++) {
+        ASSAY_ASSERT(next <= INT_MAX);
+        at[r] = (int)next;
+        next += n[r];
+    }
+}
+
+// Sends every rank the rows that it needs along one dimension of the grid, of `size` ranks.
+static int deal(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
+                bool of_rows, uint64_t first, size_t depth, char *send, char *receive,
+                struct assay_err *err)
+{
+    const int size = of_rows ? pla->rows : pla->columns, mine = of_rows ? pla->row : pla->column,
+              bytes = (int)(depth * (jac->single ? sizeof(float) : sizeof(double)));
+    const struct assay_run_of_rows run = assay_pla_rows(n, pla->size, pla->rank);
+    int *send_n = pla->count, *send_at = send_n + pla->size, *receive_n = send_at + pla->size,
+        *receive_at = receive_n + pla->size;
+    char *next = send;
+
+    for (int r = 0; r < pla->size; r++) {
+        const int at = of_rows ? r / pla->columns : r % pla->columns;
+        send_n[r] = count_rows(run, at, size) * bytes;
+        receive_n[r] = count_rows(assay_pla_rows(n, pla->size, r), mine, size) * bytes;
+        next = pack(jac, run, at, size, first, depth, next);
+    }
+    place(pla->size, send_n, send_at);
+    place(pla->size, receive_n, receive_at);
+    return assay_comm_exchange(pla->team, send, send_n, send_at, receive, receive_n, receive_at,
+                               err);
+}
+
+// *work moves on behind the panel.
+static int get_panel(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
+                     uint64_t first, struct panel *panel, double **work, struct assay_err *err)
+{
+    const size_t each = jac->single ? sizeof(float) : sizeof(double), row = panel->depth * each;
+    const struct traffic t = traffic_of(n, assay_pla_size(pla));
+    char *send = (char *)*work, *left = send + t.sent * row, *right = left + t.left * row;
+
+    panel->single = jac->single;
+    if (!pla) {
+        panel->left = panel->right = (const char *)jac->at + first * each;
+        panel->ld = jac->ld;
+        return ASSAY_OK;
+    }
+    panel->left = left, panel->right = right, panel->ld = panel->depth;
+    *work += (t.sent + t.left + t.right) * row / sizeof **work + 1;
+    ASSAY_TRY(deal(pla, n, jac, true, first, panel->depth, send, left, err));
+    return deal(pla, n, jac, false, first, panel->depth, send, right, err);
+}
+
+static void widen_rows(uint64_t count, uint32_t depth, const char *from, size_t ld, double *to)
+{
+    const float *row = (const float *)(const void *)from;
+
+    for (uint64_t i = 0; i < count; i++)
+        for (uint64_t k = 0; k < depth; k++) to[i * depth + k] = (double)row[i * ld + k];
+}
+
+// Makes a panel float64.
+static void widen(const struct assay_pla *pla, uint32_t n, struct panel *panel, double *work)
+{
+    const uint64_t rows = pla ? (uint64_t)pla_count(n, PLA_BLOCK, pla->row, pla->rows) : n,
+                   columns = pla ? (uint64_t)pla_count(n, PLA_BLOCK, pla->column, pla->columns) : 0;
+    double *right = work + rows * panel->depth;
+
+    widen_rows(rows, panel->depth, panel->left, panel->ld, work);
+    widen_rows(columns, panel->depth, panel->right, panel->ld, right);
+    panel->left = (const char *)work;
+    panel->right = (const char *)(pla ? right : work);
+    panel->ld = panel->depth;
+    panel->single = false;
 }
 
 // ---- Gram matrix --------------------------------------------------------------------------------
-// Describes the rows of J: row-major, they are the columns of a column-major J^T, which lie on a
-// grid of one row.
-static void describe_rows(const struct assay_pla *pla, int n, int p, int ld, int desc[DESC])
+static void add_panel(const struct assay_pla *pla, uint32_t n, const struct panel *panel,
+                      double *theta, float *tile)
 {
-    const int each = (n + pla->size - 1) / pla->size, zero = 0;
-    int info = 0;
+    const uint32_t rows = pla ? (uint32_t)pla_count(n, PLA_BLOCK, pla->row, pla->rows) : n,
+                   columns = pla ? (uint32_t)pla_count(n, PLA_BLOCK, pla->column, pla->columns) : n;
 
-    descinit_(desc, &p, &n, &p, &each, &zero, &zero, &pla->line, &ld, &info);
-    ASSAY_ASSERT(info == 0);
+    for (uint32_t k = 0; k < columns; k += COLUMNS) {
+        const uint64_t above = pla ? pla_global(k, pla->column, pla->columns) : k;
+        const uint32_t begin =
+            pla ? (uint32_t)pla_count(above, PLA_BLOCK, pla->row, pla->rows) : (uint32_t)above;
+        const uint32_t width = columns - k < COLUMNS ? columns - k : COLUMNS;
+        double *to = theta + (size_t)k * rows + begin;
+        const void *a = panel->left + begin * panel->ld * (panel->single ? 4 : 8),
+                   *b = panel->right + k * panel->ld * (panel->single ? 4 : 8);
+        if (panel->single)
+            assay_la_add_products_single(rows - begin, width, panel->depth, a, panel->ld, b,
+                                         panel->ld, to, rows, tile);
+        else
+            assay_la_add_products(rows - begin, width, panel->depth, a, panel->ld, b, panel->ld, to,
+                                  rows);
+    }
 }
 
-void assay_pla_gram(const struct assay_pla *pla, uint32_t n, uint64_t p, const double *jac,
-                    size_t ld, double *theta, double *work)
+int assay_pla_gram(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
+                   enum assay_pla_sums sums, double *theta, double *work, struct assay_err *err)
 {
-    if (!pla) {
-        assay_la_gram(n, p, jac, ld, theta);
-        return;
-    }
-    const int order = (int)n, one = 1;
-    const double unit = 1.0;
-    int rows_of[DESC], panel_of[DESC], theta_of[DESC], local_rows, local_columns;
+    const bool rough = sums == ASSAY_PLA_ROUGH && jac->single;
+    const uint32_t most = rough ? DEPTH : DEPTH_DOUBLE;
 
-    ASSAY_ASSERT(n <= INT_MAX && ld <= INT_MAX && p <= ld);
-    describe_rows(pla, order, (int)p, (int)ld, rows_of);
-    pla_describe(pla, order, order, theta_of, &local_rows, &local_columns);
-    memset(theta, 0, (size_t)local_rows * (size_t)local_columns * sizeof *theta);
-    for (int first = 1; first <= (int)p; first += PANEL) {
-        const int left = (int)p - first + 1, depth = left < PANEL ? left : PANEL;
-        pla_describe(pla, depth, order, panel_of, &local_rows, &local_columns);
-        pdgemr2d_(&depth, &order, jac, &first, &one, rows_of, work, &one, &one, panel_of,
-                  &pla->grid);
-        pdsyrk_("L", "T", &order, &depth, &unit, work, &one, &one, panel_of, &unit, theta, &one,
-                &one, theta_of, 1, 1);
+    if (!pla && !assay_pla_large(n)) {
+        assay_la_gram(n, jac->p, jac->at, jac->ld, theta);
+        return ASSAY_OK;
     }
+    ASSAY_ASSERT(n <= INT_MAX && jac->ld <= INT_MAX);
+    memset(theta, 0, assay_pla_part(n, assay_pla_size(pla)) * sizeof *theta);
+    for (uint64_t first = 0; first < jac->p; first += most) {
+        const uint64_t left = jac->p - first;
+        struct panel panel = {.depth = left < most ? (uint32_t)left : most};
+        double *free_work = work;
+        ASSAY_TRY(get_panel(pla, n, jac, first, &panel, &free_work, err));
+        if (panel.single && !rough) widen(pla, n, &panel, free_work);
+        add_panel(pla, n, &panel, theta, (float *)free_work);
+    }
+    return ASSAY_OK;
 }
 
 int assay_pla_diagonal(const struct assay_pla *pla, uint32_t n, const double *a, double *diagonal,
@@ -165,73 +251,4 @@ void assay_pla_visit(const struct assay_pla *pla, uint32_t n, const double *a,
 int assay_pla_sum(const struct assay_pla *pla, size_t count, double *value, struct assay_err *err)
 {
     return pla ? assay_comm_sum(pla->team, count, value, err) : ASSAY_OK;
-}
-
-// ---- eigenvalues --------------------------------------------------------------------------------
-// Multiplies a finite matrix by a power of two that brings its largest entry to [1/2, 1).
-static int scale(const struct assay_pla *pla, size_t count, double *a, int *exponent,
-                 struct assay_err *err)
-{
-    double largest = 0.0;
-
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(a[i])) largest = INFINITY;
-        largest = fmax(largest, fabs(a[i]));
-    }
-    ASSAY_TRY(assay_comm_max(pla->team, &largest, err));
-    if (!isfinite(largest))
-        return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "eigenvalues: a matrix entry is not a finite number");
-    frexp(largest, exponent);
-    if (*exponent < -1000) *exponent = -1000; // 2^-exponent stays finite
-    const double factor = ldexp(1.0, -*exponent);
-    for (size_t i = 0; i < count; i++) a[i] *= factor;
-    return ASSAY_OK;
-}
-
-// The team's first rank computes the eigenvalues alone, by LAPACK.
-static int gather_and_solve(const struct assay_pla *pla, uint32_t n, const double *a, double *w,
-                            double *work, struct assay_err *err)
-{
-    const int order = (int)n, one = 1;
-    int from[DESC], to[DESC], local_rows, local_columns, status = ASSAY_OK;
-
-    pla_describe(pla, order, order, from, &local_rows, &local_columns);
-    pla_describe_whole(pla, order, to);
-    pdgemr2d_(&order, &order, a, &one, &one, from, work, &one, &one, to, &pla->grid);
-    if (pla->rank == 0) status = assay_la_eigenvalues(n, work, w, work + (size_t)n * n, err);
-    ASSAY_TRY(assay_comm_agree(pla->team, status, err));
-    return assay_comm_share(pla->team, 0, w, n * sizeof *w, err);
-}
-
-static int solve_together(const struct assay_pla *pla, uint32_t n, double *a, double *w,
-                          double *work, struct assay_err *err)
-{
-    const int order = (int)n, one = 1, ask = -1;
-    int desc[DESC], local_rows, local_columns, exponent = 0, info = 0;
-    double asked[3] = {0};
-
-    pla_describe(pla, order, order, desc, &local_rows, &local_columns);
-    ASSAY_TRY(scale(pla, (size_t)local_rows * (size_t)local_columns, a, &exponent, err));
-    pdsyev_("N", "L", &order, a, &one, &one, desc, w, NULL, &one, &one, desc, asked, &ask, &info, 1,
-            1);
-    const int lwork = (int)syev_work(n, pla_count(n, PLA_BLOCK, 0, pla->rows));
-    ASSAY_ASSERT(info == 0 && asked[0] <= lwork);
-    pdsyev_("N", "L", &order, a, &one, &one, desc, w, NULL, &one, &one, desc, work, &lwork, &info,
-            1, 1);
-    ASSAY_ASSERT(info >= 0);
-    const int status =
-        info ? assay_err_set(err, ASSAY_ERR_INPUT,
-                             "eigenvalues: pdsyev of order %u failed with info %d", n, info)
-             : ASSAY_OK;
-    for (uint32_t i = 0; i < n; i++) w[i] = ldexp(w[i], exponent);
-    return assay_comm_agree(pla->team, status, err);
-}
-
-int assay_pla_eigenvalues(const struct assay_pla *pla, uint32_t n, double *a, double *w,
-                          double *work, struct assay_err *err)
-{
-    if (!pla) return assay_la_eigenvalues(n, a, w, work, err);
-    return alone(n, pla->size) ? gather_and_solve(pla, n, a, w, work, err)
-                               : solve_together(pla, n, a, w, work, err);
 }

@@ -47,12 +47,11 @@ void pla_describe_whole(const struct assay_pla *pla, int n, int desc[DESC])
 static void open_grid(struct assay_pla *pla)
 {
     // BLACS's number for "sums in an order that does not depend on who arrives first".
-    const int repeatable = 15, yes = 1, one = 1;
+    const int repeatable = 15, yes = 1;
 
     pla_shape(pla->size, &pla->rows, &pla->columns);
-    pla->grid = pla->line = assay_comm_fortran(pla->team);
+    pla->grid = assay_comm_fortran(pla->team);
     blacs_gridinit_(&pla->grid, "R", &pla->rows, &pla->columns, 1);
-    blacs_gridinit_(&pla->line, "R", &one, &pla->size, 1);
     blacs_gridinfo_(&pla->grid, &pla->rows, &pla->columns, &pla->row, &pla->column);
     blacs_set_(&pla->grid, &repeatable, &yes);
 }
@@ -62,9 +61,12 @@ int assay_pla_create(struct assay_pla **out, struct assay_comm *team, struct ass
     *out = NULL;
     if (!team || assay_comm_size(team) == 1) return ASSAY_OK;
     struct assay_pla *pla = calloc(1, sizeof *pla);
-    int status = pla ? ASSAY_OK : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a grid");
+    if (pla) pla->count = calloc(4 * (size_t)assay_comm_size(team), sizeof *pla->count);
+    int status =
+        pla && pla->count ? ASSAY_OK : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a grid");
     status = assay_comm_agree(team, status, err);
     if (status < 0) {
+        if (pla) free(pla->count);
         free(pla);
         return status;
     }
@@ -79,8 +81,8 @@ int assay_pla_create(struct assay_pla **out, struct assay_comm *team, struct ass
 void assay_pla_destroy(struct assay_pla *pla)
 {
     if (!pla) return;
-    blacs_gridexit_(&pla->line);
     blacs_gridexit_(&pla->grid);
+    free(pla->count);
     free(pla);
 }
 

@@ -5,9 +5,8 @@
 
 #include <string.h>
 
-// A right-hand side is spread like any matrix; all its columns lie on the grid's first ones.
-static void spread(const struct assay_pla *pla, int rows, int columns, uint32_t t, const double *y,
-                   double *local)
+void pla_spread(const struct assay_pla *pla, int rows, int columns, uint32_t t, const double *y,
+                double *local)
 {
     for (int j = 0; j < columns; j++) {
         const uint64_t column = pla_global((uint64_t)j, pla->column, pla->columns);
@@ -17,8 +16,8 @@ static void spread(const struct assay_pla *pla, int rows, int columns, uint32_t 
     }
 }
 
-static void collect(const struct assay_pla *pla, int rows, int columns, uint32_t t,
-                    const double *local, double *out)
+void pla_collect(const struct assay_pla *pla, int rows, int columns, uint32_t t,
+                 const double *local, double *out)
 {
     for (int j = 0; j < columns; j++) {
         const uint64_t column = pla_global((uint64_t)j, pla->column, pla->columns);
@@ -69,12 +68,12 @@ int assay_pla_ridge(const struct assay_pla *pla, uint32_t n, uint32_t t, double 
     add_shift(pla, rows ? rows : 1, t, shift, a);
     pdpotrf_("L", &train, a, &one, &one, a_of, &info, 1);
     ASSAY_TRY(check(pla, t, info, err));
-    spread(pla, x_rows, x_columns, t, y, x);
+    pla_spread(pla, x_rows, x_columns, t, y, x);
     pdpotrs_("L", &train, &count, a, &one, &one, a_of, x, &one, &one, x_of, &info, 1);
     ASSAY_ASSERT(info == 0);
     pdgemm_("N", "N", &rest, &count, &train, &unit, a, &below, &one, a_of, x, &one, &one, x_of,
             &zero, product, &one, &one, out_of, 1, 1);
     memset(out, 0, (size_t)(n - t) * m * sizeof *out);
-    collect(pla, out_rows, out_columns, n - t, product, out);
+    pla_collect(pla, out_rows, out_columns, n - t, product, out);
     return assay_comm_sum(pla->team, (size_t)(n - t) * m, out, err);
 }

@@ -22,14 +22,21 @@ static void *reserve(size_t n)
     return block;
 }
 
-// Rows of J (n,p), the same numbers wherever they are made.
+// Rows of J (n,p), the same numbers wherever they are made; float32 holds them.
 static void fill(uint64_t first, uint64_t count, uint64_t p, double *jac)
 {
     for (uint64_t i = 0; i < count; i++) {
         struct assay_rng rng;
         assay_rng_init(&rng, 3, first + i, "pla", "row");
-        for (uint64_t k = 0; k < p; k++) jac[i * p + k] = assay_rng_normal(&rng);
+        for (uint64_t k = 0; k < p; k++) jac[i * p + k] = (double)(float)assay_rng_normal(&rng);
     }
+}
+
+static float *narrow(size_t n, const double *wide)
+{
+    float *to = reserve(n);
+    for (size_t i = 0; i < n; i++) to[i] = (float)wide[i];
+    return to;
 }
 
 struct reference {
@@ -107,7 +114,46 @@ static void check_entries(const struct assay_pla *pla, uint32_t n, const double 
     free(sum);
 }
 
-static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t m)
+// Both ends of the spectrum by themselves. The smallest eigenvalue agrees to 1e-10 of itself.
+static void check_extremes(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
+                           const double *expected)
+{
+    struct assay_err err = {0};
+    const int size = assay_pla_size(pla);
+    double *theta = reserve(assay_pla_part(n, size)), *w = reserve(n),
+           *work = reserve(assay_pla_extremes_work(n, jac->p, size)), sum = 0;
+    struct assay_pla_extremes seen;
+
+    require(assay_pla_extremes(pla, n, jac, theta, w, work, &seen, &err) == 0, err.text, 0);
+    for (uint32_t i = 0; i < n; i++) sum += expected[i];
+    compare(1, &seen.trace, &sum, sum, "trace");
+    compare(1, &seen.largest, expected + n - 1, expected[n - 1], "largest");
+    compare(1, &seen.smallest, expected, n <= jac->p ? expected[0] : expected[n - 1], "smallest");
+    require(seen.whole == (n < 256 || n > jac->p), "how", seen.whole);
+    if (!seen.whole) {
+        require(seen.smallest_residual < 1e-4 * seen.smallest, "residual", seen.smallest_residual);
+        require(seen.largest_residual < 1e-5 * seen.largest, "residual", seen.largest_residual);
+    }
+    free(theta), free(w), free(work);
+}
+
+// Entries of a Gram matrix whose products are summed in float32, a panel at a time.
+static void check_rough(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
+                        const double *exact)
+{
+    struct assay_err err = {0};
+    double *diagonal = reserve(n), *theta = reserve(assay_pla_part(n, assay_pla_size(pla))),
+           *work = reserve(assay_pla_work(n, 1, assay_pla_size(pla))), most = 0;
+
+    require(assay_pla_gram(pla, n, jac, ASSAY_PLA_ROUGH, theta, work, &err) == 0, err.text, 0);
+    require(assay_pla_diagonal(pla, n, theta, diagonal, &err) == 0, err.text, 0);
+    for (uint32_t i = 0; i < n; i++)
+        most = fmax(most, fabs(diagonal[i] / exact[(size_t)i * n + i] - 1));
+    require(most < 1e-6 && (most > 1e-12 || !jac->single), "rough diagonal", most);
+    free(diagonal), free(theta), free(work);
+}
+
+static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t m, bool single)
 {
     struct assay_err err = {0};
     const int size = assay_pla_size(pla);
@@ -120,7 +166,12 @@ static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t 
            *y = reserve((size_t)t * m), *predicted = reserve((size_t)(n - t) * m);
 
     fill(rows.first, rows.count, p, jac);
-    assay_pla_gram(pla, n, p, jac, p, gram, work);
+    struct assay_la_rows part_of_j = {.n = (uint32_t)rows.count, .p = p, .ld = p, .at = jac};
+    float *narrowed = narrow(rows.count * p, jac);
+    part_of_j.single = single;
+    if (single) part_of_j.at = narrowed;
+    require(assay_pla_gram(pla, n, &part_of_j, ASSAY_PLA_EXACT, gram, work, &err) == 0, err.text,
+            0);
     require(assay_pla_diagonal(pla, n, gram, value, &err) == 0, err.text, 0);
     for (uint32_t i = 0; i < n; i++)
         require(fabs(value[i] / r.gram[(size_t)i * n + i] - 1) < 1e-12, "diagonal", value[i]);
@@ -133,7 +184,10 @@ static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t 
     require(assay_pla_ridge(pla, n, t, copy, 1.0, m, y, predicted, work, &err) == 0, err.text, 0);
     compare((uint64_t)(n - t) * m, predicted, r.predicted, norm((uint64_t)(n - t) * m, r.predicted),
             "prediction");
+    check_extremes(pla, n, &part_of_j, r.value);
+    if (assay_pla_large(n)) check_rough(pla, n, &part_of_j, r.gram);
     free(jac), free(gram), free(copy), free(work), free(value), free(y), free(predicted);
+    free(narrowed);
     free(r.gram), free(r.value), free(r.predicted);
 }
 
@@ -177,8 +231,10 @@ int main(void)
     static const struct {
         uint32_t n, m;
         uint64_t p;
-    } shape[] = {{2, 1, 5},      {3, 10, 700},  {63, 3, 1100},
-                 {200, 70, 300}, {331, 10, 20}, {2100, 1, 2500}};
+        bool single; // J in float32
+    } shape[] = {{2, 1, 5, false},      {3, 10, 700, false},  {63, 3, 1100, false},
+                 {200, 70, 300, false}, {331, 10, 20, false}, {300, 1, 420, false},
+                 {2100, 1, 2500, true}};
     struct assay_comm *comm = NULL;
     struct assay_pla *pla = NULL;
     struct assay_err err = {0};
@@ -187,7 +243,8 @@ int main(void)
     require(assay_comm_start(&comm, false, &err) == 0, err.text, 0);
     require(assay_pla_create(&pla, comm, &err) == 0, err.text, 0);
     check_rows();
-    for (size_t i = 0; i < ASSAY_LEN(shape); i++) check(pla, shape[i].n, shape[i].p, shape[i].m);
+    for (size_t i = 0; i < ASSAY_LEN(shape); i++)
+        check(pla, shape[i].n, shape[i].p, shape[i].m, shape[i].single);
     check_errors(pla, 50);
     check_errors(pla, 2100);
     assay_pla_destroy(pla);

@@ -78,6 +78,36 @@ class Teams(launch.SweepTest):
         for name in names:
             self.assertLess(abs(team[name][0] / alone[name][0] - 1), 1e-10, name)
 
+    def test_ends_of_a_spectrum(self):
+        """The largest and the smallest eigenvalue by themselves, on one rank and on three, against all."""
+        config = self.config(CHEAP | {"ntk": {"batch": 30, "outputs": "all", "eigenvalues": "extreme"},
+                                      "run": {"repeats": 2, "metrics": "ntk_frozen,ntk_frozen_residuals"}})
+        some = ("--first", 7777, "--count", 2)
+        self.sweep(config, self.scratch / "alone", *some, ranks=0)
+        self.sweep(config, self.scratch / "team", *some, "--set", "run.team=3", ranks=3)
+        self.sweep(config, self.scratch / "all", *some, "--set", "ntk.eigenvalues=checked", ranks=0)
+        names = [f"frozen_{name}" for name in ("kappa", "lambda_max", "lambda_min", "trace", "numerical_rank")]
+        bounds = ["frozen_lambda_max_residual", "frozen_lambda_min_residual"]
+        seen = {which: self.values(self.scratch / which, *names, *bounds, "frozen_entropy") for which in ("alone", "team", "all")}
+        for which in ("alone", "team"):
+            for name in names:
+                off = abs(seen[which][name] / seen["all"][name] - 1)
+                self.assertLess(off.max(), 1e-8, (which, name))
+            for end, bound in zip(names[1:3], bounds):
+                self.assertLess((seen[which][bound] / seen[which][end]).max(), 1e-3)
+            self.assertTrue(numpy.isnan(seen[which]["frozen_entropy"]).all())
+            self.assertTrue((seen[which]["status"] == b"ok").all())
+        self.assertTrue((seen["all"]["frozen_entropy"] > 0).all())
+
+    def test_more_rows_than_parameters(self):
+        """It is said before any work; the same kernel would take a second."""
+        config = self.config(CHEAP | {"ntk": {"batch": 300, "outputs": "all"}, "run": {"repeats": 1, "metrics": "ntk_frozen"}})
+        self.sweep(config, self.scratch / "run", "--first", 15624, "--count", 1, ranks=0)
+        seen = self.values(self.scratch / "run", "frozen_kappa", "frozen_lambda_max", "reason")
+        self.assertEqual(seen["status"][0], b"degenerate")
+        self.assertIn(b"rank 2772 of 3000 at most", seen["reason"][0])
+        self.assertTrue(numpy.isinf(seen["frozen_kappa"][0]) and numpy.isnan(seen["frozen_lambda_max"][0]))
+
     def test_more_ranks_than_rows(self):
         config = self.config({"network": {"image": 8}, "ntk": {"batch": 2}, "run": {"repeats": 1, "metrics": "ntk", "team": 5}})
         text = self.sweep(config, self.scratch / "run", *FEW, ranks=5)
