@@ -362,8 +362,8 @@ static int write_file(struct build *b, const char *dir, struct assay_err *err)
     file_draft_drop(&draft);
     if (b->w.status) return b->w.status;
     return assay_err_set(err, ASSAY_ERR_MEMORY,
-                         "%s/results.h5: HDF5 could not build the file of %llu rows", dir,
-                         (unsigned long long)b->results->n_row);
+                         "%s/results.h5: no memory to build the file of %llu rows, or HDF5 failed",
+                         dir, (unsigned long long)b->results->n_row);
 }
 
 int assay_results_write(const char *dir, const struct assay_results *results, struct assay_err *err)

@@ -103,5 +103,5 @@ int assay_series_write(const char *dir, const char *file, const struct assay_ser
     if (build_file(&w, series, n, attr, n_attr) || w.disk.why)
         return file_draft_keep(&draft, dir, w.disk.bytes, w.disk.why, err);
     file_draft_drop(&draft);
-    return assay_err_set(err, ASSAY_ERR_MEMORY, "cannot make %s", file);
+    return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory to make %s, or HDF5 failed", file);
 }
