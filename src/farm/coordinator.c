@@ -5,6 +5,7 @@
 
 #include "farm/checkpoint.h"
 #include "farm/context.h"
+#include "farm/pending.h"
 #include "farm/progress.h"
 #include "farm/roster.h"
 #include "farm/stop.h"
@@ -13,10 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLUSH_SECONDS 0.1 // for which records wait for the journal at most
-#define FLUSH_BYTES   (1u << 20)
-#define WAIT_SECONDS  0.05
-#define MESSAGES      64 // taken in a row before rank 0 does anything else
+#define LONG_SECONDS 0.1 // of rank 0's evaluations, between which it looks after the journal
+#define WAIT_SECONDS 0.05
+#define MESSAGES     64 // taken in a row before rank 0 does anything else
 
 struct farm_coordinator {
     struct farm farm;
@@ -25,12 +25,12 @@ struct farm_coordinator {
     struct farm_roster roster;
     struct farm_progress progress;
     struct assay_teams teams;
-    int ranks, n_end, n_left; // workers to end, and those that have ended
-    uint32_t cut;             // items of a task in this round: 1 or its repeats
-    char *chunk;              // (FARM_CHUNK_MAX, item) a message TASK being made
-    char *pending;            // records not yet in the journal
-    size_t n_pending, cap_pending;
-    double flushed, own; // time of the last flush; seconds of rank 0's last evaluation
+    int ranks, n_end, n_left;    // workers to end, and those that have ended
+    uint32_t cut;                // items of a task in this round: 1 or its repeats
+    char *chunk;                 // (FARM_CHUNK_MAX, item) a message TASK being made
+    struct farm_pending pending; // records not yet in the journal
+    double own;                  // seconds of rank 0's last evaluation
+    struct farm_trip trip;
     struct farm_checkpoint checkpoint;
     struct farm_limit limit;
     double longest; // of all evaluations so far, in CPU seconds
@@ -40,40 +40,15 @@ struct farm_coordinator {
 };
 
 // ---- records ------------------------------------------------------------------------------------
-static int flush(struct farm_coordinator *c)
-{
-    const size_t n = c->n_pending;
-
-    c->flushed = assay_clock_wall();
-    if (!n) return 0;
-    c->n_pending = 0;
-    return assay_journal_append(c->farm.journal, c->pending, n, c->err);
-}
-
-static int reserve(struct farm_coordinator *c, size_t n)
-{
-    if (n <= c->cap_pending) return 0;
-    char *more = realloc(c->pending, 2 * n * c->context.bytes);
-    if (!more) return assay_err_set(c->err, ASSAY_ERR_MEMORY, "no memory for %zu records", 2 * n);
-    c->pending = more;
-    c->cap_pending = 2 * n;
-    return 0;
-}
-
-static char *pending_at(struct farm_coordinator *c, size_t i)
-{
-    return c->pending + i * c->context.bytes;
-}
-
 // Enters the record that stands behind the pending ones, of a whole task or of one repeat; a task
 // that is done joins the pending ones.
 static int enter(struct farm_coordinator *c, uint32_t repeat, double seconds)
 {
     uint64_t task;
-    char *packed = pending_at(c, c->n_pending);
+    char *packed = farm_pending_end(&c->pending);
     struct assay_ledger *ledger = c->ledger;
     const bool whole = repeat == FARM_WHOLE;
-    const uint64_t place = assay_journal_records(c->farm.journal) + c->n_pending;
+    const uint64_t place = farm_pending_place(&c->pending);
     const int done = whole
                          ? assay_ledger_enter(ledger, packed, place, &task, c->err)
                          : assay_ledger_enter_repeat(ledger, packed, repeat, place, &task, c->err);
@@ -83,17 +58,14 @@ static int enter(struct farm_coordinator *c, uint32_t repeat, double seconds)
     farm_queue_finished(&c->roster.queue, whole ? task : task * c->cut + repeat, seconds);
     if (!done) return 0;
     c->longest = fmax(c->longest, ledger->record[task].seconds);
-    c->n_pending++;
+    c->pending.n++;
     return 0;
 }
 
-// Writes the pending records at once where rank 0's evaluations are long, otherwise now and then.
+// Writes them at once where rank 0's evaluations are long, otherwise now and then.
 static int flush_if_due(struct farm_coordinator *c)
 {
-    const bool due = assay_clock_wall() - c->flushed > FLUSH_SECONDS || c->own > FLUSH_SECONDS ||
-                     c->n_pending * c->context.bytes > FLUSH_BYTES;
-
-    return due ? flush(c) : 0;
+    return farm_pending_flush_due(&c->pending, c->own > LONG_SECONDS, c->err);
 }
 
 // ---- messages -----------------------------------------------------------------------------------
@@ -111,11 +83,11 @@ static int enter_all(struct farm_coordinator *c, const struct farm_done *done, c
 {
     const char *repeats = record + done->n_record * c->context.bytes;
 
-    ASSAY_TRY(reserve(c, c->n_pending + done->n_record + 1));
+    ASSAY_TRY(farm_pending_reserve(&c->pending, done->n_record + 1, c->err));
     for (uint32_t i = 0; i < done->n_record; i++) {
         uint32_t repeat;
         memcpy(&repeat, repeats + i * sizeof repeat, sizeof repeat);
-        memcpy(pending_at(c, c->n_pending), record + i * c->context.bytes, c->context.bytes);
+        memcpy(farm_pending_end(&c->pending), record + i * c->context.bytes, c->context.bytes);
         ASSAY_TRY(enter(c, repeat, done->seconds / done->n_record));
     }
     return 0;
@@ -133,6 +105,7 @@ static int read_done(struct farm_coordinator *c, const struct assay_mail *mail, 
     ASSAY_ASSERT(mail->n == sizeof done + done.n_record * (c->context.bytes + sizeof(uint32_t)));
     const int worker = assay_teams_worker(&c->teams, mail->from);
     if (worker > 0) farm_roster_answered(&c->roster, worker, done.n_record);
+    if (worker > 0) farm_trip_answered(&c->trip, worker, done.seconds, assay_clock_wall());
     return enter_all(c, &done, message + sizeof done);
 }
 
@@ -181,10 +154,14 @@ static int send_chunk(struct farm_coordinator *c, int rank, uint64_t n)
 
 static int hand_out(struct farm_coordinator *c)
 {
+    const struct farm_pace pace = {.deaf = c->own, .trip = c->trip.seconds};
     struct farm_deal deal = {0};
 
-    while (farm_roster_deal(&c->roster, c->own, &deal))
+    while (farm_roster_deal(&c->roster, &pace, &deal)) {
+        const uint64_t out = c->roster.share[deal.worker].out;
+        farm_trip_sent(&c->trip, deal.worker, out == deal.n, assay_clock_wall());
         ASSAY_TRY(send_chunk(c, assay_teams_leader(&c->teams, deal.worker), deal.n));
+    }
     return 0;
 }
 
@@ -223,9 +200,9 @@ static int evaluate_one(struct farm_coordinator *c)
     uint32_t repeat;
 
     next_item(c, c->chunk);
-    ASSAY_TRY(reserve(c, c->n_pending + 1));
-    ASSAY_TRY(
-        farm_context_evaluate(&c->context, c->chunk, pending_at(c, c->n_pending), &repeat, c->err));
+    ASSAY_TRY(farm_pending_reserve(&c->pending, 1, c->err));
+    ASSAY_TRY(farm_context_evaluate(&c->context, c->chunk, farm_pending_end(&c->pending), &repeat,
+                                    c->err));
     c->own = assay_clock_wall() - start;
     return enter(c, repeat, c->own);
 }
@@ -274,7 +251,7 @@ static int checkpoint_if_due(struct farm_coordinator *c)
     const uint64_t n = c->ledger->n_done;
 
     if (!farm_checkpoint_due(&c->checkpoint, n)) return 0;
-    ASSAY_TRY(flush(c));
+    ASSAY_TRY(farm_pending_flush(&c->pending, c->err));
     ASSAY_TRY(assay_journal_sync(c->farm.journal, c->err));
     return farm_checkpoint_publish(&c->checkpoint, n,
                                    &(struct assay_pause){.call = serve, .self = c}, c->err);
@@ -332,7 +309,7 @@ int farm_coordinator_round(struct farm_coordinator *c, struct assay_ledger *ledg
     const int status = run(c);
     farm_progress_break(&c->progress);
     if (status < 0) return status;
-    ASSAY_TRY(flush(c));
+    ASSAY_TRY(farm_pending_flush(&c->pending, c->err));
     return ledger->n_done == ledger->task.n ? FARM_COMPLETE : FARM_STOPPED;
 }
 
@@ -343,7 +320,7 @@ int farm_coordinator_end(struct farm_coordinator *c, int status)
     if (status == ASSAY_ERR_MPI) return status;
     int ended = end_workers(c);
     if (ended == ASSAY_ERR_MPI) return ended;
-    if (ended >= 0) ended = flush(c);
+    if (ended >= 0) ended = farm_pending_flush(&c->pending, c->err);
     if (status >= 0) return ended < 0 ? ended : status;
     *c->err = first;
     return status;
@@ -360,10 +337,12 @@ static int fill(struct farm_coordinator *c)
     const struct farm *farm = &c->farm;
 
     ASSAY_TRY(farm_roster_open(&c->roster, c->teams.workers, c->teams.works, c->err));
+    ASSAY_TRY(farm_trip_open(&c->trip, c->teams.workers, c->err));
     c->chunk = malloc(FARM_CHUNK_MAX * farm_item_bytes(farm->job));
     if (!c->chunk) return assay_err_set(c->err, ASSAY_ERR_MEMORY, "no memory for messages");
     ASSAY_TRY(farm_context_open(&c->context, farm->job, 0, farm->team, c->err));
-    return reserve(c, 16);
+    farm_pending_open(&c->pending, farm->journal, c->context.bytes);
+    return farm_pending_reserve(&c->pending, 16, c->err);
 }
 
 int farm_coordinator_open(struct farm_coordinator **out, const struct farm *farm,
@@ -378,7 +357,6 @@ int farm_coordinator_open(struct farm_coordinator **out, const struct farm *farm
     c->teams = assay_teams_make(farm->spec, c->ranks);
     farm_limit_open(&c->limit, farm->spec->time_limit);
     farm_checkpoint_open(&c->checkpoint, farm->job, farm->spec->checkpoint);
-    c->flushed = assay_clock_wall();
     const int status = fill(c);
     if (status < 0) {
         farm_coordinator_close(c);
@@ -392,8 +370,9 @@ void farm_coordinator_close(struct farm_coordinator *c)
 {
     if (!c) return;
     farm_roster_free(&c->roster);
+    farm_trip_free(&c->trip);
     farm_context_close(&c->context);
     free(c->chunk);
-    free(c->pending);
+    farm_pending_close(&c->pending);
     free(c);
 }

@@ -52,11 +52,14 @@ int farm_queue_open(struct farm_queue *q, double *cost, uint64_t n, struct assay
     return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a queue of %" PRIu64 " tasks", n);
 }
 
-// A share of what is left, so that chunks shrink towards the end and all evaluators end together.
-uint64_t farm_queue_chunk(const struct farm_queue *q, double seconds, int n, uint64_t limit)
+// A share of what is left, so that chunks shrink towards the end and all evaluators end together;
+// but shorter ones than `least` would have them wait for messages instead.
+uint64_t farm_queue_chunk(const struct farm_queue *q, double seconds, double least, int n,
+                          uint64_t limit)
 {
     const double rate = q->spent_seconds > 0 ? q->spent_cost / q->spent_seconds : 0;
-    const double budget = fmin(rate * seconds, q->cost_queued / (2.0 * n));
+    const double share = q->cost_queued / n;
+    const double budget = fmin(rate * seconds, fmax(share / 2, fmin(rate * least, share)));
     const uint64_t most = q->n - q->next < limit ? q->n - q->next : limit;
     double sum = 0;
 
@@ -83,6 +86,7 @@ void farm_queue_finished(struct farm_queue *q, uint64_t task, double seconds)
     }
     q->spent_cost += q->cost[task];
     q->spent_seconds += seconds;
+    q->n_finished++;
     q->cost_left -= q->cost[task];
     q->cost_done += q->cost[task];
 }

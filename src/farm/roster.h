@@ -29,14 +29,28 @@ void farm_roster_answered(struct farm_roster *r, int worker, uint64_t n);
 // One dealing; a zeroed struct begins it. Every call names a worker that is due the next n items of
 // the queue (farm_queue_take), which the caller sends; false: nobody is due any more. Workers that
 // have nothing come first. Then each gets a chunk ahead, in the opposite order, since the worker
-// that holds the most expensive tasks shall be the last to be given more. deaf: for how many
-// seconds rank 0 may not look for messages.
+// that holds the most expensive tasks shall be the last to be given more.
 struct farm_deal {
     int ahead, at, worker;
     uint64_t n;
 };
-bool farm_roster_deal(struct farm_roster *r, double deaf, struct farm_deal *deal);
+struct farm_pace {
+    double deaf; // seconds for which rank 0 may not look for messages
+    double trip; // seconds from an answer to rank 0 until what it sends then arrives
+};
+bool farm_roster_deal(struct farm_roster *r, const struct farm_pace *pace, struct farm_deal *deal);
 void farm_roster_free(struct farm_roster *r);
+// How long messages take, told from workers that had nothing: an answer comes when their work and
+// two messages are done. A zeroed struct knows nothing.
+struct farm_trip {
+    double *sent; // (workers) when a worker that had nothing was sent something, 0: it has answered
+    double seconds; // of a message and its answer
+};
+int farm_trip_open(struct farm_trip *trip, int workers, struct assay_err *err);
+void farm_trip_sent(struct farm_trip *trip, int worker, bool had_nothing, double now);
+// seconds: the work that is answered.
+void farm_trip_answered(struct farm_trip *trip, int worker, double seconds, double now);
+void farm_trip_free(struct farm_trip *trip);
 // Whether a worker with n finished records and `left` items in its queue sends the records: it does
 // when as many are finished as are left. With one chunk being evaluated and one ahead, this is at
 // the end of each chunk, and the last items go one by one. since: seconds since it last sent.

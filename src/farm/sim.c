@@ -156,7 +156,9 @@ static void hand_out(struct sim *s)
     struct farm_deal deal = {0};
     struct farm_queue *q = &s->roster.queue;
 
-    while (farm_roster_deal(&s->roster, s->own, &deal)) {
+    const struct farm_pace pace = {.deaf = s->own, .trip = 2 * s->in->price.latency};
+
+    while (farm_roster_deal(&s->roster, &pace, &deal)) {
         const uint64_t first = q->next;
         for (uint64_t i = 0; i < deal.n; i++) farm_queue_take(q);
         spend(s, s->in->price.message);

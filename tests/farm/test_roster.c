@@ -70,7 +70,7 @@ static void test_roster_deals_all(void **state)
     assert_int_equal(farm_roster_begin(&r, cost, N, &err), 0);
     assert_int_equal(r.queue.n, N - 1);
     while (dealt < N - 1) {
-        for (deal = (struct farm_deal){0}; farm_roster_deal(&r, 0, &deal);) {
+        for (deal = (struct farm_deal){0}; farm_roster_deal(&r, &(struct farm_pace){0}, &deal);) {
             assert_in_range(deal.worker, 1, 5);
             for (uint64_t i = 0; i < deal.n; i++) {
                 const uint64_t task = farm_queue_take(&r.queue);
@@ -100,6 +100,51 @@ static void test_records_due(void **state)
     assert_true(farm_records_due(1, 40, 10, 60));
     assert_true(assay_farm_records_most(1) > assay_farm_records_most(1000));
     assert_int_equal(assay_farm_records_most((size_t)1 << 30), 1);
+}
+
+// Tasks of 1 ms, whose messages take 10: 400 for each of 63 workers, and they lose a sixth.
+static void test_brief_tasks_over_a_slow_network(void **state)
+{
+    enum { TASKS = 26000, RANKS = 64 };
+    double *seconds = malloc(TASKS * sizeof *seconds);
+    struct assay_sim sim;
+    struct assay_err err = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < TASKS; i++) seconds[i] = 1e-3;
+    const struct assay_sim_input in = {.cost = seconds,
+                                       .seconds = seconds,
+                                       .n = TASKS,
+                                       .most = 1000,
+                                       .workers = RANKS,
+                                       .price = {.message = 3e-6, .latency = 0.01}};
+    assert_int_equal(assay_sim_run(&sim, &in, &err), 0);
+    assert_true(sim.efficiency > 0.8);
+    free(seconds);
+}
+
+// What answers took beside their work is told from workers that had nothing.
+static void test_trips(void **state)
+{
+    struct farm_trip trip;
+    struct assay_err err = {0};
+
+    (void)state;
+    assert_int_equal(farm_trip_open(&trip, 3, &err), 0);
+    for (int i = 0; i < 100; i++) {
+        farm_trip_sent(&trip, 1, true, 10 + i);
+        farm_trip_answered(&trip, 1, 0.5, 10 + i + 0.52);
+        farm_trip_answered(&trip, 1, 0.5, 10 + i + 0.9); // of what was sent ahead: no word of it
+        farm_trip_sent(&trip, 2, false, 10 + i);
+        farm_trip_answered(&trip, 2, 0.1, 10 + i + 0.9);
+    }
+    assert_true(fabs(trip.seconds - 0.02) < 1e-3);
+    for (int i = 0; i < 100; i++) {
+        farm_trip_sent(&trip, 1, true, 200 + i);
+        farm_trip_answered(&trip, 1, 0, 205 + i);
+    }
+    assert_true(trip.seconds <= 0.05 + 1e-9); // rank 0 was late, not the network
+    farm_trip_free(&trip);
 }
 
 // All the work is done, once; no number of ranks is faster than its share of the work or than the
@@ -144,6 +189,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_roster_deals_all),
         cmocka_unit_test(test_records_due),
+        cmocka_unit_test(test_brief_tasks_over_a_slow_network),
+        cmocka_unit_test(test_trips),
         cmocka_unit_test(test_simulation_bounds),
         cmocka_unit_test(test_simulation_names_the_limit),
     };

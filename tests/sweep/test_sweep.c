@@ -200,12 +200,12 @@ static void test_chunks(void **state)
     uint64_t chunks = 0, last = 0;
 
     (void)state;
-    assert_int_equal(farm_queue_chunk(&q, 1, evaluators, 4096), 1);
+    assert_int_equal(farm_queue_chunk(&q, 1, 0, evaluators, 4096), 1);
     farm_queue_finished(&q, farm_queue_take(&q), 0.01);
-    assert_true(farm_queue_chunk(&q, 1, evaluators, 7) == 7);
+    assert_true(farm_queue_chunk(&q, 1, 0, evaluators, 7) == 7);
     while (q.next < q.n) {
         const double queued = q.cost_queued;
-        last = farm_queue_chunk(&q, 0.3, evaluators, 4096);
+        last = farm_queue_chunk(&q, 0.3, 0, evaluators, 4096);
         assert_in_range(last, 1, q.n - q.next);
         for (uint64_t i = 0; i < last; i++) farm_queue_take(&q);
         const double sum = queued - q.cost_queued;
@@ -215,7 +215,7 @@ static void test_chunks(void **state)
     }
     assert_int_equal(last, 1);
     assert_in_range(chunks, 20, 200);
-    assert_int_equal(farm_queue_chunk(&q, 1, evaluators, 4096), 0);
+    assert_int_equal(farm_queue_chunk(&q, 1, 0, evaluators, 4096), 0);
     assert_true(fabs(q.cost_queued) < 1e-6);
     farm_queue_free(&q);
 }
