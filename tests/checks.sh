@@ -54,6 +54,7 @@ gate "gcc without warnings" build "$gcc" gcc -Dwerror=true
 # clang warns of the same whether it optimises or not, and takes minutes longer when it does.
 gate "clang without warnings" build build-clang clang -Dwerror=true -Doptimization=0
 gate "sanitizers" sanitized_tests
+gate "reports in a browser" meson test -C "$gcc" --no-rebuild --print-errorlogs --suite browser
 [ "${1:-}" != all ] || gate "fuzzers" meson test -C build-clang --print-errorlogs --suite fuzz
 [ "${1:-}" != all ] || gate "valgrind" valgrind_tests
 exit "$failed"

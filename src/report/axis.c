@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// What is larger is not shown, so that differences are numbers.
+#define VALUE_MOST 1e300
+
 enum { POINTS_MOST = 1000, BINS_X = 44, BINS_Y = 32 };
 
 static int by_double(const void *a, const void *b)
@@ -14,23 +17,28 @@ static int by_double(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-// Positions along the axis, of which a few may be far from all others.
+// Makes room around values that are equal, or as good as equal: marks between them would be too.
+static void widen(struct axis *axis)
+{
+    const double size = fmax(fabs(axis->lo), fabs(axis->hi));
+    if (axis->hi - axis->lo > 1e-9 * size) return;
+    axis->log = false;
+    axis->lo -= size > 0 ? 0.5 * size : 0.5;
+    axis->hi += size > 0 ? 0.5 * size : 0.5;
+}
+
+// A few values may be far from all others.
 static void fit_sorted(struct axis *axis, uint64_t n, const double *sorted)
 {
     const double least = sorted[0], most = sorted[n - 1];
     const double low = sorted[n / 100], high = sorted[n - 1 - n / 100];
     axis->log = least > 0 && high / low > 50;
-    axis->lo = 0, axis->hi = 1;
-    const double span = axis->log ? log(high / low) : high - low;
-    const double down = axis->log ? log(low / least) : low - least;
-    const double up = axis->log ? log(most / high) : most - high;
-    axis->lo = down > span ? low : least;
-    axis->hi = up > span ? high : most;
-    if (axis->lo < axis->hi) return;
-    const double half = axis->lo ? 0.5 * fabs(axis->lo) : 0.5; // all are equal
-    axis->log = false;
-    axis->lo -= half;
-    axis->hi += half;
+    const double span = axis->log ? log(high) - log(low) : high - low;
+    const double down = axis->log ? log(low) - log(least) : low - least;
+    const double up = axis->log ? log(most) - log(high) : most - high;
+    axis->lo = fmax(down > span ? low : least, -VALUE_MOST);
+    axis->hi = fmin(up > span ? high : most, VALUE_MOST);
+    widen(axis);
 }
 
 int axis_fit(struct axis *axis, uint64_t n, const double *value, struct assay_err *err)
@@ -51,33 +59,50 @@ bool axis_shows(const struct axis *axis, double value)
 
 double axis_place(const struct axis *axis, double value)
 {
-    if (axis->log) return log(value / axis->lo) / log(axis->hi / axis->lo);
-    return (value - axis->lo) / (axis->hi - axis->lo);
+    const double lo = axis->lo, hi = axis->hi;
+    return axis->log ? (log(value) - log(lo)) / (log(hi) - log(lo)) : (value - lo) / (hi - lo);
 }
 
 double axis_value(const struct axis *axis, double place)
 {
-    if (axis->log) return axis->lo * pow(axis->hi / axis->lo, place);
-    return axis->lo + place * (axis->hi - axis->lo);
+    const double lo = axis->lo, hi = axis->hi;
+    return axis->log ? exp(log(lo) + place * (log(hi) - log(lo))) : lo + place * (hi - lo);
 }
 
 // The distance of marks: 1, 2 or 5 times a power of ten, so that about five of them stand on the
 // axis.
 static double step_of(const struct axis *axis)
 {
-    const double least = (axis->hi - axis->lo) / 5, unit = pow(10, floor(log10(least)));
+    const double least = axis->hi / 5 - axis->lo / 5, unit = pow(10, floor(log10(least)));
     return unit * (least > 5 * unit ? 10 : least > 2 * unit ? 5 : least > unit ? 2 : 1);
+}
+
+// Marks of a logarithmic axis, about five: powers of ten, and 2 and 5 times them where these are
+// few.
+static void write_marks(FILE *script, const struct axis *axis)
+{
+    const int first = (int)floor(log10(axis->lo)), last = (int)ceil(log10(axis->hi));
+    const int step = (last - first + 4) / 5, most = last - first < 4 ? 3 : 1;
+    static const int factor[] = {1, 2, 5};
+    const char *before = "";
+    for (int k = first; k <= last; k += step) {
+        for (int i = 0; i < most; i++, before = ", ")
+            fprintf(script, "%s%de%d", before, factor[i], k);
+    }
 }
 
 // A margin keeps the outermost points off the border.
 void axis_set(FILE *script, const struct axis *axis, const char *name)
 {
-    if (axis->log)
-        fprintf(script, "set logscale %s\n", name);
-    else
+    if (axis->log) {
+        fprintf(script, "set logscale %s\nset %stics (", name, name);
+        write_marks(script, axis);
+        fputs(")\n", script);
+    } else {
         fprintf(script, "set %stics %.9g\n", name, step_of(axis));
+    }
     fprintf(script, "set format %s '%%.4g'\n", name);
-    fprintf(script, "set %srange [%.9g:%.9g]\n", name, axis_value(axis, -0.03),
+    fprintf(script, "set %srange [%.15g:%.15g]\n", name, axis_value(axis, -0.03),
             axis_value(axis, 1.03));
 }
 
@@ -92,7 +117,7 @@ static void write_bin(FILE *script, const struct axis axis[2], uint32_t i, uint3
 {
     const double x[3] = {(i + 0.5) / BINS_X, (double)i / BINS_X, (i + 1.0) / BINS_X};
     const double y[3] = {(j + 0.5) / BINS_Y, (double)j / BINS_Y, (j + 1.0) / BINS_Y};
-    fprintf(script, "%.6g %.6g %.6g %.6g %.6g %.6g %" PRIu64 "\n", axis_value(&axis[0], x[0]),
+    fprintf(script, "%.10g %.10g %.10g %.10g %.10g %.10g %" PRIu64 "\n", axis_value(&axis[0], x[0]),
             axis_value(&axis[1], y[0]), axis_value(&axis[0], x[1]), axis_value(&axis[0], x[2]),
             axis_value(&axis[1], y[1]), axis_value(&axis[1], y[2]), n);
 }
@@ -121,7 +146,7 @@ int axis_write(FILE *script, const struct axis axis[2], uint64_t n, const double
         else if (points->binned)
             count[bin_of(&axis[0], x[i], BINS_X)][bin_of(&axis[1], y[i], BINS_Y)]++;
         else
-            fprintf(script, "%.6g %.6g\n", x[i], y[i]);
+            fprintf(script, "%.10g %.10g\n", x[i], y[i]);
     }
     write_bins(script, axis, count, points);
     // A block without a row is an error to gnuplot.

@@ -70,7 +70,7 @@ void html_fact(FILE *out, const char *name)
 {
     fputs("<div><dt>", out);
     html_text(out, name);
-    fputs("</dt><dd>", out);
+    fputs("</dt> <dd>", out);
 }
 
 void html_fact_end(FILE *out)

@@ -3,13 +3,16 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PROGRAM "gnuplot"
+enum { SECONDS_MOST = 60 };
 
 extern char **environ;
 
@@ -65,6 +68,21 @@ static int missing(int why, struct assay_err *err)
                          strerror(why));
 }
 
+// Whatever stands in a file, a plot takes a moment; a program that does not end is ended.
+static int wait_for(pid_t pid, int *status, struct assay_err *err)
+{
+    const struct timespec moment = {.tv_nsec = 2000000};
+    const double begin = assay_clock_wall();
+    pid_t ended;
+    while ((ended = waitpid(pid, status, WNOHANG)) == 0 &&
+           assay_clock_wall() - begin < SECONDS_MOST)
+        nanosleep(&moment, NULL);
+    if (ended == pid) return ASSAY_OK;
+    kill(pid, SIGKILL);
+    waitpid(pid, status, 0);
+    return assay_err_set(err, ASSAY_ERR_STATE, PROGRAM " did not end within %d s", SECONDS_MOST);
+}
+
 // Runs gnuplot without anybody's settings. in, out and complaints are files: no end waits for the
 // other. *status is that of waitpid.
 static int run(int in, int out, int complaints, char *const argv[], int *status,
@@ -78,10 +96,7 @@ static int run(int in, int out, int complaints, char *const argv[], int *status,
     if (!why) why = posix_spawn_file_actions_adddup2(&actions, complaints, 2);
     if (!why) why = posix_spawnp(&pid, PROGRAM, &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (why) return missing(why, err);
-    while (waitpid(pid, status, 0) < 0)
-        if (errno != EINTR) return missing(errno, err);
-    return ASSAY_OK;
+    return why ? missing(why, err) : wait_for(pid, status, err);
 }
 
 // The whole of a file, malloc'd, or NULL.

@@ -128,7 +128,7 @@ static int draw(const struct shares *s, uint32_t *bars)
     ASSAY_TRY(plot_begin(&p, 440, 400, s->r->err));
     *bars = write_bars(s, p.script);
     fputs("set style data histograms\nset style histogram rowstacked\nset boxwidth 0.7\n"
-          "set yrange [0:100]\nset ylabel 'share of operations, %'\nset xtics rotate by -40 left\n"
+          "set yrange [0:100]\nset ylabel 'share of operations, %'\nset xtics rotate by 90 right\n"
           "set key below\nplot ",
           p.script);
     for (uint32_t k = 0; k < s->n_op; k++) {

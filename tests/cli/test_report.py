@@ -204,8 +204,8 @@ def texts(values):
     return numpy.array([value.encode() for value in values])
 
 
-@unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
-class Searches(Pages):
+class MadeUpSearch(Case):
+    """A search.h5 with the parts that a test adds."""
     def setUp(self):
         super().setUp()
         self.search = self.path("search.h5")
@@ -234,6 +234,9 @@ class Searches(Pages):
             f["choices/choice"], f["choices/name"] = [0, 0], texts(["1<-0 none", "1<-0 skip_connect"])
             f["choices/delta"], f["choices/taken"] = [-0.5, 0.5], [0, 1]
 
+
+@unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
+class Searches(MadeUpSearch, Pages):
     def test_what_was_found(self):
         page = self.report(self.search)
         self.assertIn("tenas, seed 3 " + FOUND, page.text)
