@@ -131,6 +131,7 @@ struct assay_row {
     const struct assay_record *record;
     const double
         *extra; // values of the extra columns (cost: literal, per architecture), never NULL
+    const double *extra_error; // of those that have standard errors
 };
 struct assay_attr {
     const char *name, *text; // root attributes: config, build, versions, space...
@@ -149,6 +150,7 @@ struct assay_results {
     const struct assay_schema *schema;
     const struct assay_column *extra_column; // per-architecture columns stored beside the schema's
     const char *const *extra_protocol;
+    const bool *extra_error; // which of them have standard errors; NULL: none
     uint32_t n_extra;
     const struct assay_score *score; // of columns that stand before it
     uint32_t n_score;

@@ -5,7 +5,7 @@
 
 extern const struct cli_verb cli_verb_sweep, cli_verb_plan, cli_verb_search, cli_verb_status,
     cli_verb_rank, cli_verb_correlate, cli_verb_report, cli_verb_export, cli_verb_eval,
-    cli_verb_show, cli_verb_list, cli_verb_pack, cli_verb_merge;
+    cli_verb_show, cli_verb_list, cli_verb_pack, cli_verb_merge, cli_verb_join;
 
 // clang-format off
 const struct cli_verb *const cli_verbs[] = {
@@ -22,6 +22,7 @@ const struct cli_verb *const cli_verbs[] = {
     &cli_verb_list,
     &cli_verb_pack,
     &cli_verb_merge,
+    &cli_verb_join,
     NULL,
 };
 // clang-format on

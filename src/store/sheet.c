@@ -81,7 +81,13 @@ static bool fill_extra(struct fill *f, struct sheet_column *to, uint32_t c)
         const double value = results->row[i].extra[c];
         to->mean[i] = isnan(value) ? NAN : value;
     }
-    return true;
+    if (!results->extra_error || !results->extra_error[c]) return true;
+    to->error = assay_arena_alloc(f->arena, results->n_row * sizeof *to->error);
+    for (uint64_t i = 0; to->error && i < results->n_row; i++) {
+        const double error = results->row[i].extra_error[c];
+        to->error[i] = isnan(error) ? NAN : error;
+    }
+    return to->error;
 }
 
 // ---- rankings and scores -----------------------------------------------------------------------

@@ -14,7 +14,7 @@ import unittest
 
 ASSAY = os.path.abspath(sys.argv[1])
 ROOT = os.path.abspath(sys.argv[2])
-VERBS = ["sweep", "plan", "search", "status", "rank", "correlate", "report", "export", "eval", "show", "list", "pack"]
+VERBS = ["sweep", "plan", "search", "status", "rank", "correlate", "report", "export", "eval", "show", "list", "pack", "join"]
 TOPICS = ["spaces", "metrics", "scores", "protocols", "methods", "kernels", "sources", "options"]
 CONV = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|"
 NONE = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"

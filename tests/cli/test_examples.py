@@ -23,7 +23,7 @@ import numpy
 from test_cli import ASSAY, ENV, ROOT, Case
 
 # In an order that works.
-VERBS = ["list", "show", "eval", "sweep", "plan", "status", "pack", "rank", "correlate", "export", "search", "report", "merge"]
+VERBS = ["list", "show", "eval", "sweep", "plan", "status", "pack", "rank", "correlate", "export", "search", "report", "join", "merge"]
 SMALL = {"data": {"source": "hdf5", "path": "images.h5:/x"}, "network": {"image": "8", "channels": "4"}, "ntk": {"batch": "4"},
          "nasi": {"batch": "4"}, "regions": {"batch": "20", "batches": "1"}, "proxies": {"batch": "4"}, "zen": {"batch": "4"},
          "az": {"batch": "4"}, "vkdnw": {"batch": "4"}, "run": {"repeats": "1"},
@@ -110,6 +110,8 @@ class Examples(Case):
             if verb == "merge":
                 for i in (1, 2, 3):
                     self.example(f"assay sweep configs/nb201-quickstart.ini -o runs/part{i} --shard {i}/3")
+            if verb == "join":
+                self.example("assay sweep configs/nb201-default.ini -o runs/proxies --metrics snip")
             text = self.works("help", verb).split("\nexamples:\n")[1]
             self.assertEqual([line for line in join_lines(text).splitlines() if not is_command(line.strip())], [])
             for command in self.commands(text):
