@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . jobs/install-deps.sh
-assay_install $ASSAY_BUILD_PACKAGES
+assay_install $ASSAY_BUILD_PACKAGES gnuplot-nox # which draws for `assay report`
 
 # Optimised; an existing build directory is brought up to date.
 [ -f build/build.ninja ] || meson setup build

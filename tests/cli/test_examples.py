@@ -33,7 +33,7 @@ ELSEWHERE = re.compile(r"--weights g\.h5")
 
 
 def is_command(line):
-    return re.match(r"(mpirun -n \d+ |srun )?assay ", line)
+    return re.match(r"((mpirun -n \d+ |srun )?(build/)?assay |jobs/(quickstart|truth/))", line)
 
 
 def join_lines(text):
@@ -46,6 +46,8 @@ class Examples(Case):
         os.makedirs(self.path("bin"))
         os.makedirs(self.path("configs"))
         os.symlink(os.path.join(ROOT, "results"), self.path("results"))
+        os.symlink(os.path.join(ROOT, "jobs"), self.path("jobs"))
+        os.symlink(self.path("bin"), self.path("build"))
         os.symlink(ASSAY, self.path("bin/assay"))
         self.write("bin/srun", "#!/bin/sh\nexec \"$@\"\n")
         os.chmod(self.path("bin/srun"), 0o755)
@@ -86,14 +88,23 @@ class Examples(Case):
         zc = {row["arch"]: {"synflow": {"score": float(i), "time": 0.1}} for i, row in enumerate(rows)}
         with open(self.path("zc_nasbench201.json"), "w") as f:
             json.dump({"cifar10": zc, "cifar100": zc}, f)
-        with open(self.path("nas-bench-macro.csv"), "w", newline="") as f:
-            csv.writer(f).writerows([["arch", "test_accuracy"]] + [[numpy.base_repr(i, 3).zfill(8), 80 + i % 7] for i in range(6561)])
+        macro = {numpy.base_repr(i, 3).zfill(8): {"mean_acc": 80 + i % 7} for i in range(6561)}
+        self.write("nas-bench-macro_cifar10.json", json.dumps(macro))
+        with open(self.path("nb101.csv"), "w", newline="") as f:
+            hashes = ["b49ac8c578b4561d79ac7087988f1c61", "03d84046b0ce567b2b59e85903aa2f5f", "08677281806ea9c8ea2451ce3093e9c3"]
+            csv.writer(f).writerows([["hash", "val108"]] + [[name, 90 + i] for i, name in enumerate(hashes)])
         cells = [["none"] + [op] * 7 for op in ("skip_connect", "sep_conv_3x3", "max_pool_3x3")]
         cells = [[(op, i % 2) for i, op in enumerate(ops)] for ops in cells]
         with open(self.path("genotypes.csv"), "w", newline="") as f:
             csv.writer(f).writerows([["genotype", "accuracy"]] + [[f"Genotype(normal={c}, reduce={c})", 80 + i] for i, c in enumerate(cells)])
 
+    def quickstart(self):
+        """What jobs/quickstart.sh runs once it has built the program."""
+        with open(os.path.join(ROOT, "jobs/quickstart.sh"), encoding="utf-8") as f:
+            return re.search(r"(?m)^mpirun .*?\"\$run\"", f.read())[0].replace('"$run"', "runs/quickstart")
+
     def example(self, command):
+        command = self.quickstart() if command == "jobs/quickstart.sh" else command
         with self.subTest(command=command):
             p = subprocess.run(["sh", "-c", command], cwd=self.dir, env=self.env, text=True, capture_output=True, timeout=300,
                                stdin=subprocess.DEVNULL)
