@@ -242,10 +242,11 @@ const struct cli_verb cli_verb_search = {
     .synopsis = "CONFIG -o DIR [options]",
     .help = "search a space for one architecture, on all ranks",
     .about =
-        "CONFIG is an INI file; its section [search] names the method (`assay list methods`)\n"
-        "and the seeds, each of which is a search of its own. All evaluations of a round are\n"
-        "independent and spread over all ranks. A search that was stopped or killed is resumed\n"
-        "by the same command, as a sweep is.\n",
+        "CONFIG is an INI file, or the name of one that was installed (nb201-tenas-search); its\n"
+        "section [search] names the method (`assay list methods`) and the seeds, each of which is\n"
+        "a search of its own. All evaluations of a round are independent and spread over all\n"
+        "ranks. A search that was stopped or killed is resumed by the same command, as a sweep\n"
+        "is.\n",
     .examples =
         "mpirun -n 2 assay search configs/nb201-tenas-search.ini -o runs/te\n"
         "mpirun -n 2 assay search configs/nb201-nasi-search.ini -o runs/nasi\n"
