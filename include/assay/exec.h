@@ -27,14 +27,16 @@ struct assay_plan;
 // What is wanted of a node beside the logits: its value, shown when it is made; its gradient; its
 // value kept until then; its gradient, and another in its place; of a layer, the gradient of its
 // parameters, image by image; of a convolution, what it alone adds to the gradient of what it
-// reads. All but the first only with backward.
+// reads; of one in front of a BN, products of its gradient's images. All but the first only with
+// backward.
 enum assay_tap {
     ASSAY_TAP_VALUE = 1,
     ASSAY_TAP_GRADIENT = 2,
     ASSAY_TAP_KEPT = 4,
     ASSAY_TAP_REPLACED = 8,
     ASSAY_TAP_LAYER = 16,
-    ASSAY_TAP_PULLED = 32
+    ASSAY_TAP_PULLED = 32,
+    ASSAY_TAP_PRODUCTS = 64
 };
 // What is wanted of a plan.
 struct assay_want {
@@ -165,6 +167,14 @@ struct assay_block {
     uint32_t channel;            // the first of those channels
     uint32_t stride;
 };
+// How the images of a gradient of `units` numbers compare, all less their image's first one: the
+// sums of the products of images i and j <= i at [i * ld + j], and of the numbers of image i.
+struct assay_products {
+    uint32_t node; // the convolution
+    bool pulled;   // of what it pulls back
+    size_t units, ld;
+    const double *product, *sum;
+};
 // Who looks on. Blocks of a node come in the order of its images. Values come node by node, a node
 // after those it reads; gradients of nodes may come in turn. A block has all channels of its node,
 // but for gradients of convolutions in front of a BN, and what convolutions pull back: they come
@@ -193,6 +203,10 @@ struct assay_taps {
     // through it, or to the input of the ReLU that it reads. The block's node is the convolution,
     // its shape that of what it reads.
     void (*pulled)(void *self, const struct assay_block *b, const double *gradient);
+    // Is called with batch BN in assay_exec_gradient for the convolutions in front of a BN planned
+    // with ASSAY_TAP_PRODUCTS, of their gradient, and for those planned with ASSAY_TAP_PULLED, of
+    // what they pull back; or NULL.
+    void (*products)(void *self, const struct assay_products *p);
 };
 // From now on, until the next bind; NULL: nobody. Borrowed.
 void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps);

@@ -201,6 +201,10 @@ struct assay_kern {
     void (*gap)(uint32_t c, uint32_t hw, const void *dy, double scale, void *dx, bool accumulate);
     // acc (c, lanes): acc[c] += sum dy;  with xhat: acc[c] += sum dy * xhat
     void (*sum)(uint32_t c, uint32_t hw, const void *dy, const void *xhat, void *acc);
+    // x (n, lanes): x -= by (lanes), and what is left is added to sum (lanes).
+    void (*shift)(size_t n, void *x, const void *by, void *sum);
+    // a, b (n, lanes), acc (images, lanes): acc[i][l] += the sum of a[i] * b[l].
+    void (*products)(size_t n, const void *a, const void *b, void *acc);
     // Repeats each activation over the cotangents: n pixels (n, images) -> (n, lanes).
     void (*spread)(size_t n, const void *a, void *out);
     // acc (n, lanes): sum[row * ld + i] += lanes of acc[i], then acc = 0. reduce: rows are

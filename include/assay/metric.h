@@ -302,16 +302,15 @@ struct assay_metric {
 
     // Taps, all optional. tap: ORs enum assay_tap into those nodes of a network that are looked at;
     // gradients are those of LOGITS, LOSS and TARGET passes. state: bytes the taps fill, zero at
-    // the start of a repeat. value, gradient, pulled: as struct assay_taps, with images counted in
-    // the pass, and of nodes that others tap, too. batch: the gradient (n_theta) of a batch of a
+    // the start of a repeat. value, gradient, products: as struct assay_taps, with images counted
+    // in the pass, and of nodes that others tap, too. batch: the gradient (n_theta) of a batch of a
     // LOGITS or LOSS pass, images [first, first + count).
     void (*tap)(const struct assay_graph *g, uint8_t *tap);
     size_t (*state)(const struct assay_subject *s, const struct assay_use *use);
     void (*value)(const struct assay_look *look, const struct assay_block *b, const double *value);
     void (*gradient)(const struct assay_look *look, const struct assay_block *b,
                      const double *gradient, const double *kept);
-    void (*pulled)(const struct assay_look *look, const struct assay_block *b,
-                   const double *gradient);
+    void (*products)(const struct assay_look *look, const struct assay_products *products);
     // replace: as struct assay_taps, of a BLOCKS pass.
     void (*replace)(const struct assay_look *look, const struct assay_block *b, double *gradient);
     // layer: as struct assay_taps, with images counted in the pass.

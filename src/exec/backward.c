@@ -257,7 +257,8 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
 
 static void sweep_level(const struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
-    const bool show = pass->show && x->taps && (x->taps->gradient || x->taps->pulled);
+    const bool show =
+        pass->show && x->taps && (x->taps->gradient || x->taps->pulled || x->taps->products);
     if (show) exec_show_convs(x, pass, level);
     for (uint32_t g = pass->first_group; g < pass->first_group + pass->n_group; g++) {
         for (uint32_t i = 0; i < x->plan->n_tensor; i++) {

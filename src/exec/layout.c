@@ -21,6 +21,22 @@ static size_t place_d(struct assay_plan *plan, size_t n)
     return place(plan, n * sizeof(double));
 }
 
+// plane: of the largest gradient.
+static void place_tapped(struct assay_plan *plan, size_t plane)
+{
+    const size_t lanes = plan->kern->lanes, n = (size_t)plan->back_groups * plan->back->images;
+    if (plan->n_tapped == 0) return;
+    plan->shown = place_d(plan, 2 * plane * plan->back->images);
+    bool together = false; // all groups must be there at once
+    for (uint32_t i = 0; i < plan->n_tapped; i++)
+        together |= plan->tapped[i].pulled || plan->tapped[i].products;
+    plan->aside_group = together ? plane * lanes : 0;
+    plan->aside = place_e(plan, (together ? plan->back_groups : 1) * plane * lanes);
+    if (!together) return;
+    plan->products = place_d(plan, n * (n + 1));
+    plan->product_acc = place_e(plan, (2 * plan->back_groups + plan->back->images) * lanes);
+}
+
 // ---- constants and results --------------------------------------------------------------------
 static void place_common(struct assay_plan *plan)
 {
@@ -42,13 +58,7 @@ static void place_common(struct assay_plan *plan)
     if (!plan->backward) return;
     // A plane, four rows and the margins of a pooling window.
     plan->scratch = place_e(plan, (plane + 4 * row + 2 * UINT8_MAX) * plan->kern->lanes);
-    bool pulled = false;
-    for (uint32_t i = 0; i < plan->n_tapped; i++) pulled |= plan->tapped[i].pulled;
-    if (pulled) {
-        plan->pulled_group = plane * plan->kern->lanes;
-        plan->pulled = place_e(plan, plan->back_groups * plan->pulled_group);
-    }
-    if (plan->n_tapped > 0) plan->shown = place_d(plan, 2 * plane * plan->back->images);
+    place_tapped(plan, plane);
     if (plan->back->cots > 1) plan->spread = place_e(plan, plane * plan->kern->lanes);
     if (!plan->single) plan->lane_rows = place_d(plan, ASSAY_IMAGES * g->n_theta);
     if (plan->held) plan->moved = place_d(plan, 2 * g->n_theta + (size_t)plan->n * classes);

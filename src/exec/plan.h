@@ -135,6 +135,7 @@ struct tapped {
     uint32_t unit; // whose convolution it is when the gradient is the BN's behind it, else NONE
     bool layer;    // of the unit's parameters, which are shown before the level
     bool pulled;   // what the unit's convolution alone pulls back
+    bool gradient, products; // else: what is shown of the gradient
 };
 
 // What a node keeps.
@@ -190,8 +191,10 @@ struct assay_plan {
     uint32_t *sequence; // of the forward pass: nodes by level
     uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_tapped, n_level;
     size_t logits, theta, valid, valid_last, zeros, ones, scratch, spread, cotangent, own_off;
-    size_t pulled, pulled_group; // what a tapped convolution pulls back; elements of a group
-    size_t packing;              // one group of a saved activation, of the backward pass
+    size_t aside, aside_group; // a gradient that is made to be shown; elements of a group
+    size_t products;           // double (images, images + 1): sums of products, sums
+    size_t product_acc;        // (groups, 2, lanes), (images, lanes): first numbers, sums; products
+    size_t packing;            // one group of a saved activation, of the backward pass
     size_t shown;     // of a tapped gradient, one group as double: itself, then the value kept
     size_t lane_rows; // frozen gradient: double (images, n_theta)
     size_t moved;     // held: double (2 n_theta + n classes): theta, gradient, cotangents there

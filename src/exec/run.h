@@ -7,6 +7,7 @@
 #include "exec/exec.h"
 #include "kern/real.h"
 
+#define exec_add_products  OF_REAL(exec_add_products)
 #define exec_backward      OF_REAL(exec_backward)
 #define exec_batch_sums    OF_REAL(exec_batch_sums)
 #define exec_bn_backward   OF_REAL(exec_bn_backward)
@@ -29,6 +30,7 @@
 #define exec_run_probes    OF_REAL(exec_run_probes)
 #define exec_show_convs    OF_REAL(exec_show_convs)
 #define exec_show_layers   OF_REAL(exec_show_layers)
+#define exec_show_products OF_REAL(exec_show_products)
 #define exec_show_tensor   OF_REAL(exec_show_tensor)
 #define exec_show_value    OF_REAL(exec_show_value)
 
@@ -164,6 +166,10 @@ void exec_show_value(struct assay_exec *x, uint32_t node);
 // Shows the gradients of convolutions with a BN behind them, and what convolutions pull back,
 // before the tensors of a level are made. All other gradients are shown when their tensor is made.
 void exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level);
+// Adds so many vectors of all groups aside, from `at` on, to the products of their images, which
+// are begun with the first ones; shows these.
+void exec_add_products(const struct assay_exec *x, size_t at, size_t vectors, bool first);
+void exec_show_products(const struct assay_exec *x, const struct tapped *tapped, size_t units);
 // Shows, too, and puts what is given in its place.
 void exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group);
 void exec_show_tensor(const struct assay_exec *x, const struct tensor *t, uint32_t group);

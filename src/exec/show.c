@@ -96,13 +96,13 @@ static void show(const struct assay_exec *x, uint32_t node, uint32_t group, cons
                       kept_of(x, &b, group, gradient + n * exec_images(x)));
 }
 
-// Makes the gradient of a slice of one group in front of the BN behind a convolution, in scratch.
+// Makes the gradient of a slice of one group in front of the BN behind a convolution.
 static const real *before_bn(const struct assay_exec *x, const struct pass *pass, uint32_t unit,
                              uint32_t group, const struct slice *s)
 {
     const struct unit *u = &x->plan->unit[unit];
     const struct job job = {.unit = unit, .from = u->g};
-    real *dz = AT(x, real, x->plan->scratch);
+    real *dz = AT(x, real, x->plan->aside) + group * x->plan->aside_group;
     exec_bn_backward(x, &job, group, pass->frozen,
                      &(struct patch){.c0 = s->c0,
                                      .c = s->c,
@@ -115,39 +115,58 @@ static const real *before_bn(const struct assay_exec *x, const struct pass *pass
 static void show_before_bn(const struct assay_exec *x, const struct pass *pass,
                            const struct tapped *tapped)
 {
+    const struct assay_node *n = &x->plan->graph->node[tapped->node];
+    const bool gradient = tapped->gradient && x->taps->gradient,
+               products = tapped->products && x->taps->products && !pass->frozen;
     const uint32_t end = pass->first_group + pass->n_group;
-    for (struct slice s = {0}; next_slice(x, &x->plan->graph->node[tapped->node], &s);) {
-        for (uint32_t g = pass->first_group; g < end; g++)
-            show(x, tapped->node, g, &s, before_bn(x, pass, tapped->unit, g, &s), 1);
+    if (!gradient && !products) return;
+    for (struct slice s = {0}; next_slice(x, n, &s);) {
+        for (uint32_t g = pass->first_group; g < end; g++) {
+            const real *dz = before_bn(x, pass, tapped->unit, g, &s);
+            if (gradient) show(x, tapped->node, g, &s, dz, 1);
+        }
+        if (products) exec_add_products(x, 0, (size_t)s.c * n->h * n->w, s.c0 == 0);
     }
+    if (products) exec_show_products(x, tapped, exec_pixels(n));
 }
 
 // The gradient is made once more, by itself: what others add to it was added before it was rounded.
-static void show_pulled(const struct assay_exec *x, const struct pass *pass,
-                        const struct tapped *tapped)
+static void pull(const struct assay_exec *x, const struct pass *pass, const struct tapped *tapped)
 {
     const struct unit *u = &x->plan->unit[tapped->unit];
-    const struct assay_node *in = &x->plan->graph->node[u->src];
-    const struct tensor *t = &x->plan->tensor[x->plan->n_tensor];
-    const uint32_t end = pass->first_group + pass->n_group;
-    const size_t plane = (size_t)u->h * u->w;
     const struct job job = {.op = ASSAY_OP_CONV,
                             .user = tapped->node,
                             .unit = tapped->unit,
-                            .mask = in->op == ASSAY_OP_RELU ? u->src : NONE,
+                            .mask =
+                                x->plan->graph->node[u->src].op == ASSAY_OP_RELU ? u->src : NONE,
                             .from = u->g,
-                            .tensor = x->plan->n_tensor,
+                            .tensor = x->plan->n_tensor, // that which lies aside
                             .n_conv = 1};
-    for (uint32_t g = pass->first_group; g < end; g++)
+    for (uint32_t g = pass->first_group; g < pass->first_group + pass->n_group; g++)
         exec_pass_backward(x, &job, g, pass->frozen, false, false);
+}
+
+static void show_pulled(const struct assay_exec *x, const struct pass *pass,
+                        const struct tapped *tapped)
+{
+    const uint32_t src = x->plan->unit[tapped->unit].src;
+    const struct assay_node *in = &x->plan->graph->node[src];
+    const size_t plane = (size_t)in->h * in->w;
+    const bool products = x->taps->products && !pass->frozen;
+    if (!x->taps->pulled && !products) return;
+    pull(x, pass, tapped);
     for (struct slice s = {0}; next_slice(x, in, &s);) {
-        for (uint32_t g = pass->first_group; g < end; g++) {
-            struct assay_block b = block_of(x, u->src, g, exec_images(x));
-            const real *dx = exec_gradient_at(x, t, g) + s.c0 * plane * x->plan->back->lanes;
+        const size_t at = s.c0 * plane * x->plan->back->lanes;
+        for (uint32_t g = 0; x->taps->pulled && g < pass->n_group; g++) {
+            const uint32_t group = pass->first_group + g;
+            struct assay_block b = block_of(x, src, group, exec_images(x));
+            const real *dx = AT(x, real, x->plan->aside) + group * x->plan->aside_group + at;
             b.node = tapped->node, b.channel = s.c0, b.c = s.c;
             x->taps->pulled(x->taps->self, &b, first_lanes(x, s.c * plane, dx, 1));
         }
+        if (products) exec_add_products(x, at, s.c * plane, s.c0 == 0);
     }
+    if (products) exec_show_products(x, tapped, exec_pixels(in));
 }
 
 void exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level)
@@ -155,8 +174,10 @@ void exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32
     for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
         const struct tapped *tapped = &x->plan->tapped[i];
         if (tapped->unit == NONE || tapped->layer || tapped->level != level) continue;
-        if (tapped->pulled && x->taps->pulled) show_pulled(x, pass, tapped);
-        if (!tapped->pulled && x->taps->gradient) show_before_bn(x, pass, tapped);
+        if (tapped->pulled)
+            show_pulled(x, pass, tapped);
+        else
+            show_before_bn(x, pass, tapped);
     }
 }
 

@@ -36,9 +36,13 @@ int plan_tapped(struct assay_plan *plan, struct assay_err *err)
         s->behind_bn = s->tap & ASSAY_TAP_KEPT && before;
         s->kept |= s->tap & ASSAY_TAP_KEPT && !before;
         const bool layer = s->unit != NONE && plan->unit[s->unit].conv == i;
-        if (s->tap & TAP_GRADIENTS)
+        const bool products = before && s->tap & ASSAY_TAP_PRODUCTS;
+        if (s->tap & TAP_GRADIENTS || products)
             add_tapped(plan, before ? &plan->unit[s->unit].g : &s->g, before,
-                       (struct tapped){.node = i, .unit = before ? s->unit : NONE});
+                       (struct tapped){.node = i,
+                                       .unit = before ? s->unit : NONE,
+                                       .gradient = s->tap & TAP_GRADIENTS,
+                                       .products = products});
         if (s->tap & ASSAY_TAP_LAYER && layer)
             add_tapped(plan, &plan->unit[s->unit].g, 1,
                        (struct tapped){.node = i, .unit = s->unit, .layer = true});

@@ -191,6 +191,32 @@ static void sum(uint32_t c, uint32_t hw, const void *dy, const void *xhat, void 
     }
 }
 
+static void shift(size_t n, void *x, const void *by, void *sum)
+{
+    const grad_vec off = load_grad(by);
+    real *at = x;
+    grad_vec s[3] = {{0}}; // as in sum
+    for (size_t p = 0; p < n; p++, at += LANES) {
+        const grad_vec v = load_grad(at) - off, t = s[2] + v;
+        *(grad_vec *)at = v;
+        s[2] = s[1], s[1] = s[0], s[0] = t;
+    }
+    put_grad(sum, s[0] + s[1] + s[2], true);
+}
+
+static void products(size_t n, const void *a, const void *b, void *acc)
+{
+    const real *u = a, *v = b;
+    grad_vec s[IMAGES];
+    UNROLL for (uint32_t i = 0; i < IMAGES; i++) s[i] = load_grad((real *)acc + i * LANES);
+    for (size_t p = 0; p < n; p++, u += LANES, v += LANES) {
+        grad_vec w = load_grad(v);
+        KEEP(w);
+        UNROLL for (uint32_t i = 0; i < IMAGES; i++) s[i] += u[i] * w;
+    }
+    UNROLL for (uint32_t i = 0; i < IMAGES; i++) * (grad_vec *)((real *)acc + i * LANES) = s[i];
+}
+
 static void spread(size_t n, const void *a, void *out)
 {
     for (size_t i = 0; i < n; i++) ((grad_vec *)out)[i] = load_act((const real *)a + i * IMAGES);

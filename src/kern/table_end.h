@@ -39,6 +39,8 @@ const struct assay_kern RUNG = {
     .maxpool = maxpool,
     .gap = gap,
     .sum = sum,
+    .shift = shift,
+    .products = products,
     .spread = spread,
     .flush = flush,
 };

@@ -187,13 +187,12 @@ static void show_layer(void *self, uint32_t param, uint32_t first, uint32_t coun
             look.use->metric->layer(&look, param, made->first + first, count, row);
 }
 
-static void show_pulled(void *self, const struct assay_block *block, const double *gradient)
+static void show_products(void *self, const struct assay_products *products)
 {
     const struct making *made = self;
-    const struct assay_block b = in_pass(made, block);
     struct assay_look look;
     for (uint32_t at = 0; next_look(made, &at, &look);)
-        if (look.use->metric->pulled) look.use->metric->pulled(&look, &b, gradient);
+        if (look.use->metric->products) look.use->metric->products(&look, products);
 }
 
 static void show_batch(const struct making *made, uint32_t count, const double *gradient)
@@ -296,7 +295,7 @@ static struct assay_taps taps_of(const struct making *made, bool blocks)
     struct assay_look look;
     for (uint32_t at = 0; next_look(made, &at, &look);) {
         if (look.use->metric->layer) taps.layer = show_layer;
-        if (look.use->metric->pulled) taps.pulled = show_pulled;
+        if (look.use->metric->products) taps.products = show_products;
     }
     return taps;
 }

@@ -64,7 +64,7 @@ static void tap(const struct assay_graph *g, uint8_t *tapped)
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
         if (reads_relu(g, n)) tapped[i] |= ASSAY_TAP_PULLED;
-        if (is_unit(g, i)) tapped[i] |= ASSAY_TAP_GRADIENT;
+        if (is_unit(g, i)) tapped[i] |= ASSAY_TAP_PRODUCTS;
         if (n->op != ASSAY_OP_RELU) continue;
         tapped[relu_shown(g, i)] |= ASSAY_TAP_VALUE;
         if (relu_in_place(g, i)) tapped[g->in[n->in]] |= ASSAY_TAP_GRADIENT;
@@ -82,12 +82,12 @@ static uint32_t in_place_behind(const struct assay_graph *g, uint32_t node)
 }
 
 // ---- correlations -------------------------------------------------------------------------------
-// The state holds K (n, n) of either column and, of what is looked at: sums of products (n, n), and
-// sums (n), of its numbers less the first one of their image (n), and the numbers themselves
-// (units, n). First come those of nodes and convolutions all images of which are shown in sequence,
-// then the gradients in front of ReLUs in place, each in a place of its own.
+// The state holds K (n, n) of either column; products of images (n, n) and sums (n) of numbers less
+// the first one of their image; and numbers (units, n). First come those of nodes all images of
+// which are shown in sequence, then the gradients in front of ReLUs in place, each in a place of
+// its own.
 struct sums {
-    double *k, *released, *products, *sum, *first, *row;
+    double *k, *released, *products, *sum, *row;
 };
 
 static size_t units_of(const struct assay_node *n)
@@ -117,7 +117,7 @@ static size_t state(const struct assay_subject *s, const struct assay_use *use)
 {
     const struct assay_graph *g = assay_subject_graph(s, use, 0);
     const size_t n = assay_subject_images(s, use, 0);
-    return n * (3 * n + 2 + largest(g) + in_place_before(g, g->n_node)) * sizeof(double);
+    return n * (3 * n + 1 + largest(g) + in_place_before(g, g->n_node)) * sizeof(double);
 }
 
 static struct sums sums_of(const struct assay_look *look)
@@ -128,63 +128,51 @@ static struct sums sums_of(const struct assay_look *look)
                          .released = k + square,
                          .products = k + 2 * square,
                          .sum = k + 3 * square,
-                         .first = k + 3 * square + n,
-                         .row = k + 3 * square + 2 * n};
+                         .row = k + 3 * square + n};
 }
 
-// Adds the numbers (units, n) of a few channels to the sums, of which they are the first, or not.
-static void add_units(const struct sums *s, uint32_t n, size_t units, double *row, bool begins)
-{
-    if (begins) {
-        memset(s->products, 0, ((size_t)n * n + n) * sizeof *s->products);
-        memcpy(s->first, row, n * sizeof *row);
-    }
-    for (size_t k = 0; k < units; k++) {
-        for (uint32_t i = 0; i < n; i++) {
-            row[k * n + i] -= s->first[i];
-            s->sum[i] += row[k * n + i];
-        }
-    }
-    assay_la_add_column_gram(n, units, row, n, s->products);
-}
-
-// Adds |R|, Pearson's correlations, unless an image's numbers, `units` in all, are constant.
-static void add_correlations(const struct sums *s, uint32_t n, size_t units, double of_k,
-                             double of_released)
+// Adds |R|, Pearson's correlations, unless an image's numbers are constant.
+static void add_correlations(const struct sums *s, uint32_t n, const struct assay_products *p,
+                             double of_k, double of_released)
 {
     for (size_t i = 0; i < n; i++) {
-        if (s->products[i * n + i] == 0) return;
+        if (p->product[i * p->ld + i] == 0) return;
     }
+    double *r = s->products;
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j <= i; j++)
-            s->products[i * n + j] -= s->sum[i] * s->sum[j] / (double)units;
+            r[i * n + j] = p->product[i * p->ld + j] - p->sum[i] * p->sum[j] / (double)p->units;
     }
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j <= i; j++) {
-            const double r = fabs(s->products[i * n + j]) /
-                             sqrt(s->products[i * n + i] * s->products[j * n + j]);
-            s->k[i * n + j] += of_k * r, s->released[i * n + j] += of_released * r;
+            const double v = fabs(r[i * n + j]) / sqrt(r[i * n + i] * r[j * n + j]);
+            s->k[i * n + j] += of_k * v, s->released[i * n + j] += of_released * v;
             if (j == i) continue;
-            s->k[j * n + i] += of_k * r, s->released[j * n + i] += of_released * r;
+            s->k[j * n + i] += of_k * v, s->released[j * n + i] += of_released * v;
         }
     }
 }
 
-// Keeps a block's numbers in row (units, n), until all images of its channels are there. all: the
-// units of all channels.
+// Keeps a block's numbers, all channels of a node, in row (units, n), and adds their correlations
+// when those of all images are there.
 static void add(const struct assay_look *look, const struct assay_block *b, const double *v,
-                size_t all, double *row, double of_k, double of_released)
+                double *row, double of_k, double of_released)
 {
-    const struct sums sums = sums_of(look);
+    const struct sums s = sums_of(look);
     const uint32_t n = assay_subject_images(look->subject, look->use, look->pass);
-    const size_t units = (size_t)b->c * b->pixels, end = (size_t)b->channel * b->pixels + units;
+    const size_t units = (size_t)b->c * b->pixels;
     for (size_t k = 0; k < units; k++) {
-        double *to = row + k * n + b->first;
-        for (uint32_t i = 0; i < b->count; i++) to[i] = v[k * b->stride + i];
+        for (uint32_t i = 0; i < b->count; i++)
+            row[k * n + b->first + i] = v[k * b->stride + i] - v[i];
     }
     if (b->first + b->count < n) return;
-    add_units(&sums, n, units, row, b->channel == 0);
-    if (end == all) add_correlations(&sums, n, all, of_k, of_released);
+    memset(s.products, 0, ((size_t)n * n + n) * sizeof *s.products);
+    for (size_t k = 0; k < units; k++) {
+        for (uint32_t i = 0; i < n; i++) s.sum[i] += row[k * n + i];
+    }
+    assay_la_add_column_gram(n, units, row, n, s.products);
+    const struct assay_products p = {.units = units, .ld = n, .product = s.products, .sum = s.sum};
+    add_correlations(&s, n, &p, of_k, of_released);
 }
 
 static void value(const struct assay_look *look, const struct assay_block *b, const double *v)
@@ -193,32 +181,31 @@ static void value(const struct assay_look *look, const struct assay_block *b, co
     double units;
     if (relu == look->graph->n_node) return; // tapped for another
     const double all = relu_weight(look->graph, relu, &units);
-    add(look, b, v, units_of(&look->graph->node[b->node]), sums_of(look).row, all, all + units);
+    add(look, b, v, sums_of(look).row, all, all + units);
 }
 
-static void pulled(const struct assay_look *look, const struct assay_block *b, const double *v)
+static void products(const struct assay_look *look, const struct assay_products *p)
 {
-    const struct assay_node *conv = &look->graph->node[b->node];
-    const size_t all = units_of(&look->graph->node[look->graph->in[conv->in]]);
-    if (reads_relu(look->graph, conv))
-        add(look, b, v, all, sums_of(look).row, weight(conv), weight(conv));
+    const struct assay_graph *g = look->graph;
+    const struct assay_node *conv = &g->node[p->node];
+    const uint32_t n = assay_subject_images(look->subject, look->use, look->pass);
+    const struct sums sums = sums_of(look);
+    if (p->pulled ? reads_relu(g, conv) : is_unit(g, p->node))
+        add_correlations(&sums, n, p, p->pulled ? weight(conv) : 0, weight(conv));
 }
 
+// Those in front of ReLUs in place.
 static void gradient(const struct assay_look *look, const struct assay_block *b, const double *v,
                      const double *kept)
 {
     const struct assay_graph *g = look->graph;
     const uint32_t relu = in_place_behind(g, b->node);
     const size_t n = assay_subject_images(look->subject, look->use, look->pass);
-    const size_t own = units_of(&g->node[b->node]);
-    double *row = sums_of(look).row, units;
+    double units;
     (void)kept;
-    if (is_unit(g, b->node)) {
-        add(look, b, v, own, row, 0, weight(&g->node[b->node]));
-    } else if (relu < g->n_node) {
-        const double all = relu_weight(g, relu, &units);
-        add(look, b, v, own, row + n * (largest(g) + in_place_before(g, relu)), all, all);
-    }
+    if (relu == g->n_node) return;
+    const double all = relu_weight(g, relu, &units);
+    add(look, b, v, sums_of(look).row + n * (largest(g) + in_place_before(g, relu)), all, all);
 }
 
 // ---- score --------------------------------------------------------------------------------------
@@ -265,7 +252,7 @@ const struct assay_metric assay_metric_wrcor = {
     .state = state,
     .value = value,
     .gradient = gradient,
-    .pulled = pulled,
+    .products = products,
     .scratch = scratch,
     .measure = measure,
 };

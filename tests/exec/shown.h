@@ -9,9 +9,10 @@ struct shown {
     const struct subject *s;
     const struct assay_graph *g;
     double **value, **gradient, **kept, **pulled; // (node) each (n, c, pixels), NULL: not shown
-    double **layer;                               // (parameter) each (n, size), NULL: not shown
-    bool twice;                                   // something was shown more than once
-    const double *given;                          // gradient that takes a node's place
+    double **products[2]; // (node) of gradients, of what is pulled back: (n + 1, n), sums last
+    double **layer;       // (parameter) each (n, size), NULL: not shown
+    bool twice;           // something was shown more than once
+    const double *given;  // gradient that takes a node's place
 };
 
 // b: of some channels of node `of`, or of a convolution that reads it.
@@ -78,10 +79,23 @@ static void take_layer(void *self, uint32_t param, uint32_t first, uint32_t coun
     for (uint64_t k = 0; k < count * size; k++) (*to)[first * size + k] += row[k];
 }
 
+static void take_products(void *self, const struct assay_products *p)
+{
+    struct shown *shown = self;
+    const size_t n = shown->s->recipe->batch;
+    double **to = &shown->products[p->pulled][p->node];
+    shown->twice |= *to != NULL;
+    if (!*to) *to = numbers((n + 1) * n);
+    for (size_t i = 0; i < n; i++) {
+        (*to)[n * n + i] = p->sum[i];
+        for (size_t j = 0; j <= i; j++) (*to)[i * n + j] = p->product[i * p->ld + j];
+    }
+}
+
 static struct shown nothing(const struct subject *s, const struct run *r)
 {
     const struct assay_graph *g = r->folded ? &s->folded : &s->g;
-    double **all = calloc(4 * (size_t)g->n_node + g->n_param, sizeof *all);
+    double **all = calloc(6 * (size_t)g->n_node + g->n_param, sizeof *all);
     ASSAY_ASSERT(all);
     return (struct shown){.s = s,
                           .g = g,
@@ -89,12 +103,13 @@ static struct shown nothing(const struct subject *s, const struct run *r)
                           .gradient = all + g->n_node,
                           .kept = all + 2 * (size_t)g->n_node,
                           .pulled = all + 3 * (size_t)g->n_node,
-                          .layer = all + 4 * (size_t)g->n_node};
+                          .products = {all + 4 * (size_t)g->n_node, all + 5 * (size_t)g->n_node},
+                          .layer = all + 6 * (size_t)g->n_node};
 }
 
 static void forget(struct shown *shown)
 {
-    for (size_t i = 0; i < 4 * (size_t)shown->g->n_node + shown->g->n_param; i++)
+    for (size_t i = 0; i < 6 * (size_t)shown->g->n_node + shown->g->n_param; i++)
         free(shown->value[i]);
     free(shown->value);
 }
@@ -111,7 +126,8 @@ static double *look(const struct subject *s, const struct run *r, const double *
                                     .gradient = take_gradient,
                                     .replace = given ? give_gradient : NULL,
                                     .layer = take_layer,
-                                    .pulled = take_pulled};
+                                    .pulled = take_pulled,
+                                    .products = take_products};
     if (shown) {
         *shown = nothing(s, r);
         shown->given = given;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What taps show of random networks: values against the reference's, gradients at every node
 // against central differences of the float64 forward pass on its piece, parameters' image by image
-// against sums over both, what convolutions pull back against the gradient that is its sum, on
+// against sums over both, what convolutions pull back against the gradient that is its sum, and
+// products of images against those of what is shown of them, on
 // every kernel rung, with batch and frozen BN, and from plans of single gradients. That someone
 // looks on changes no bit of the gradient.
 //
@@ -9,14 +10,15 @@
 #include "shown.h"
 
 #define EVERYTHING                                                                                 \
-    (ASSAY_TAP_VALUE | ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT | ASSAY_TAP_LAYER | ASSAY_TAP_PULLED)
+    (ASSAY_TAP_VALUE | ASSAY_TAP_GRADIENT | ASSAY_TAP_KEPT | ASSAY_TAP_LAYER | ASSAY_TAP_PULLED |  \
+     ASSAY_TAP_PRODUCTS)
 #define TOLERANCE 4e-6 // of a node's largest gradient, beside
 #define NOISE     12.0 // so many times the rounding that was measured
 
 // ---- verdict ------------------------------------------------------------------------------------
 static struct {
     uint32_t networks, skipped, compared, replaced, pulled, op[ASSAY_OP_COUNT];
-    uint64_t contributions;
+    uint64_t contributions, products;
 } seen;
 
 static bool complain(const struct run *r, const char *what, uint32_t node, double is,
@@ -151,6 +153,47 @@ static bool check_pulled(const struct subject *s, const struct run *r, const str
     return good;
 }
 
+// v: (n, units). Sums and products of the images' numbers less their first ones.
+static bool check_product(const struct subject *s, const struct run *r, uint32_t node,
+                          const double *products, const double *v, size_t units)
+{
+    const size_t n = s->recipe->batch;
+    double off = 0, most = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double *a = v + i * units;
+        for (size_t j = 0; j <= i + 1; j++) { // the last one is the sum
+            const double *b = v + (j <= i ? j : 0) * units;
+            double want = 0, size = 0;
+            for (size_t k = 0; k < units; k++) {
+                const double term = (a[k] - a[0]) * (j <= i ? b[k] - b[0] : 1);
+                want += term, size += fabs(term);
+            }
+            off = fmax(off, fabs(products[j <= i ? i * n + j : n * n + i] - want));
+            most = fmax(most, size);
+        }
+    }
+    seen.products++;
+    return off <= TOLERANCE * most || complain(r, "a product", node, off, TOLERANCE * most);
+}
+
+static bool check_products(const struct subject *s, const struct run *r, const struct shown *shown)
+{
+    const struct assay_graph *g = shown->g;
+    bool good = true;
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        for (int pulled = 0; pulled < 2; pulled++) {
+            const double *products = shown->products[pulled][i],
+                         *v = pulled ? shown->pulled[i] : shown->gradient[i];
+            const uint32_t of = pulled ? g->in[g->node[i].in] : i;
+            if (pulled && r->bn == ASSAY_BN_BATCH && !products != !v)
+                return complain(r, "products", i, 1, 0);
+            if (products)
+                good &= check_product(s, r, i, products, v, size_of(s, g, of) / s->recipe->batch);
+        }
+    }
+    return good;
+}
+
 static bool check_differences(const struct subject *s, const struct run *r, const double *cot,
                               const struct shown *shown, const struct shown *moved)
 {
@@ -281,6 +324,7 @@ static bool check_rung(const struct subject *s, const struct assay_kern *kern, e
     bool good = check_values(s, &r, &shown);
     good &= check_layers(s, &r, &shown);
     good &= check_pulled(s, &r, &shown);
+    good &= check_products(s, &r, &shown);
     if (!is_singular(s))
         good &= check_differences(s, &r, cot, &shown, &moved) && check_replaced(s, r, cot);
     for (int folded = 0; folded < 2; folded++)
@@ -329,7 +373,8 @@ int main(int argc, char **argv)
                (unsigned long long)seed);
         wrong++;
     }
-    bool covered = seen.skipped * 5 <= seen.networks && seen.contributions > 0 && seen.pulled > 0;
+    bool covered = seen.skipped * 5 <= seen.networks && seen.contributions > 0 && seen.pulled > 0 &&
+                   seen.products > seen.networks;
     printf("gradients shown, by operation:");
     for (uint32_t i = 0; i < ASSAY_OP_COUNT; i++) {
         printf(" %s %u", assay_op_name((enum assay_op)i), seen.op[i]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elementwise kernels and reductions of every rung against plain loops.
+// Elementwise kernels of every rung against plain loops.
 #include "tensor.h"
 
 // ---- forward, double ----------------------------------------------------------------------------
@@ -304,54 +304,6 @@ static void gap_round(const struct assay_kern *k)
     }
 }
 
-static void sum_round(const struct assay_kern *k)
-{
-    const uint32_t c = pick(1, 6), hw = pick(1, 50);
-    struct tensor *dy = tensor_draw("dy", elements(), (size_t)c * hw * k->lanes),
-                  *xhat = flip() ? tensor_draw("xhat", elements(), (size_t)c * hw * IMAGES) : NULL,
-                  *acc = tensor_draw("acc", elements(), (size_t)c * k->lanes);
-    seal();
-    k->sum(c, hw, address(dy, 0), xhat ? address(xhat, 0) : NULL, address(acc, 0));
-    for (size_t i = 0; i < acc->n; i++) begin(acc, i, true);
-    for (size_t i = 0; i < dy->n; i++) {
-        const size_t pixel = i / k->lanes, lane = i % k->lanes;
-        add(acc, pixel / hw * k->lanes + lane,
-            was(dy, i) * (xhat ? was(xhat, pixel * IMAGES + lane % IMAGES) : 1));
-    }
-}
-
-static void spread_round(const struct assay_kern *k)
-{
-    const size_t n = pick(1, 40);
-    struct tensor *a = tensor_draw("a", elements(), n * IMAGES),
-                  *out = tensor_make("out", elements(), n * k->lanes);
-    seal();
-    k->spread(n, address(a, 0), address(out, 0));
-    for (size_t i = 0; i < out->n; i++)
-        exactly(out, i, was(a, i / k->lanes * IMAGES + i % k->lanes % IMAGES));
-}
-
-static void flush_round(const struct assay_kern *k)
-{
-    const size_t n = pick(1, 20), ld = n + pick(0, 3);
-    const bool reduce = flip();
-    const uint32_t rows = reduce ? k->cots : k->lanes;
-    struct tensor *acc = tensor_draw("acc", elements(), n * k->lanes),
-                  *sum = tensor_make("sum", true, rows * ld);
-    for (size_t i = 0; i < rows * n; i++) set(sum, i / n * ld + i % n, draw());
-    seal();
-    k->flush(n, address(acc, 0), sum->d, ld, reduce);
-    for (size_t i = 0; i < rows * n; i++) begin(sum, i / n * ld + i % n, true);
-    for (size_t i = 0; i < acc->n; i++) {
-        const size_t lane = i % k->lanes, at = (reduce ? lane / IMAGES : lane) * ld + i / k->lanes;
-        exactly(acc, i, 0);
-        if (reduce)
-            add(sum, at, was(acc, i));
-        else
-            exactly(sum, at, was(sum, at) + was(acc, i));
-    }
-}
-
 // ---- the table itself ---------------------------------------------------------------------------
 static void test_table(void **state)
 {
@@ -382,18 +334,14 @@ TEST(affine, true)
 TEST(relu, true)
 TEST(axpy, true)
 TEST(gap, true)
-TEST(sum, true)
-TEST(spread, true)
-TEST(flush, true)
 
 #define RUN(kernel) cmocka_unit_test(test_##kernel)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RUN(table),    RUN(moments_f64), RUN(constant), RUN(norm_f64), RUN(relu_f64),
-        RUN(axpy_f64), RUN(pad_f64),     RUN(save),     RUN(affine),   RUN(relu),
-        RUN(axpy),     RUN(gap),         RUN(sum),      RUN(spread),   RUN(flush),
+        RUN(table),   RUN(moments_f64), RUN(constant), RUN(norm_f64), RUN(relu_f64), RUN(axpy_f64),
+        RUN(pad_f64), RUN(save),        RUN(affine),   RUN(relu),     RUN(axpy),     RUN(gap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
