@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Forged results.h5, to rank and to correlate.
+// Forged results.h5, to rank, to correlate, and to read what a report does.
 #include <fcntl.h>
 #include <math.h>
 
@@ -23,7 +23,7 @@ static const char *const archs[ROWS] = {"none", "conv_1x1", "conv_3x3", "conv_5x
 static void write_right(const char *dir)
 {
     const struct assay_schema schema = {
-        .column = columns, .protocol = protocols, .n_column = 2, .repeats = 2};
+        .column = columns, .protocol = protocols, .n_column = 2, .repeats = 2, .spectrum_len = 2};
     const struct assay_attr attr = {.name = "space", .text = "null"};
     double value[ROWS][4], none = 0;
     struct assay_record record[ROWS];
@@ -31,8 +31,8 @@ static void write_right(const char *dir)
     struct assay_err err;
     for (int i = 0; i < ROWS; i++) {
         for (int k = 0; k < 4; k++) value[i][k] = 1 + i * k;
-        record[i] =
-            (struct assay_record){.index = (uint64_t)i, .value = value[i], .verdict = i / 4};
+        record[i] = (struct assay_record){
+            .index = (uint64_t)i, .value = value[i], .spectrum = value[i], .verdict = i / 4};
         row[i] = (struct assay_row){.index = (uint64_t)i,
                                     .class_index = (uint64_t)i,
                                     .arch = archs[i],
@@ -110,8 +110,10 @@ static const char *const names[] = {
     "/ranks/kappa",
     "/repeats/kappa",
     "/run",
+    "/run/seconds",
+    "/spectrum",
 };
-static const char *const attrs[] = {"assay_results", "space"};
+static const char *const attrs[] = {"assay_results", "space", "assay_series"};
 
 static void try_verb(const struct cli_verb *verb, char **words)
 {
@@ -125,6 +127,28 @@ static void try_verb(const struct cli_verb *verb, char **words)
     cli_args_free(&args);
 }
 
+// What a report reads beside the table.
+static void try_parts(const char *file)
+{
+    const uint64_t chosen[2] = {0, ROWS - 1};
+    struct assay_parts *parts;
+    struct assay_values values;
+    struct assay_err err = {0};
+    const char *text;
+    char **texts;
+    uint64_t count;
+    int status = assay_parts_open(&parts, file, &err);
+    if (status >= 0) {
+        status = assay_parts_numbers(parts, "run/seconds", &values, &err);
+        if (status >= 0)
+            status = assay_parts_rows(parts, "spectrum", ROWS, chosen, 2, &values, &err);
+        if (status >= 0) status = assay_parts_texts(parts, "table/arch", &texts, &count, &err);
+        if (status >= 0) status = assay_parts_attr(parts, "/", "space", &text, &err);
+        assay_parts_close(parts);
+    }
+    if (status < 0) must_explain(status, &err);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     struct input in = {bytes, n};
@@ -135,5 +159,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     try_verb(&cli_verb_rank, (char *[]){file, "--by", "2*kappa - regions", NULL});
     try_verb(&cli_verb_rank, (char *[]){file, "--by", "lnrank(kappa) + lnrank(regions)", NULL});
     try_verb(&cli_verb_correlate, (char *[]){file, "--truth", truth, "--bootstrap", "3", NULL});
+    try_parts(file);
     return 0;
 }
