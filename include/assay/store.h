@@ -174,10 +174,11 @@ struct assay_results {
 //   /rankings/<column>   rows from best to worst by the column's direction (0: none), and
 //   /ranks/<column>      1 + the number of better rows, for each row. Ties share a rank. Rows that
 //                        are not OK or not finished, or whose value is not finite, rank last.
+//   /index, /repeat, /eigenvalue   scales of the dimensions; the first is /table/index, too
 //   /run                 all that may differ between equal runs: seconds and rank of each row, and
 //                        the attributes marked run. Everything else is identical for equal results.
 // Data sets have checksums and are compressed, but for large ones of /repeats and /spectrum, whose
-// numbers hardly become shorter. Each data set of a column carries name, unit, direction, source
+// numbers hardly become shorter. Each data set of a column carries name, units, direction, source
 // and protocol as attributes; the others carry help. ERR_CONFIG where a score's formula is no
 // formula, or names a column that is not there.
 int assay_results_write(const char *dir, const struct assay_results *results,

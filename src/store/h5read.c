@@ -218,15 +218,23 @@ const char *h5r_type_fault(hid_t set, hid_t memory)
     const H5T_class_t is = H5Tget_class(type), wanted = H5Tget_class(memory);
     if (type >= 0) H5Tclose(type);
     if (is == wanted || (wanted == H5T_FLOAT && is == H5T_INTEGER)) return NULL;
+    if (wanted == H5T_INTEGER && is == H5T_ENUM) return NULL;
     if (wanted == H5T_STRING) return "holds no texts";
     return wanted == H5T_FLOAT ? "holds no numbers" : "holds no integers";
 }
 
-size_t h5r_text_width(hid_t set)
+hid_t h5r_text_type(hid_t set)
 {
     const hid_t type = H5Dget_type(set);
     const bool fixed = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0;
-    const size_t width = fixed ? H5Tget_size(type) : 0;
+    hid_t memory = H5I_INVALID_HID;
+    if (fixed) memory = H5Tcopy(H5T_C_S1);
+    // HDF5 does not convert from one character set to another.
+    if (fixed && (H5Tset_size(memory, H5Tget_size(type) + 1) < 0 ||
+                  H5Tset_cset(memory, H5Tget_cset(type)) < 0)) {
+        H5Tclose(memory);
+        memory = H5I_INVALID_HID;
+    }
     if (type >= 0) H5Tclose(type);
-    return width;
+    return memory;
 }

@@ -40,7 +40,8 @@ const char *h5r_set_fault(hid_t set, uint64_t *n);
 // type.
 const char *h5r_type_fault(hid_t set, hid_t memory);
 
-// Bytes of each text of a data set; 0: it holds no texts, or such of variable length.
-size_t h5r_text_width(hid_t set);
+// The type that texts of a data set have in memory, each with its end behind it; the caller closes
+// it. Invalid: it holds no texts, or such of variable length.
+hid_t h5r_text_type(hid_t set);
 
 #endif

@@ -150,9 +150,11 @@ hid_t h5w_texts(struct h5w *w, hid_t group, const char *name, uint64_t n, size_t
                 const char *text)
 {
     const hid_t type = H5Tcopy(H5T_C_S1);
-    h5w_check(w, H5Tset_size(type, width) >= 0 && H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0);
+    h5w_check(w, H5Tset_size(type, width) >= 0 && H5Tset_strpad(type, H5T_STR_NULLPAD) >= 0 &&
+                     H5Tset_cset(type, H5T_CSET_UTF8) >= 0);
     const hid_t set = h5w_vector(w, group, name, type, n, text, true);
     H5Tclose(type);
+    h5w_text_attr(w, set, "_Encoding", "utf-8");
     return set;
 }
 

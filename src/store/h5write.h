@@ -10,8 +10,9 @@
 
 #include <hdf5.h>
 
-// Root attribute "assay_results".
-enum { ASSAY_RESULTS_VERSION = 1 };
+// Root attributes "assay_results" and "assay_series". In format 1 texts were ASCII and codes
+// numbers, and nothing named a dimension; it is still read.
+enum { ASSAY_RESULTS_VERSION = 2, ASSAY_SERIES_VERSION = 2 };
 
 struct h5w {
     hid_t file, driver;
@@ -50,7 +51,10 @@ void h5w_put(struct h5w *w, hid_t set, hid_t type, int ndim, const hsize_t *dim,
 // Writes a 1-D data set with all its values.
 hid_t h5w_vector(struct h5w *w, hid_t group, const char *name, hid_t type, uint64_t n,
                  const void *value, bool packed);
-// Writes fixed-length ASCII texts, row-major (n, width), zero-padded.
+// Writes fixed-length UTF-8 texts, row-major (n, width), zero-padded. Those of variable length
+// would lie in HDF5's global heap, which is neither compressed nor has checksums, and which a
+// forged file makes HDF5 read beyond its memory; xarray decodes fixed ones by their attribute
+// _Encoding.
 hid_t h5w_texts(struct h5w *w, hid_t group, const char *name, uint64_t n, size_t width,
                 const char *text);
 void h5w_text_attr(struct h5w *w, hid_t object, const char *name, const char *text);

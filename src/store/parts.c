@@ -47,12 +47,14 @@ static int find_kind(struct assay_parts *p, struct assay_err *err)
     if (H5Aexists(p->file, "assay_series") > 0)
         ASSAY_TRY(h5r_int(&series, p->file, "assay_series", p->name, err));
     p->is_search = series != 0;
-    if (series ? series == 1 : version == ASSAY_RESULTS_VERSION) return ASSAY_OK;
-    if (series || version)
+    const int found = series ? series : version;
+    if (found >= 1 && found <= (series ? ASSAY_SERIES_VERSION : ASSAY_RESULTS_VERSION))
+        return ASSAY_OK;
+    if (found)
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%s: a file of format %d, which this program "
                              "does not read",
-                             p->name, series ? series : version);
+                             p->name, found);
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "%s: an HDF5 file, but neither a results.h5 nor a search.h5 of assay",
                          p->name);
@@ -238,15 +240,14 @@ int assay_parts_rows(struct assay_parts *parts, const char *name, uint64_t n_row
 static int copy_texts(struct assay_parts *p, const char *name, hid_t set, uint64_t n, char **text,
                       struct assay_err *err)
 {
-    const size_t width = h5r_text_width(set) + 1;
-    if (width == 1) return broken(p, name, "holds no texts of one length", err);
-    if (width > TEXT_MOST) return broken(p, name, "holds texts of more than 65535 bytes", err);
-    char *value = take(p, n, width, err);
-    if (!value) return ASSAY_ERR_MEMORY;
-    const hid_t type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(type, width);
-    const bool read = H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0;
+    const hid_t type = h5r_text_type(set);
+    if (type < 0) return broken(p, name, "holds no texts of one length", err);
+    const size_t width = H5Tget_size(type);
+    char *value = width > TEXT_MOST ? NULL : take(p, n, width, err);
+    const bool read = value && H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, value) >= 0;
     H5Tclose(type);
+    if (width > TEXT_MOST) return broken(p, name, "holds texts of more than 65535 bytes", err);
+    if (!value) return ASSAY_ERR_MEMORY;
     if (!read) return broken(p, name, "cannot be read", err);
     for (uint64_t i = 0; i < n; i++) {
         text[i] = value + i * width;

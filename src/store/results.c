@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "file.h"
 #include "h5write.h"
+#include "labels.h"
 #include "sheet.h"
 
 #include <math.h>
@@ -11,6 +12,7 @@
 struct build {
     struct h5w w;
     const struct assay_results *results;
+    struct labels labels;
     struct sheet sheet;
     struct assay_arena arena;
 };
@@ -26,7 +28,7 @@ static void *scratch(struct build *b, uint64_t count, size_t size)
 static void describe(struct build *b, hid_t set, const struct sheet_column *column)
 {
     h5w_text_attr(&b->w, set, "name", column->meta.name);
-    h5w_text_attr(&b->w, set, "unit", column->meta.unit);
+    h5w_text_attr(&b->w, set, "units", column->meta.unit);
     h5w_int_attr(&b->w, set, "direction", column->meta.direction);
     h5w_text_attr(&b->w, set, "source", column->meta.source);
     h5w_text_attr(&b->w, set, "protocol", column->protocol);
@@ -78,24 +80,25 @@ static const char *reason_text(const struct build *b, uint64_t i)
 static void put_keys(struct build *b, hid_t table)
 {
     const uint64_t n = b->results->n_row;
-    uint64_t *index = scratch(b, n, sizeof *index), *class = scratch(b, n, sizeof *class);
+    uint64_t *class = scratch(b, n, sizeof *class);
     int32_t *code = scratch(b, n, sizeof *code);
     if (b->w.failed) return;
     for (uint64_t i = 0; i < n; i++) {
         const struct assay_row *row = &b->results->row[i];
-        index[i] = row->index;
         class[i] = row->class_index;
         code[i] = row->record ? row->record->verdict : -1;
     }
-    end_set(b, h5w_vector(&b->w, table, "index", H5T_NATIVE_UINT64, n, index, true),
-            "number of the candidate in its space");
+    h5w_check(&b->w,
+              H5Lcreate_hard(b->w.file, "index", table, "index", H5P_DEFAULT, H5P_DEFAULT) >= 0);
     put_texts(b, table, "arch", "the candidate in its space's notation", n, arch_text);
     end_set(b, h5w_vector(&b->w, table, "class", H5T_NATIVE_UINT64, n, class, true),
             "smallest index whose network is the same function at initialisation; its measured "
             "values are shared by the class");
     put_texts(b, table, "status", "ok, degenerate, dead, failed or unfinished", n, status_text);
-    end_set(b, h5w_vector(&b->w, table, "status_code", H5T_NATIVE_INT32, n, code, true),
+    const hid_t type = labels_status(&b->w);
+    end_set(b, h5w_vector(&b->w, table, "status_code", type, n, code, true),
             "0 ok, 1 degenerate, 2 dead, 3 failed, -1 unfinished");
+    H5Tclose(type);
     put_texts(b, table, "reason", "why a candidate is not ok", n, reason_text);
 }
 
@@ -134,6 +137,7 @@ static void put_table(struct build *b)
         end_set(b, set, NULL);
         if (column->error) put_error(b, table, column);
     }
+    labels_group(&b->labels, &b->w, table, 1);
     if (table >= 0) H5Gclose(table);
 }
 
@@ -268,6 +272,7 @@ static void put_repeats(struct build *b)
         describe(b, set, &b->sheet.column[c]);
         end_set(b, set, NULL);
     }
+    labels_group(&b->labels, &b->w, group, 2);
     if (group >= 0) H5Gclose(group);
 }
 
@@ -282,6 +287,7 @@ static void put_spectrum(struct build *b)
         if (strcmp(schema->column[c].name, "kappa") == 0)
             h5w_text_attr(&b->w, set, "protocol", b->sheet.column[c].protocol);
     }
+    labels_set(&b->labels, &b->w, set, 3);
     end_set(b, set, "eigenvalues of the NTK, ascending (row, repeat, eigenvalue)");
 }
 
@@ -303,6 +309,7 @@ static void put_rankings(struct build *b)
         describe(b, rank, column);
         end_set(b, rank, "1 + number of better rows, for every row of /table");
     }
+    labels_group(&b->labels, &b->w, ranks, 1);
     if (ranks >= 0) H5Gclose(ranks);
     if (rankings >= 0) H5Gclose(rankings);
 }
@@ -315,7 +322,8 @@ static void put_attrs(struct build *b, hid_t object, bool of_run)
     }
 }
 
-// It is written last and not compressed, so that all else is the same bytes in every run.
+// It is written last and not compressed, and no dimension leads to it, so that all else is the same
+// bytes in every run.
 static void put_run(struct build *b)
 {
     const uint64_t n = b->results->n_row;
@@ -342,6 +350,7 @@ static bool build_file(struct build *b, int fd, struct assay_err *err)
     h5w_int_attr(&b->w, b->w.file, "assay_results", ASSAY_RESULTS_VERSION);
     put_attrs(b, b->w.file, false);
     if (!b->w.failed) {
+        labels_open(&b->labels, &b->w, b->results);
         put_columns(b);
         put_table(b);
         put_repeats(b);
@@ -349,6 +358,7 @@ static bool build_file(struct build *b, int fd, struct assay_err *err)
         put_rankings(b);
         put_run(b);
     }
+    labels_close(&b->labels);
     return h5w_finish(&b->w);
 }
 

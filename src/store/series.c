@@ -77,7 +77,7 @@ static void put(struct h5w *w, struct groups *g, const struct assay_series *s)
 
 static void put_attrs(struct h5w *w, hid_t root, hid_t run, const struct assay_attr *attr, size_t n)
 {
-    h5w_int_attr(w, root, "assay_series", 1);
+    h5w_int_attr(w, root, "assay_series", ASSAY_SERIES_VERSION);
     for (size_t i = 0; i < n; i++)
         h5w_text_attr(w, attr[i].run ? run : root, attr[i].name, attr[i].text);
 }

@@ -89,32 +89,32 @@ static int read_column(struct reader *r, const char *name, hid_t type, void *val
     return fault ? broken(r, name, fault, err) : ASSAY_OK;
 }
 
-// Bytes of a text of a data set and of the end behind it.
-static int text_width(struct reader *r, const char *name, size_t *width, struct assay_err *err)
+// The type of the texts of a data set in memory.
+static int text_type(struct reader *r, const char *name, hid_t *type, struct assay_err *err)
 {
     enum { TEXT_MOST = 1 << 16 };
     hid_t set;
     uint64_t n;
     ASSAY_TRY(open_column(r, name, &set, &n, err));
     const char *fault = length_fault(r, n);
-    *width = h5r_text_width(set) + 1;
+    *type = h5r_text_type(set);
     H5Dclose(set);
-    if (*width == 1) fault = "holds no texts of one length";
-    if (*width > TEXT_MOST) fault = "holds texts of more than 65535 bytes";
-    return fault ? broken(r, name, fault, err) : ASSAY_OK;
+    if (*type < 0) return broken(r, name, "holds no texts of one length", err);
+    if (H5Tget_size(*type) > TEXT_MOST) fault = "holds texts of more than 65535 bytes";
+    if (!fault) return ASSAY_OK;
+    H5Tclose(*type);
+    return broken(r, name, fault, err);
 }
 
 // Reads all texts of a data set; *out[i] is the i-th, ended by 0.
 static int read_texts(struct reader *r, const char *name, char ***out, struct assay_err *err)
 {
-    size_t width;
-    ASSAY_TRY(text_width(r, name, &width, err));
+    hid_t type;
+    ASSAY_TRY(text_type(r, name, &type, err));
+    const size_t width = H5Tget_size(type);
     char *text = take(r, r->n, width, err);
     *out = take(r, r->n, sizeof **out, err);
-    if (!text || !*out) return ASSAY_ERR_MEMORY;
-    const hid_t type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(type, width);
-    const int status = read_column(r, name, type, text, err);
+    const int status = text && *out ? read_column(r, name, type, text, err) : ASSAY_ERR_MEMORY;
     H5Tclose(type);
     ASSAY_TRY(status);
     for (uint64_t i = 0; i < r->n; i++) {
@@ -285,10 +285,10 @@ static int read_file(struct reader *r, struct assay_err *err)
                              "%s: an HDF5 file, but not a results.h5 of assay: it has no attribute "
                              "assay_results",
                              r->name);
-    if (version != ASSAY_RESULTS_VERSION)
+    if (version < 1 || version > ASSAY_RESULTS_VERSION)
         return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%s: results of format %d; this program reads format %d", r->name,
-                             version, ASSAY_RESULTS_VERSION);
+                             "%s: results of format %d; this program reads formats 1 to %d",
+                             r->name, version, ASSAY_RESULTS_VERSION);
     ASSAY_TRY(read_space(r, err));
     ASSAY_TRY(read_config(r, err));
     ASSAY_TRY(in_group(r, "/columns", read_columns, err));

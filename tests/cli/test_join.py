@@ -28,7 +28,7 @@ def sweep(directory, metrics, *words):
 def table_of(directory):
     with h5py.File(f"{directory}/results.h5") as f:
         return {k: v[:] for k, v in f["table"].items()}, {k: v[:] for k, v in f["rankings"].items()}, {
-            k: dict(v.attrs) for k, v in f["table"].items()}
+            k: {a: x for a, x in v.attrs.items() if a != "REFERENCE_LIST"} for k, v in f["table"].items()}
 
 
 class Join(Case):
