@@ -77,10 +77,11 @@ static void draw(double *v, size_t n, const char *name)
     for (size_t i = 0; i < n; i++) v[i] = 2 * assay_rng_uniform(&rng) - 1;
 }
 
-// Hashes logits, Jacobians and gradients. No number comes from the mathematical library or from
-// BLAS, since theirs differ between machines. work: (BATCH (INPUT + CLASSES + n_theta) + n_theta).
-static void add_network(struct assay_exec *exec, const struct assay_graph *g, double *work,
-                        uint64_t *hash)
+// Hashes logits, Jacobians and gradients; of a plan of single gradients no Jacobians. No number
+// comes from the mathematical library or from BLAS, since theirs differ between machines. work:
+// (BATCH (INPUT + CLASSES + n_theta) + n_theta).
+static void add_network(struct assay_exec *exec, const struct assay_graph *g, bool single,
+                        double *work, uint64_t *hash)
 {
     static const double ones[CLASSES] = {1, 1, 1};
     const size_t p = g->n_theta;
@@ -92,6 +93,11 @@ static void add_network(struct assay_exec *exec, const struct assay_graph *g, do
     draw(cot, BATCH * CLASSES, "cotangents");
     assay_exec_forward(exec, theta, input);
     *hash = assay_hash64(assay_exec_logits(exec), BATCH * CLASSES * sizeof *work, *hash);
+    if (single) {
+        assay_exec_gradient(exec, ASSAY_BN_BATCH, cot, jac);
+        *hash = assay_hash64(jac, p * sizeof *jac, *hash);
+        return;
+    }
     for (int bn = ASSAY_BN_BATCH; bn <= ASSAY_BN_FROZEN; bn++) {
         assay_exec_jacobian(exec, (enum assay_bn)bn, ones, 1, 0, BATCH, p, jac, p);
         *hash = assay_hash64(jac, BATCH * p * sizeof *jac, *hash);
@@ -101,21 +107,22 @@ static void add_network(struct assay_exec *exec, const struct assay_graph *g, do
 }
 
 static int add_width(struct assay_exec *exec, const struct assay_kern *kern, uint32_t c,
-                     uint64_t *hash, struct assay_err *err)
+                     bool single, uint64_t *hash, struct assay_err *err)
 {
+    const struct assay_want want = {.backward = true, .single = single};
     struct assay_graph g;
     struct assay_plan *plan = NULL;
     double *work = NULL;
 
     assay_graph_init(&g);
     int status = build(&g, c, err);
-    if (status >= 0) status = assay_plan_make(&plan, kern, &g, BATCH, &assay_want_gradients, err);
+    if (status >= 0) status = assay_plan_make(&plan, kern, &g, BATCH, &want, err);
     if (status >= 0) status = assay_exec_bind(exec, plan, 0, err);
     if (status >= 0) {
         work = malloc((BATCH * (INPUT + CLASSES + g.n_theta) + g.n_theta) * sizeof *work);
         if (!work) status = assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a fingerprint");
     }
-    if (work) add_network(exec, &g, work, hash);
+    if (work) add_network(exec, &g, single, work, hash);
     free(work);
     assay_plan_free(plan);
     assay_graph_free(&g);
@@ -131,8 +138,8 @@ int assay_arithmetic_fingerprint(uint64_t *hash, const struct assay_kern *kern,
     *hash = 0;
     ASSAY_TRY(assay_exec_create(&exec, err));
     int status = 0;
-    for (size_t i = 0; i < ASSAY_LEN(widths) && status >= 0; i++)
-        status = add_width(exec, kern, widths[i], hash, err);
+    for (size_t i = 0; i < 2 * ASSAY_LEN(widths) && status >= 0; i++)
+        status = add_width(exec, kern, widths[i / 2], i % 2, hash, err);
     assay_exec_destroy(exec);
     return status;
 }

@@ -21,8 +21,8 @@
 #endif
 
 _Static_assert(ASSAY_ARITHMETIC == 4, "put here the fingerprints of the new arithmetic, and it");
-#define BASELINE 0x0c919fdf169b4642
-#define WIDE     0x2606e49b603246df
+#define BASELINE 0x6057bf73ac11757e
+#define WIDE     0xa21a44fc55588522
 
 static uint64_t fingerprint(const struct assay_kern *kern)
 {
