@@ -18,6 +18,7 @@ struct assay_comm {
     int rank, size;
     char host[MPI_MAX_PROCESSOR_NAME];
     struct comm_message *sent;
+    struct comm_message **tested; // the link at which testing goes on; NULL: at the first
     char folder[512]; // directory of Open MPI's files without a launcher; "": Open MPI's own choice
 };
 
