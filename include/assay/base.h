@@ -60,6 +60,8 @@ void assay_bug(const char *file, int line, const char *what) __attribute__((nore
 // the exit code is 1.
 void assay_guard_begin(const char *library);
 void assay_guard_end(void);
+// The file is removed when a library ends the program so; borrowed, NULL: none is.
+void assay_guard_file(const char *path);
 
 #define ASSAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 

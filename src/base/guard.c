@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 static const char *volatile guarded; // the library at work; NULL: none
+static const char *volatile file;    // to be removed
 static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT};
 static struct sigaction before[ASSAY_LEN(fatal)];
 
@@ -25,6 +26,7 @@ static void tell(void)
     n = append(
         text, n, sizeof text,
         " ended the program in the middle of its work, as it does when it finds no memory\n");
+    if (file) unlink(file);
     if (write(STDERR_FILENO, text, n) < 0) _exit(EXIT_FAILURE);
     _exit(EXIT_FAILURE);
 }
@@ -58,4 +60,9 @@ void assay_guard_end(void)
 {
     for (size_t i = 0; guarded && i < ASSAY_LEN(fatal); i++) sigaction(fatal[i], &before[i], NULL);
     guarded = NULL;
+}
+
+void assay_guard_file(const char *path)
+{
+    file = path;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE // sync_file_range
 #include "file.h"
 
 #include <dirent.h>
@@ -77,6 +78,12 @@ bool file_write_at(int fd, const void *bytes, size_t n, uint64_t at)
     return true;
 }
 
+void file_write_back(int fd, uint64_t at, size_t n)
+{
+    // Not every file system does it, and none needs to.
+    (void)sync_file_range(fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WRITE);
+}
+
 bool file_read_at(int fd, void *bytes, size_t n, uint64_t at)
 {
     char *to = bytes;
@@ -130,13 +137,17 @@ int file_draft_open(struct file_draft *d, const char *dir, const char *name, str
     ASSAY_TRY(assay_file_unique(d->temporary, sizeof d->temporary, d->path, err));
     // O_EXCL: whatever has this name, a link included, is another's and stays as it is.
     d->fd = open(d->temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
-    if (d->fd >= 0) return ASSAY_OK;
+    if (d->fd >= 0) {
+        assay_guard_file(d->temporary);
+        return ASSAY_OK;
+    }
     return assay_err_set(err, ASSAY_ERR_IO, "cannot write %s: %s", d->path, strerror(errno));
 }
 
 void file_draft_drop(struct file_draft *d)
 {
     if (d->fd < 0) return;
+    assay_guard_file(NULL);
     close(d->fd);
     d->fd = -1;
     unlink(d->temporary);
@@ -161,6 +172,7 @@ int file_draft_keep(struct file_draft *d, const char *dir, uint64_t n, int why,
         file_draft_drop(d);
         return fail(d, doing, n, why, err);
     }
+    assay_guard_file(NULL);
     bool ok = close_synced(d);
     if (ok) {
         doing = "put in place";

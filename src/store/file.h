@@ -16,6 +16,8 @@ int file_check_dir(const char *dir, struct assay_err *err);
 // Writes n bytes at offset `at`, with one pwrite(2) unless the system takes fewer. False: see
 // errno.
 bool file_write_at(int fd, const void *bytes, size_t n, uint64_t at);
+// Has the system begin to bring these bytes to disk, so that a later sync finds little to do.
+void file_write_back(int fd, uint64_t at, size_t n);
 // Reads exactly n bytes; false: see errno (0: the file ends before).
 bool file_read_at(int fd, void *bytes, size_t n, uint64_t at);
 // A file that is being written beside the one it shall replace.
@@ -23,7 +25,8 @@ struct file_draft {
     int fd; // -1: it is gone
     char path[ASSAY_PATH_MAX], temporary[ASSAY_PATH_MAX];
 };
-// Nothing is there to be dropped after an error.
+// The draft must stay where it is until it is kept or dropped; nothing is there to be dropped after
+// an error.
 int file_draft_open(struct file_draft *d, const char *dir, const char *name, struct assay_err *err);
 // Puts it in place of the former file. why: the errno of a write that failed, which is the error
 // then, or 0. Whatever happens, no draft remains. n: its bytes, for the error's text.

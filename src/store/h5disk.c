@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WRITE_BACK (UINT64_C(8) << 20) // bytes that are brought to disk together
+
 struct opened {
     H5FD_t base; // HDF5's own part, which stands first
     struct h5disk *disk;
@@ -83,6 +85,10 @@ static herr_t write_file(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t 
     (void)type, (void)transfer;
     if (!disk->why && !file_write_at(disk->fd, bytes, n, at)) disk->why = errno ? errno : ENOSPC;
     if (at + n > disk->bytes) disk->bytes = at + n;
+    if (disk->bytes - disk->begun >= WRITE_BACK) {
+        file_write_back(disk->fd, disk->begun, disk->bytes - disk->begun);
+        disk->begun = disk->bytes;
+    }
     return 0;
 }
 

@@ -12,6 +12,7 @@ struct h5disk {
     int fd;         // readable and writable, borrowed
     int why;        // errno of the first write that failed, 0: none did
     uint64_t bytes; // the file is so long
+    uint64_t begun; // what stands before is on its way to disk
 };
 // Has files of these access properties written by the driver, which H5FDunregister frees; disk must
 // stay where it is until then. Negative on failure.

@@ -364,6 +364,7 @@ int assay_journal_append(struct assay_journal *journal, const void *records, siz
                              n, journal->path, strerror(why), journal->n_record,
                              whole ? "" : " (a torn one behind them is cut when the run resumes)");
     }
+    file_write_back(journal->fd, record_at(journal, journal->n_record), n * journal->frame);
     journal->torn = false;
     journal->n_record += n;
     return ASSAY_OK;
