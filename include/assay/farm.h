@@ -71,6 +71,9 @@ struct assay_job {
     // Does, for about so many seconds, a part of what publish needs and no record changes; publish
     // does what is left of it. Returns 1 while there is more, otherwise 0. May be NULL.
     int (*fill)(void *self, double seconds, struct assay_err *err);
+    // About how many seconds publish takes when all is known, so that a run stops in time. May be
+    // NULL.
+    double (*publishing)(void *self);
     // Writes the result from what is known now. pause is NULL, or is called now and then meanwhile:
     // what becomes known then does not count, and when it ends the writing, its status is returned
     // and the former result remains.

@@ -8,7 +8,10 @@
 
 void farm_checkpoint_open(struct farm_checkpoint *cp, const struct assay_job *job, double least)
 {
-    *cp = (struct farm_checkpoint){.job = job, .least = least, .published = assay_clock_wall()};
+    *cp = (struct farm_checkpoint){.job = job,
+                                   .least = least,
+                                   .published = assay_clock_wall(),
+                                   .spent = job->publishing ? job->publishing(job->self) : 0};
 }
 
 int farm_checkpoint_fill(struct farm_checkpoint *cp, struct assay_err *err)

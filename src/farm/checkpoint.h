@@ -8,7 +8,8 @@
 struct farm_checkpoint {
     const struct assay_job *job; // borrowed
     double least;                // seconds between publications, 0: only at the end
-    double published, spent;     // when the last one ended, and the seconds it took
+    double published;            // when the last one ended
+    double spent;                // seconds it took; before there is one, by the job's own guess
     uint64_t n_done;             // of the ledger then
     bool filled;                 // nothing is left to do for it but what records bring
 };

@@ -209,7 +209,7 @@ static int evaluate_one(struct farm_coordinator *c)
 
 static bool must_stop(struct farm_coordinator *c)
 {
-    const char *limit = farm_limit_reached(&c->limit, c->longest);
+    const char *limit = farm_limit_reached(&c->limit, c->longest, c->checkpoint.spent);
 
     if (farm_signal()) c->signal = farm_signal();
     if (c->signal)

@@ -92,10 +92,10 @@ void farm_limit_open(struct farm_limit *limit, double own)
     limit->margin = fmin(MARGIN_SECONDS, MARGIN_PART * fmax(left, 0));
 }
 
-const char *farm_limit_reached(const struct farm_limit *limit, double longest)
+const char *farm_limit_reached(const struct farm_limit *limit, double longest, double publishing)
 {
     const double now = assay_clock_wall();
 
     if (now >= limit->own) return "run.time_limit";
-    return now + limit->margin + longest >= limit->slurm ? "Slurm's end time" : NULL;
+    return now + limit->margin + longest + publishing >= limit->slurm ? "Slurm's end time" : NULL;
 }

@@ -21,7 +21,7 @@ struct farm_limit {
 // own: the user's limit in seconds from now on; 0: none.
 void farm_limit_open(struct farm_limit *limit, double own);
 // The name of the limit that is reached, or NULL. longest: seconds that a task under evaluation may
-// still take.
-const char *farm_limit_reached(const struct farm_limit *limit, double longest);
+// still take; publishing: those that the results take then.
+const char *farm_limit_reached(const struct farm_limit *limit, double longest, double publishing);
 
 #endif

@@ -61,6 +61,10 @@ uint64_t sweep_records_bytes(const struct sweep_candidates *candidates,
                              const struct assay_schema *schema, uint32_t n_extra,
                              const struct assay_space *space);
 
+// About how many seconds it takes to write results.h5, when all its rows are filled.
+double sweep_publish_seconds(const struct sweep_candidates *candidates,
+                             const struct assay_schema *schema, uint32_t n_extra);
+
 // What a rank needs, and the task that needs the most. Every task is weighed, since no cheaper
 // order is exact.
 struct sweep_memory {

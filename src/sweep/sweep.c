@@ -173,6 +173,14 @@ static int fill(void *self, double seconds, struct assay_err *err)
     return sweep_publisher_fill(&((struct sweep *)self)->publisher, seconds, err);
 }
 
+static double publishing(void *self)
+{
+    const struct sweep *s = self;
+    const struct sweep_publisher *p = &s->publisher;
+
+    return sweep_publish_seconds(&s->candidates, p->schema, p->counted.n_column + p->scores.n);
+}
+
 static int publish(void *self, const struct assay_pause *pause, struct assay_err *err)
 {
     struct sweep *s = self;
@@ -223,6 +231,7 @@ int assay_sweep_run(const struct assay_config *config, const char *dir, struct a
                                   .round = next_round,
                                   .cost = cost,
                                   .fill = fill,
+                                  .publishing = publishing,
                                   .publish = publish};
 
     ASSAY_TRY(assay_config_meet(comm, config, err));
