@@ -42,6 +42,19 @@ size_t assay_la_eigenvalues_work(uint32_t n);
 int assay_la_singular_values(uint32_t m, uint32_t n, double *a, double *w, double *work,
                              struct assay_err *err);
 size_t assay_la_singular_values_work(uint32_t m, uint32_t n);
+// c (m,n) = alpha a b + beta c, column-major, of the transposes where it is said.
+void assay_la_multiply(bool a_transposed, bool b_transposed, size_t m, size_t n, size_t k,
+                       double alpha, const double *a, size_t lda, const double *b, size_t ldb,
+                       double beta, double *c, size_t ldc);
+// The QR factors, in place as LAPACK keeps them, of the column-major (m,n) matrix `a`, n <= 64, and
+// the triangular factor t (k,k), k = min(m,n), of its reflectors I - V T V^T. work: 65 n doubles.
+void assay_la_reflectors(uint32_t m, uint32_t n, double *a, size_t lda, double *t, double *work);
+// Eigenvalues, ascending in w (n), of the symmetric band matrix of which column j, from the
+// diagonal down, is in ab[j * (kd + 1)] (destroyed). work: assay_la_band_work(n, kd) doubles.
+int assay_la_band_eigenvalues(uint32_t n, uint32_t kd, double *ab, double *w, double *work,
+                              struct assay_err *err);
+size_t assay_la_band_work(uint32_t n, uint32_t kd);
+bool assay_la_has_band(void); // the library can do that
 // The Cholesky factor L, in place, of the symmetric (n,n) matrix of which the column-major lower
 // triangle is in `a`; false where it is not positive definite to rounding. x (n) becomes
 // (L L^T)^-1 x.

@@ -60,8 +60,9 @@ void assay_pla_visit(const struct assay_pla *pla, uint32_t n, const double *a,
 // Sums over the team of what each rank made of its entries, on every rank.
 int assay_pla_sum(const struct assay_pla *pla, size_t count, double *value, struct assay_err *err);
 // Gives every rank the eigenvalues, ascending, of the symmetric matrix `a`, which is destroyed. Up
-// to a measured size the team's rank 0 computes them by LAPACK, beyond it all by ScaLAPACK's
-// pdsyev; the matrix is scaled to unit maximum first. A matrix with a NaN or infinity is ERR_INPUT.
+// to a measured size the team's rank 0 computes them by LAPACK; beyond it all reduce the matrix to
+// a band, of which rank 0 computes them, or, where LAPACK cannot do that, by ScaLAPACK's pdsyev. It
+// is scaled to unit maximum first. A matrix with a NaN or infinity is ERR_INPUT.
 int assay_pla_eigenvalues(const struct assay_pla *pla, uint32_t n, double *a, double *w,
                           double *work, struct assay_err *err);
 // The largest and the smallest eigenvalue of J J^T without the others: by Davidson's method on J

@@ -44,7 +44,7 @@ size_t pla_eigenvalues_work(uint32_t n, int size)
     pla_shape(size, &rows, &columns);
     if (size == 1) return assay_la_eigenvalues_work(n);
     if (alone(n, size)) return (size_t)n * n + assay_la_eigenvalues_work(n);
-    return syev_work(n, pla_count(n, PLA_BLOCK, 0, rows));
+    return larger(syev_work(n, pla_count(n, PLA_BLOCK, 0, rows)), pla_band_work(n, size));
 }
 
 // Right-hand sides and predictions together have no more rows than the matrix and a block.
@@ -115,15 +115,14 @@ static int gather_and_solve(const struct assay_pla *pla, uint32_t n, const doubl
     return assay_comm_share(pla->team, 0, w, n * sizeof *w, err);
 }
 
-static int solve_together(const struct assay_pla *pla, uint32_t n, double *a, double *w,
-                          double *work, struct assay_err *err)
+static int by_scalapack(const struct assay_pla *pla, uint32_t n, double *a, double *w, double *work,
+                        struct assay_err *err)
 {
     const int order = (int)n, one = 1, ask = -1;
-    int desc[DESC], local_rows, local_columns, exponent = 0, info = 0;
+    int desc[DESC], local_rows, local_columns, info = 0;
     double asked[3] = {0};
 
     pla_describe(pla, order, order, desc, &local_rows, &local_columns);
-    ASSAY_TRY(scale(pla, (size_t)local_rows * (size_t)local_columns, a, &exponent, err));
     pdsyev_("N", "L", &order, a, &one, &one, desc, w, NULL, &one, &one, desc, asked, &ask, &info, 1,
             1);
     const int lwork = (int)syev_work(n, pla_count(n, PLA_BLOCK, 0, pla->rows));
@@ -135,8 +134,21 @@ static int solve_together(const struct assay_pla *pla, uint32_t n, double *a, do
         info ? assay_err_set(err, ASSAY_ERR_INPUT,
                              "eigenvalues: pdsyev of order %u failed with info %d", n, info)
              : ASSAY_OK;
-    for (uint32_t i = 0; i < n; i++) w[i] = ldexp(w[i], exponent);
     return assay_comm_agree(pla->team, status, err);
+}
+
+static int solve_together(const struct assay_pla *pla, uint32_t n, double *a, double *w,
+                          double *work, struct assay_err *err)
+{
+    const size_t rows = (size_t)pla_count(n, PLA_BLOCK, pla->row, pla->rows),
+                 columns = (size_t)pla_count(n, PLA_BLOCK, pla->column, pla->columns);
+    int exponent = 0;
+
+    ASSAY_TRY(scale(pla, rows * columns, a, &exponent, err));
+    ASSAY_TRY(assay_la_has_band() ? pla_band_eigenvalues(pla, n, a, w, work, err)
+                                  : by_scalapack(pla, n, a, w, work, err));
+    for (uint32_t i = 0; i < n; i++) w[i] = ldexp(w[i], exponent);
+    return ASSAY_OK;
 }
 
 int assay_pla_eigenvalues(const struct assay_pla *pla, uint32_t n, double *a, double *w,

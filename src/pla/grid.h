@@ -44,6 +44,10 @@ void pla_collect(const struct assay_pla *pla, int rows, int columns, uint32_t t,
 // Scratch in doubles.
 size_t pla_gram_work(uint32_t n, int size);
 size_t pla_eigenvalues_work(uint32_t n, int size);
+// All eigenvalues by way of a band; `a` is destroyed, w and status are the same on every rank.
+int pla_band_eigenvalues(const struct assay_pla *pla, uint32_t n, double *a, double *w,
+                         double *work, struct assay_err *err);
+size_t pla_band_work(uint32_t n, int size);
 
 // ---- extreme eigenvalues ------------------------------------------------------------------------
 // A symmetric matrix is known by what it does to a vector: A, and what comes near its inverse.
