@@ -10,14 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINES_MOST = 6 }; // that can be told apart in black and white
-
 struct curves {
     struct report *r;
     uint64_t n;   // ranked architectures with an accuracy
     double *best; // (n) the accuracies, best first
     double *by;   // (n) the same, in the order of a ranking
-    uint32_t column[LINES_MOST], n_column;
+    uint32_t column[PLOT_LINES], n_column;
 };
 
 static int descending(const void *a, const void *b)
@@ -82,13 +80,12 @@ static void write_chance(const struct curves *c, FILE *script)
 // ---- plots --------------------------------------------------------------------------------------
 static void write_plot(const struct curves *c, FILE *script, int value)
 {
-    static const char *const dashes[LINES_MOST] = {"1", "2", "4", "5", "1", "2"};
     fputs("plot $R using 1:(", script);
     fprintf(script, "$%d) with lines lw 3 lc rgb '#bbbbbb' title 'random choice'", value);
     for (uint32_t i = 0; i < c->n_column; i++) {
-        fprintf(script,
-                ", $L%u using 1:($%d) with linespoints dt %s pt %u ps 0.5 pi 4 lc rgb '%s' title ",
-                i, value, dashes[i], 4 + i, i < 4 ? "#000000" : "#777777");
+        fprintf(script, ", $L%u using 1:($%d) ", i, value);
+        plot_line(script, i);
+        fputs(" pi 4 title ", script);
         plot_word(script, c->r->table->name[c->r->in->column[c->column[i]]]);
     }
     fputc('\n', script);
@@ -166,7 +163,7 @@ static void choose_columns(struct curves *c)
             const double other = fabs(r->fact[j].rank.tau.value);
             better += other > tau || (other == tau && j < i);
         }
-        if (better < LINES_MOST) c->column[c->n_column++] = i;
+        if (better < PLOT_LINES) c->column[c->n_column++] = i;
     }
 }
 

@@ -84,7 +84,6 @@ static const char style[] =
     "font:15px/1.45 sans-serif}\n"
     "h1{font-size:22px;margin:16px 0 4px}h2{font-size:18px;margin:32px 0 8px;border-top:1px solid "
     "#000;padding-top:8px}h3{font-size:15px;margin:16px 0 4px}\n"
-    "a{color:#000}nav a{margin-right:14px;white-space:nowrap}\n"
     "dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 14px;margin:8px 0}"
     "dt{font-weight:bold}dd{margin:0;overflow-wrap:anywhere}\n"
     "table{border-collapse:collapse;font-size:13px}th,td{padding:2px 8px;text-align:right;"

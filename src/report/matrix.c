@@ -19,23 +19,6 @@ struct matrix {
     double *rho;              // (n, n)
 };
 
-// Takes the ok rows, or a random sample of them (Knuth's algorithm S).
-static void choose_rows(struct matrix *m)
-{
-    const struct assay_table *t = m->r->table;
-    const double most = WORK_MOST / (m->n * (m->n + 1.0) / 2);
-    struct assay_rng rng;
-    for (uint64_t i = 0; i < t->n_row; i++) m->ok += t->status[i] == ASSAY_VERDICT_OK;
-    uint64_t ok = m->ok;
-    const uint64_t wanted = most < (double)ok ? (uint64_t)most : ok;
-    assay_rng_init(&rng, m->r->in->seed, 0, "matrix", "");
-    for (uint64_t i = 0; i < t->n_row && ok; i++) {
-        if (t->status[i] != ASSAY_VERDICT_OK) continue;
-        if (assay_rng_below(&rng, ok) < wanted - m->n_row) m->row[m->n_row++] = i;
-        ok--;
-    }
-}
-
 static int correlate(struct matrix *m, uint32_t i, uint32_t j)
 {
     struct report *r = m->r;
@@ -123,7 +106,8 @@ int report_matrix(struct report *r)
     int status = ASSAY_ERR_MEMORY;
     if (m.value && m.name && m.row && m.rho) {
         gather(&m);
-        choose_rows(&m);
+        const double rows = WORK_MOST / (m.n * (m.n + 1.0) / 2);
+        m.n_row = report_sample(r, "matrix", (uint64_t)rows, m.row, &m.ok);
         status = print_matrix(&m);
     } else {
         assay_err_set(r->err, status, "out of memory");

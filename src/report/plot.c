@@ -53,6 +53,13 @@ void plot_data_word(FILE *script, const char *text)
     write_word(script, text, '"');
 }
 
+void plot_line(FILE *script, uint32_t line)
+{
+    static const uint8_t dashes[PLOT_LINES] = {1, 2, 4, 5, 1, 2};
+    fprintf(script, "with linespoints dt %u pt %u ps 0.6 lc rgb '%s'", dashes[line], 4 + line,
+            line < 4 ? "#000000" : "#777777");
+}
+
 void plot_drop(struct plot *p)
 {
     fclose(p->script);

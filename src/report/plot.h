@@ -29,6 +29,9 @@ int plot_begin(struct plot *p, unsigned width, unsigned height, struct assay_err
 void plot_word(FILE *script, const char *text);
 // The same as a word of a data block, which has other quotes.
 void plot_data_word(FILE *script, const char *text);
+// Writes what a line of six looks like, which differ without colours.
+#define PLOT_LINES 6
+void plot_line(FILE *script, uint32_t line);
 // Draws it and writes the picture to html; number: of the picture in its page. The plot is gone.
 int plot_end(struct plot *p, FILE *html, unsigned number, struct assay_err *err);
 // Frees a plot that is not drawn.

@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-enum { LINES_MOST = 6 }; // that can be told apart in black and white
-
 struct pruning {
     struct report *r;
     struct runs runs;
@@ -51,13 +49,12 @@ static void write_line(const struct pruning *p, FILE *script, uint32_t run)
 // The numbers of rounds stand beside the points of the first search.
 static void write_plot(const struct pruning *p, FILE *script, uint32_t lines)
 {
-    static const char *const dashes[LINES_MOST] = {"1", "2", "4", "5", "1", "2"};
     fputs("plot ", script);
-    for (uint32_t run = 0; run < lines; run++)
-        fprintf(
-            script,
-            "$L%u using 1:2 with linespoints dt %s pt %u ps 0.7 lc rgb '%s' title 'seed %.0f', ",
-            run, dashes[run], 4 + run, run < 4 ? "#000000" : "#777777", p->runs.run[run].seed);
+    for (uint32_t run = 0; run < lines; run++) {
+        fprintf(script, "$L%u using 1:2 ", run);
+        plot_line(script, run);
+        fprintf(script, " title 'seed %.0f', ", p->runs.run[run].seed);
+    }
     fputs("$L0 using 1:2:(sprintf('%.0f', $3)) with labels offset 1,0.6 font ',10' notitle\n",
           script);
 }
@@ -105,7 +102,7 @@ static void print_table(const struct pruning *p)
 
 static int print_pruning(struct pruning *p)
 {
-    const uint32_t lines = p->runs.n_run < LINES_MOST ? p->runs.n_run : LINES_MOST;
+    const uint32_t lines = p->runs.n_run < PLOT_LINES ? p->runs.n_run : PLOT_LINES;
     html_section(p->r->html, "pruning", "How the supernet was pruned");
     fputs("<figure class=\"whole\">", p->r->html);
     ASSAY_TRY(draw(p, lines));

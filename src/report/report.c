@@ -14,9 +14,22 @@ int report_ranking(const struct assay_table *t, const char *name)
     return -1;
 }
 
-bool report_is(const char *a, const char *b)
+// Knuth's algorithm S.
+uint64_t report_sample(const struct report *r, const char *role, uint64_t most, uint64_t *row,
+                       uint64_t *n_ok)
 {
-    return strcmp(a, b) == 0;
+    const struct assay_table *t = r->table;
+    struct assay_rng rng;
+    uint64_t n = 0;
+    *n_ok = 0;
+    for (uint64_t i = 0; i < t->n_row; i++) *n_ok += t->status[i] == ASSAY_VERDICT_OK;
+    const uint64_t wanted = *n_ok < most ? *n_ok : most;
+    assay_rng_init(&rng, r->in->seed, 0, role, "");
+    for (uint64_t i = 0, left = *n_ok; left; i++) {
+        if (t->status[i] != ASSAY_VERDICT_OK) continue;
+        if (assay_rng_below(&rng, left--) < wanted - n) row[n++] = i;
+    }
+    return n;
 }
 
 uint64_t report_best(const struct report *r, int ranking)

@@ -54,7 +54,10 @@ int report_evaluated(struct report *r);
 // ---- helpers ------------------------------------------------------------------------------------
 // Position of the name in the table's rankings, or -1.
 int report_ranking(const struct assay_table *t, const char *name);
-bool report_is(const char *a, const char *b); // equal texts
+// Writes to row (most) the ok rows, ascending, or a random sample of them; returns how many. *n_ok
+// is how many there are. role: of the random numbers.
+uint64_t report_sample(const struct report *r, const char *role, uint64_t most, uint64_t *row,
+                       uint64_t *n_ok);
 // How many ok rows the best 10 % of a ranking are; 0 where it is -1.
 uint64_t report_best(const struct report *r, int ranking);
 // " (smaller is better)", or an empty text.

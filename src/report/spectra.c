@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ROWS_MOST = 2000, BANDS = 5 };
 static const double quantile[BANDS] = {0.05, 0.25, 0.5, 0.75, 0.95};
@@ -16,7 +17,7 @@ struct spectra {
     struct assay_values v; // (n, repeats * last)
     uint64_t *row;         // (n) of the table, ascending
     bool *best;            // (n) among the best 10 % of the table
-    uint64_t n, n_best;
+    uint64_t n, n_best, n_ok;
     double *sorted; // (n * repeats) scratch
 };
 
@@ -27,22 +28,6 @@ static int by_double(const void *a, const void *b)
 }
 
 // ---- which rows ---------------------------------------------------------------------------------
-// Ok rows, or a random sample of them (Knuth's algorithm S).
-static void choose_rows(struct spectra *s)
-{
-    const struct assay_table *t = s->r->table;
-    struct assay_rng rng;
-    uint64_t ok = 0;
-    for (uint64_t i = 0; i < t->n_row; i++) ok += t->status[i] == ASSAY_VERDICT_OK;
-    const uint64_t wanted = ok < ROWS_MOST ? ok : ROWS_MOST;
-    assay_rng_init(&rng, s->r->in->seed, 0, "spectra", "");
-    for (uint64_t i = 0; i < t->n_row && ok; i++) {
-        if (t->status[i] != ASSAY_VERDICT_OK) continue;
-        if (assay_rng_below(&rng, ok) < wanted - s->n) s->row[s->n++] = i;
-        ok--;
-    }
-}
-
 static int compare_row(const void *a, const void *b)
 {
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -118,7 +103,7 @@ static void caption(const struct spectra *s)
     FILE *out = s->r->html;
     fputs("<figcaption>Eigenvalues of the kernels of ", out);
     html_count(out, s->n);
-    fputs(s->n == ROWS_MOST ? " random ok architectures, " : " ok architectures, ", out);
+    fputs(s->n < s->n_ok ? " random ok architectures, " : " ok architectures, ", out);
     fprintf(out, "%" PRIu64 " eigenvalues and %" PRIu64 " %s each, positive ones only", s->v.last,
             s->v.width / s->v.last, s->v.width == s->v.last ? "repeat" : "repeats");
     if (s->n_best) {
@@ -128,13 +113,13 @@ static void caption(const struct spectra *s)
     }
     fputs(". ", out);
     for (uint32_t c = 0; c < s->r->table->n_column; c++)
-        if (report_is(s->r->table->name[c], "kappa")) report_protocol(s->r, (int)c);
+        if (strcmp(s->r->table->name[c], "kappa") == 0) report_protocol(s->r, (int)c);
     fputs("</figcaption></figure>\n", out);
 }
 
 static int print_spectra(struct spectra *s)
 {
-    choose_rows(s);
+    s->n = report_sample(s->r, "spectra", ROWS_MOST, s->row, &s->n_ok);
     ASSAY_TRY(assay_parts_rows(s->r->in->parts, "spectrum", s->r->table->n_row, s->row, s->n, &s->v,
                                s->r->err));
     if (!s->v.n || !s->v.last || s->v.width % s->v.last) return ASSAY_OK;
