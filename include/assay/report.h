@@ -12,6 +12,7 @@
 // What a report is made of. All of it is borrowed.
 struct assay_report {
     struct assay_parts *parts;       // the result file
+    const struct assay_holder *job;  // the last job of its directory; NULL: not known
     const struct assay_table *table; // its table; NULL: it is that of a search
     const struct assay_space *space; // NULL: the file names none
     const int *column;               // (n_column) the columns shown

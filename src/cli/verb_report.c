@@ -19,6 +19,7 @@ struct job {
     struct assay_table *table;
     struct assay_space space;
     bool has_space;
+    struct assay_holder holder;
     struct assay_config *config; // of the run; NULL: unknown
     int *column;
     double *seconds;  // (n_column) of the report
@@ -219,6 +220,9 @@ static int run(const struct cli_args *args, struct assay_err *err)
     ASSAY_TRY(results_path(j.file, sizeof j.file, args->position[0], true, err));
     ASSAY_TRY(assay_parts_open(&parts, j.file, err));
     j.report.parts = parts;
+    if (strcmp(j.file, args->position[0]) != 0 &&
+        assay_holder_read(&j.holder, args->position[0], NULL) >= 0)
+        j.report.job = &j.holder;
     const int status = write_report(&j, err);
     if (j.has_space) assay_space_close(&j.space);
     if (j.table) assay_table_free(j.table);

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 // ---- the configuration --------------------------------------------------------------------------
 // Finds "name = value" in a section of an INI text; the value's length is *n.
@@ -185,6 +186,38 @@ static int add_time(const struct report *r)
     return ASSAY_OK;
 }
 
+static void print_date(FILE *out, double seconds)
+{
+    const time_t when = seconds < 1e11 ? (time_t)seconds : 0; // a file may say anything
+    struct tm tm;
+    char text[32];
+    if (seconds < 1e11 && gmtime_r(&when, &tm) &&
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &tm))
+        fputs(text, out);
+}
+
+static const char *end_of(const struct assay_holder *job)
+{
+    if (job->ended > 0 && job->exit_code == 0) return "complete";
+    if (job->ended > 0) return job->exit_code == 3 ? "complete with failed candidates" : "stopped";
+    return job->lock == ASSAY_LOCK_HELD ? "still running" : "its end was not recorded";
+}
+
+static void add_job(const struct report *r)
+{
+    const struct assay_holder *job = r->in->job;
+    if (!job || !(job->begun > 0)) return;
+    html_fact(r->html, "Last job");
+    fputs("begun ", r->html);
+    print_date(r->html, job->begun);
+    if (job->ended > job->begun)
+        fputs(", took ", r->html), html_seconds(r->html, job->ended - job->begun);
+    if (job->ranks) fprintf(r->html, ", %d rank%s", job->ranks, job->ranks == 1 ? "" : "s");
+    if (*job->hosts) fputs(" on ", r->html), html_text(r->html, job->hosts);
+    fprintf(r->html, "; %s", end_of(job));
+    html_fact_end(r->html);
+}
+
 // ---- all of it ----------------------------------------------------------------------------------
 static int add_attr(const struct report *r, const char *group, const char *name, const char *shown)
 {
@@ -249,6 +282,7 @@ int report_about(struct report *r)
         ASSAY_TRY(add_time(r));
     }
     add_truth(r);
+    add_job(r);
     ASSAY_TRY(add_attr(r, "/run", "host", "Host"));
     ASSAY_TRY(add_attr(r, "/run", "ranks", "Ranks"));
     ASSAY_TRY(add_attr(r, "/run", "command", "Command"));

@@ -73,6 +73,11 @@ class Reports(test_tables.Results, Pages):
         for text in ("nas-bench-201", "120: 108 ok", "3 dead", "3 failed", "3 unfinished", "Seed 0", "ntk,regions,cost", "different networks"):
             self.assertIn(text, page.text)
 
+    def test_the_job_of_a_directory(self):
+        page = self.report(self.run_dir)
+        self.assertRegex(page.text, r"Last job begun \d{4}-\d\d-\d\d \d\d:\d\d UTC, took [\d.]+ m?s, 1 rank on .*; complete")
+        self.assertNotIn("Last job", self.report(self.results).text)
+
     def test_the_best_are_shown_in_order(self):
         page = self.report(self.results, "--top", "3", "--by", "kappa")
         best = [self.rows[i]["arch"] for i in test_tables.order(self.rows, "kappa")[:4]]
