@@ -245,7 +245,7 @@ int plan_region(struct assay_plan *plan, struct assay_err *err)
         plan->tensor[0].at = plan->cotangent;
         plan->tensor[0].whole = true;
         plan->tensor[plan->n_tensor] = (struct tensor){
-            .at = plan->aside, .whole = true, .group = plan->aside_group}; // of show_pulled
+            .at = plan->aside, .whole = true, .group = plan->aside_group}; // what lies aside
     }
     plan->bytes += values > tensors ? values : tensors;
     return ASSAY_OK;

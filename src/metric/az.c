@@ -36,6 +36,7 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     pass[0].input.stream = "az";
     pass[0].input.key = "az.batch";
     pass[0].pull = ASSAY_PULL_BLOCKS;
+    pass[0].single = true;
     return 1;
 }
 
@@ -47,8 +48,6 @@ static void tap(const struct assay_graph *g, uint8_t *tapped)
 }
 
 // ---- what is kept of the features ---------------------------------------------------------------
-#define BLOCK 4 // images of a block, at most
-
 // Sums over pixels and images, as offsets into the numbers behind all features. A block of stride r
 // halves or quarters pixels: of the gradient before it every pixel behind it sees r * r, which are
 // channels of their own here.
@@ -68,7 +67,7 @@ static size_t larger(size_t a, size_t b)
 static size_t work_numbers(const struct feature *f)
 {
     const size_t all = f->c + f->rows;
-    return larger(all * ((size_t)f->h * f->w * BLOCK + all),
+    return larger(all * ((size_t)f->h * f->w * ASSAY_BLOCK_MAX + all),
                   all + larger(assay_la_eigenvalues_work(f->c),
                                f->rows ? assay_la_singular_values_work(f->rows, f->c) : 0));
 }
