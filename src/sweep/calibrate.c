@@ -184,10 +184,12 @@ int sweep_calibrate(struct sweep_calibration *c, struct sweep_outline *o, double
                                     .seconds = malloc((n + 1) * sizeof *c->seconds)};
     if (!c->cost || !c->seconds)
         return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for %" PRIu64 " tasks", n);
+    const double start = assay_clock_thread();
     for (uint64_t i = 0; i < n; i++) {
         c->cost[i] = assay_evaluator_cost(o->evaluator, o->candidates.task[i]);
         c->seconds[i] = NAN;
     }
+    c->weighing = assay_clock_thread() - start;
     ASSAY_TRY(dir ? replay(c, o, dir, err) : calibrate(c, o, seconds, err));
     fill(c, n);
     return 0;

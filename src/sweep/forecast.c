@@ -11,20 +11,28 @@
 #define GOOD_EFFICIENCY 0.9
 #define POOR_EFFICIENCY 0.5    // rows below it are not printed
 #define LONG_SECONDS    3600.0 // of wall time, above which more ranks are suggested
-#define RANKS_MOST      16384
+#define RANKS_MOST      65536
+#define FILLED_ROWS     200 // of which is told what all take
 #define LIMIT_FACTOR    1.3 // of the time asked of Slurm over the time expected
 #define LIMIT_MARGIN    120.0
 #define MEMORY_FACTOR   1.2 // of the memory asked of Slurm over the memory expected
 #define MEMORY_MARGIN   16.0
 
-// `meson test --benchmark farm` measures 0.3 us a message in shared memory, 2.5 by TCP, and 0.3 us
-// a record. The latency is half of the longest nap of a rank that waits for messages, and more than
-// a network's.
-static const struct assay_sim_price price = {.message = 3e-6, .record = 1e-6, .latency = 500e-6};
+// `meson test --benchmark farm` measures 0.3 us a message in shared memory, 2.5 by TCP; a record
+// costs 0.5 us, and 0.85 ns a byte for copies and checksums. The latency is half of the longest nap
+// of a rank that waits for messages, and more than a network's.
+static struct assay_sim_price price_of(size_t record)
+{
+    return (struct assay_sim_price){
+        .message = 3e-6, .record = 0.5e-6 + 0.85e-9 * (double)record, .latency = 500e-6};
+}
 
 struct forecast {
     struct sweep_outline outline;
     struct sweep_calibration times;
+    double starting;   // seconds before the first task
+    double filling;    // of rank 0, while it hands out tasks
+    double publishing; // after the last task
     FILE *out;
     struct assay_err *err;
 };
@@ -61,7 +69,7 @@ static int simulate(struct forecast *f, int ranks, struct assay_sim *sim)
                                               assay_farm_records_most(assay_record_bytes(schema)),
                                           .workers = teams.workers,
                                           .works = teams.works,
-                                          .price = price};
+                                          .price = price_of(assay_record_bytes(schema))};
 
     const int status = cost && seconds
                            ? assay_sim_run(sim, &input, f->err)
@@ -69,6 +77,52 @@ static int simulate(struct forecast *f, int ranks, struct assay_sim *sim)
     free(cost);
     free(seconds);
     return status;
+}
+
+// ---- before and after the tasks -----------------------------------------------------------------
+// Seconds that rank 0 takes to fill all rows, told from the first.
+static int time_filling(struct forecast *f)
+{
+    struct sweep_outline *o = &f->outline;
+    struct sweep_publisher p;
+
+    ASSAY_TRY(sweep_publisher_open(&p, "", &o->config, &o->space, &o->candidates,
+                                   assay_evaluator_schema(o->evaluator), "", NULL, f->err));
+    const double start = assay_clock_thread();
+    int more = 1;
+    while (more > 0 && p.n_filled < FILLED_ROWS) more = sweep_publisher_fill(&p, 0, f->err);
+    f->filling =
+        (assay_clock_thread() - start) * (double)o->candidates.n_row / fmax((double)p.n_filled, 1);
+    sweep_publisher_close(&p);
+    return more < 0 ? more : 0;
+}
+
+static int time_ends(struct forecast *f)
+{
+    const struct sweep_outline *o = &f->outline;
+
+    ASSAY_TRY(time_filling(f));
+    f->starting = o->opening + f->times.weighing;
+    f->publishing =
+        sweep_publish_seconds(&o->candidates, assay_evaluator_schema(o->evaluator), o->n_extra);
+    return 0;
+}
+
+// Rows that rank 0 has had no time to fill between messages are filled at the end.
+static double ending(const struct forecast *f, const struct assay_sim *sim)
+{
+    return f->publishing + fmax(f->filling - sim->wall * (1 - sim->load), 0);
+}
+
+static double wall_of(const struct forecast *f, const struct assay_sim *sim)
+{
+    return f->starting + sim->wall + ending(f, sim);
+}
+
+// Of all the time that is paid for, start and end included.
+static double efficiency_of(const struct forecast *f, const struct assay_sim *sim)
+{
+    return sim->efficiency * sim->wall / fmax(wall_of(f, sim), 1e-9);
 }
 
 // ---- words --------------------------------------------------------------------------------------
@@ -128,6 +182,10 @@ static void print_times(const struct forecast *f, const char *replay)
     else
         fprintf(f->out, "times: %" PRIu64 " candidates measured in %.1f s, others by their cost\n",
                 t->n_measured, t->spent);
+    fprintf(f->out,
+            "rank 0: %.3g s before the first candidate, %.3g s of rows between messages, %.3g s to "
+            "publish after the last\n",
+            f->starting, f->filling, f->publishing);
     fprintf(f->out, "work: %.3g core-hours (%.4g s of CPU time), %.3g s the longest candidate\n",
             t->total / 3600, t->total, t->longest);
 }
@@ -145,37 +203,60 @@ static void print_limit(const struct forecast *f, const char *words)
         fprintf(f->out, "%s%s\n", *words ? "  " : "", words);
 }
 
+static const char *limit_words(const struct forecast *f, int ranks, const struct assay_sim *sim)
+{
+    const double efficiency = efficiency_of(f, sim);
+
+    if (efficiency > 0.99) return "";
+    if (sim->efficiency - efficiency > 1 - sim->efficiency) return "start-up and publishing";
+    return assay_sim_limit(sim, teams_of(f, ranks).workers);
+}
+
 static void print_row(const struct forecast *f, int ranks, const struct assay_sim *sim)
 {
     char wall[32];
 
     fprintf(f->out, "%6d  %11s  %9.1f %%  %5.1f %%  %7.1f %%  %10.3g  %6.2f %%", ranks,
-            clock_text(wall, sizeof wall, ceil(f->outline.opening + sim->wall)),
-            100 * sim->efficiency, 100 * sim->tail, 100 * sim->waiting,
-            (double)sim->messages / fmax(sim->wall, 1e-9), 100 * sim->load);
-    print_limit(f, sim->efficiency > 0.99 ? "" : assay_sim_limit(sim, teams_of(f, ranks).workers));
+            clock_text(wall, sizeof wall, ceil(wall_of(f, sim))), 100 * efficiency_of(f, sim),
+            100 * sim->tail, 100 * sim->waiting, (double)sim->messages / fmax(sim->wall, 1e-9),
+            100 * sim->load);
+    print_limit(f, limit_words(f, ranks, sim));
 }
 
 // ---- ranks --------------------------------------------------------------------------------------
 // The suggested number of ranks: of those that work well, the fewest that end within LONG_SECONDS,
 // or else the most.
-static int try_all(struct forecast *f, int *best, struct assay_sim *of_best)
+static int try_all(struct forecast *f, int *best, struct assay_sim *of_best, int *last)
 {
-    struct assay_sim sim = {.efficiency = 1};
+    struct assay_sim sim;
+    double efficiency = 1;
     int first = (int)assay_config_evaluation(&f->outline.config)->team;
     const struct assay_teams teams = teams_of(f, first);
 
     if (!assay_teams_evaluating(&teams)) first++;
-    *best = 0;
-    for (int ranks = first; ranks <= RANKS_MOST && sim.efficiency >= POOR_EFFICIENCY; ranks *= 2) {
+    *best = *last = 0;
+    for (int ranks = first; ranks <= RANKS_MOST && efficiency >= POOR_EFFICIENCY; ranks *= 2) {
         ASSAY_TRY(simulate(f, ranks, &sim));
         print_row(f, ranks, &sim);
-        const bool enough = *best && of_best->wall <= LONG_SECONDS;
-        if (*best && (enough || sim.efficiency < GOOD_EFFICIENCY)) continue;
+        efficiency = efficiency_of(f, &sim);
+        if (efficiency >= GOOD_EFFICIENCY) *last = ranks;
+        const bool enough = *best && wall_of(f, of_best) <= LONG_SECONDS;
+        if (*best && (enough || efficiency < GOOD_EFFICIENCY)) continue;
         *best = ranks;
         *of_best = sim;
     }
     return 0;
+}
+
+// Says where one rank 0 ends, and what goes further.
+static void print_end(const struct forecast *f, int last)
+{
+    if (!last || last * 2 > RANKS_MOST) return;
+    assay_print_line(f->out,
+                     "one rank 0 keeps about %d ranks at work for %.0f %% of the time; for more, "
+                     "divide the candidates among runs that have a rank 0 each (--shard 1/2 and "
+                     "so on), and join them by `assay merge`",
+                     last, 100 * GOOD_EFFICIENCY);
 }
 
 static int choose(struct forecast *f, int ranks)
@@ -190,13 +271,15 @@ static int choose(struct forecast *f, int ranks)
         ASSAY_TRY(simulate(f, ranks, &sim));
         print_row(f, ranks, &sim);
     } else {
-        ASSAY_TRY(try_all(f, &ranks, &sim));
+        int last;
+        ASSAY_TRY(try_all(f, &ranks, &sim, &last));
+        print_end(f, last);
     }
     const int sharing = ranks_of_host(ranks);
     if (f->outline.images && ranks > 1)
         snprintf(tasks, sizeof tasks, " --ntasks-per-node=%d", sharing);
     fprintf(f->out, "\nsuggested: --ntasks=%d%s --time=%s --mem-per-cpu=%.0fM\n", ranks, tasks,
-            clock_text(text, sizeof text, limit_of(f->outline.opening + sim.wall)),
+            clock_text(text, sizeof text, limit_of(wall_of(f, &sim))),
             memory_of(&f->outline, sharing));
     return 0;
 }
@@ -218,6 +301,7 @@ static int forecast(struct forecast *f, const struct assay_config *config,
     print_sizes(f);
     fflush(f->out);
     ASSAY_TRY(sweep_calibrate(&f->times, &f->outline, spec->seconds, spec->replay, f->err));
+    ASSAY_TRY(time_ends(f));
     print_times(f, spec->replay);
     return choose(f, spec->ranks);
 }

@@ -227,7 +227,8 @@ struct sweep_calibration {
     double *cost, *seconds; // (n_task) as assay_evaluator_cost has it; CPU seconds
     double total, longest;  // of seconds
     uint64_t n_measured;
-    double spent; // seconds on measuring
+    double spent;    // seconds on measuring
+    double weighing; // seconds that all costs took
 };
 // Evaluates at least a few tasks, for about the given CPU seconds, or takes the times that the
 // sweep in dir (NULL: none) has recorded; the times of the others are estimated by their cost. To
