@@ -163,6 +163,10 @@ def contents(path):
         if name == "run" or name.startswith("run/"):
             return
         for key, value in thing.attrs.items():
+            if key == "DIMENSION_LIST":  # references, each with one scale
+                value = repr([file[scale].name for scale, in value])
+            elif key == "REFERENCE_LIST":
+                value = repr([(file[data].name, int(axis)) for data, axis in value])
             found[f"{name}@{key}"] = repr(value) if isinstance(value, (str, bytes)) else numpy.asarray(value).tobytes()
         if isinstance(thing, h5py.Dataset):
             data = thing[()]
