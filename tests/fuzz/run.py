@@ -14,6 +14,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "onnx"))
+import write
+
 NAN = float("nan")
 LIMITS = ["-timeout=20", "-rss_limit_mb=4096", "-malloc_limit_mb=1100", "-max_len=4096", "-print_final_stats=1"]
 
@@ -52,6 +55,8 @@ def seeds(assay, name):
         for value in (cells, {"cifar10": cells}, listed):
             yield bytes([20]) + json.dumps(value).encode()
         yield bytes([20]) + "\n".join(map(json.dumps, listed)).encode()
+    elif name == "onnx":
+        yield from (write.small(), write.small(auto_pad="VALID"), write.model([], [], [], [], 99))
     else:
         yield from (bytes(range(start, start + 200)) for start in (0, 50))
         yield b"".join(struct.pack("<BBQ", kind, 1, 2) for kind in range(0, 250, 10))

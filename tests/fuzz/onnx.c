@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Networks in ONNX files.
+#include "assay/onnx.h"
+#include "fuzz.h"
+
+// All of it is there, as far as the address sanitizer knows.
+static void touch(const struct assay_onnx_tensor *t)
+{
+    double value[8];
+    if (!t->external) assay_onnx_values(t, t->size < 8 ? t->size : 8, NULL, value);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    struct assay_err err = {0};
+    struct assay_onnx m = {0};
+    uint8_t *copy = malloc(n + 1);
+    if (!copy) abort();
+    if (n) memcpy(copy, bytes, n);
+    const int status = assay_onnx_parse(&m, "f", copy, n, &err);
+    if (status < 0) must_explain(status, &err);
+    for (uint32_t i = 0; i < m.n_initializer; i++) touch(&m.initializer[i]);
+    for (uint32_t i = 0; i < m.n_tensor; i++) touch(&m.tensor[i]);
+    assay_onnx_free(&m);
+    return 0;
+}
