@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-// Below this order one rank's LAPACK is faster than a small team's ScaLAPACK (bench_kernel).
+// Below this order one rank's LAPACK is faster than a small team (bench_kernel).
 #define LAPACK_BELOW 2000
 
 static size_t larger(size_t a, size_t b)

@@ -68,7 +68,7 @@ class Teams(launch.SweepTest):
         self.assertSame(self.scratch / "one", self.scratch / "apart")
 
     def test_kernels_larger_than_lapack_is_for(self):
-        """2,000 rows and more go through ScaLAPACK."""
+        """2,000 rows and more are reduced to a band by the team."""
         config = self.config(CHEAP | {"ntk": {"batch": 205, "outputs": "all"}, "run": {"repeats": 1, "metrics": "ntk_frozen"}})
         one = ("--first", 7777, "--count", 1)
         self.sweep(config, self.scratch / "alone", *one, ranks=0)
