@@ -263,7 +263,8 @@ static double value_of(const struct join *j, const struct column *c, uint64_t ro
     for (size_t i = c->source; i < j->n_source; i++) {
         const struct assay_table *t = j->source[i].table;
         const uint64_t at = row_of(j, row, i);
-        const int column = i == c->source ? c->at : results_column(t, c->name);
+        int column = c->at;
+        if (i > c->source) column = is_renamed(j, i, c->name) ? -1 : results_column(t, c->name);
         if (at != NO_ROW && column >= 0) return (error ? t->error : t->value)[column][at];
         if (!c->shared) break;
     }

@@ -97,6 +97,16 @@ class Join(Case):
         self.assertIn("mine", seen)  # snip of this file is its own, and that of the other another
         np.testing.assert_array_equal(seen["mine"][np.searchsorted(seen["index"], a["index"])][a["status_code"] == 0] > 0, True)
 
+    def test_a_column_takes_no_values_of_another_protocol(self):
+        """Rows that only a file between has, whose column of that name is another."""
+        third = shutil.copytree(self.kernel, self.path("third"))
+        out, _ = self.join(self.kernel, self.part, third, "--all", note="some")
+        a, b, seen = table_of(self.kernel)[0], table_of(self.part)[0], table_of(out)[0]
+        there = np.isin(seen["index"], a["index"])
+        self.assertTrue(np.isnan(seen["kappa"][~there]).all())
+        np.testing.assert_array_equal(seen["kappa"][there], a["kappa"])
+        np.testing.assert_array_equal(seen["kappa_2"][np.isin(seen["index"], b["index"])], b["kappa"])
+
     def test_the_worst_verdict_stands(self):
         two = shutil.copytree(self.proxies, self.path("two"))
         with h5py.File(f"{two}/results.h5", "r+") as f:
