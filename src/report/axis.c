@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "axis.h"
+#include "plot.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-// What is larger is not shown, so that differences are numbers.
-#define VALUE_MOST 1e300
 
 enum { POINTS_MOST = 1000, BINS_X = 44, BINS_Y = 32 };
 
@@ -21,10 +19,10 @@ static int by_double(const void *a, const void *b)
 static void widen(struct axis *axis)
 {
     const double size = fmax(fabs(axis->lo), fabs(axis->hi));
-    if (axis->hi - axis->lo > 1e-9 * size) return;
+    if (axis->hi - axis->lo > fmax(1e-9 * size, 1 / PLOT_MOST)) return;
     axis->log = false;
-    axis->lo -= size > 0 ? 0.5 * size : 0.5;
-    axis->hi += size > 0 ? 0.5 * size : 0.5;
+    axis->lo -= size > 1 / PLOT_MOST ? 0.5 * size : 0.5;
+    axis->hi += size > 1 / PLOT_MOST ? 0.5 * size : 0.5;
 }
 
 // A few values may be far from all others.
@@ -32,12 +30,15 @@ static void fit_sorted(struct axis *axis, uint64_t n, const double *sorted)
 {
     const double least = sorted[0], most = sorted[n - 1];
     const double low = sorted[n / 100], high = sorted[n - 1 - n / 100];
-    axis->log = least > 0 && high / low > 50;
+    axis->log = least > 0 && plot_holds_log(low) && high / low > 50;
     const double span = axis->log ? log(high) - log(low) : high - low;
     const double down = axis->log ? log(low) - log(least) : low - least;
     const double up = axis->log ? log(most) - log(high) : most - high;
-    axis->lo = fmax(down > span ? low : least, -VALUE_MOST);
-    axis->hi = fmin(up > span ? high : most, VALUE_MOST);
+    axis->lo = fmax(down > span ? low : least, axis->log ? 1 / PLOT_MOST : -PLOT_MOST);
+    axis->hi = fmin(up > span ? high : most, PLOT_MOST);
+    // All values may be larger than that.
+    if (axis->lo > PLOT_MOST) axis->lo = axis->hi;
+    if (axis->hi < -PLOT_MOST) axis->hi = axis->lo;
     widen(axis);
 }
 

@@ -8,7 +8,7 @@
 
 static bool is_drawn(const struct report *r, uint32_t i)
 {
-    return r->in->seconds[i] > 0 && !isnan(r->fact[i].rank.tau.value);
+    return plot_holds_log(r->in->seconds[i]) && !isnan(r->fact[i].rank.tau.value);
 }
 
 static double tau_of(const struct report *r, uint32_t i)

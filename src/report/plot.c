@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -58,6 +59,16 @@ void plot_line(FILE *script, uint32_t line)
     static const uint8_t dashes[PLOT_LINES] = {1, 2, 4, 5, 1, 2};
     fprintf(script, "with linespoints dt %u pt %u ps 0.6 lc rgb '%s'", dashes[line], 4 + line,
             line < 4 ? "#000000" : "#777777");
+}
+
+bool plot_holds_log(double value)
+{
+    return value >= 1 / PLOT_MOST && value <= PLOT_MOST;
+}
+
+bool plot_holds(double value)
+{
+    return value == 0 || plot_holds_log(fabs(value));
 }
 
 void plot_drop(struct plot *p)

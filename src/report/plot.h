@@ -14,6 +14,10 @@
 
 #include "assay/base.h"
 
+// What is larger is not drawn, nor is what is nearer to 0 than its reciprocal: an axis reaches a
+// little beyond its values, and gnuplot knows neither infinity nor numbers below the normal ones.
+#define PLOT_MOST 1e280
+
 struct plot {
     FILE *script; // to be written to
     char *text;
@@ -36,5 +40,8 @@ void plot_line(FILE *script, uint32_t line);
 int plot_end(struct plot *p, FILE *html, unsigned number, struct assay_err *err);
 // Frees a plot that is not drawn.
 void plot_drop(struct plot *p);
+// Whether an axis, or a logarithmic one, can hold a value; NaN none can.
+bool plot_holds(double value);
+bool plot_holds_log(double value);
 
 #endif

@@ -33,17 +33,21 @@ static int read_rounds(struct pruning *p)
 // ---- the plot -----------------------------------------------------------------------------------
 static bool is_shown(const struct pruning *p, uint64_t i)
 {
-    return isfinite(mean(&p->kappa, i)) && isfinite(mean(&p->regions, i));
+    return plot_holds_log(mean(&p->kappa, i)) && plot_holds(mean(&p->regions, i));
 }
 
-static void write_line(const struct pruning *p, FILE *script, uint32_t run)
+static uint64_t write_line(const struct pruning *p, FILE *script, uint32_t run)
 {
+    uint64_t n = 0;
     fprintf(script, "$L%u << EOD\n", run);
-    for (uint64_t i = 0; i < p->runs.n; i++)
-        if (p->runs.of[i] == run && is_shown(p, i))
-            fprintf(script, "%.6g %.6g %.0f\n", mean(&p->kappa, i), mean(&p->regions, i),
-                    p->round.value[i]);
+    for (uint64_t i = 0; i < p->runs.n; i++) {
+        if (p->runs.of[i] != run || !is_shown(p, i)) continue;
+        fprintf(script, "%.6g %.6g %.0f\n", mean(&p->kappa, i), mean(&p->regions, i),
+                p->round.value[i]);
+        n++;
+    }
     fputs("NaN NaN NaN\nEOD\n", script);
+    return n;
 }
 
 // The numbers of rounds stand beside the points of the first search.
@@ -59,18 +63,37 @@ static void write_plot(const struct pruning *p, FILE *script, uint32_t lines)
           script);
 }
 
+static void caption(const struct pruning *p, uint32_t lines)
+{
+    fputs("<figcaption>κ (smaller is better) against linear regions (larger is better) of the "
+          "supernet before each round of pruning, means of ",
+          p->r->html);
+    fprintf(p->r->html, "%.0f repeats; n = ", (double)p->kappa.width);
+    html_count(p->r->html, p->runs.n);
+    fprintf(p->r->html, " rounds of %u search%s%s. As TE-NAS (arXiv 2102.11535), Figure 5.",
+            p->runs.n_run, p->runs.n_run == 1 ? "" : "es",
+            lines < p->runs.n_run ? ", the first six of which are shown" : "");
+    fputs("</figcaption></figure>\n", p->r->html);
+}
+
+// Where no round has a kappa there is no figure.
 static int draw(struct pruning *p, uint32_t lines)
 {
     struct plot plot;
+    uint64_t n = 0;
     ASSAY_TRY(plot_begin(&plot, 440, 340, p->r->err));
-    for (uint32_t run = 0; run < lines; run++) write_line(p, plot.script, run);
+    for (uint32_t run = 0; run < lines; run++) n += write_line(p, plot.script, run);
+    if (!n) return plot_drop(&plot), ASSAY_OK;
     fputs(
         "set logscale x\nset format x '%g'\nset offsets graph 0.03, graph 0.08, graph 0.06, graph "
         "0.06\nset xlabel 'kappa (smaller is better)'\n"
         "set ylabel 'regions (larger is better)'\nset key below\n",
         plot.script);
     write_plot(p, plot.script, lines);
-    return plot_end(&plot, p->r->html, p->r->plots++, p->r->err);
+    fputs("<figure class=\"whole\">", p->r->html);
+    ASSAY_TRY(plot_end(&plot, p->r->html, p->r->plots++, p->r->err));
+    caption(p, lines);
+    return ASSAY_OK;
 }
 
 // ---- the rounds ---------------------------------------------------------------------------------
@@ -104,17 +127,7 @@ static int print_pruning(struct pruning *p)
 {
     const uint32_t lines = p->runs.n_run < PLOT_LINES ? p->runs.n_run : PLOT_LINES;
     html_section(p->r->html, "pruning", "How the supernet was pruned");
-    fputs("<figure class=\"whole\">", p->r->html);
     ASSAY_TRY(draw(p, lines));
-    fputs("<figcaption>κ (smaller is better) against linear regions (larger is better) of the "
-          "supernet before each round of pruning, means of ",
-          p->r->html);
-    fprintf(p->r->html, "%.0f repeats; n = ", (double)p->kappa.width);
-    html_count(p->r->html, p->runs.n);
-    fprintf(p->r->html, " rounds of %u search%s%s. As TE-NAS (arXiv 2102.11535), Figure 5.",
-            p->runs.n_run, p->runs.n_run == 1 ? "" : "es",
-            lines < p->runs.n_run ? ", the first six of which are shown" : "");
-    fputs("</figcaption></figure>\n", p->r->html);
     print_table(p);
     html_section_end(p->r->html);
     return ASSAY_OK;

@@ -57,11 +57,19 @@ static uint64_t gather(struct spectra *s, uint64_t i, bool best)
         if (best && !s->best[k]) continue;
         for (uint64_t j = last - 1 - i; j < s->v.width; j += last) {
             const double x = s->v.value[k * s->v.width + j];
-            if (isfinite(x) && x > 0) s->sorted[n++] = x;
+            if (plot_holds_log(x)) s->sorted[n++] = x;
         }
     }
     qsort(s->sorted, n, sizeof *s->sorted, by_double);
     return n;
+}
+
+// Whether nothing positive is there, which a logarithmic axis has no place for.
+static bool is_empty(struct spectra *s)
+{
+    for (uint64_t i = 0; i < s->v.last; i++)
+        if (gather(s, i, false)) return false;
+    return true;
 }
 
 static void write_row(struct spectra *s, FILE *script, uint64_t i)
@@ -125,6 +133,7 @@ static int print_spectra(struct spectra *s)
     if (!s->v.n || !s->v.last || s->v.width % s->v.last) return ASSAY_OK;
     s->sorted = malloc((s->n * (s->v.width / s->v.last) + 1) * sizeof *s->sorted);
     if (!s->sorted) return assay_err_set(s->r->err, ASSAY_ERR_MEMORY, "out of memory");
+    if (is_empty(s)) return ASSAY_OK;
     mark_best(s);
     html_section(s->r->html, "spectra", "Spectra");
     fputs("<figure class=\"whole\">", s->r->html);

@@ -33,9 +33,9 @@ static uint64_t write_steps(const struct steps *s, FILE *script, uint32_t run, u
     fputs("$T << EOD\n", script);
     for (uint64_t i = 0; i < s->runs.n; i++) {
         const double t = s->trace.value[i], nu = s->nu.value[i];
-        if (s->runs.of[i] != run || !(t > 0) || !isfinite(t)) continue;
+        if (s->runs.of[i] != run || !plot_holds_log(t) || !plot_holds(s->step.value[i])) continue;
         fprintf(script, "%.0f %.6g ", s->step.value[i], t);
-        fprintf(script, isfinite(nu) && nu > 0 ? "%.6g\n" : "NaN\n", nu);
+        fprintf(script, plot_holds_log(nu) ? "%.6g\n" : "NaN\n", nu);
         *over += s->over.value[i] != 0;
         n++;
     }

@@ -150,6 +150,19 @@ class Reports(test_tables.Results, Pages):
             del f["spectrum"]
         self.assertNotIn("Spectra", self.report(self.results).text)
 
+    def test_values_that_no_axis_holds(self):
+        """What is neither positive nor near to what a double holds keeps no report from being made."""
+        whole = numpy.logspace(-323, 308, 120)
+        for spectrum in (numpy.nan, -1.0, 5e-324, 1.7e308):
+            with h5py.File(self.results, "r+") as f:
+                f["spectrum"][:] = spectrum
+                f["table/kappa"][:] = whole
+                f["table/regions"][:] = -whole
+                f["run/seconds"][:] = 1e308
+            page = self.report(self.results, "--columns", "kappa,regions,params", "--top", "0", "--bootstrap", "0")
+            self.assertNotIn("Spectra", page.text)
+            self.assertIn("kappa (smaller is better) against params", page.text)
+
     # ---- what somebody else wrote
     def test_texts_are_texts(self):
         with h5py.File(self.results, "r+") as f:
@@ -261,6 +274,19 @@ class Searches(MadeUpSearch, Pages):
         for line in ("3 1 55 91 " + OPS[0], "3 2 21 81 " + OPS[1], "3 3 7.5 71 " + OPS[2]):
             self.assertIn(line, page.text)
         self.assertEqual(self.section(page, "pruning").count("<svg"), 1)
+
+    def test_rounds_without_a_number(self):
+        for name in ("kappa", "regions"):
+            for value in (numpy.nan, numpy.inf, -1.7e308, 5e-324):
+                self.setUp()
+                self.add_rounds()
+                self.add_steps()
+                with h5py.File(self.search, "r+") as f:
+                    f[f"rounds/{name}"][:] = value
+                    f["steps/nasi_trace"][3], f["steps/nu"][1] = 1e-320, 5e-324
+                page = self.report(self.search)
+                self.assertIn("3 1 ", page.text)
+                self.assertIn("n = 2 steps", page.text)
 
     def test_steps_of_nasi(self):
         self.add_steps()

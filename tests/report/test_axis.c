@@ -52,9 +52,19 @@ static void axes_of_strange_values(void **state)
                                  {5e-324, 1, 1.7e308},
                                  {1e9, 1e9 + 1e-6, 1e9 + 2e-6},
                                  {-3, -3, -3},
-                                 {1e-320, 2e-320, 3e-320}};
+                                 {1e-320, 2e-320, 3e-320},
+                                 {1e-320, 1e-300, 1e-290},
+                                 {-1e308, -1e300, -1e290},
+                                 {1e290, 1e300, 1e308},
+                                 {1, 1e150, 1e308},
+                                 {5e-324, 1e-250, 1e308}};
     (void)state;
-    for (size_t i = 0; i < ASSAY_LEN(strange); i++) fit(3, strange[i]);
+    for (size_t i = 0; i < ASSAY_LEN(strange); i++) {
+        // A margin beyond the ends is a number, too, and positive on a logarithmic axis.
+        const struct axis axis = fit(3, strange[i]);
+        const double below = axis_value(&axis, -0.03), above = axis_value(&axis, 1.03);
+        assert_true(isnormal(axis.log ? below : 1) && isfinite(below) && isfinite(above));
+    }
     fit(1, strange[0]);
 }
 
