@@ -121,6 +121,8 @@ uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const
 // Prints the name of a module, as snprintf does; the empty text where the graph keeps no names.
 int assay_graph_name(const struct assay_graph *g, char *name, size_t cap, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+// Gives a parameter a name that is no module's: n bytes.
+void assay_graph_rename(struct assay_graph *g, uint32_t param, const char *name, size_t n);
 // So many modules more of the reference network return node x: containers whose last module does,
 // or identities.
 void assay_graph_returned(struct assay_graph *g, uint32_t x, uint32_t modules);

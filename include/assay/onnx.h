@@ -7,7 +7,7 @@
 #ifndef ASSAY_ONNX_H
 #define ASSAY_ONNX_H
 
-#include "assay/base.h"
+#include "assay/graph.h"
 
 #define ASSAY_ONNX_DIMS     8
 #define ASSAY_ONNX_OPSET_LO 7
@@ -117,5 +117,25 @@ void assay_onnx_values(const struct assay_onnx_tensor *t, uint64_t n, int64_t *i
 // The attribute of a node, or NULL.
 const struct assay_onnx_attr *assay_onnx_attr(const struct assay_onnx *m,
                                               const struct assay_onnx_node *n, const char *name);
+
+// ---- the network --------------------------------------------------------------------------------
+struct assay_onnx_origin {
+    uint32_t tensor; // m->initializer, UINT32_MAX: the file has no values
+    bool transposed; // it is stored (c_in, c)
+};
+// Zeroed before, freed by assay_onnx_net_free.
+struct assay_onnx_net {
+    struct assay_onnx_origin *origin; // (g->n_param) where each parameter's values are
+    uint32_t n_origin, cap_origin;
+    char warnings[1024]; // lines on what was taken in another way than the file has it, or empty
+};
+// Makes the literal network in g, which is reset first. Parameters have the names of the file, an
+// initialiser that an Identity hands on is one of its own by each name. A BN is evaluated by its
+// batch whatever its training_mode says, dropout is the identity. What cannot be expressed is
+// refused (ERR_INPUT) by node and operator, with what to do: nothing is ever taken for something
+// else. The batch that a file was made with may stand in its shapes; it is none of the network's.
+int assay_onnx_import(const struct assay_onnx *m, struct assay_graph *g, struct assay_onnx_net *net,
+                      struct assay_err *err);
+void assay_onnx_net_free(struct assay_onnx_net *net);
 
 #endif

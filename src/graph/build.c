@@ -68,6 +68,16 @@ int assay_graph_name(const struct assay_graph *g, char *name, size_t cap, const 
     return len;
 }
 
+void assay_graph_rename(struct assay_graph *g, uint32_t param, const char *name, size_t n)
+{
+    if (g->failed || g->unnamed || !graph_reserve(g, 0, 0, 0, n + 1)) return;
+    ASSAY_ASSERT(param < g->n_param);
+    g->param[param].name = g->n_text;
+    memcpy(g->text + g->n_text, name, n);
+    g->text[g->n_text + n] = '\0';
+    g->n_text += (uint32_t)n + 1;
+}
+
 static void append_name(struct assay_graph *g, const struct assay_param *p, const char *name)
 {
     const size_t len = strlen(name);

@@ -10,6 +10,21 @@ static void touch(const struct assay_onnx_tensor *t)
     if (!t->external) assay_onnx_values(t, t->size < 8 ? t->size : 8, NULL, value);
 }
 
+// What is made is a graph by all rules, with an origin for every parameter.
+static void import(const struct assay_onnx *m)
+{
+    struct assay_err err = {0};
+    struct assay_graph g;
+    struct assay_onnx_net net = {0};
+    assay_graph_init(&g);
+    const int status = assay_onnx_import(m, &g, &net, &err);
+    if (status < 0) must_explain(status, &err);
+    if (status >= 0) must(assay_graph_validate(&g, &err) >= 0, "no graph", &err);
+    if (status >= 0) must(net.n_origin == g.n_param, "parameters without an origin", NULL);
+    assay_onnx_net_free(&net);
+    assay_graph_free(&g);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     struct assay_err err = {0};
@@ -21,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     if (status < 0) must_explain(status, &err);
     for (uint32_t i = 0; i < m.n_initializer; i++) touch(&m.initializer[i]);
     for (uint32_t i = 0; i < m.n_tensor; i++) touch(&m.tensor[i]);
+    if (status >= 0) import(&m);
     assay_onnx_free(&m);
     return 0;
 }

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations that compute: convolutions, norms, activations, pools, linear layers, sums.
+#include "import.h"
+
+#include <math.h>
+#include <string.h>
+
+// ---- convolutions -------------------------------------------------------------------------------
+struct window {
+    int64_t kernel[2], stride[2], pad[4], dilation[2];
+};
+
+static bool is_between(int64_t value, int64_t lo)
+{
+    return value >= lo && value <= UINT8_MAX;
+}
+
+static int take_padding(const struct import *im, struct window *w)
+{
+    const struct assay_onnx_attr *a = assay_onnx_attr(im->m, im->at, "auto_pad");
+    ASSAY_TRY(onnx_integers(im, "pads", 4, 0, w->pad));
+    if (!a || assay_onnx_is(a->s, "NOTSET")) return ASSAY_OK;
+    if (!assay_onnx_is(a->s, "VALID"))
+        return onnx_refuse(im,
+                           "auto_pad is %.*s, expected pads in numbers; export with padding as "
+                           "a number of pixels",
+                           ASSAY_ONNX_TEXT(a->s));
+    memset(w->pad, 0, sizeof w->pad);
+    return ASSAY_OK;
+}
+
+// Reads what slides over maps: square, with the same stride, pad and dilation along both sides.
+static int take_window(const struct import *im, const int64_t kernel[2], struct window *w)
+{
+    ASSAY_TRY(onnx_integers(im, "kernel_shape", 2, 0, w->kernel));
+    if (!w->kernel[0] && !w->kernel[1]) memcpy(w->kernel, kernel, sizeof w->kernel);
+    ASSAY_TRY(onnx_integers(im, "strides", 2, 1, w->stride));
+    ASSAY_TRY(onnx_integers(im, "dilations", 2, 1, w->dilation));
+    ASSAY_TRY(take_padding(im, w));
+    const bool square = w->kernel[0] == w->kernel[1] && w->stride[0] == w->stride[1] &&
+                        w->dilation[0] == w->dilation[1] && w->pad[0] == w->pad[1] &&
+                        w->pad[0] == w->pad[2] && w->pad[0] == w->pad[3];
+    if (!square)
+        return onnx_refuse(
+            im,
+            "kernel %lldx%lld, strides %lld, %lld, dilations %lld, %lld, pads %lld, "
+            "%lld, %lld, %lld; only what is the same on all sides is read so far",
+            (long long)w->kernel[0], (long long)w->kernel[1], (long long)w->stride[0],
+            (long long)w->stride[1], (long long)w->dilation[0], (long long)w->dilation[1],
+            (long long)w->pad[0], (long long)w->pad[1], (long long)w->pad[2], (long long)w->pad[3]);
+    if (!is_between(w->kernel[0], 1) || !is_between(w->stride[0], 1) ||
+        !is_between(w->dilation[0], 1) || !is_between(w->pad[0], 0))
+        return onnx_refuse(im,
+                           "kernel %lld, stride %lld, dilation %lld, pad %lld, expected 1 to "
+                           "255, a pad from 0",
+                           (long long)w->kernel[0], (long long)w->stride[0],
+                           (long long)w->dilation[0], (long long)w->pad[0]);
+    return ASSAY_OK;
+}
+
+// A bias of zeros is none: the dynamo exporter computes one for each convolution without.
+static int refuse_bias(const struct import *im)
+{
+    const struct value *v = onnx_in(im, 2);
+    if (!v || onnx_all(im, v, 0.0)) return ASSAY_OK;
+    return onnx_refuse(im,
+                       "a convolution with a bias ('%.*s') is not read so far; build it with "
+                       "bias=False, which a BatchNormalization behind it makes no difference to",
+                       ASSAY_ONNX_TEXT(v->name));
+}
+
+static int take_conv(struct import *im)
+{
+    const struct value *x;
+    struct value *weight;
+    struct window w;
+    uint32_t node;
+    const int64_t groups = onnx_integer(im, "group", 1);
+    ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
+    ASSAY_TRY(onnx_param(im, 1, 4, "weight", &weight));
+    ASSAY_TRY(take_window(im, weight->dim + 2, &w));
+    const int64_t *dim = weight->dim;
+    if (weight->transposed || groups < 1 || groups > x->dim[1] || dim[0] < 1 ||
+        dim[0] > INT32_MAX || dim[1] * groups != x->dim[1] || dim[2] != w.kernel[0] ||
+        dim[3] != w.kernel[1])
+        return onnx_refuse(im,
+                           "weight '%.*s' is (%lld,%lld,%lld,%lld), with groups %lld over %lld "
+                           "channels and a kernel %lldx%lld",
+                           ASSAY_ONNX_TEXT(weight->name), (long long)dim[0], (long long)dim[1],
+                           (long long)dim[2], (long long)dim[3], (long long)groups,
+                           (long long)x->dim[1], (long long)w.kernel[0], (long long)w.kernel[1]);
+    ASSAY_TRY(refuse_bias(im));
+    node = assay_graph_conv(im->g, node, (uint32_t)dim[0], (uint32_t)w.kernel[0],
+                            (uint32_t)w.stride[0], (uint32_t)w.pad[0], (uint32_t)w.dilation[0],
+                            (uint32_t)groups, "");
+    ASSAY_TRY(onnx_own(im, weight));
+    return onnx_put(im, node, false);
+}
+
+// ---- norms and activations ----------------------------------------------------------------------
+// Running statistics (inputs 3 and 4) and training_mode are ignored: BN is by the batch.
+static int take_bn(struct import *im)
+{
+    const struct value *x, *scale = onnx_in(im, 1), *shift = onnx_in(im, 2);
+    struct value *gamma, *beta;
+    uint32_t node;
+    const double eps = onnx_real(im, "epsilon", ASSAY_BN_EPS);
+    if (onnx_in(im, 0) && onnx_in(im, 0)->kind == VALUE_PARAM)
+        return onnx_refuse(im, "it norms a weight: weight standardisation is not read");
+    ASSAY_TRY(onnx_map_in(im, 0, 0, &x, &node));
+    if (eps != ASSAY_BN_EPS)
+        return onnx_refuse(im, "epsilon is %g, only %g is read so far; build it with eps=1e-5", eps,
+                           ASSAY_BN_EPS);
+    if (onnx_integer(im, "spatial", 1) != 1)
+        return onnx_refuse(im, "spatial is 0, expected statistics of a channel");
+    const int64_t c = x->dim[1];
+    const bool flat = x->ndim == 2;
+    if (scale && shift && onnx_all(im, scale, 1.0) && onnx_all(im, shift, 0.0))
+        return onnx_put(im, assay_graph_bn(im->g, node, false, ""), flat);
+    ASSAY_TRY(onnx_param(im, 1, 1, "scale", &gamma));
+    ASSAY_TRY(onnx_param(im, 2, 1, "shift", &beta));
+    ASSAY_TRY(onnx_expect(im, gamma, "scale", c));
+    ASSAY_TRY(onnx_expect(im, beta, "shift", c));
+    node = assay_graph_bn(im->g, node, true, "");
+    ASSAY_TRY(onnx_own(im, gamma));
+    ASSAY_TRY(onnx_own(im, beta));
+    return onnx_put(im, node, flat);
+}
+
+static int take_relu(struct import *im)
+{
+    const struct value *x;
+    uint32_t node;
+    ASSAY_TRY(onnx_map_in(im, 0, 0, &x, &node));
+    return onnx_put(im, assay_graph_relu(im->g, node), x->ndim == 2);
+}
+
+// A bound of a Clip: input k, or an attribute up to operator set 10.
+static double bound(const struct import *im, uint32_t k, const char *name, double absent)
+{
+    const struct value *v = onnx_in(im, k);
+    if (im->m->opset < 11) return onnx_real(im, name, absent);
+    if (!v) return absent;
+    return v->kind == VALUE_CONSTANT && onnx_size(v) == 1 ? onnx_number(im, v, 0) : NAN;
+}
+
+static int take_clip(struct import *im)
+{
+    const double lo = bound(im, 1, "min", -INFINITY), hi = bound(im, 2, "max", INFINITY);
+    if (lo == 0.0 && hi >= (double)3.4e38f) return take_relu(im);
+    return onnx_refuse(im, "it cuts to %g to %g%s, only below 0 (a ReLU) is read so far", lo, hi,
+                       lo == 0.0 && hi == 6.0 ? " (ReLU6)" : "");
+}
+
+static int take_max(struct import *im)
+{
+    const struct value *other = onnx_in(im, 1);
+    if (im->at->in.n == 2 && other && onnx_all(im, other, 0.0)) return take_relu(im);
+    return onnx_refuse(im, "a maximum of maps is not read, only Max(x, 0), a ReLU");
+}
+
+// ---- pools --------------------------------------------------------------------------------------
+// Whether ceil_mode gives a window more, by PyTorch's rule: it begins inside of what is there, or
+// of the pad in front.
+static bool is_longer(const struct window *w, int64_t size)
+{
+    const int64_t slack = size + 2 * w->pad[0] - w->kernel[0], stride = w->stride[0];
+    return slack >= 0 && slack % stride != 0 && (slack / stride + 1) * stride < size + w->pad[0];
+}
+
+static int take_pool_window(struct import *im, const struct value *x, struct window *w)
+{
+    const int64_t none[2] = {0};
+    ASSAY_TRY(take_window(im, none, w));
+    if (w->dilation[0] != 1) return onnx_refuse(im, "a dilated pool is not read");
+    if (w->pad[0] > w->kernel[0] / 2)
+        return onnx_refuse(im, "pad %lld, expected at most half of the kernel %lld",
+                           (long long)w->pad[0], (long long)w->kernel[0]);
+    if (onnx_integer(im, "ceil_mode", 0) && (is_longer(w, x->dim[2]) || is_longer(w, x->dim[3])))
+        return onnx_refuse(im, "ceil_mode makes a window that reaches over the end, which is not "
+                               "read so far; pool with ceil_mode=False");
+    return ASSAY_OK;
+}
+
+static int put_pool(struct import *im, enum assay_op op, const struct value *x, uint32_t node,
+                    const struct window *w)
+{
+    const bool whole = w->kernel[0] == x->dim[2] && w->kernel[0] == x->dim[3] && !w->pad[0];
+    if (whole && op == ASSAY_OP_AVG_POOL) return onnx_put(im, assay_graph_gap(im->g, node), false);
+    node = assay_graph_pool(im->g, op, node, (uint32_t)w->kernel[0], (uint32_t)w->stride[0],
+                            (uint32_t)w->pad[0]);
+    return onnx_put(im, node, false);
+}
+
+static int take_max_pool(struct import *im)
+{
+    const struct value *x;
+    struct window w;
+    uint32_t node;
+    ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
+    ASSAY_TRY(take_pool_window(im, x, &w));
+    return put_pool(im, ASSAY_OP_MAX_POOL, x, node, &w);
+}
+
+static int take_avg_pool(struct import *im)
+{
+    const struct value *x;
+    struct window w;
+    uint32_t node;
+    ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
+    ASSAY_TRY(take_pool_window(im, x, &w));
+    if (w.pad[0] && onnx_integer(im, "count_include_pad", 0))
+        return onnx_refuse(im, "it counts its padding (count_include_pad), which is not read so "
+                               "far; pool with count_include_pad=False");
+    return put_pool(im, ASSAY_OP_AVG_POOL, x, node, &w);
+}
+
+static int take_gap(struct import *im)
+{
+    const struct value *x;
+    uint32_t node;
+    ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
+    return onnx_put(im, assay_graph_gap(im->g, node), false);
+}
+
+static int take_mean(struct import *im)
+{
+    const struct value *x;
+    int64_t axis[ASSAY_ONNX_DIMS] = {0};
+    uint32_t node, n, seen = 0;
+    ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
+    ASSAY_TRY(onnx_list(im, 1, "axes", ASSAY_ONNX_DIMS, axis, &n));
+    for (uint32_t i = 0; i < n; i++) {
+        const int64_t d = axis[i] < 0 ? axis[i] + 4 : axis[i];
+        seen |= d >= 0 && d < 4 ? 1u << d : 16;
+    }
+    if (n != 2 || seen != (1u << 2 | 1u << 3))
+        return onnx_refuse(im, "a mean over other dimensions than height and width together is not "
+                               "read; write x.mean((2, 3))");
+    return onnx_put(im, assay_graph_gap(im->g, node), !onnx_integer(im, "keepdims", 1));
+}
+
+const struct onnx_rule onnx_layers[] = {
+    {"Conv", take_conv},
+    {"BatchNormalization", take_bn},
+    {"Relu", take_relu},
+    {"Clip", take_clip},
+    {"Max", take_max},
+    {"MaxPool", take_max_pool},
+    {"AveragePool", take_avg_pool},
+    {"GlobalAveragePool", take_gap},
+    {"ReduceMean", take_mean},
+    {NULL, NULL},
+};
