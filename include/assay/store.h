@@ -120,6 +120,7 @@ int assay_file_replace(const char *dir, const char *name, const void *bytes, siz
                        struct assay_err *err);
 // The name of a temporary file beside FILE, FILE.tmp-NUMBER, that nobody can foretell. It is to be
 // created with O_EXCL (H5F_ACC_EXCL), so that a link somebody left there is never followed.
+// ERR_IO where FILE exists and is no regular file: root could replace a device by one.
 int assay_file_unique(char *path, size_t cap, const char *file, struct assay_err *err);
 
 // ---- results.h5 --------------------------------------------------------------------------------

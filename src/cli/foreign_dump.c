@@ -132,9 +132,6 @@ int foreign_dump(const struct assay_foreign *f, const struct assay_foreign_case 
                  const char *file, struct assay_err *err)
 {
     struct stat target;
-    if (stat(file, &target) == 0 && !S_ISREG(target.st_mode)) {
-        return assay_err_set(err, ASSAY_ERR_IO, "%s: exists and is not a regular file", file);
-    }
     if (stat(file, &target) == 0 && (is_input(c->weights, &target) || is_input(c->batch, &target) ||
                                      (c->labels && is_input(c->labels, &target)))) {
         return assay_err_set(err, ASSAY_ERR_IO,

@@ -109,10 +109,23 @@ static bool sync_dir(const char *dir)
     return ok;
 }
 
+// Whether a file's name may be given to another file: a device's or a pipe's must not, and such as
+// /dev/stdout leads to one or to a file.
+static bool is_replaceable(const char *file)
+{
+    char target[8] = "";
+    struct stat st;
+    if (readlink(file, target, sizeof target - 1) > 0 && strncmp(target, "/proc/", 6) == 0)
+        return false;
+    return stat(file, &st) != 0 || S_ISREG(st.st_mode);
+}
+
 int assay_file_unique(char *path, size_t cap, const char *file, struct assay_err *err)
 {
     uint64_t number;
     ssize_t n;
+    if (!is_replaceable(file))
+        return assay_err_set(err, ASSAY_ERR_IO, "%s: exists and is not a regular file", file);
     while ((n = getrandom(&number, sizeof number, 0)) < 0 && errno == EINTR) continue;
     if (n != sizeof number)
         return assay_err_set(err, ASSAY_ERR_IO, "no random name for a temporary file of %s: %s",

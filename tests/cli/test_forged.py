@@ -7,6 +7,7 @@ usage: test_forged.py ASSAY SOURCE_ROOT
 import os
 import re
 import resource
+import shutil
 import sys
 import unittest
 import zlib
@@ -77,6 +78,19 @@ class Forged(Case):
         cifar = ["--set", "data.source=cifar10", "--set", "data.path=" + self.dir]
         self.refused("eval", "nas-bench-201", "0", *SIZE[2:], *cifar, says=["data_batch_1.bin: not a regular file"])
         self.refused("pack", self.dir, says=["journal: not a regular file"])
+
+    def test_no_place_for_a_file_is_replaced(self):
+        """A pipe, a directory and what /dev/stdout is: the file of a verb would take its place."""
+        good = self.sweep("run")
+        os.symlink("/proc/self/fd/1", self.path("stdout"))
+        os.mkdir(self.path("folder"))
+        for bad in (self.fifo, self.path("stdout"), self.path("folder")):
+            kind = os.lstat(bad).st_mode
+            for words in (["export", good, "--format", "csv", "-o", bad], ["report", good, "-o", bad]):
+                if words[0] == "export" or shutil.which("gnuplot"):
+                    with self.subTest(words):
+                        self.refused(*words, says=[f"{bad}: exists and is not a regular file"])
+                        self.assertEqual(os.lstat(bad).st_mode, kind)
 
     def test_pipes_that_end_are_files(self):
         read, write = os.pipe()
