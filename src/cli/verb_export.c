@@ -128,6 +128,22 @@ static int export_table_to(struct export *e, const struct cli_args *args, struct
     return export_as(e, (enum format)format, err);
 }
 
+// Programs take a name once: NumPy refuses the array, and JSON has the last value only.
+static int check_fields(const struct export *e, struct assay_err *err)
+{
+    char a[ASSAY_TEXT_MAX], b[ASSAY_TEXT_MAX];
+    for (int i = 0; i < e->n_field; i++) {
+        results_field_name(e->table, &e->field[i], a);
+        for (int k = 0; k < i; k++) {
+            results_field_name(e->table, &e->field[k], b);
+            if (strcmp(a, b) == 0)
+                return assay_err_set(err, ASSAY_ERR_USAGE, "--columns: %.100s stands there twice",
+                                     a);
+        }
+    }
+    return ASSAY_OK;
+}
+
 static int run(const struct cli_args *args, struct assay_err *err)
 {
     struct assay_table *table;
@@ -135,6 +151,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     ASSAY_TRY(results_read(&table, args->position[0], err));
     struct export e = {.table = table, .file = args->position[0]};
     int status = e.n_field = results_fields(table, words ? words : "all", &e.field, err);
+    if (status >= 0 && words) status = check_fields(&e, err);
     if (status >= 0) status = export_table_to(&e, args, err);
     free(e.field);
     assay_table_free(table);

@@ -204,6 +204,8 @@ class Programs(Results):
         self.fails(2, *words, says=["--format is missing"])
         self.fails(2, *words, "--format", "xls", says=["'xls', expected csv, json, suite-zero or npy"])
         self.fails(2, *words, "--format", "csv", "--columns", "kapa", says=["'kapa'"])
+        for kind in ("csv", "json", "suite-zero", "npy"):
+            self.fails(2, *words, "--format", kind, "--columns", "kappa,params,kappa", says=["--columns: kappa stands there twice"])
         self.fails(1, *words, "--format", "csv", "-o", self.path("none/x"), says=["none/x", "No such file"])
         self.fails(1, "export", self.path("none.h5"), "--format", "csv", says=["none.h5"])
         for name in ("suite-zero", "npy"):
