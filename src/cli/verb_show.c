@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli.h"
 #include "json_write.h"
+#include "onnx.h"
 
 #include <inttypes.h>
 
@@ -202,6 +203,7 @@ static int run(const struct cli_args *args, struct assay_err *err)
     struct subject s = {.supernet = cli_value(args, "supernet")};
     ASSAY_TRY(cli_check_supernet(args, err));
     ASSAY_TRY(cli_check_order(args, err));
+    if (cli_is_onnx(args)) return cli_onnx_show(args, err);
     ASSAY_TRY(cli_usage(assay_space_open(&s.space, args->position[0], err), err));
     const int status = show(&s, args, err);
     assay_space_close(&s.space);
@@ -219,11 +221,14 @@ const struct cli_verb cli_verb_show = {
     .name = "show",
     .synopsis = "SPACE INDEX|ARCH|--supernet MASK",
     .help = "tell everything about one architecture or supernet but its values",
+    .about = "The space onnx has no architectures but files: assay show onnx FILE.onnx prints the\n"
+             "network that was read of one, and what it counts.\n",
     .examples = "assay show nas-bench-201 42\n"
                 "assay show nas-bench-201 '|nor_conv_3x3~0|+|none~0|skip_connect~1|+"
                 "|none~0|none~1|avg_pool_3x3~2|'\n"
                 "assay show nas-bench-201 42 --order nb201-cifar10.csv\n"
-                "assay show nas-bench-201 --supernet 1234,3,0134,-,13,2\n",
+                "assay show nas-bench-201 --supernet 1234,3,0134,-,13,2\n"
+                "assay show onnx net.onnx\n",
     .option = options,
     .min_position = 1,
     .max_position = 2,

@@ -126,6 +126,14 @@ static void print_inputs(const struct assay_graph *g, const struct assay_node *n
     }
 }
 
+// Names may be those of a foreign file.
+static void print_param(const struct assay_graph *g, uint32_t param, FILE *stream)
+{
+    char name[512];
+    assay_text_show(name, sizeof name, assay_graph_param_name(g, param), false);
+    fprintf(stream, "  %s", name);
+}
+
 void assay_graph_print(const struct assay_graph *g, FILE *stream)
 {
     for (uint32_t i = 0; i < g->n_node; i++) {
@@ -133,8 +141,7 @@ void assay_graph_print(const struct assay_graph *g, FILE *stream)
         fprintf(stream, "%4u  %-8s (%u,%u,%u)", i, assay_op_name(n->op), n->c, n->h, n->w);
         print_attributes(n, stream);
         print_inputs(g, n, stream);
-        for (uint32_t k = 0; k < n->n_param; k++)
-            fprintf(stream, "  %s", assay_graph_param_name(g, n->param + k));
+        for (uint32_t k = 0; k < n->n_param; k++) print_param(g, n->param + k, stream);
         fputc('\n', stream);
     }
 }

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Networks in ONNX files: what is read of them, and what is refused. References need $ASSAY_TEST_DATA.
+
+usage: test_onnx.py ASSAY
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import write
+
+ASSAY = os.path.abspath(sys.argv[1])
+DATA = pathlib.Path(os.environ.get("ASSAY_TEST_DATA", ""), "golden-onnx")
+HAS_DATA = bool(os.environ.get("ASSAY_TEST_DATA")) and DATA.is_dir()
+
+# name -> parameters, multiply-adds, layers: of the networks whose operations there are.
+COUNTS = {"resnet_tiny": (24626, 1270080, 12), "resnet_tiny_fresh_bn": (24626, 1270080, 12),
+          "densenet_tiny": (10456, 4448596, 22), "darts_v2_c4": (9030, 1646208, 56),
+          "regnetx_tiny": (18946, 1311120, 17), "nb201_none_c4": (11446, 1503392, 17)}
+# What the message must name.
+REFUSED = {
+    "custom_domain": "domain 'com.example'", "cycle": "not computed before it", "empty": "empty",
+    "external_data": "external_data=False", "external_traversal": "is not opened",
+    "float16_weights": "float16", "fused_bn_dynamo": "optimize=False", "fused_bn_legacy": "TrainingMode.PRESERVE",
+    "future_opset": "operator set 99", "huge_dims": "4611686018427387904", "negative_dims": "dimension 0 is -8",
+    "nested_20000": "control flow", "not_onnx": "no ONNX model", "random_op_stochastic_depth": "model.eval()",
+    "short_tensor": "its shape asks for", "truncated": "cut off", "two_outputs": "2 outputs",
+    "undefined_input": "'nowhere'", "unsupported_op_convtranspose": "(ConvTranspose)",
+    "unsupported_op_instancenorm": "(InstanceNormalization)"}
+
+
+def assay(*args):
+    return subprocess.run([ASSAY, *map(str, args)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+class Files(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="assay-onnx-")
+        self.addCleanup(scratch.cleanup)
+        self.dir = pathlib.Path(scratch.name)
+
+    def file(self, content, name="net.onnx"):
+        (self.dir / name).write_bytes(content)
+        return self.dir / name
+
+    def test_shown(self):
+        p = assay("show", "onnx", self.file(write.small()))
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        self.assertIn("image       (3,8,8)\nclasses     5\n", p.stdout)
+        self.assertRegex(p.stdout, r"(?m)^ +1  conv +\(4,8,8\) 3x3 pad 1 <- 0  c\.weight$")
+        self.assertRegex(p.stdout, r"(?m)^ +5  linear +\(5,1,1\) <- 4  f\.weight  f\.bias$")
+        p = assay("show", "onnx", self.dir / "net.onnx", "--format", "json")
+        got = json.loads(p.stdout)
+        self.assertEqual((got["params"], got["macs"], got["flops"], got["layers"], got["relus"], got["dead"]),
+                         (108 + 8 + 25, 108 * 64 + 20, 108 * 64 + 25, 2, 4 * 64, False))
+
+    def test_names_are_shown_as_text(self):
+        p = assay("show", "onnx", self.file(write.small().replace(b"c.weight", b"c\x1b[2Jght")))
+        self.assertEqual(p.returncode, 0)
+        self.assertNotIn("\x1b", p.stdout)
+        self.assertIn(r"c\x1b[2Jght", p.stdout)
+
+    def test_refused(self):
+        net = self.file(write.small(), "sound.onnx")
+        for args, text in (((), "too few words"), ((net, "--order", "t.csv"), "--order"),
+                           (("--supernet", "full"), "--supernet"), ((self.dir / "none.onnx",), "none.onnx"),
+                           ((self.file(write.small(auto_pad="SAME_UPPER")),), "net.onnx: node 'conv' (Conv): auto_pad")):
+            p = assay("show", "onnx", *args)
+            self.assertEqual(p.stdout, "")
+            self.assertNotEqual(p.returncode, 0)
+            self.assertIn(text, p.stderr)
+
+
+@unittest.skipUnless(HAS_DATA, "without $ASSAY_TEST_DATA")
+class References(unittest.TestCase):
+    def test_counts(self):
+        for name, counts in COUNTS.items():
+            for kind in (".onnx", ".dynamo.onnx"):
+                p = assay("show", "onnx", DATA / (name + kind), "--format", "json")
+                self.assertEqual((p.returncode, p.stderr), (0, ""))
+                got = json.loads(p.stdout)
+                self.assertEqual((got["params"], got["macs"], got["layers"]), counts, name + kind)
+
+    def test_no_weights(self):
+        p = assay("show", "onnx", DATA / "refuse/no_weights.onnx", "--format", "json")
+        self.assertEqual(json.loads(p.stdout)["params"], COUNTS["resnet_tiny"][0])
+
+    def test_refused(self):
+        files = {f.stem for f in (DATA / "refuse").glob("*.onnx")}
+        self.assertEqual(files, {*REFUSED, "no_weights"})
+        for name, text in REFUSED.items():
+            p = assay("show", "onnx", DATA / f"refuse/{name}.onnx")
+            self.assertEqual((p.returncode, p.stdout), (1, ""), name)
+            self.assertIn(text, p.stderr, name)
+            self.assertIn(f"{name}.onnx: ", p.stderr)
+
+
+if __name__ == "__main__":
+    if not HAS_DATA:
+        print("skipped in part: references need $ASSAY_TEST_DATA")
+    unittest.main(argv=sys.argv[:1])
