@@ -201,6 +201,10 @@ struct assay_foreign_case {
     const struct assay_space *space;
     uint64_t index;
     const struct assay_supernet *mask; // the supernet in place of architecture `index`, or NULL
+    struct assay_graph *network;       // a literal network in place of both, or NULL; it is taken
+    const char *name;                  // of that network
+    struct assay_arrays *own;          // its own weights, or NULL; they are taken, and `weights` is
+                                       // what they are called in errors
     const char *weights, *batch;       // "file.h5:/group", "file.h5:/dataset"
     const char *labels;                // "file.h5:/dataset" of the batch's labels, which stand for
                                        // random ones, too; or NULL

@@ -136,6 +136,11 @@ struct assay_onnx_net {
 // else. The batch that a file was made with may stand in its shapes; it is none of the network's.
 int assay_onnx_import(const struct assay_onnx *m, struct assay_graph *g, struct assay_onnx_net *net,
                       struct assay_err *err);
+// Copies the file's values of parameter i of the graph, in the shape that it has there. ERR_INPUT:
+// the file has none.
+int assay_onnx_param(const struct assay_onnx *m, const struct assay_graph *g,
+                     const struct assay_onnx_net *net, uint32_t i, double *value,
+                     struct assay_err *err);
 void assay_onnx_net_free(struct assay_onnx_net *net);
 
 #endif

@@ -94,7 +94,11 @@ static void print_arch(const struct assay_space *space, const char *what, uint64
 void eval_print_subject(const struct eval_subject *s, int width)
 {
     char text[ASSAY_ARCH_MAX];
-    printf("%-*s %s\n", width, "space", s->space->kind->name);
+    printf("%-*s %s\n", width, "space", s->file ? "onnx" : s->space->kind->name);
+    if (s->file) {
+        assay_print_line(stdout, "%-*s %s", width, "file", s->file);
+        return;
+    }
     if (!s->is_supernet) {
         print_arch(s->space, "arch", s->index, width);
         return;
@@ -126,7 +130,12 @@ void eval_json_subject(const struct eval_subject *s, struct json *j)
 {
     char text[ASSAY_ARCH_MAX];
     json_key(j, "space");
-    json_text(j, s->space->kind->name);
+    json_text(j, s->file ? "onnx" : s->space->kind->name);
+    if (s->file) {
+        json_key(j, "file");
+        json_text(j, s->file);
+        return;
+    }
     if (s->is_supernet) {
         assay_space_format_supernet(s->space, &s->mask, text, sizeof text);
         json_key(j, "supernet");

@@ -5,9 +5,10 @@
 #include "cli.h"
 #include "json_write.h"
 
-// What is evaluated: an architecture, or a supernet.
+// What is evaluated: an architecture, a supernet, or the network of an ONNX file.
 struct eval_subject {
     const struct assay_space *space;
+    const char *file; // the ONNX file, or NULL
     uint64_t index;
     bool is_supernet;
     struct assay_supernet mask;

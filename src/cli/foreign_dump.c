@@ -73,11 +73,13 @@ static bool put_results(hid_t file, const struct assay_foreign *f,
         good = put_scalar(file, &f->scalar[i]);
     }
     char arch[ASSAY_ARCH_MAX] = "";
-    if (c->mask)
+    if (c->network)
+        snprintf(arch, sizeof arch, "%s", c->name);
+    else if (c->mask)
         assay_space_format_supernet(c->space, c->mask, arch, sizeof arch);
     else
         assay_space_format(c->space, c->index, arch, sizeof arch);
-    return good && put_text(file, "space", c->space->kind->name) &&
+    return good && put_text(file, "space", c->network ? "onnx" : c->space->kind->name) &&
            put_text(file, c->mask ? "supernet" : "arch", arch) &&
            put_text(file, "network", c->thin ? "thin" : "net") &&
            put_text(file, "bn", c->bn == ASSAY_BN_BATCH ? "batch" : "frozen") &&

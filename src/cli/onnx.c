@@ -3,6 +3,7 @@
 #include "json_write.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool cli_is_onnx(const struct cli_args *args)
@@ -42,6 +43,35 @@ void cli_onnx_close(struct cli_onnx *o)
     assay_onnx_free(&o->model);
     assay_onnx_net_free(&o->net);
     assay_graph_free(&o->graph);
+}
+
+// ---- weights ------------------------------------------------------------------------------------
+static int take_array(const struct cli_onnx *o, uint32_t i, struct assay_array *array,
+                      struct assay_err *err)
+{
+    const struct assay_param *p = &o->graph.param[i];
+    const char *name = assay_graph_param_name(&o->graph, i);
+    array->ndim = p->ndim;
+    array->size = p->size;
+    for (uint32_t d = 0; d < p->ndim; d++) array->shape[d] = p->shape[d];
+    if (strlen(name) >= sizeof array->name)
+        return assay_err_set(err, ASSAY_ERR_INPUT, "the name of '%s' is longer than %zu bytes",
+                             name, sizeof array->name - 1);
+    strcpy(array->name, name);
+    array->value = malloc(p->size * sizeof *array->value);
+    if (!array->value) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for weights");
+    return assay_onnx_param(&o->model, &o->graph, &o->net, i, array->value, err);
+}
+
+int cli_onnx_weights(const struct cli_onnx *o, struct assay_arrays *arrays, struct assay_err *err)
+{
+    int status = ASSAY_OK;
+    arrays->item = calloc(o->graph.n_param + 1, sizeof *arrays->item);
+    if (!arrays->item) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for weights");
+    for (; arrays->n < o->graph.n_param && status >= 0; arrays->n++)
+        status = take_array(o, (uint32_t)arrays->n, &arrays->item[arrays->n], err);
+    if (status < 0) assay_err_prefix(err, "%s", o->file);
+    return status;
 }
 
 // ---- show ---------------------------------------------------------------------------------------

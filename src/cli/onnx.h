@@ -5,6 +5,7 @@
 
 #include "cli.h"
 
+#include "assay/data.h"
 #include "assay/onnx.h"
 
 struct cli_onnx {
@@ -19,6 +20,9 @@ bool cli_is_onnx(const struct cli_args *args);
 // it, also after an error.
 int cli_onnx_open(struct cli_onnx *o, const struct cli_args *args, struct assay_err *err);
 void cli_onnx_close(struct cli_onnx *o);
+// The file's weights as what evaluates weights from elsewhere takes; the caller frees them, also
+// after an error.
+int cli_onnx_weights(const struct cli_onnx *o, struct assay_arrays *arrays, struct assay_err *err);
 // Prints the network as it was understood, and what it counts.
 int cli_onnx_show(const struct cli_args *args, struct assay_err *err);
 

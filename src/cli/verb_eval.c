@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "eval.h"
 #include "foreign.h"
+#include "onnx.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,16 +10,19 @@
 static const char *const foreign_only[] = {"bn",   "regions-batch", "network",
                                            "dump", "labels",        "noise"};
 
-// --channels and its like are short for --set network.channels and stand over it.
-static int resolve(struct assay_config *config, const struct cli_args *args, struct assay_err *err)
+// --channels and its like are short for --set network.channels and stand over it. classes: what a
+// file says of them, or NULL.
+static int resolve(struct assay_config *config, const struct cli_args *args, const char *space,
+                   const char *classes, struct assay_err *err)
 {
     struct cli_settings settings = {0};
     const char *file = cli_value(args, "config");
     int status = file ? cli_settings_read(&settings, file, args, err) : ASSAY_OK;
     if (status >= 0) status = cli_settings_set(&settings, args, err);
     if (status >= 0) status = cli_settings_short(&settings, args, err);
-    if (status >= 0)
-        status = cli_settings_add(&settings, "space", "name", args->position[0], "SPACE", err);
+    if (status >= 0) status = cli_settings_add(&settings, "space", "name", space, "SPACE", err);
+    if (status >= 0 && classes)
+        status = cli_settings_add(&settings, "network", "classes", classes, "FILE.onnx", err);
     if (status >= 0)
         status = assay_config_resolve(config, cli_vocabulary(), settings.item, settings.n, err);
     cli_settings_free(&settings);
@@ -71,7 +75,7 @@ static int eval_foreign(const struct cli_args *args, struct assay_foreign_case *
                         const struct eval_subject *s, enum cli_format format, struct assay_err *err)
 {
     int thin = 0;
-    c->weights = cli_value(args, "weights");
+    c->weights = c->own ? s->file : cli_value(args, "weights");
     c->batch = cli_value(args, "batch");
     c->labels = cli_value(args, "labels");
     c->noise = cli_value(args, "noise");
@@ -79,9 +83,9 @@ static int eval_foreign(const struct cli_args *args, struct assay_foreign_case *
     c->region_batch = 1000;
     ASSAY_TRY(cli_choice(args, "bn", &c->bn, err));
     ASSAY_TRY(cli_choice(args, "network", &thin, err));
-    if (thin && !s->space->kind->thin)
+    if (thin && (s->file || !s->space->kind->thin))
         return assay_err_set(err, ASSAY_ERR_USAGE, "--network thin: %s has no thin networks",
-                             s->space->kind->name);
+                             s->file ? "onnx" : s->space->kind->name);
     ASSAY_TRY(cli_u64(args, "regions-batch", 1, 1000000, &c->region_batch, err));
     c->thin = thin;
     struct assay_foreign f = {0};
@@ -124,6 +128,47 @@ static int check_combination(const struct cli_args *args, struct assay_err *err)
     return ASSAY_OK;
 }
 
+static enum cli_format format_of(int json)
+{
+    return json ? CLI_JSON : CLI_TEXT;
+}
+
+// A network from elsewhere, with its own weights or those of another file.
+static int eval_network(struct cli_onnx *o, const struct cli_args *args,
+                        const struct assay_config *config, struct assay_err *err)
+{
+    const bool own = strcmp(cli_value(args, "weights"), "file") == 0;
+    const struct eval_subject s = {.file = o->file};
+    struct assay_arrays weights = {0};
+    struct assay_foreign_case c = {
+        .config = config, .network = &o->graph, .name = o->file, .own = own ? &weights : NULL};
+    int json = 0;
+    int status = cli_choice(args, "format", &json, err);
+    if (status >= 0 && own) status = cli_onnx_weights(o, &weights, err);
+    if (status >= 0) status = eval_foreign(args, &c, &s, format_of(json), err);
+    assay_arrays_free(&weights);
+    return status;
+}
+
+static int eval_onnx(const struct cli_args *args, struct assay_config *config,
+                     struct assay_err *err)
+{
+    struct cli_onnx o;
+    char classes[16];
+    if (!cli_value(args, "weights"))
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "onnx: --weights file or FILE.h5:/GROUP, and --batch, are missing");
+    int status = cli_onnx_open(&o, args, err);
+    if (status >= 0) {
+        // The space of the configuration is any: nothing is built of it.
+        snprintf(classes, sizeof classes, "%u", o.graph.node[o.graph.n_node - 1].c);
+        status = resolve(config, args, "null", classes, err);
+    }
+    if (status >= 0) status = eval_network(&o, args, config, err);
+    cli_onnx_close(&o);
+    return status;
+}
+
 static int eval_in(const struct cli_args *args, const struct assay_config *config,
                    const struct assay_space *space, struct assay_err *err)
 {
@@ -132,7 +177,7 @@ static int eval_in(const struct cli_args *args, const struct assay_config *confi
     struct cli_architecture arch = {0};
     int json = 0;
     ASSAY_TRY(cli_choice(args, "format", &json, err));
-    const enum cli_format format = json ? CLI_JSON : CLI_TEXT;
+    const enum cli_format format = format_of(json);
     s.is_supernet = mask;
     const int parsed = mask ? assay_space_parse_supernet(space, mask, &s.mask, err)
                             : cli_architecture(&arch, args, space, args->position[1], err);
@@ -158,8 +203,13 @@ static int run(const struct cli_args *args, struct assay_err *err)
     struct assay_space space;
     struct assay_config *config = malloc(sizeof *config);
     if (!config) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
+    if (cli_is_onnx(args)) {
+        const int done = eval_onnx(args, config, err);
+        free(config);
+        return done;
+    }
     int status = check_name(args->position[0], err);
-    if (status >= 0) status = resolve(config, args, err);
+    if (status >= 0) status = resolve(config, args, args->position[0], NULL, err);
     if (status >= 0) status = assay_config_open_space(config, &space, err);
     if (status >= 0) {
         status = eval_in(args, config, &space, err);
@@ -186,7 +236,8 @@ static const struct cli_option options[] = {
     {.name = "weights",
      .value = "FILE.h5:/GROUP",
      .help = "weights from elsewhere, one data set per parameter, named as in\n"
-             "the reference network's state_dict; needs --batch"},
+             "the reference network's state_dict; needs --batch; file: those of the\n"
+             "ONNX file (assay eval onnx FILE.onnx)"},
     {.name = "batch", .value = "FILE.h5:/SET", .help = "their input, (n,c,h,w), as it is"},
     {.name = "labels",
      .value = "FILE.h5:/SET",
@@ -226,7 +277,8 @@ const struct cli_verb cli_verb_eval = {
                 "    --batch g.h5:/batch/x --bn frozen --dump out.h5\n"
                 "assay eval nas-bench-201 1462 --channels 3 --cells 1 --weights g.h5:/weights \\\n"
                 "    --batch g.h5:/batch/x --labels g.h5:/batch/y --metrics all --dump out.h5\n"
-                "assay eval darts --supernet full --set ntk.batch=14\n",
+                "assay eval darts --supernet full --set ntk.batch=14\n"
+                "assay eval onnx net.onnx --weights file --batch g.h5:/batch/x\n",
     .option = options,
     .min_position = 1,
     .max_position = 2,

@@ -10,13 +10,24 @@
 #include <string.h>
 
 // ---- network and batch --------------------------------------------------------------------------
+static int build_literal(struct assay_foreign *f, const struct assay_foreign_case *c,
+                         struct assay_err *err)
+{
+    struct assay_net net = assay_config_net(c->config, c->thin);
+    net.image = (uint32_t)f->batch.item[0].shape[2];
+    if (c->network) {
+        f->literal = *c->network;
+        assay_graph_init(c->network);
+        return ASSAY_OK;
+    }
+    return c->mask ? assay_space_build_supernet(c->space, c->mask, &net, &f->literal, err)
+                   : assay_space_build(c->space, c->index, &net, &f->literal, err);
+}
+
 static int build(struct assay_foreign *f, const struct assay_foreign_case *c, struct assay_err *err)
 {
     const struct assay_array *x = &f->batch.item[0];
-    struct assay_net net = assay_config_net(c->config, c->thin);
-    net.image = (uint32_t)x->shape[2];
-    ASSAY_TRY(c->mask ? assay_space_build_supernet(c->space, c->mask, &net, &f->literal, err)
-                      : assay_space_build(c->space, c->index, &net, &f->literal, err));
+    ASSAY_TRY(build_literal(f, c, err));
     const struct assay_node *input = &f->literal.node[0];
     if (x->shape[1] != input->c || x->shape[2] != input->h || x->shape[3] != input->w) {
         char seen[192];
@@ -31,6 +42,15 @@ static int build(struct assay_foreign *f, const struct assay_foreign_case *c, st
         ASSAY_TRY(assay_graph_merge(&f->literal, &f->merged, err));
     }
     return weights_check(&f->weights, c->weights, &f->literal, err);
+}
+
+static int take_weights(struct assay_foreign *f, const struct assay_foreign_case *c,
+                        struct assay_err *err)
+{
+    if (!c->own) return assay_arrays_read(&f->weights, c->weights, err);
+    f->weights = *c->own;
+    *c->own = (struct assay_arrays){0};
+    return ASSAY_OK;
 }
 
 // ---- results ------------------------------------------------------------------------------------
@@ -354,7 +374,7 @@ int assay_foreign_evaluate(struct assay_foreign *f, const struct assay_foreign_c
     ASSAY_TRY(given_read_batch(f, c, err));
     f->n = (uint32_t)f->batch.item[0].shape[0];
     ASSAY_TRY(given_read_labels(f, c, err));
-    ASSAY_TRY(assay_arrays_read(&f->weights, c->weights, err));
+    ASSAY_TRY(take_weights(f, c, err));
     ASSAY_TRY(build(f, c, err));
     ASSAY_TRY(assay_config_kern(c->config, &kern, err));
     ASSAY_TRY(assay_exec_create(&f->exec, err));

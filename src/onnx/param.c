@@ -2,8 +2,8 @@
 // Parameters: which nodes may have them, and where their values are.
 #include "import.h"
 
-#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 int onnx_param(struct import *im, uint32_t k, uint32_t n, const char *what, struct value **out)
 {
@@ -48,6 +48,35 @@ int onnx_own(struct import *im, const struct value *v)
     net->origin[net->n_origin++] =
         (struct assay_onnx_origin){.tensor = v->tensor, .transposed = v->transposed};
     return ASSAY_OK;
+}
+
+// Values (c_in,c) as (c,c_in).
+static int transpose(const struct assay_param *p, double *value, struct assay_err *err)
+{
+    double *copy = malloc(p->size * sizeof *copy);
+    if (!copy) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory for a weight");
+    memcpy(copy, value, p->size * sizeof *copy);
+    for (uint64_t i = 0; i < p->shape[1]; i++)
+        for (uint64_t k = 0; k < p->shape[0]; k++)
+            value[k * p->shape[1] + i] = copy[i * p->shape[0] + k];
+    free(copy);
+    return ASSAY_OK;
+}
+
+int assay_onnx_param(const struct assay_onnx *m, const struct assay_graph *g,
+                     const struct assay_onnx_net *net, uint32_t i, double *value,
+                     struct assay_err *err)
+{
+    const struct assay_param *p = &g->param[i];
+    ASSAY_ASSERT(i < net->n_origin);
+    const struct assay_onnx_origin *o = &net->origin[i];
+    if (o->tensor == UINT32_MAX)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "it has no values of '%s'; export with weights (export_params=True)",
+                             assay_graph_param_name(g, i));
+    ASSAY_ASSERT(m->initializer[o->tensor].size == p->size);
+    assay_onnx_values(&m->initializer[o->tensor], p->size, NULL, value);
+    return o->transposed ? transpose(p, value, err) : ASSAY_OK;
 }
 
 void assay_onnx_net_free(struct assay_onnx_net *net)

@@ -10,6 +10,18 @@ static void touch(const struct assay_onnx_tensor *t)
     if (!t->external) assay_onnx_values(t, t->size < 8 ? t->size : 8, NULL, value);
 }
 
+static void touch_params(const struct assay_onnx *m, const struct assay_graph *g,
+                         const struct assay_onnx_net *net)
+{
+    struct assay_err err = {0};
+    double value[4096];
+    for (uint32_t i = 0; i < g->n_param; i++) {
+        if (g->param[i].size > ASSAY_LEN(value)) continue;
+        const int status = assay_onnx_param(m, g, net, i, value, &err);
+        if (status < 0) must_explain(status, &err);
+    }
+}
+
 // What is made is a graph by all rules, with an origin for every parameter.
 static void import(const struct assay_onnx *m)
 {
@@ -21,6 +33,7 @@ static void import(const struct assay_onnx *m)
     if (status < 0) must_explain(status, &err);
     if (status >= 0) must(assay_graph_validate(&g, &err) >= 0, "no graph", &err);
     if (status >= 0) must(net.n_origin == g.n_param, "parameters without an origin", NULL);
+    if (status >= 0) touch_params(m, &g, &net);
     assay_onnx_net_free(&net);
     assay_graph_free(&g);
 }

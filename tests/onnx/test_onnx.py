@@ -14,6 +14,12 @@ import unittest
 
 import write
 
+try:
+    import h5py
+    import numpy as np
+except ImportError:
+    h5py = None
+
 ASSAY = os.path.abspath(sys.argv[1])
 DATA = pathlib.Path(os.environ.get("ASSAY_TEST_DATA", ""), "golden-onnx")
 HAS_DATA = bool(os.environ.get("ASSAY_TEST_DATA")) and DATA.is_dir()
@@ -98,6 +104,57 @@ class References(unittest.TestCase):
             self.assertEqual((p.returncode, p.stdout), (1, ""), name)
             self.assertIn(text, p.stderr, name)
             self.assertIn(f"{name}.onnx: ", p.stderr)
+
+
+@unittest.skipUnless(HAS_DATA and h5py, "without $ASSAY_TEST_DATA or h5py")
+class Values(unittest.TestCase):
+    """Logits and kernels as PyTorch has them in float64."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory(prefix="assay-onnx-")
+        self.addCleanup(scratch.cleanup)
+        self.out = pathlib.Path(scratch.name, "out.h5")
+
+    def eval(self, file, name, *options, weights="file"):
+        return assay("eval", "onnx", file, "--weights", weights, "--batch", f"{DATA / name}.h5:/batch/x",
+                     "--set", "run.precision=double", *options)
+
+    def check(self, file, name, bn, **weights):
+        p = self.eval(file, name, "--bn", bn, "--dump", self.out, **weights)
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        prefix = "frozen_" if bn == "frozen" else ""
+        with h5py.File(self.out) as got, h5py.File(f"{DATA / name}.h5") as reference:
+            expect = reference["expect"]
+            gram = expect[prefix + "gram"][()]
+            np.testing.assert_allclose(got["logits"][()], expect["logits"][()], rtol=0, atol=1e-10)
+            np.testing.assert_allclose(got["gram"][()], gram, rtol=0, atol=1e-9 * abs(gram).max())
+            np.testing.assert_allclose(got.attrs["kappa"], expect.attrs[prefix + "kappa"], rtol=1e-8)
+            self.assertEqual(got.attrs["ntk_parameters"], expect.attrs["params_weight"])
+
+    def test_values(self):
+        for name in COUNTS:
+            for kind, bn in ((".onnx", "batch"), (".dynamo.onnx", "frozen")):
+                with self.subTest(name + kind):
+                    self.check(DATA / (name + kind), name, bn)
+
+    def test_weights_from_elsewhere(self):
+        self.check(DATA / "refuse/no_weights.onnx", "resnet_tiny_fresh_bn", "batch",
+                   weights=f"{DATA}/resnet_tiny_fresh_bn.h5:/weights")
+
+    def test_no_weights(self):
+        p = self.eval(DATA / "refuse/no_weights.onnx", "resnet_tiny")
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("no_weights.onnx: it has no values of 'conv1.weight'; export with weights", p.stderr)
+
+    def test_options(self):
+        file = DATA / "resnet_tiny.onnx"
+        p = assay("eval", "onnx", file)
+        self.assertIn("--weights file or FILE.h5:/GROUP, and --batch, are missing", p.stderr)
+        p = self.eval(file, "resnet_tiny", "--network", "thin")
+        self.assertIn("onnx has no thin networks", p.stderr)
+        p = self.eval(file, "resnet_tiny", "--metrics", "cost,regions", "--format", "json")
+        got = json.loads(p.stdout)
+        self.assertEqual((got["space"], got["file"], got["columns"]["params"]["value"]), ("onnx", str(file), 24626))
 
 
 if __name__ == "__main__":
