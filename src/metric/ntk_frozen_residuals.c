@@ -3,8 +3,8 @@
 #include "subject.h"
 
 static const struct assay_column columns[] = {
-    {"frozen_lambda_max_residual", "1", "as lambda_max_residual, BN statistics held constant", 0},
-    {"frozen_lambda_min_residual", "1", "as lambda_min_residual, BN statistics held constant", 0},
+    {"frozen_lambda_max_residual", "1", "lambda_max_residual, BN statistics held constant", 0},
+    {"frozen_lambda_min_residual", "1", "lambda_min_residual, BN statistics held constant", 0},
 };
 
 static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
