@@ -34,6 +34,7 @@ unpack() {
     # Unpacked beside its place, and moved there whole: a folder that stands is a good one.
     work=$(mktemp -d "$directory/.fetch-cifar-XXXXXX")
     trap 'rm -rf "$work"' EXIT
+    trap 'exit 130' HUP INT TERM # not every sh cleans up at a signal otherwise
     fetch "$url/$1" "$work/$1"
     seen=$(sha256sum "$work/$1" | cut -d ' ' -f 1)
     if [ "$seen" != "$2" ]; then

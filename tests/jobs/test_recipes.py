@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import pickle
+import signal
 import struct
 import subprocess
 import sys
@@ -237,6 +238,20 @@ class Images(Recipes):
         os.unlink(self.path("cifar-10-binary.tar.gz"))
         self.fetch("10", expect=0)
         self.fetch("11", expect=2)
+
+    def test_a_fetch_that_is_stopped_leaves_nothing(self):
+        here = self.dir
+        os.mkdir(f"{here}/bin")
+        with open(f"{here}/bin/curl", "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\necho begun\nexec sleep 60\n")
+        os.chmod(f"{here}/bin/curl", 0o755)
+        with subprocess.Popen(["sh", f"{ROOT}/jobs/fetch-cifar.sh"], cwd=here, stdout=subprocess.PIPE, start_new_session=True,
+                              env=dict(os.environ, PATH=f"{here}/bin:{os.environ['PATH']}", CIFAR_DIR=here)) as p:
+            p.stdout.readline()
+            self.assertTrue([name for name in os.listdir(here) if name.startswith(".fetch")])
+            os.killpg(p.pid, signal.SIGTERM)
+            self.assertNotEqual(p.wait(timeout=30), 0)
+        self.assertEqual([name for name in os.listdir(here) if name.startswith(".fetch")], [])
 
     def test_imagenet16(self):
         rng = numpy.random.default_rng(1)
