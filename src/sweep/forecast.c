@@ -12,6 +12,7 @@
 #define POOR_EFFICIENCY 0.5    // rows below it are not printed
 #define LONG_SECONDS    3600.0 // of wall time, above which more ranks are suggested
 #define RANKS_MOST      65536
+#define RANKS_MANY      64
 #define FILLED_ROWS     200 // of which is told what all take
 #define LIMIT_FACTOR    1.3 // of the time asked of Slurm over the time expected
 #define LIMIT_MARGIN    120.0
@@ -248,10 +249,11 @@ static int try_all(struct forecast *f, int *best, struct assay_sim *of_best, int
     return 0;
 }
 
-// Says where one rank 0 ends, and what goes further.
+// Says where one rank 0 ends, and what goes further, of a sweep that is long enough for many ranks.
 static void print_end(const struct forecast *f, int last)
 {
-    if (!last || last * 2 > RANKS_MOST) return;
+    if (last < RANKS_MANY || last * 2 > RANKS_MOST) return;
+    fputc('\n', f->out);
     assay_print_line(f->out,
                      "one rank 0 keeps about %d ranks at work for %.0f %% of the time; for more, "
                      "divide the candidates among runs that have a rank 0 each (--shard 1/2 and "

@@ -119,7 +119,7 @@ class Terminal(Case):
         self.assertLessEqual(max(map(len, table)), 80)
         self.assertEqual(table[0].split()[0], "ranks")
         self.assertEqual(table[1], f"{'what limits it':>80}")
-        self.assertTrue(any(re.match(r" {40,}[a-z][a-z0 ]+\Z", line) for line in table[2:]))
+        self.assertTrue(any(re.match(r" {40,}[a-z][a-z0 -]+\Z", line) for line in table[2:]))
         wide = self.screen(120, *words).split("\n\n")[1].splitlines()
         self.assertRegex(wide[0], "rank 0  what limits it$")
 
