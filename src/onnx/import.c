@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#define _GNU_SOURCE // memmem
 #include "import.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define NONE UINT32_MAX
-
-static const char call[] =
-    "torch.onnx.export(model, (x,), file, dynamo=False, training=torch.onnx.TrainingMode.PRESERVE, "
-    "opset_version=17), or with dynamo=True, optimize=False";
 
 // ---- maps ---------------------------------------------------------------------------------------
 int onnx_map(const struct import *im, const struct value *v, uint32_t *node)
@@ -33,9 +28,9 @@ int onnx_map_in(const struct import *im, uint32_t k, uint32_t ndim, const struct
         [VALUE_PARAM] = "a parameter", [VALUE_PRODUCT] = "a linear layer without a bias"};
     const struct value *x = onnx_in(im, k);
     if (!x || x->kind != VALUE_MAP)
-        return onnx_refuse(im, "input %u%s%.*s%s is %s, expected what depends on the image", k,
-                           x ? " ('" : "", ASSAY_ONNX_TEXT(x ? x->name : im->at->name),
-                           x ? "')" : "", what[x ? x->kind : VALUE_ABSENT]);
+        return onnx_refuse(im, "input %u ('%.*s') is %s, expected what depends on the image", k,
+                           ASSAY_ONNX_TEXT(x ? x->name : (struct assay_onnx_text){0}),
+                           what[x ? x->kind : VALUE_ABSENT]);
     if (ndim && x->ndim != ndim)
         return onnx_refuse(im, "input %u ('%.*s') has %u dimensions, expected %u", k,
                            ASSAY_ONNX_TEXT(x->name), x->ndim, ndim);
@@ -58,7 +53,7 @@ int onnx_put(struct import *im, uint32_t node, bool flat)
 }
 
 // ---- names --------------------------------------------------------------------------------------
-static uint32_t *find_slot(const struct import *im, struct assay_onnx_text name)
+uint32_t *onnx_slot(const struct import *im, struct assay_onnx_text name)
 {
     uint64_t i = assay_hash64(name.at, name.n, 0);
     for (;; i++) {
@@ -72,7 +67,10 @@ static uint32_t *find_slot(const struct import *im, struct assay_onnx_text name)
 // Makes a value of this name; *v: its number. An error where there is one.
 static int make_value(struct import *im, struct assay_onnx_text name, uint32_t *v)
 {
-    uint32_t *slot = find_slot(im, name);
+    if (!name.n)
+        return assay_err_set(im->err, ASSAY_ERR_INPUT,
+                             "an input or initialiser has no name, expected one");
+    uint32_t *slot = onnx_slot(im, name);
     if (*slot != NONE)
         return assay_err_set(im->err, ASSAY_ERR_INPUT, "'%.*s' is defined twice, expected once",
                              ASSAY_ONNX_TEXT(name));
@@ -104,7 +102,7 @@ static int make_initializer(struct import *im, uint32_t i)
 static int make_input(struct import *im, const struct assay_onnx_value *in)
 {
     uint32_t v = 0;
-    if (*find_slot(im, in->name) != NONE) return ASSAY_OK; // an initialiser, as files once had it
+    if (*onnx_slot(im, in->name) != NONE) return ASSAY_OK; // an initialiser, as files once had it
     ASSAY_TRY(make_value(im, in->name, &v));
     struct value *value = &im->value[v];
     value->kind = VALUE_PARAM;
@@ -126,7 +124,7 @@ static int link_inputs(struct import *im, const struct assay_onnx_node *n)
 {
     for (uint32_t i = n->in.first; i < n->in.first + n->in.n; i++) {
         const struct assay_onnx_text name = im->m->name[i];
-        im->in[i] = name.n ? *find_slot(im, name) : NONE;
+        im->in[i] = name.n ? *onnx_slot(im, name) : NONE;
         if (name.n && im->in[i] == NONE)
             return onnx_refuse(im, "nothing defines its input '%.*s'", ASSAY_ONNX_TEXT(name));
     }
@@ -154,46 +152,6 @@ static int make_values(struct import *im)
     return ASSAY_OK;
 }
 
-// ---- BN that is not there -----------------------------------------------------------------------
-static int refuse_fused(const struct import *im, const char *how, struct assay_onnx_text what)
-{
-    return assay_err_set(im->err, ASSAY_ERR_INPUT,
-                         "BatchNormalization was folded into convolutions (%s '%.*s'), which is "
-                         "another network; export with %s",
-                         how, ASSAY_ONNX_TEXT(what), call);
-}
-
-// A parameter that the exporter says the model has and the file has not.
-static int check_signature(const struct import *im)
-{
-    static const char word[] = "PARAMETER target='";
-    const char *at = im->m->signature.at, *end = at ? at + im->m->signature.n : NULL;
-    while (at && (at = memmem(at, (size_t)(end - at), word, strlen(word)))) {
-        at += strlen(word);
-        const char *quote = memchr(at, '\'', (size_t)(end - at));
-        if (!quote || quote == at) return ASSAY_OK;
-        const struct assay_onnx_text name = {at, (uint32_t)(quote - at)};
-        if (*find_slot(im, name) == NONE)
-            return refuse_fused(im, "the file lacks the model's parameter", name);
-        at = quote;
-    }
-    return ASSAY_OK;
-}
-
-static int check_fused(const struct import *im)
-{
-    static const char renamed[] = "onnx::Conv_";
-    for (uint32_t i = 0; i < im->m->n_node; i++)
-        if (im->m->node[i].fused_bn)
-            return refuse_fused(im, "the exporter says so of node", im->m->node[i].name);
-    for (uint32_t i = 0; i < im->m->n_initializer; i++) {
-        const struct assay_onnx_text name = im->m->initializer[i].name;
-        if (name.n > strlen(renamed) && memcmp(name.at, renamed, strlen(renamed)) == 0)
-            return refuse_fused(im, "a weight is called", name);
-    }
-    return check_signature(im);
-}
-
 // ---- what is needed -----------------------------------------------------------------------------
 // Of a BN the running statistics are not.
 static uint32_t inputs_of(const struct assay_onnx_node *n)
@@ -218,7 +176,7 @@ static int mark(struct import *im)
                              "%u outputs ('%.*s' to '%.*s'), expected one, the logits; export the "
                              "model in eval mode, without auxiliary heads",
                              m->n_output, ASSAY_ONNX_TEXT(first), ASSAY_ONNX_TEXT(last_one));
-    const uint32_t last = *find_slot(im, m->output[0].name);
+    const uint32_t last = *onnx_slot(im, m->output[0].name);
     if (last == NONE)
         return assay_err_set(im->err, ASSAY_ERR_INPUT, "nothing defines the output '%.*s'",
                              ASSAY_ONNX_TEXT(m->output[0].name));
@@ -263,7 +221,7 @@ static int take_image(struct import *im)
     mark_weights(im);
     for (uint32_t i = 0; i < m->n_input; i++) {
         const struct assay_onnx_value *in = &m->input[i];
-        struct value *v = &im->value[*find_slot(im, in->name)];
+        struct value *v = &im->value[*onnx_slot(im, in->name)];
         if (v->weight || v->tensor != NONE || v->kind != VALUE_PARAM) continue;
         ASSAY_TRY(check_image(im, in));
         im->batch = in->dim[0] ? (int64_t)in->dim[0] : 2;
@@ -357,7 +315,7 @@ static int take_nodes(struct import *im)
 
 static int take_output(struct import *im)
 {
-    const struct value *v = &im->value[*find_slot(im, im->m->output[0].name)];
+    const struct value *v = &im->value[*onnx_slot(im, im->m->output[0].name)];
     uint32_t node;
     const bool flat = v->kind == VALUE_MAP &&
                       (v->ndim == 2 || (v->ndim == 4 && v->dim[2] == 1 && v->dim[3] == 1));
@@ -375,7 +333,7 @@ static int take_output(struct import *im)
 static int import(struct import *im)
 {
     ASSAY_TRY(make_values(im));
-    ASSAY_TRY(check_fused(im));
+    ASSAY_TRY(onnx_check_fused(im));
     ASSAY_TRY(mark(im));
     ASSAY_TRY(check_operators(im));
     ASSAY_TRY(take_image(im));

@@ -60,6 +60,8 @@ int onnx_refuse(const struct import *im, const char *fmt, ...)
 void onnx_warn(const struct import *im, const char *text);
 
 // ---- values -------------------------------------------------------------------------------------
+// Where the value of a name is, or would be: UINT32_MAX there.
+uint32_t *onnx_slot(const struct import *im, struct assay_onnx_text name);
 // The value of input k of the node, or NULL where it has none.
 struct value *onnx_in(const struct import *im, uint32_t k);
 // Its first output, with this kind and shape.
@@ -77,6 +79,9 @@ double onnx_decimal(double number);
 int onnx_keep(struct import *im, struct value *v, const double *number, uint64_t n);
 // The same of a tensor's shape and values.
 int onnx_load(struct import *im, struct value *v, const struct assay_onnx_tensor *t);
+
+// An error if BN was folded into convolutions, as far as the file tells.
+int onnx_check_fused(const struct import *im);
 
 // ---- attributes ---------------------------------------------------------------------------------
 int64_t onnx_integer(const struct import *im, const char *name, int64_t absent);

@@ -3,7 +3,6 @@
 #define _GNU_SOURCE // memmem
 #include "inside.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 // ---- attributes ---------------------------------------------------------------------------------

@@ -299,6 +299,15 @@ static void test_refused(void **state)
     head("x");
     expect_refusal("folded into convolutions (a weight is called 'onnx::Conv_7')");
     begin();
+    tensor("", 0, NULL, 0.0f);
+    tensor("", 0, NULL, 0.0f);
+    head("x");
+    expect_refusal("an input or initialiser has no name");
+    begin();
+    node_with("Gemm -,f.weight,f.bias -> a", "transB", 0, 1);
+    head("a");
+    expect_refusal("input 0 ('') is nothing");
+    begin();
     put_value(12, "x", (uint64_t[]){2, 3, 8, 8});
     head("x");
     expect_refusal("2 outputs ('x' to 'y')");
