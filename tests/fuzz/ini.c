@@ -19,9 +19,10 @@ static void try_again(const struct assay_config *config)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     struct cli_settings settings = {0};
+    const struct cli_args args = {0};
     struct assay_config config;
     struct assay_err err = {0};
-    int status = cli_settings_read(&settings, memory_file(bytes, n), &err);
+    int status = cli_settings_read(&settings, memory_file(bytes, n), &args, &err);
     if (status >= 0)
         status = assay_config_resolve(&config, cli_vocabulary(), settings.item, settings.n, &err);
     cli_settings_free(&settings);
