@@ -28,8 +28,8 @@ SMALL = {"data": {"source": "hdf5", "path": "images.h5:/x"}, "network": {"image"
          "nasi": {"batch": "4"}, "regions": {"batch": "20", "batches": "1"}, "proxies": {"batch": "4"}, "zen": {"batch": "4"},
          "az": {"batch": "4"}, "vkdnw": {"batch": "4"}, "run": {"repeats": "1"},
          "search": {"seeds": "0", "steps": "2", "channels": "2", "cells": "1", "samples": "3"}}
-# What needs weights from another program; tests of their own run such commands.
-ELSEWHERE = re.compile(r"--weights g\.h5")
+# What needs weights or networks from another program; tests of their own run such commands.
+ELSEWHERE = re.compile(r"--weights g\.h5|net\.onnx")
 
 
 def is_command(line):
