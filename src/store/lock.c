@@ -133,8 +133,8 @@ int file_lock(int *fd, const char *dir, const struct assay_log *log, struct assa
 void file_lock_sign(int fd, const char *lines)
 {
     struct stat st;
-    // Failing here is no error, as above.
-    if (fd >= 0 && fstat(fd, &st) == 0)
+    // Failing here is no error, as above. Lines without a first one are a file of another kind.
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
         (void)file_write_at(fd, lines, strlen(lines), (uint64_t)st.st_size);
 }
 
