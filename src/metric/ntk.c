@@ -54,23 +54,17 @@ uint32_t ntk_passes(const struct assay_ntk_options *o, enum assay_bn bn,
     return n;
 }
 
-static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
-                       struct assay_pass pass[ASSAY_METRIC_PASSES])
+uint32_t ntk_batch_passes(const struct assay_use *use, const struct assay_protocol *p,
+                          struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
     return ntk_passes(use->option[0], ASSAY_BN_BATCH, pass);
 }
 
-static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
-                     size_t cap)
+void ntk_batch_describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                        size_t cap)
 {
     metric_describe_kernel(use->option[0], p, "batch", text, cap);
-}
-
-static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
-                   double *spectrum, char *reason, struct assay_err *err)
-{
-    return kernel_measure(s, use, out, spectrum, reason, err);
 }
 
 const struct assay_metric assay_metric_ntk = {
@@ -81,7 +75,7 @@ const struct assay_metric assay_metric_ntk = {
     .options = {&assay_ntk_options},
     .spectrum = true,
     .collective = true,
-    .passes = passes,
-    .describe = describe,
-    .measure = measure,
+    .passes = ntk_batch_passes,
+    .describe = ntk_batch_describe,
+    .measure = kernel_measure,
 };

@@ -12,24 +12,17 @@ static const struct assay_column columns[KERNEL_COLUMNS] = {
     {"frozen_entropy", "nat", "as entropy, BN statistics held constant", 0},
 };
 
-static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
-                       struct assay_pass pass[ASSAY_METRIC_PASSES])
+uint32_t ntk_frozen_passes(const struct assay_use *use, const struct assay_protocol *p,
+                           struct assay_pass pass[ASSAY_METRIC_PASSES])
 {
     (void)p;
     return ntk_passes(use->option[0], ASSAY_BN_FROZEN, pass);
 }
 
-static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
-                     size_t cap)
+void ntk_frozen_describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                         size_t cap)
 {
     metric_describe_kernel(use->option[0], p, "frozen", text, cap);
-}
-
-static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
-                   double *spectrum, char *reason, struct assay_err *err)
-{
-    (void)spectrum;
-    return kernel_measure(s, use, out, NULL, reason, err);
 }
 
 const struct assay_metric assay_metric_ntk_frozen = {
@@ -39,7 +32,7 @@ const struct assay_metric assay_metric_ntk_frozen = {
     .n_column = ASSAY_LEN(columns),
     .options = {&assay_ntk_options},
     .collective = true,
-    .passes = passes,
-    .describe = describe,
-    .measure = measure,
+    .passes = ntk_frozen_passes,
+    .describe = ntk_frozen_describe,
+    .measure = kernel_measure,
 };

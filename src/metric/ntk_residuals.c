@@ -4,38 +4,18 @@
 
 static const struct assay_column columns[] = {
     {"lambda_max_residual", "1",
-     "||Theta x - lambda x|| of the unit vector found: lambda_max is off by less", 0},
+     "||Theta x - lambda x|| of the unit vector found: an eigenvalue is that near", 0},
     {"lambda_min_residual", "1", "the same of lambda_min", 0},
 };
 
-static uint32_t passes(const struct assay_use *use, const struct assay_protocol *p,
-                       struct assay_pass pass[ASSAY_METRIC_PASSES])
-{
-    (void)p;
-    return ntk_passes(use->option[0], ASSAY_BN_BATCH, pass);
-}
-
-static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
-                     size_t cap)
-{
-    metric_describe_kernel(use->option[0], p, "batch", text, cap);
-}
-
-static int measure(struct assay_subject *s, const struct assay_use *use, double *out,
-                   double *spectrum, char *reason, struct assay_err *err)
-{
-    (void)spectrum;
-    return kernel_residuals(s, use, out, reason, err);
-}
-
 const struct assay_metric assay_metric_ntk_residuals = {
     .name = "ntk_residuals",
-    .help = "bounds on the error of the extreme eigenvalues of ntk",
+    .help = "residuals of the extreme eigenvalues of ntk",
     .column = columns,
     .n_column = ASSAY_LEN(columns),
     .options = {&assay_ntk_options},
     .collective = true,
-    .passes = passes,
-    .describe = describe,
-    .measure = measure,
+    .passes = ntk_batch_passes,
+    .describe = ntk_batch_describe,
+    .measure = kernel_residuals,
 };

@@ -24,12 +24,6 @@ static uint32_t passes(const struct assay_use *use, const struct assay_protocol 
     return 1;
 }
 
-static void describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
-                     size_t cap)
-{
-    metric_describe_kernel(use->option[0], p, "batch", text, cap);
-}
-
 static void add_entry(void *sum, uint32_t row, uint32_t column, double value)
 {
     *(double *)sum += row == column ? value : 2 * value;
@@ -82,6 +76,6 @@ const struct assay_metric assay_metric_ntk_spectrum = {
     .options = {&assay_ntk_options},
     .collective = true,
     .passes = passes,
-    .describe = describe,
+    .describe = ntk_batch_describe,
     .measure = measure,
 };

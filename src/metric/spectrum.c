@@ -137,11 +137,12 @@ int kernel_measure(struct assay_subject *s, const struct assay_use *use, double 
 }
 
 int kernel_residuals(struct assay_subject *s, const struct assay_use *use, double out[2],
-                     char *reason, struct assay_err *err)
+                     double *spectrum, char *reason, struct assay_err *err)
 {
     const struct assay_pla_extremes *ends;
     const struct assay_kernel *kernel;
     double none[KERNEL_COLUMNS];
+    (void)spectrum;
     if (more_rows_than_parameters(s, use, none, reason)) {
         out[0] = out[1] = NAN;
         return ASSAY_VERDICT_DEGENERATE;

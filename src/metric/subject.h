@@ -106,9 +106,10 @@ int kernel_summary(const struct assay_kernel *kernel, double out[KERNEL_COLUMNS]
 // NULL, or all eigenvalues, where all are computed.
 int kernel_measure(struct assay_subject *s, const struct assay_use *use, double out[KERNEL_COLUMNS],
                    double *spectrum, char *reason, struct assay_err *err);
-// How far the largest and the smallest eigenvalue may be off.
+// How far the nearest eigenvalues are from what stands for the largest and the smallest, at most;
+// spectrum is not read.
 int kernel_residuals(struct assay_subject *s, const struct assay_use *use, double out[2],
-                     char *reason, struct assay_err *err);
+                     double *spectrum, char *reason, struct assay_err *err);
 // Eigenvalues up to this are zero.
 double kernel_zero(const struct assay_kernel *kernel);
 // What rounding may leave of 0 in a kernel of n rows of a Jacobian of that precision, in units of
@@ -120,6 +121,15 @@ struct assay_pass ntk_pass(const struct assay_ntk_options *o, enum assay_pull pu
 // Those that ntk.eigenvalues takes, KERNEL before EXTREMES; returns how many.
 uint32_t ntk_passes(const struct assay_ntk_options *o, enum assay_bn bn,
                     struct assay_pass pass[ASSAY_METRIC_PASSES]);
+// The callbacks of metrics of either kernel, whose option 0 is [ntk].
+uint32_t ntk_batch_passes(const struct assay_use *use, const struct assay_protocol *p,
+                          struct assay_pass pass[ASSAY_METRIC_PASSES]);
+uint32_t ntk_frozen_passes(const struct assay_use *use, const struct assay_protocol *p,
+                           struct assay_pass pass[ASSAY_METRIC_PASSES]);
+void ntk_batch_describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                        size_t cap);
+void ntk_frozen_describe(const struct assay_use *use, const struct assay_protocol *p, char *text,
+                         size_t cap);
 // Whether a parameter is the weight of a convolution or a linear layer.
 static inline bool is_layer_weight(const struct assay_param *p)
 {
