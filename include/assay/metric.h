@@ -288,6 +288,8 @@ struct assay_metric {
     const char *name, *help;
     const struct assay_column *column;
     uint32_t n_column;
+    double released;     // what its release writes where one of
+    uint32_t n_released; // its first n_released columns is undefined
     // Tables of options, the metric's own section first; others it shares. NULL ends them.
     const struct assay_options *options[ASSAY_METRIC_TABLES + 1];
     enum assay_scope scope;

@@ -4,6 +4,7 @@
 #include "assay/metric.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -123,12 +124,27 @@ int results_columns(const struct assay_table *t, const char *words, int *list,
                          (unsigned)t->n_column);
 }
 
-bool results_is_count(const char *name)
+// The metric whose column number `at` this is; NULL: no metric's.
+static const struct assay_metric *metric_of(const char *name, uint32_t *at)
 {
     for (size_t m = 0; assay_metrics[m]; m++)
-        for (uint32_t i = 0; assay_metrics[m]->count && i < assay_metrics[m]->n_column; i++)
-            if (strcmp(assay_metrics[m]->column[i].name, name) == 0) return true;
-    return false;
+        for (*at = 0; *at < assay_metrics[m]->n_column; ++*at)
+            if (strcmp(assay_metrics[m]->column[*at].name, name) == 0) return assay_metrics[m];
+    return NULL;
+}
+
+bool results_is_count(const char *name)
+{
+    uint32_t at;
+    const struct assay_metric *metric = metric_of(name, &at);
+    return metric && metric->count;
+}
+
+double results_released(const char *name)
+{
+    uint32_t at;
+    const struct assay_metric *metric = metric_of(name, &at);
+    return metric && at < metric->n_released ? metric->released : NAN;
 }
 
 // ---- all that stands in a row -------------------------------------------------------------------

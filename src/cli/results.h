@@ -29,6 +29,8 @@ int results_columns(const struct assay_table *t, const char *words, int *list,
                     struct assay_err *err);
 // Tells columns that are counts, which need no evaluation that may go wrong.
 bool results_is_count(const char *name);
+// What a column's release writes of a candidate of which it is undefined; NaN: no number.
+double results_released(const char *name);
 // What may be shown of a row: a column of the table, or what stands beside them.
 enum results_what {
     RESULTS_VALUE,

@@ -21,7 +21,7 @@ struct correlation {
     const char *given_name;
     int given; // its column, or -1
     uint64_t resamples, seed;
-    bool invalid_last; // invalid candidates are tied behind all others, instead of left out
+    enum { INVALID_DROP, INVALID_LAST, INVALID_RELEASED } invalid; // of --invalid
     enum cli_format format;
     double *x, *y, *z; // (n_row) scratch
 };
@@ -58,6 +58,23 @@ static double tied_last(const struct assay_table *t, int column, uint64_t row)
     return direction ? -direction * INFINITY : NAN;
 }
 
+// The value of a row as the column's release has it; NaN where it has none.
+static double as_released(const struct assay_table *t, int column, uint64_t row)
+{
+    const double x = t->value[column][row];
+    if (t->status[row] < 0 || t->status[row] == ASSAY_VERDICT_FAILED) return NAN;
+    return isfinite(x) ? x : results_released(t->name[column]);
+}
+
+// The value by which a row takes part in correlations; NaN: it does not.
+static double value_of(const struct correlation *c, int column, uint64_t row)
+{
+    const struct assay_table *t = c->table;
+    if (c->invalid == INVALID_LAST && t->direction[column]) return tied_last(t, column, row);
+    if (c->invalid == INVALID_RELEASED) return as_released(t, column, row);
+    return is_valid(t, column, row) ? t->value[column][row] : NAN;
+}
+
 // Gathers the points that take part, in row order, and counts those that do not.
 static void gather(const struct correlation *c, int column, struct row_result *r)
 {
@@ -65,14 +82,13 @@ static void gather(const struct correlation *c, int column, struct row_result *r
     r->given = c->given >= 0;
     for (uint64_t row = 0; row < t->n_row; row++) {
         if (isnan(c->accuracy[row])) continue;
-        const bool ok = is_valid(t, column, row);
-        r->invalid += !ok;
-        if (!ok && !(c->invalid_last && t->direction[column])) continue;
-        c->x[r->n] = tied_last(t, column, row);
+        r->invalid += !is_valid(t, column, row);
+        c->x[r->n] = value_of(c, column, row);
+        if (isnan(c->x[r->n])) continue;
         c->y[r->n] = c->accuracy[row];
         if (r->given) {
-            c->z[r->n] = tied_last(t, c->given, row);
-            r->given = c->invalid_last ? !isnan(c->z[r->n]) : is_valid(t, c->given, row);
+            c->z[r->n] = value_of(c, c->given, row);
+            r->given = !isnan(c->z[r->n]);
         }
         r->n++;
     }
@@ -207,6 +223,11 @@ static int choose_columns(const struct assay_table *t, const char *words, int *l
 // ---- the verb -----------------------------------------------------------------------------------
 static void print_footer(const struct correlation *c)
 {
+    static const char *const taking_part[] = {
+        [INVALID_DROP] = "ok candidates only",
+        [INVALID_LAST] = "all candidates, invalid ones tied last",
+        [INVALID_RELEASED] = "the values of all candidates, and releases' constants",
+    };
     const struct truth *truth = c->truth;
     results_print_counts(c->table, stdout);
     printf("\n");
@@ -215,7 +236,7 @@ static void print_footer(const struct correlation *c)
     truth_print_left_out(truth, "", stdout);
     printf("correlations over %s; top k with invalid candidates last; signs are those of the raw "
            "column\n",
-           c->invalid_last ? "all candidates, invalid ones tied last" : "ok candidates only");
+           taking_part[c->invalid]);
     if (c->resamples)
         printf("intervals: percentiles of %" PRIu64 " bootstrap resamples, seed %" PRIu64 "\n",
                c->resamples, c->seed);
@@ -289,9 +310,9 @@ static int read_options(struct correlation *c, const struct cli_args *args,
     ASSAY_TRY(cli_format(args, &c->format, err));
     ASSAY_TRY(cli_u64(args, "bootstrap", 0, 1000000, &c->resamples, err));
     ASSAY_TRY(cli_u64(args, "seed", 0, UINT64_MAX, &c->seed, err));
-    int last = 0;
-    ASSAY_TRY(cli_choice(args, "invalid", &last, err));
-    c->invalid_last = last;
+    int invalid = INVALID_DROP;
+    ASSAY_TRY(cli_choice(args, "invalid", &invalid, err));
+    c->invalid = invalid;
     if (truth->file) return 0;
     return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE is missing");
 }
@@ -342,9 +363,9 @@ static const struct cli_option options[] = {
      .help = "columns compared (all that have a ranking); all: every one"},
     {.name = "given", .value = "NAME", .help = "column whose influence is taken out (flops)"},
     {.name = "invalid",
-     .value = "drop|last",
-     .help = "candidates that are not ok: left out of correlations (drop),\nor tied behind all "
-             "others (last)"},
+     .value = "drop|last|released",
+     .help = "candidates that are not ok: left out of correlations (drop), tied\nbehind all others "
+             "(last), or with what the column's release writes"},
     {.name = "bootstrap",
      .value = "B",
      .help = "resamples of the confidence intervals (1000); 0: none"},

@@ -9,6 +9,9 @@
 
 #include <math.h>
 
+// What NASLib, and with it NAS-Bench-Suite-Zero, writes for NaN and infinities.
+#define NASLIB_FAILURE (-1e8)
+
 // [proxies]
 struct proxies_options {
     uint64_t batch;

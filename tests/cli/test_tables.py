@@ -20,6 +20,7 @@ import zlib
 import h5py
 import numpy as np
 
+from definitions import partial, spearman, tau_b
 from test_cli import ROOT, Case, run
 
 OPS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
@@ -86,23 +87,6 @@ def rewrite_results(path, rows):
             f["table"][name][:] = [r[name] for r in rows]
             if direction:
                 f["rankings"][name][:] = order(rows, name)
-
-
-# ---- the definitions ----------------------------------------------------------------------------
-def tau_b(x, y):
-    sx, sy = (np.sign(np.subtract.outer(v, v)) for v in (np.array(x), np.array(y)))
-    return (sx * sy).sum() / math.sqrt(abs(sx).sum() * abs(sy).sum())
-
-
-def spearman(x, y):
-    ranks = [(np.less.outer(v, v).sum(0) + np.less_equal.outer(v, v).sum(0)) / 2
-             for v in (np.array(x), np.array(y))]
-    return np.corrcoef(*ranks)[0, 1]
-
-
-def partial(x, y, z):
-    xy, xz, yz = spearman(x, y), spearman(x, z), spearman(y, z)
-    return (xy - xz * yz) / math.sqrt((1 - xz ** 2) * (1 - yz ** 2))
 
 
 class Results(Case):
@@ -336,6 +320,19 @@ class Tables(Results):
         # What is live of a disconnected network is nothing, whatever is counted outside of its cells.
         x = [-1 if r["status"] == DEAD else n for r, n in zip(self.rows, live)]
         self.assertAlmostEqual(float(shown["params_live"]["tau_b"]), tau_b(x, y), 9)
+
+    def test_invalid_candidates_can_be_as_released(self):
+        rows = [{**r, "kappa": math.nan} if not is_ok(r) else r for r in self.rows]
+        rewrite_results(self.results, rows)
+        shown = self.correlate("--invalid", "released", "--bootstrap", "0")
+        takes_part = [r for r in rows if r["status"] not in (FAILED, UNFINISHED)]
+        self.assertLess(len(takes_part), len(rows))
+        x = [1e5 if math.isnan(r["kappa"]) else r["kappa"] for r in takes_part]
+        self.assertIn(1e5, x)
+        self.assertEqual(shown["kappa"]["n"], str(len(x)))
+        self.assertAlmostEqual(float(shown["kappa"]["tau_b"]), tau_b(x, [r["accuracy"] for r in takes_part]), 9)
+        # The number of regions has no constant.
+        self.assertEqual(shown["regions"]["n"], str(sum(math.isfinite(r["regions"]) for r in takes_part)))
 
     def test_top_of_the_ranking(self):
         shown = self.correlate("--bootstrap", "0")
