@@ -121,9 +121,11 @@ class Readme(Case):
                 text = f.read()
             for path, anchor in re.findall(r"\]\(([^)#:]+)(?:#([\w-]+))?\)", text):
                 with self.subTest(document=name, link=path):
-                    with open(os.path.join(ROOT, os.path.dirname(name), path), encoding="utf-8") as f:
-                        titles = re.findall(r"(?m)^#+ (.*)", f.read())
+                    linked = os.path.join(ROOT, os.path.dirname(name), path)
+                    self.assertTrue(os.path.exists(linked))
                     if anchor:
+                        with open(linked, encoding="utf-8") as f:
+                            titles = re.findall(r"(?m)^#+ (.*)", f.read())
                         self.assertIn(anchor, [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles])
 
 
