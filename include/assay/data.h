@@ -82,8 +82,9 @@ size_t assay_data_bytes(const struct assay_data *data);
 size_t assay_data_draw_bytes(const struct assay_data *data);
 uint64_t assay_data_count(const struct assay_data *data); // images held; 0 for generated ones
 bool assay_data_generated(const struct assay_data *data); // there are as many as are asked for
-// How many places and channels patches can be taken from; 0 for generated ones.
-uint64_t assay_data_crops(const struct assay_data *data);
+// How many places and channels patches of that height and width can be taken from; 0 for generated
+// ones.
+uint64_t assay_data_crops(const struct assay_data *data, uint32_t side);
 // Channels of an image: 3.
 uint32_t assay_data_channels(const struct assay_data *data);
 // Whether the images have labels of their own; otherwise labels are drawn uniformly.
@@ -112,12 +113,13 @@ int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repe
 // Noise (n,c,image,image) in the shape of the images, every value N(0,1). role: a draw of its own.
 void assay_data_noise(const struct assay_data *data, uint64_t seed, uint64_t repeat,
                       const char *name, const char *role, uint32_t n, double *x);
-// Draws n patches (n,1,3,3): a random 3x3 crop of one random channel of a random normalised image,
-// never augmented. Source: TE-NAS released code. The images are shuffled, and again once all have
-// given a patch: those of 10 images are usually different as well, while n above assay_data_crops
-// is bound to repeat some.
+// Draws n patches (n,1,side,side): a random crop (TE-NAS: 3x3) of one random channel of a random
+// normalised image, never augmented. Source: TE-NAS released code. The images are shuffled, and
+// again once all have given a patch: those of 10 images are usually different as well, while n
+// above assay_data_crops is bound to repeat some.
 int assay_data_patches(const struct assay_data *data, uint64_t seed, uint64_t repeat,
-                       const char *name, uint32_t n, double *x, struct assay_err *err);
+                       const char *name, uint32_t side, uint32_t n, double *x,
+                       struct assay_err *err);
 
 // ---- arrays in HDF5 files ----------------------------------------------------------------------
 // These are read for weights and batches from elsewhere.

@@ -21,6 +21,7 @@ struct assay_protocol {
     uint64_t channels, cells, classes, image; // [network]
     int macro;                                // enum assay_macro (space)
     uint64_t stem;                            // channels of the stem in units of C
+    uint64_t patch;                           // height and width of thin networks' input
     uint64_t seed, repeats;                   // [run]
     bool redraw;                              // new weights every repeat (else only a new batch)
     int precision;                            // enum assay_precision (kern) of gradients

@@ -20,7 +20,8 @@ struct assay_net {
     uint32_t cells;    // N per stage; darts: all cells, the reduction cells among them
     uint32_t classes;
     uint32_t image; // input height = width
-    bool thin; // TE-NAS's linear-region network: C = 1, no stem, input (1,3,3), one cell per type
+    bool thin; // TE-NAS's linear-region network: C = 1, no stem, input (1,patch,patch), one cell
+               // per type
     enum assay_macro macro;
     uint32_t stem;       // channels of the stem in units of C (not IMAGENET's); 0 counts as 1
     const char *section; // whose keys these are, for error texts; NULL: network
@@ -136,7 +137,8 @@ struct assay_space_kind {
     struct assay_net search, full;
     uint32_t image_multiple; // what an image's height and width must be divisible by; 0: 1
     unsigned macros; // bit m: enum assay_macro m is a choice, and so is the stem; 0: neither
-    bool thin;       // it has thin networks
+    uint32_t patch;  // height and width of its thin networks' input; 0: it has none
+    bool saturated;  // nearly all patches are regions of their own: regions is no default metric
     // Make space->state of space->options, and free it; both may be NULL.
     int (*open)(struct assay_space *space, struct assay_err *err);
     void (*close)(struct assay_space *space);

@@ -83,7 +83,7 @@ static int eval_foreign(const struct cli_args *args, struct assay_foreign_case *
     c->region_batch = 1000;
     ASSAY_TRY(cli_choice(args, "bn", &c->bn, err));
     ASSAY_TRY(cli_choice(args, "network", &thin, err));
-    if (thin && (s->file || !s->space->kind->thin))
+    if (thin && (s->file || !s->space->kind->patch))
         return assay_err_set(err, ASSAY_ERR_USAGE, "--network thin: %s has no thin networks",
                              s->file ? "onnx" : s->space->kind->name);
     ASSAY_TRY(cli_u64(args, "regions-batch", 1, 1000000, &c->region_batch, err));

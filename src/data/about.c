@@ -21,9 +21,9 @@ bool assay_data_generated(const struct assay_data *data)
     return !data->pixel;
 }
 
-uint64_t assay_data_crops(const struct assay_data *data)
+uint64_t assay_data_crops(const struct assay_data *data, uint32_t side)
 {
-    const uint64_t side = data->spec.image, places = side < PATCH ? 0 : side - PATCH + 1;
+    const uint64_t image = data->spec.image, places = image < side ? 0 : image - side + 1;
     return data->count * CHANNELS * places * places;
 }
 

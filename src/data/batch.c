@@ -155,25 +155,27 @@ int assay_data_batch(const struct assay_data *data, uint64_t seed, uint64_t repe
 // The release crops the plain image (RandomCrop(3, padding=0), no flip), normalises it, then picks
 // a channel.
 int assay_data_patches(const struct assay_data *data, uint64_t seed, uint64_t repeat,
-                       const char *name, uint32_t n, double *x, struct assay_err *err)
+                       const char *name, uint32_t side, uint32_t n, double *x,
+                       struct assay_err *err)
 {
     const struct key key = {seed, repeat, name};
     if (!data->pixel) {
-        deliver_noise(&key, "patch.noise", (uint64_t)n * PATCH * PATCH, x);
+        deliver_noise(&key, "patch.noise", (uint64_t)n * side * side, x);
         return ASSAY_OK;
     }
-    if (data->spec.image < PATCH)
-        return assay_err_set(err, ASSAY_ERR_CONFIG, "image size %u: 3 x 3 patches need at least 3",
-                             data->spec.image);
+    if (data->spec.image < side)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "image size %u: %u x %u patches need at least %u", data->spec.image,
+                             side, side, side);
     uint64_t *image = draw_images(data, &key, "patch.order", n);
     if (!image) return no_memory(err);
     struct assay_rng crop = stream(&key, "patch.crop");
     for (uint32_t i = 0; i < n; i++) {
-        const int64_t row = (int64_t)assay_rng_below(&crop, data->spec.image - PATCH + 1);
-        const int64_t column = (int64_t)assay_rng_below(&crop, data->spec.image - PATCH + 1);
+        const int64_t row = (int64_t)assay_rng_below(&crop, data->spec.image - side + 1);
+        const int64_t column = (int64_t)assay_rng_below(&crop, data->spec.image - side + 1);
         const uint32_t c = (uint32_t)assay_rng_below(&crop, CHANNELS);
-        for (int64_t k = 0; k < PATCH * PATCH; k++)
-            *x++ = pixel(data, image[i], c, row + k / PATCH, column + k % PATCH);
+        for (uint32_t k = 0; k < side * side; k++)
+            *x++ = pixel(data, image[i], c, row + k / side, column + k % side);
     }
     free(image);
     return ASSAY_OK;

@@ -5,7 +5,7 @@
 
 #include "assay/data.h"
 
-enum { CHANNELS = ASSAY_DATA_CHANNELS, PATCH = 3 }; // PATCH: height and width of a patch
+enum { CHANNELS = ASSAY_DATA_CHANNELS };
 
 enum element { ELEMENT_U8, ELEMENT_F32, ELEMENT_F64 };
 

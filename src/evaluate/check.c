@@ -5,24 +5,22 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool fits(const struct assay_config *config, const struct assay_metric *metric,
-                 const struct assay_space_kind *kind)
+static bool fits(const struct assay_config *config, const struct assay_metric *metric, bool thin)
 {
     struct assay_pass pass[ASSAY_METRIC_PASSES];
     const struct assay_use use = assay_config_use(config, metric);
     const uint32_t n =
         metric->passes ? metric->passes(&use, assay_config_protocol(config), pass) : 0;
-    bool thin = false;
-    for (uint32_t i = 0; i < n; i++) thin |= pass[i].network == ASSAY_NET_THIN;
-    return kind->thin || !thin;
+    bool wanted = false;
+    for (uint32_t i = 0; i < n; i++) wanted |= pass[i].network == ASSAY_NET_THIN;
+    return thin || !wanted;
 }
 
-// Writes those metrics of the list that the space has networks for, in registry order, so that
-// equal sets of metrics are equal configurations. *other: the last of the other metrics, NULL:
-// there is none.
-static int order_metrics(const struct assay_config *config, char *list,
-                         const struct assay_space_kind *kind, const struct assay_metric **other,
-                         struct assay_err *err)
+// Writes those metrics of the list that the space has networks for (thin: thin ones too), in
+// registry order, so that equal sets of metrics are equal configurations. *other: the last of the
+// other metrics, NULL: there is none.
+static int order_metrics(const struct assay_config *config, char *list, bool thin,
+                         const struct assay_metric **other, struct assay_err *err)
 {
     const struct assay_metric *chosen[ASSAY_METRICS_MAX];
     uint32_t n = 0;
@@ -30,7 +28,7 @@ static int order_metrics(const struct assay_config *config, char *list,
     if (assay_metrics_parse(list, chosen, &n, err) < 0) return assay_err_prefix(err, "run.metrics");
     size_t at = 0;
     for (uint32_t i = 0; i < n && at < ASSAY_TEXT_MAX; i++) {
-        if (fits(config, chosen[i], kind))
+        if (fits(config, chosen[i], thin))
             at += (size_t)snprintf(list + at, ASSAY_TEXT_MAX - at, "%s%s", at ? "," : "",
                                    chosen[i]->name);
         else
@@ -43,7 +41,7 @@ static int check_metrics(const struct assay_config *config, char *list,
                          const struct assay_space_kind *kind, struct assay_err *err)
 {
     const struct assay_metric *other;
-    ASSAY_TRY(order_metrics(config, list, kind, &other, err));
+    ASSAY_TRY(order_metrics(config, list, kind->patch > 0, &other, err));
     if (!other) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_CONFIG,
                          "run.metrics: %s needs a thin network, and %s has none", other->name,
@@ -162,8 +160,9 @@ static int bring_space(struct assay_config *config, struct assay_err *err)
     cost->cells = kind->full.cells;
     cost->macro = (int)kind->full.macro;
     cost->stem = kind->full.stem;
+    p->patch = kind->patch;
     const struct assay_metric *other; // default metrics that are not for this space are left out
-    return order_metrics(config, p->metrics, kind, &other, err);
+    return order_metrics(config, p->metrics, kind->patch && !kind->saturated, &other, err);
 }
 
 static int bring_preset(struct assay_config *config, struct assay_err *err)

@@ -264,7 +264,8 @@ static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
     for (int i = 0; i < ASSAY_NETWORKS; i++) {
         const struct assay_graph *g = networks_graph(&e->networks, (enum assay_network)i);
         if (g && i == ASSAY_NET_THIN)
-            ASSAY_TRY(check_input(g, "thin network", "patches", 1, 3, err));
+            ASSAY_TRY(check_input(g, "thin network", "patches", 1,
+                                  (uint32_t)assay_config_protocol(e->config)->patch, err));
         else if (g)
             ASSAY_TRY(check_input(g, "network", "images", assay_data_channels(data),
                                   assay_config_data(e->config)->image, err));

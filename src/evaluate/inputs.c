@@ -7,9 +7,10 @@
 // ---- room ---------------------------------------------------------------------------------------
 // How many numbers an image or patch is.
 static uint64_t pixels_of(const struct assay_input *input, const struct assay_data *data,
-                          uint64_t image)
+                          const struct assay_protocol *p)
 {
-    return input->kind == ASSAY_INPUT_PATCHES ? 9 : assay_data_channels(data) * image * image;
+    return input->kind == ASSAY_INPUT_PATCHES ? p->patch * p->patch
+                                              : assay_data_channels(data) * p->image * p->image;
 }
 
 // Bytes of a batch, never zero.
@@ -33,13 +34,11 @@ static size_t block_bytes(const struct assay_wanted_input *w, uint64_t pixels)
 static int reserve(struct inputs *in, const struct assay_config *config,
                    const struct assay_data *data, uint64_t beside, struct assay_err *err)
 {
-    const uint64_t repeats = assay_config_protocol(config)->repeats,
-                   limit = assay_config_evaluation(config)->memory << 20;
-    const uint32_t image = assay_config_data(config)->image;
+    const struct assay_protocol *p = assay_config_protocol(config);
+    const uint64_t repeats = p->repeats, limit = assay_config_evaluation(config)->memory << 20;
     size_t each = 0;
     for (uint32_t i = 0; i < in->demand->n_input; i++)
-        each +=
-            block_bytes(&in->demand->input[i], pixels_of(&in->demand->input[i].input, data, image));
+        each += block_bytes(&in->demand->input[i], pixels_of(&in->demand->input[i].input, data, p));
     const size_t bytes =
         each * repeats + assay_arena_block((repeats * in->demand->n_input + 1) * sizeof *in->given);
     if (limit && assay_arena_footprint(bytes) + beside > limit)
@@ -78,11 +77,11 @@ static bool is_of_data(const struct assay_input *input)
 // The same image twice makes a kernel singular, even in different crops nearly so, and is no
 // mini-batch. Batches of different repeats may overlap. More patches than there are different ones
 // would be counted as if they were samples.
-static int check_count(const struct assay_data *data, const struct assay_input *input,
-                       struct assay_err *err)
+static int check_count(const struct assay_protocol *p, const struct assay_data *data,
+                       const struct assay_input *input, struct assay_err *err)
 {
-    const unsigned long long images = assay_data_count(data), crops = assay_data_crops(data),
-                             n = input->n;
+    const unsigned long long images = assay_data_count(data), n = input->n,
+                             crops = assay_data_crops(data, (uint32_t)p->patch);
     const bool patches = input->kind == ASSAY_INPUT_PATCHES;
     if (!is_of_data(input) || assay_data_generated(data) || n <= (patches ? crops : images))
         return ASSAY_OK;
@@ -122,7 +121,7 @@ static int check_input(const struct assay_protocol *p, const struct assay_wanted
                              w->label_key ? w->label_key : w->reader);
     if (own && !assay_data_labelled(data)) return no_labels(w, err);
     if (own || (w->judged && p->classes > 1)) ASSAY_TRY(assay_data_check_labels(data, err));
-    return check_count(data, &w->input, err);
+    return check_count(p, data, &w->input, err);
 }
 
 // ---- drawing ------------------------------------------------------------------------------------
@@ -188,14 +187,14 @@ static int draw_input(const struct assay_protocol *p, const struct assay_data *d
                       uint64_t repeat, const struct assay_given *given, struct assay_err *err)
 {
     uint32_t *const label[2] = {(uint32_t *)given->label[0], (uint32_t *)given->label[1]};
-    const uint64_t number = draw->batches + repeat, pixels = pixels_of(input, data, p->image);
+    const uint64_t number = draw->batches + repeat, pixels = pixels_of(input, data, p);
     double *x = (double *)given->x;
     switch (input->kind) {
     case ASSAY_INPUT_IMAGES:
         return draw_images(p, data, input, draw->seed, number, x, label, err);
     case ASSAY_INPUT_PATCHES:
-        return assay_data_patches(data, draw->seed, number, input->stream, (uint32_t)input->n, x,
-                                  err);
+        return assay_data_patches(data, draw->seed, number, input->stream, (uint32_t)p->patch,
+                                  (uint32_t)input->n, x, err);
     case ASSAY_INPUT_NOISE:
     case ASSAY_INPUT_PERTURBED:
         draw_noise(data, input, draw->seed, number, x);
@@ -216,7 +215,6 @@ int inputs_draw(struct inputs *in, const struct assay_config *config,
                 struct assay_err *err)
 {
     const struct assay_protocol *p = assay_config_protocol(config);
-    const uint32_t image = assay_config_data(config)->image;
     in->demand = demand;
     for (uint32_t i = 0; i < demand->n_input; i++)
         ASSAY_TRY(check_input(p, &demand->input[i], data, err));
@@ -226,7 +224,7 @@ int inputs_draw(struct inputs *in, const struct assay_config *config,
     if (!in->given) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for the batches");
     for (uint64_t k = 0; k < p->repeats * demand->n_input; k++) {
         const struct assay_wanted_input *w = &demand->input[k % demand->n_input];
-        ASSAY_TRY(allocate(in, w, pixels_of(&w->input, data, image), &in->given[k], err));
+        ASSAY_TRY(allocate(in, w, pixels_of(&w->input, data, p), &in->given[k], err));
     }
     return inputs_redraw(in, p, &(struct assay_draw){.seed = p->seed}, data, err);
 }

@@ -46,10 +46,11 @@ static void describe(const struct assay_use *use, const struct assay_protocol *p
 {
     const struct assay_regions_options *o = use->option[0];
     const int n = snprintf(text, cap,
-                           "samples=%llux%llu network=thin C=1 input=1x3x3 bn=batch init=%s "
-                           "precision=float64 forward ",
+                           "samples=%llux%llu network=thin %sinput=1x%llux%llu bn=batch "
+                           "init=%s precision=float64 forward ",
                            (unsigned long long)o->batches, (unsigned long long)o->batch,
-                           assay_init_name((enum assay_init)o->init));
+                           p->patch == 3 ? "C=1 " : "", (unsigned long long)p->patch,
+                           (unsigned long long)p->patch, assay_init_name((enum assay_init)o->init));
     if (n >= 0 && (size_t)n < cap) metric_describe_run(p, text + n, cap - (size_t)n);
 }
 

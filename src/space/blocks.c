@@ -58,7 +58,9 @@ uint32_t space_input(struct assay_graph *g, const struct assay_net *net)
 
 uint32_t space_classify_by(struct assay_graph *g, uint32_t x, uint32_t classes, const char *name)
 {
-    x = assay_graph_linear(g, assay_graph_gap(g, x), classes, name);
+    x = assay_graph_gap(g, x);
+    if (!classes) return x;
+    x = assay_graph_linear(g, x, classes, name);
     assay_graph_returned(g, x, 1); // the network
     return x;
 }

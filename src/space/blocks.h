@@ -33,7 +33,7 @@ uint32_t space_conv_bn(struct assay_graph *g, uint32_t x, uint32_t c, bool affin
 // downsample.1.
 uint32_t space_residual(struct assay_graph *g, uint32_t x, uint32_t c, bool affine,
                         const char *prefix);
-// Global average pool and linear classifier: module classifier.
+// Global average pool and linear classifier, module classifier; of 0 classes the pool alone.
 uint32_t space_classify(struct assay_graph *g, uint32_t x, uint32_t classes);
 // The same, a module of that name.
 uint32_t space_classify_by(struct assay_graph *g, uint32_t x, uint32_t classes, const char *name);

@@ -21,7 +21,7 @@
              .stem = 3},                                                                           \
     .image_multiple = 4,                                                                           \
     .macros = 1u << ASSAY_MACRO_TENAS | 1u << ASSAY_MACRO_CIFAR | 1u << ASSAY_MACRO_IMAGENET,      \
-    .thin = true
+    .patch = 3
 
 #define DARTS_EDGES 14
 #define DARTS_OPS   8

@@ -9,6 +9,7 @@
 #define WIDTHS  5
 #define CHOICES 8 // a width is 8, 16, ..., 64
 #define STEP    8
+#define PATCH   4 // the branches of a residual block differ in size on smaller ones
 
 static const char *const width_name[CHOICES] = {"8", "16", "24", "32", "40", "48", "56", "64"};
 
@@ -42,13 +43,18 @@ static int build(const struct assay_space *space, uint64_t index, const struct a
     uint32_t width[WIDTHS];
     (void)space;
     decode(index, width);
+    for (int i = 0; i < WIDTHS && net->thin; i++) width[i] /= STEP;
     const struct space_stage stage[] = {
         {.c = width[0], .cells = 1},
         {.reduced = width[1], .c = width[2], .cells = 1},
         {.reduced = width[3], .c = width[4], .cells = 1},
     };
-    const struct space_stages stages = {
-        .stem_c = width[0], .stage = stage, .n = ASSAY_LEN(stage), .cell = cell, .affine = true};
+    const struct space_stages stages = {.stem_c = width[0],
+                                        .stage = stage,
+                                        .n = ASSAY_LEN(stage),
+                                        .cell = cell,
+                                        .affine = true,
+                                        .patch = PATCH};
     return space_stages_build(&stages, net, g, err);
 }
 
@@ -90,8 +96,9 @@ static int parse(const struct assay_space *space, struct space_text *t, uint64_t
     return ASSAY_OK;
 }
 
-// All architectures are different networks. There is no thin network: all widths would be 1 in it,
-// and the widths are the architecture.
+// All architectures are different networks. With one channel everywhere all would be the same,
+// since the widths are the architecture: the thin network has an eighth of each, and as many
+// regions as patches, nearly always.
 const struct assay_space_kind assay_space_nats_sss = {
     .name = "nats-sss",
     .help = "NATS-Bench's size search space: five widths around one cell",
@@ -99,6 +106,8 @@ const struct assay_space_kind assay_space_nats_sss = {
     .search = {.classes = 10, .image = 32, .stem = 1},
     .full = {.classes = 10, .image = 32, .stem = 1},
     .image_multiple = 4,
+    .patch = PATCH,
+    .saturated = true,
     .size = size,
     .build = build,
     .begins = "0123456789",

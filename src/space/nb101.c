@@ -239,7 +239,7 @@ const struct assay_space_kind assay_space_nb101 = {
     .search = {.channels = 8, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 128, .cells = 3, .classes = 10, .image = 32, .stem = 1},
     .image_multiple = 4,
-    .thin = true,
+    .patch = 3,
     .digits = 32,
     .size = size,
     .build = build,

@@ -194,7 +194,7 @@ static int parse(const struct assay_space *space, struct space_text *t, uint64_t
         .search = {.channels = 8, .cells = 1, .classes = 10, .image = 32, .stem = 1},              \
         .full = {.channels = 128, .cells = 3, .classes = 10, .image = 32, .stem = 1},              \
         .image_multiple = 4,                                                                       \
-        .thin = true,                                                                              \
+        .patch = 3,                                                                                \
         .digits = 32,                                                                              \
         .size = size,                                                                              \
         .build = build,                                                                            \

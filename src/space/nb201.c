@@ -209,7 +209,7 @@ const struct assay_space_kind assay_space_nb201 = {
     .search = {.channels = 3, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
     .image_multiple = 4,
-    .thin = true,
+    .patch = 3,
     .open = open_classes,
     .close = nb201_close_classes,
     .size = size,

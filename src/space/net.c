@@ -58,7 +58,7 @@ int assay_space_check(const struct assay_space *space, const struct assay_net *n
     const struct check c = {.kind = kind, .section = space_section(net), .err = err};
     ASSAY_TRY(check_range(&c, "classes", net->classes, 1, 100000));
     ASSAY_TRY(check_macro(&c, net));
-    if (net->thin && kind->thin) return ASSAY_OK;
+    if (net->thin && kind->patch) return ASSAY_OK;
     if (net->thin)
         return assay_err_set(err, ASSAY_ERR_CONFIG, "%s has no thin networks", kind->name);
     ASSAY_TRY(check_size(&c, "channels", net->channels, kind->search.channels, 4096));

@@ -59,7 +59,7 @@ const struct assay_space_kind assay_space_null = {
             "program itself costs",
     .search = {.channels = 3, .cells = 1, .classes = 10, .image = 32, .stem = 1},
     .full = {.channels = 16, .cells = 5, .classes = 10, .image = 32, .stem = 1},
-    .thin = true,
+    .patch = 3,
     .size = size,
     .build = build,
     .draw = draw,

@@ -33,12 +33,14 @@ static uint32_t add_stages(const struct space_stages *s, struct assay_graph *g, 
 int space_stages_build(const struct space_stages *s, const struct assay_net *net,
                        struct assay_graph *g, struct assay_err *err)
 {
-    uint32_t x = space_input(g, net);
-    x = net->thin ? s->cell(s->self, g, x, 1, 1, 0) : add_stages(s, g, x);
+    const bool whole = s->patch || !net->thin;
+    uint32_t x =
+        s->patch && net->thin ? assay_graph_input(g, 1, s->patch, s->patch) : space_input(g, net);
+    x = !whole ? s->cell(s->self, g, x, 1, 1, 0) : add_stages(s, g, x);
     if (s->widen) x = s->widen(g, x, s->stem_c);
     if (s->plain)
         space_classify_by(g, x, net->classes, s->classifier ? s->classifier : "classifier");
     else
-        space_head(g, x, net->classes, s->affine);
+        space_head(g, x, s->patch && net->thin ? 0 : net->classes, s->affine);
     return assay_graph_finish(g, err);
 }

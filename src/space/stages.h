@@ -29,10 +29,11 @@ struct space_stages {
     bool plain;             // no BN and ReLU between the last cell and the average
     const char *classifier; // module of a plain network's; NULL: "classifier"
     bool affine;            // BNs have gamma and beta
+    uint32_t patch; // the thin network has all stages, on a patch of that size; 0: a single cell
 };
 
 // Appends the network of that size to an empty graph and finishes it. The thin one is a single cell
-// of one channel in place of stem and stages.
+// of one channel in place of stem and stages, unless s->patch says otherwise.
 int space_stages_build(const struct space_stages *s, const struct assay_net *net,
                        struct assay_graph *g, struct assay_err *err);
 

@@ -138,7 +138,7 @@ const struct assay_space_kind assay_space_transnas_micro = {
     .help = "TransNAS-Bench-101's cells: 6 edges, 4 operations each",
     .source = "Duan et al., CVPR 2021",
     TRANSNAS_NETWORKS,
-    .thin = true,
+    .patch = 3,
     .open = open_classes,
     .close = nb201_close_classes,
     .size = size,

@@ -129,8 +129,8 @@ static void patches_are_of_all_images_evenly(void **state)
     scratch_write(scratch_path(state, "data_batch_1.bin"), bytes, sizeof bytes);
     const struct assay_data_spec spec = spec_of("cifar10", *state);
     struct assay_data *data = open_ok(&spec);
-    assert_int_equal(assay_data_crops(data), IMAGES * 3 * 30 * 30);
-    assert_int_equal(assay_data_patches(data, 1, 0, "regions", N, x[0], NULL), ASSAY_OK);
+    assert_int_equal(assay_data_crops(data, 3), IMAGES * 3 * 30 * 30);
+    assert_int_equal(assay_data_patches(data, 1, 0, "regions", 3, N, x[0], NULL), ASSAY_OK);
     for (int k = 0; k < N; k++) {
         seen[lround(255 * x[k][8])]++;
         if (k == 2 * IMAGES - 1)
@@ -212,7 +212,7 @@ static void batches_are_keyed_and_independent_of_order(void **state)
         assert_memory_not_equal(a, other, sizeof a);
         assay_data_batch(data, 8, 2, "ntk", 8, other, NULL, NULL);
         assert_memory_not_equal(a, other, sizeof a);
-        assay_data_patches(data, 7, 2, "ntk", 8, other, NULL);
+        assay_data_patches(data, 7, 2, "ntk", 3, 8, other, NULL);
         assay_data_batch(data, 7, 2, "ntk", 8, b, lb, NULL);
         assert_memory_equal(a, b, sizeof a);
         assert_memory_equal(la, lb, sizeof la);
@@ -232,7 +232,7 @@ static void patches_are_crops_of_one_channel(void **state)
     struct assay_data_spec spec = spec_of("cifar10", *state);
     spec.augment = true; // patches never are
     struct assay_data *data = open_ok(&spec);
-    assert_int_equal(assay_data_patches(data, 1, 0, "regions", N, x[0], NULL), ASSAY_OK);
+    assert_int_equal(assay_data_patches(data, 1, 0, "regions", 3, N, x[0], NULL), ASSAY_OK);
     for (int k = 0; k < N; k++) {
         int found = -1;
         for (int t = 0; t < IMAGES * 3 * 30 * 30 && found < 0; t++) {
@@ -266,7 +266,7 @@ static void noise_has_the_moments_of_a_normal(UNUSED void **state)
     for (int patches = 0; patches < 2; patches++) {
         double moment[5] = {0};
         if (patches)
-            assay_data_patches(data, 1, 0, "regions", SIZE / 9, x, NULL);
+            assay_data_patches(data, 1, 0, "regions", 3, SIZE / 9, x, NULL);
         else
             assay_data_batch(data, 1, 0, "ntk", N, x, label, NULL);
         for (int i = 0; i < SIZE; i++)

@@ -199,7 +199,7 @@ static inline int setup(void **state)
     assert_int_equal(assay_space_open(&f->space, "nas-bench-201", &err), ASSAY_OK);
     assert_int_equal(assay_space_parse(&f->space, ARCH, &index, &err), ASSAY_OK);
     assay_graph_init(&f->literal);
-    f->protocol = (struct assay_protocol){.classes = CLASSES, .repeats = 1};
+    f->protocol = (struct assay_protocol){.classes = CLASSES, .repeats = 1, .patch = 3};
     build(f, index, true, &f->thin, &f->theta_thin);
     build(f, index, false, &f->net, &f->theta_net);
     f->theta_literal = draw_theta(&f->literal);

@@ -143,7 +143,7 @@ static void sizes(void **state)
         {{.classes = 120, .image = 16}, NULL},
         {{.channels = 16, .classes = 10, .image = 32}, "network.channels is 16, expected 0"},
         {{.cells = 1, .classes = 10, .image = 32}, "network.cells is 1, expected 0"},
-        {{.classes = 10, .thin = true}, "nats-sss has no thin networks"},
+        {{.classes = 10, .thin = true}, NULL},
     };
     struct assay_graph g;
     (void)state;

@@ -19,7 +19,8 @@ except ImportError as missing:
     sys.exit(77)
 
 ASSAY = os.path.abspath(sys.argv[1])
-GOLDEN = sorted(glob.glob(os.path.join(os.environ.get("ASSAY_TEST_DATA", "/nowhere"), "golden-spaces", "sss_[0-9]*.h5")))
+DATA = os.path.join(os.environ.get("ASSAY_TEST_DATA", "/nowhere"), "golden-spaces")
+GOLDEN, REGIONS = (sorted(glob.glob(os.path.join(DATA, name))) for name in ("sss_[0-9]*.h5", "sss_regions_*.h5"))
 
 
 def run(*words, cwd=None):
@@ -42,7 +43,6 @@ class Space(unittest.TestCase):
         self.refused("--channels", "16", says="network.channels is 16, expected 0")
         self.refused("--cells", "1", says="network.cells is 1, expected 0")
         self.refused("--set", "cost.channels=16", says="cost.channels is 16, expected 0")
-        self.refused("--set", "run.metrics=ntk,regions", says="run.metrics: regions needs a thin network")
 
     def test_a_sweep_without_regions(self):
         quick = ["ntk.batch=2", "nasi.batch=2", "run.repeats=1", "network.image=8", "candidates.sample=3"]
@@ -55,6 +55,10 @@ class Space(unittest.TestCase):
             table = self.works("rank", "run/results.h5", "--by", "kappa", cwd=directory)
             self.assertNotIn("regions", table)
             self.assertIn("3 candidates: 3 ok", table)
+            self.works("sweep", "sss.ini", "-o", "asked", "--quiet", "--metrics", "regions", *words, cwd=directory)
+            self.assertIn("regions", self.works("rank", "asked", "--by", "regions", cwd=directory))
+            with h5py.File(os.path.join(directory, "asked", "results.h5")) as f:
+                self.assertIn("input=1x4x4", f["table/regions"].attrs["protocol"])
 
     @unittest.skipUnless(GOLDEN, "no $ASSAY_TEST_DATA/golden-spaces/sss_*.h5")
     def test_values_computed_elsewhere(self):
@@ -62,6 +66,23 @@ class Space(unittest.TestCase):
             for bn, prefix in (("batch", ""), ("frozen", "frozen_")):
                 with self.subTest(case=os.path.basename(case), bn=bn):
                     self.compare(case, bn, prefix)
+
+    @unittest.skipUnless(REGIONS, "no $ASSAY_TEST_DATA/golden-spaces/sss_regions_*.h5")
+    def test_regions_computed_elsewhere(self):
+        for case in REGIONS:
+            with self.subTest(case=os.path.basename(case)), h5py.File(case, "r") as golden, \
+                    tempfile.TemporaryDirectory(prefix="assay-sss-") as directory:
+                expect, out = golden["expect"], os.path.join(directory, "out.h5")
+                self.works("eval", "nats-sss", golden.attrs["arch"], "--weights", case + ":/weights", "--batch", case + ":/batch/x",
+                           "--network", "thin", "--regions-batch", str(golden.attrs["batch"]), "--dump", out)
+                with h5py.File(out, "r") as seen:
+                    # PyTorch's modules apply a ReLU again to what another has passed already.
+                    ours, theirs = (np.unpackbits(f["patterns"][:], axis=1, bitorder=order)[:, :int(expect.attrs["relu_units"])].T
+                                    for f, order in ((seen, "little"), (expect, "big")))
+                    self.assertEqual({unit.tobytes() for unit in ours if unit.any()},
+                                     {unit.tobytes() for unit in theirs if unit.any()})
+                    for name in "regions", "relu_units":
+                        self.assertEqual(seen.attrs[name], expect.attrs[name])
 
     def compare(self, case, bn, prefix):
         with h5py.File(case, "r") as golden, tempfile.TemporaryDirectory(prefix="assay-sss-") as directory:
