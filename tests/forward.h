@@ -78,7 +78,7 @@ static inline double pool_at(const struct assay_node *node, const struct tensor 
 
 static inline void forward_window(const struct assay_node *node, const struct tensor *in,
                                   const struct tensor *piece, const double *weight,
-                                  struct tensor *out)
+                                  const double *bias, struct tensor *out)
 {
     struct tap tap[64];
     for (uint32_t y = 0; y < out->h; y++) {
@@ -86,9 +86,10 @@ static inline void forward_window(const struct assay_node *node, const struct te
             const uint32_t n_tap = window_taps(node, in, y, x, tap);
             for (uint32_t n = 0; n < out->n; n++) {
                 for (uint32_t c = 0; c < out->c; c++)
-                    *tensor_at(out, n, c, y, x) = node->op == ASSAY_OP_CONV
-                                                      ? conv_at(node, in, weight, n, c, tap, n_tap)
-                                                      : pool_at(node, in, piece, n, c, tap, n_tap);
+                    *tensor_at(out, n, c, y, x) =
+                        node->op == ASSAY_OP_CONV
+                            ? conv_at(node, in, weight, n, c, tap, n_tap) + (bias ? bias[c] : 0.0)
+                            : pool_at(node, in, piece, n, c, tap, n_tap);
             }
         }
     }
@@ -109,14 +110,14 @@ static inline void batch_moments(const struct tensor *in, uint32_t c, double *me
 
 // piece: the tensor whose statistics count.
 static inline void forward_bn(const struct tensor *in, const struct tensor *piece,
-                              enum assay_norm norm, const double *gamma, const double *beta,
-                              struct tensor *out)
+                              enum assay_norm norm, double eps, const double *gamma,
+                              const double *beta, struct tensor *out)
 {
     const size_t image = (size_t)in->h * in->w;
     for (uint32_t c = 0; c < in->c; c++) {
-        double mean = 0, var = norm == ASSAY_NORM_NONE ? 1 - ASSAY_BN_EPS : 1;
+        double mean = 0, var = norm == ASSAY_NORM_NONE ? 1 - eps : 1;
         if (norm == ASSAY_NORM_BATCH) batch_moments(piece, c, &mean, &var);
-        const double scale = (gamma ? gamma[c] : 1.0) / sqrt(var + ASSAY_BN_EPS);
+        const double scale = (gamma ? gamma[c] : 1.0) / sqrt(var + eps);
         for (uint32_t n = 0; n < in->n; n++)
             for (size_t i = 0; i < image; i++)
                 tensor_at(out, n, c, 0, 0)[i] =
@@ -130,7 +131,7 @@ static inline void forward_reduce(const struct assay_node *node, const struct te
     const size_t image = (size_t)in->h * in->w;
     for (uint32_t n = 0; n < in->n; n++) {
         for (uint32_t c = 0; c < out->c; c++) {
-            double sum = node->op == ASSAY_OP_LINEAR ? bias[c] : 0.0;
+            double sum = bias ? bias[c] : 0.0;
             if (node->op == ASSAY_OP_LINEAR) {
                 for (uint32_t i = 0; i < in->c; i++)
                     sum += weight[c * in->c + i] * *tensor_at(in, n, i, 0, 0);
@@ -191,12 +192,12 @@ static inline void forward_node(const struct assay_graph *g, uint32_t i, const s
     case ASSAY_OP_CONV:
     case ASSAY_OP_AVG_POOL:
     case ASSAY_OP_MAX_POOL:
-        forward_window(node, in, piece, weight, out);
+        forward_window(node, in, piece, weight, bias, out);
         break;
     case ASSAY_OP_BN:
         norm = pass->norm ? (enum assay_norm)pass->norm[node->affine] : ASSAY_NORM_BATCH;
         if (norm == ASSAY_NORM_NONE) weight = bias = NULL;
-        forward_bn(in, pass->frozen ? piece : in, norm, weight, bias, out);
+        forward_bn(in, pass->frozen ? piece : in, norm, node->eps, weight, bias, out);
         break;
     case ASSAY_OP_RELU:
         for (size_t k = 0; k < size; k++) out->v[k] = piece->v[k] > 0 ? in->v[k] : 0.0;
@@ -211,6 +212,9 @@ static inline void forward_node(const struct assay_graph *g, uint32_t i, const s
             forward_copy(&value[g->in[node->in + t]], first, 0, out);
             first += value[g->in[node->in + t]].c;
         }
+        break;
+    case ASSAY_OP_FLATTEN:
+        memcpy(out->v, in->v, size * sizeof *out->v);
         break;
     case ASSAY_OP_SLICE:
         forward_copy(in, 0, node->pad, out);

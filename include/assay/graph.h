@@ -15,9 +15,9 @@
 
 enum assay_op {
     ASSAY_OP_INPUT,
-    ASSAY_OP_ZERO, // a tensor of zeros (`none`)
-    ASSAY_OP_CONV, // no bias; weight (c, c_in/groups, kernel, kernel)
-    ASSAY_OP_BN, // train mode, eps ASSAY_BN_EPS, biased variance; with affine: gamma (c), beta (c)
+    ASSAY_OP_ZERO,     // a tensor of zeros (`none`)
+    ASSAY_OP_CONV,     // weight (c, c_in/groups, kernel, kernel), bias (c) if it has one
+    ASSAY_OP_BN,       // train mode, biased variance; with affine: gamma (c), beta (c)
     ASSAY_OP_RELU,     // derivative at 0 is 0
     ASSAY_OP_AVG_POOL, // padding is not counted (count_include_pad = False)
     ASSAY_OP_MAX_POOL, // pads with -inf; ties go to the first maximum in row-major order
@@ -25,7 +25,8 @@ enum assay_op {
     ASSAY_OP_CONCAT,   // along channels
     ASSAY_OP_SLICE,    // the first c channels, without their first `pad` rows and columns
     ASSAY_OP_GAP,      // global average pool to (c,1,1)
-    ASSAY_OP_LINEAR,   // weight (c, c_in), bias (c); output (c,1,1)
+    ASSAY_OP_LINEAR,   // weight (c, c_in), bias (c) if it has one; output (c,1,1)
+    ASSAY_OP_FLATTEN,  // (c,h,w) as (c h w,1,1), rows of a channel after one another
     ASSAY_OP_COUNT
 };
 
@@ -33,9 +34,12 @@ struct assay_node {
     uint8_t op; // enum assay_op
     uint8_t kernel, stride, pad, dilation;
     uint8_t affine;          // BN: has gamma and beta
+    uint8_t bias;            // conv, linear: has one
+    uint8_t ceil;            // pools: a last window may reach over the end of what it reads
     uint8_t mix;             // add: its coefficients are variables, see assay_graph_mix
     uint8_t live;            // the output depends on the input by way of it; set by finish
     uint32_t groups;         // conv
+    double eps;              // BN
     uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
     uint32_t c, h, w;        // output shape
     uint32_t modules;        // of the reference network that it stands for
@@ -49,7 +53,8 @@ enum assay_role {
     ASSAY_BN_GAMMA,
     ASSAY_LINEAR_WEIGHT,
     ASSAY_BN_BETA,
-    ASSAY_LINEAR_BIAS
+    ASSAY_LINEAR_BIAS,
+    ASSAY_CONV_BIAS
 };
 
 struct assay_param {
@@ -93,8 +98,8 @@ void assay_graph_reset(struct assay_graph *g);
 void assay_graph_free(struct assay_graph *g);
 
 // Builders append one node and return its index. `name` is the PyTorch module name ("stem.0");
-// parameter names append ".weight" / ".bias". Output shapes follow PyTorch's rules (no ceil_mode);
-// one that does not work out is reported by assay_graph_finish. assay_graph_relu returns the
+// parameter names append ".weight" / ".bias". Output shapes follow PyTorch's rules; one that does
+// not work out is reported by assay_graph_finish. assay_graph_relu returns the
 // existing node when x already has one, which then stands for one module more. Until then who
 // builds reads the graph by assay_graph_shape alone: an append that failed has made no node.
 uint32_t assay_graph_input(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w);
@@ -117,6 +122,10 @@ uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop);
 uint32_t assay_graph_truncate(struct assay_graph *g, uint32_t x, uint32_t c);
 uint32_t assay_graph_gap(struct assay_graph *g, uint32_t x);
 uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const char *name);
+// Any other: appends node n, of which operation, attributes and n_in are given (of what a
+// convolution or linear layer makes c, too). coef as above; name may be NULL without parameters.
+uint32_t assay_graph_append(struct assay_graph *g, struct assay_node n, const uint32_t *x,
+                            const double *coef, const char *name);
 
 // Prints the name of a module, as snprintf does; the empty text where the graph keeps no names.
 int assay_graph_name(const struct assay_graph *g, char *name, size_t cap, const char *format, ...)

@@ -2,7 +2,7 @@
 // The backward pass: one sweep over the batch per level, group by group.
 #include <string.h>
 
-#include "exec/run.h"
+#include "exec/operation.h"
 
 // ---- weight gradients -------------------------------------------------------------------------
 // dy: the gradient of all rows of the product's unit.
@@ -111,23 +111,6 @@ static void pool_backward(const struct assay_exec *x, const struct job *j, uint3
         x->plan->back->pool(&p, dy, AT(x, real, x->plan->scratch), dx, accumulate);
 }
 
-// Rows go back to where they were cut; the dropped ones get nothing.
-static void slice_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                           real *dx, bool accumulate)
-{
-    const struct assay_node *n = &x->plan->graph->node[j->user],
-                            *in = &x->plan->graph->node[x->plan->graph->in[n->in]];
-    const size_t lanes = x->plan->back->lanes;
-    const real *dy = exec_ref(x, &j->from, group);
-    if (!accumulate) memset(dx, 0, exec_pixels(in) * lanes * sizeof *dx);
-    for (uint32_t c = 0; c < n->c; c++) {
-        for (uint32_t y = 0; y < n->h; y++, dy += n->w * lanes) {
-            real *to = dx + (((size_t)c * in->h + y + n->pad) * in->w + n->pad) * lanes;
-            x->plan->back->axpy(n->w, j->from.scale, dy, to, true);
-        }
-    }
-}
-
 static void relu_backward(const struct assay_exec *x, const struct job *j, uint32_t group, real *dx,
                           bool accumulate)
 {
@@ -178,15 +161,12 @@ static void run_job(const struct assay_exec *x, const struct job *j, uint32_t gr
     case ASSAY_OP_AVG_POOL:
         pool_backward(x, j, group, dx, accumulate);
         break;
-    case ASSAY_OP_SLICE:
-        slice_backward(x, j, group, dx, accumulate);
-        break;
     case ASSAY_OP_GAP:
         x->plan->back->gap(t->c, t->hw, exec_ref(x, &j->from, group), j->from.scale, dx,
                            accumulate);
         break;
     default:
-        ASSAY_ASSERT(!"an operation with an input");
+        exec_operation(j->op)->backward(x, j, group, dx, accumulate);
     }
 }
 

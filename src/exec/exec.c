@@ -61,8 +61,9 @@ const double *assay_exec_logits(const struct assay_exec *x)
 
 double assay_exec_variance(const struct assay_exec *x, uint32_t bn, uint32_t c)
 {
+    const double eps = x->plan->graph->node[bn].eps;
     const double rstd = AT(x, double, x->plan->unit[x->plan->slot[bn].unit].rstd)[c];
-    const double variance = 1 / (rstd * rstd) - ASSAY_BN_EPS;
+    const double variance = 1 / (rstd * rstd) - eps;
     return variance > 1e-18 ? variance : 0; // less is the rounding of a constant
 }
 

@@ -135,7 +135,7 @@ static void set_bn_constants(const struct assay_exec *x, const struct unit *u, c
     }
 }
 
-// sum dy*z of channel c, z the convolution's output: <w, raw>.
+// sum dy*z of channel c, z the convolution's output without its bias: <w, raw>.
 static double weight_dot(const struct assay_exec *x, const struct unit *u, const struct row *r,
                          uint32_t c)
 {
@@ -176,9 +176,11 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
                 ? 1
                 : AT(x, double, x->plan->theta)[x->plan->graph->param[u->p_gamma].offset + c];
         const double s = r->scale * r->s[c], count = (double)x->plan->n * u->oh * u->ow;
+        const double bias = u->p_bias == NONE ? 0 : AT(x, double, u->bias64)[c];
         const double xdot =
-            r->scale *
-            (exec_sums_xdot(u) ? r->xdot[c] : (weight_dot(x, u, r, c) - mean * r->s[c]) * rstd);
+            r->scale * (exec_sums_xdot(u)
+                            ? r->xdot[c]
+                            : (weight_dot(x, u, r, c) - (mean - bias) * r->s[c]) * rstd);
         double *dgamma = param_out(x, r, u->p_gamma, c, 1),
                *dbeta = param_out(x, r, u->p_beta, c, 1);
         if (dgamma && !none) *dgamma = xdot;
@@ -189,7 +191,9 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
         if (!r->pass->frozen) set_bn_constants(x, u, r, c, slope, m1, m2);
     }
     double *dbias = param_out(x, r, u->p_bias, c, 1);
-    if (dbias) *dbias = r->scale * r->s[c];
+    // Of a batch that a BN normalises it is none.
+    const bool normed = u->bn != NONE && !r->pass->frozen && !exec_is_fixed(x->plan, u);
+    if (dbias) *dbias = normed ? 0 : slope * r->scale * r->s[c];
     if (u->conv != NONE && !u->late) weight_row(x, u, r, c, slope, m1, m2);
 }
 

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "exec/run.h"
+#include "exec/operation.h"
 
 // Bytes of the channels of a sum that are made together, which stay in the first-level cache.
 #define SUM_BYTES (16 << 10)
@@ -94,16 +94,16 @@ static void forward_conv(struct assay_exec *x, uint32_t node)
 }
 
 // Lanes past the batch stay zero: sums over a batch take all lanes.
-static void forward_linear(struct assay_exec *x, uint32_t node)
+static void add_bias(struct assay_exec *x, uint32_t node)
 {
     const struct unit *u = &x->plan->unit[x->plan->slot[node].unit];
     const double *bias = AT(x, double, u->bias64);
     double *out = exec_chunk(x, node);
-    forward_conv(x, node);
     for (uint32_t g = x->begin; g < x->end; g++) {
         const double *on = valid(x, g);
-        for (uint32_t c = 0; c < u->co; c++, out += ASSAY_IMAGES)
-            for (uint32_t i = 0; i < ASSAY_IMAGES; i++) out[i] += bias[c] * on[i];
+        for (uint32_t c = 0; c < u->co; c++)
+            for (uint32_t p = 0; p < u->oh * u->ow; p++, out += ASSAY_IMAGES)
+                for (uint32_t i = 0; i < ASSAY_IMAGES; i++) out[i] += bias[c] * on[i];
     }
 }
 
@@ -244,19 +244,6 @@ static void forward_relu(struct assay_exec *x, uint32_t node)
                                 s->plain ? exec_chunk(x, node) : conv_input(x, node, 0));
 }
 
-// Drops the first `pad` rows and columns, and the last channels, before the next group's.
-static void forward_slice(struct assay_exec *x, uint32_t node)
-{
-    const uint32_t src = input_of(x, node, 0);
-    const struct assay_node *n = &x->plan->graph->node[node], *in = &x->plan->graph->node[src];
-    const uint32_t groups = n->c == in->c ? x->end - x->begin : 1;
-    struct assay_planes p = into_padded(x, node, 0);
-    p.c = n->c * groups, p.src_c = exec_act_plane(in, 0), p.src_y = exec_act_row(in, 0);
-    for (uint32_t g = x->begin; g < x->end; g += groups)
-        x->plan->kern->pad_f64(&p, exec_value(x, src, g) + n->pad * (p.src_y + ASSAY_IMAGES),
-                               exec_value(x, node, g));
-}
-
 static void run_node(struct assay_exec *x, uint32_t i, const double *input)
 {
     switch ((enum assay_op)x->plan->graph->node[i].op) {
@@ -267,10 +254,9 @@ static void run_node(struct assay_exec *x, uint32_t i, const double *input)
         memset(exec_chunk(x, i), 0, exec_chunk_size(x, i) * sizeof(double));
         break;
     case ASSAY_OP_CONV:
-        forward_conv(x, i);
-        break;
     case ASSAY_OP_LINEAR:
-        forward_linear(x, i);
+        forward_conv(x, i);
+        if (x->plan->graph->node[i].bias) add_bias(x, i);
         break;
     case ASSAY_OP_BN:
         forward_bn(x, i);
@@ -291,11 +277,8 @@ static void run_node(struct assay_exec *x, uint32_t i, const double *input)
     case ASSAY_OP_GAP:
         forward_gap(x, i);
         break;
-    case ASSAY_OP_SLICE:
-        forward_slice(x, i);
-        break;
-    case ASSAY_OP_COUNT:
-        ASSAY_ASSERT(!"an operation");
+    default:
+        exec_operation(x->plan->graph->node[i].op)->forward(x, i);
     }
 }
 
@@ -353,7 +336,7 @@ static void set_statistics(struct assay_exec *x, uint32_t node)
         const bool batch = norm == ASSAY_NORM_BATCH;
         const double variance = batch ? moments[n->c + c] / count : 1;
         AT(x, double, u->mean)[c] = batch ? moments[c] : 0;
-        AT(x, double, u->rstd)[c] = norm == ASSAY_NORM_NONE ? 1 : 1 / sqrt(variance + ASSAY_BN_EPS);
+        AT(x, double, u->rstd)[c] = norm == ASSAY_NORM_NONE ? 1 : 1 / sqrt(variance + n->eps);
     }
 }
 

@@ -46,7 +46,7 @@ static void init_weight(const struct assay_param *p, enum assay_init init, struc
     }
 }
 
-// The bias of a linear layer shares the fan of its weight, the parameter before it.
+// The bias of a layer shares the fan of its weight, the parameter before it.
 static void init_bias(const struct assay_param *weight, enum assay_init init, struct assay_rng *rng,
                       uint64_t n, double *b)
 {
@@ -74,6 +74,7 @@ void assay_init_params(const struct assay_graph *g, enum assay_init init, uint64
             init_weight(p, init, &rng, w);
             break;
         case ASSAY_LINEAR_BIAS:
+        case ASSAY_CONV_BIAS:
             init_bias(&g->param[g->node[p->node].param], init, &rng, p->size, w);
             break;
         case ASSAY_BN_GAMMA:

@@ -133,6 +133,7 @@ static void take_params(const struct assay_plan *plan, uint32_t node, struct uni
             u->p_beta = i;
             break;
         case ASSAY_LINEAR_BIAS:
+        case ASSAY_CONV_BIAS:
             u->p_bias = i;
             break;
         }
@@ -191,7 +192,7 @@ static int add_unit(struct assay_plan *plan, uint32_t node, struct assay_err *er
     u->conv = node;
     set_geometry(plan, u);
     const uint32_t user = sole_user(plan, node);
-    // A bias between them would count in none of the unit's sums.
+    // The bias of a linear layer between them would count in none of the unit's sums.
     plan->slot[node].fused = n->op == ASSAY_OP_CONV && user != NONE &&
                              is_op(plan, user, ASSAY_OP_BN) &&
                              !(plan->slot[node].tap & ASSAY_TAP_REPLACED);

@@ -198,23 +198,30 @@ static void show_rows(const struct assay_exec *x, const struct unit *u, uint32_t
     x->taps->layer(x->taps->self, param, b.first, b.count, row);
 }
 
+// The gradient of the output of a unit's convolution or linear layer.
+static const real *layer_gradient(const struct assay_exec *x, const struct pass *pass,
+                                  uint32_t unit, uint32_t group)
+{
+    const struct unit *u = &x->plan->unit[unit];
+    const struct slice all = {.c = u->co};
+    return u->bn == NONE ? exec_ref(x, &u->g, group) : before_bn(x, pass, unit, group, &all);
+}
+
 static void show_weight(const struct assay_exec *x, const struct pass *pass, uint32_t unit,
                         uint32_t group)
 {
     const struct unit *u = &x->plan->unit[unit];
     const struct product own = exec_own_product(x, unit);
-    const struct slice all = {.c = u->co};
-    const real *dy =
-        u->bn == NONE ? exec_ref(x, &u->g, group) : before_bn(x, pass, unit, group, &all);
-    exec_outer(x, &own, dy, group);
+    exec_outer(x, &own, layer_gradient(x, pass, unit, group), group);
     x->plan->back->window(u->co, own.windows, own.q, AT(x, real, own.lift), AT(x, real, own.acc));
     show_rows(x, u, u->p_weight, group, (size_t)u->co * u->q);
 }
 
-static void show_bias(const struct assay_exec *x, uint32_t unit, uint32_t group)
+static void show_bias(const struct assay_exec *x, const struct pass *pass, uint32_t unit,
+                      uint32_t group)
 {
     const struct unit *u = &x->plan->unit[unit];
-    x->plan->back->sum(u->co, u->oh * u->ow, exec_ref(x, &u->g, group), NULL,
+    x->plan->back->sum(u->co, u->oh * u->ow, layer_gradient(x, pass, unit, group), NULL,
                        AT(x, real, x->plan->product[u->product].acc));
     show_rows(x, u, u->p_bias, group, u->co);
 }
@@ -227,7 +234,7 @@ void exec_show_layers(const struct assay_exec *x, const struct pass *pass, uint3
         if (!tapped->layer || tapped->level != level) continue;
         for (uint32_t g = first; g < end; g++) show_weight(x, pass, tapped->unit, g);
         if (x->plan->unit[tapped->unit].p_bias == NONE) continue;
-        for (uint32_t g = first; g < end; g++) show_bias(x, tapped->unit, g);
+        for (uint32_t g = first; g < end; g++) show_bias(x, pass, tapped->unit, g);
     }
 }
 

@@ -81,7 +81,7 @@ void assay_graph_rename(struct assay_graph *g, uint32_t param, const char *name,
 static void append_name(struct assay_graph *g, const struct assay_param *p, const char *name)
 {
     const size_t len = strlen(name);
-    const bool bias = p->role == ASSAY_BN_BETA || p->role == ASSAY_LINEAR_BIAS;
+    const bool bias = !graph_is_weight(p);
     memcpy(g->text + g->n_text, name, len);
     strcpy(g->text + g->n_text + len, bias ? ".bias" : ".weight");
     g->n_text += (uint32_t)strlen(g->text + g->n_text) + 1;
@@ -102,13 +102,11 @@ static void append_param(struct assay_graph *g, uint32_t node, const char *name)
 static bool is_module(const struct assay_node *n)
 {
     return n->op != ASSAY_OP_INPUT && n->op != ASSAY_OP_ZERO && n->op != ASSAY_OP_ADD &&
-           n->op != ASSAY_OP_CONCAT && n->op != ASSAY_OP_SLICE;
+           n->op != ASSAY_OP_CONCAT && n->op != ASSAY_OP_SLICE && n->op != ASSAY_OP_FLATTEN;
 }
 
-// Appends node n, of which operation, attributes and n_in are given and the shape is inferred, with
-// its inputs and parameters.
-static uint32_t append(struct assay_graph *g, struct assay_node n, const uint32_t *x,
-                       const double *coef, const char *name)
+uint32_t assay_graph_append(struct assay_graph *g, struct assay_node n, const uint32_t *x,
+                            const double *coef, const char *name)
 {
     const uint32_t n_param = graph_param_count(&n);
     const size_t text = name && !g->unnamed ? strlen(name) + sizeof ".weight" : 0;
@@ -166,13 +164,13 @@ struct assay_shape assay_graph_shape(const struct assay_graph *g, uint32_t x)
 uint32_t assay_graph_input(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w)
 {
     const struct assay_node n = {.op = ASSAY_OP_INPUT, .c = c, .h = h, .w = w};
-    return append(g, n, NULL, NULL, NULL);
+    return assay_graph_append(g, n, NULL, NULL, NULL);
 }
 
 uint32_t assay_graph_zero(struct assay_graph *g, uint32_t c, uint32_t h, uint32_t w)
 {
     const struct assay_node n = {.op = ASSAY_OP_ZERO, .c = c, .h = h, .w = w};
-    return append(g, n, NULL, NULL, NULL);
+    return assay_graph_append(g, n, NULL, NULL, NULL);
 }
 
 static uint8_t byte(uint32_t value)
@@ -196,13 +194,14 @@ uint32_t assay_graph_conv(struct assay_graph *g, uint32_t x, uint32_t c, uint32_
         .c = c,
         .n_in = 1,
     };
-    return append(g, n, &x, NULL, name);
+    return assay_graph_append(g, n, &x, NULL, name);
 }
 
 uint32_t assay_graph_bn(struct assay_graph *g, uint32_t x, bool affine, const char *name)
 {
-    const struct assay_node n = {.op = ASSAY_OP_BN, .affine = affine, .n_in = 1};
-    return append(g, n, &x, NULL, name);
+    const struct assay_node n = {
+        .op = ASSAY_OP_BN, .affine = affine, .eps = ASSAY_BN_EPS, .n_in = 1};
+    return assay_graph_append(g, n, &x, NULL, name);
 }
 
 uint32_t assay_graph_relu(struct assay_graph *g, uint32_t x)
@@ -214,7 +213,7 @@ uint32_t assay_graph_relu(struct assay_graph *g, uint32_t x)
         return i;
     }
     const struct assay_node n = {.op = ASSAY_OP_RELU, .n_in = 1};
-    return append(g, n, &x, NULL, NULL);
+    return assay_graph_append(g, n, &x, NULL, NULL);
 }
 
 uint32_t assay_graph_pool(struct assay_graph *g, enum assay_op op, uint32_t x, uint32_t kernel,
@@ -230,48 +229,48 @@ uint32_t assay_graph_pool(struct assay_graph *g, enum assay_op op, uint32_t x, u
         .dilation = 1,
         .n_in = 1,
     };
-    return append(g, n, &x, NULL, NULL);
+    return assay_graph_append(g, n, &x, NULL, NULL);
 }
 
 uint32_t assay_graph_add(struct assay_graph *g, uint32_t n, const uint32_t *x, const double *coef)
 {
     const struct assay_node node = {.op = ASSAY_OP_ADD, .n_in = n};
-    return append(g, node, x, coef, NULL);
+    return assay_graph_append(g, node, x, coef, NULL);
 }
 
 uint32_t assay_graph_mix(struct assay_graph *g, uint32_t n, const uint32_t *x, const double *coef)
 {
     const struct assay_node node = {.op = ASSAY_OP_ADD, .mix = 1, .n_in = n};
-    return append(g, node, x, coef, NULL);
+    return assay_graph_append(g, node, x, coef, NULL);
 }
 
 uint32_t assay_graph_concat(struct assay_graph *g, uint32_t n, const uint32_t *x)
 {
     const struct assay_node node = {.op = ASSAY_OP_CONCAT, .n_in = n};
-    return append(g, node, x, NULL, NULL);
+    return assay_graph_append(g, node, x, NULL, NULL);
 }
 
 uint32_t assay_graph_slice(struct assay_graph *g, uint32_t x, uint32_t drop)
 {
     const struct assay_node n = {
         .op = ASSAY_OP_SLICE, .pad = byte(drop), .c = assay_graph_shape(g, x).c, .n_in = 1};
-    return append(g, n, &x, NULL, NULL);
+    return assay_graph_append(g, n, &x, NULL, NULL);
 }
 
 uint32_t assay_graph_truncate(struct assay_graph *g, uint32_t x, uint32_t c)
 {
     const struct assay_node n = {.op = ASSAY_OP_SLICE, .c = c, .n_in = 1};
-    return append(g, n, &x, NULL, NULL);
+    return assay_graph_append(g, n, &x, NULL, NULL);
 }
 
 uint32_t assay_graph_gap(struct assay_graph *g, uint32_t x)
 {
     const struct assay_node n = {.op = ASSAY_OP_GAP, .n_in = 1};
-    return append(g, n, &x, NULL, NULL);
+    return assay_graph_append(g, n, &x, NULL, NULL);
 }
 
 uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const char *name)
 {
-    const struct assay_node n = {.op = ASSAY_OP_LINEAR, .c = c, .n_in = 1};
-    return append(g, n, &x, NULL, name);
+    const struct assay_node n = {.op = ASSAY_OP_LINEAR, .bias = 1, .c = c, .n_in = 1};
+    return assay_graph_append(g, n, &x, NULL, name);
 }

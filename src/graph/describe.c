@@ -13,6 +13,7 @@ const char *assay_op_name(enum assay_op op)
         [ASSAY_OP_MAX_POOL] = "max_pool", [ASSAY_OP_ADD] = "add",
         [ASSAY_OP_CONCAT] = "concat",     [ASSAY_OP_SLICE] = "slice",
         [ASSAY_OP_GAP] = "gap",           [ASSAY_OP_LINEAR] = "linear",
+        [ASSAY_OP_FLATTEN] = "flatten",
     };
     return (unsigned)op < ASSAY_OP_COUNT ? name[op] : "unknown";
 }
@@ -21,6 +22,18 @@ const char *assay_graph_param_name(const struct assay_graph *g, uint32_t param)
 {
     ASSAY_ASSERT(param < g->n_param && !g->unnamed);
     return g->text + g->param[param].name;
+}
+
+// What most nodes have not: it is part of a hash only where a node has it, so that hashes of
+// networks without it stay what they were.
+static struct assay_hash add_rare(struct assay_hash hash, const struct assay_node *n)
+{
+    const bool norm = n->op == ASSAY_OP_BN && n->eps != ASSAY_BN_EPS;
+    const bool bias = n->op == ASSAY_OP_LINEAR ? !n->bias : n->bias;
+    if (!norm && !bias && !n->ceil) return hash;
+    uint64_t rare[] = {hash.lo, hash.hi, n->bias | n->ceil << 1, 0};
+    memcpy(&rare[3], &n->eps, sizeof rare[3]);
+    return assay_hash128(rare, sizeof rare);
 }
 
 struct assay_hash assay_graph_hash(const struct assay_graph *g)
@@ -32,7 +45,7 @@ struct assay_hash assay_graph_hash(const struct assay_graph *g)
         const uint64_t node[] = {hash.lo, hash.hi,     n->op,  n->kernel, n->stride,
                                  n->pad,  n->dilation, kind,   n->groups, n->c,
                                  n->h,    n->w,        n->n_in};
-        hash = assay_hash128(node, sizeof node);
+        hash = add_rare(assay_hash128(node, sizeof node), n);
         for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
             uint64_t edge[] = {hash.lo, hash.hi, g->in[k], 0};
             memcpy(&edge[3], &g->coef[k], sizeof edge[3]);
@@ -71,14 +84,15 @@ static void add_node(const struct assay_graph *g, const struct assay_node *n,
                      struct assay_cost *cost)
 {
     const bool layer = n->op == ASSAY_OP_CONV || n->op == ASSAY_OP_LINEAR;
-    const uint64_t macs = node_macs(g, n), bias = n->op == ASSAY_OP_LINEAR ? n->c : 0;
+    const uint64_t macs = node_macs(g, n), units = (uint64_t)n->c * n->h * n->w,
+                   bias = n->bias ? units : 0;
     for (uint32_t k = 0; k < n->n_param; k++) cost->params += g->param[n->param + k].size;
     cost->tensors += n->n_param;
     cost->macs += macs;
     cost->flops += macs + bias;
     cost->layers += layer;
     if (layer) cost->log_weights += log((double)g->param[n->param].size);
-    if (n->op == ASSAY_OP_RELU) cost->relus += (uint64_t)n->c * n->h * n->w;
+    if (n->op == ASSAY_OP_RELU) cost->relus += units;
     cost->work += (double)(macs + bias) + node_memory(n);
 }
 
@@ -114,6 +128,8 @@ static void print_attributes(const struct assay_node *n, FILE *stream)
     if (n->dilation > 1) fprintf(stream, " dilation %u", n->dilation);
     if (n->groups > 1) fprintf(stream, " groups %u", n->groups);
     if (n->mix) fprintf(stream, " mix");
+    if (n->ceil) fprintf(stream, " ceil");
+    if (n->op == ASSAY_OP_BN && n->eps != ASSAY_BN_EPS) fprintf(stream, " eps %.9g", n->eps);
 }
 
 static void print_inputs(const struct assay_graph *g, const struct assay_node *n, FILE *stream)

@@ -114,7 +114,7 @@ static bool vanishes(const struct fold *f, const struct assay_node *n)
     case ASSAY_OP_LINEAR:
         return false;
     default:
-        return is_zero(f, in[0]);
+        return is_zero(f, in[0]) && !n->bias;
     }
 }
 
@@ -123,6 +123,7 @@ static bool is_identity(const struct fold *f, const struct assay_node *n)
     return (n->op == ASSAY_OP_ADD && !n->mix && n->n_in == 1 &&
             f->out->coef[f->out->n_in] == 1.0) ||
            (n->op == ASSAY_OP_CONCAT && n->n_in == 1) ||
+           (n->op == ASSAY_OP_FLATTEN && n->c == f->out->node[f->out->in[f->out->n_in]].c) ||
            (n->op == ASSAY_OP_SLICE && n->pad == 0 &&
             n->c == f->out->node[f->out->in[f->out->n_in]].c);
 }
@@ -133,7 +134,8 @@ static bool is_same(const struct fold *f, const struct assay_node *a, const stru
     const double *coef = f->out->coef;
     if (a->op != b->op || a->mix != b->mix || a->kernel != b->kernel || a->stride != b->stride ||
         a->pad != b->pad || a->dilation != b->dilation || a->affine != b->affine || a->c != b->c ||
-        a->h != b->h || a->w != b->w || a->n_in != b->n_in)
+        a->h != b->h || a->w != b->w || a->n_in != b->n_in || a->ceil != b->ceil ||
+        a->eps != b->eps)
         return false;
     for (uint32_t i = 0; i < a->n_in; i++) {
         if (in[a->in + i] != in[b->in + i] || coef[a->in + i] != coef[b->in + i]) return false;

@@ -26,6 +26,8 @@ uint32_t graph_param_count(const struct assay_node *n);
 // Sets role, ndim, shape and size of the k-th parameter of a node with valid inputs.
 void graph_param_shape(const struct assay_graph *g, const struct assay_node *n, uint32_t k,
                        struct assay_param *p);
+// A weight, or else a bias or BN beta.
+bool graph_is_weight(const struct assay_param *p);
 // Sets the parameters' offsets: weights come first, then biases and BN betas, each in order of
 // appearance.
 void graph_layout(struct assay_graph *g);

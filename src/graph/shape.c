@@ -29,7 +29,8 @@ static int check_dims(const struct assay_node *n, struct assay_err *err)
     return ASSAY_OK;
 }
 
-// The output's size along one axis, as PyTorch's Conv2d and pools without ceil_mode compute it.
+// The output's size along one axis, as PyTorch's Conv2d and pools compute it: a window that reaches
+// over the end begins inside of what is there, or of the pad in front.
 static int window(const struct assay_node *n, uint32_t size, uint32_t *out, struct assay_err *err)
 {
     const int64_t reach = (int64_t)n->dilation * (n->kernel - 1) + 1;
@@ -38,7 +39,9 @@ static int window(const struct assay_node *n, uint32_t size, uint32_t *out, stru
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "a window of %lld does not fit into %u padded by %u on both sides",
                              (long long)reach, size, n->pad);
-    *out = (uint32_t)(slack / n->stride + 1);
+    const int64_t more = slack / n->stride + 1, start = more * n->stride;
+    const bool longer = n->ceil && slack % n->stride && start < (int64_t)size + n->pad;
+    *out = (uint32_t)(more + longer);
     return ASSAY_OK;
 }
 
@@ -117,6 +120,21 @@ static int infer_slice(const struct assay_graph *g, struct assay_node *n, struct
     return set_shape(n, n->c, x->h - n->pad, x->w - n->pad);
 }
 
+static int infer_flatten(const struct assay_graph *g, struct assay_node *n)
+{
+    const struct assay_node *x = input(g, n, 0);
+    const uint64_t size = (uint64_t)x->c * x->h * x->w;
+    return set_shape(n, size <= ASSAY_GRAPH_DIM_MAX ? size : 0, 1, 1);
+}
+
+static int infer_bn(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
+{
+    const struct assay_node *x = input(g, n, 0);
+    if (!(n->eps > 0) || !isfinite(n->eps))
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "epsilon %g, expected more than 0", n->eps);
+    return set_shape(n, x->c, x->h, x->w);
+}
+
 static int infer_linear(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
 {
     const struct assay_node *x = input(g, n, 0);
@@ -138,6 +156,7 @@ static int infer_raw(const struct assay_graph *g, struct assay_node *n, struct a
     case ASSAY_OP_MAX_POOL:
         return infer_pool(g, n, err);
     case ASSAY_OP_BN:
+        return infer_bn(g, n, err);
     case ASSAY_OP_RELU:
         return set_shape(n, input(g, n, 0)->c, input(g, n, 0)->h, input(g, n, 0)->w);
     case ASSAY_OP_ADD:
@@ -150,6 +169,8 @@ static int infer_raw(const struct assay_graph *g, struct assay_node *n, struct a
         return set_shape(n, input(g, n, 0)->c, 1, 1);
     case ASSAY_OP_LINEAR:
         return infer_linear(g, n, err);
+    case ASSAY_OP_FLATTEN:
+        return infer_flatten(g, n);
     case ASSAY_OP_COUNT:
         break;
     }
@@ -180,11 +201,10 @@ uint32_t graph_param_count(const struct assay_node *n)
 {
     switch (n->op) {
     case ASSAY_OP_CONV:
-        return 1;
+    case ASSAY_OP_LINEAR:
+        return n->bias ? 2 : 1;
     case ASSAY_OP_BN:
         return n->affine ? 2 : 0;
-    case ASSAY_OP_LINEAR:
-        return 2;
     default:
         return 0;
     }
@@ -197,7 +217,7 @@ void graph_param_shape(const struct assay_graph *g, const struct assay_node *n, 
     p->ndim = 1;
     p->shape[0] = n->c;
     p->shape[1] = p->shape[2] = p->shape[3] = 1;
-    if (n->op == ASSAY_OP_CONV) {
+    if (n->op == ASSAY_OP_CONV && k == 0) {
         p->role = ASSAY_CONV_WEIGHT;
         p->ndim = 4;
         p->shape[1] = c_in / n->groups;
@@ -209,7 +229,7 @@ void graph_param_shape(const struct assay_graph *g, const struct assay_node *n, 
         p->ndim = 2;
         p->shape[1] = c_in;
     } else {
-        p->role = ASSAY_LINEAR_BIAS;
+        p->role = n->op == ASSAY_OP_CONV ? ASSAY_CONV_BIAS : ASSAY_LINEAR_BIAS;
     }
     p->size = (uint64_t)p->shape[0] * p->shape[1] * p->shape[2] * p->shape[3];
 }

@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-static bool is_weight(const struct assay_param *p)
+bool graph_is_weight(const struct assay_param *p)
 {
-    return p->role != ASSAY_BN_BETA && p->role != ASSAY_LINEAR_BIAS;
+    return p->role == ASSAY_CONV_WEIGHT || p->role == ASSAY_BN_GAMMA ||
+           p->role == ASSAY_LINEAR_WEIGHT;
 }
 
 void graph_layout(struct assay_graph *g)
@@ -14,7 +15,7 @@ void graph_layout(struct assay_graph *g)
     for (int biases = 0; biases < 2; biases++) {
         for (uint32_t i = 0; i < g->n_param; i++) {
             struct assay_param *p = &g->param[i];
-            if (is_weight(p) == !biases) {
+            if (graph_is_weight(p) == !biases) {
                 p->offset = g->n_theta;
                 g->n_theta += p->size;
             }
@@ -137,7 +138,7 @@ static int check_offsets(const struct assay_graph *g, struct assay_err *err)
                              g->n_param, (unsigned long long)owned);
     for (uint32_t i = 0; i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        uint64_t *next = is_weight(p) ? &weight : &bias;
+        uint64_t *next = graph_is_weight(p) ? &weight : &bias;
         if (p->offset != *next)
             return assay_err_set(err, ASSAY_ERR_CONFIG,
                                  "parameter %s has offset %llu, expected %llu",

@@ -31,7 +31,8 @@ void assay_weights_make(const struct assay_weights *w, const struct assay_graph 
 {
     for (uint32_t i = 0; w->weighting == ASSAY_WEIGHTS_CONSTANT && i < g->n_param; i++) {
         const struct assay_param *p = &g->param[i];
-        const bool zero = p->role == ASSAY_BN_BETA || p->role == ASSAY_LINEAR_BIAS;
+        const bool zero =
+            p->role == ASSAY_BN_BETA || p->role == ASSAY_LINEAR_BIAS || p->role == ASSAY_CONV_BIAS;
         for (uint64_t k = 0; k < p->size; k++) theta[p->offset + k] = zero ? 0 : w->constant;
     }
     for (uint64_t k = 0; w->weighting == ASSAY_WEIGHTS_ABSOLUTE && k < g->n_theta; k++)

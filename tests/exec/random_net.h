@@ -6,136 +6,10 @@
 #ifndef ASSAY_TESTS_EXEC_RANDOM_NET_H
 #define ASSAY_TESTS_EXEC_RANDOM_NET_H
 
-#include "assay/graph.h"
-
 #include <math.h>
 #include <string.h>
 
-#define GENES_MAX 12
-#define FAN_MAX   4
-
-struct gene {
-    uint32_t op;          // enum assay_op, or one of two more, see below
-    uint32_t n_in;        // of adds, mixes and concatenations
-    uint32_t in[FAN_MAX]; // counted from the stem
-    uint32_t c, kernel, stride, pad, dilation;
-    uint32_t groups; // 0: depthwise
-    uint32_t affine;
-    uint32_t edge[FAN_MAX]; // of a node of a cell: the operation on each input, see build_edge
-    double coef[FAN_MAX];
-};
-
-struct recipe {
-    uint64_t seed;                    // of parameters and images
-    uint32_t c, h, w, batch, classes; // channels and size of the images
-    uint32_t stem;                    // channels; 0: nodes begin at the image
-    uint32_t head;                    // node that is classified beside the last one
-    uint32_t at_init;                 // BN betas are 0, and folding knows it
-    uint32_t norm[2];                 // enum assay_norm of BNs without and with gamma and beta
-    uint32_t scheme;                  // of the parameters: 0: random; others are degenerate
-    uint32_t n;
-    struct gene gene[GENES_MAX];
-};
-
-// ---- drawing ----------------------------------------------------------------------------------
-static uint32_t below(struct assay_rng *rng, uint32_t n)
-{
-    return (uint32_t)assay_rng_below(rng, n);
-}
-
-static uint32_t between(struct assay_rng *rng, uint32_t low, uint32_t high)
-{
-    return low + below(rng, high - low + 1);
-}
-
-static bool chance(struct assay_rng *rng, uint32_t percent)
-{
-    return below(rng, 100) < percent;
-}
-
-static double draw_coef(struct assay_rng *rng, bool mix)
-{
-    if (chance(rng, mix ? 40 : 5)) return 0;
-    if (chance(rng, 40)) return 1;
-    return chance(rng, 10) ? -1 : assay_rng_normal(rng);
-}
-
-// How often each operation is drawn, in percent. Two more: INPUT stands for a mix, NODE for a node
-// of a cell, a sum of operations on several nodes.
-#define NODE ASSAY_OP_COUNT
-static const uint32_t frequency[NODE + 1] = {
-    [ASSAY_OP_INPUT] = 5,  [ASSAY_OP_ZERO] = 2,     [ASSAY_OP_CONV] = 15,    [ASSAY_OP_BN] = 8,
-    [ASSAY_OP_RELU] = 12,  [ASSAY_OP_AVG_POOL] = 5, [ASSAY_OP_MAX_POOL] = 5, [ASSAY_OP_ADD] = 11,
-    [ASSAY_OP_CONCAT] = 8, [ASSAY_OP_SLICE] = 4,    [ASSAY_OP_GAP] = 1,      [ASSAY_OP_LINEAR] = 2,
-    [NODE] = 22,
-};
-
-static uint32_t draw_op(struct assay_rng *rng)
-{
-    uint32_t op = 0, left = below(rng, 100);
-    while (left >= frequency[op]) left -= frequency[op++];
-    return op;
-}
-
-// Gene i: often behind the node before it, sometimes the twin of an earlier one.
-static struct gene draw_gene(struct assay_rng *rng, const struct recipe *r, uint32_t i)
-{
-    if (i > 0 && chance(rng, 12)) return r->gene[below(rng, i)];
-    struct gene g = {.op = draw_op(rng),
-                     .n_in = between(rng, 1, FAN_MAX),
-                     .c = between(rng, 1, 9),
-                     .kernel = between(rng, 1, 5),
-                     .stride = chance(rng, 25) ? between(rng, 2, 3) : 1,
-                     .pad = between(rng, 0, 4),
-                     .dilation = chance(rng, 20) ? between(rng, 2, 3) : 1,
-                     .groups = chance(rng, 70) ? 1 : below(rng, 4),
-                     .affine = chance(rng, 70)};
-    if (chance(rng, 60)) g.pad = g.dilation * (g.kernel / 2); // keeps the size
-    if (chance(rng, 40)) g.kernel = 3, g.pad = g.dilation;
-    for (uint32_t k = 0; k < FAN_MAX; k++) {
-        g.in[k] = chance(rng, k || g.op == NODE ? 30 : 60) ? i : below(rng, i + 1);
-        g.edge[k] = below(rng, 9);
-        g.coef[k] = draw_coef(rng, g.op == ASSAY_OP_INPUT);
-    }
-    return g;
-}
-
-// As in the cells of search spaces every node has the same shape, so that sums meet.
-static void make_alike(struct gene *g, uint32_t c)
-{
-    g->c = c, g->stride = 1, g->kernel |= 1;
-    g->pad = g->dilation * (g->kernel / 2);
-}
-
-static uint32_t draw_side(struct assay_rng *rng)
-{
-    static const uint32_t large[] = {12, 16, 20, 32};
-    return chance(rng, 8) ? large[below(rng, 4)] : between(rng, 1, 9);
-}
-
-static struct recipe draw_recipe(uint64_t seed, uint64_t number)
-{
-    struct assay_rng rng;
-    assay_rng_init(&rng, seed, number, "test", "recipe");
-    struct recipe r = {.seed = seed + number * UINT64_C(1000003),
-                       .c = between(&rng, 1, 4),
-                       .h = draw_side(&rng),
-                       .batch = chance(&rng, 5) ? 1 : between(&rng, 2, 7),
-                       .classes = between(&rng, 1, 4),
-                       .stem = chance(&rng, 90) ? between(&rng, 1, 9) : 0,
-                       .at_init = chance(&rng, 30),
-                       .scheme = chance(&rng, 15) ? between(&rng, 1, 3) : 0,
-                       .n = between(&rng, 1, GENES_MAX)};
-    r.w = chance(&rng, 70) ? r.h : draw_side(&rng);
-    const bool alike = chance(&rng, 50);
-    for (uint32_t i = 0; i < r.n; i++) {
-        r.gene[i] = draw_gene(&rng, &r, i);
-        if (alike) make_alike(&r.gene[i], r.stem ? r.stem : r.c);
-    }
-    r.head = below(&rng, r.n + 1);
-    for (int i = 0; i < 2; i++) r.norm[i] = chance(&rng, 70) ? ASSAY_NORM_BATCH : below(&rng, 3);
-    return r;
-}
+#include "random_draw.h"
 
 // ---- building ---------------------------------------------------------------------------------
 struct builder {
@@ -189,13 +63,50 @@ static uint32_t build_conv(struct builder *b, uint32_t x, struct gene e, const c
     bend_window(&b->g->node[x], &e);
     if (e.groups == 0) e.groups = e.c = c;
     if (c % e.groups || e.c % e.groups) e.groups = 1;
-    return assay_graph_conv(b->g, x, e.c, e.kernel, e.stride, e.pad, e.dilation, e.groups, name);
+    const struct assay_node n = {.op = ASSAY_OP_CONV,
+                                 .kernel = (uint8_t)e.kernel,
+                                 .stride = (uint8_t)e.stride,
+                                 .pad = (uint8_t)e.pad,
+                                 .dilation = (uint8_t)e.dilation,
+                                 .groups = e.groups,
+                                 .bias = (uint8_t)e.bias,
+                                 .c = e.c,
+                                 .n_in = 1};
+    return assay_graph_append(b->g, n, &x, NULL, name);
+}
+
+static uint32_t build_bn(struct builder *b, uint32_t x, struct gene e, const char *name)
+{
+    const struct assay_node n = {
+        .op = ASSAY_OP_BN, .affine = (uint8_t)e.affine, .eps = e.eps, .n_in = 1};
+    return assay_graph_append(b->g, n, &x, NULL, name);
+}
+
+// Of what is wide, a linear layer reads the means.
+static uint32_t build_linear(struct builder *b, uint32_t x, struct gene e, const char *name)
+{
+    const struct assay_node n = {
+        .op = ASSAY_OP_LINEAR, .bias = (uint8_t)!e.bias, .c = e.c, .n_in = 1};
+    const struct assay_node *in = &b->g->node[x];
+    if (in->h * in->w > 1 && e.ceil && in->c * in->h * in->w < 60)
+        x = assay_graph_append(b->g, (struct assay_node){.op = ASSAY_OP_FLATTEN, .n_in = 1}, &x,
+                               NULL, NULL);
+    else if (in->h * in->w > 1)
+        x = assay_graph_gap(b->g, x);
+    return assay_graph_append(b->g, n, &x, NULL, name);
 }
 
 static uint32_t build_pool(struct builder *b, uint32_t x, struct gene e)
 {
     bend_window(&b->g->node[x], &e);
-    return assay_graph_pool(b->g, (enum assay_op)e.op, x, e.kernel, e.stride, e.pad);
+    const struct assay_node n = {.op = (uint8_t)e.op,
+                                 .kernel = (uint8_t)e.kernel,
+                                 .stride = (uint8_t)e.stride,
+                                 .pad = (uint8_t)e.pad,
+                                 .ceil = (uint8_t)e.ceil,
+                                 .dilation = 1,
+                                 .n_in = 1};
+    return assay_graph_append(b->g, n, &x, NULL, NULL);
 }
 
 // ReLU, convolution (depthwise and then pointwise with groups 0), BN: as on an edge of a cell.
@@ -207,7 +118,7 @@ static uint32_t build_layer(struct builder *b, uint32_t x, struct gene e, const 
     snprintf(more, sizeof more, "%s.pw", name);
     if (e.groups == 0) y = assay_graph_conv(b->g, y, c, 1, 1, 0, 1, 1, more);
     snprintf(more, sizeof more, "%s.bn", name);
-    return assay_graph_bn(b->g, y, e.affine, more);
+    return build_bn(b, y, e, more);
 }
 
 // Operation k of a node of a cell; every one keeps the shape.
@@ -219,7 +130,12 @@ static uint32_t build_edge(struct builder *b, const struct gene *e, uint32_t k, 
                         .kernel = 3,
                         .stride = 1,
                         .pad = 1};
-    struct gene conv = {.op = ASSAY_OP_CONV, .c = c, .stride = 1, .affine = e->affine};
+    struct gene conv = {.op = ASSAY_OP_CONV,
+                        .c = c,
+                        .stride = 1,
+                        .affine = e->affine,
+                        .bias = e->bias,
+                        .eps = e->eps};
     if (edge == 0) return assay_graph_zero(b->g, c, b->g->node[x].h, b->g->node[x].w);
     if (edge == 1) return x;
     if (edge < 4) return build_pool(b, x, pool);
@@ -256,7 +172,7 @@ static uint32_t build_gene(struct builder *b, const struct gene *e, const char *
     case ASSAY_OP_CONV:
         return build_conv(b, in[0], *e, name);
     case ASSAY_OP_BN:
-        return assay_graph_bn(b->g, in[0], e->affine, name);
+        return build_bn(b, in[0], *e, name);
     case ASSAY_OP_RELU:
         return assay_graph_relu(b->g, in[0]);
     case ASSAY_OP_AVG_POOL:
@@ -272,8 +188,11 @@ static uint32_t build_gene(struct builder *b, const struct gene *e, const char *
     case ASSAY_OP_GAP:
         return assay_graph_gap(b->g, in[0]);
     case ASSAY_OP_LINEAR:
-        return assay_graph_linear(b->g, x.h * x.w == 1 ? in[0] : assay_graph_gap(b->g, in[0]), e->c,
-                                  name);
+        return build_linear(b, in[0], *e, name);
+    case ASSAY_OP_FLATTEN:
+        if (x.c * x.h * x.w > 100) return in[0];
+        return assay_graph_append(b->g, (struct assay_node){.op = ASSAY_OP_FLATTEN, .n_in = 1}, in,
+                                  NULL, NULL);
     case NODE:
         return build_node(b, e, in, name);
     }
@@ -369,7 +288,7 @@ static bool simplify(struct recipe *r, uint32_t k)
         return true;
     }
     k -= 2 * ASSAY_LEN(of_net);
-    enum { STEPS = 8 + 3 * FAN_MAX };
+    enum { STEPS = 11 + 3 * FAN_MAX };
     if (k >= STEPS * r->n) return false;
     struct gene *e = &r->gene[k / STEPS];
     uint32_t *const of_gene[] = {&e->n_in, &e->c, &e->kernel, &e->stride, &e->dilation, &e->groups};
@@ -377,10 +296,13 @@ static bool simplify(struct recipe *r, uint32_t k)
     if (step < 6) *of_gene[step] -= *of_gene[step] > 1;
     if (step == 6) e->pad -= e->pad > 0;
     if (step == 7) e->affine = 0;
-    const uint32_t k_in = step < 8 ? 0 : (step - 8) / 3;
-    if (step >= 8 && step % 3 == 0) e->in[k_in] /= 2;
-    if (step >= 8 && step % 3 == 1) e->coef[k_in] = 1;
-    if (step >= 8 && step % 3 == 2) e->edge[k_in] = e->edge[k_in] > 4 ? e->edge[k_in] - 1 : 1;
+    if (step == 8) e->bias = 0;
+    if (step == 9) e->ceil = 0;
+    if (step == 10) e->eps = ASSAY_BN_EPS;
+    const uint32_t k_in = step < 11 ? 0 : (step - 11) / 3;
+    if (step >= 11 && step % 3 == 0) e->in[k_in] /= 2;
+    if (step >= 11 && step % 3 == 1) e->coef[k_in] = 1;
+    if (step >= 11 && step % 3 == 2) e->edge[k_in] = e->edge[k_in] > 4 ? e->edge[k_in] - 1 : 1;
     return true;
 }
 

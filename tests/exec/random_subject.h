@@ -133,7 +133,7 @@ static inline bool is_singular(const struct subject *s)
         for (uint32_t c = 0; s->g.node[i].op == ASSAY_OP_BN && c < in->c; c++) {
             double mean, var;
             batch_moments(in, c, &mean, &var);
-            flat |= var < 1e-2 * ASSAY_BN_EPS;
+            flat |= var < 1e-2 * s->g.node[i].eps;
         }
         steep += flat;
     }

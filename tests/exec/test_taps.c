@@ -86,7 +86,14 @@ static double contribution(const struct shown *shown, const struct assay_param *
     const uint32_t from = g->in[n->in], q = (uint32_t)(p->size / n->c);
     const size_t pixels = (size_t)g->node[from].c * g->node[from].h * g->node[from].w;
     const double *gradient = shown->gradient[p->node] + image * n->c * n->h * n->w;
-    if (p->role == ASSAY_LINEAR_BIAS) return *size = fabs(gradient[k]), gradient[k];
+    if (p->role == ASSAY_LINEAR_BIAS || p->role == ASSAY_CONV_BIAS) {
+        double sum = *size = 0;
+        for (uint32_t i = 0; i < n->h * n->w; i++) {
+            sum += gradient[k * n->h * n->w + i];
+            *size += fabs(gradient[k * n->h * n->w + i]);
+        }
+        return sum;
+    }
     return outer(g, n, gradient, shown->value[from] + image * pixels, (uint32_t)(k / q),
                  (uint32_t)(k % q), size);
 }

@@ -349,6 +349,9 @@ static void test_hash(void **state)
     DIFFERS(again.node[2].dilation++);
     DIFFERS(again.node[2].groups++);
     DIFFERS(again.node[3].affine = 0);
+    DIFFERS(again.node[3].eps = 1e-3);
+    DIFFERS(again.node[2].bias = 1);
+    DIFFERS(again.node[6].bias = 0);
     DIFFERS(again.node[3].op = ASSAY_OP_RELU);
     DIFFERS(again.node[6].c++);
     DIFFERS(again.n_node--);

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations that need nothing of the passes but their own node: a file has one or a few of them,
+// with both directions side by side.
+#ifndef ASSAY_SRC_EXEC_OPERATION_H
+#define ASSAY_SRC_EXEC_OPERATION_H
+
+#include "exec/run.h"
+
+struct operation {
+    void (*forward)(struct assay_exec *x, uint32_t node); // of the chunk
+    // What a job adds to its tensor, dx of one group.
+    void (*backward)(const struct assay_exec *x, const struct job *j, uint32_t group, real *dx,
+                     bool accumulate);
+};
+
+#define exec_flatten OF_REAL(exec_flatten)
+#define exec_slice   OF_REAL(exec_slice)
+extern const struct operation exec_flatten, exec_slice;
+
+static inline const struct operation *exec_operation(uint8_t op)
+{
+    switch (op) {
+    case ASSAY_OP_FLATTEN:
+        return &exec_flatten;
+    case ASSAY_OP_SLICE:
+        return &exec_slice;
+    default:
+        assay_bug(__FILE__, __LINE__, "an operation of its own");
+    }
+}
+
+#endif
