@@ -58,21 +58,21 @@ static int take_window(const struct import *im, const int64_t kernel[2], struct 
     return ASSAY_OK;
 }
 
-// A bias of zeros is none: the dynamo exporter computes one for each convolution without.
-static int refuse_bias(const struct import *im)
+// *bias: NULL where there is none. One of zeros is none: the dynamo exporter computes one for each
+// convolution without.
+static int take_bias(struct import *im, int64_t c, struct value **bias)
 {
     const struct value *v = onnx_in(im, 2);
+    *bias = NULL;
     if (!v || onnx_all(im, v, 0.0)) return ASSAY_OK;
-    return onnx_refuse(im,
-                       "a convolution with a bias ('%.*s') is not read so far; build it with "
-                       "bias=False, which a BatchNormalization behind it makes no difference to",
-                       ASSAY_ONNX_TEXT(v->name));
+    ASSAY_TRY(onnx_param(im, 2, 1, "bias", bias));
+    return onnx_expect(im, *bias, "bias", c);
 }
 
 static int take_conv(struct import *im)
 {
     const struct value *x;
-    struct value *weight;
+    struct value *weight, *bias;
     struct window w;
     uint32_t node;
     const int64_t groups = onnx_integer(im, "group", 1);
@@ -89,11 +89,19 @@ static int take_conv(struct import *im)
                            ASSAY_ONNX_TEXT(weight->name), (long long)dim[0], (long long)dim[1],
                            (long long)dim[2], (long long)dim[3], (long long)groups,
                            (long long)x->dim[1], (long long)w.kernel[0], (long long)w.kernel[1]);
-    ASSAY_TRY(refuse_bias(im));
-    node = assay_graph_conv(im->g, node, (uint32_t)dim[0], (uint32_t)w.kernel[0],
-                            (uint32_t)w.stride[0], (uint32_t)w.pad[0], (uint32_t)w.dilation[0],
-                            (uint32_t)groups, "");
+    ASSAY_TRY(take_bias(im, dim[0], &bias));
+    const struct assay_node n = {.op = ASSAY_OP_CONV,
+                                 .kernel = (uint8_t)w.kernel[0],
+                                 .stride = (uint8_t)w.stride[0],
+                                 .pad = (uint8_t)w.pad[0],
+                                 .dilation = (uint8_t)w.dilation[0],
+                                 .groups = (uint32_t)groups,
+                                 .bias = bias != NULL,
+                                 .c = (uint32_t)dim[0],
+                                 .n_in = 1};
+    node = assay_graph_append(im->g, n, &node, NULL, "");
     ASSAY_TRY(onnx_own(im, weight));
+    if (bias) ASSAY_TRY(onnx_own(im, bias));
     return onnx_put(im, node, false);
 }
 
@@ -108,20 +116,19 @@ static int take_bn(struct import *im)
     if (onnx_in(im, 0) && onnx_in(im, 0)->kind == VALUE_PARAM)
         return onnx_refuse(im, "it norms a weight: weight standardisation is not read");
     ASSAY_TRY(onnx_map_in(im, 0, 0, &x, &node));
-    if (eps != ASSAY_BN_EPS)
-        return onnx_refuse(im, "epsilon is %g, only %g is read so far; build it with eps=1e-5", eps,
-                           ASSAY_BN_EPS);
+    if (!(eps > 0)) return onnx_refuse(im, "epsilon is %g, expected more than 0", eps);
     if (onnx_integer(im, "spatial", 1) != 1)
         return onnx_refuse(im, "spatial is 0, expected statistics of a channel");
     const int64_t c = x->dim[1];
     const bool flat = x->ndim == 2;
-    if (scale && shift && onnx_all(im, scale, 1.0) && onnx_all(im, shift, 0.0))
-        return onnx_put(im, assay_graph_bn(im->g, node, false, ""), flat);
+    const bool affine = !(scale && shift && onnx_all(im, scale, 1.0) && onnx_all(im, shift, 0.0));
+    const struct assay_node n = {.op = ASSAY_OP_BN, .affine = affine, .eps = eps, .n_in = 1};
+    if (!affine) return onnx_put(im, assay_graph_append(im->g, n, &node, NULL, ""), flat);
     ASSAY_TRY(onnx_param(im, 1, 1, "scale", &gamma));
     ASSAY_TRY(onnx_param(im, 2, 1, "shift", &beta));
     ASSAY_TRY(onnx_expect(im, gamma, "scale", c));
     ASSAY_TRY(onnx_expect(im, beta, "shift", c));
-    node = assay_graph_bn(im->g, node, true, "");
+    node = assay_graph_append(im->g, n, &node, NULL, "");
     ASSAY_TRY(onnx_own(im, gamma));
     ASSAY_TRY(onnx_own(im, beta));
     return onnx_put(im, node, flat);
@@ -160,15 +167,7 @@ static int take_max(struct import *im)
 }
 
 // ---- pools --------------------------------------------------------------------------------------
-// Whether ceil_mode gives a window more, by PyTorch's rule: it begins inside of what is there, or
-// of the pad in front.
-static bool is_longer(const struct window *w, int64_t size)
-{
-    const int64_t slack = size + 2 * w->pad[0] - w->kernel[0], stride = w->stride[0];
-    return slack >= 0 && slack % stride != 0 && (slack / stride + 1) * stride < size + w->pad[0];
-}
-
-static int take_pool_window(struct import *im, const struct value *x, struct window *w)
+static int take_pool_window(struct import *im, struct window *w)
 {
     const int64_t none[2] = {0};
     ASSAY_TRY(take_window(im, none, w));
@@ -176,9 +175,6 @@ static int take_pool_window(struct import *im, const struct value *x, struct win
     if (w->pad[0] > w->kernel[0] / 2)
         return onnx_refuse(im, "pad %lld, expected at most half of the kernel %lld",
                            (long long)w->pad[0], (long long)w->kernel[0]);
-    if (onnx_integer(im, "ceil_mode", 0) && (is_longer(w, x->dim[2]) || is_longer(w, x->dim[3])))
-        return onnx_refuse(im, "ceil_mode makes a window that reaches over the end, which is not "
-                               "read so far; pool with ceil_mode=False");
     return ASSAY_OK;
 }
 
@@ -187,9 +183,14 @@ static int put_pool(struct import *im, enum assay_op op, const struct value *x, 
 {
     const bool whole = w->kernel[0] == x->dim[2] && w->kernel[0] == x->dim[3] && !w->pad[0];
     if (whole && op == ASSAY_OP_AVG_POOL) return onnx_put(im, assay_graph_gap(im->g, node), false);
-    node = assay_graph_pool(im->g, op, node, (uint32_t)w->kernel[0], (uint32_t)w->stride[0],
-                            (uint32_t)w->pad[0]);
-    return onnx_put(im, node, false);
+    const struct assay_node n = {.op = (uint8_t)op,
+                                 .kernel = (uint8_t)w->kernel[0],
+                                 .stride = (uint8_t)w->stride[0],
+                                 .pad = (uint8_t)w->pad[0],
+                                 .dilation = 1,
+                                 .ceil = onnx_integer(im, "ceil_mode", 0) != 0,
+                                 .n_in = 1};
+    return onnx_put(im, assay_graph_append(im->g, n, &node, NULL, NULL), false);
 }
 
 static int take_max_pool(struct import *im)
@@ -198,7 +199,7 @@ static int take_max_pool(struct import *im)
     struct window w;
     uint32_t node;
     ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
-    ASSAY_TRY(take_pool_window(im, x, &w));
+    ASSAY_TRY(take_pool_window(im, &w));
     return put_pool(im, ASSAY_OP_MAX_POOL, x, node, &w);
 }
 
@@ -208,7 +209,7 @@ static int take_avg_pool(struct import *im)
     struct window w;
     uint32_t node;
     ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
-    ASSAY_TRY(take_pool_window(im, x, &w));
+    ASSAY_TRY(take_pool_window(im, &w));
     if (w.pad[0] && onnx_integer(im, "count_include_pad", 0))
         return onnx_refuse(im, "it counts its padding (count_include_pad), which is not read so "
                                "far; pool with count_include_pad=False");

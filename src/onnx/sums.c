@@ -7,6 +7,7 @@
 
 // ---- linear layers ------------------------------------------------------------------------------
 // c outputs of a map (n,c_in), whose weight is stored (c,c_in) or, if rows, the other way around.
+// bias: NULL where there is none.
 static int put_linear(struct import *im, uint32_t node, int64_t c_in, struct value *weight,
                       bool rows, struct value *bias)
 {
@@ -16,33 +17,47 @@ static int put_linear(struct import *im, uint32_t node, int64_t c_in, struct val
         return onnx_refuse(im, "weight '%.*s' is (%lld,%lld), for %lld features",
                            ASSAY_ONNX_TEXT(weight->name), (long long)weight->dim[0],
                            (long long)weight->dim[1], (long long)c_in);
-    ASSAY_TRY(onnx_expect(im, bias, "bias", c));
+    if (bias) ASSAY_TRY(onnx_expect(im, bias, "bias", c));
     weight->transposed = across;
-    node = assay_graph_linear(im->g, node, (uint32_t)c, "");
+    const struct assay_node n = {
+        .op = ASSAY_OP_LINEAR, .bias = bias != NULL, .c = (uint32_t)c, .n_in = 1};
+    node = assay_graph_append(im->g, n, &node, NULL, "");
     ASSAY_TRY(onnx_own(im, weight));
-    ASSAY_TRY(onnx_own(im, bias));
+    if (bias) ASSAY_TRY(onnx_own(im, bias));
     return onnx_put(im, node, true);
 }
-
-static const char no_bias[] = "a linear layer without a bias is not read so far; build it with "
-                              "bias=True";
 
 static int take_gemm(struct import *im)
 {
     const struct value *x;
-    struct value *weight, *bias;
+    struct value *weight, *bias = NULL;
     uint32_t node;
     ASSAY_TRY(onnx_map_in(im, 0, 2, &x, &node));
     if (onnx_real(im, "alpha", 1.0) != 1.0 || onnx_real(im, "beta", 1.0) != 1.0 ||
         onnx_integer(im, "transA", 0))
         return onnx_refuse(im, "alpha, beta or transA are others than a linear layer's");
     ASSAY_TRY(onnx_param(im, 1, 2, "weight", &weight));
-    if (!onnx_in(im, 2)) return onnx_refuse(im, "%s", no_bias);
-    ASSAY_TRY(onnx_param(im, 2, 1, "bias", &bias));
+    if (onnx_in(im, 2)) ASSAY_TRY(onnx_param(im, 2, 1, "bias", &bias));
     return put_linear(im, node, x->dim[1], weight, !onnx_integer(im, "transB", 0), bias);
 }
 
-// Waits for the sum with its bias, which makes it a linear layer.
+// Whether a sum with a parameter, its bias, reads the node's output.
+static bool has_bias(const struct import *im)
+{
+    const uint32_t out = im->in[im->at->out.first];
+    for (const struct assay_onnx_node *n = im->at + 1; n < im->m->node + im->m->n_node; n++) {
+        if (!assay_onnx_is(n->op, "Add") || n->in.n != 2) continue;
+        for (uint32_t k = 0; k < 2; k++) {
+            const uint32_t other = im->in[n->in.first + 1 - k];
+            if (im->in[n->in.first + k] != out || other == UINT32_MAX) continue;
+            const struct value *v = &im->value[other];
+            if (v->kind == VALUE_PARAM && v->ndim == 1) return true;
+        }
+    }
+    return false;
+}
+
+// Waits for the sum with its bias, if it has one, which makes it a linear layer.
 static int take_matmul(struct import *im)
 {
     const struct value *x;
@@ -50,6 +65,7 @@ static int take_matmul(struct import *im)
     uint32_t node;
     ASSAY_TRY(onnx_map_in(im, 0, 2, &x, &node));
     ASSAY_TRY(onnx_param(im, 1, 2, "weight", &weight));
+    if (!has_bias(im)) return put_linear(im, node, x->dim[1], weight, true, NULL);
     const int64_t dim[2] = {x->dim[0], x->dim[1]};
     struct value *out = onnx_define(im, VALUE_PRODUCT, 2, dim);
     out->node = node;

@@ -76,16 +76,17 @@ static int put_view(struct import *im, const struct value *x, uint32_t ndim, con
     const bool sides = ndim == 2 || (ndim == 4 && dim[2] == 1 && dim[3] == 1);
     if (!sides || dim[0] != x->dim[0] || dim[1] != x->dim[1] * hw)
         return onnx_refuse(im,
-                           "it makes another shape of (%lld,%lld,%lld,%lld), only (n,c) of "
-                           "(n,c,1,1) is read",
+                           "it makes another shape of (%lld,%lld,%lld,%lld), only lists of "
+                           "features (n,c h w) are read",
                            (long long)x->dim[0], (long long)x->dim[1],
                            x->ndim == 4 ? (long long)x->dim[2] : 1,
                            x->ndim == 4 ? (long long)x->dim[3] : 1);
-    if (hw != 1)
-        return onnx_refuse(im,
-                           "it flattens maps of %lldx%lld, which is not read so far; average them "
-                           "before the linear layer (AdaptiveAvgPool2d(1))",
-                           (long long)x->dim[2], (long long)x->dim[3]);
+    if (hw != 1) {
+        uint32_t node;
+        ASSAY_TRY(onnx_map(im, x, &node));
+        const struct assay_node n = {.op = ASSAY_OP_FLATTEN, .n_in = 1};
+        return onnx_put(im, assay_graph_append(im->g, n, &node, NULL, NULL), ndim == 2);
+    }
     struct value *out = onnx_define(im, VALUE_MAP, ndim, dim);
     out->node = x->node;
     memcpy(out->drop, x->drop, sizeof out->drop);

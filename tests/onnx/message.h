@@ -32,6 +32,13 @@ static inline void put_bytes(struct message *m, uint32_t field, const void *byte
     m->n += n;
 }
 
+static inline void put_float(struct message *m, uint32_t field, float value)
+{
+    put_varint(m, field << 3 | 5);
+    memcpy(m->at + m->n, &value, sizeof value);
+    m->n += sizeof value;
+}
+
 static inline void put_text(struct message *m, uint32_t field, const char *text)
 {
     put_bytes(m, field, text, strlen(text));

@@ -47,6 +47,30 @@ static void node_with(const char *text, const char *name, int count, ...)
     put_message(&graph, 1, &n);
 }
 
+static void node_real(const char *text, const char *name, float value)
+{
+    struct message n = node_of(text), a = {0};
+    put_text(&a, 1, name);
+    put_float(&a, 2, value);
+    put_message(&n, 5, &a);
+    put_message(&graph, 1, &n);
+}
+
+// A pool of kernel and stride `size` with ceil_mode.
+static void node_with_two(const char *text, uint64_t size)
+{
+    static const char *const name[] = {"kernel_shape", "strides", "ceil_mode"};
+    struct message n = node_of(text);
+    for (int i = 0; i < 3; i++) {
+        struct message a = {0};
+        put_text(&a, 1, name[i]);
+        for (int k = 0; i < 2 && k < 2; k++) put_number(&a, 8, size);
+        if (i == 2) put_number(&a, 3, 1);
+        put_message(&n, 5, &a);
+    }
+    put_message(&graph, 1, &n);
+}
+
 static void tensor(const char *name, uint32_t ndim, const uint64_t *dim, float value)
 {
     static float values[256];
@@ -237,6 +261,47 @@ static void test_parts(void **state)
     close_net();
 }
 
+// Biases, or none; a map that is flattened; a window over the end; a BN with an epsilon of its own.
+static void test_variants(void **state)
+{
+    (void)state;
+    begin();
+    tensor("w", 2, (uint64_t[]){5, 16}, 0.5f);
+    node_with("Conv x,c.weight,s -> conv", "strides", 2, 2, 2);
+    node_real("BatchNormalization conv,g,m,v,v -> bn", "epsilon", 1e-3f);
+    node_with("MaxPool bn -> odd", "kernel_shape", 2, 2, 2);
+    node_with_two("MaxPool odd -> pool", 2);
+    node("Flatten pool -> flat");
+    node_with("Gemm flat,w -> y", "transB", 0, 1);
+    read_net();
+    expect_ops(7, (enum assay_op[]){ASSAY_OP_INPUT, ASSAY_OP_CONV, ASSAY_OP_BN, ASSAY_OP_MAX_POOL,
+                                    ASSAY_OP_MAX_POOL, ASSAY_OP_FLATTEN, ASSAY_OP_LINEAR});
+    assert_int_equal(g.node[1].n_param, 2);
+    assert_string_equal(assay_graph_param_name(&g, 1), "s");
+    assert_true(g.node[2].eps == 1e-3);
+    assert_int_equal(g.node[3].h, 3);
+    assert_int_equal(g.node[4].h, 2);
+    assert_int_equal(g.node[6].n_param, 1);
+    close_net();
+}
+
+// A product that no bias follows is a layer of its own.
+static void test_matmul(void **state)
+{
+    (void)state;
+    begin();
+    tensor("w", 2, (uint64_t[]){4, 5}, 0.5f);
+    node("Conv x,c.weight -> conv");
+    node("GlobalAveragePool conv -> pool");
+    node("Flatten pool -> flat");
+    node("MatMul flat,w -> y");
+    read_net();
+    assert_int_equal(g.node[3].op, ASSAY_OP_LINEAR);
+    assert_int_equal(g.node[3].n_param, 1);
+    assert_true(net.origin[1].transposed);
+    close_net();
+}
+
 // ---- what is refused ----------------------------------------------------------------------------
 static void expect_refusal(const char *text)
 {
@@ -252,7 +317,8 @@ static void test_refused(void **state)
     static const struct {
         const char *node, *text;
     } bad[] = {
-        {"Conv x,c.weight,s -> a", "node 'a' (Conv): a convolution with a bias ('s')"},
+        {"Conv x,c.weight,f.bias -> a",
+         "node 'a' (Conv): its bias 'f.bias' has 5 values, expected 4"},
         {"Conv x,f.weight -> a", "'f.weight' has 2 dimensions, expected 4"},
         {"Conv c.weight,c.weight -> a", "input 0 ('c.weight') is a parameter"},
         {"Conv x,m -> a", "'m' has 1 dimensions"},
@@ -267,7 +333,6 @@ static void test_refused(void **state)
         {"Mul x,g -> a", "a product with a parameter"},
         {"Add x,g -> a", "adds a constant or a parameter"},
         {"Softmax x -> a", "has 4 dimensions, expected 2"},
-        {"Flatten x -> a", "flattens maps of 8x8"},
         {"Transpose x -> a", "only the weight of a linear layer"},
     };
     for (size_t i = 0; i < ASSAY_LEN(bad); i++) {
@@ -318,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers),   cmocka_unit_test(test_merged),
         cmocka_unit_test(test_computed), cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_variants), cmocka_unit_test(test_matmul),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
