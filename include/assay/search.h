@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// search: TE-NAS's pruning, NASI, random search and evolution, as jobs of the farm.
+// search: TE-NAS's pruning, marginal pruning, NASI, random search and evolution, as jobs of the
+// farm.
 //
 // A search is rounds of independent evaluations, each round derived from the results of those
 // before, so that a search that was stopped or killed replays its journal and goes on. The searches
@@ -14,7 +15,8 @@ struct assay_search_spec {
     char method[ASSAY_TEXT_MAX], seeds[ASSAY_TEXT_MAX];
     uint64_t prune; // operations pruned from every edge in a round; 0: the space's own
     bool common;    // all candidates of a round share weights and batches
-    char by[ASSAY_TEXT_MAX];
+    char by[ASSAY_TEXT_MAX], finish[ASSAY_TEXT_MAX]; // finish: empty, as by
+    uint64_t round, last; // marginal: architectures of a round; so many left are all evaluated
     uint64_t samples, population, tournament, children;
     uint64_t steps;             // nasi: T
     double mu, nu, nu_adaptive; // nasi: the penalty's weight and bounds

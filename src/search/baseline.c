@@ -6,77 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-int baseline_configure(struct assay_config *config, const struct assay_space *space,
-                       struct assay_err *err)
+// *finish has no columns where search.finish names none.
+static int read_scores(const struct assay_config *config, struct search_by *by,
+                       struct search_by *finish, struct assay_err *err)
 {
-    struct search_by by;
+    const struct assay_search_spec *s = assay_config_search(config);
+    *finish = (struct search_by){0};
+    ASSAY_TRY(search_by_read(by, config, "search.by", s->by, err));
+    return *s->finish ? search_by_read(finish, config, "search.finish", s->finish, err) : 0;
+}
+
+int baseline_set_metrics(struct assay_config *config, bool finish, struct assay_err *err)
+{
+    struct search_by by, last;
     char metrics[ASSAY_TEXT_MAX];
-    ASSAY_TRY(search_need_supernet(space, err));
-    ASSAY_TRY(search_by_read(&by, config, err));
-    search_by_metrics(&by, metrics);
+    ASSAY_TRY(read_scores(config, &by, &last, err));
+    search_by_metrics(&by, finish ? &last : NULL, metrics);
     search_set_metrics(config, metrics);
     return 0;
 }
 
-// ---- equal cost --------------------------------------------------------------------------------
-// FLOPs of TE-NAS's round on this supernet: as it is, and without each operation that may go.
-static double round_cost(const struct search_context *c, struct search_task *task)
+int baseline_configure(struct assay_config *config, const struct assay_space *space,
+                       struct assay_err *err)
 {
-    const struct assay_supernet_kind *k = c->space->kind->supernet;
-    double sum = c->evaluator->cost(c->evaluator_state, task);
-    for (uint32_t i = 0; i < k->cells * k->edges; i++) {
-        uint16_t *alive = &task->mask.alive[i / k->edges][i % k->edges];
-        for (uint32_t op = 0; op < k->ops && __builtin_popcount(*alive) > 1; op++) {
-            if (!(*alive & 1u << op)) continue;
-            *alive ^= (uint16_t)(1u << op);
-            sum += c->evaluator->cost(c->evaluator_state, task);
-            *alive ^= (uint16_t)(1u << op);
-        }
-    }
-    return sum;
-}
-
-static void prune_at_random(const struct assay_supernet_kind *k, uint64_t number,
-                            struct assay_rng *rng, struct assay_supernet *mask)
-{
-    for (uint32_t i = 0; i < k->cells * k->edges; i++) {
-        uint16_t *alive = &mask->alive[i / k->edges][i % k->edges];
-        for (uint64_t n = 0; n < number && __builtin_popcount(*alive) > 1;) {
-            const uint16_t bit = (uint16_t)(1u << assay_rng_below(rng, k->ops));
-            n += (*alive & bit) != 0;
-            *alive &= (uint16_t)~bit;
-        }
-    }
-}
-
-static uint64_t draw_index(const struct assay_space *space, struct assay_rng *rng)
-{
-    return assay_rng_below(rng, assay_space_size(space));
-}
-
-// How many mean architectures of the space cost as much as a TE-NAS search that prunes at random.
-static int tenas_cost(const struct search_context *c, uint64_t *architectures,
-                      struct assay_err *err)
-{
-    enum { DRAWS = 64 };
-    const struct assay_supernet_kind *k = c->space->kind->supernet;
-    const uint64_t prune = assay_config_search(c->config)->prune;
-    struct search_task task = {.index = UINT64_MAX};
-    struct assay_rng rng;
-    double search = 0, one = 0;
-    (void)err;
-    assay_rng_init(&rng, 0, 0, "search", "equal cost");
-    assay_space_full_supernet(c->space, false, &task.mask);
-    while (!assay_supernet_is_discrete(&task.mask)) {
-        search += round_cost(c, &task);
-        prune_at_random(k, prune ? prune : k->keep ? 3 : 1, &rng, &task.mask);
-    }
-    for (int i = 0; i < DRAWS; i++) {
-        const struct search_task arch = {.index = draw_index(c->space, &rng)};
-        one += c->evaluator->cost(c->evaluator_state, &arch) / DRAWS;
-    }
-    *architectures = (uint64_t)fmax(1, rint(search / one));
-    return 0;
+    ASSAY_TRY(search_need_supernet(space, err));
+    return baseline_set_metrics(config, false, err);
 }
 
 // ---- what is known -----------------------------------------------------------------------------
@@ -88,28 +42,41 @@ static void add_column(struct baseline *b, const char *name, int direction)
         .name = name, .direction = direction, .at = search_column(b->c->schema, name)};
 }
 
+// Returns whether one of them needs no evaluation.
+static bool add_columns(struct baseline *b, const struct search_by *by)
+{
+    bool count = false;
+    for (uint32_t i = 0; i < by->n_column; i++) {
+        add_column(b, by->column[i]->name, by->column[i]->direction);
+        count |= by->metric[i]->count != NULL;
+    }
+    return count;
+}
+
 // kappa and regions are columns whatever decides, since the history has them.
 static int open_columns(struct baseline *b, struct assay_err *err)
 {
-    bool count = false;
-    ASSAY_TRY(search_by_read(&b->by, b->c->config, err));
+    ASSAY_TRY(read_scores(b->c->config, &b->by, &b->finish, err));
     add_column(b, "kappa", -1);
     add_column(b, "regions", 1);
-    for (uint32_t i = 0; i < b->by.n_column; i++) {
-        add_column(b, b->by.column[i]->name, b->by.column[i]->direction);
-        count |= b->by.metric[i]->count != NULL;
-    }
-    return count ? assay_columns_create(&b->counted, b->c->config, true, err) : 0;
+    const bool count = add_columns(b, &b->by), last = add_columns(b, &b->finish);
+    return count || last ? assay_columns_create(&b->counted, b->c->config, true, err) : 0;
 }
 
 int baseline_open(struct baseline *b, const struct search_context *c, const char *method,
                   uint64_t seed, struct assay_err *err)
 {
-    *b = (struct baseline){
-        .c = c, .method = method, .seed = seed, .samples = assay_config_search(c->config)->samples};
-    ASSAY_TRY(open_columns(b, err));
+    *b = (struct baseline){.c = c, .method = method, .seed = seed};
+    return open_columns(b, err);
+}
+
+int baseline_open_samples(struct baseline *b, const struct search_context *c, const char *method,
+                          uint64_t seed, struct assay_err *err)
+{
+    ASSAY_TRY(baseline_open(b, c, method, seed, err));
+    b->samples = assay_config_search(c->config)->samples;
     if (!b->samples) {
-        ASSAY_TRY(tenas_cost(c, &b->samples, err));
+        b->samples = search_tenas_cost(c);
         assay_log_line(c->log, ASSAY_LOG_INFO,
                        "seed %" PRIu64 ": %s of %" PRIu64
                        " architectures, as many as cost the FLOPs of "
@@ -128,7 +95,16 @@ void baseline_close(struct baseline *b)
 
 uint64_t baseline_draw(const struct baseline *b, struct assay_rng *rng)
 {
-    return draw_index(b->c->space, rng);
+    return assay_rng_below(rng, assay_space_size(b->c->space));
+}
+
+bool baseline_has(const struct baseline *b, uint64_t index)
+{
+    const struct assay_space *space = b->c->space;
+    const uint64_t network = assay_space_canonical(space, index);
+    for (size_t i = b->from; i < b->n; i++)
+        if (assay_space_canonical(space, b->index[i]) == network) return true;
+    return false;
 }
 
 // Moves what is known of n architectures into a block that has room for cap of them.
@@ -199,31 +175,34 @@ static int count(struct baseline *b, size_t at, struct assay_err *err)
     return status;
 }
 
-static const struct baseline_column *column_of(const struct baseline *b, const char *name)
+const double *baseline_column(const struct baseline *b, const char *name)
 {
     const struct baseline_column *column = b->column;
     while (strcmp(column->name, name) != 0) column++;
-    return column;
+    return column->value;
 }
 
 // Fills in the values by which the search decides.
 static int decide(struct baseline *b, struct assay_err *err)
 {
     struct assay_score_column column[ASSAY_LEN(b->column)];
-    const struct assay_score_rows rows = {.n = b->n, .column = column, .n_column = b->n_column};
+    const size_t from = b->from;
+    const struct assay_score_rows rows = {
+        .n = b->n - from, .column = column, .n_column = b->n_column};
     for (uint32_t i = 0; i < b->n_column; i++)
         column[i] = (struct assay_score_column){.name = b->column[i].name,
                                                 .direction = b->column[i].direction,
-                                                .value = b->column[i].value};
-    if (b->by.sum) return assay_score_evaluate(&b->by.formula, &rows, b->value, NULL, err);
-    memcpy(b->value, column_of(b, b->by.column[0]->name)->value, b->n * sizeof *b->value);
+                                                .value = b->column[i].value + from};
+    if (b->by.sum) return assay_score_evaluate(&b->by.formula, &rows, b->value + from, NULL, err);
+    memcpy(b->value + from, baseline_column(b, b->by.column[0]->name) + from,
+           rows.n * sizeof *b->value);
     return 0;
 }
 
 static int score_all(struct baseline *b, struct assay_err *err)
 {
     ASSAY_TRY(decide(b, err));
-    for (size_t i = 0; i < b->n; i++)
+    for (size_t i = b->from; i < b->n; i++)
         b->score[i] = isfinite(b->value[i]) ? b->by.direction * b->value[i] : -INFINITY;
     return 0;
 }
@@ -244,116 +223,13 @@ int baseline_take(struct baseline *b, const struct search_round *round)
     return score_all(b, round->err);
 }
 
-// ---- the decision -------------------------------------------------------------------------------
-// Whether all architectures that have a score have the same value, which is then *value; false also
-// when there are fewer than two.
-static bool all_equal(const struct baseline *b, const double *column, double *value)
-{
-    size_t n = 0;
-    bool equal = true;
-    for (size_t i = 0; i < b->n; i++) {
-        if (!isfinite(b->score[i])) continue;
-        if (n++ == 0) *value = column[i];
-        equal &= column[i] == *value;
-    }
-    return n > 1 && equal;
-}
-
-static size_t count_scored(const struct baseline *b)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < b->n; i++) n += isfinite(b->score[i]);
-    return n;
-}
-
-static int undecided(const struct baseline *b, const char *column, double value,
-                     struct assay_err *err)
-{
-    return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "seed %" PRIu64 ": %s: %s is %.6g for each of the %zu architectures that "
-                         "are ok, so that nothing decides between them",
-                         b->seed, b->method, column, value, count_scored(b));
-}
-
-static void warn_equal(const struct baseline *b, const char *what, double value)
-{
-    assay_log_line(b->c->log, ASSAY_LOG_WARN,
-                   "seed %" PRIu64 ": %s: %s decided nothing: %.6g for each of the %zu "
-                   "architectures that are ok",
-                   b->seed, b->method, what, value, count_scored(b));
-}
-
-// "kappa, as regions,"
-static const char *all_names(const struct search_by *by, char *text, size_t cap)
-{
-    size_t n = (size_t)snprintf(text, cap, "%s", by->column[0]->name);
-    for (uint32_t i = 1; i < by->n_column && n < cap; i++)
-        n += (size_t)snprintf(text + n, cap - n, ", as %s", by->column[i]->name);
-    if (by->n_column > 1 && n < cap) snprintf(text + n, cap - n, ",");
-    return text;
-}
-
-// A sum decides nothing where each of its columns says nothing, or where they say the opposite of
-// each other.
-static int check_sum(const struct baseline *b, struct assay_err *err)
-{
-    const struct search_by *by = &b->by;
-    double value[ASSAY_SCORE_TERMS] = {0}, sum = 0;
-    bool equal[ASSAY_SCORE_TERMS], all = true;
-    char names[512];
-    for (uint32_t i = 0; i < by->n_column; i++) {
-        equal[i] = all_equal(b, column_of(b, by->column[i]->name)->value, &value[i]);
-        all &= equal[i];
-    }
-    if (all) return undecided(b, all_names(by, names, sizeof names), value[0], err);
-    for (uint32_t i = 0; i < by->n_column; i++)
-        if (equal[i]) warn_equal(b, by->column[i]->name, value[i]);
-    if (all_equal(b, b->value, &sum)) warn_equal(b, "the sum of ranks", sum);
-    return 0;
-}
-
-static int none_is_ok(const struct baseline *b, const char *column, struct assay_err *err)
-{
-    const struct assay_protocol *p = assay_config_protocol(b->c->config);
-    char why[256] = "";
-    if (!strncmp(p->metrics, "ntk", 3))
-        snprintf(why, sizeof why, "; " SEARCH_SINGULAR,
-                 (unsigned long long)assay_config_ntk(b->c->config)->batch);
-    return assay_err_set(err, ASSAY_ERR_INPUT,
-                         "seed %" PRIu64
-                         ": %s: %s is infinite or undefined for all of the %zu architectures "
-                         "evaluated, so that it decides nothing (%s)%s",
-                         b->seed, b->method, column, b->n, b->reason, why);
-}
-
-static int check_decided(const struct baseline *b, struct assay_err *err)
-{
-    const char *first = b->by.column[0]->name;
-    const size_t ok = count_scored(b);
-    double value = 0;
-    if (!ok) return none_is_ok(b, first, err);
-    if (2 * ok < b->n)
-        assay_log_line(b->c->log, ASSAY_LOG_WARN,
-                       "seed %" PRIu64
-                       ": %s: %zu of %zu architectures are not ok and count for nothing (%s)",
-                       b->seed, b->method, b->n - ok, b->n, b->reason);
-    if (b->by.sum) return check_sum(b, err);
-    return all_equal(b, b->value, &value) ? undecided(b, first, value, err) : 0;
-}
-
-int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *err)
-{
-    size_t best = 0;
-    ASSAY_TRY(check_decided(b, err));
-    for (size_t i = 1; i < b->n; i++)
-        if (b->score[i] > b->score[best]) best = i;
-    *index = b->index[best];
-    return 0;
-}
-
-// What the column `value` of the history is; the other columns explain themselves.
+// ---- what is told
+// ----------------------------------------------------------------------------------- What the
+// column `value` of the history is; the other columns explain themselves.
 static const char *value_help(const struct baseline *b)
 {
+    if (!strcmp(b->method, "marginal"))
+        return "of search.by among those of its round, of search.finish in the last";
     const bool own = b->by.sum && !assay_score_find(assay_config_search(b->c->config)->by);
     return own ? "of the formula search.by among all"
                : "of the column search.by, mean over repeats; its rank sum among all "
@@ -364,7 +240,7 @@ static void note_columns(const struct baseline *b, size_t i)
 {
     struct search_history *history = b->c->history;
     char name[sizeof "architectures/" + ASSAY_NAME_MAX];
-    const uint32_t n = b->by.sum ? b->n_column : 2;
+    const uint32_t n = b->by.sum || b->finish.n_column ? b->n_column : 2;
     for (uint32_t k = 0; k < n; k++) {
         snprintf(name, sizeof name, "architectures/%s", b->column[k].name);
         search_history_number(history, name, b->column[k].value[i], "mean over repeats");

@@ -57,16 +57,17 @@ static int read_sum(struct search_by *by, const char *where, const char *text,
     return ASSAY_OK;
 }
 
-static int read_column(struct search_by *by, const char *name, struct assay_err *err)
+static int read_column(struct search_by *by, const char *key, const char *name,
+                       struct assay_err *err)
 {
     const struct assay_column *column;
     name = assay_alias_column(name);
     if (!metric_of(name, &column) || !column->direction)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "search.by = %.100s: expected a score (`assay list scores`, [score]), "
+                             "%s = %.100s: expected a score (`assay list scores`, [score]), "
                              "a column that is better when smaller or larger (`assay list "
                              "metrics`), or a formula of such columns",
-                             name);
+                             key, name);
     add_column(by, name);
     by->direction = column->direction;
     return ASSAY_OK;
@@ -78,20 +79,20 @@ static bool is_word(const char *text)
     return strspn(text, letters) == strlen(text);
 }
 
-int search_by_read(struct search_by *by, const struct assay_config *config, struct assay_err *err)
+int search_by_read(struct search_by *by, const struct assay_config *config, const char *key,
+                   const char *given, struct assay_err *err)
 {
     char name[ASSAY_NAME_MAX], text[ASSAY_TEXT_MAX], where[ASSAY_NAME_MAX + 8];
-    const char *given = assay_config_search(config)->by;
     const struct assay_score *known = assay_score_find(given);
     *by = (struct search_by){0};
-    if (known) return read_sum(by, "search.by", known->formula, err);
+    if (known) return read_sum(by, key, known->formula, err);
     for (const char *at = assay_config_score(config)->lines; assay_opts_named(&at, name, text);) {
         if (strcmp(name, given) != 0) continue;
         snprintf(where, sizeof where, "score.%s", name);
         return read_sum(by, where, text, err);
     }
-    if (is_word(given)) return read_column(by, given, err);
-    return read_sum(by, "search.by", given, err);
+    if (is_word(given)) return read_column(by, key, given, err);
+    return read_sum(by, key, given, err);
 }
 
 static bool needs(const struct search_by *by, const struct assay_metric *metric)
@@ -101,11 +102,12 @@ static bool needs(const struct search_by *by, const struct assay_metric *metric)
     return false;
 }
 
-void search_by_metrics(const struct search_by *by, char list[ASSAY_TEXT_MAX])
+void search_by_metrics(const struct search_by *by, const struct search_by *more,
+                       char list[ASSAY_TEXT_MAX])
 {
     size_t n = 0;
     *list = '\0';
     for (const struct assay_metric *const *m = assay_metrics; *m && n < ASSAY_TEXT_MAX; m++)
-        if (needs(by, *m))
+        if (needs(by, *m) || (more && needs(more, *m)))
             n += (size_t)snprintf(list + n, ASSAY_TEXT_MAX - n, "%s%s", n ? "," : "", (*m)->name);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What search.by names: the column that decides, or the sum of ranks that does.
+// What search.by and search.finish name: the column that decides, or the sum of ranks that does.
 #ifndef ASSAY_SRC_SEARCH_BY_H
 #define ASSAY_SRC_SEARCH_BY_H
 
@@ -14,10 +14,13 @@ struct search_by {
     uint32_t n_column;
     int direction;
 };
-// Reads search.by: a score that papers have named, one of [score], a metric's column, or a formula
-// of such columns. ERR_CONFIG for anything else.
-int search_by_read(struct search_by *by, const struct assay_config *config, struct assay_err *err);
-// The metrics that fill these columns, as run.metrics lists them.
-void search_by_metrics(const struct search_by *by, char list[ASSAY_TEXT_MAX]);
+// Reads the value `given` of such a key ("search.by"): a score that papers have named, one of
+// [score], a metric's column, or a formula of such columns. ERR_CONFIG for anything else.
+int search_by_read(struct search_by *by, const struct assay_config *config, const char *key,
+                   const char *given, struct assay_err *err);
+// The metrics that fill the columns of one or two of them (more: or NULL), as run.metrics lists
+// them.
+void search_by_metrics(const struct search_by *by, const struct search_by *more,
+                       char list[ASSAY_TEXT_MAX]);
 
 #endif

@@ -30,7 +30,7 @@ static int open_evolution(void **state, const struct search_context *c, uint64_t
     if (!e) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a search");
     *state = e;
     assay_rng_init(&e->rng, seed, 0, "search", "evolution");
-    return baseline_open(&e->b, c, "evolution", seed, err);
+    return baseline_open_samples(&e->b, c, "evolution", seed, err);
 }
 
 // Puts another operation on the edge. Where not all edges are kept, `none` is not among them.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "method.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +39,45 @@ double search_mean(const struct assay_schema *schema, const struct assay_record 
     for (uint32_t r = 0; r < schema->repeats; r++)
         sum += record->value[(size_t)r * schema->n_column + column];
     return sum / schema->repeats;
+}
+
+unsigned search_count_alive(const struct assay_supernet_kind *kind,
+                            const struct assay_supernet *mask)
+{
+    unsigned n = 0;
+    for (uint32_t i = 0; i < kind->cells * kind->edges; i++)
+        n += assay_supernet_alive(mask, i / kind->edges, i % kind->edges);
+    return n;
+}
+
+static void print_pruned(FILE *out, const struct assay_supernet_kind *k, const uint16_t *before,
+                         const uint16_t *after)
+{
+    bool first = true;
+    for (uint32_t e = 0; e < k->edges; e++) {
+        const unsigned gone = before[e] & ~(unsigned)after[e];
+        if (!gone) continue;
+        fprintf(out, "%s %u<-%u", first ? "" : ",", k->to[e], k->from[e]);
+        for (uint32_t op = 0; op < k->ops; op++)
+            if (gone & 1u << op) fprintf(out, " %s", k->op_name[op]);
+        first = false;
+    }
+}
+
+char *search_pruned_text(const struct assay_supernet_kind *kind,
+                         const struct assay_supernet *before, const struct assay_supernet *after)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    if (!out) return NULL;
+    for (uint32_t cell = 0; cell < kind->cells; cell++) {
+        if (kind->cells > 1) fprintf(out, "%s%s:", cell ? "; " : " ", kind->cell_name[cell]);
+        print_pruned(out, kind, before->alive[cell], after->alive[cell]);
+    }
+    if (fclose(out) == 0) return text;
+    free(text);
+    return NULL;
 }
 
 int search_need_supernet(const struct assay_space *space, struct assay_err *err)

@@ -72,8 +72,8 @@ struct search_method {
     void (*close)(void *state); // takes NULL
 };
 extern const struct search_method *const search_methods[]; // ends with NULL
-extern const struct search_method search_tenas, search_random, search_evolution, search_nasi,
-    search_nasi_ada, search_nasi_random;
+extern const struct search_method search_tenas, search_marginal, search_random, search_evolution,
+    search_nasi, search_nasi_ada, search_nasi_random;
 
 // ---- helpers ------------------------------------------------------------------------------------
 // Number of the schema's column of this name, or n_column.
@@ -87,6 +87,15 @@ double search_mean(const struct assay_schema *schema, const struct assay_record 
 #define SEARCH_SINGULAR                                                                            \
     "kernels are singular when images repeat, or when ntk.batch = %llu is more than the network "  \
     "tells apart: other images or a smaller batch may help"
+// How many random architectures cost the FLOPs of a TE-NAS search that prunes at random.
+uint64_t search_tenas_cost(const struct search_context *c);
+// How many operations are alive, on all edges together.
+unsigned search_count_alive(const struct assay_supernet_kind *kind,
+                            const struct assay_supernet *mask);
+// What is alive in one mask and no more in the other: " 1<-0 skip_connect, 3<-2 avg_pool_3x3", of
+// two cell types " normal: ...; reduction: ...". malloc'd, NULL without memory.
+char *search_pruned_text(const struct assay_supernet_kind *kind,
+                         const struct assay_supernet *before, const struct assay_supernet *after);
 // An error unless the space has supernets.
 int search_need_supernet(const struct assay_space *space, struct assay_err *err);
 

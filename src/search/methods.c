@@ -3,8 +3,8 @@
 #include "method.h"
 
 const struct search_method *const search_methods[] = {
-    &search_tenas,     &search_nasi, &search_nasi_ada, &search_nasi_random, &search_random,
-    &search_evolution, NULL,
+    &search_tenas,       &search_marginal, &search_nasi,      &search_nasi_ada,
+    &search_nasi_random, &search_random,   &search_evolution, NULL,
 };
 
 bool assay_search_method(unsigned i, const char **name, const char **help)

@@ -10,24 +10,14 @@ static int open_random(void **state, const struct search_context *c, uint64_t se
     struct baseline *b = calloc(1, sizeof *b);
     if (!b) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a search");
     *state = b;
-    return baseline_open(b, c, "random", seed, err);
-}
-
-#define TRIES 64 // draws, after which a network may come twice, since the space has hardly any more
-
-static bool is_known(const struct baseline *b, uint64_t index)
-{
-    const struct assay_space *space = b->c->space;
-    const uint64_t network = assay_space_canonical(space, index);
-    for (size_t i = 0; i < b->n; i++)
-        if (assay_space_canonical(space, b->index[i]) == network) return true;
-    return false;
+    return baseline_open_samples(b, c, "random", seed, err);
 }
 
 static uint64_t draw_new(const struct baseline *b, struct assay_rng *rng)
 {
     uint64_t index = baseline_draw(b, rng);
-    for (int i = 1; i < TRIES && is_known(b, index); i++) index = baseline_draw(b, rng);
+    for (int i = 1; i < BASELINE_TRIES && baseline_has(b, index); i++)
+        index = baseline_draw(b, rng);
     return index;
 }
 

@@ -18,7 +18,7 @@ struct one {
     bool asked, over;
 };
 
-#define METHODS_MAX 6
+#define METHODS_MAX 7
 
 struct search {
     const struct search_method *method[METHODS_MAX];

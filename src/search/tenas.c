@@ -32,7 +32,7 @@ static int read_weights(struct prune_weights *weights, const struct assay_config
                         struct assay_err *err)
 {
     struct search_by by;
-    ASSAY_TRY(search_by_read(&by, config, err));
+    ASSAY_TRY(search_by_read(&by, config, "search.by", assay_config_search(config)->by, err));
     *weights = by.sum ? (struct prune_weights){0, 0} : (struct prune_weights){1, 1};
     for (uint32_t i = 0; i < by.formula.n_term; i++) {
         const struct assay_score_term *term = &by.formula.term[i];
@@ -261,52 +261,21 @@ static void note_candidate(const struct tenas *t, const struct search_round *rou
     search_history_int(h, "candidates/pruned", c->pruned, "1: gone after the round");
 }
 
-static unsigned count_alive(const struct tenas *t)
+static void log_round(const struct tenas *t, const struct search_round *round,
+                      const struct assay_supernet *before)
 {
-    unsigned n = 0;
-    for (uint32_t i = 0; i < kind_of(t)->cells * kind_of(t)->edges; i++)
-        n += assay_supernet_alive(&t->mask, i / kind_of(t)->edges, i % kind_of(t)->edges);
-    return n;
-}
-
-// "1<-0 skip_connect, 3<-2 avg_pool_3x3"; of two cell types "normal: ...; reduction: ...".
-static void log_pruned(const struct tenas *t, FILE *out)
-{
-    const struct assay_supernet_kind *k = kind_of(t);
-    for (uint32_t cell = 0; cell < k->cells; cell++) {
-        uint32_t last = UINT32_MAX;
-        if (k->cells > 1) fprintf(out, "%s%s:", cell ? "; " : " ", k->cell_name[cell]);
-        for (size_t i = 0; i < t->n; i++) {
-            const struct prune_candidate *c = &t->candidate[i];
-            if (c->cell != cell || !c->pruned) continue;
-            if (c->edge != last)
-                fprintf(out, "%s %u<-%u", last == UINT32_MAX ? "" : ",", k->to[c->edge],
-                        k->from[c->edge]);
-            fprintf(out, " %s", k->op_name[c->op]);
-            last = c->edge;
-        }
-    }
-}
-
-static void log_round(const struct tenas *t, const struct search_round *round, unsigned before)
-{
-    char *text = NULL;
-    size_t bytes = 0;
-    FILE *out = open_memstream(&text, &bytes);
-    if (!out) return;
-    log_pruned(t, out);
-    if (fclose(out) != 0) {
-        free(text);
-        return;
-    }
     const struct assay_schema *s = t->c->schema;
-    assay_log_line(t->c->log, ASSAY_LOG_INFO,
-                   "seed %llu round %llu: kappa %.4g, regions %.5g; pruned%s; %u of %u left; "
-                   "%zu evaluations, %.1f s",
-                   (unsigned long long)t->seed, (unsigned long long)t->n_round,
-                   search_mean(s, round->record[0], t->kappa),
-                   search_mean(s, round->record[0], t->regions), text, count_alive(t), before,
-                   round->n_record, round->wall_seconds);
+    char *text = search_pruned_text(kind_of(t), before, &t->mask);
+    if (text)
+        assay_log_line(t->c->log, ASSAY_LOG_INFO,
+                       "seed %llu round %llu: kappa %.4g, regions %.5g; pruned%s; %u of %u left; "
+                       "%zu evaluations, %.1f s",
+                       (unsigned long long)t->seed, (unsigned long long)t->n_round,
+                       search_mean(s, round->record[0], t->kappa),
+                       search_mean(s, round->record[0], t->regions), text,
+                       search_count_alive(kind_of(t), &t->mask),
+                       search_count_alive(kind_of(t), before), round->n_record,
+                       round->wall_seconds);
     free(text);
 }
 
@@ -314,7 +283,7 @@ static void log_round(const struct tenas *t, const struct search_round *round, u
 static int judge(struct tenas *t, struct search_round *round)
 {
     char mask[ASSAY_ARCH_MAX] = "";
-    const unsigned before = count_alive(t);
+    const struct assay_supernet before = t->mask;
     ASSAY_TRY(check_base(t, round));
     assay_space_format_supernet(t->c->space, &t->mask, mask, sizeof mask);
     t->n_round++;
@@ -328,7 +297,7 @@ static int judge(struct tenas *t, struct search_round *round)
     ASSAY_TRY(check_round(t, round));
     note_round(t, round, mask);
     for (size_t i = 0; i < t->n; i++) note_candidate(t, round, i);
-    log_round(t, round, before);
+    log_round(t, round, &before);
     return 0;
 }
 
@@ -336,10 +305,10 @@ static int judge(struct tenas *t, struct search_round *round)
 static void prune_none(struct tenas *t)
 {
     assay_space_full_supernet(t->c->space, true, &t->mask);
-    const unsigned before = count_alive(t);
+    const unsigned before = search_count_alive(kind_of(t), &t->mask);
     assay_space_full_supernet(t->c->space, false, &t->mask);
     assay_log_line(t->c->log, ASSAY_LOG_INFO, "seed %llu: pruned none on every edge; %u of %u left",
-                   (unsigned long long)t->seed, count_alive(t), before);
+                   (unsigned long long)t->seed, search_count_alive(kind_of(t), &t->mask), before);
 }
 
 static int next_round(void *state, struct search_round *round, uint64_t *index)

@@ -21,6 +21,7 @@ NASI = {
     "nasi": {"batch": 6},
     "search": {"seeds": "0-1", "method": "nasi,nasi-ada,nasi-random", "channels": 2, "cells": 1, "steps": 7},
 }
+MARGINAL = {**TINY, "search": {"seeds": "0-1", "method": "marginal", "round": 9}}
 SLOW = {**TINY, "network": {"image": 16}, "ntk": {"batch": 16}}
 SLOW_NASI = {**NASI, "network": {"image": 16}, "search": {**NASI["search"], "channels": 8, "steps": 60}}
 
@@ -40,6 +41,7 @@ class Search(launch.SweepTest):
     def test_same_for_any_number_of_ranks(self):
         configs = {method: {**TINY, "search": {"seeds": "0-2", "method": method, "samples": 40}}
                    for method in ("tenas", "evolution")}
+        configs["marginal"] = MARGINAL
         configs["nasi"] = NASI
         configs["nasi-darts"] = {**NASI, "space": {"name": "darts"}, "search": {**NASI["search"], "cells": 3, "steps": 3}}
         for method, sections in configs.items():
@@ -93,6 +95,19 @@ class Search(launch.SweepTest):
         if kills > 2:
             self.assertRegex(text, r"resuming: [1-9]\d* evaluations are known")
         self.assertSame(self.scratch / "reference", directory)
+
+    def test_marginal_from_parts_of_a_journal(self):
+        """What a kill leaves is a part of the journal, which may end within a record."""
+        config, directory = self.config(MARGINAL), self.scratch / "run"
+        self.sweep(config, self.scratch / "reference", expect=COMPLETE)
+        whole = (self.scratch / "reference/journal").read_bytes()
+        for part, ranks in ((0.3, 2), (0.8, 3)):
+            shutil.rmtree(directory, ignore_errors=True)
+            directory.mkdir()
+            (directory / "journal").write_bytes(whole[:int(len(whole) * part)])
+            text = self.sweep(config, directory, ranks=ranks, expect=COMPLETE)
+            self.assertRegex(text, r"resuming: [1-9]\d* evaluations are known")
+            self.assertSame(self.scratch / "reference", directory)
 
     def test_stops_and_goes_on(self):
         self.stop_and_go_on(SLOW)
