@@ -40,18 +40,20 @@ enum assay_tap {
 };
 // What is wanted of a plan.
 struct assay_want {
-    bool backward;       // gradients of weights; without it everything only they need is left out
-    bool precise;        // gradients in float64, whatever the kernels' precision
-    bool held;           // with backward: assay_exec_forward_held and assay_exec_curvature
-    bool single;         // with backward: no rows of the Jacobian, nor gradients by FROZEN
+    bool backward;  // gradients of weights; without it everything only they need is left out
+    bool precise;   // gradients in float64, whatever the kernels' precision
+    bool held;      // with backward: assay_exec_forward_held and assay_exec_curvature
+    bool single;    // with backward: no rows of the Jacobian, nor gradients by FROZEN
+    uint32_t batch; // images that are normalised together, of which the plan's are a part; 0: these
+                    // are all
     const uint8_t *tap;  // (g->n_node) enum assay_tap; NULL: none
     const uint8_t *norm; // (g->n_node) enum assay_norm of the BNs among them; NULL: BATCH
 };
 extern const struct assay_want assay_want_logits, assay_want_gradients; // no taps, all by BATCH
 
-// Of folded graph g for batches of n images. kern and g are borrowed while the plan lives. Taps
-// change no bit of any other number, but for the gradient of a ReLU that only convolutions read:
-// what reaches it is then summed before it is masked.
+// Of folded graph g for batches of n images, or a part of n images, which may be none. kern and g
+// are borrowed while the plan lives. Taps change no bit of any other number, but for the gradient
+// of a ReLU that only convolutions read: what reaches it is then summed before it is masked.
 int assay_plan_make(struct assay_plan **out, const struct assay_kern *kern,
                     const struct assay_graph *g, uint32_t n, const struct assay_want *want,
                     struct assay_err *err);
@@ -100,6 +102,7 @@ void assay_exec_forward(struct assay_exec *x, const double *theta, const double 
 // The biased variance of channel c of a BN's input, once its value was shown, until the next
 // forward pass. Only of BNs by the batch.
 double assay_exec_variance(const struct assay_exec *x, uint32_t bn, uint32_t c);
+
 // (n, classes), valid until the next forward.
 const double *assay_exec_logits(const struct assay_exec *x);
 
@@ -123,6 +126,21 @@ void assay_exec_image_gradients(struct assay_exec *x, const double *cot, uint32_
                                 uint32_t count, uint64_t columns, double *jac, size_t ld);
 // Gradient (n_theta) of a scalar whose derivative with respect to the logits is cot (n, classes).
 void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad);
+
+// ---- parts of a batch --------------------------------------------------------------------------
+// The images that are normalised together may be dealt out to several executors, each with a plan
+// of its part (assay_want.batch), that make the same passes at the same time. Moments are then
+// summed over all parts, and so is what batch BN pulls back.
+struct assay_parts {
+    void *self;
+    uint32_t at; // the part's first image
+    // Puts the sums over all parts, the same in each, in the place of n values.
+    void (*sum)(void *self, size_t n, double *value);
+};
+// Until the executor is bound again; borrowed. Only jacobian may follow a forward pass of a part: a
+// row of FROZEN is of the part's own images, counted from its first one; a row of BATCH is of any
+// image of the batch, and what the part gives is its addend to that row.
+void assay_exec_set_parts(struct assay_exec *x, const struct assay_parts *parts);
 
 // ---- mixes ------------------------------------------------------------------------------------
 // In a graph with mixes (assay_graph_mix) an input of coefficient 0 is evaluated like any other,

@@ -44,6 +44,7 @@ int assay_exec_bind(struct assay_exec *x, const struct assay_plan *plan, uint64_
     x->base = assay_arena_alloc(&x->memory, plan->bytes);
     x->plan = plan;
     x->taps = NULL;
+    x->parts = NULL;
     passes(x)->fill(x);
     return ASSAY_OK;
 }
@@ -84,7 +85,8 @@ void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *c
                          uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
                          double *jac, size_t ld)
 {
-    ASSAY_ASSERT(x->plan->backward && first + count <= (uint64_t)x->plan->n * t_count);
+    const uint32_t images = bn == ASSAY_BN_BATCH ? x->plan->batch : x->plan->n;
+    ASSAY_ASSERT(x->plan->backward && first + count <= (uint64_t)images * t_count);
     if (count == 0) return;
     for (uint64_t i = 0; i < count; i++) memset(jac + i * ld, 0, columns * sizeof *jac);
     passes(x)->jacobian(x, bn, cot, t_count, first, count, columns, jac, ld);
@@ -144,6 +146,11 @@ void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *gr
     memset(grad, 0, x->plan->graph->n_theta * sizeof *grad);
     memset(coef, 0, x->plan->graph->n_in * sizeof *coef);
     passes(x)->gradient(x, ASSAY_BN_BATCH, cot, grad, coef);
+}
+
+void assay_exec_set_parts(struct assay_exec *x, const struct assay_parts *parts)
+{
+    x->parts = parts;
 }
 
 void assay_exec_set_taps(struct assay_exec *x, const struct assay_taps *taps)

@@ -8,12 +8,17 @@
 struct assay_exec {
     const struct assay_plan *plan;
     struct assay_arena memory;
-    const struct assay_taps *taps; // NULL: nobody looks on
-    unsigned char *base;           // of the plan's offsets
-    bool sums_ready;               // K1 and K2 belong to the last forward
-    bool held;                     // the forward pass keeps to the last one's piece
-    uint32_t begin, end;           // the chunk of groups that the forward pass is at
+    const struct assay_taps *taps;   // NULL: nobody looks on
+    const struct assay_parts *parts; // of the plan of a part
+    unsigned char *base;             // of the plan's offsets
+    bool sums_ready;                 // K1 and K2 belong to the last forward
+    bool held;                       // the forward pass keeps to the last one's piece
+    uint32_t begin, end;             // the chunk of groups that the forward pass is at
 };
+
+// Of a part: the moments of what nodes [first, last) of the sequence made become those of all
+// parts.
+void exec_share_moments(const struct assay_exec *x, uint32_t first, uint32_t last);
 
 #define AT(x, type, offset) ((type *)((x)->base + (offset)))
 

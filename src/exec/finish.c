@@ -101,6 +101,7 @@ struct row {
     const double *s;    // S (co)
     const double *raw;  // (co, q) of the product
     const double *xdot; // lone BN: sum dy*xhat (co)
+    const double *all; // (2, co): S and sum dy*xhat of all parts of the batch; NULL: there are none
 };
 
 static const double *raw_row(const struct assay_exec *x, const struct unit *u, const struct row *r,
@@ -164,29 +165,39 @@ static void weight_row(const struct assay_exec *x, const struct unit *u, const s
         out[q] = slope * (r->scale * raw[u->col[q]] - m1 * k1[q] - m2 * k2[q]);
 }
 
+// sum dy*xhat of channel c.
+static double xhat_dot(const struct assay_exec *x, const struct unit *u, const struct row *r,
+                       uint32_t c)
+{
+    const double mean = AT(x, double, u->mean)[c], rstd = AT(x, double, u->rstd)[c];
+    const double bias = u->p_bias == NONE ? 0 : AT(x, double, u->bias64)[c];
+    return r->scale * (exec_sums_xdot(u)
+                           ? r->xdot[c]
+                           : (weight_dot(x, u, r, c) - (mean - bias) * r->s[c]) * rstd);
+}
+
 static void channel_row(const struct assay_exec *x, const struct unit *u, const struct row *r,
                         uint32_t c)
 {
     double slope = 1, m1 = 0, m2 = 0;
     if (u->bn != NONE) {
-        const double mean = AT(x, double, u->mean)[c], rstd = AT(x, double, u->rstd)[c];
+        const double rstd = AT(x, double, u->rstd)[c];
         const bool none = x->plan->slot[u->bn].norm == ASSAY_NORM_NONE;
         const double gamma =
             u->p_gamma == NONE || none
                 ? 1
                 : AT(x, double, x->plan->theta)[x->plan->graph->param[u->p_gamma].offset + c];
-        const double s = r->scale * r->s[c], count = (double)x->plan->n * u->oh * u->ow;
-        const double bias = u->p_bias == NONE ? 0 : AT(x, double, u->bias64)[c];
-        const double xdot =
-            r->scale * (exec_sums_xdot(u)
-                            ? r->xdot[c]
-                            : (weight_dot(x, u, r, c) - (mean - bias) * r->s[c]) * rstd);
+        const double s = r->scale * r->s[c], xdot = xhat_dot(x, u, r, c);
+        const double count = (double)x->plan->batch * u->oh * u->ow;
         double *dgamma = param_out(x, r, u->p_gamma, c, 1),
                *dbeta = param_out(x, r, u->p_beta, c, 1);
         if (dgamma && !none) *dgamma = xdot;
         if (dbeta && !none) *dbeta = s;
         slope = gamma * rstd;
-        if (!exec_is_fixed(x->plan, u)) m1 = s / count, m2 = xdot / count;
+        if (!exec_is_fixed(x->plan, u)) {
+            m1 = (r->all ? r->all[c] : s) / count;
+            m2 = (r->all ? r->all[u->co + c] : xdot) / count;
+        }
         if (r->index == 0) AT(x, real, u->k1)[c] = (real)(slope * r->scale);
         if (!r->pass->frozen) set_bn_constants(x, u, r, c, slope, m1, m2);
     }
@@ -197,20 +208,62 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
     if (u->conv != NONE && !u->late) weight_row(x, u, r, c, slope, m1, m2);
 }
 
+static struct row row_of(const struct assay_exec *x, const struct pass *pass,
+                         const struct tensor *t, const struct unit *u, uint32_t i)
+{
+    struct row r = {.pass = pass, .index = i, .out = pass->out[i], .scale = u->g.scale};
+    if (t->needs_sum) r.s = AT(x, double, t->sum) + (size_t)i * t->c + u->g.c_off;
+    if (!exec_sums_xdot(u))
+        r.raw = AT(x, double, x->plan->product[u->product].sum) +
+                (size_t)i * u->co * x->plan->product[u->product].q;
+    else
+        r.xdot = AT(x, double, u->xdot_sum) + (size_t)i * u->co;
+    return r;
+}
+
+// *all: as of struct row, of the unit's first row on; moves on to the next unit's.
 static void finish_unit(const struct assay_exec *x, const struct pass *pass, const struct tensor *t,
-                        const struct unit *u)
+                        const struct unit *u, const double **all)
 {
     const uint32_t rows = pass->frozen ? x->plan->back->lanes : x->plan->back->cots;
     for (uint32_t i = 0; i < rows; i++) {
-        struct row r = {.pass = pass, .index = i, .out = pass->out[i], .scale = u->g.scale};
-        if (t->needs_sum) r.s = AT(x, double, t->sum) + (size_t)i * t->c + u->g.c_off;
-        if (!exec_sums_xdot(u))
-            r.raw = AT(x, double, x->plan->product[u->product].sum) +
-                    (size_t)i * u->co * x->plan->product[u->product].q;
-        else
-            r.xdot = AT(x, double, u->xdot_sum) + (size_t)i * u->co;
+        struct row r = row_of(x, pass, t, u, i);
+        if (*all && u->bn != NONE) r.all = *all, *all += 2 * u->co;
         for (uint32_t c = 0; c < u->co; c++) channel_row(x, u, &r, c);
     }
+}
+
+static const struct unit *reader_of(const struct assay_exec *x, const struct tensor *t, uint32_t k)
+{
+    return &x->plan->unit[x->plan->reader[t->first_unit + k]];
+}
+
+// What the BNs behind a tensor's units take of the batch, from *at on.
+static void put_sums(const struct assay_exec *x, const struct pass *pass, const struct tensor *t,
+                     double **at)
+{
+    for (uint32_t k = 0; k < t->n_unit; k++) {
+        const struct unit *u = reader_of(x, t, k);
+        for (uint32_t i = 0; i < x->plan->back->cots && u->bn != NONE; i++, *at += 2 * u->co) {
+            const struct row r = row_of(x, pass, t, u, i);
+            for (uint32_t c = 0; c < u->co; c++) {
+                (*at)[c] = r.scale * r.s[c];
+                (*at)[u->co + c] = xhat_dot(x, u, &r, c);
+            }
+        }
+    }
+}
+
+// Sums over all parts of the batch, in the order in which units are finished; NULL: this is no
+// part.
+static const double *share_sums(const struct assay_exec *x, const struct pass *pass, uint32_t level)
+{
+    if (!x->parts || pass->frozen) return NULL;
+    double *begin = AT(x, double, x->plan->shared), *end = begin;
+    for (uint32_t i = 0; i < x->plan->n_tensor; i++)
+        if (x->plan->tensor[i].level == level) put_sums(x, pass, &x->plan->tensor[i], &end);
+    if (end > begin) x->parts->sum(x->parts->self, (size_t)(end - begin), begin);
+    return begin;
 }
 
 // The weight gradient of a late unit is what was summed.
@@ -226,11 +279,11 @@ static void finish_late(const struct assay_exec *x, const struct pass *pass,
 
 void exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level)
 {
+    const double *all = share_sums(x, pass, level);
     for (uint32_t i = 0; i < x->plan->n_tensor; i++) {
         const struct tensor *t = &x->plan->tensor[i];
         if (t->level != level) continue;
-        for (uint32_t k = 0; k < t->n_unit; k++)
-            finish_unit(x, pass, t, &x->plan->unit[x->plan->reader[t->first_unit + k]]);
+        for (uint32_t k = 0; k < t->n_unit; k++) finish_unit(x, pass, t, reader_of(x, t, k), &all);
         for (uint32_t k = 0; k < t->n_product; k++) {
             const struct product *p = &x->plan->product[t->first_product + k];
             if (p->late) finish_late(x, pass, p);

@@ -331,7 +331,7 @@ static void set_statistics(struct assay_exec *x, uint32_t node)
     const struct unit *u = &x->plan->unit[x->plan->slot[node].unit];
     const enum assay_norm norm = x->plan->slot[node].norm;
     const double *moments = AT(x, double, x->plan->slot[input_of(x, node, 0)].moments);
-    const double count = (double)x->plan->n * n->h * n->w;
+    const double count = (double)x->plan->batch * n->h * n->w;
     for (uint32_t c = 0; c < n->c; c++) {
         const bool batch = norm == ASSAY_NORM_BATCH;
         const double variance = batch ? moments[n->c + c] / count : 1;
@@ -355,15 +355,15 @@ static void run_chunk(struct assay_exec *x, uint32_t node, const double *input)
 static void run_level(struct assay_exec *x, uint32_t first, uint32_t last, const double *input)
 {
     const struct assay_plan *plan = x->plan;
-    for (uint32_t k = first; k < last; k++) {
+    for (uint32_t k = first; k < last; k++)
         if (plan->graph->node[plan->sequence[k]].op == ASSAY_OP_BN)
             set_statistics(x, plan->sequence[k]);
-    }
     for (x->begin = 0; x->begin < plan->groups; x->begin = x->end) {
         const uint32_t left = plan->groups - x->begin;
         x->end = x->begin + (left < plan->chunk ? left : plan->chunk);
         for (uint32_t k = first; k < last; k++) run_chunk(x, plan->sequence[k], input);
     }
+    exec_share_moments(x, first, last);
     for (uint32_t k = first; x->taps && x->taps->value && k < last; k++)
         exec_show_value(x, plan->sequence[k]);
 }

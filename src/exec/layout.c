@@ -242,6 +242,29 @@ static void place_saved(struct assay_plan *plan)
     if (plan->backward && exec_is_packed(plan)) plan->packing = place_e(plan, packing);
 }
 
+// What the levels of either pass sum over all parts of a batch, level by level.
+static void place_shared(struct assay_plan *plan)
+{
+    size_t most = 0;
+    if (!plan->part) return;
+    for (uint32_t first = 0, last; first < plan->graph->n_node; first = last) {
+        const uint32_t level = plan->slot[plan->sequence[first]].level;
+        for (last = first + 1; last < plan->graph->n_node; last++)
+            if (plan->slot[plan->sequence[last]].level != level) break;
+        most = larger(most, 3 * exec_measured(plan, first, last));
+    }
+    for (uint32_t level = 0; level < plan->n_level; level++) {
+        size_t n = 0;
+        for (uint32_t i = 0; i < plan->n_unit; i++) {
+            const struct unit *u = &plan->unit[i];
+            if (u->bn == NONE || u->g.tensor == NONE) continue;
+            if (plan->tensor[u->g.tensor].level == level) n += u->co;
+        }
+        most = larger(most, 2 * n * plan->back->cots);
+    }
+    plan->shared = place_d(plan, most);
+}
+
 int plan_layout(struct assay_plan *plan, struct assay_err *err)
 {
     ASSAY_TRY(plan_schedule(plan, err));
@@ -259,5 +282,6 @@ int plan_layout(struct assay_plan *plan, struct assay_err *err)
         place_sums(plan);
     }
     place_saved(plan);
+    place_shared(plan);
     return plan_region(plan, err);
 }

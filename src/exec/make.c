@@ -7,6 +7,12 @@
 const struct assay_want assay_want_logits = {.backward = false};
 const struct assay_want assay_want_gradients = {.backward = true};
 
+// A part without images has one group, in which no image is valid.
+static uint32_t groups_of(uint32_t n, uint32_t images)
+{
+    return n ? (n + images - 1) / images : 1;
+}
+
 // Into a plan that is empty, or that nobody uses any more.
 static int make(struct assay_plan *plan, const struct assay_kern *kern, const struct assay_graph *g,
                 uint32_t n, const struct assay_want *want, struct assay_err *err)
@@ -16,16 +22,18 @@ static int make(struct assay_plan *plan, const struct assay_kern *kern, const st
     *plan = (struct assay_plan){.kern = want->precise ? assay_kern_precise(kern) : kern,
                                 .graph = g,
                                 .n = n,
-                                .groups = (n + ASSAY_IMAGES - 1) / ASSAY_IMAGES,
+                                .batch = want->batch ? want->batch : n,
+                                .groups = groups_of(n, ASSAY_IMAGES),
                                 .backward = want->backward,
                                 .precise = want->precise,
                                 .held = want->held,
                                 .single = want->single,
+                                .part = want->batch > 0,
                                 .meta = meta};
     // Fewer images than a group has leave lanes idle either way, and take less room as they are.
     const bool packed = want->single && !want->held && n > ASSAY_IMAGES;
     plan->back = packed ? plan->kern->packed : plan->kern;
-    plan->back_groups = (n + plan->back->images - 1) / plan->back->images;
+    plan->back_groups = groups_of(n, plan->back->images);
     ASSAY_TRY(plan_users(plan, want, err));
     ASSAY_TRY(plan_units(plan, err));
     if (want->backward) ASSAY_TRY(plan_tensors(plan, err));
@@ -127,7 +135,8 @@ static bool is_wanted(const struct assay_plan *plan, const struct assay_graph *g
 {
     bool same = plan->graph == g && plan->n == n && plan->backward == want->backward &&
                 plan->precise == want->precise && plan->held == want->held &&
-                plan->single == want->single;
+                plan->single == want->single && plan->part == (want->batch > 0) &&
+                (!plan->part || plan->batch == want->batch);
     for (uint32_t i = 0; same && i < g->n_node; i++)
         same = plan->slot[i].tap == (want->tap ? want->tap[i] : 0) &&
                plan->slot[i].norm == (want->norm ? want->norm[i] : ASSAY_NORM_BATCH);

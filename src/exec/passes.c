@@ -41,15 +41,16 @@ static void coupled_rows(struct assay_exec *x, const double *cot, uint32_t cot_c
                          double *jac, size_t ld)
 {
     const uint32_t cots = x->plan->back->cots, k_count = classes(x);
+    const uint64_t at = x->parts ? x->parts->at : 0; // an image before it wraps around
     double *out[ASSAY_MAX_LANES];
     for (uint64_t row = 0; row < count; row += cots) {
         clear_cotangents(x, 0, x->plan->back_groups);
         for (uint32_t t = 0; t < cots; t++) {
             const uint64_t r = first + row + t;
             out[t] = row + t < count ? jac + (row + t) * ld : NULL;
-            for (uint32_t k = 0; out[t] && k < k_count; k++)
-                *cotangent(x, (uint32_t)(r / t_count), k, t) =
-                    (real)cot[r % cot_count * k_count + k];
+            const uint64_t image = r / t_count - at;
+            for (uint32_t k = 0; out[t] && image < x->plan->n && k < k_count; k++)
+                *cotangent(x, (uint32_t)image, k, t) = (real)cot[r % cot_count * k_count + k];
         }
         batch_pass(x, &(struct pass){.columns = columns, .out = out});
     }

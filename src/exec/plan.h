@@ -173,8 +173,9 @@ struct assay_plan {
     const struct assay_kern *kern, *back; // back: of the backward pass
     const struct assay_graph *graph;
     uint32_t n, groups, back_groups; // back_groups: of back->images images
+    uint32_t batch;                  // images normalised together, of which n are here
     uint32_t chunk;                  // groups that pass through a level together
-    bool backward, precise, held, single, mixes;
+    bool backward, precise, held, single, part, mixes;
     struct assay_arena meta; // holds the arrays below
     size_t bytes;            // of all buffers
     struct slot *slot;
@@ -195,6 +196,7 @@ struct assay_plan {
     size_t products;           // double (images, images + 1): sums of products, sums
     size_t product_acc;        // (groups, 2, lanes), (images, lanes): first numbers, sums; products
     size_t packing;            // one group of a saved activation, of the backward pass
+    size_t shared;             // of a part: double, what a level sums over all parts
     size_t shown;     // of a tapped gradient, one group as double: itself, then the value kept
     size_t lane_rows; // frozen gradient: double (images, n_theta)
     size_t moved;     // held: double (2 n_theta + n classes): theta, gradient, cotangents there
@@ -218,6 +220,16 @@ static inline size_t exec_lift_bytes(const struct assay_plan *plan, const struct
 static inline bool exec_has_pieces(const struct assay_plan *plan)
 {
     return plan->held || plan->mixes;
+}
+// Channels of those nodes [first, last) of the sequence whose moments are wanted.
+static inline size_t exec_measured(const struct assay_plan *plan, uint32_t first, uint32_t last)
+{
+    size_t c = 0;
+    for (uint32_t k = first; k < last; k++) {
+        const uint32_t node = plan->sequence[k];
+        if (plan->slot[node].measured) c += plan->graph->node[node].c;
+    }
+    return c;
 }
 // Whether images go through a unit's BN one by one: nothing is pulled back through its statistics.
 static inline bool exec_is_fixed(const struct assay_plan *plan, const struct unit *u)
