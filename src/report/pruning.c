@@ -9,7 +9,7 @@
 struct pruning {
     struct report *r;
     struct runs runs;
-    struct assay_values round, kappa, regions;
+    struct assay_values round, kappa, regions; // no values of the latter two: others decided
     char **mask;
 };
 
@@ -25,8 +25,10 @@ static int read_rounds(struct pruning *p)
     ASSAY_TRY(runs_read(&p->runs, p->r, "rounds"));
     if (!p->runs.n) return ASSAY_OK;
     ASSAY_TRY(runs_numbers(&p->runs, p->r, "round", 1, &p->round));
-    ASSAY_TRY(runs_numbers(&p->runs, p->r, "kappa", 0, &p->kappa));
-    ASSAY_TRY(runs_numbers(&p->runs, p->r, "regions", 0, &p->regions));
+    ASSAY_TRY(assay_parts_numbers(p->r->in->parts, "rounds/kappa", &p->kappa, p->r->err));
+    ASSAY_TRY(assay_parts_numbers(p->r->in->parts, "rounds/regions", &p->regions, p->r->err));
+    if (p->kappa.n) ASSAY_TRY(runs_numbers(&p->runs, p->r, "kappa", 0, &p->kappa));
+    if (p->regions.n) ASSAY_TRY(runs_numbers(&p->runs, p->r, "regions", 0, &p->regions));
     return runs_texts(&p->runs, p->r, "mask", &p->mask);
 }
 
@@ -97,16 +99,21 @@ static int draw(struct pruning *p, uint32_t lines)
 }
 
 // ---- the rounds ---------------------------------------------------------------------------------
+static void print_mean(FILE *out, const struct assay_values *v, uint64_t row)
+{
+    if (!v->n) return;
+    fputs("</td><td>", out);
+    html_number(out, mean(v, row), NULL);
+}
+
 static void print_rows(const struct pruning *p, uint32_t run)
 {
     FILE *out = p->r->html;
     for (uint64_t i = 0; i < p->runs.n; i++) {
         if (p->runs.of[i] != run) continue;
-        fprintf(out, "<tr><td>%.0f</td><td>%.0f</td><td>", p->runs.run[run].seed,
-                p->round.value[i]);
-        html_number(out, mean(&p->kappa, i), NULL);
-        fputs("</td><td>", out);
-        html_number(out, mean(&p->regions, i), NULL);
+        fprintf(out, "<tr><td>%.0f</td><td>%.0f", p->runs.run[run].seed, p->round.value[i]);
+        print_mean(out, &p->kappa, i);
+        print_mean(out, &p->regions, i);
         fputs("</td><td><code>", out);
         html_text(out, p->mask[i]);
         fputs("</code></td></tr>\n", out);
@@ -115,10 +122,11 @@ static void print_rows(const struct pruning *p, uint32_t run)
 
 static void print_table(const struct pruning *p)
 {
-    fputs("<details><summary>The supernets of the rounds</summary><div class=\"wide\"><table>"
-          "<thead><tr><th>seed</th><th>round</th><th>kappa</th><th>regions</th><th>operations "
-          "alive on each edge</th></tr></thead><tbody>\n",
-          p->r->html);
+    fprintf(p->r->html,
+            "<details><summary>The supernets of the rounds</summary><div class=\"wide\"><table>"
+            "<thead><tr><th>seed</th><th>round</th>%s%s<th>operations alive on each edge</th></tr>"
+            "</thead><tbody>\n",
+            p->kappa.n ? "<th>kappa</th>" : "", p->regions.n ? "<th>regions</th>" : "");
     for (uint32_t run = 0; run < p->runs.n_run; run++) print_rows(p, run);
     fputs("</tbody></table></div></details>\n", p->r->html);
 }
@@ -127,7 +135,7 @@ static int print_pruning(struct pruning *p)
 {
     const uint32_t lines = p->runs.n_run < PLOT_LINES ? p->runs.n_run : PLOT_LINES;
     html_section(p->r->html, "pruning", "How the supernet was pruned");
-    ASSAY_TRY(draw(p, lines));
+    if (p->kappa.n && p->regions.n) ASSAY_TRY(draw(p, lines));
     print_table(p);
     html_section_end(p->r->html);
     return ASSAY_OK;

@@ -239,7 +239,7 @@ static const char *value_help(const struct baseline *b)
 static void note_columns(const struct baseline *b, size_t i)
 {
     struct search_history *history = b->c->history;
-    char name[sizeof "architectures/" + ASSAY_NAME_MAX];
+    char name[SEARCH_SERIES_NAME];
     const uint32_t n = b->by.sum || b->finish.n_column ? b->n_column : 2;
     for (uint32_t k = 0; k < n; k++) {
         snprintf(name, sizeof name, "architectures/%s", b->column[k].name);

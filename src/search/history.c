@@ -6,7 +6,7 @@
 
 // Values stand one after the other; texts are zero-padded to their width when written.
 struct search_series {
-    char name[64];
+    char name[SEARCH_SERIES_NAME];
     const char *help; // borrowed: a literal
     enum assay_series_type type;
     size_t width, n, used, cap; // numbers in a row; rows; bytes

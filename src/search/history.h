@@ -5,6 +5,7 @@
 
 #include "assay/store.h"
 
+#define SEARCH_SERIES_NAME 96 // bytes of the longest name
 struct search_series;
 struct search_history {
     struct search_series *series;

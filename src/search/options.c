@@ -14,7 +14,7 @@ static const struct assay_opt rows[] = {
      ASSAY_KEY_U64(0, 16), FIELD(prune), .def = "0", OF_SEARCHES},
     {"search", "common", "tenas: all candidates of a round share weights and batches; false: new ones for each",
      ASSAY_KEY_BOOL, FIELD(common), .def = "true", OF_SEARCHES},
-    {"search", "by", "what decides: tenas (rank sum of kappa and regions), a score, a column (not of tenas) or a formula of columns",
+    {"search", "by", "what decides: tenas (rank sum of kappa and regions), a score, a column or a formula of columns",
      ASSAY_KEY_TEXT, FIELD(by), .def = "tenas", OF_SEARCHES},
     {"search", "round", "marginal: random architectures that are evaluated in a round",
      ASSAY_KEY_U64(1, 100000), FIELD(round), .def = "64", .with = "round", OF_SEARCHES},

@@ -1,24 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prune.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-bool prune_is_sound(double kappa)
+double prune_delta(double x0, double x1, int direction)
 {
-    return isfinite(kappa) && kappa > 0;
-}
-
-double prune_delta_kappa(double k0, double k1)
-{
-    if (!prune_is_sound(k1)) return prune_is_sound(k0) ? -INFINITY : 0;
-    return prune_is_sound(k0) ? (k0 - k1) / k0 : 1;
-}
-
-double prune_delta_regions(double r0, double r1)
-{
-    if (!isfinite(r0) || r0 <= 0) return 0;
-    return isfinite(r1) ? (r0 - r1) / r0 : 1;
+    const double worse = direction < 0 ? -1 : 1;
+    if (!isfinite(x1)) return isfinite(x0) ? worse * INFINITY : 0;
+    if (!isfinite(x0)) return -worse;
+    return x0 == 0 ? 0 : (x0 - x1) / fabs(x0);
 }
 
 double prune_round(double x)
@@ -28,48 +21,89 @@ double prune_round(double x)
     return isfinite(x) ? strtod(text, NULL) : x;
 }
 
+// ---- ranks --------------------------------------------------------------------------------------
+// What is lost without the operation.
+static double loss(const struct prune_candidate *c, const struct search_by *by, uint32_t column)
+{
+    return by->column[column]->direction < 0 ? -c->delta[column] : c->delta[column];
+}
+
 // The dense rank: the number of distinct values before that of candidate `at`.
-static uint32_t dense_rank(const struct prune_candidate *c, size_t n, size_t at, bool kappa)
+static uint32_t dense_rank(const struct prune_candidate *c, size_t n, size_t at,
+                           const struct search_by *by, uint32_t column)
 {
     uint32_t rank = 0;
-    const double x = kappa ? -c[at].delta_kappa : c[at].delta_regions;
+    const double x = loss(&c[at], by, column);
     for (size_t i = 0; i < n; i++) {
-        const double y = kappa ? -c[i].delta_kappa : c[i].delta_regions;
+        const double y = loss(&c[i], by, column);
         bool first = y < x;
-        for (size_t k = 0; first && k < i; k++)
-            first = (kappa ? -c[k].delta_kappa : c[k].delta_regions) != y;
+        for (size_t k = 0; first && k < i; k++) first = loss(&c[k], by, column) != y;
         rank += first;
     }
     return rank;
 }
 
-void prune_rank(struct prune_candidate *c, size_t n)
+static uint32_t column_of(const struct search_by *by, const struct assay_score_term *term)
 {
-    for (size_t i = 0; i < n; i++) {
-        c[i].rank_kappa = dense_rank(c, n, i, true);
-        c[i].rank_regions = dense_rank(c, n, i, false);
+    uint32_t i = 0;
+    while (strcmp(by->column[i]->name, term->column) != 0) i++;
+    return i;
+}
+
+static void sum_ranks(struct prune_candidate *c, const struct search_by *by)
+{
+    c->sum = by->sum ? 0 : c->rank[0];
+    for (uint32_t t = 0; t < by->formula.n_term; t++) {
+        const struct assay_score_term *term = &by->formula.term[t];
+        c->sum += term->weight * c->rank[column_of(by, term)];
     }
 }
 
-static double sum_of(const struct prune_candidate *c, const struct prune_weights *w)
+// What the formula makes of the losses of n candidates. block: (n_column + 1, n)
+static int sum_scores(struct prune_candidate *c, size_t n, const struct search_by *by,
+                      double *block, struct assay_err *err)
 {
-    return w->kappa * c->rank_kappa + w->regions * c->rank_regions;
+    struct assay_score_column column[ASSAY_SCORE_TERMS];
+    const struct assay_score_rows rows = {.n = n, .column = column, .n_column = by->n_column};
+    double *sum = block + by->n_column * n;
+    for (uint32_t k = 0; k < by->n_column; k++) {
+        for (size_t i = 0; i < n; i++) // a broken network has a value, the most of all
+            block[k * n + i] = fmax(-DBL_MAX, fmin(DBL_MAX, loss(&c[i], by, k)));
+        column[k] = (struct assay_score_column){
+            .name = by->column[k]->name, .direction = 1, .value = block + k * n};
+    }
+    ASSAY_TRY(assay_score_evaluate(&by->formula, &rows, sum, NULL, err));
+    for (size_t i = 0; i < n; i++) c[i].sum = sum[i];
+    return 0;
 }
 
-static bool goes_first(const struct prune_candidate *a, const struct prune_candidate *b,
-                       const struct prune_weights *weights)
+int prune_rank(struct prune_candidate *c, size_t n, const struct search_by *by,
+               struct assay_err *err)
 {
-    const double x = sum_of(a, weights), y = sum_of(b, weights);
-    return x < y || (x == y && a->rank_kappa < b->rank_kappa);
+    for (size_t i = 0; i < n; i++) {
+        for (uint32_t k = 0; k < by->n_column; k++) c[i].rank[k] = dense_rank(c, n, i, by, k);
+        sum_ranks(&c[i], by);
+    }
+    if (!by->sum || by->formula.direction < 0) return 0;
+    double *block = malloc((by->n_column + 1) * n * sizeof *block);
+    const int status = block ? sum_scores(c, n, by, block, err)
+                             : assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a score");
+    free(block);
+    return status;
+}
+
+// ---- what goes ----------------------------------------------------------------------------------
+static bool goes_first(const struct prune_candidate *a, const struct prune_candidate *b)
+{
+    return a->sum < b->sum || (a->sum == b->sum && a->rank[0] < b->rank[0]);
 }
 
 // Marks the next of n candidates to be pruned, and removes it from the mask.
-static void prune_next(struct prune_candidate *c, size_t n, const struct prune_weights *weights,
-                       struct assay_supernet *mask)
+static void prune_next(struct prune_candidate *c, size_t n, struct assay_supernet *mask)
 {
     struct prune_candidate *first = NULL;
     for (size_t i = 0; i < n; i++)
-        if (!c[i].pruned && (!first || goes_first(&c[i], first, weights))) first = &c[i];
+        if (!c[i].pruned && (!first || goes_first(&c[i], first))) first = &c[i];
     first->pruned = true;
     mask->alive[first->cell][first->edge] &= (uint16_t) ~(1u << first->op);
 }
@@ -86,37 +120,33 @@ static size_t group_size(const struct prune_candidate *c, size_t n,
     return i;
 }
 
-struct prune_ties prune_find_ties(const struct prune_candidate *c, size_t n,
-                                  const struct assay_supernet_kind *kind)
+void prune_find_ties(const struct prune_candidate *c, size_t n, uint32_t n_column,
+                     const struct assay_supernet_kind *kind, bool *tied)
 {
-    struct prune_ties ties = {true, true};
+    for (uint32_t k = 0; k < n_column; k++) tied[k] = true;
     for (size_t i = 0, size; i < n; i += size) {
         size = group_size(c + i, n - i, kind);
-        for (size_t k = i + 1; k < i + size; k++) {
-            ties.kappa &= c[k].rank_kappa == c[i].rank_kappa;
-            ties.regions &= c[k].rank_regions == c[i].rank_regions;
-        }
+        for (size_t j = i + 1; j < i + size; j++)
+            for (uint32_t k = 0; k < n_column; k++) tied[k] &= c[j].rank[k] == c[i].rank[k];
     }
-    return ties;
 }
 
-void prune_ops(struct prune_candidate *c, size_t n, uint64_t number,
-               const struct prune_weights *weights, struct assay_supernet *mask)
+void prune_ops(struct prune_candidate *c, size_t n, uint64_t number, struct assay_supernet *mask)
 {
     for (size_t i = 0, size; i < n; i += size) {
         size = group_size(c + i, n - i, NULL);
         for (uint64_t k = 0; k < number; k++)
-            if (assay_supernet_alive(mask, c[i].cell, c[i].edge) > 1)
-                prune_next(c + i, size, weights, mask);
+            if (assay_supernet_alive(mask, c[i].cell, c[i].edge) > 1) prune_next(c + i, size, mask);
     }
 }
 
-void prune_edges(struct prune_candidate *c, size_t n, const struct assay_supernet_kind *kind,
-                 const struct prune_weights *weights, struct assay_supernet *mask)
+int prune_edges(struct prune_candidate *c, size_t n, const struct assay_supernet_kind *kind,
+                const struct search_by *by, struct assay_supernet *mask, struct assay_err *err)
 {
     for (size_t i = 0, size; i < n; i += size) {
         size = group_size(c + i, n - i, kind);
-        prune_rank(c + i, size);
-        for (size_t left = size; left > kind->keep; left--) prune_next(c + i, size, weights, mask);
+        ASSAY_TRY(prune_rank(c + i, size, by, err));
+        for (size_t left = size; left > kind->keep; left--) prune_next(c + i, size, mask);
     }
+    return 0;
 }

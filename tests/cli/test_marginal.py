@@ -11,7 +11,8 @@ import unittest
 
 import numpy as np
 
-from test_search import DARTS_TO, Search as Base
+import test_search
+from test_search import DARTS_TO
 
 OPS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
 DARTS_OPS = ["none", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5", "avg_pool_3x3",
@@ -41,7 +42,7 @@ def ranks_of(values, better):
     return [1 + sum(better(k, v) for k in known) if math.isfinite(v) else len(known) + 1 for v in values]
 
 
-class Marginal(Base):
+class Marginal(test_search.Search):
     def marginal(self, config, *settings, directory="run"):
         return self.search(config, "search.method=marginal", "run.repeats=1", *settings, directory=directory)
 
@@ -133,9 +134,7 @@ class Marginal(Base):
                        self.path("x"), says=[space, "marginal", "expected nas-bench-201 or darts"])
 
 
-for name in [n for n in dir(Base) if n.startswith("test_")]:  # those are not of this file
-    setattr(Marginal, name, None)
-del Base
+test_search.keep_own(Marginal)
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -277,8 +277,7 @@ class Searched(Case):
                                   ("random", "tenas + kappa", "unknown column 'tenas'"),
                                   ("random", "entropy + kappa", "'entropy' ranks nothing"),
                                   ("random", "2*", "position 3"),
-                                  ("tenas", "kappa + flops", "tenas prunes by", "position 9"),
-                                  ("tenas", "lnrank(kappa) + lnrank(regions)", "tenas prunes by", "position 8"),
+                                  ("tenas", "kappa + flps", "'flps'", "position 9"),
                                   ("random", "unknown", "search.by = unknown", "assay list scores")):
             self.fails(2, "search", f"{ROOT}/configs/nb201-tenas-search.ini", "-o", self.path("run"),
                        *words(f"search.method={method}", f"search.by={by}"), says=says)

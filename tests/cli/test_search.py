@@ -176,32 +176,6 @@ class Search(Case):
                     self.assertGreater(np.mean(last) if better is max else -np.mean(last),
                                        np.mean(start) if better is max else -np.mean(start))
 
-    def test_images_of_other_data_sets(self):
-        """CIFAR-100's files, and arrays as ImageNet16-120 and a reduced ImageNet are: 120 and 1000 classes."""
-        rng = np.random.default_rng(3)
-        with open(self.path("train.bin"), "wb") as f:
-            for i in range(40):
-                f.write(bytes([i % 20, i % 100]) + rng.integers(0, 256, 3072, np.uint8).tobytes())
-        with h5py.File(self.path("images.h5"), "w") as f:
-            for side, classes in ((16, 120), (32, 1000)):
-                f[f"{side}/x"] = rng.integers(0, 256, (40, 3, side, side), np.uint8)
-                f[f"{side}/labels"] = rng.integers(0, classes, 40)
-        sources = {"cifar100": ("data.source=cifar100", f"data.path={self.dir}", "network.image=32", "network.classes=100"),
-                   "16": ("data.source=hdf5", f"data.path={self.path('images.h5')}:/16/x", "network.image=16",
-                          "network.classes=120"),
-                   "32": ("data.source=hdf5", f"data.path={self.path('images.h5')}:/32/x", "network.image=32",
-                          "network.classes=1000", "search.prune=2")}
-        seen = set()
-        for name, source in sources.items():
-            self.search("nb201-tenas-search.ini", "network.channels=2", "run.repeats=1", "search.seeds=0", *source,
-                        directory=f"t{name}")
-            tables = self.trajectory(f"t{name}")
-            for _ in self.check_trajectory(tables, 2 if name == "32" else 1):
-                seen.add(tables["rounds"][0]["kappa"][0])
-            steps = self.nasi("nasi", "nasi.labels=true", *source, directory=f"n{name}")[1]["steps"]
-            seen.add(steps[0]["nasi_trace"])
-        self.assertEqual(len(seen), 6)
-
     NASI = ("search.channels=2", "search.cells=1", "search.stem=1", "nasi.batch=6", "search.steps=7", "search.seeds=2-3")
 
     def nasi(self, methods, *settings, space="nas-bench-201", directory="run"):
@@ -368,7 +342,7 @@ class Search(Case):
         bad("search.method=tenas random", "commas")
         bad("search.method=tenas,", "''")
         self.fails(2, "search", config, "-o", self.path("x"), "--set", "data.source=gaussian", "--set",
-                   "search.method=tenas,random", "--set", "search.by=nasi_trace", says=["tenas and random do not"])
+                   "search.method=random,marginal", "--set", "search.finish=params", says=["random and marginal do not"])
         bad("search.method=tenas,nasi", "tenas and nasi do not")
         bad("search.steps=0", "1 to 100000")
         bad("search.mu=-1", "-1")
@@ -394,6 +368,12 @@ class Search(Case):
                    "space.name=null", says=["no supernets"])
         self.fails(1, "search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set",
                    "space.name=nas-bench-1shot1-s1", says=["no supernets", "kappa of its one-shot network is infinite"])
+
+
+def keep_own(case):
+    """Tests that a case inherits are not run again."""
+    for name in [n for n in dir(case) if n.startswith("test_") and n not in vars(case)]:
+        setattr(case, name, None)
 
 
 if __name__ == "__main__":
