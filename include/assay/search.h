@@ -16,6 +16,7 @@ struct assay_search_spec {
     uint64_t prune; // operations pruned from every edge in a round; 0: the space's own
     bool common;    // all candidates of a round share weights and batches
     char by[ASSAY_TEXT_MAX], finish[ASSAY_TEXT_MAX]; // finish: empty, as by
+    char ranks[ASSAY_TEXT_MAX];                      // a results.h5, or empty
     uint64_t round, last; // marginal: architectures of a round; so many left are all evaluated
     uint64_t samples, population, tournament, children;
     uint64_t steps;             // nasi: T

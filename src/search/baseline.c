@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "baseline.h"
+#include "ranks.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -182,6 +183,14 @@ const double *baseline_column(const struct baseline *b, const char *name)
     return column->value;
 }
 
+static void rank_by_table(struct baseline *b)
+{
+    const double *column[ASSAY_SCORE_TERMS];
+    for (uint32_t i = 0; i < b->by.n_column; i++)
+        column[i] = baseline_column(b, b->by.column[i]->name) + b->from;
+    search_ranks_evaluate(b->c->ranks, &b->by, column, b->n - b->from, b->value + b->from);
+}
+
 // Fills in the values by which the search decides.
 static int decide(struct baseline *b, struct assay_err *err)
 {
@@ -193,6 +202,7 @@ static int decide(struct baseline *b, struct assay_err *err)
         column[i] = (struct assay_score_column){.name = b->column[i].name,
                                                 .direction = b->column[i].direction,
                                                 .value = b->column[i].value + from};
+    if (b->by.sum && b->c->ranks) return rank_by_table(b), 0;
     if (b->by.sum) return assay_score_evaluate(&b->by.formula, &rows, b->value + from, NULL, err);
     memcpy(b->value + from, baseline_column(b, b->by.column[0]->name) + from,
            rows.n * sizeof *b->value);

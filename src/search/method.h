@@ -27,6 +27,7 @@ struct search_context {
     const struct assay_schema *schema; // of the records
     const struct assay_log *log;       // NULL on all ranks but 0
     struct search_history *history;    // rank 0
+    const struct search_ranks *ranks;  // rank 0: of search.ranks, or NULL
     const struct search_evaluator *evaluator;
     void *evaluator_state;
 };
@@ -72,6 +73,12 @@ struct search_method {
     void (*close)(void *state); // takes NULL
 };
 extern const struct search_method *const search_methods[]; // ends with NULL
+#define SEARCH_METHODS_MAX 7
+// Reads the methods that search.method names, such as "tenas, random", each once, into `method`
+// (SEARCH_METHODS_MAX), and has them configure *config. Returns how many there are, or an error.
+int search_find_methods(const struct assay_config *given, const struct assay_space *space,
+                        const struct search_method **method, struct assay_config *config,
+                        struct assay_err *err);
 extern const struct search_method search_tenas, search_marginal, search_random, search_evolution,
     search_nasi, search_nasi_ada, search_nasi_random;
 

@@ -16,6 +16,8 @@ static const struct assay_opt rows[] = {
      ASSAY_KEY_BOOL, FIELD(common), .def = "true", OF_SEARCHES},
     {"search", "by", "what decides: tenas (rank sum of kappa and regions), a score, a column or a formula of columns",
      ASSAY_KEY_TEXT, FIELD(by), .def = "tenas", OF_SEARCHES},
+    {"search", "ranks", "random, evolution, marginal: a results.h5 whose rows give the ranks of search.by, in place of what was evaluated",
+     ASSAY_KEY_TEXT, FIELD(ranks), .def = "", .role = ASSAY_OPT_CIRCUMSTANCE, OF_SEARCHES},
     {"search", "round", "marginal: random architectures that are evaluated in a round",
      ASSAY_KEY_U64(1, 100000), FIELD(round), .def = "64", .with = "round", OF_SEARCHES},
     {"search", "last", "marginal: when no more are left, all are evaluated; 0: 64 (darts: search.round)",

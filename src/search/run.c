@@ -2,6 +2,7 @@
 // The searches of all seeds as one job of the farm: a round of the farm holds the rounds of all
 // seeds that are still searching.
 #include "method.h"
+#include "ranks.h"
 #include "seeds.h"
 
 #include <inttypes.h>
@@ -18,10 +19,8 @@ struct one {
     bool asked, over;
 };
 
-#define METHODS_MAX 7
-
 struct search {
-    const struct search_method *method[METHODS_MAX];
+    const struct search_method *method[SEARCH_METHODS_MAX];
     size_t n_method;
     struct search_context c;
     struct assay_config given;  // with the rung that was chosen
@@ -30,6 +29,7 @@ struct search {
     struct assay_space space;
     struct assay_comm *comm; // borrowed
     struct assay_images *images;
+    struct search_ranks *ranks; // rank 0, or NULL
     char *identity;
     // rank 0
     struct search_history history;
@@ -45,71 +45,15 @@ struct search {
 };
 
 // ---- every rank ---------------------------------------------------------------------------------
-static int find_method(struct search *s, const char *name, size_t n, struct assay_err *err)
-{
-    char known[256] = "";
-    for (const struct search_method *const *m = search_methods; *m; m++) {
-        if (strlen((*m)->name) == n && memcmp((*m)->name, name, n) == 0) {
-            s->method[s->n_method++] = *m;
-            return 0;
-        }
-        const size_t at = strlen(known);
-        snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", (*m)->name);
-    }
-    return assay_err_set(err, ASSAY_ERR_CONFIG, "search.method = '%.*s': expected some of %s",
-                         n < 100 ? (int)n : 100, name, known);
-}
-
-// Adds a method. Methods of one run share its records, so that they must make the same evaluations
-// by the same metrics.
-static int join_method(struct search *s, const struct search_method *m,
-                       const struct assay_config *config, struct assay_err *err)
-{
-    struct assay_config mine = *config;
-    ASSAY_TRY(m->configure(&mine, &s->space, err));
-    const char *metrics = assay_config_protocol(&mine)->metrics;
-    if (m != s->method[0] && (m->evaluator != s->method[0]->evaluator ||
-                              strcmp(metrics, assay_config_protocol(&s->config)->metrics) != 0))
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "search.method = %.200s: %s and %s do not evaluate the same; run them "
-                             "in directories of their own",
-                             assay_config_search(config)->method, s->method[0]->name, m->name);
-    s->config = mine;
-    return 0;
-}
-
-// Reads the methods, such as "tenas, random", each once.
-static int find_methods(struct search *s, const struct assay_config *config, struct assay_err *err)
-{
-    const struct assay_search_spec *spec = assay_config_search(config);
-    const char *at = spec->method;
-    for (;; at++) {
-        at += strspn(at, " ");
-        const size_t n = strcspn(at, ", ");
-        if (s->n_method == METHODS_MAX)
-            return assay_err_set(err, ASSAY_ERR_CONFIG, "search.method: more than %d methods",
-                                 METHODS_MAX);
-        ASSAY_TRY(find_method(s, at, n, err));
-        for (size_t i = 0; i + 1 < s->n_method; i++)
-            if (s->method[i] == s->method[s->n_method - 1])
-                return assay_err_set(err, ASSAY_ERR_CONFIG, "search.method: %s is given twice",
-                                     s->method[i]->name);
-        ASSAY_TRY(join_method(s, s->method[s->n_method - 1], config, err));
-        at += n + strspn(at + n, " ");
-        if (*at != ',') break;
-    }
-    return *at ? assay_err_set(err, ASSAY_ERR_CONFIG,
-                               "search.method = %.200s: expected names with commas between",
-                               spec->method)
-               : 0;
-}
-
-static int make_identity(struct search *s, struct assay_err *err)
+// The values that others are ranked against (search.ranks) are data, too.
+static int make_identity(struct search *s, uint64_t ranks, struct assay_err *err)
 {
     char *settings = assay_config_identity(&s->config, "search");
     if (settings) {
-        char data[ASSAY_DATA_IDENTITY];
+        char data[ASSAY_DATA_IDENTITY + 32];
         assay_data_identity(s->c.data, data);
+        if (*assay_config_search(&s->config)->ranks)
+            snprintf(data + strlen(data), 32, "\n# ranks: %016" PRIx64, ranks);
         s->identity = assay_identity_text(
             settings, s->c.schema, assay_config_evaluation(&s->config)->cpu,
             (enum assay_precision)assay_config_protocol(&s->config)->precision, data);
@@ -121,12 +65,15 @@ static int make_identity(struct search *s, struct assay_err *err)
 static int open_methods(struct search *s, const struct assay_config *config, struct assay_err *err)
 {
     ASSAY_TRY(assay_config_open_space(config, &s->space, err));
-    return find_methods(s, config, err);
+    const int n = search_find_methods(config, &s->space, s->method, &s->config, err);
+    s->n_method = n < 0 ? 0 : (size_t)n;
+    return n;
 }
 
 static int open_search(void *self, struct assay_comm *team, struct assay_err *err)
 {
     struct search *s = self;
+    uint64_t ranks;
     (void)team; // a team of one rank
     ASSAY_TRY(assay_comm_agree(s->comm, open_methods(s, &s->given, err), err));
     ASSAY_TRY(assay_images_open(&s->images, &s->given, s->comm, 1, err));
@@ -138,7 +85,9 @@ static int open_search(void *self, struct assay_comm *team, struct assay_err *er
                                    .evaluator = s->method[0]->evaluator};
     ASSAY_TRY(s->c.evaluator->open(&s->c.evaluator_state, &s->c, err));
     s->c.schema = s->c.evaluator->schema(s->c.evaluator_state);
-    return make_identity(s, err);
+    ASSAY_TRY(search_ranks_open(&s->ranks, &s->c, s->comm, &ranks, err));
+    s->c.ranks = s->ranks;
+    return make_identity(s, ranks, err);
 }
 
 static const struct assay_schema *schema(const void *self)
@@ -345,6 +294,7 @@ static void close_search(void *self)
     free(s->task);
     free(s->identity);
     search_history_free(&s->history);
+    search_ranks_free(s->ranks);
     assay_arena_finish(&s->arena);
     if (s->c.evaluator) s->c.evaluator->close(s->c.evaluator_state);
     assay_images_close(s->images);

@@ -16,8 +16,14 @@ static int configure(struct assay_config *config, const struct assay_space *spac
 {
     struct search_by by;
     char metrics[ASSAY_TEXT_MAX];
+    const struct assay_search_spec *s = assay_config_search(config);
     ASSAY_TRY(search_need_supernet(space, err));
-    ASSAY_TRY(search_by_read(&by, config, "search.by", assay_config_search(config)->by, err));
+    if (*s->ranks)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "search.ranks = %.200s: tenas ranks what supernets lose, which no "
+                             "file of architectures tells; expected random, evolution or marginal",
+                             s->ranks);
+    ASSAY_TRY(search_by_read(&by, config, "search.by", s->by, err));
     search_by_metrics(&by, NULL, metrics);
     search_set_metrics(config, metrics);
     return 0;

@@ -5,12 +5,15 @@
 usage: test_search_by.py ASSAY SOURCE_ROOT
 """
 import math
+import os
 import sys
 import unittest
 
+import h5py
 import numpy as np
 
 import test_search
+from test_cli import run
 from test_search import dense_ranks, parse_mask
 
 
@@ -56,6 +59,71 @@ class By(test_search.Search):
             text = f.read()
         self.assertIn("The supernets of the rounds", text)
         self.assertNotIn("<th>kappa</th>", text)
+
+    # ---- ranks against a stored table ----------------------------------------------------------------------------------
+    SMALL = ("network.channels=2", "run.repeats=1", "search.seeds=1", "search.samples=12")
+
+    def make_table(self, *settings):
+        words = [w for s in (*test_search.CHEAP[:5], "network.channels=2", "run.repeats=2", "run.seed=9",
+                             "run.metrics=ntk,regions,cost", *settings) for w in ("--set", s)]
+        self.works("sweep", f"{test_search.ROOT}/configs/nb201-tenas.ini", "-o", self.path("table"), "--sample", "200",
+                   "--quiet", *words)
+        return self.path("table/results.h5")
+
+    def test_ranks_of_a_stored_table(self):
+        path = self.make_table()
+        with h5py.File(path) as f:
+            ok = f["table/status"].asstr()[()] == "ok"
+            worth = {name: np.where(ok, sign * f["table/" + name][()], -math.inf)
+                     for name, sign in (("log_kappa", -1), ("regions", 1), ("params", 1))}
+        self.assertTrue(0 < ok.sum() < len(ok))
+
+        def rank(name, x):
+            return 1 + (worth[name] > x).sum()
+
+        def ln(name, x):
+            place = rank(name, x) + (worth[name] == x).sum() / 2
+            return math.log((len(ok) + 2 - place) / (len(ok) + 1))
+
+        def vote(values):
+            lost = sum((worth[name] < x).astype(int) for name, x in values.items())
+            return (2 * lost >= len(values)).sum()
+
+        formulas = {"log_kappa + 2*params": lambda v: rank("log_kappa", v["log_kappa"]) + 2 * rank("params", v["params"]),
+                    "lnrank(regions) + lnrank(params)": lambda v: ln("regions", v["regions"]) + ln("params", v["params"]),
+                    "vote(log_kappa, regions, params)": vote}
+        for i, (by, of) in enumerate(formulas.items()):
+            self.search("nb201-tenas-search.ini", *self.SMALL, "search.method=random", f"search.by={by}",
+                        f"search.ranks={path}", directory=f"run{i}")
+            for row in self.trajectory(f"run{i}")["architectures"]:
+                values = {name: sign * row[name] for name, sign in (("log_kappa", -1), ("regions", 1), ("params", 1))
+                          if name in row}
+                if math.isfinite(row["value"]):
+                    self.assertAlmostEqual(row["value"], of(values), delta=1e-12)
+        # The journal knows which values they were, not where.
+        words = [w for s in (*test_search.CHEAP, *self.SMALL, "search.method=random", "search.by=log_kappa + 2*params")
+                 for w in ("--set", s)]
+        again = ("search", f"{test_search.ROOT}/configs/nb201-tenas-search.ini", "-o", self.path("run0"), "--quiet", *words)
+        os.rename(path, self.path("moved.h5"))
+        self.works(*again, "--set", f"search.ranks={self.path('moved.h5')}")
+        p = run(*again)
+        self.assertEqual(p.returncode, 1)
+        self.assertRegex(p.stderr, r"another configuration[^\n]*\n  \[search\]\n- # ranks: \w{16}\n\Z")
+
+    def test_tables_that_do_not_match(self):
+        path = self.make_table()
+
+        def bad(code, *settings, says):
+            words = [w for s in (*test_search.CHEAP, *self.SMALL, "search.method=random", f"search.ranks={path}", *settings)
+                     for w in ("--set", s)]
+            self.fails(code, "search", f"{test_search.ROOT}/configs/nb201-tenas-search.ini", "-o", self.path("x"), *words,
+                       says=says)
+        bad(1, "ntk.batch=5", says=[f"{path} (search.ranks): column kappa is of another protocol", "batch=4", "batch=5"])
+        bad(1, "search.by=synflow + kappa", says=[path, "has no column synflow"])
+        bad(1, "space.name=darts", says=[path, "nas-bench-201", "darts"])
+        bad(2, "search.by=kappa", says=["search.ranks", "one column", "expected a sum"])
+        bad(2, "search.method=tenas", says=["search.ranks", "tenas", "expected random"])
+        bad(1, f"search.ranks={self.path('none.h5')}", says=["none.h5: No such file"])
 
 
 test_search.keep_own(By)
