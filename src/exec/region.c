@@ -75,7 +75,8 @@ static void value_times(const struct assay_plan *plan, struct block *plain, stru
         const uint32_t reader = in_sum ? plan->user[plan->edge[plan->edge_first[i]]] : i;
         for (uint32_t k = n->in; k < n->in + n->n_in; k++) {
             const uint32_t in = g->in[k], at = plan->slot[reader].position;
-            const bool conv = n->op == ASSAY_OP_CONV && plan->slot[in].pad > 0;
+            const bool layer = n->op == ASSAY_OP_CONV || n->op == ASSAY_OP_LINEAR;
+            const bool conv = layer && plan->slot[in].pad > 0;
             struct block *b = conv ? &padded[in] : &plain[plan->slot[in].value_of];
             if (at > b->end) b->end = at;
         }
