@@ -9,6 +9,7 @@
 #ifndef ASSAY_TESTS_FORWARD_H
 #define ASSAY_TESTS_FORWARD_H
 
+#include "act.h"
 #include "assay/exec.h"
 
 #include <math.h>
@@ -155,6 +156,18 @@ static inline void forward_copy(const struct tensor *in, uint32_t first, uint32_
                     *tensor_at(out, n, first + c, y, x) = *tensor_at(in, n, c, y + drop, x + drop);
 }
 
+static inline void forward_mul(const struct tensor *in, const struct tensor *gate,
+                               struct tensor *out)
+{
+    for (uint32_t n = 0; n < out->n; n++)
+        for (uint32_t c = 0; c < out->c; c++)
+            for (uint32_t y = 0; y < out->h; y++)
+                for (uint32_t x = 0; x < out->w; x++)
+                    *tensor_at(out, n, c, y, x) =
+                        *tensor_at(in, n, c, y, x) *
+                        *tensor_at(gate, n, c % gate->c, y % gate->h, x % gate->w);
+}
+
 struct pass {
     uint32_t n; // images
     const double *theta, *input;
@@ -212,6 +225,12 @@ static inline void forward_node(const struct assay_graph *g, uint32_t i, const s
             forward_copy(&value[g->in[node->in + t]], first, 0, out);
             first += value[g->in[node->in + t]].c;
         }
+        break;
+    case ASSAY_OP_ACT:
+        for (size_t k = 0; k < size; k++) out->v[k] = act_at(node, piece->v[k], in->v[k]);
+        break;
+    case ASSAY_OP_MUL:
+        forward_mul(in, &value[g->in[node->in + 1]], out);
         break;
     case ASSAY_OP_FLATTEN:
         memcpy(out->v, in->v, size * sizeof *out->v);

@@ -27,7 +27,28 @@ enum assay_op {
     ASSAY_OP_GAP,      // global average pool to (c,1,1)
     ASSAY_OP_LINEAR,   // weight (c, c_in), bias (c) if it has one; output (c,1,1)
     ASSAY_OP_FLATTEN,  // (c,h,w) as (c h w,1,1), rows of a channel after one another
+    ASSAY_OP_ACT,      // an activation that is no ReLU, of enum assay_act
+    ASSAY_OP_MUL,      // input 0 times input 1, whose sides are as many or 1 (a gate)
     ASSAY_OP_COUNT
+};
+
+// Activations by number by number, with their numbers a and b. Derivatives where pieces meet are as
+// in PyTorch.
+enum assay_act {
+    ASSAY_ACT_CLIP,        // to [a, b]: ReLU6; derivative at both ends 0
+    ASSAY_ACT_LEAKY_RELU,  // a x below 0; derivative at 0 is a
+    ASSAY_ACT_HARDSIGMOID, // a x + b cut to [0, 1], a > 0; derivative at both ends 0
+    ASSAY_ACT_HARDSWISH,   // x times hardsigmoid of 1/6 and 1/2; derivatives at -3 and 3: 0, 1
+    ASSAY_ACT_ELU,         // a (exp(x) - 1) below 0
+    ASSAY_ACT_SIGMOID,
+    ASSAY_ACT_SILU, // x sigmoid(x)
+    ASSAY_ACT_TANH,
+    ASSAY_ACT_SOFTPLUS, // ln(1 + exp(x))
+    ASSAY_ACT_MISH,     // x tanh(softplus(x))
+    ASSAY_ACT_GELU,     // x (1 + erf(x / sqrt 2)) / 2
+    ASSAY_ACT_ERF,
+    ASSAY_ACT_AFFINE, // a x + b
+    ASSAY_ACT_COUNT
 };
 
 struct assay_node {
@@ -39,7 +60,9 @@ struct assay_node {
     uint8_t mix;             // add: its coefficients are variables, see assay_graph_mix
     uint8_t live;            // the output depends on the input by way of it; set by finish
     uint32_t groups;         // conv
+    uint8_t act;             // enum assay_act
     double eps;              // BN
+    double a, b;             // of an activation
     uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
     uint32_t c, h, w;        // output shape
     uint32_t modules;        // of the reference network that it stands for
@@ -126,6 +149,17 @@ uint32_t assay_graph_linear(struct assay_graph *g, uint32_t x, uint32_t c, const
 // convolution or linear layer makes c, too). coef as above; name may be NULL without parameters.
 uint32_t assay_graph_append(struct assay_graph *g, struct assay_node n, const uint32_t *x,
                             const double *coef, const char *name);
+
+// ---- activations --------------------------------------------------------------------------------
+// y = f(x) of n numbers, by a node of an activation, and its slope f'(x) (or NULL). piece: for each
+// number the smooth piece of f it lies on, 0 to 2. Those of x are put there; or, held, f is taken
+// on the piece that is told, wherever x lies. NULL: not told, nor held.
+void assay_act_apply(const struct assay_node *act, size_t n, const double *x, bool held,
+                     uint8_t *piece, double *y, double *slope);
+// Where f's derivative jumps: at the k-th of these from piece k - 1 to piece k, the first x of
+// which is beyond it (at it, of the second one).
+uint32_t assay_act_kinks(const struct assay_node *act);
+const char *assay_act_name(enum assay_act act);
 
 // Prints the name of a module, as snprintf does; the empty text where the graph keeps no names.
 int assay_graph_name(const struct assay_graph *g, char *name, size_t cap, const char *format, ...)

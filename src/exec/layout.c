@@ -207,10 +207,12 @@ static void place_kept(struct assay_plan *plan, uint32_t i)
     if (s->measured) s->moments = place_d(plan, 2 * (size_t)n->c);
     if (!plan->backward) return;
     const bool bn_kept = s->kept && n->op == ASSAY_OP_BN && !n->affine;
-    if (n->op == ASSAY_OP_MAX_POOL || (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
+    if (n->op == ASSAY_OP_MAX_POOL || n->op == ASSAY_OP_ACT ||
+        (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
         s->xhat = place_e(plan, size);
     if (s->kept) s->keep = bn_kept ? s->xhat : place_e(plan, size);
     if (exec_has_pieces(plan) && n->op == ASSAY_OP_RELU) s->gate = place(plan, size / ASSAY_IMAGES);
+    if (exec_has_pieces(plan) && n->op == ASSAY_OP_ACT) s->gate = place(plan, size);
 }
 
 static size_t larger(size_t a, size_t b)

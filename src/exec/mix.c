@@ -24,7 +24,8 @@ void exec_keep(struct assay_exec *x, uint32_t node)
 {
     const struct slot *s = &x->plan->slot[node];
     const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
-    if (s->gate && !x->held) keep_gates(x, node);
+    const bool relu = x->plan->graph->node[node].op == ASSAY_OP_RELU;
+    if (s->gate && relu && !x->held) keep_gates(x, node);
     if (!s->keep || s->keep == s->xhat) return;
     const struct assay_planes p = {.c = 1, .h = 1, .w = (uint32_t)(pixels * (x->end - x->begin))};
     x->plan->kern->save(&p, exec_chunk(x, node),

@@ -44,7 +44,7 @@ static void slice_backward(const struct assay_exec *x, const struct job *j, uint
     }
 }
 
-const struct operation exec_slice = {forward_slice, slice_backward};
+const struct operation exec_op_slice = {forward_slice, slice_backward};
 
 // The numbers lie where they lay.
 static void forward_flatten(struct assay_exec *x, uint32_t node)
@@ -60,4 +60,4 @@ static void flatten_backward(const struct assay_exec *x, const struct job *j, ui
     x->plan->back->axpy(n, j->from.scale, exec_ref(x, &j->from, group), dx, accumulate);
 }
 
-const struct operation exec_flatten = {forward_flatten, flatten_backward};
+const struct operation exec_op_flatten = {forward_flatten, flatten_backward};

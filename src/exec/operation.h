@@ -13,17 +13,23 @@ struct operation {
                      bool accumulate);
 };
 
-#define exec_flatten OF_REAL(exec_flatten)
-#define exec_slice   OF_REAL(exec_slice)
-extern const struct operation exec_flatten, exec_slice;
+#define exec_op_act     OF_REAL(exec_op_act)
+#define exec_op_flatten OF_REAL(exec_op_flatten)
+#define exec_op_mul     OF_REAL(exec_op_mul)
+#define exec_op_slice   OF_REAL(exec_op_slice)
+extern const struct operation exec_op_act, exec_op_flatten, exec_op_mul, exec_op_slice;
 
 static inline const struct operation *exec_operation(uint8_t op)
 {
     switch (op) {
+    case ASSAY_OP_ACT:
+        return &exec_op_act;
+    case ASSAY_OP_MUL:
+        return &exec_op_mul;
     case ASSAY_OP_FLATTEN:
-        return &exec_flatten;
+        return &exec_op_flatten;
     case ASSAY_OP_SLICE:
-        return &exec_slice;
+        return &exec_op_slice;
     default:
         assay_bug(__FILE__, __LINE__, "an operation of its own");
     }

@@ -209,6 +209,9 @@ int plan_units(struct assay_plan *plan, struct assay_err *err)
         const enum assay_op op = (enum assay_op)g->node[i].op;
         if (op == ASSAY_OP_CONV || op == ASSAY_OP_LINEAR || op == ASSAY_OP_BN)
             ASSAY_TRY(add_unit(plan, i, err));
+        // Of a product either value is what the other's gradient is multiplied by.
+        if (op == ASSAY_OP_MUL && plan->backward)
+            for (uint32_t k = 0; k < 2; k++) plan->slot[g->in[g->node[i].in + k]].kept = true;
         if (op == ASSAY_OP_RELU)
             plan->slot[i].fused = conv_users_only(plan, i) && !(plan->slot[i].tap & TAP_GRADIENTS);
     }
@@ -255,6 +258,7 @@ static void add_job(struct assay_plan *plan, struct tensor *t, uint32_t edge, ui
     const struct ref from = gradient_read(plan, user, &level);
     plan->job[plan->n_job++] = (struct job){.op = plan->graph->node[user].op,
                                             .user = user,
+                                            .input = edge - plan->graph->node[user].in,
                                             .unit = plan->slot[user].unit,
                                             .mask = mask,
                                             .from = part_of(plan, edge, from),

@@ -85,10 +85,11 @@ struct probe {
 // One contribution to the gradient of a tensor. Those of convolutions that differ in nothing but
 // their kernels, and what is added as it is, are made together, in one pass over the tensor.
 struct job {
-    uint8_t op;    // enum assay_op of the user
-    uint32_t user; // node
-    uint32_t unit; // CONV, LINEAR, BN
-    uint32_t mask; // relu node between the tensor and a convolution, or NONE
+    uint8_t op;     // enum assay_op of the user
+    uint32_t user;  // node
+    uint32_t input; // which of its inputs
+    uint32_t unit;  // CONV, LINEAR, BN
+    uint32_t mask;  // relu node between the tensor and a convolution, or NONE
     struct ref from;
     uint32_t tensor;        // target
     uint32_t n_conv, n_add; // from this one on, made together with it; 0, 0: by itself
@@ -149,13 +150,15 @@ struct slot {
     bool fused; // conv whose only user is a BN; relu whose users are all convolutions: no gradient
                 // of its own
     struct ref g;
-    uint32_t halo;  // of the saved activation
-    size_t act;     // (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
-    size_t xhat;    // (groups, c, h, w, images); of a max-pool the winning taps
+    uint32_t halo; // of the saved activation
+    size_t act;    // (groups, c, h + 2 halo, w + 2 halo, images), 0: not saved
+    // (groups, c, h, w, images); of a max-pool the winning taps, of an activation its slope
+    size_t xhat;
     bool kept;      // a probe or a tap wants its value
     bool behind_bn; // is kept as the xhat of the BN that reads it
     size_t keep;    // (groups, c, h, w, images); of a BN without affine its xhat
-    size_t gate;    // relu, of a piece: byte (groups, c, h, w), bit i: passed in image i
+    size_t gate;    // relu, of a piece: byte (groups, c, h, w), bit i: passed in image i; of an
+                    // activation the piece: byte (groups, c, h, w, images)
     size_t inv;     // pooling: double (oh, ow)
     // forward
     uint32_t level, position; // of the pass; in plan->sequence

@@ -101,8 +101,18 @@ static void append_param(struct assay_graph *g, uint32_t node, const char *name)
 // What is a module where networks are written in PyTorch. `none` is, too, of which nothing is seen.
 static bool is_module(const struct assay_node *n)
 {
-    return n->op != ASSAY_OP_INPUT && n->op != ASSAY_OP_ZERO && n->op != ASSAY_OP_ADD &&
-           n->op != ASSAY_OP_CONCAT && n->op != ASSAY_OP_SLICE && n->op != ASSAY_OP_FLATTEN;
+    switch (n->op) {
+    case ASSAY_OP_INPUT:
+    case ASSAY_OP_ZERO:
+    case ASSAY_OP_ADD:
+    case ASSAY_OP_CONCAT:
+    case ASSAY_OP_SLICE:
+    case ASSAY_OP_FLATTEN:
+    case ASSAY_OP_MUL:
+        return false;
+    default:
+        return true;
+    }
 }
 
 uint32_t assay_graph_append(struct assay_graph *g, struct assay_node n, const uint32_t *x,

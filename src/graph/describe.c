@@ -13,7 +13,8 @@ const char *assay_op_name(enum assay_op op)
         [ASSAY_OP_MAX_POOL] = "max_pool", [ASSAY_OP_ADD] = "add",
         [ASSAY_OP_CONCAT] = "concat",     [ASSAY_OP_SLICE] = "slice",
         [ASSAY_OP_GAP] = "gap",           [ASSAY_OP_LINEAR] = "linear",
-        [ASSAY_OP_FLATTEN] = "flatten",
+        [ASSAY_OP_FLATTEN] = "flatten",   [ASSAY_OP_ACT] = "act",
+        [ASSAY_OP_MUL] = "mul",
     };
     return (unsigned)op < ASSAY_OP_COUNT ? name[op] : "unknown";
 }
@@ -30,9 +31,12 @@ static struct assay_hash add_rare(struct assay_hash hash, const struct assay_nod
 {
     const bool norm = n->op == ASSAY_OP_BN && n->eps != ASSAY_BN_EPS;
     const bool bias = n->op == ASSAY_OP_LINEAR ? !n->bias : n->bias;
-    if (!norm && !bias && !n->ceil) return hash;
-    uint64_t rare[] = {hash.lo, hash.hi, n->bias | n->ceil << 1, 0};
+    const bool act = n->op == ASSAY_OP_ACT;
+    if (!norm && !bias && !n->ceil && !act) return hash;
+    uint64_t rare[] = {hash.lo, hash.hi, n->bias | n->ceil << 1 | n->act << 2, 0, 0, 0};
     memcpy(&rare[3], &n->eps, sizeof rare[3]);
+    memcpy(&rare[4], &n->a, sizeof rare[4]);
+    memcpy(&rare[5], &n->b, sizeof rare[5]);
     return assay_hash128(rare, sizeof rare);
 }
 
@@ -73,6 +77,9 @@ static double node_memory(const struct assay_node *n)
     case ASSAY_OP_AVG_POOL:
     case ASSAY_OP_MAX_POOL:
         return 10.0 * elements;
+    case ASSAY_OP_ACT:
+    case ASSAY_OP_MUL:
+        return 5.0 * elements;
     case ASSAY_OP_ADD:
         return 2.5 * elements * n->n_in;
     default:
@@ -129,6 +136,9 @@ static void print_attributes(const struct assay_node *n, FILE *stream)
     if (n->groups > 1) fprintf(stream, " groups %u", n->groups);
     if (n->mix) fprintf(stream, " mix");
     if (n->ceil) fprintf(stream, " ceil");
+    if (n->op == ASSAY_OP_ACT) fprintf(stream, " %s", assay_act_name((enum assay_act)n->act));
+    if (n->op == ASSAY_OP_ACT && (n->a != 0 || n->b != 0))
+        fprintf(stream, " %.9g, %.9g", n->a, n->b);
     if (n->op == ASSAY_OP_BN && n->eps != ASSAY_BN_EPS) fprintf(stream, " eps %.9g", n->eps);
 }
 

@@ -94,6 +94,14 @@ static bool is_counted(const struct assay_node *n)
     return n->op == ASSAY_OP_CONV || n->op == ASSAY_OP_BN || n->op == ASSAY_OP_RELU;
 }
 
+static bool is_zero_at_zero(const struct assay_node *act)
+{
+    const double zero = 0;
+    double y;
+    assay_act_apply(act, 1, &zero, false, NULL, &y, NULL);
+    return y == 0;
+}
+
 static bool vanishes(const struct fold *f, const struct assay_node *n)
 {
     const uint32_t *in = f->out->in + f->out->n_in;
@@ -108,6 +116,10 @@ static bool vanishes(const struct fold *f, const struct assay_node *n)
             if (!is_zero(f, in[i])) return false;
         }
         return true;
+    case ASSAY_OP_ACT:
+        return is_zero(f, in[0]) && is_zero_at_zero(n);
+    case ASSAY_OP_MUL:
+        return is_zero(f, in[0]) || is_zero(f, in[1]);
     case ASSAY_OP_BN: // of zeros it is beta
         return is_zero(f, in[0]) && (f->at_init || !n->affine);
     case ASSAY_OP_INPUT:
@@ -135,7 +147,7 @@ static bool is_same(const struct fold *f, const struct assay_node *a, const stru
     if (a->op != b->op || a->mix != b->mix || a->kernel != b->kernel || a->stride != b->stride ||
         a->pad != b->pad || a->dilation != b->dilation || a->affine != b->affine || a->c != b->c ||
         a->h != b->h || a->w != b->w || a->n_in != b->n_in || a->ceil != b->ceil ||
-        a->eps != b->eps)
+        a->eps != b->eps || a->act != b->act || a->a != b->a || a->b != b->b)
         return false;
     for (uint32_t i = 0; i < a->n_in; i++) {
         if (in[a->in + i] != in[b->in + i] || coef[a->in + i] != coef[b->in + i]) return false;

@@ -135,6 +135,28 @@ static int infer_bn(const struct assay_graph *g, struct assay_node *n, struct as
     return set_shape(n, x->c, x->h, x->w);
 }
 
+static int infer_act(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
+{
+    const struct assay_node *x = input(g, n, 0);
+    const bool clip = n->act == ASSAY_ACT_CLIP, steep = n->act == ASSAY_ACT_HARDSIGMOID;
+    const bool ends = !isnan(n->a) && !isnan(n->b) && n->a < n->b;
+    if (n->act >= ASSAY_ACT_COUNT || (clip && !ends) || (!clip && !isfinite(n->a + n->b)) ||
+        (steep && !(n->a > 0)))
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "activation %u (%s) of %g and %g", n->act,
+                             assay_act_name((enum assay_act)n->act), n->a, n->b);
+    return set_shape(n, x->c, x->h, x->w);
+}
+
+static int infer_mul(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
+{
+    const struct assay_node *x = input(g, n, 0), *y = input(g, n, 1);
+    if ((y->c != x->c && y->c != 1) || (y->h != x->h && y->h != 1) || (y->w != x->w && y->w != 1))
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "input 1 is (%u,%u,%u), expected (%u,%u,%u) as input 0, or 1", y->c,
+                             y->h, y->w, x->c, x->h, x->w);
+    return set_shape(n, x->c, x->h, x->w);
+}
+
 static int infer_linear(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
 {
     const struct assay_node *x = input(g, n, 0);
@@ -171,6 +193,10 @@ static int infer_raw(const struct assay_graph *g, struct assay_node *n, struct a
         return infer_linear(g, n, err);
     case ASSAY_OP_FLATTEN:
         return infer_flatten(g, n);
+    case ASSAY_OP_ACT:
+        return infer_act(g, n, err);
+    case ASSAY_OP_MUL:
+        return infer_mul(g, n, err);
     case ASSAY_OP_COUNT:
         break;
     }
@@ -181,11 +207,10 @@ static int check_arity(const struct assay_node *n, struct assay_err *err)
 {
     const bool none = n->op == ASSAY_OP_INPUT || n->op == ASSAY_OP_ZERO;
     const bool many = n->op == ASSAY_OP_ADD || n->op == ASSAY_OP_CONCAT;
-    if (many ? n->n_in >= 1 : n->n_in == (none ? 0u : 1u)) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_CONFIG, "%u inputs, expected %s", n->n_in,
-                         many   ? "at least 1"
-                         : none ? "none"
-                                : "1");
+    const uint32_t want = none ? 0 : n->op == ASSAY_OP_MUL ? 2 : 1;
+    if (many ? n->n_in >= 1 : n->n_in == want) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG, "%u inputs, expected %s%u", n->n_in,
+                         many ? "at least " : "", want);
 }
 
 int graph_infer(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)

@@ -14,7 +14,7 @@ struct gene {
     uint32_t in[FAN_MAX]; // counted from the stem
     uint32_t c, kernel, stride, pad, dilation;
     uint32_t groups; // 0: depthwise
-    uint32_t affine, bias, ceil;
+    uint32_t affine, bias, ceil, act;
     double eps;
     uint32_t edge[FAN_MAX]; // of a node of a cell: the operation on each input, see build_edge
     double coef[FAN_MAX];
@@ -59,11 +59,10 @@ static double draw_coef(struct assay_rng *rng, bool mix)
 // of a cell, a sum of operations on several nodes.
 #define NODE ASSAY_OP_COUNT
 static const uint32_t frequency[NODE + 1] = {
-    [ASSAY_OP_INPUT] = 5,    [ASSAY_OP_ZERO] = 2,  [ASSAY_OP_CONV] = 15,
-    [ASSAY_OP_BN] = 8,       [ASSAY_OP_RELU] = 12, [ASSAY_OP_AVG_POOL] = 5,
-    [ASSAY_OP_MAX_POOL] = 5, [ASSAY_OP_ADD] = 11,  [ASSAY_OP_CONCAT] = 8,
-    [ASSAY_OP_SLICE] = 4,    [ASSAY_OP_GAP] = 1,   [ASSAY_OP_LINEAR] = 2,
-    [ASSAY_OP_FLATTEN] = 2,  [NODE] = 20,
+    [ASSAY_OP_INPUT] = 5,   [ASSAY_OP_ZERO] = 2,     [ASSAY_OP_CONV] = 15,    [ASSAY_OP_BN] = 8,
+    [ASSAY_OP_RELU] = 9,    [ASSAY_OP_AVG_POOL] = 4, [ASSAY_OP_MAX_POOL] = 4, [ASSAY_OP_ADD] = 9,
+    [ASSAY_OP_CONCAT] = 7,  [ASSAY_OP_SLICE] = 4,    [ASSAY_OP_GAP] = 1,      [ASSAY_OP_LINEAR] = 2,
+    [ASSAY_OP_FLATTEN] = 2, [ASSAY_OP_ACT] = 6,      [ASSAY_OP_MUL] = 4,      [NODE] = 18,
 };
 
 static uint32_t draw_op(struct assay_rng *rng)
@@ -88,6 +87,7 @@ static struct gene draw_gene(struct assay_rng *rng, const struct recipe *r, uint
                      .affine = chance(rng, 70),
                      .bias = chance(rng, 30),
                      .ceil = chance(rng, 30),
+                     .act = below(rng, ASSAY_ACT_COUNT),
                      .eps = chance(rng, 80) ? ASSAY_BN_EPS : 1e-3};
     if (chance(rng, 60)) g.pad = g.dilation * (g.kernel / 2); // keeps the size
     if (chance(rng, 40)) g.kernel = 3, g.pad = g.dilation;

@@ -158,6 +158,26 @@ static uint32_t build_node(struct builder *b, const struct gene *e, const uint32
     return assay_graph_add(b->g, e->n_in, sum, NULL);
 }
 
+static uint32_t build_act(struct builder *b, uint32_t x, enum assay_act act)
+{
+    struct assay_node n = {.op = ASSAY_OP_ACT, .act = (uint8_t)act, .n_in = 1};
+    n.a = act == ASSAY_ACT_CLIP ? -0.3 : act == ASSAY_ACT_HARDSIGMOID ? 1.0 / 6 : 0.2;
+    n.b = act == ASSAY_ACT_CLIP ? 0.9 : 0.5;
+    return assay_graph_append(b->g, n, &x, NULL, NULL);
+}
+
+// A node times another, or as in squeeze and excitation by a few numbers of it.
+static uint32_t build_mul(struct builder *b, const struct gene *e, const uint32_t in[FAN_MAX])
+{
+    uint32_t two[2] = {in[0], in[1]};
+    if (e->n_in % 2) two[1] = assay_graph_gap(b->g, two[1]);
+    if (e->bias) two[1] = assay_graph_truncate(b->g, two[1], 1);
+    if (e->edge[0] < 6)
+        two[1] = build_act(b, two[1], e->ceil ? ASSAY_ACT_HARDSIGMOID : ASSAY_ACT_SIGMOID);
+    const struct assay_node n = {.op = ASSAY_OP_MUL, .n_in = 2};
+    return assay_graph_append(b->g, n, two, NULL, NULL);
+}
+
 static uint32_t build_gene(struct builder *b, const struct gene *e, const char *name)
 {
     uint32_t in[FAN_MAX];
@@ -189,6 +209,10 @@ static uint32_t build_gene(struct builder *b, const struct gene *e, const char *
         return assay_graph_gap(b->g, in[0]);
     case ASSAY_OP_LINEAR:
         return build_linear(b, in[0], *e, name);
+    case ASSAY_OP_ACT:
+        return build_act(b, in[0], (enum assay_act)e->act);
+    case ASSAY_OP_MUL:
+        return build_mul(b, e, in);
     case ASSAY_OP_FLATTEN:
         if (x.c * x.h * x.w > 100) return in[0];
         return assay_graph_append(b->g, (struct assay_node){.op = ASSAY_OP_FLATTEN, .n_in = 1}, in,
@@ -288,7 +312,7 @@ static bool simplify(struct recipe *r, uint32_t k)
         return true;
     }
     k -= 2 * ASSAY_LEN(of_net);
-    enum { STEPS = 11 + 3 * FAN_MAX };
+    enum { STEPS = 12 + 3 * FAN_MAX };
     if (k >= STEPS * r->n) return false;
     struct gene *e = &r->gene[k / STEPS];
     uint32_t *const of_gene[] = {&e->n_in, &e->c, &e->kernel, &e->stride, &e->dilation, &e->groups};
@@ -299,10 +323,11 @@ static bool simplify(struct recipe *r, uint32_t k)
     if (step == 8) e->bias = 0;
     if (step == 9) e->ceil = 0;
     if (step == 10) e->eps = ASSAY_BN_EPS;
-    const uint32_t k_in = step < 11 ? 0 : (step - 11) / 3;
-    if (step >= 11 && step % 3 == 0) e->in[k_in] /= 2;
-    if (step >= 11 && step % 3 == 1) e->coef[k_in] = 1;
-    if (step >= 11 && step % 3 == 2) e->edge[k_in] = e->edge[k_in] > 4 ? e->edge[k_in] - 1 : 1;
+    if (step == 11) e->act = 0;
+    const uint32_t k_in = step < 12 ? 0 : (step - 12) / 3;
+    if (step >= 12 && step % 3 == 0) e->in[k_in] /= 2;
+    if (step >= 12 && step % 3 == 1) e->coef[k_in] = 1;
+    if (step >= 12 && step % 3 == 2) e->edge[k_in] = e->edge[k_in] > 4 ? e->edge[k_in] - 1 : 1;
     return true;
 }
 

@@ -80,6 +80,14 @@ static bool near_gate(const struct tensor *in)
     return near;
 }
 
+static bool near_kink(const struct assay_node *act, const struct tensor *in)
+{
+    bool near = false;
+    for (size_t i = 0; i < (size_t)in->n * in->c * in->h * in->w; i++)
+        near |= act_margin(act, in->v[i]) != 0 && act_margin(act, in->v[i]) < NEAR;
+    return near;
+}
+
 // Two pixels of a window that are equal but for rounding.
 static bool near_tie(const struct assay_node *node, const struct tensor *in,
                      const struct tensor *out)
@@ -116,6 +124,7 @@ static inline bool is_ambiguous(const struct subject *s)
         const struct assay_node *node = &s->g.node[i];
         const struct tensor *in = &s->value[s->g.in[node->in]];
         if (node->op == ASSAY_OP_RELU) ambiguous |= near_gate(in);
+        if (node->op == ASSAY_OP_ACT) ambiguous |= near_kink(node, in);
         if (node->op == ASSAY_OP_MAX_POOL) ambiguous |= near_tie(node, in, &s->value[i]);
         if (node->op == ASSAY_OP_BN && in->n * in->h * in->w > 1) ambiguous |= constant_bn(in);
     }
