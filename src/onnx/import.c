@@ -237,7 +237,7 @@ static int take_image(struct import *im)
 // ---- nodes --------------------------------------------------------------------------------------
 static const struct onnx_rule *find_rule(const struct import *im)
 {
-    const struct onnx_rule *const tables[] = {onnx_layers, onnx_sums, onnx_views};
+    const struct onnx_rule *const tables[] = {onnx_layers, onnx_acts, onnx_sums, onnx_views};
     for (size_t t = 0; t < ASSAY_LEN(tables); t++)
         for (const struct onnx_rule *r = tables[t]; r->op; r++)
             if (assay_onnx_is(im->at->op, r->op)) return r;
@@ -251,10 +251,9 @@ static int refuse_operator(const struct import *im)
     for (size_t i = 0; i < ASSAY_LEN(random); i++)
         if (assay_onnx_is(im->at->op, random[i]))
             return onnx_refuse(im, "it draws random numbers; call model.eval() before the export");
-    return onnx_refuse(im,
-                       "an operator that is not read; a network is read of Conv, "
-                       "BatchNormalization, Relu, MaxPool, AveragePool, GlobalAveragePool, Add, "
-                       "Concat, Flatten, Gemm and what exporters write around them");
+    return onnx_refuse(im, "an operator that is not read; a network is read of convolutions, "
+                           "BatchNormalization, activations, pools, linear layers, sums, products, "
+                           "concatenations, parts, and what exporters write around them");
 }
 
 // What a node reads must stand before it, and only its first output may be read.

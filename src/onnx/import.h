@@ -113,7 +113,8 @@ struct onnx_rule {
     const char *op;
     int (*take)(struct import *im);
 };
-extern const struct onnx_rule onnx_layers[], onnx_sums[], onnx_views[]; // end with a NULL op
+extern const struct onnx_rule onnx_acts[], onnx_layers[], onnx_sums[],
+    onnx_views[]; // end with a NULL op
 
 // The node of a map in the graph.
 int onnx_map(const struct import *im, const struct value *v, uint32_t *node);
@@ -122,5 +123,8 @@ int onnx_map_in(const struct import *im, uint32_t k, uint32_t ndim, const struct
                 uint32_t *node);
 // Defines the first output as the graph's node: (n,c,h,w), or (n,c) as flat.
 int onnx_put(struct import *im, uint32_t node, bool flat);
+// Likewise as an activation of input k, and as the product of both inputs.
+int onnx_put_act(struct import *im, uint32_t k, enum assay_act act, double a, double b);
+int onnx_put_product(struct import *im);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operations that compute: convolutions, norms, activations, pools, linear layers, sums.
+// Convolutions, norms and pools.
 #include "import.h"
 
 #include <math.h>
@@ -105,7 +105,7 @@ static int take_conv(struct import *im)
     return onnx_put(im, node, false);
 }
 
-// ---- norms and activations ----------------------------------------------------------------------
+// ---- norms --------------------------------------------------------------------------------------
 // Running statistics (inputs 3 and 4) and training_mode are ignored: BN is by the batch.
 static int take_bn(struct import *im)
 {
@@ -132,38 +132,6 @@ static int take_bn(struct import *im)
     ASSAY_TRY(onnx_own(im, gamma));
     ASSAY_TRY(onnx_own(im, beta));
     return onnx_put(im, node, flat);
-}
-
-static int take_relu(struct import *im)
-{
-    const struct value *x;
-    uint32_t node;
-    ASSAY_TRY(onnx_map_in(im, 0, 0, &x, &node));
-    return onnx_put(im, assay_graph_relu(im->g, node), x->ndim == 2);
-}
-
-// A bound of a Clip: input k, or an attribute up to operator set 10.
-static double bound(const struct import *im, uint32_t k, const char *name, double absent)
-{
-    const struct value *v = onnx_in(im, k);
-    if (im->m->opset < 11) return onnx_real(im, name, absent);
-    if (!v) return absent;
-    return v->kind == VALUE_CONSTANT && onnx_size(v) == 1 ? onnx_number(im, v, 0) : NAN;
-}
-
-static int take_clip(struct import *im)
-{
-    const double lo = bound(im, 1, "min", -INFINITY), hi = bound(im, 2, "max", INFINITY);
-    if (lo == 0.0 && hi >= (double)3.4e38f) return take_relu(im);
-    return onnx_refuse(im, "it cuts to %g to %g%s, only below 0 (a ReLU) is read so far", lo, hi,
-                       lo == 0.0 && hi == 6.0 ? " (ReLU6)" : "");
-}
-
-static int take_max(struct import *im)
-{
-    const struct value *other = onnx_in(im, 1);
-    if (im->at->in.n == 2 && other && onnx_all(im, other, 0.0)) return take_relu(im);
-    return onnx_refuse(im, "a maximum of maps is not read, only Max(x, 0), a ReLU");
 }
 
 // ---- pools --------------------------------------------------------------------------------------
@@ -244,9 +212,6 @@ static int take_mean(struct import *im)
 const struct onnx_rule onnx_layers[] = {
     {"Conv", take_conv},
     {"BatchNormalization", take_bn},
-    {"Relu", take_relu},
-    {"Clip", take_clip},
-    {"Max", take_max},
     {"MaxPool", take_max_pool},
     {"AveragePool", take_avg_pool},
     {"GlobalAveragePool", take_gap},

@@ -86,6 +86,11 @@ static int put_sum(struct import *im, double second)
     return onnx_put(im, assay_graph_add(im->g, 2, node, coef), a->ndim == 2);
 }
 
+static bool is_number(const struct value *v)
+{
+    return v && v->kind == VALUE_CONSTANT && onnx_size(v) == 1;
+}
+
 static int take_add(struct import *im)
 {
     const struct value *a = onnx_in(im, 0), *b = onnx_in(im, 1);
@@ -101,13 +106,20 @@ static int take_add(struct import *im)
         onnx_alias(im, first);
         return ASSAY_OK;
     }
+    if (is_number(other))
+        return onnx_put_act(im, at, ASSAY_ACT_AFFINE, 1, onnx_decimal(onnx_number(im, other, 0)));
     if (a->kind != VALUE_MAP || b->kind != VALUE_MAP)
-        return onnx_refuse(im, "it adds a constant or a parameter, which is not read so far");
+        return onnx_refuse(im, "it adds a parameter or a list, which is not read");
     return put_sum(im, 1.0);
 }
 
 static int take_sub(struct import *im)
 {
+    const struct value *a = onnx_in(im, 0), *b = onnx_in(im, 1);
+    if (is_number(b))
+        return onnx_put_act(im, 0, ASSAY_ACT_AFFINE, 1, -onnx_decimal(onnx_number(im, b, 0)));
+    if (is_number(a))
+        return onnx_put_act(im, 1, ASSAY_ACT_AFFINE, -1, onnx_decimal(onnx_number(im, a, 0)));
     return put_sum(im, -1.0);
 }
 
@@ -117,9 +129,9 @@ static int scale(struct import *im, uint32_t k, double (*coefficient)(double))
     const struct value *x, *v = onnx_in(im, 1 - k);
     uint32_t node;
     if (!v || v->kind != VALUE_CONSTANT || onnx_size(v) != 1)
-        return onnx_refuse(im, "%s is not read so far, only a map times or by a number",
-                           v && v->kind == VALUE_MAP ? "a product of maps (a gate)"
-                                                     : "a product with a parameter or a list");
+        return onnx_refuse(im, "%s is not read, only a map times or by a number",
+                           v && v->kind == VALUE_MAP ? "a map by a map"
+                                                     : "a map times or by a parameter or a list");
     ASSAY_TRY(onnx_map_in(im, k, 0, &x, &node));
     const double coef = coefficient(onnx_decimal(onnx_number(im, v, 0)));
     if (!isfinite(coef)) return onnx_refuse(im, "the number is not finite");
@@ -138,7 +150,8 @@ static double inverse(double number)
 
 static int take_mul(struct import *im)
 {
-    const struct value *a = onnx_in(im, 0);
+    const struct value *a = onnx_in(im, 0), *b = onnx_in(im, 1);
+    if (a && b && a->kind == VALUE_MAP && b->kind == VALUE_MAP) return onnx_put_product(im);
     return scale(im, a && a->kind == VALUE_CONSTANT ? 1 : 0, itself);
 }
 

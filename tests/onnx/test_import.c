@@ -6,112 +6,9 @@
 #include <cmocka.h>
 
 #include "assay/onnx.h"
-#include "message.h"
+#include "pieces.h"
 
 #include <stdio.h>
-
-static struct message graph;
-
-// ---- a file, piece by piece ---------------------------------------------------------------------
-// A node: "OP in,in -> out", a missing input is empty.
-static struct message node_of(const char *text)
-{
-    struct message n = {0};
-    char op[32], in[128], out[64];
-    if (sscanf(text, "%31s %127s -> %63s", op, in, out) != 3) fail_msg("no node: %s", text);
-    for (char *rest = in, *one; (one = strsep(&rest, ","));)
-        put_text(&n, 1, strcmp(one, "-") == 0 ? "" : one);
-    put_text(&n, 2, out);
-    put_text(&n, 3, out);
-    put_text(&n, 4, op);
-    return n;
-}
-
-static void node(const char *text)
-{
-    const struct message n = node_of(text);
-    put_message(&graph, 1, &n);
-}
-
-// The same with an attribute: count 0: one integer.
-static void node_with(const char *text, const char *name, int count, ...)
-{
-    struct message n = node_of(text), a = {0};
-    va_list args;
-    put_text(&a, 1, name);
-    va_start(args, count);
-    for (int i = 0; i < (count ? count : 1); i++)
-        put_number(&a, count ? 8 : 3, (uint64_t)va_arg(args, int));
-    va_end(args);
-    put_message(&n, 5, &a);
-    put_message(&graph, 1, &n);
-}
-
-static void node_real(const char *text, const char *name, float value)
-{
-    struct message n = node_of(text), a = {0};
-    put_text(&a, 1, name);
-    put_float(&a, 2, value);
-    put_message(&n, 5, &a);
-    put_message(&graph, 1, &n);
-}
-
-// A pool of kernel and stride `size` with ceil_mode.
-static void node_with_two(const char *text, uint64_t size)
-{
-    static const char *const name[] = {"kernel_shape", "strides", "ceil_mode"};
-    struct message n = node_of(text);
-    for (int i = 0; i < 3; i++) {
-        struct message a = {0};
-        put_text(&a, 1, name[i]);
-        for (int k = 0; i < 2 && k < 2; k++) put_number(&a, 8, size);
-        if (i == 2) put_number(&a, 3, 1);
-        put_message(&n, 5, &a);
-    }
-    put_message(&graph, 1, &n);
-}
-
-static void tensor(const char *name, uint32_t ndim, const uint64_t *dim, float value)
-{
-    static float values[256];
-    struct message t = {0};
-    uint64_t size = 1;
-    for (uint32_t d = 0; d < ndim; d++) {
-        put_number(&t, 1, dim[d]);
-        size *= dim[d];
-    }
-    for (uint64_t i = 0; i < size; i++) values[i] = value;
-    put_number(&t, 2, ASSAY_ONNX_FLOAT);
-    put_text(&t, 8, name);
-    put_bytes(&t, 9, values, size * sizeof *values);
-    put_message(&graph, 5, &t);
-}
-
-static void integers(const char *name, uint64_t n, const int64_t *value)
-{
-    struct message t = {0};
-    put_number(&t, 1, n);
-    put_number(&t, 2, ASSAY_ONNX_INT64);
-    put_text(&t, 8, name);
-    put_bytes(&t, 9, value, n * sizeof *value);
-    put_message(&graph, 5, &t);
-}
-
-static void put_value(uint32_t field, const char *name, const uint64_t *dim)
-{
-    struct message shape = {0}, t = {0}, type = {0}, v = {0};
-    for (int d = 0; d < 4; d++) {
-        struct message one = {0};
-        put_number(&one, 1, dim[d]);
-        put_message(&shape, 1, &one);
-    }
-    put_number(&t, 1, ASSAY_ONNX_FLOAT);
-    put_message(&t, 2, &shape);
-    put_message(&type, 1, &t);
-    put_text(&v, 1, name);
-    put_message(&v, 2, &type);
-    put_message(&graph, field, &v);
-}
 
 // Weights of all tests, and an image 3x8x8 in a batch of 2.
 static void begin(void)
@@ -285,6 +182,33 @@ static void test_variants(void **state)
     close_net();
 }
 
+// x sigmoid(x) is one activation; a gate of (n,c,1,1) on either side; a number that is added.
+static void test_products(void **state)
+{
+    (void)state;
+    begin();
+    put_number_of("three", 3.0f);
+    node("Conv x,c.weight -> conv");
+    node("Sigmoid conv -> s1");
+    node("Mul conv,s1 -> silu");
+    node("GlobalAveragePool silu -> mean");
+    node("Add three,mean -> more");
+    node_real("HardSigmoid more -> gate", "alpha", 0.16666667f);
+    node("Mul gate,silu -> gated");
+    head("gated");
+    read_net();
+    expect_ops(9, (enum assay_op[]){ASSAY_OP_INPUT, ASSAY_OP_CONV, ASSAY_OP_ACT, ASSAY_OP_GAP,
+                                    ASSAY_OP_ACT, ASSAY_OP_ACT, ASSAY_OP_MUL, ASSAY_OP_GAP,
+                                    ASSAY_OP_LINEAR});
+    assert_int_equal(g.node[2].act, ASSAY_ACT_SILU);
+    assert_int_equal(g.node[4].act, ASSAY_ACT_AFFINE);
+    assert_true(g.node[4].b == 3);
+    assert_true(g.node[5].a == 1.0 / 6);
+    assert_int_equal(g.in[g.node[6].in], 2);
+    assert_int_equal(g.node[6].h, 8);
+    close_net();
+}
+
 // A product that no bias follows is a layer of its own.
 static void test_matmul(void **state)
 {
@@ -327,11 +251,12 @@ static void test_refused(void **state)
         {"Conv x,c.weight -> x", "'x' is defined twice"},
         {"BatchNormalization c.weight,g,s,m,v -> a", "weight standardisation"},
         {"BatchNormalization x,g,s,m,v -> a", "scale 'g' has 4 values, expected 3"},
-        {"HardSwish x -> a", "node 'a' (HardSwish): an operator that is not read"},
+        {"Selu x -> a", "node 'a' (Selu): an operator that is not read"},
         {"RandomUniformLike x -> a", "model.eval()"},
-        {"Mul x,x -> a", "a gate"},
-        {"Mul x,g -> a", "a product with a parameter"},
-        {"Add x,g -> a", "adds a constant or a parameter"},
+        {"Mul x,g -> a", "times or by a parameter"},
+        {"Div x,x -> a", "a map by a map"},
+        {"Add x,g -> a", "adds a parameter"},
+        {"Max x,x -> a", "a maximum or minimum of maps"},
         {"Softmax x -> a", "has 4 dimensions, expected 2"},
         {"Transpose x -> a", "only the weight of a linear layer"},
     };
@@ -383,8 +308,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_layers),   cmocka_unit_test(test_merged),
         cmocka_unit_test(test_computed), cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_variants), cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_variants), cmocka_unit_test(test_products),
+        cmocka_unit_test(test_matmul),   cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,9 @@ HAS_DATA = bool(os.environ.get("ASSAY_TEST_DATA")) and DATA.is_dir()
 COUNTS = {"resnet_tiny": (24626, 1270080, 12), "resnet_tiny_fresh_bn": (24626, 1270080, 12),
           "densenet_tiny": (10456, 4448596, 22), "darts_v2_c4": (9030, 1646208, 56),
           "regnetx_tiny": (18946, 1311120, 17), "nb201_none_c4": (11446, 1503392, 17),
-          "vgg_tiny": (13658, 1072448, 6), "squeezenet_tiny": (7286, 358912, 11)}
+          "vgg_tiny": (13658, 1072448, 6), "squeezenet_tiny": (7286, 358912, 11),
+          "mobilenetv2_w025": (7842, 943744, 20), "mobilenetv3_tiny": (10668, 436064, 22),
+          "efficientnet_silu_tiny": (9260, 434688, 21)}
 WARNED = {"squeezenet_tiny": "there is no BatchNormalization"}
 # What the message must name.
 REFUSED = {
