@@ -50,6 +50,9 @@ int assay_comm_share(struct assay_comm *comm, int root, void *bytes, size_t n,
 // it; and the largest of the ranks' values.
 int assay_comm_sum(struct assay_comm *comm, size_t n, double *value, struct assay_err *err);
 int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err);
+// Collective: root gets n such sums in the place of its values.
+int assay_comm_sum_to(struct assay_comm *comm, int root, size_t n, double *value,
+                      struct assay_err *err);
 // Collective: each rank has bytes for each, which begin at send_at[rank] and are send_n[rank] many,
 // and gets those that all have for it.
 int assay_comm_exchange(struct assay_comm *comm, const void *send, const int *send_n,

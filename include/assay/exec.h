@@ -112,10 +112,11 @@ const double *assay_exec_logits(const struct assay_exec *x);
 void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
                          uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
                          double *jac, size_t ld);
-// The same rounded to float32, by way of `block` (assay_exec_block(t_count), columns).
-void assay_exec_jacobian_single(struct assay_exec *x, enum assay_bn bn, const double *cot,
-                                uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
-                                float *jac, size_t ld, double *block);
+// The same of entries [from, from + columns).
+void assay_exec_jacobian_columns(struct assay_exec *x, enum assay_bn bn, const double *cot,
+                                 uint32_t t_count, uint64_t first, uint64_t count, uint64_t from,
+                                 uint64_t columns, double *jac, size_t ld);
+// So many rows at a time, from a multiple of it on, cost no more than all of them together.
 uint32_t assay_exec_block(uint32_t t_count);
 // The same with frozen BN, of the first number of every parameter alone: g->n_param columns.
 void assay_exec_jacobian_firsts(struct assay_exec *x, const double *cot, uint32_t t_count,

@@ -187,7 +187,8 @@ struct assay_given {
     const uint32_t *label[2]; // (n), by enum assay_labels; NULL where nobody reads them
 };
 // Everything is borrowed. On a team every rank has the same subject but for its grid, and measures
-// the metrics that are collective at the same time. What metrics share is computed once, on first
+// the metrics that are collective at the same time; kernels are then made of images that are dealt
+// out to the ranks. What metrics share is computed once, on first
 // use.
 struct assay_subject {
     const struct assay_protocol *protocol;
@@ -200,8 +201,9 @@ struct assay_subject {
     uint64_t memory_limit;           // bytes of the executor and of plans, 0: none
     const struct assay_pla *pla;     // the team's grid; NULL: alone
     int team;                        // ranks in the team, at least 1
-    struct assay_arena *arena;       // scratch of this repeat
-    struct assay_memo *memo;         // private; NULL at the start of every (candidate, repeat)
+    uint32_t blocks;           // of parameters, in which the Jacobian of a kernel is made; 0 is 1
+    struct assay_arena *arena; // scratch of this repeat
+    struct assay_memo *memo;   // private; NULL at the start of every (candidate, repeat)
 };
 // Of one of a metric's own passes, 0 to use->n_pass - 1: its network, its images.
 const struct assay_graph *assay_subject_graph(const struct assay_subject *s,
@@ -357,6 +359,7 @@ void assay_metric_describe(const struct assay_use *use, const struct assay_proto
 struct assay_need {
     uint64_t exec, scratch, buffers;
     uint64_t late; // of the scratch, not touched before the executor has given its memory back
+    bool divides;  // more blocks of the Jacobian would need less
 };
 int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
                        struct assay_err *err);

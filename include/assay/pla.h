@@ -26,17 +26,18 @@ const char *assay_pla_name(void);
 // Every rank of the team gives its status; all return the smallest, of an error with its text.
 int assay_pla_agree(const struct assay_pla *pla, int status, struct assay_err *err);
 
-// Which of n rows a rank of a team of `size` holds; the count may be 0.
+// Which of n rows a rank of a team of `size` holds, when `unit` rows, those of an image, stay
+// together; the count may be 0.
 struct assay_run_of_rows {
     uint64_t first, count;
 };
-struct assay_run_of_rows assay_pla_rows(uint64_t n, int size, int rank);
+struct assay_run_of_rows assay_pla_rows(uint64_t n, uint32_t unit, int size, int rank);
 // How many doubles every rank of a team of `size` needs at most: for its part of an (n,n) matrix,
 // and as scratch of any function below, with up to m right-hand sides.
 size_t assay_pla_part(uint32_t n, int size);
-size_t assay_pla_work(uint32_t n, uint32_t m, int size);
+size_t assay_pla_work(uint32_t n, uint32_t unit, uint32_t m, int size);
 // Bytes that the libraries take besides, on every rank.
-size_t assay_pla_buffers(uint32_t n, int size);
+size_t assay_pla_buffers(uint32_t n, uint32_t unit, int size);
 
 // Whether a kernel of n rows is one for which J is kept in float32, and where time is worth care.
 bool assay_pla_large(uint32_t n);
@@ -46,8 +47,20 @@ bool assay_pla_large(uint32_t n);
 enum assay_pla_sums { ASSAY_PLA_EXACT, ASSAY_PLA_ROUGH };
 // Computes theta (n,n) = J J^T, spread, from each rank's rows of J (n,p). A team of one gets both
 // triangles of a matrix that is not large.
-int assay_pla_gram(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
-                   enum assay_pla_sums sums, double *theta, double *work, struct assay_err *err);
+int assay_pla_gram(const struct assay_pla *pla, uint32_t n, uint32_t unit,
+                   const struct assay_la_rows *jac, enum assay_pla_sums sums, double *theta,
+                   double *work, struct assay_err *err);
+// Whether J may come in blocks of columns: then theta is zero at first, and each block is added. It
+// is the same to the bit when all blocks but the last have a multiple of ASSAY_PLA_PANEL columns.
+#define ASSAY_PLA_PANEL 192
+bool assay_pla_in_blocks(uint32_t n, int size);
+int assay_pla_add_gram(const struct assay_pla *pla, uint32_t n, uint32_t unit,
+                       const struct assay_la_rows *jac, double *theta, double *work,
+                       struct assay_err *err);
+// Each rank has addends to rows [first, first + count) of J; who holds a row gets their sum in its
+// place.
+int assay_pla_sum_rows(const struct assay_pla *pla, uint32_t n, uint32_t unit, uint64_t first,
+                       uint64_t count, uint64_t columns, double *rows, struct assay_err *err);
 // Gives every rank the diagonal (n) of a spread matrix.
 int assay_pla_diagonal(const struct assay_pla *pla, uint32_t n, const double *a, double *diagonal,
                        struct assay_err *err);
@@ -78,10 +91,10 @@ struct assay_pla_extremes {
 };
 // theta: assay_pla_part(n, size) doubles; w: n; work: assay_pla_extremes_work. A J with a NaN or
 // infinity is ERR_INPUT.
-size_t assay_pla_extremes_work(uint32_t n, uint64_t p, int size);
-int assay_pla_extremes(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
-                       double *theta, double *w, double *work, struct assay_pla_extremes *out,
-                       struct assay_err *err);
+size_t assay_pla_extremes_work(uint32_t n, uint32_t unit, uint64_t p, int size);
+int assay_pla_extremes(const struct assay_pla *pla, uint32_t n, uint32_t unit,
+                       const struct assay_la_rows *jac, double *theta, double *w, double *work,
+                       struct assay_pla_extremes *out, struct assay_err *err);
 // Kernel ridge regression: out (m, n-t) = (A_vt (A_tt + shift I)^-1 y^T)^T, where A_tt is the
 // leading (t,t) block of `a` (destroyed) and A_vt the n-t rows below it. y (m,t) and out are the
 // same on every rank; y is destroyed. ERR_INPUT when A_tt + shift I is not positive definite.

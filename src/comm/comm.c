@@ -159,6 +159,17 @@ int assay_comm_sum(struct assay_comm *comm, size_t n, double *value, struct assa
                       "MPI_Allreduce", err);
 }
 
+int assay_comm_sum_to(struct assay_comm *comm, int root, size_t n, double *value,
+                      struct assay_err *err)
+{
+    const bool mine = assay_comm_rank(comm) == root;
+
+    ASSAY_ASSERT(n <= INT_MAX);
+    return comm_check(MPI_Reduce(mine ? MPI_IN_PLACE : value, mine ? value : NULL, (int)n,
+                                 MPI_DOUBLE, MPI_SUM, root, comm->mpi),
+                      "MPI_Reduce", err);
+}
+
 int assay_comm_max(struct assay_comm *comm, double *value, struct assay_err *err)
 {
     return comm_check(MPI_Allreduce(MPI_IN_PLACE, value, 1, MPI_DOUBLE, MPI_MAX, comm->mpi),

@@ -81,38 +81,30 @@ void assay_exec_forward_held(struct assay_exec *x, const double *theta, const do
     passes(x)->forward(x, theta, input);
 }
 
-void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
-                         uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
-                         double *jac, size_t ld)
+void assay_exec_jacobian_columns(struct assay_exec *x, enum assay_bn bn, const double *cot,
+                                 uint32_t t_count, uint64_t first, uint64_t count, uint64_t from,
+                                 uint64_t columns, double *jac, size_t ld)
 {
     const uint32_t images = bn == ASSAY_BN_BATCH ? x->plan->batch : x->plan->n;
     ASSAY_ASSERT(x->plan->backward && first + count <= (uint64_t)images * t_count);
     if (count == 0) return;
     for (uint64_t i = 0; i < count; i++) memset(jac + i * ld, 0, columns * sizeof *jac);
+    x->from = from;
     passes(x)->jacobian(x, bn, cot, t_count, first, count, columns, jac, ld);
+    x->from = 0;
+}
+
+void assay_exec_jacobian(struct assay_exec *x, enum assay_bn bn, const double *cot,
+                         uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
+                         double *jac, size_t ld)
+{
+    assay_exec_jacobian_columns(x, bn, cot, t_count, first, count, 0, columns, jac, ld);
 }
 
 // Rows of all images of a group, and no fewer than a backward pass makes.
 uint32_t assay_exec_block(uint32_t t_count)
 {
     return ASSAY_IMAGES * t_count * (t_count < ASSAY_MAX_LANES / ASSAY_IMAGES ? 4 : 1);
-}
-
-void assay_exec_jacobian_single(struct assay_exec *x, enum assay_bn bn, const double *cot,
-                                uint32_t t_count, uint64_t first, uint64_t count, uint64_t columns,
-                                float *jac, size_t ld, double *block)
-{
-    const uint64_t each = assay_exec_block(t_count), end = first + count;
-    for (uint64_t row = first, next; row < end; row = next) {
-        next = (row / each + 1) * each;
-        if (next > end) next = end;
-        assay_exec_jacobian(x, bn, cot, t_count, row, next - row, columns, block, columns);
-        for (uint64_t i = row; i < next; i++) {
-            const double *from = block + (i - row) * columns;
-            float *to = jac + (i - first) * ld;
-            for (uint64_t k = 0; k < columns; k++) to[k] = (float)from[k];
-        }
-    }
 }
 
 void assay_exec_jacobian_firsts(struct assay_exec *x, const double *cot, uint32_t t_count,

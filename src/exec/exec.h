@@ -12,6 +12,7 @@ struct assay_exec {
     const struct assay_parts *parts; // of the plan of a part
     unsigned char *base;             // of the plan's offsets
     bool sums_ready;                 // K1 and K2 belong to the last forward
+    uint64_t from;                   // the parameter that rows of the Jacobian begin with
     bool held;                       // the forward pass keeps to the last one's piece
     uint32_t begin, end;             // the chunk of groups that the forward pass is at
 };

@@ -110,14 +110,36 @@ static const double *raw_row(const struct assay_exec *x, const struct unit *u, c
     return r->raw + (size_t)c * x->plan->product[u->product].q;
 }
 
-// Where channel c of a parameter goes, `width` numbers; NULL: it is not wanted.
-static double *param_out(const struct assay_exec *x, const struct row *r, uint32_t param,
-                         uint32_t c, uint32_t width)
+// Which of the `width` numbers of channel c of a parameter are wanted, and where they go.
+struct target {
+    double *out;
+    uint64_t begin, end;
+};
+
+static struct target target_of(const struct assay_exec *x, const struct row *r, uint32_t param,
+                               uint32_t c, uint64_t width)
 {
-    if (!r->out || param == NONE) return NULL;
-    if (r->pass->firsts) return c == 0 ? r->out + param : NULL;
-    const uint64_t offset = x->plan->graph->param[param].offset;
-    return offset < r->pass->columns ? r->out + offset + (size_t)c * width : NULL;
+    struct target to = {.out = r->out};
+    if (!r->out || param == NONE) return to;
+    if (r->pass->firsts) {
+        to.out += param;
+        to.end = c == 0;
+        return to;
+    }
+    const uint64_t at = x->plan->graph->param[param].offset + c * width, from = x->from,
+                   end = from + r->pass->columns;
+    if (at >= end || at + width <= from) return to;
+    to.begin = at < from ? from - at : 0;
+    to.end = at + width > end ? end - at : width;
+    to.out += at + to.begin - from;
+    return to;
+}
+
+static void put(const struct assay_exec *x, const struct row *r, uint32_t param, uint32_t c,
+                double value)
+{
+    const struct target to = target_of(x, r, param, c, 1);
+    if (to.end) *to.out = value;
 }
 
 // BN backward of channel c: dz = k1 dy + k0 + k2 xhat with dy in units of the referenced tensor.
@@ -151,18 +173,17 @@ static double weight_dot(const struct assay_exec *x, const struct unit *u, const
 static void weight_row(const struct assay_exec *x, const struct unit *u, const struct row *r,
                        uint32_t c, double slope, double m1, double m2)
 {
-    double *out = param_out(x, r, u->p_weight, c, u->q);
-    const uint32_t n = r->pass->firsts ? 1 : u->q;
-    if (!out) return;
+    struct target to = target_of(x, r, u->p_weight, c, u->q);
+    if (to.begin == to.end) return;
     const double *raw = raw_row(x, u, r, c);
     if (u->bn == NONE || r->pass->frozen || exec_is_fixed(x->plan, u)) {
-        for (uint32_t q = 0; q < n; q++) out[q] = slope * r->scale * raw[u->col[q]];
+        for (uint64_t q = to.begin; q < to.end; q++) *to.out++ = slope * r->scale * raw[u->col[q]];
         return;
     }
     const double *k1 = AT(x, double, u->a_sum) + (size_t)(c / (u->co / u->groups)) * u->q;
     const double *k2 = AT(x, double, u->xa_sum) + (size_t)c * u->q;
-    for (uint32_t q = 0; q < n; q++)
-        out[q] = slope * (r->scale * raw[u->col[q]] - m1 * k1[q] - m2 * k2[q]);
+    for (uint64_t q = to.begin; q < to.end; q++)
+        *to.out++ = slope * (r->scale * raw[u->col[q]] - m1 * k1[q] - m2 * k2[q]);
 }
 
 // sum dy*xhat of channel c.
@@ -189,10 +210,8 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
                 : AT(x, double, x->plan->theta)[x->plan->graph->param[u->p_gamma].offset + c];
         const double s = r->scale * r->s[c], xdot = xhat_dot(x, u, r, c);
         const double count = (double)x->plan->batch * u->oh * u->ow;
-        double *dgamma = param_out(x, r, u->p_gamma, c, 1),
-               *dbeta = param_out(x, r, u->p_beta, c, 1);
-        if (dgamma && !none) *dgamma = xdot;
-        if (dbeta && !none) *dbeta = s;
+        if (!none) put(x, r, u->p_gamma, c, xdot);
+        if (!none) put(x, r, u->p_beta, c, s);
         slope = gamma * rstd;
         if (!exec_is_fixed(x->plan, u)) {
             m1 = (r->all ? r->all[c] : s) / count;
@@ -201,10 +220,9 @@ static void channel_row(const struct assay_exec *x, const struct unit *u, const 
         if (r->index == 0) AT(x, real, u->k1)[c] = (real)(slope * r->scale);
         if (!r->pass->frozen) set_bn_constants(x, u, r, c, slope, m1, m2);
     }
-    double *dbias = param_out(x, r, u->p_bias, c, 1);
-    // Of a batch that a BN normalises it is none.
+    // Of a batch that a BN normalises it has no gradient.
     const bool normed = u->bn != NONE && !r->pass->frozen && !exec_is_fixed(x->plan, u);
-    if (dbias) *dbias = normed ? 0 : slope * r->scale * r->s[c];
+    if (u->p_bias != NONE) put(x, r, u->p_bias, c, normed ? 0 : slope * r->scale * r->s[c]);
     if (u->conv != NONE && !u->late) weight_row(x, u, r, c, slope, m1, m2);
 }
 
@@ -273,8 +291,9 @@ static void finish_late(const struct assay_exec *x, const struct pass *pass,
     const struct unit *u = &x->plan->unit[p->unit];
     const size_t n = (size_t)u->co * u->q;
     const struct row r = {.pass = pass, .out = pass->out[0]};
-    double *out = param_out(x, &r, u->p_weight, 0, 0);
-    if (out) memcpy(out, AT(x, double, p->sum), n * sizeof *out);
+    const struct target to = target_of(x, &r, u->p_weight, 0, n);
+    if (to.begin < to.end)
+        memcpy(to.out, AT(x, double, p->sum) + to.begin, (to.end - to.begin) * sizeof *to.out);
 }
 
 void exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t level)

@@ -144,12 +144,11 @@ struct span {
 void exec_read(const struct assay_exec *x, const struct tensor *t, const struct span *s,
                struct assay_ahead *ahead);
 
-// What one backward pass computes: `rows` results, each row's gradient to out[row] (NULL: dropped),
-// first `columns`.
+// What one backward pass computes: `rows` results, each row's gradient to out[row] (NULL: dropped).
 struct pass {
     bool frozen;
     uint32_t first_group, n_group;
-    uint64_t columns;
+    uint64_t columns;   // entries of a row, from x->from on
     bool firsts;        // the first number of every parameter instead
     double *const *out; // cots entries (batch BN), lanes entries (frozen)
     double *coef;       // batch BN: derivatives with respect to coefficients of mixes, or NULL

@@ -21,37 +21,6 @@ uint32_t memo_rows(const struct assay_subject *s, const struct assay_wanted_pass
 }
 
 // ---- memory -------------------------------------------------------------------------------------
-// A large Jacobian of a float32 backward pass is kept in float32, too.
-static bool in_single(const struct assay_subject *s, const struct assay_wanted_pass *pass)
-{
-    return s->protocol->precision == ASSAY_SINGLE && !pass->pass.precise &&
-           assay_pla_large(memo_rows(s, pass));
-}
-
-// Rows begin on cache lines.
-size_t memo_jacobian_ld(const struct assay_subject *s, const struct assay_wanted_pass *pass)
-{
-    const size_t line = in_single(s, pass) ? 16 : 8;
-    return (forward_graph(s, wanted_forward(s, pass))->n_theta + line - 1) / line * line;
-}
-
-size_t memo_jacobian_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass)
-{
-    const uint64_t rows = assay_pla_rows(memo_rows(s, pass), s->team, 0).count;
-    return rows * memo_jacobian_ld(s, pass) * (in_single(s, pass) ? sizeof(float) : sizeof(double));
-}
-
-int memo_jacobian(struct assay_subject *s, const struct assay_wanted_pass *pass,
-                  struct assay_err *err)
-{
-    struct assay_memo *memo;
-    ASSAY_TRY(memo_get(s, &memo, err));
-    if (memo->jac) return ASSAY_OK;
-    ASSAY_TRY(memo_alloc(s, memo_jacobian_bytes(s, pass), &memo->jac, err));
-    memo->jac_ld = memo_jacobian_ld(s, pass);
-    return ASSAY_OK;
-}
-
 // Cotangents of the logits (*count, classes) whose rows are wanted of each image: s_n = sum_k
 // logit_k(x_n), or every logit by itself.
 static size_t cotangent_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass)
@@ -61,15 +30,14 @@ static size_t cotangent_bytes(const struct assay_subject *s, const struct assay_
 }
 
 static int cotangents(struct assay_subject *s, const struct assay_wanted_pass *pass, double **cot,
-                      uint32_t *count, struct assay_err *err)
+                      struct assay_err *err)
 {
     const bool all = pass->pass.outputs == ASSAY_OUTPUTS_ALL;
-    const uint64_t classes = classes_of(s, pass);
+    const uint64_t classes = classes_of(s, pass), count = jacobian_unit(s, pass);
     void *block;
     ASSAY_TRY(memo_alloc(s, cotangent_bytes(s, pass), &block, err));
     *cot = block;
-    *count = all ? (uint32_t)classes : 1;
-    for (uint64_t i = 0; i < *count * classes; i++) (*cot)[i] = !all || i % (classes + 1) == 0;
+    for (uint64_t i = 0; i < count * classes; i++) (*cot)[i] = !all || i % (classes + 1) == 0;
     return ASSAY_OK;
 }
 
@@ -88,18 +56,15 @@ static size_t larger(size_t a, size_t b)
 }
 
 // Before it is the scratch of eigenvalues, the diagonal lies there, and before that the rows of the
-// Jacobian that are on their way to float32.
+// Jacobian that are on their way.
 static size_t work_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
-    const uint32_t n = memo_rows(s, pass), classes = classes_of(s, pass);
+    const uint32_t n = memo_rows(s, pass), unit = jacobian_unit(s, pass);
     const uint64_t p = forward_graph(s, wanted_forward(s, pass))->n_weight;
-    size_t work = larger(n, assay_pla_work(n, classes, s->team));
+    size_t work = larger(n, assay_pla_work(n, unit, classes_of(s, pass), s->team));
     if (pass->pass.pull == ASSAY_PULL_EXTREMES)
-        work = larger(work, n + assay_pla_extremes_work(n, p, s->team));
-    if (in_single(s, pass))
-        work = larger(
-            work, assay_exec_block((uint32_t)(n / forward_images(s, wanted_forward(s, pass)))) * p);
-    return work * sizeof(double);
+        work = larger(work, n + assay_pla_extremes_work(n, unit, p, s->team));
+    return larger(work * sizeof(double), jacobian_work(s, pass));
 }
 
 // Of all passes over kernels, which are of as many rows.
@@ -123,7 +88,7 @@ size_t kernel_shared_scratch(const struct assay_subject *s)
 
 size_t kernel_late_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
-    return has_kernel(&pass->pass) && in_single(s, pass)
+    return has_kernel(&pass->pass) && jacobian_is_single(s, pass) && jacobian_blocks(s, pass) == 1
                ? assay_pla_part(memo_rows(s, pass), s->team) * sizeof(double)
                : 0;
 }
@@ -159,12 +124,12 @@ static void forget_copy(struct assay_subject *s, uint32_t n)
 // ---- the kernel ---------------------------------------------------------------------------------
 // Everything before the team works together: what fails here fails on one rank alone.
 static int prepare_rows(struct assay_subject *s, const struct assay_wanted_pass *pass, double **cot,
-                        uint32_t *count, struct assay_err *err)
+                        struct assay_err *err)
 {
-    ASSAY_TRY(memo_hold(s, pass->forward, err));
-    ASSAY_TRY(memo_jacobian(s, pass, err));
-    ASSAY_TRY(cotangents(s, pass, cot, count, err));
-    return reserve(s, err);
+    ASSAY_TRY(memo_jacobian(s, err));
+    ASSAY_TRY(cotangents(s, pass, cot, err));
+    ASSAY_TRY(reserve(s, err));
+    return memo_bind_rows(s, pass, err);
 }
 
 static int prepare_kernel(struct assay_subject *s, const struct assay_wanted_pass *pass,
@@ -179,29 +144,34 @@ static int prepare_kernel(struct assay_subject *s, const struct assay_wanted_pas
     return ASSAY_OK;
 }
 
-// The rank's rows of the Jacobian. Those of a large one are all that is left of the pass: the
-// executor gives its memory back.
-static void compute_rows(struct assay_subject *s, const struct assay_wanted_pass *pass,
-                         const double *cot, uint32_t count, struct assay_la_rows *jac)
+// All ranks know how the others' preparations went, and have the forward pass.
+static int go_forward(struct assay_subject *s, const struct assay_wanted_pass *pass, int status,
+                      struct assay_err *err)
 {
-    const struct assay_memo *memo = s->memo;
-    const uint32_t n = memo_rows(s, pass);
-    const struct assay_run_of_rows rows = assay_pla_rows(n, s->team, assay_pla_rank(s->pla));
-    const uint64_t weights = forward_graph(s, wanted_forward(s, pass))->n_weight;
-    const enum assay_bn bn = pass->pass.bn;
-    *jac = (struct assay_la_rows){.n = (uint32_t)rows.count,
-                                  .p = weights,
-                                  .ld = memo->jac_ld,
-                                  .single = in_single(s, pass),
-                                  .at = memo->jac};
-    if (!jac->single) {
-        assay_exec_jacobian(s->exec, bn, cot, count, rows.first, rows.count, weights, memo->jac,
-                            memo->jac_ld);
-        return;
+    const int held = assay_pla_agree(s->pla, status, err);
+    ASSAY_TRY(held);
+    return held ? ASSAY_OK : memo_forward_rows(s, pass, err);
+}
+
+// Adds the Jacobian's products, block by block. Of a large one that is made at once, its rows are
+// all that is left of the pass: the executor gives its memory back.
+static int add_blocks(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                      const double *cot, struct assay_kernel *made, struct assay_err *err)
+{
+    const size_t part = assay_pla_part(made->n, s->team) * sizeof *made->gram;
+    const uint32_t unit = jacobian_unit(s, pass), blocks = jacobian_blocks(s, pass);
+    double *work = s->memo->work;
+    struct assay_la_rows jac;
+    for (uint32_t i = 0; i < blocks; i++) {
+        ASSAY_TRY(jacobian_make(s, pass, cot, i, &jac, err));
+        if (jac.single && blocks == 1) memo_release(s);
+        if (i == 0) memset(made->gram, 0, part); // parts differ
+        ASSAY_TRY(blocks == 1
+                      ? assay_pla_gram(s->pla, made->n, unit, &jac, ASSAY_PLA_EXACT, made->gram,
+                                       work, err)
+                      : assay_pla_add_gram(s->pla, made->n, unit, &jac, made->gram, work, err));
     }
-    assay_exec_jacobian_single(s->exec, bn, cot, count, rows.first, rows.count, weights, memo->jac,
-                               memo->jac_ld, memo->work);
-    memo_release(s);
+    return ASSAY_OK;
 }
 
 // The rank's rows of the Jacobian, then Theta by all.
@@ -209,16 +179,12 @@ static int compute_gram(struct assay_subject *s, const struct assay_wanted_pass 
                         struct assay_kernel *made, struct assay_err *err)
 {
     double *cot = NULL;
-    uint32_t count = 0;
-    struct assay_la_rows jac;
-    int status = prepare_rows(s, pass, &cot, &count, err);
-    if (status >= 0) status = prepare_kernel(s, pass, made, err);
-    ASSAY_TRY(assay_pla_agree(s->pla, status, err));
+    int status = prepare_kernel(s, pass, made, err);
+    if (status >= 0) status = prepare_rows(s, pass, &cot, err);
+    ASSAY_TRY(go_forward(s, pass, status, err));
+    ASSAY_TRY(add_blocks(s, pass, cot, made, err));
 
     double *work = s->memo->work;
-    compute_rows(s, pass, cot, count, &jac);
-    memset(made->gram, 0, assay_pla_part(made->n, s->team) * sizeof *made->gram); // parts differ
-    ASSAY_TRY(assay_pla_gram(s->pla, made->n, &jac, ASSAY_PLA_EXACT, made->gram, work, err));
     ASSAY_TRY(assay_pla_diagonal(s->pla, made->n, made->gram, work, err));
     for (uint32_t i = 0; i < made->n; i++) made->trace += work[i];
     return ASSAY_OK;
@@ -280,14 +246,15 @@ int assay_subject_extremes(struct assay_subject *s, const struct assay_use *use,
     struct assay_memo *memo;
     struct assay_la_rows jac;
     double *cot = NULL;
-    uint32_t count = 0;
     ASSAY_ASSERT(wanted->pass.pull == ASSAY_PULL_EXTREMES);
     ASSAY_TRY(memo_get(s, &memo, err));
     *out = &memo->ends[wanted->pass.bn].found;
     if (memo->ends[wanted->pass.bn].made) return ASSAY_OK;
-    ASSAY_TRY(assay_pla_agree(s->pla, prepare_rows(s, wanted, &cot, &count, err), err));
-    compute_rows(s, wanted, cot, count, &jac);
-    if (assay_pla_extremes(s->pla, n, &jac, memo->copy, memo->work, memo->work + n, &made, err) < 0)
+    ASSAY_TRY(go_forward(s, wanted, prepare_rows(s, wanted, &cot, err), err));
+    ASSAY_TRY(jacobian_make(s, wanted, cot, 0, &jac, err));
+    if (jac.single) memo_release(s);
+    if (assay_pla_extremes(s->pla, n, jacobian_unit(s, wanted), &jac, memo->copy, memo->work,
+                           memo->work + n, &made, err) < 0)
         return name_kernel(wanted->pass.bn, err);
     memo->ends[wanted->pass.bn] = (struct memo_ends){.made = true, .found = made};
     forget_copy(s, n);

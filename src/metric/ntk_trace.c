@@ -57,9 +57,8 @@ static size_t own_rows_bytes(const struct assay_subject *s, const struct assay_u
 {
     const struct assay_wanted_pass *pass = wanted_pass(s, use, 0);
     const struct tile tile = largest_tile(s, assay_subject_images(s, use, 0));
-    const size_t bytes =
-        (size_t)tile.images * tile.classes * memo_jacobian_ld(s, pass) * sizeof(double);
-    return bytes > memo_jacobian_bytes(s, pass) ? bytes : 0;
+    const size_t bytes = (size_t)tile.images * tile.classes * memo_row_ld(s, pass) * sizeof(double);
+    return bytes > memo_jacobian_bytes(s) ? bytes : 0;
 }
 
 static size_t scratch(const struct assay_subject *s, const struct assay_use *use)
@@ -74,7 +73,7 @@ static int rows_buffer(struct assay_subject *s, const struct assay_use *use, dou
 {
     const size_t own = own_rows_bytes(s, use);
     void *block;
-    ASSAY_TRY(memo_jacobian(s, wanted_pass(s, use, 0), err));
+    ASSAY_TRY(memo_jacobian(s, err));
     *rows = s->memo->jac;
     if (!own) return ASSAY_OK;
     ASSAY_TRY(memo_alloc(s, own, &block, err));
@@ -84,9 +83,9 @@ static int rows_buffer(struct assay_subject *s, const struct assay_use *use, dou
 
 // norm (images, classes).
 static void add_tile(const struct assay_subject *s, const struct assay_graph *g,
-                     const struct tile *tile, double *cot, double *rows, double *norm)
+                     const struct tile *tile, double *cot, double *rows, size_t ld, double *norm)
 {
-    const size_t classes = assay_subject_classes(s), ld = s->memo->jac_ld;
+    const size_t classes = assay_subject_classes(s);
     for (uint32_t t = 0; t < tile->classes; t++) cot[t * classes + tile->first_class + t] = 1.0;
     assay_exec_jacobian(s->exec, ASSAY_BN_FROZEN, cot, tile->classes,
                         (uint64_t)tile->first_image * tile->classes,
@@ -108,6 +107,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     const struct assay_graph *g = assay_subject_graph(s, use, 0);
     const uint32_t classes = assay_subject_classes(s), n = assay_subject_images(s, use, 0);
     const struct tile most = largest_tile(s, n);
+    const size_t ld = memo_row_ld(s, wanted_pass(s, use, 0));
     double *rows, trace = 0.0;
     void *work;
     ASSAY_TRY(memo_hold(s, wanted_pass(s, use, 0)->forward, err));
@@ -121,7 +121,7 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
         tile.images = smaller(most.images, n - tile.first_image);
         for (tile.first_class = 0; tile.first_class < classes; tile.first_class += most.classes) {
             tile.classes = smaller(most.classes, classes - tile.first_class);
-            add_tile(s, g, &tile, cot, rows, norm);
+            add_tile(s, g, &tile, cot, rows, ld, norm);
         }
     }
     for (size_t i = 0; i < (size_t)n * classes; i++) trace += norm[i];

@@ -215,11 +215,8 @@ int memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint
     return assay_plans_get(s->plans, forward_graph(s, f), n, &want, plan, err);
 }
 
-static int bind(struct assay_subject *s, const struct assay_forward *f, uint32_t n,
-                struct assay_err *err)
+int memo_bind(struct assay_subject *s, const struct assay_plan *plan, struct assay_err *err)
 {
-    const struct assay_plan *plan;
-    ASSAY_TRY(memo_plan(s, f, n, &plan, err));
     const uint64_t plans = assay_plans_size(s->plans), limit = s->memory_limit;
     return assay_exec_bind(s->exec, plan, limit > plans ? limit - plans : limit > 0, err);
 }
@@ -239,8 +236,10 @@ static int run_batch(struct assay_subject *s, uint32_t forward, uint32_t first, 
     const struct assay_forward *f = &s->demand->forward[forward];
     struct making made = {.s = s, .forward = forward, .pass = NOT_HELD, .first = first};
     const struct assay_taps taps = {.self = &made, .value = show_value};
+    const struct assay_plan *plan;
     s->memo->held = NOT_HELD;
-    if (!bound) ASSAY_TRY(bind(s, f, n, err));
+    if (!bound) ASSAY_TRY(memo_plan(s, f, n, &plan, err));
+    if (!bound) ASSAY_TRY(memo_bind(s, plan, err));
     assay_exec_set_taps(s->exec, s->memo->shown[forward] ? NULL : &taps);
     assay_exec_forward(s->exec, s->theta[f->weights], forward_input(s, f, first));
     assay_exec_set_taps(s->exec, NULL);
@@ -257,13 +256,14 @@ int memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err)
 {
     struct assay_memo *memo;
     ASSAY_TRY(memo_get(s, &memo, err));
-    if (memo->held == forward) return ASSAY_OK;
+    if (memo->held == forward && !memo->part) return ASSAY_OK;
     const struct assay_forward *f = &s->demand->forward[forward];
     const uint32_t n = forward_images(s, f);
     ASSAY_ASSERT(n == forward_batch(s, f));
     ASSAY_TRY(run_batch(s, forward, 0, n, false, err));
     memo->shown[forward] = true;
     memo->held = forward;
+    memo->part = false;
     return ASSAY_OK;
 }
 

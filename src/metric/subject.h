@@ -17,17 +17,26 @@ struct memo_ends {
     struct assay_pla_extremes found;
 };
 
+// What summed over the team in the midst of a pass, and how it went.
+struct memo_team {
+    const struct assay_pla *pla;
+    int status;
+    struct assay_err err;
+};
+
 struct assay_memo {
     uint32_t held;                   // the forward pass the executor holds, or UINT32_MAX
     bool shown[ASSAY_DEMAND_PASSES]; // forward passes that were shown to who taps values
     struct done_pass pass[ASSAY_DEMAND_PASSES];
     void *state[ASSAY_METRICS_MAX]; // of the metrics; NULL: none
-    void *jac;                      // scratch: rows of jac_ld, float32 or float64
-    size_t jac_ld;
-    double *copy, *work;           // a matrix that may be destroyed, and pla's scratch
-    struct assay_kernel kernel[2]; // by enum assay_bn; gram is NULL until computed
-    double *eigenvalue[2];         // room for its eigenvalues
-    struct memo_ends ends[2];      // by enum assay_bn
+    void *jac;                      // scratch: rows, float32 or float64
+    double *copy, *work;            // a matrix that may be destroyed, and pla's scratch
+    struct assay_kernel kernel[2];  // by enum assay_bn; gram is NULL until computed
+    double *eigenvalue[2];          // room for its eigenvalues
+    struct memo_ends ends[2];       // by enum assay_bn
+    bool part;                      // the held pass is of the rank's part of the images
+    struct assay_parts parts;       // of the executor, whose sums fail into `team`
+    struct memo_team team;
 };
 
 static inline const struct assay_wanted_pass *
@@ -64,6 +73,24 @@ int memo_get(struct assay_subject *s, struct assay_memo **memo, struct assay_err
 size_t memo_bytes(const struct assay_subject *s);
 // Makes a forward pass in one batch the executor's.
 int memo_hold(struct assay_subject *s, uint32_t forward, struct assay_err *err);
+// Whether the ranks of the team have a part of a pass's images each, and which images the rank has.
+static inline bool in_parts(const struct assay_subject *s, const struct assay_pass *pass)
+{
+    return s->team > 1 && (pass->pull == ASSAY_PULL_KERNEL || pass->pull == ASSAY_PULL_EXTREMES);
+}
+struct assay_run_of_rows part_images(const struct assay_subject *s, const struct assay_forward *f);
+// Gives the executor a plan.
+int memo_bind(struct assay_subject *s, const struct assay_plan *plan, struct assay_err *err);
+// Of the plan of the rank's part.
+int memo_part_plan(const struct assay_subject *s, const struct assay_forward *f,
+                   const struct assay_plan **plan, struct assay_err *err);
+// The same for a pass that may be in parts, in two steps, so that a rank that lacks memory keeps
+// nobody waiting. The first returns 1 where the executor holds the pass, 0 where it was made ready;
+// where that is what any rank has, all take the second.
+int memo_bind_rows(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                   struct assay_err *err);
+int memo_forward_rows(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                      struct assay_err *err);
 // The executor gives its memory back, and holds no pass.
 void memo_release(struct assay_subject *s);
 // Gives the derivative of what is pulled back with respect to the logits (n, classes) of n images
@@ -76,11 +103,21 @@ size_t memo_gradient_bytes(const struct assay_subject *s, const struct assay_wan
 int memo_plan(const struct assay_subject *s, const struct assay_forward *f, uint32_t n,
               const struct assay_plan **plan, struct assay_err *err);
 
-// The Jacobian buffer: as many rows of jac_ld >= n_theta as a rank of the team has at most.
-int memo_jacobian(struct assay_subject *s, const struct assay_wanted_pass *pass,
-                  struct assay_err *err);
-size_t memo_jacobian_ld(const struct assay_subject *s, const struct assay_wanted_pass *pass);
-size_t memo_jacobian_bytes(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+// The buffer of the rank's rows, of all parameters or of a block of them; a row of n_theta has its
+// successor memo_row_ld numbers behind it.
+int memo_jacobian(struct assay_subject *s, struct assay_err *err);
+size_t memo_jacobian_bytes(const struct assay_subject *s);
+size_t memo_row_ld(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+// Bytes of memo->work that making it takes.
+size_t jacobian_work(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+// Whether a large Jacobian of a float32 backward pass is kept in float32, too.
+bool jacobian_is_single(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+// Rows of an image, which stay on one rank.
+uint32_t jacobian_unit(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+uint32_t jacobian_blocks(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+// Makes the rank's rows of block `block` of parameters, by cotangents (unit, classes). Collective.
+int jacobian_make(struct assay_subject *s, const struct assay_wanted_pass *pass, const double *cot,
+                  uint32_t block, struct assay_la_rows *jac, struct assay_err *err);
 // memo->copy, with the kernel's values, and memo->work.
 int memo_copy(struct assay_subject *s, const struct assay_kernel *kernel, struct assay_err *err);
 // Rows of the kernel of a ROWS, KERNEL or EXTREMES pass.

@@ -58,21 +58,21 @@ static size_t ridge_work(uint32_t n, uint32_t m, int size)
            (size_t)pla_count(m, PLA_BLOCK, 0, columns);
 }
 
-size_t assay_pla_work(uint32_t n, uint32_t m, int size)
+size_t assay_pla_work(uint32_t n, uint32_t unit, uint32_t m, int size)
 {
     return larger(ridge_work(n, m, size),
-                  larger(pla_gram_work(n, size), pla_eigenvalues_work(n, size)));
+                  larger(pla_gram_work(n, unit, size), pla_eigenvalues_work(n, size)));
 }
 
 // MPI and ScaLAPACK keep a copy of what is on its way between ranks: a panel, or the part of a rank
 // on its way to the one that solves for all.
-size_t assay_pla_buffers(uint32_t n, int size)
+size_t assay_pla_buffers(uint32_t n, uint32_t unit, int size)
 {
     int rows, columns;
 
     if (size == 1) return assay_la_buffers(n);
     pla_shape(size, &rows, &columns);
-    const size_t panel = pla_gram_work(n, size) / 2 * sizeof(double);
+    const size_t panel = pla_gram_work(n, unit, size) / 2 * sizeof(double);
     const int local = pla_count(n, PLA_BLOCK, 0, columns);
     if (!alone(n, size)) return assay_la_buffers((uint32_t)local) + panel;
     return assay_la_buffers(n) + larger(panel, assay_pla_part(n, size) * sizeof(double));

@@ -19,7 +19,7 @@
 
 struct session {
     const struct assay_pla *pla;
-    uint32_t n;
+    uint32_t n, unit;
     const struct assay_la_rows *jac;
     struct assay_run_of_rows run;
     double *theta;          // its Cholesky factor
@@ -39,9 +39,9 @@ static size_t vectors(uint32_t n, uint64_t p)
     return 3 * (size_t)n + p;
 }
 
-size_t assay_pla_extremes_work(uint32_t n, uint64_t p, int size)
+size_t assay_pla_extremes_work(uint32_t n, uint32_t unit, uint64_t p, int size)
 {
-    const size_t each = larger(pla_gram_work(n, size), pla_eigenvalues_work(n, size));
+    const size_t each = larger(pla_gram_work(n, unit, size), pla_eigenvalues_work(n, size));
     return vectors(n, p) + larger(each, pla_davidson_work(n));
 }
 
@@ -148,7 +148,7 @@ static int find_smallest(struct session *s, enum assay_pla_sums sums, bool *foun
     struct pla_pair pair = {0};
 
     *found = false;
-    ASSAY_TRY(assay_pla_gram(s->pla, s->n, s->jac, sums, s->theta, s->work, err));
+    ASSAY_TRY(assay_pla_gram(s->pla, s->n, s->unit, s->jac, sums, s->theta, s->work, err));
     if (!factorise(s)) return ASSAY_OK;
     ASSAY_TRY(
         find(s, (struct pla_davidson){.matrix = PLA_SOLVE, .enough = ENOUGH_FACTOR}, &pair, err));
@@ -168,7 +168,8 @@ static int find_smallest(struct session *s, enum assay_pla_sums sums, bool *foun
 static int find_all(struct session *s, double *w, struct assay_pla_extremes *out,
                     struct assay_err *err)
 {
-    ASSAY_TRY(assay_pla_gram(s->pla, s->n, s->jac, ASSAY_PLA_EXACT, s->theta, s->work, err));
+    ASSAY_TRY(
+        assay_pla_gram(s->pla, s->n, s->unit, s->jac, ASSAY_PLA_EXACT, s->theta, s->work, err));
     ASSAY_TRY(assay_pla_eigenvalues(s->pla, s->n, s->theta, w, s->work, err));
     out->largest = w[s->n - 1];
     out->smallest = w[0];
@@ -194,15 +195,15 @@ static double squares(const struct assay_la_rows *jac)
     return total;
 }
 
-int assay_pla_extremes(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
-                       double *theta, double *w, double *work, struct assay_pla_extremes *out,
-                       struct assay_err *err)
+int assay_pla_extremes(const struct assay_pla *pla, uint32_t n, uint32_t unit,
+                       const struct assay_la_rows *jac, double *theta, double *w, double *work,
+                       struct assay_pla_extremes *out, struct assay_err *err)
 {
-    struct session s = {.pla = pla, .n = n, .jac = jac, .theta = theta, .in = work};
+    struct session s = {.pla = pla, .n = n, .unit = unit, .jac = jac, .theta = theta, .in = work};
     struct pla_pair largest = {0};
     bool found = false;
 
-    s.run = assay_pla_rows(n, assay_pla_size(pla), assay_pla_rank(pla));
+    s.run = assay_pla_rows(n, unit, assay_pla_size(pla), assay_pla_rank(pla));
     s.out = s.in + n;
     s.part = s.out + n;
     s.product = s.part + n;

@@ -9,7 +9,7 @@
 
 // Parameters at a time. Products in float32 are summed in float32 within a panel: more parameters
 // would cost digits, fewer cost time.
-enum { DEPTH = 512, DEPTH_DOUBLE = 192, COLUMNS = 256 };
+enum { DEPTH = 512, DEPTH_DOUBLE = ASSAY_PLA_PANEL, COLUMNS = 256, SUMMED = 1 << 16 };
 _Static_assert(COLUMNS % PLA_BLOCK == 0, "columns of theta are taken by blocks");
 
 bool assay_pla_large(uint32_t n)
@@ -29,20 +29,20 @@ struct traffic {
     size_t sent, left, right;
 };
 
-static struct traffic traffic_of(uint32_t n, int size)
+static struct traffic traffic_of(uint32_t n, uint32_t unit, int size)
 {
     int rows, columns;
 
     pla_shape(size, &rows, &columns);
     if (size == 1) return (struct traffic){.left = n};
-    return (struct traffic){.sent = assay_pla_rows(n, size, 0).count * (size_t)columns,
+    return (struct traffic){.sent = assay_pla_rows(n, unit, size, 0).count * (size_t)columns,
                             .left = (size_t)pla_count(n, PLA_BLOCK, 0, rows),
                             .right = (size_t)pla_count(n, PLA_BLOCK, 0, columns)};
 }
 
-size_t pla_gram_work(uint32_t n, int size)
+size_t pla_gram_work(uint32_t n, uint32_t unit, int size)
 {
-    const struct traffic t = traffic_of(n, size);
+    const struct traffic t = traffic_of(n, unit, size);
     const size_t moved = size > 1 ? t.sent + t.left + t.right : 0, used = t.left + t.right;
 
     if (!assay_pla_large(n)) return moved * DEPTH_DOUBLE + 1;
@@ -99,13 +99,13 @@ static void place(int size, const int *n, int *at)
 }
 
 // Sends every rank the rows that it needs along one dimension of the grid, of `size` ranks.
-static int deal(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
-                bool of_rows, uint64_t first, size_t depth, char *send, char *receive,
-                struct assay_err *err)
+static int deal(const struct assay_pla *pla, uint32_t n, uint32_t unit,
+                const struct assay_la_rows *jac, bool of_rows, uint64_t first, size_t depth,
+                char *send, char *receive, struct assay_err *err)
 {
     const int size = of_rows ? pla->rows : pla->columns, mine = of_rows ? pla->row : pla->column,
               bytes = (int)(depth * (jac->single ? sizeof(float) : sizeof(double)));
-    const struct assay_run_of_rows run = assay_pla_rows(n, pla->size, pla->rank);
+    const struct assay_run_of_rows run = assay_pla_rows(n, unit, pla->size, pla->rank);
     int *send_n = pla->count, *send_at = send_n + pla->size, *receive_n = send_at + pla->size,
         *receive_at = receive_n + pla->size;
     char *next = send;
@@ -113,7 +113,7 @@ static int deal(const struct assay_pla *pla, uint32_t n, const struct assay_la_r
     for (int r = 0; r < pla->size; r++) {
         const int at = of_rows ? r / pla->columns : r % pla->columns;
         send_n[r] = count_rows(run, at, size) * bytes;
-        receive_n[r] = count_rows(assay_pla_rows(n, pla->size, r), mine, size) * bytes;
+        receive_n[r] = count_rows(assay_pla_rows(n, unit, pla->size, r), mine, size) * bytes;
         next = pack(jac, run, at, size, first, depth, next);
     }
     place(pla->size, send_n, send_at);
@@ -123,11 +123,12 @@ static int deal(const struct assay_pla *pla, uint32_t n, const struct assay_la_r
 }
 
 // *work moves on behind the panel.
-static int get_panel(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
-                     uint64_t first, struct panel *panel, double **work, struct assay_err *err)
+static int get_panel(const struct assay_pla *pla, uint32_t n, uint32_t unit,
+                     const struct assay_la_rows *jac, uint64_t first, struct panel *panel,
+                     double **work, struct assay_err *err)
 {
     const size_t each = jac->single ? sizeof(float) : sizeof(double), row = panel->depth * each;
-    const struct traffic t = traffic_of(n, assay_pla_size(pla));
+    const struct traffic t = traffic_of(n, unit, assay_pla_size(pla));
     char *send = (char *)*work, *left = send + t.sent * row, *right = left + t.left * row;
 
     panel->single = jac->single;
@@ -138,8 +139,8 @@ static int get_panel(const struct assay_pla *pla, uint32_t n, const struct assay
     }
     panel->left = left, panel->right = right, panel->ld = panel->depth;
     *work += (t.sent + t.left + t.right) * row / sizeof **work + 1;
-    ASSAY_TRY(deal(pla, n, jac, true, first, panel->depth, send, left, err));
-    return deal(pla, n, jac, false, first, panel->depth, send, right, err);
+    ASSAY_TRY(deal(pla, n, unit, jac, true, first, panel->depth, send, left, err));
+    return deal(pla, n, unit, jac, false, first, panel->depth, send, right, err);
 }
 
 static void widen_rows(uint64_t count, uint32_t depth, const char *from, size_t ld, double *to)
@@ -189,25 +190,64 @@ static void add_panel(const struct assay_pla *pla, uint32_t n, const struct pane
     }
 }
 
-int assay_pla_gram(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
-                   enum assay_pla_sums sums, double *theta, double *work, struct assay_err *err)
+static int add_panels(const struct assay_pla *pla, uint32_t n, uint32_t unit,
+                      const struct assay_la_rows *jac, bool rough, double *theta, double *work,
+                      struct assay_err *err)
 {
-    const bool rough = sums == ASSAY_PLA_ROUGH && jac->single;
     const uint32_t most = rough ? DEPTH : DEPTH_DOUBLE;
 
-    if (!pla && !assay_pla_large(n)) {
-        assay_la_gram(n, jac->p, jac->at, jac->ld, theta);
-        return ASSAY_OK;
-    }
     ASSAY_ASSERT(n <= INT_MAX && jac->ld <= INT_MAX);
-    memset(theta, 0, assay_pla_part(n, assay_pla_size(pla)) * sizeof *theta);
     for (uint64_t first = 0; first < jac->p; first += most) {
         const uint64_t left = jac->p - first;
         struct panel panel = {.depth = left < most ? (uint32_t)left : most};
         double *free_work = work;
-        ASSAY_TRY(get_panel(pla, n, jac, first, &panel, &free_work, err));
+        ASSAY_TRY(get_panel(pla, n, unit, jac, first, &panel, &free_work, err));
         if (panel.single && !rough) widen(pla, n, &panel, free_work);
         add_panel(pla, n, &panel, theta, (float *)free_work);
+    }
+    return ASSAY_OK;
+}
+
+bool assay_pla_in_blocks(uint32_t n, int size)
+{
+    return size > 1 || assay_pla_large(n);
+}
+
+int assay_pla_add_gram(const struct assay_pla *pla, uint32_t n, uint32_t unit,
+                       const struct assay_la_rows *jac, double *theta, double *work,
+                       struct assay_err *err)
+{
+    ASSAY_ASSERT(assay_pla_in_blocks(n, assay_pla_size(pla)));
+    return add_panels(pla, n, unit, jac, false, theta, work, err);
+}
+
+int assay_pla_gram(const struct assay_pla *pla, uint32_t n, uint32_t unit,
+                   const struct assay_la_rows *jac, enum assay_pla_sums sums, double *theta,
+                   double *work, struct assay_err *err)
+{
+    const int size = assay_pla_size(pla);
+
+    if (!assay_pla_in_blocks(n, size)) {
+        assay_la_gram(n, jac->p, jac->at, jac->ld, theta);
+        return ASSAY_OK;
+    }
+    memset(theta, 0, assay_pla_part(n, size) * sizeof *theta);
+    return add_panels(pla, n, unit, jac, sums == ASSAY_PLA_ROUGH && jac->single, theta, work, err);
+}
+
+int assay_pla_sum_rows(const struct assay_pla *pla, uint32_t n, uint32_t unit, uint64_t first,
+                       uint64_t count, uint64_t columns, double *rows, struct assay_err *err)
+{
+    for (int rank = 0; pla && rank < pla->size; rank++) {
+        const struct assay_run_of_rows run = assay_pla_rows(n, unit, pla->size, rank);
+        const uint64_t begin = run.first > first ? run.first : first, past = first + count,
+                       end = run.first + run.count < past ? run.first + run.count : past;
+        if (begin >= end) continue;
+        double *at = rows + (begin - first) * columns;
+        for (uint64_t left = (end - begin) * columns, n_sum; left > 0; left -= n_sum, at += n_sum) {
+            n_sum = left < SUMMED ? left : SUMMED;
+            ASSAY_TRY(assay_comm_sum_to(pla->team, rank, n_sum, at, err));
+        }
     }
     return ASSAY_OK;
 }

@@ -120,9 +120,10 @@ int assay_pla_agree(const struct assay_pla *pla, int status, struct assay_err *e
     return assay_comm_min(pla->team, status);
 }
 
-struct assay_run_of_rows assay_pla_rows(uint64_t n, int size, int rank)
+struct assay_run_of_rows assay_pla_rows(uint64_t n, uint32_t unit, int size, int rank)
 {
-    const uint64_t each = (n + (uint64_t)size - 1) / (uint64_t)size, first = each * (uint64_t)rank;
+    const uint64_t units = (uint64_t)size * unit, each = (n + units - 1) / units * unit,
+                   first = each * (uint64_t)rank;
 
     if (first >= n) return (struct assay_run_of_rows){.first = n};
     return (struct assay_run_of_rows){.first = first, .count = n - first < each ? n - first : each};

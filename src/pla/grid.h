@@ -42,7 +42,7 @@ void pla_spread(const struct assay_pla *pla, int rows, int columns, uint32_t t, 
 void pla_collect(const struct assay_pla *pla, int rows, int columns, uint32_t t,
                  const double *local, double *out);
 // Scratch in doubles.
-size_t pla_gram_work(uint32_t n, int size);
+size_t pla_gram_work(uint32_t n, uint32_t unit, int size);
 size_t pla_eigenvalues_work(uint32_t n, int size);
 // All eigenvalues by way of a band; `a` is destroyed, w and status are the same on every rank.
 int pla_band_eigenvalues(const struct assay_pla *pla, uint32_t n, double *a, double *w,

@@ -86,11 +86,16 @@ static void forward(struct kernel *k)
 
 static void fill(struct kernel *k, struct assay_run_of_rows rows, float *jac)
 {
-    double cot[CLASSES * CLASSES], *block = reserve(assay_exec_block(CLASSES) * k->p);
+    const uint64_t each = assay_exec_block(CLASSES), end = rows.first + rows.count;
+    double cot[CLASSES * CLASSES], *block = reserve(each * k->p);
 
     for (int i = 0; i < CLASSES * CLASSES; i++) cot[i] = i % (CLASSES + 1) == 0;
-    assay_exec_jacobian_single(k->exec, ASSAY_BN_FROZEN, cot, CLASSES, rows.first, rows.count, k->p,
-                               jac, k->p, block);
+    for (uint64_t row = rows.first, n; row < end; row += n) {
+        n = each - row % each;
+        if (n > end - row) n = end - row;
+        assay_exec_jacobian(k->exec, ASSAY_BN_FROZEN, cot, CLASSES, row, n, k->p, block, k->p);
+        for (uint64_t i = 0; i < n * k->p; i++) *jac++ = (float)block[i];
+    }
     free(block);
 }
 
@@ -103,7 +108,8 @@ static void gram(struct kernel *k)
 {
     struct assay_err err = {0};
 
-    require(assay_pla_gram(k->pla, k->n, &k->jac, ASSAY_PLA_EXACT, k->gram, k->work, &err), &err);
+    require(assay_pla_gram(k->pla, k->n, CLASSES, &k->jac, ASSAY_PLA_EXACT, k->gram, k->work, &err),
+            &err);
 }
 
 static void eigenvalues(struct kernel *k)
@@ -117,9 +123,10 @@ static void extremes(struct kernel *k)
 {
     struct assay_err err = {0};
     double *w = reserve(k->n),
-           *work = reserve(assay_pla_extremes_work(k->n, k->p, assay_pla_size(k->pla)));
+           *work = reserve(assay_pla_extremes_work(k->n, CLASSES, k->p, assay_pla_size(k->pla)));
 
-    require(assay_pla_extremes(k->pla, k->n, &k->jac, k->gram, w, work, &k->ends, &err), &err);
+    require(assay_pla_extremes(k->pla, k->n, CLASSES, &k->jac, k->gram, w, work, &k->ends, &err),
+            &err);
     free(w), free(work);
 }
 
@@ -156,13 +163,13 @@ static double off_lapack(struct kernel *k)
     struct assay_err err = {0};
     struct assay_la_rows jac = k->jac;
     double *theta = reserve((size_t)k->n * k->n), *value = reserve(k->n),
-           *work = reserve(assay_pla_work(k->n, 1, 1)), off = 0;
+           *work = reserve(assay_pla_work(k->n, CLASSES, 1, 1)), off = 0;
     float *rows = (float *)reserve(k->n * k->p / 2 + 1);
 
     fill(k, (struct assay_run_of_rows){.count = k->n}, rows);
     jac.n = k->n;
     jac.at = rows;
-    require(assay_pla_gram(NULL, k->n, &jac, ASSAY_PLA_EXACT, theta, work, &err), &err);
+    require(assay_pla_gram(NULL, k->n, CLASSES, &jac, ASSAY_PLA_EXACT, theta, work, &err), &err);
     require(assay_la_eigenvalues(k->n, theta, value, work, &err), &err);
     for (uint32_t i = 0; i < k->n; i++) off = fmax(off, fabs(value[i] - k->value[i]));
     free(theta), free(value), free(work), free(rows);
@@ -223,12 +230,12 @@ int main(int argc, char **argv)
     build(&k, argc > 2 ? (uint32_t)atoi(argv[2]) : 3);
     k.n = k.images * CLASSES;
     k.p = k.net.n_weight;
-    k.rows = assay_pla_rows(k.n, size, assay_pla_rank(k.pla));
+    k.rows = assay_pla_rows(k.n, CLASSES, size, assay_pla_rank(k.pla));
     k.jac =
         (struct assay_la_rows){.n = (uint32_t)k.rows.count, .p = k.p, .ld = k.p, .single = true};
     k.jac.at = reserve(k.rows.count * k.p / 2 + 1);
     k.gram = reserve(assay_pla_part(k.n, size));
-    k.work = reserve(assay_pla_work(k.n, 1, size));
+    k.work = reserve(assay_pla_work(k.n, CLASSES, 1, size));
     k.value = reserve(k.n);
     for (int i = 0; i < PHASES; i++) timed(&k, i, phase[i]);
     report(&k);

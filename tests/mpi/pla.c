@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { UNIT = 5 }; // rows that stay together
+
 static void require(bool good, const char *what, double seen)
 {
     if (good) return;
@@ -121,10 +123,10 @@ static void check_extremes(const struct assay_pla *pla, uint32_t n, const struct
     struct assay_err err = {0};
     const int size = assay_pla_size(pla);
     double *theta = reserve(assay_pla_part(n, size)), *w = reserve(n),
-           *work = reserve(assay_pla_extremes_work(n, jac->p, size)), sum = 0;
+           *work = reserve(assay_pla_extremes_work(n, UNIT, jac->p, size)), sum = 0;
     struct assay_pla_extremes seen;
 
-    require(assay_pla_extremes(pla, n, jac, theta, w, work, &seen, &err) == 0, err.text, 0);
+    require(assay_pla_extremes(pla, n, UNIT, jac, theta, w, work, &seen, &err) == 0, err.text, 0);
     for (uint32_t i = 0; i < n; i++) sum += expected[i];
     compare(1, &seen.trace, &sum, sum, "trace");
     compare(1, &seen.largest, expected + n - 1, expected[n - 1], "largest");
@@ -143,9 +145,10 @@ static void check_rough(const struct assay_pla *pla, uint32_t n, const struct as
 {
     struct assay_err err = {0};
     double *diagonal = reserve(n), *theta = reserve(assay_pla_part(n, assay_pla_size(pla))),
-           *work = reserve(assay_pla_work(n, 1, assay_pla_size(pla))), most = 0;
+           *work = reserve(assay_pla_work(n, UNIT, 1, assay_pla_size(pla))), most = 0;
 
-    require(assay_pla_gram(pla, n, jac, ASSAY_PLA_ROUGH, theta, work, &err) == 0, err.text, 0);
+    require(assay_pla_gram(pla, n, UNIT, jac, ASSAY_PLA_ROUGH, theta, work, &err) == 0, err.text,
+            0);
     require(assay_pla_diagonal(pla, n, theta, diagonal, &err) == 0, err.text, 0);
     for (uint32_t i = 0; i < n; i++)
         most = fmax(most, fabs(diagonal[i] / exact[(size_t)i * n + i] - 1));
@@ -153,16 +156,36 @@ static void check_rough(const struct assay_pla *pla, uint32_t n, const struct as
     free(diagonal), free(theta), free(work);
 }
 
+// J in blocks of columns gives the same bits.
+static void check_blocks(const struct assay_pla *pla, uint32_t n, const struct assay_la_rows *jac,
+                         const double *gram)
+{
+    struct assay_err err = {0};
+    const int size = assay_pla_size(pla);
+    const size_t part = assay_pla_part(n, size),
+                 each = jac->single ? sizeof(float) : sizeof(double);
+    if (!assay_pla_in_blocks(n, size)) return;
+    double *seen = reserve(part), *work = reserve(assay_pla_work(n, UNIT, 1, size));
+    for (uint64_t first = 0; first < jac->p; first += 2 * ASSAY_PLA_PANEL) {
+        struct assay_la_rows block = *jac;
+        block.at = (const char *)jac->at + first * each;
+        block.p = jac->p - first < 2 * ASSAY_PLA_PANEL ? jac->p - first : 2 * ASSAY_PLA_PANEL;
+        require(assay_pla_add_gram(pla, n, UNIT, &block, seen, work, &err) == 0, err.text, 0);
+    }
+    require(memcmp(seen, gram, part * sizeof *seen) == 0, "blocks", n);
+    free(seen), free(work);
+}
+
 static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t m, bool single)
 {
     struct assay_err err = {0};
     const int size = assay_pla_size(pla);
     const uint32_t t = n / 2;
-    const struct assay_run_of_rows rows = assay_pla_rows(n, size, assay_pla_rank(pla));
+    const struct assay_run_of_rows rows = assay_pla_rows(n, UNIT, size, assay_pla_rank(pla));
     const struct reference r = solve_alone(n, p, t, m);
     const size_t part = assay_pla_part(n, size);
     double *jac = reserve(rows.count * p), *gram = reserve(part), *copy = reserve(part),
-           *work = reserve(assay_pla_work(n, m, size)), *value = reserve(n),
+           *work = reserve(assay_pla_work(n, UNIT, m, size)), *value = reserve(n),
            *y = reserve((size_t)t * m), *predicted = reserve((size_t)(n - t) * m);
 
     fill(rows.first, rows.count, p, jac);
@@ -170,12 +193,13 @@ static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t 
     float *narrowed = narrow(rows.count * p, jac);
     part_of_j.single = single;
     if (single) part_of_j.at = narrowed;
-    require(assay_pla_gram(pla, n, &part_of_j, ASSAY_PLA_EXACT, gram, work, &err) == 0, err.text,
-            0);
+    require(assay_pla_gram(pla, n, UNIT, &part_of_j, ASSAY_PLA_EXACT, gram, work, &err) == 0,
+            err.text, 0);
     require(assay_pla_diagonal(pla, n, gram, value, &err) == 0, err.text, 0);
     for (uint32_t i = 0; i < n; i++)
         require(fabs(value[i] / r.gram[(size_t)i * n + i] - 1) < 1e-12, "diagonal", value[i]);
     check_entries(pla, n, gram, r.gram);
+    check_blocks(pla, n, &part_of_j, gram);
     memcpy(copy, gram, part * sizeof *copy);
     require(assay_pla_eigenvalues(pla, n, copy, value, work, &err) == 0, err.text, 0);
     compare(n, value, r.value, r.value[n - 1], "eigenvalue");
@@ -191,21 +215,44 @@ static void check(const struct assay_pla *pla, uint32_t n, uint64_t p, uint32_t 
     free(r.gram), free(r.value), free(r.predicted);
 }
 
-// Every rank holds exactly one run of the rows, in order, and no two the same.
+// Every rank holds exactly one run of the rows, in order, and no two the same; units stay together.
+static void check_runs(uint64_t n, uint32_t unit, int size)
+{
+    uint64_t next = 0;
+    for (int rank = 0; rank < size; rank++) {
+        const struct assay_run_of_rows rows = assay_pla_rows(n, unit, size, rank);
+        require(!rows.count || rows.first == next, "first row", (double)rows.first);
+        require(!rows.count || rows.first % unit == 0, "first row of a unit", (double)rows.first);
+        require(rows.count <= assay_pla_rows(n, unit, size, 0).count, "rows", (double)rows.count);
+        next += rows.count;
+    }
+    require(next == n, "rows in all", (double)next);
+}
+
 static void check_rows(void)
 {
-    for (uint64_t n = 1; n < 40; n++) {
-        for (int size = 1; size < 12; size++) {
-            uint64_t next = 0;
-            for (int rank = 0; rank < size; rank++) {
-                const struct assay_run_of_rows rows = assay_pla_rows(n, size, rank);
-                require(!rows.count || rows.first == next, "first row", (double)rows.first);
-                require(rows.count <= assay_pla_rows(n, size, 0).count, "rows", (double)rows.count);
-                next += rows.count;
-            }
-            require(next == n, "rows in all", (double)next);
-        }
+    for (uint64_t n = 1; n < 40; n++)
+        for (int size = 1; size < 12; size++)
+            for (uint32_t unit = 1; unit < 5; unit++) check_runs(n, unit, size);
+}
+
+// Addends to a few rows, which begin within one rank's and end within another's.
+static void check_sums(const struct assay_pla *pla, uint32_t n)
+{
+    enum { COLUMNS = 70000 };
+    struct assay_err err = {0};
+    const int size = assay_pla_size(pla), rank = assay_pla_rank(pla);
+    const struct assay_run_of_rows mine = assay_pla_rows(n, UNIT, size, rank);
+    const uint64_t first = n / 3, count = n / 2;
+    double *rows = reserve(count * COLUMNS);
+    for (uint64_t i = 0; i < count * COLUMNS; i++) rows[i] = (double)i * (rank + 1);
+    require(assay_pla_sum_rows(pla, n, UNIT, first, count, COLUMNS, rows, &err) == 0, err.text, 0);
+    for (uint64_t i = 0; i < count * COLUMNS; i++) {
+        const uint64_t row = first + i / COLUMNS;
+        const bool held = row >= mine.first && row < mine.first + mine.count;
+        require(!held || rows[i] == (double)i * size * (size + 1) / 2, "sum of a row", rows[i]);
     }
+    free(rows);
 }
 
 // A NaN anywhere is an error on every rank, as is a matrix that is not positive definite.
@@ -214,7 +261,7 @@ static void check_errors(const struct assay_pla *pla, uint32_t n)
     const int size = assay_pla_size(pla);
     const size_t part = assay_pla_part(n, size);
     struct assay_err err = {0};
-    double *a = reserve(part), *work = reserve(assay_pla_work(n, 1, size)), *w = reserve(n),
+    double *a = reserve(part), *work = reserve(assay_pla_work(n, UNIT, 1, size)), *w = reserve(n),
            *y = reserve(n), *out = reserve(n);
 
     if (assay_pla_rank(pla) == 0) a[0] = NAN;
@@ -245,6 +292,7 @@ int main(void)
     check_rows();
     for (size_t i = 0; i < ASSAY_LEN(shape); i++)
         check(pla, shape[i].n, shape[i].p, shape[i].m, shape[i].single);
+    check_sums(pla, 31);
     check_errors(pla, 50);
     check_errors(pla, 2100);
     assay_pla_destroy(pla);

@@ -35,7 +35,8 @@ class Teams(launch.SweepTest):
             return {name: file["table/" + name][()] for name in ("status", *names)}
 
     def test_a_team_gives_what_one_rank_gives(self):
-        config = self.config(ALL)
+        # Statistics that differ in their last place move what is rounded to float32.
+        config = self.config(ALL | {"run": ALL["run"] | {"precision": "double"}})
         self.sweep(config, self.scratch / "alone", *FEW, ranks=0)
         exact = ("nasi_trace", "regions", "frozen_trace_all")
         close = ("kappa", "lambda_max", "trace", "frozen_kappa", "frozen_trace", "ntk_mean", "kta_onehot", "kta_centred")
