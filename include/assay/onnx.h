@@ -109,6 +109,10 @@ int assay_onnx_read(struct assay_onnx *m, const char *file, struct assay_err *er
 int assay_onnx_parse(struct assay_onnx *m, const char *who, uint8_t *bytes, size_t n,
                      struct assay_err *err);
 void assay_onnx_free(struct assay_onnx *m);
+// The same model without the values of its weights, as an exporter writes it that is told to leave
+// them out: an initialiser of floating point that has more than 64 values becomes an input. What
+// names sources and stands in metadata is left out, too. *bytes: malloc'd.
+int assay_onnx_strip(const struct assay_onnx *m, uint8_t **bytes, size_t *n, struct assay_err *err);
 
 // Copies the first n values (at most t->size) of a tensor that is not external, as integers or as
 // floating point; floating point is cut to integers, what is out of range to the nearest.

@@ -163,6 +163,9 @@ struct assay_space_kind {
     // Draws an architecture into a zeroed drawing; NULL: as the mask of its supernet.
     void (*draw)(const struct assay_space *space, uint64_t index, struct assay_drawing *drawing);
     bool same_literal; // they are the same with all that is dead in them, too
+    // Its architectures are networks that users bring (struct assay_collection): each has its own
+    // shape of images and may be none (ERR_INPUT of build, which is the candidate's failure).
+    bool given;
     const struct assay_supernet_kind *supernet; // NULL: the space has none
     const struct assay_oneshot_kind *oneshot;   // NULL: the space has none
 };
@@ -233,6 +236,38 @@ int assay_order_number(const struct assay_order *order, uint64_t number,
                        const struct assay_order_row **row, struct assay_err *err);
 int assay_order_architecture(const struct assay_order *order, uint64_t index,
                              const struct assay_order_row **row, struct assay_err *err);
+
+// ---- networks that are given --------------------------------------------------------------------
+// The networks of a space that is `given` are gathered from files into a collection, one block of
+// bytes: of each file its name, the digest of its bytes, and its network without weights, or why it
+// has none. Who has the block needs no file. A network's number is its place in the list.
+struct assay_collection {
+    uint8_t *block; // malloc'd; the same for the same files
+    size_t n, cap;  // bytes
+    uint64_t n_network, n_failed;
+    struct assay_collection_seen *seen; // private, like what follows
+    uint64_t n_seen, n_slot;
+    uint32_t n_line;
+};
+// Adds the ONNX files of a directory in the order of their names, or of a list in its order: one
+// path a line, relative to the list's folder; empty lines and those that begin with # do not count,
+// and what is named again counts once. A file that has no network to be read is a network that
+// failed; an error if all are so. Says on log which, and what is taken in another way than a file
+// has it.
+int assay_collection_read(struct assay_collection *c, const char *list, const struct assay_log *log,
+                          struct assay_err *err);
+// Adds one file under a name.
+int assay_collection_add(struct assay_collection *c, const char *name, const char *file,
+                         const struct assay_log *log, struct assay_err *err);
+// Adds a name without a file, so that it can be found.
+int assay_collection_name(struct assay_collection *c, const char *name, struct assay_err *err);
+void assay_collection_free(struct assay_collection *c);
+// ERR_STATE, naming the first file that differs, unless two blocks have the same files.
+int assay_collection_compare(const void *now, size_t n_now, const void *then, size_t n_then,
+                             struct assay_err *err);
+// Opens space onnx with a collection's block, which is borrowed and checked: it may be anybody's.
+int assay_space_open_given(struct assay_space *space, const void *block, size_t bytes,
+                           struct assay_err *err);
 
 // Builds the one-shot network of a space that has one; *g is reset first.
 int assay_space_build_oneshot(const struct assay_space *space, const struct assay_oneshot *shot,

@@ -10,19 +10,30 @@
 static const char *const foreign_only[] = {"bn",   "regions-batch", "network",
                                            "dump", "labels",        "noise"};
 
-// --channels and its like are short for --set network.channels and stand over it. classes: what a
-// file says of them, or NULL.
+// Adds what a network says of itself: its images and outputs. Where it is evaluated with weights of
+// its own, the batch has a size, and the space of the configuration is any: nothing is built of it.
+static int add_network(struct cli_settings *settings, const struct cli_onnx *o, bool drawn,
+                       struct assay_err *err)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%u", o->graph.node[o->graph.n_node - 1].c);
+    ASSAY_TRY(cli_settings_add(settings, "network", "classes", text, o->file, err));
+    snprintf(text, sizeof text, "%u", o->graph.node[0].h);
+    return drawn ? cli_settings_add(settings, "network", "image", text, o->file, err) : ASSAY_OK;
+}
+
+// --channels and its like are short for --set network.channels and stand over it. o: the network of
+// a file, whose values stand below all others, or NULL.
 static int resolve(struct assay_config *config, const struct cli_args *args, const char *space,
-                   const char *classes, struct assay_err *err)
+                   const struct cli_onnx *o, struct assay_err *err)
 {
     struct cli_settings settings = {0};
     const char *file = cli_value(args, "config");
-    int status = file ? cli_settings_read(&settings, file, args, err) : ASSAY_OK;
+    int status = o ? add_network(&settings, o, strcmp(space, "onnx") == 0, err) : ASSAY_OK;
+    if (status >= 0 && file) status = cli_settings_read(&settings, file, args, err);
     if (status >= 0) status = cli_settings_set(&settings, args, err);
     if (status >= 0) status = cli_settings_short(&settings, args, err);
     if (status >= 0) status = cli_settings_add(&settings, "space", "name", space, "SPACE", err);
-    if (status >= 0 && classes)
-        status = cli_settings_add(&settings, "network", "classes", classes, "FILE.onnx", err);
     if (status >= 0)
         status = assay_config_resolve(config, cli_vocabulary(), settings.item, settings.n, err);
     cli_settings_free(&settings);
@@ -150,21 +161,33 @@ static int eval_network(struct cli_onnx *o, const struct cli_args *args,
     return status;
 }
 
+// The same with weights drawn as the protocol says: a space of this one network.
+static int eval_drawn(struct cli_onnx *o, const struct cli_args *args,
+                      const struct assay_config *config, struct assay_err *err)
+{
+    struct assay_collection c = {0};
+    struct assay_space space = {0};
+    const struct eval_subject s = {.space = &space};
+    int json = 0;
+    int status = cli_choice(args, "format", &json, err);
+    if (status >= 0) status = assay_collection_add(&c, o->file, o->file, NULL, err);
+    if (status >= 0) status = assay_space_open_given(&space, c.block, c.n, err);
+    if (status >= 0) {
+        status = eval_configured(config, &s, format_of(json), err);
+        assay_space_close(&space);
+    }
+    assay_collection_free(&c);
+    return status;
+}
+
 static int eval_onnx(const struct cli_args *args, struct assay_config *config,
                      struct assay_err *err)
 {
     struct cli_onnx o;
-    char classes[16];
-    if (!cli_value(args, "weights"))
-        return assay_err_set(err, ASSAY_ERR_USAGE,
-                             "onnx: --weights file or FILE.h5:/GROUP, and --batch, are missing");
+    const bool drawn = !cli_value(args, "weights");
     int status = cli_onnx_open(&o, args, err);
-    if (status >= 0) {
-        // The space of the configuration is any: nothing is built of it.
-        snprintf(classes, sizeof classes, "%u", o.graph.node[o.graph.n_node - 1].c);
-        status = resolve(config, args, "null", classes, err);
-    }
-    if (status >= 0) status = eval_network(&o, args, config, err);
+    if (status >= 0) status = resolve(config, args, drawn ? "onnx" : "null", &o, err);
+    if (status >= 0) status = (drawn ? eval_drawn : eval_network)(&o, args, config, err);
     cli_onnx_close(&o);
     return status;
 }
@@ -269,7 +292,9 @@ const struct cli_verb cli_verb_eval = {
     .help = "evaluate one architecture, given as text or index, or a supernet",
     .about = "Prints every column of the configured metrics: mean over the repeats, each repeat's\n"
              "value, unit and protocol. Equal to what a sweep with the same configuration stores.\n"
-             "With --weights and --batch it evaluates weights exported from another program.\n",
+             "With --weights and --batch it evaluates weights exported from another program.\n"
+             "The space onnx has no architectures but files: a network of one (assay eval onnx\n"
+             "FILE.onnx) gets weights as the protocol says, or its own with --weights file.\n",
     .examples = "assay eval nas-bench-201 1462 -c configs/nb201-tenas.ini\n"
                 "assay eval nas-bench-201 "
                 "'|nor_conv_3x3~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|none~2|'\n"
@@ -278,6 +303,7 @@ const struct cli_verb cli_verb_eval = {
                 "assay eval nas-bench-201 1462 --channels 3 --cells 1 --weights g.h5:/weights \\\n"
                 "    --batch g.h5:/batch/x --labels g.h5:/batch/y --metrics all --dump out.h5\n"
                 "assay eval darts --supernet full --set ntk.batch=14\n"
+                "assay eval onnx net.onnx --metrics ntk,naswot,cost\n"
                 "assay eval onnx net.onnx --weights file --batch g.h5:/batch/x\n",
     .option = options,
     .min_position = 1,

@@ -6,7 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-// Prints size, different networks, help, source and an architecture in the space's notation.
+// Prints size, different networks, help, source and an architecture in the space's notation; of a
+// space whose networks are given there is only the help.
 static void print_space(const struct assay_space *space)
 {
     const struct assay_space_kind *kind = space->kind;
@@ -14,6 +15,11 @@ static void print_space(const struct assay_space *space)
     uint64_t networks = 0;
     char text[1024 + ASSAY_ARCH_MAX], arch[ASSAY_ARCH_MAX] = "";
     char different[48] = ", all different networks";
+    printf("%-20s ", kind->name);
+    if (kind->given) {
+        cli_fold(stdout, kind->help, 21, "                     ");
+        return;
+    }
     for (uint64_t i = 0; kind->canonical && i < size && size < CLI_WALKED_MAX; i++)
         networks += assay_space_canonical(space, i) == i;
     if (kind->canonical) different[0] = '\0';
@@ -22,7 +28,6 @@ static void print_space(const struct assay_space *space)
     assay_space_format(space, size - 1, arch, sizeof arch);
     snprintf(text, sizeof text, "%" PRIu64 " architectures%s: %s%s%s\nsuch as %s", size, different,
              kind->help, kind->source ? "; " : "", kind->source ? kind->source : "", arch);
-    printf("%-20s ", kind->name);
     cli_fold(stdout, text, 21, "                     ");
 }
 

@@ -207,7 +207,13 @@ static int read_words(const struct cli_args *args, struct assay_config *config,
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "search: -o DIR is missing or empty: where results go");
     ASSAY_TRY(truth_options(truth, args, err));
-    return cli_config(config, args->position[0], args, err);
+    ASSAY_TRY(cli_config(config, args->position[0], args, err));
+    const char *space = assay_config_evaluation(config)->space;
+    if (!assay_space_find(space)->given) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "space.name = %s: its networks are given, and a search makes its own; "
+                         "sweep them",
+                         space);
 }
 
 static int run(const struct cli_args *args, struct assay_err *err)

@@ -131,14 +131,14 @@ static int check(struct assay_config *config, struct assay_err *err)
     struct assay_data_spec *data = assay_config_edit(config, &assay_data_options);
     data->image = (uint32_t)p->image;
     data->classes = (uint32_t)p->classes;
-    if (p->image % 4)
+    const struct assay_space_kind *kind = assay_space_find(assay_config_evaluation(config)->space);
+    if (p->image % 4 && !(kind && kind->given))
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "network.image = %" PRIu64
                              ": expected a multiple of 4 (two stages of stride 2)",
                              p->image);
     ASSAY_TRY(check_space(config, err));
-    ASSAY_TRY(check_metrics(config, p->metrics,
-                            assay_space_find(assay_config_evaluation(config)->space), err));
+    ASSAY_TRY(check_metrics(config, p->metrics, kind, err));
     ASSAY_TRY(check_kernel(config, err));
     ASSAY_TRY(check_data(config, err));
     name_honestly(config, p);

@@ -24,6 +24,7 @@ struct assay_evaluator {
     const struct assay_pla *pla; // borrowed; NULL: alone
     struct assay_held held;
     struct assay_arena arena; // scratch of one repeat
+    uint32_t channels;        // of the images
 };
 
 static int build_networks(struct assay_evaluator *e, uint64_t index,
@@ -112,7 +113,10 @@ int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct ass
     const struct assay_evaluation *told = assay_config_evaluation(e->config);
     bool dead;
     size_t scratch;
-    ASSAY_TRY(build_networks(e, index, NULL, &dead, err));
+    const int built = build_networks(e, index, NULL, &dead, err);
+    *memory = (struct assay_memory){.total = 0};
+    if (built == ASSAY_ERR_INPUT && e->networks.space->kind->given) return ASSAY_OK; // takes none
+    ASSAY_TRY(built);
     const int team = told->team ? (int)told->team : 1;
     return need_memory(e, team, dead, memory, &scratch, err);
 }
@@ -144,6 +148,32 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
     }
     *most = limit ? limit - others - assay_arena_held(&e->arena) : 0;
     return 1;
+}
+
+// ---- shapes -------------------------------------------------------------------------------------
+static int check_input(const struct assay_graph *g, const char *network, const char *what,
+                       uint32_t channels, uint32_t side, struct assay_err *err)
+{
+    const struct assay_node *in = &g->node[0];
+    if (in->c == channels && in->h == side && in->w == side) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "data: %s are (%u,%u,%u), the %s expects (%u,%u,%u)", what, channels, side,
+                         side, network, in->c, in->h, in->w);
+}
+
+// Whether the networks just built take the images that there are.
+static int check_shape(struct assay_evaluator *e, struct assay_err *err)
+{
+    for (int i = 0; i < ASSAY_NETWORKS; i++) {
+        const struct assay_graph *g = networks_graph(&e->networks, (enum assay_network)i);
+        if (g && i == ASSAY_NET_THIN)
+            ASSAY_TRY(check_input(g, "thin network", "patches", 1,
+                                  (uint32_t)assay_config_protocol(e->config)->patch, err));
+        else if (g)
+            ASSAY_TRY(check_input(g, "network", "images", e->channels,
+                                  assay_config_data(e->config)->image, err));
+    }
+    return ASSAY_OK;
 }
 
 // ---- one candidate ------------------------------------------------------------------------------
@@ -190,11 +220,30 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
     return ASSAY_OK;
 }
 
+// Builds the networks. One that is given may be none, or may take other images, which is its
+// verdict: returns 1, or 0 then.
+static int build_candidate(struct assay_evaluator *e, uint64_t index,
+                           const struct assay_supernet *mask, bool *dead,
+                           struct assay_record *record, struct assay_err *err)
+{
+    struct assay_err failure = {0};
+    const bool given = e->networks.space->kind->given;
+    int status = build_networks(e, index, mask, dead, given ? &failure : err);
+    if (!given) return status < 0 ? status : 1;
+    if (status >= 0) status = check_shape(e, &failure);
+    if (status >= 0) return 1;
+    if (status != ASSAY_ERR_INPUT && status != ASSAY_ERR_CONFIG)
+        return assay_err_set(err, status, "%s", failure.text);
+    judge(record, ASSAY_VERDICT_FAILED, "network", failure.text);
+    return 0;
+}
+
 // Builds the networks and makes room for them; returns what make_room does.
 static int set_up(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
                   bool *dead, uint64_t *most, struct assay_record *record, struct assay_err *err)
 {
-    ASSAY_TRY(build_networks(e, index, mask, dead, err));
+    const int built = build_candidate(e, index, mask, dead, record, err);
+    if (built <= 0) return built;
     if (*dead)
         judge(record, ASSAY_VERDICT_DEAD, "network", "the output does not depend on the input");
     return make_room(e, *dead, most, record, err);
@@ -245,32 +294,15 @@ int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supern
 }
 
 // ---- the evaluator ------------------------------------------------------------------------------
-static int check_input(const struct assay_graph *g, const char *network, const char *what,
-                       uint32_t channels, uint32_t side, struct assay_err *err)
-{
-    const struct assay_node *in = &g->node[0];
-    if (in->c == channels && in->h == side && in->w == side) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_CONFIG,
-                         "data: %s are (%u,%u,%u), the %s expects (%u,%u,%u)", what, channels, side,
-                         side, network, in->c, in->h, in->w);
-}
-
-// Candidate 0 stands for all, since the shapes of all candidates of a space are alike.
-static int check_shape(struct assay_evaluator *e, const struct assay_data *data,
+// Candidate 0 stands for all, where the shapes of all candidates of a space are alike.
+static int check_space(struct assay_evaluator *e, const struct assay_data *data,
                        struct assay_err *err)
 {
     bool dead;
+    e->channels = assay_data_channels(data);
+    if (e->networks.space->kind->given) return ASSAY_OK;
     ASSAY_TRY(build_networks(e, 0, NULL, &dead, err));
-    for (int i = 0; i < ASSAY_NETWORKS; i++) {
-        const struct assay_graph *g = networks_graph(&e->networks, (enum assay_network)i);
-        if (g && i == ASSAY_NET_THIN)
-            ASSAY_TRY(check_input(g, "thin network", "patches", 1,
-                                  (uint32_t)assay_config_protocol(e->config)->patch, err));
-        else if (g)
-            ASSAY_TRY(check_input(g, "network", "images", assay_data_channels(data),
-                                  assay_config_data(e->config)->image, err));
-    }
-    return ASSAY_OK;
+    return check_shape(e, err);
 }
 
 static int start(struct assay_evaluator *e, const struct assay_data *data, struct assay_err *err)
@@ -290,7 +322,7 @@ static int start(struct assay_evaluator *e, const struct assay_data *data, struc
     ASSAY_TRY(assay_config_kern(config, &kern, err));
     ASSAY_TRY(assay_exec_create(&e->exec, err));
     ASSAY_TRY(assay_plans_create(&e->plans, kern, err));
-    ASSAY_TRY(check_shape(e, data, err));
+    ASSAY_TRY(check_space(e, data, err));
     e->draw.seed = p->seed;
     return inputs_draw(&e->inputs, config, &e->demand, data, assay_held_drawing(&e->held), err);
 }

@@ -17,6 +17,7 @@
     X(nb_macro)   \
     X(transnas_macro) \
     X(transnas_micro) \
+    X(onnx)       \
     X(null)
 // clang-format on
 

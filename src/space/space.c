@@ -68,6 +68,9 @@ static int check_index(const struct assay_space *space, uint64_t index, struct a
 {
     const uint64_t size = assay_space_size(space);
     if (index < size) return ASSAY_OK;
+    if (!size)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "%s: no networks were given",
+                             space->kind->name);
     return assay_err_set(err, ASSAY_ERR_CONFIG, "architecture index %llu of %s, expected 0 to %llu",
                          (unsigned long long)index, space->kind->name,
                          (unsigned long long)(size - 1));

@@ -86,6 +86,31 @@ class Files(unittest.TestCase):
             self.assertIn(text, p.stderr)
 
 
+    def drawn(self, content, *options):
+        """The columns of a network whose weights are drawn, each with its repeats."""
+        p = assay("eval", "onnx", self.file(content), "--set", "data.source=gaussian", "--set", "ntk.batch=4", "--set",
+                  "run.repeats=2", "--metrics", "ntk,naswot,cost", "--format", "json", *options)
+        return p, {k: v.get("repeats", v["value"]) for k, v in json.loads(p.stdout)["columns"].items()} if p.stdout else None
+
+    def test_weights_are_drawn(self):
+        p, got = self.drawn(write.small())
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+        self.assertEqual((got["params"], got["layers"]), (108 + 8 + 25, 2))
+        self.assertNotEqual(*got["kappa"])
+        self.assertTrue(all(k >= 1 for k in got["kappa"]))
+        # They depend neither on what a file holds of weights nor on how these are called.
+        for other in (write.small(weights=False), write.small().replace(b"c.weight", b"k.weight")):
+            self.assertEqual(self.drawn(other)[1], got)
+        self.assertNotEqual(self.drawn(write.small(), "--set", "run.seed=1")[1], got)
+        self.assertNotEqual(self.drawn(write.small(dilations=[1, 2]))[0].returncode, 0)
+
+    def test_size_is_the_networks(self):
+        p, _ = self.drawn(write.small(), "--classes", "7")
+        self.assertIn("it has 5 outputs, expected 7 (network.classes)", p.stdout + p.stderr)
+        p, _ = self.drawn(write.small(), "--image", "12")
+        self.assertIn("it takes images of 8x8, expected 12x12 (network.image)", p.stdout + p.stderr)
+
+
 @unittest.skipUnless(HAS_DATA, "without $ASSAY_TEST_DATA")
 class References(unittest.TestCase):
     def test_counts(self):
@@ -154,8 +179,8 @@ class Values(unittest.TestCase):
 
     def test_options(self):
         file = DATA / "resnet_tiny.onnx"
-        p = assay("eval", "onnx", file)
-        self.assertIn("--weights file or FILE.h5:/GROUP, and --batch, are missing", p.stderr)
+        p = assay("eval", "onnx", file, "--weights", "file")
+        self.assertIn("--weights needs --batch as well", p.stderr)
         p = self.eval(file, "resnet_tiny", "--network", "thin")
         self.assertIn("onnx has no thin networks", p.stderr)
         p = self.eval(file, "resnet_tiny", "--metrics", "cost,regions", "--format", "json")

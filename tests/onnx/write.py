@@ -57,14 +57,16 @@ def model(nodes, tensors, inputs, outputs, opset=17):
     return field(1, 8) + field(7, graph) + field(8, field(2, opset))
 
 
-def small(**conv):
-    """Convolution, BN, ReLU, pooling and a linear layer of a 3x8x8 image."""
+def small(weights=True, **conv):
+    """Convolution, BN, ReLU, pooling and a linear layer of a 3x8x8 image; without weights as an exporter leaves them out."""
     nodes = [node("Conv", ["x", "c.weight"], ["1"], "conv", kernel_shape=[3, 3], pads=[1, 1, 1, 1], **conv),
              node("BatchNormalization", ["1", "b.weight", "b.bias", "m", "v"], ["2"], "bn", epsilon=1e-5),
              node("Relu", ["2"], ["3"], "relu"), node("GlobalAveragePool", ["3"], ["4"], "pool"),
              node("Flatten", ["4"], ["5"], "flatten", axis=1),
              node("Gemm", ["5", "f.weight", "f.bias"], ["y"], "linear", transB=1)]
-    weights = [tensor("c.weight", [4, 3, 3, 3], [0.125 * (i % 7 - 3) for i in range(108)]),
-               *(tensor(name, [4], [1, 2, 3, 4]) for name in ("b.weight", "b.bias", "m", "v")),
-               tensor("f.weight", [5, 4], [0.25 * i for i in range(20)]), tensor("f.bias", [5], [0] * 5)]
-    return model(nodes, weights, [value("x", ["batch", 3, 8, 8])], [value("y", ["batch", 5])])
+    values = {"c.weight": ([4, 3, 3, 3], [0.125 * (i % 7 - 3) for i in range(108)]),
+              **{name: ([4], [1, 2, 3, 4]) for name in ("b.weight", "b.bias", "m", "v")},
+              "f.weight": ([5, 4], [0.25 * i for i in range(20)]), "f.bias": ([5], [0] * 5)}
+    tensors = [tensor(name, *v) for name, v in values.items()] if weights else []
+    inputs = [] if weights else [value(name, dims) for name, (dims, _) in values.items()]
+    return model(nodes, tensors, [value("x", ["batch", 3, 8, 8]), *inputs], [value("y", ["batch", 5])])

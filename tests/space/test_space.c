@@ -132,7 +132,11 @@ static void test_laws_of_every_space(void **state)
         assert_ok(assay_space_open(&space, assay_space_kinds[i]->name, &err), &err);
         assert_non_null(space.kind->help);
         const uint64_t size = assay_space_size(&space);
-        assert_true(size > 0);
+        assert_int_equal(size == 0, space.kind->given);
+        assert_int_equal(assay_space_build(&space, size, &space.kind->search, &graph, &err),
+                         ASSAY_ERR_CONFIG);
+        assert_true(assay_space_format(&space, size, err.text, sizeof err.text) < 0);
+        if (!size) continue;
         struct assay_rng rng;
         assay_rng_init(&rng, 1, 0, "test", space.kind->name);
         const bool all = size < 20000;
@@ -140,9 +144,6 @@ static void test_laws_of_every_space(void **state)
             assert_laws(&space, all ? k : assay_rng_below(&rng, size));
         build(&space, size - 1, &space.kind->search);
         assert_names_unique(&graph);
-        assert_int_equal(assay_space_build(&space, size, &space.kind->search, &graph, &err),
-                         ASSAY_ERR_CONFIG);
-        assert_true(assay_space_format(&space, size, err.text, sizeof err.text) < 0);
         assay_space_close(&space);
     }
 }
