@@ -93,6 +93,7 @@ struct assay_corr {
     const void *mask; // activations: the sum is dropped where they are 0. NULL: kept everywhere
     ptrdiff_t mask_c, mask_y, mask_x;
     const struct assay_addend *add;
+    void *apart;               // gets what the parts alone make, masked; strides as out. Or NULL
     void *sum;                 // (co, lanes): what is stored, accumulated or not, is added; or NULL
     struct assay_ahead *ahead; // or NULL
 };

@@ -218,7 +218,7 @@ static void make_group(const struct assay_exec *x, const struct tensor *t, uint3
         n = j->n_conv + j->n_add ? j->n_conv + j->n_add : 1;
         if (j->n_conv) {
             read = k + n == t->n_job && !t->replaced;
-            exec_pass_backward(x, j, group, pass->frozen, k > 0, read);
+            exec_pass_backward(x, j, group, pass, k > 0, read);
         } else if (j->n_add) {
             add_backward(x, j, group, k > 0);
         } else {
@@ -248,6 +248,7 @@ static void sweep_level(const struct assay_exec *x, const struct pass *pass, uin
             if (show && !t->replaced) exec_show_tensor(x, t, g);
         }
     }
+    if (show) exec_show_pulled(x, pass, level);
 }
 
 void exec_backward(struct assay_exec *x, const struct pass *pass)

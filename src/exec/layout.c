@@ -21,18 +21,40 @@ static size_t place_d(struct assay_plan *plan, size_t n)
     return place(plan, n * sizeof(double));
 }
 
+// What the convolutions of one level pull back by themselves; levels share the room.
+static void place_apart(struct assay_plan *plan)
+{
+    const size_t begin = plan->bytes;
+    size_t end = begin;
+    for (uint32_t level = 0; level < plan->n_level; level++) {
+        plan->bytes = begin;
+        for (uint32_t i = 0; i < plan->n_tapped; i++) {
+            const struct tapped *tapped = &plan->tapped[i];
+            if (!tapped->pulled || tapped->level != level) continue;
+            struct unit *u = &plan->unit[tapped->unit];
+            u->apart =
+                place_e(plan, plan->back_groups * (size_t)u->ci * u->h * u->w * plan->kern->lanes);
+        }
+        if (plan->bytes > end) end = plan->bytes;
+    }
+    plan->bytes = end;
+}
+
 // plane: of the largest gradient.
 static void place_tapped(struct assay_plan *plan, size_t plane)
 {
     const size_t lanes = plan->kern->lanes, n = (size_t)plan->back_groups * plan->back->images;
     if (plan->n_tapped == 0) return;
     plan->shown = place_d(plan, 2 * plane * plan->back->images);
-    bool together = false; // all groups must be there at once
-    for (uint32_t i = 0; i < plan->n_tapped; i++)
-        together |= plan->tapped[i].pulled || plan->tapped[i].products;
+    place_apart(plan);
+    bool together = false, multiplied = false; // together: all groups must be there at once
+    for (uint32_t i = 0; i < plan->n_tapped; i++) {
+        together |= plan->tapped[i].products;
+        multiplied |= plan->tapped[i].products || plan->tapped[i].pulled;
+    }
     plan->aside_group = together ? plane * lanes : 0;
     plan->aside = place_e(plan, (together ? plan->back_groups : 1) * plane * lanes);
-    if (!together) return;
+    if (!multiplied) return;
     plan->products = place_d(plan, n * (n + 1));
     plan->product_acc = place_e(plan, (2 * plan->back_groups + plan->back->images) * lanes);
 }

@@ -116,13 +116,14 @@ struct unit {
     // backward
     uint32_t n_parity, halo;
     struct parity parity[MAX_PARITY];
-    size_t dz;                  // padded scratch (co / groups, exec_dz_plane)
-    bool direct;                // pointwise: dz is made where it is used, and never stored
-    bool lifted;                // 3x3: one of corr's lifted parts
-    uint32_t strip;             // rows of one stride parity of dx that are made at once
-    uint32_t turn;              // units of one turn, and shape, share their scratch
-    uint32_t q;                 // (ci / groups) * taps
-    uint32_t product, *col;     // its raw: columns (q) of a product; NONE without a convolution
+    size_t apart;           // what it pulls back by itself: (groups, ci, h, w, lanes); 0: not kept
+    size_t dz;              // padded scratch (co / groups, exec_dz_plane)
+    bool direct;            // pointwise: dz is made where it is used, and never stored
+    bool lifted;            // 3x3: one of corr's lifted parts
+    uint32_t strip;         // rows of one stride parity of dx that are made at once
+    uint32_t turn;          // units of one turn, and shape, share their scratch
+    uint32_t q;             // (ci / groups) * taps
+    uint32_t product, *col; // its raw: columns (q) of a product; NONE without a convolution
     size_t xdot_acc, xdot_sum;  // BN alone, and late: sum dy*xhat
     size_t k0, k0_last, k1, k2; // BN backward: (co, lanes), (co, lanes), (co), (co, lanes)
     size_t mean, rstd;          // double (co)
@@ -195,7 +196,7 @@ struct assay_plan {
     uint32_t *sequence; // of the forward pass: nodes by level
     uint32_t n_unit, n_tensor, n_job, n_product, n_probe, n_tapped, n_level;
     size_t logits, theta, valid, valid_last, zeros, ones, scratch, spread, cotangent, own_off;
-    size_t aside, aside_group; // a gradient that is made to be shown; elements of a group
+    size_t aside, aside_group; // a gradient in front of a BN; elements of a group
     size_t products;           // double (images, images + 1): sums of products, sums
     size_t product_acc;        // (groups, 2, lanes), (images, lanes): first numbers, sums; products
     size_t packing;            // one group of a saved activation, of the backward pass

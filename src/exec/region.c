@@ -245,8 +245,6 @@ int plan_region(struct assay_plan *plan, struct assay_err *err)
         // The cotangents of the logits are the first tensor, and outlive the region.
         plan->tensor[0].at = plan->cotangent;
         plan->tensor[0].whole = true;
-        plan->tensor[plan->n_tensor] = (struct tensor){
-            .at = plan->aside, .whole = true, .group = plan->aside_group}; // what lies aside
     }
     plan->bytes += values > tensors ? values : tensors;
     return ASSAY_OK;

@@ -31,6 +31,7 @@
 #define exec_show_convs    OF_REAL(exec_show_convs)
 #define exec_show_layers   OF_REAL(exec_show_layers)
 #define exec_show_products OF_REAL(exec_show_products)
+#define exec_show_pulled   OF_REAL(exec_show_pulled)
 #define exec_show_tensor   OF_REAL(exec_show_tensor)
 #define exec_show_value    OF_REAL(exec_show_value)
 
@@ -105,6 +106,12 @@ static inline const real *exec_ref(const struct assay_exec *x, const struct ref 
     return exec_gradient_at(x, t, group) + (size_t)r->c_off * t->hw * x->plan->kern->lanes;
 }
 
+// What the convolution of a unit pulls back by itself, one group.
+static inline real *exec_apart(const struct assay_exec *x, const struct unit *u, uint32_t group)
+{
+    return AT(x, real, u->apart) + group * (size_t)u->ci * u->h * u->w * x->plan->back->lanes;
+}
+
 // Constant contents after allocation: offset tables, valid lanes, pooling weights.
 void exec_fill(struct assay_exec *x);
 void exec_forward_pass(struct assay_exec *x, const double *theta, const double *input);
@@ -132,8 +139,9 @@ void exec_bn_backward(const struct assay_exec *x, const struct job *j, uint32_t 
                       const struct patch *d);
 // The jobs of one pass; `last`: nothing is added to the tensor afterwards, S is summed and it is
 // read.
+struct pass;
 void exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                        bool frozen, bool accumulate, bool last);
+                        const struct pass *pass, bool accumulate, bool last);
 // Rows [y0, y1) and channels [c0, c1) of one group of a tensor.
 struct span {
     uint32_t group, c0, c1, y0, y1;
@@ -162,12 +170,18 @@ void exec_finish_level(struct assay_exec *x, const struct pass *pass, uint32_t l
 // ---- taps -------------------------------------------------------------------------------------
 // Shows a node's values, if they are tapped, to who looks on.
 void exec_show_value(struct assay_exec *x, uint32_t node);
-// Shows the gradients of convolutions with a BN behind them, and what convolutions pull back,
-// before the tensors of a level are made. All other gradients are shown when their tensor is made.
+// Shows the gradients of convolutions with a BN behind them, before the tensors of a level are
+// made, and what convolutions pulled back, when they all are. All other gradients are shown when
+// their tensor is made.
 void exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32_t level);
-// Adds so many vectors of all groups aside, from `at` on, to the products of their images, which
-// are begun with the first ones; shows these.
-void exec_add_products(const struct assay_exec *x, size_t at, size_t vectors, bool first);
+void exec_show_pulled(const struct assay_exec *x, const struct pass *pass, uint32_t level);
+// Vectors of all groups, `group` elements apart.
+struct vectors {
+    real *at;
+    size_t group, n;
+};
+// Adds them to the products of their images, which are begun with the first ones; shows these.
+void exec_add_products(const struct assay_exec *x, const struct vectors *v, bool first);
 void exec_show_products(const struct assay_exec *x, const struct tapped *tapped, size_t units);
 // Shows, too, and puts what is given in its place.
 void exec_replace(const struct assay_exec *x, const struct tensor *t, uint32_t group);

@@ -125,46 +125,52 @@ static void show_before_bn(const struct assay_exec *x, const struct pass *pass,
             const real *dz = before_bn(x, pass, tapped->unit, g, &s);
             if (gradient) show(x, tapped->node, g, &s, dz, 1);
         }
-        if (products) exec_add_products(x, 0, (size_t)s.c * n->h * n->w, s.c0 == 0);
+        const struct vectors v = {AT(x, real, x->plan->aside), x->plan->aside_group,
+                                  (size_t)s.c * n->h * n->w};
+        if (products) exec_add_products(x, &v, s.c0 == 0);
     }
     if (products) exec_show_products(x, tapped, exec_pixels(n));
 }
 
-// The gradient is made once more, by itself: what others add to it was added before it was rounded.
-static void pull(const struct assay_exec *x, const struct pass *pass, const struct tapped *tapped)
+// A ReLU that others read, too, masks what is pulled back to it when all of that is there.
+static void mask_pulled(const struct assay_exec *x, const struct unit *u, uint32_t group)
 {
-    const struct unit *u = &x->plan->unit[tapped->unit];
-    const struct job job = {.op = ASSAY_OP_CONV,
-                            .user = tapped->node,
-                            .unit = tapped->unit,
-                            .mask =
-                                x->plan->graph->node[u->src].op == ASSAY_OP_RELU ? u->src : NONE,
-                            .from = u->g,
-                            .tensor = x->plan->n_tensor, // that which lies aside
-                            .n_conv = 1};
-    for (uint32_t g = pass->first_group; g < pass->first_group + pass->n_group; g++)
-        exec_pass_backward(x, &job, g, pass->frozen, false, false);
+    const struct assay_node *in = &x->plan->graph->node[u->src];
+    const struct slot *s = &x->plan->slot[u->src];
+    const ptrdiff_t lanes = x->plan->back->lanes, row = exec_back_row(x->plan, in, s->halo);
+    const struct assay_planes p = {.c = in->c,
+                                   .h = in->h,
+                                   .w = in->w,
+                                   .src_c = (ptrdiff_t)in->h * in->w * lanes,
+                                   .src_y = in->w * lanes,
+                                   .dst_c = (ptrdiff_t)in->h * in->w * lanes,
+                                   .dst_y = in->w * lanes,
+                                   .act_c = exec_back_plane(x->plan, in, s->halo),
+                                   .act_y = row};
+    real *dx = exec_apart(x, u, group);
+    if (in->op != ASSAY_OP_RELU || s->fused) return;
+    x->plan->back->relu(&p, dx, 1, exec_act(x, u->src, group) + s->halo * (row + exec_images(x)),
+                        dx, false);
 }
 
 static void show_pulled(const struct assay_exec *x, const struct pass *pass,
                         const struct tapped *tapped)
 {
-    const uint32_t src = x->plan->unit[tapped->unit].src;
-    const struct assay_node *in = &x->plan->graph->node[src];
-    const size_t plane = (size_t)in->h * in->w;
+    const struct unit *u = &x->plan->unit[tapped->unit];
+    const struct assay_node *in = &x->plan->graph->node[u->src];
+    const size_t plane = (size_t)in->h * in->w, lanes = x->plan->back->lanes;
     const bool products = x->taps->products && !pass->frozen;
-    if (!x->taps->pulled && !products) return;
-    pull(x, pass, tapped);
+    const uint32_t end = pass->first_group + pass->n_group;
+    for (uint32_t g = pass->first_group; g < end; g++) mask_pulled(x, u, g);
     for (struct slice s = {0}; next_slice(x, in, &s);) {
-        const size_t at = s.c0 * plane * x->plan->back->lanes;
-        for (uint32_t g = 0; x->taps->pulled && g < pass->n_group; g++) {
-            const uint32_t group = pass->first_group + g;
-            struct assay_block b = block_of(x, src, group, exec_images(x));
-            const real *dx = AT(x, real, x->plan->aside) + group * x->plan->aside_group + at;
+        const struct vectors v = {exec_apart(x, u, 0) + s.c0 * plane * lanes,
+                                  exec_pixels(in) * lanes, s.c * plane};
+        for (uint32_t g = pass->first_group; x->taps->pulled && g < end; g++) {
+            struct assay_block b = block_of(x, u->src, g, exec_images(x));
             b.node = tapped->node, b.channel = s.c0, b.c = s.c;
-            x->taps->pulled(x->taps->self, &b, first_lanes(x, s.c * plane, dx, 1));
+            x->taps->pulled(x->taps->self, &b, first_lanes(x, v.n, v.at + g * v.group, 1));
         }
-        if (products) exec_add_products(x, at, s.c * plane, s.c0 == 0);
+        if (products) exec_add_products(x, &v, s.c0 == 0);
     }
     if (products) exec_show_products(x, tapped, exec_pixels(in));
 }
@@ -173,11 +179,17 @@ void exec_show_convs(const struct assay_exec *x, const struct pass *pass, uint32
 {
     for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
         const struct tapped *tapped = &x->plan->tapped[i];
-        if (tapped->unit == NONE || tapped->layer || tapped->level != level) continue;
-        if (tapped->pulled)
-            show_pulled(x, pass, tapped);
-        else
-            show_before_bn(x, pass, tapped);
+        const bool here = tapped->unit != NONE && tapped->level == level;
+        if (here && !tapped->layer && !tapped->pulled) show_before_bn(x, pass, tapped);
+    }
+}
+
+void exec_show_pulled(const struct assay_exec *x, const struct pass *pass, uint32_t level)
+{
+    if (!x->taps->pulled && !x->taps->products) return;
+    for (uint32_t i = 0; i < x->plan->n_tapped; i++) {
+        const struct tapped *tapped = &x->plan->tapped[i];
+        if (tapped->pulled && tapped->level == level) show_pulled(x, pass, tapped);
     }
 }
 

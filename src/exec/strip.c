@@ -33,6 +33,7 @@ struct strip {
     uint32_t group, k; // images; channel group of the convolutions
     uint32_t first, rows;
     bool frozen, last; // last: nothing is added afterwards
+    bool alone, shown; // what each convolution pulls back is added by itself; is kept to be shown
 };
 
 // The part of dz that a strip reads, zero outside of the image.
@@ -89,6 +90,85 @@ static uint32_t row_taps(const struct unit *u)
     return u->stride == 1 && known ? u->kernel : 0;
 }
 
+// Where nothing is added by itself, a gradient may be made in the place of one that is read there.
+static bool reads_directly(const struct assay_exec *x, const struct job *pass, const struct job *j,
+                           const struct strip *s)
+{
+    const bool over = s->alone && pass->n_conv > 1 && x->plan->tensor[pass->tensor].in_place;
+    return x->plan->unit[j->unit].direct && !s->frozen && !over;
+}
+
+// The part of one convolution of a pass; false: no tap is of this parity.
+static bool take_part(const struct assay_exec *x, const struct job *pass, const struct job *j,
+                      const struct strip *s, uint32_t parity, struct assay_part *part,
+                      struct assay_bn_part *bn)
+{
+    const struct unit *u = &x->plan->unit[j->unit];
+    const struct parity *p = &u->parity[parity];
+    const ptrdiff_t lanes = x->plan->back->lanes, row = (ptrdiff_t)(u->ow + 2 * u->halo) * lanes;
+    if (p->taps == 0) return false;
+    if (reads_directly(x, pass, j, s))
+        direct_part(x, j, s, p, part, bn);
+    else
+        *part = (struct assay_part){.ci = u->co / u->groups,
+                                    .taps = p->taps,
+                                    .off = AT(x, int32_t, p->off),
+                                    .run = row_taps(u),
+                                    .lifted = u->lifted,
+                                    .in = AT(x, real, u->dz),
+                                    .weight = AT(x, real, p->weight) + s->k * exec_packed(u, p),
+                                    .in_c = (ptrdiff_t)exec_dz_plane(u) * lanes,
+                                    .in_y = row};
+    return true;
+}
+
+static bool keeps_part(const struct assay_exec *x, const struct job *j, const struct strip *s)
+{
+    return s->shown && x->plan->unit[j->unit].apart;
+}
+
+// The convolutions of a pass one after the other, the first with what is added as it is: the sum is
+// the same whether each one's part is kept or not. at: of the strip in a group.
+static void pull_alone(const struct assay_exec *x, const struct job *j, const struct strip *s,
+                       uint32_t parity, struct assay_corr *c, ptrdiff_t at, real *dx,
+                       bool accumulate)
+{
+    struct assay_part part;
+    struct assay_bn_part bn;
+    void *const sum = c->sum;
+    c->part = &part;
+    for (uint32_t i = 0; i < j->n_conv; i++) {
+        real *apart = exec_apart(x, &x->plan->unit[j[i].unit], s->group) + at;
+        c->n_part = take_part(x, j, &j[i], s, parity, &part, &bn);
+        c->apart = keeps_part(x, &j[i], s) ? apart : NULL;
+        c->sum = i + 1 == j->n_conv ? sum : NULL;
+        x->plan->back->corr(c, dx + at, accumulate || i > 0);
+        c->n_add = 0;
+    }
+    c->apart = NULL, c->sum = sum;
+}
+
+// All of them together; what is kept is made once more.
+static void pull_together(const struct assay_exec *x, const struct job *j, const struct strip *s,
+                          uint32_t parity, struct assay_corr *c, ptrdiff_t at, real *dx,
+                          bool accumulate)
+{
+    struct assay_part part[MAX_PARTS];
+    struct assay_bn_part bn[MAX_PARTS];
+    struct assay_corr own = *c;
+    own.n_add = 0, own.sum = NULL, own.ahead = NULL;
+    c->part = part, c->n_part = 0;
+    for (uint32_t i = 0; i < j->n_conv; i++) {
+        own.part = c->part + c->n_part;
+        own.n_part = take_part(x, j, &j[i], s, parity, &part[c->n_part], &bn[i]);
+        c->n_part += own.n_part;
+        if (keeps_part(x, &j[i], s))
+            x->plan->back->corr(&own, exec_apart(x, &x->plan->unit[j[i].unit], s->group) + at,
+                                false);
+    }
+    x->plan->back->corr(c, dx + at, accumulate);
+}
+
 // One stride parity of a strip, of all convolutions of a pass.
 static void pull_strip(const struct assay_exec *x, const struct job *j, const struct strip *s,
                        uint32_t parity, struct assay_corr *c, real *dx, bool accumulate)
@@ -99,32 +179,10 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
     const uint32_t halo = x->plan->slot[u->src].halo;
     const ptrdiff_t y = (ptrdiff_t)s->first * u->stride + grid->ry;
     const ptrdiff_t at = s->k * c->co * c->out_c + (y * u->w + grid->rx) * lanes;
-    struct assay_part part[MAX_PARTS];
-    struct assay_bn_part bn[MAX_PARTS];
     struct assay_addend add[MAX_ADDENDS];
     if (s->first >= grid->h) return;
     c->h = grid->h - s->first < s->rows ? grid->h - s->first : s->rows;
-    c->w = grid->w, c->n_part = 0, c->part = part, c->n_add = j->n_add, c->add = add;
-    for (uint32_t i = 0; i < j->n_conv; i++) {
-        const struct unit *v = &x->plan->unit[j[i].unit];
-        const struct parity *p = &v->parity[parity];
-        const ptrdiff_t row = (ptrdiff_t)(v->ow + 2 * v->halo) * lanes;
-        if (p->taps == 0) continue;
-        if (v->direct && !s->frozen) {
-            direct_part(x, &j[i], s, p, &part[c->n_part++], &bn[i]);
-            continue;
-        }
-        part[c->n_part++] =
-            (struct assay_part){.ci = v->co / v->groups,
-                                .taps = p->taps,
-                                .off = AT(x, int32_t, p->off),
-                                .run = row_taps(v),
-                                .lifted = v->lifted,
-                                .in = AT(x, real, v->dz),
-                                .weight = AT(x, real, p->weight) + s->k * exec_packed(v, p),
-                                .in_c = (ptrdiff_t)exec_dz_plane(v) * lanes,
-                                .in_y = row};
-    }
+    c->w = grid->w, c->n_add = j->n_add, c->add = add;
     for (uint32_t i = 0; i < j->n_add; i++) {
         const struct ref *from = &j[j->n_conv + i].from;
         add[i] = (struct assay_addend){exec_ref(x, from, s->group) + at, from->scale};
@@ -134,7 +192,10 @@ static void pull_strip(const struct assay_exec *x, const struct job *j, const st
                   (halo + y) * (c->mask_y / u->stride) +
                   (ptrdiff_t)(halo + grid->rx) * exec_images(x);
     }
-    x->plan->back->corr(c, dx + at, accumulate);
+    if (s->alone)
+        pull_alone(x, j, s, parity, c, at, dx, accumulate);
+    else
+        pull_together(x, j, s, parity, c, at, dx, accumulate);
 }
 
 // Rows [y0, y1) of c planes of h x w vectors of `lanes` elements.
@@ -269,7 +330,7 @@ static void read_strip(const struct assay_exec *x, const struct job *j, const st
 }
 
 void exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
-                        bool frozen, bool accumulate, bool last)
+                        const struct pass *pass, bool accumulate, bool last)
 {
     const struct tensor *t = &x->plan->tensor[j->tensor];
     real *dx = exec_gradient_at(x, t, group);
@@ -285,7 +346,11 @@ void exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_
                            .mask_y = stride * exec_back_row(x->plan, in, halo),
                            .mask_x = stride * exec_images(x)};
     real *sum = last && t->needs_sum ? AT(x, real, t->acc) : NULL;
-    struct strip s = {.group = group, .frozen = frozen, .last = last};
+    struct strip s = {.group = group,
+                      .frozen = pass->frozen,
+                      .last = last,
+                      .alone = x->plan->single,
+                      .shown = pass->show && x->taps && (x->taps->pulled || x->taps->products)};
     struct assay_ahead ahead;
     c.ahead = &ahead;
     for (s.k = 0; s.k < u->groups; s.k++) {
@@ -294,8 +359,8 @@ void exec_pass_backward(const struct assay_exec *x, const struct job *j, uint32_
             s.rows = rows - s.first < u->strip ? rows - s.first : u->strip;
             for (uint32_t i = 0; i < j->n_conv; i++) {
                 const struct unit *v = &x->plan->unit[j[i].unit];
-                if (!v->direct || frozen) fill_strip(x, &j[i], &s);
-                if (v->late && j->tensor < x->plan->n_tensor) read_strip(x, &j[i], &s);
+                if (!reads_directly(x, j, &j[i], &s)) fill_strip(x, &j[i], &s);
+                if (v->late) read_strip(x, &j[i], &s);
             }
             want_next(x, j, &s, rows, &ahead);
             for (uint32_t p = 0; p < u->n_parity; p++) pull_strip(x, j, &s, p, &c, dx, accumulate);

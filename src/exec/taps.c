@@ -22,6 +22,17 @@ static void add_tapped(struct assay_plan *plan, const struct ref *g, uint32_t af
     plan->tapped[plan->n_tapped++] = tapped;
 }
 
+// The level at which the gradient is made that a unit's convolution pulls back to, or NONE.
+static uint32_t pulled_at(const struct assay_plan *plan, uint32_t unit)
+{
+    const struct unit *u = &plan->unit[unit];
+    for (uint32_t i = 0; u->conv != NONE && u->wants_dx && i < plan->n_job; i++) {
+        const struct job *j = &plan->job[i];
+        if (j->op == ASSAY_OP_CONV && j->unit == unit) return plan->tensor[j->tensor].level;
+    }
+    return NONE;
+}
+
 int plan_tapped(struct assay_plan *plan, struct assay_err *err)
 {
     const struct assay_graph *g = plan->graph;
@@ -46,10 +57,10 @@ int plan_tapped(struct assay_plan *plan, struct assay_err *err)
         if (s->tap & ASSAY_TAP_LAYER && layer)
             add_tapped(plan, &plan->unit[s->unit].g, 1,
                        (struct tapped){.node = i, .unit = s->unit, .layer = true});
-        if (s->tap & ASSAY_TAP_PULLED && layer && g->node[i].op == ASSAY_OP_CONV &&
-            plan->unit[s->unit].wants_dx)
-            add_tapped(plan, &plan->unit[s->unit].g, 1,
-                       (struct tapped){.node = i, .unit = s->unit, .pulled = true});
+        const uint32_t level = s->tap & ASSAY_TAP_PULLED && layer ? pulled_at(plan, s->unit) : NONE;
+        if (level != NONE)
+            plan->tapped[plan->n_tapped++] =
+                (struct tapped){.node = i, .level = level, .unit = s->unit, .pulled = true};
     }
     return ASSAY_OK;
 }

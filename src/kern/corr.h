@@ -158,6 +158,14 @@ ALWAYS void corr_end(const struct assay_corr *p, const uint32_t first, const uin
         }
     }
     const ptrdiff_t at = first * out_c + y * p->out_y + x0 * out_x;
+    if (p->apart) {
+        real *apart = (real *)p->apart + at;
+        UNROLL for (uint32_t o = 0; o < co; o++)
+        {
+            UNROLL for (uint32_t x = 0; x < px; x++)
+                put_grad(apart + o * out_c + x * out_x, acc[o * px + x], false);
+        }
+    }
     for (uint32_t k = 0; k < p->n_add; k++) {
         const real *add = (const real *)p->add[k].x + at;
         UNROLL for (uint32_t o = 0; o < co; o++)
