@@ -140,10 +140,10 @@ int assay_evaluator_create(struct assay_evaluator **out, const struct assay_conf
                            struct assay_err *err);
 void assay_evaluator_destroy(struct assay_evaluator *e);
 // What the repeats of an evaluation are drawn from: batches of repeat r from number batches + r,
-// weights from weights + r, or with run.redraw = false from weights. An evaluator begins with
-// run.seed, 0, 0.
+// weights from weights + r, or with run.redraw = false from weights; those of the thin network from
+// thin numbers further on. An evaluator begins with run.seed, 0, 0, 0.
 struct assay_draw {
-    uint64_t seed, weights, batches;
+    uint64_t seed, weights, batches, thin;
 };
 // Draws anew, unless this was drawn last. data: as at creation.
 int assay_evaluator_draw(struct assay_evaluator *e, const struct assay_draw *draw,

@@ -207,7 +207,8 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
     assay_arena_reset(&e->arena);
     const uint64_t drawn = e->draw.weights + (s.protocol->redraw ? repeat : 0);
     if (!dead)
-        ASSAY_TRY(networks_draw(&e->networks, e->draw.seed, drawn, &e->arena, e->theta, err));
+        ASSAY_TRY(networks_draw(&e->networks, e->draw.seed, drawn, e->draw.thin, &e->arena,
+                                e->theta, err));
     double *out = record->value + repeat * e->schema.n_column;
     double *spectrum = record->spectrum + repeat * e->schema.spectrum_len;
     for (uint32_t i = 0; i < e->demand.n_use; i++) {

@@ -105,15 +105,16 @@ size_t networks_weight_bytes(const struct networks *n)
 // The thin network draws from its own seed: the two networks share parameter names, and kappa and
 // regions are meant to be independent. What does not reach the output has parameters of its own,
 // so that the literal network's others are those of the folded one.
-int networks_draw(const struct networks *n, uint64_t seed, uint64_t drawn,
+int networks_draw(const struct networks *n, uint64_t seed, uint64_t drawn, uint64_t thin,
                   struct assay_arena *arena, const double **theta, struct assay_err *err)
 {
     for (uint32_t i = 0; i < n->demand->n_weights; i++) {
         const struct assay_weights *w = &n->demand->weights[i];
-        const uint64_t own = w->network == ASSAY_NET_THIN ? assay_hash64("thin", 4, seed) : seed;
+        const bool is_thin = w->network == ASSAY_NET_THIN;
+        const uint64_t own = is_thin ? assay_hash64("thin", 4, seed) : seed;
         double *to = assay_arena_alloc(arena, theta_bytes(n, i));
         if (!to) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory left for weights");
-        assay_init_params(&n->graph[w->network], w->init, own, drawn, to);
+        assay_init_params(&n->graph[w->network], w->init, own, drawn + (is_thin ? thin : 0), to);
         assay_weights_make(w, &n->graph[w->network], to);
         theta[i] = to;
     }

@@ -31,8 +31,9 @@ double networks_pass_cost(const struct networks *n, uint32_t pass,
 uint64_t networks_bytes(const struct networks *n);
 // Arena bytes of all weight vectors of a repeat.
 size_t networks_weight_bytes(const struct networks *n);
-// Draws the weight vectors, theta (demand->n_weights), into the arena.
-int networks_draw(const struct networks *n, uint64_t seed, uint64_t drawn,
+// Draws the weight vectors, theta (demand->n_weights), into the arena: number `drawn`, of the thin
+// network drawn + thin.
+int networks_draw(const struct networks *n, uint64_t seed, uint64_t drawn, uint64_t thin,
                   struct assay_arena *arena, const double **theta, struct assay_err *err);
 
 #endif

@@ -38,7 +38,11 @@ static int evaluate(void *state, const struct search_task *task, struct assay_re
                     struct assay_err *err)
 {
     struct context *x = state;
-    ASSAY_TRY(assay_evaluator_draw(x->evaluator, &task->draw, x->c->data, err));
+    const struct assay_draw draw = {.seed = task->draw.seed,
+                                    .weights = task->draw.weights,
+                                    .batches = task->draw.batches,
+                                    .thin = task->what};
+    ASSAY_TRY(assay_evaluator_draw(x->evaluator, &draw, x->c->data, err));
     if (task->index != UINT64_MAX) return assay_evaluate(x->evaluator, task->index, record, err);
     return assay_evaluate_supernet(x->evaluator, &task->mask, record, err);
 }

@@ -12,7 +12,9 @@
 // other fields, so that equal tasks are evaluated once.
 struct search_task {
     uint64_t number;
-    struct assay_draw draw;
+    struct {
+        uint64_t seed, weights, batches; // as of struct assay_draw
+    } draw;
     uint64_t index;             // of an architecture or a step; UINT64_MAX: a supernet
     uint64_t what;              // what of it is wanted, in the evaluator's own terms
     struct assay_supernet mask; // of the supernet
@@ -42,7 +44,7 @@ struct search_evaluator {
     void (*close)(void *state);                                  // takes NULL
 };
 // Evaluates run.metrics of an architecture or a supernet, at the task's draw of weights and
-// batches.
+// batches; `what` is the draw's `thin`.
 extern const struct search_evaluator search_evaluator_metrics;
 
 // A round of one seed. It begins with the records of what was asked for, and ends with what is

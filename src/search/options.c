@@ -12,7 +12,7 @@ static const struct assay_opt rows[] = {
      ASSAY_KEY_TEXT, FIELD(seeds), .def = "0", OF_SEARCHES},
     {"search", "prune", "tenas: operations pruned from every edge in a round; 0: 1 (darts: 3, its ImageNet: 2)",
      ASSAY_KEY_U64(0, 16), FIELD(prune), .def = "0", OF_SEARCHES},
-    {"search", "common", "tenas: all candidates of a round share weights and batches; false: new ones for each",
+    {"search", "common", "tenas: all candidates of a round share weights and batches; false: new ones for each (run.redraw = false: of weights, thin ones)",
      ASSAY_KEY_BOOL, FIELD(common), .def = "true", OF_SEARCHES},
     {"search", "by", "what decides: tenas (rank sum of kappa and regions), a score, a column or a formula of columns",
      ASSAY_KEY_TEXT, FIELD(by), .def = "tenas", OF_SEARCHES},

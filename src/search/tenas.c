@@ -61,6 +61,7 @@ static struct search_task make_task(const struct tenas *t, const struct assay_su
     const uint64_t own = round + draw * p->repeats;
     return (struct search_task){
         .draw = {.seed = t->seed, .weights = p->redraw ? own : round, .batches = own},
+        .what = p->redraw ? 0 : own - round, // thin weights are new for every candidate
         .index = UINT64_MAX,
         .mask = *mask};
 }

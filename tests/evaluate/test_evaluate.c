@@ -163,6 +163,27 @@ static void without_redraw_only_the_batch_changes(void **state)
     close_bench(same);
 }
 
+// TE-NAS's release draws thin weights anew where those of the network stay.
+static void thin_weights_have_draws_of_their_own(void **state)
+{
+    (void)state;
+    static const char *const once[] = {"run.redraw=false", "run.metrics=ntk,regions",
+                                       "regions.batch=400", "regions.batches=1", NULL};
+    struct assay_draw draw = {.seed = 3, .weights = 2, .batches = 1};
+    struct assay_err err;
+    struct bench *b = open_bench(once);
+    double value[3][2];
+    for (int i = 0; i < 3; i++) {
+        draw.thin = i == 1;
+        assert_int_equal(assay_evaluator_draw(b->e, &draw, b->data, &err), ASSAY_OK);
+        evaluate(b, MIXED);
+        value[i][0] = at(b, 0, "kappa"), value[i][1] = at(b, 0, "regions");
+    }
+    assert_true(value[0][0] == value[1][0] && value[0][1] != value[1][1]);
+    assert_memory_equal(value[0], value[2], sizeof value[0]);
+    close_bench(b);
+}
+
 static void the_seed_and_the_labels_decide(void **state)
 {
     (void)state;
@@ -276,6 +297,7 @@ int main(void)
         cmocka_unit_test(metrics_of_one_loss_share_its_pass),
         cmocka_unit_test(what_does_not_reach_the_output_adds_nothing),
         cmocka_unit_test(without_redraw_only_the_batch_changes),
+        cmocka_unit_test(thin_weights_have_draws_of_their_own),
         cmocka_unit_test(the_seed_and_the_labels_decide),
         cmocka_unit_test(a_dead_network_has_no_numbers),
         cmocka_unit_test(the_cost_grows_with_the_network),
