@@ -19,11 +19,13 @@ struct assay_search_spec {
     char ranks[ASSAY_TEXT_MAX];                      // a results.h5, or empty
     uint64_t round, last; // marginal: architectures of a round; so many left are all evaluated
     uint64_t samples, population, tournament, children;
-    uint64_t steps;             // nasi: T
-    double mu, nu, nu_adaptive; // nasi: the penalty's weight and bounds
-    int norm;                   // nasi: what divides a step: the largest norm so far, or its own
-    bool none;                  // nasi: `none` is one of the operations
-    bool per_cell, affine;      // nasi: samples per cell; BNs of the one-shot network
+    uint64_t steps;          // nasi: T
+    char nu[ASSAY_TEXT_MAX]; // nasi: the bound, "100", or a quantile of T, "q70"
+    double mu, nu_adaptive;  // nasi: the penalty's weight, NASI-ADA's first bound
+    double bound, quantile;  // that nu says: one of them, the other NaN
+    int norm;                // nasi: what divides a step: the largest norm so far, or its own
+    bool none;               // nasi: `none` is one of the operations
+    bool per_cell, affine;   // nasi: samples per cell; BNs of the one-shot network
     uint64_t channels, cells, stem; // nasi: of the one-shot network, 0: the space's own
 };
 extern const struct assay_options assay_search_options; // struct assay_search_spec

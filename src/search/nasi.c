@@ -129,6 +129,21 @@ static void note_choices(const struct nasi *n, const uint8_t *option)
     }
 }
 
+// A bound that hardly a step exceeds bounds nothing; one that nearly all exceed makes R fall with
+// T.
+static void warn_bound(const struct nasi *n)
+{
+    const uint64_t steps = n->sum.steps, under = steps - n->sum.over, few = steps / 20;
+    const bool quantile = !n->penalty.adaptive && isnan(assay_config_search(n->c->config)->bound);
+    if (quantile || (n->sum.over > few && under > few)) return;
+    assay_log_line(n->c->log, ASSAY_LOG_WARN,
+                   "seed %" PRIu64 ": %s: T, %.4g to %.4g, is above nu in %" PRIu64 " of %" PRIu64
+                   " steps, so that %s%s",
+                   n->seed, n->method->name, n->least, n->most, n->sum.over, steps,
+                   under > few ? "nothing bounds it" : "each is penalised",
+                   n->penalty.adaptive ? "" : "; search.nu = q70 is above 70 % of them");
+}
+
 static void log_steps(const struct nasi *n)
 {
     assay_log_line(n->c->log, ASSAY_LOG_INFO,
@@ -137,6 +152,7 @@ static void log_steps(const struct nasi *n)
                    ", nu %.4g at last",
                    n->seed, n->method->name, n->sum.steps, n->sum.traces / (double)n->sum.steps,
                    n->least, n->most, n->sum.over, n->sum.nu);
+    warn_bound(n);
     if (n->skipped)
         assay_log_line(n->c->log, ASSAY_LOG_WARN,
                        "seed %" PRIu64 ": %s: %" PRIu64 " steps whose trace norm or derivative is "
@@ -199,11 +215,28 @@ static int check_decided(const struct nasi *n, struct assay_err *err)
                          n->sum.steps, n->least, n->most, why);
 }
 
+// The bound that search.nu names as a quantile of the T of all steps, which do not depend on it.
+static int find_bound(struct nasi *n, const struct search_round *round)
+{
+    const double quantile = assay_config_search(n->c->config)->quantile;
+    size_t known = 0;
+    if (n->penalty.adaptive || isnan(quantile)) return 0;
+    double *trace = malloc((n->n_step + 1) * sizeof *trace);
+    if (!trace) return assay_err_set(round->err, ASSAY_ERR_MEMORY, "no memory for traces");
+    for (uint64_t i = 0; i < n->n_step; i++)
+        if (round->record[i]->verdict == ASSAY_VERDICT_OK)
+            trace[known++] = nasi_record_trace(round->record[i]);
+    n->penalty.nu = known ? nasi_quantile(trace, known, quantile) : 0;
+    free(trace);
+    return 0;
+}
+
 static int next_round(void *state, struct search_round *round, uint64_t *index)
 {
     struct nasi *n = state;
     uint8_t option[ASSAY_ONESHOT_CHOICES];
     if (!round->n_record) return ask(n, round);
+    ASSAY_TRY(find_bound(n, round));
     for (uint64_t i = 0; i < n->n_step; i++) ASSAY_TRY(take_step(n, round, i));
     ASSAY_TRY(check_decided(n, round->err));
     log_steps(n);
@@ -242,7 +275,7 @@ static int open_nasi(void **state, const struct search_context *c, uint64_t seed
     n->method = method;
     n->kind = c->space->kind->oneshot;
     n->seed = seed;
-    n->penalty = (struct nasi_penalty){.mu = s->mu, .nu = s->nu};
+    n->penalty = (struct nasi_penalty){.mu = s->mu, .nu = s->bound};
     if (method == &search_nasi_ada)
         n->penalty = (struct nasi_penalty){.mu = s->mu, .nu = s->nu_adaptive, .adaptive = true};
     n->penalty.own_norm = s->norm == OWN_NORM;

@@ -4,6 +4,7 @@
 #include "assay/metric.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 // ---- choices ------------------------------------------------------------------------------------
@@ -210,6 +211,20 @@ double nasi_norm(const struct nasi_alpha *a)
         for (uint32_t i = 0; i < ASSAY_ONESHOT_OPTIONS; i++) sum += a->of[c][i] * a->of[c][i];
     }
     return sqrt(sum);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double nasi_quantile(double *value, size_t n, double quantile)
+{
+    qsort(value, n, sizeof *value, ascending);
+    const double place = quantile * (double)(n - 1);
+    const size_t below = (size_t)place, above = below + 1 < n ? below + 1 : below;
+    return value[below] + (place - (double)below) * (value[above] - value[below]);
 }
 
 void nasi_add(const struct assay_oneshot_kind *kind, const struct nasi_penalty *penalty,

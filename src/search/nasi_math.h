@@ -79,6 +79,8 @@ struct nasi_penalty {
     bool adaptive;
     bool own_norm; // each step is divided by its own norm, not by the largest so far
 };
+// The quantile of n values, which it sorts: between two of them it is linear.
+double nasi_quantile(double *value, size_t n, double quantile);
 // What nasi_add keeps; it is called once for every step, in their order.
 struct nasi_sum {
     struct nasi_alpha delta; // sum of G_t / max(|G_1|, ..., |G_t|); its scale decides nothing

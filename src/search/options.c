@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "method.h"
 
+#include <math.h>
+#include <stdlib.h>
+
 #define FIELD(member) .offset = offsetof(struct assay_search_spec, member)
 #define OF_SEARCHES   .job = "search"
 
@@ -36,8 +39,8 @@ static const struct assay_opt rows[] = {
      ASSAY_KEY_U64(1, 100000), FIELD(steps), .def = "100", OF_SEARCHES},
     {"search", "mu", "nasi: the objective is T - mu max(0, T - nu), T the trace norm",
      ASSAY_KEY_F64(0, 0x1p53), FIELD(mu), .def = "2", OF_SEARCHES},
-    {"search", "nu", "nasi, nasi-random: that bound",
-     ASSAY_KEY_F64(0, 0x1p1000), FIELD(nu), .def = "100", OF_SEARCHES},
+    {"search", "nu", "nasi, nasi-random: that bound, a number from 0; or q70: so many percent of the search's T are below it",
+     ASSAY_KEY_TEXT, FIELD(nu), .def = "100", OF_SEARCHES},
     {"search", "nu_adaptive", "nasi-ada: the bound of step 1; of step t it is (this + the T of all steps before) / t",
      ASSAY_KEY_F64(0, 0x1p1000), FIELD(nu_adaptive), .def = "500", OF_SEARCHES},
     {"search", "norm", "nasi: a step's derivative is divided by the largest norm so far, or by its own",
@@ -59,7 +62,31 @@ static const struct assay_opt rows[] = {
 // clang-format on
 const struct assay_options assay_search_options = {rows, sizeof(struct assay_search_spec)};
 
+// Reads search.nu. A number is written as other keys write theirs, so that 1e2 and 100 are equal.
+static int read_nu(struct assay_config *config, struct assay_err *err)
+{
+    struct assay_search_spec *s = assay_config_edit(config, &assay_search_options);
+    const bool quantile = *s->nu == 'q';
+    const double most = quantile ? 100 : 0x1p1000;
+    const char *number = s->nu + quantile;
+    char *end;
+    const double x = strtod(number, &end);
+    if (end == number || *end || !(x >= 0 && x <= most))
+        return assay_err_set(
+            err, ASSAY_ERR_CONFIG,
+            "search.nu = '%.100s': expected a number from 0, or q and a percentage "
+            "(q70)",
+            s->nu);
+    s->bound = quantile ? NAN : x;
+    s->quantile = quantile ? x / 100 : NAN;
+    snprintf(s->nu, sizeof s->nu, "%s%.15g", quantile ? "q" : "", x);
+    if (strtod(s->nu + quantile, NULL) != x)
+        snprintf(s->nu, sizeof s->nu, "%s%.17g", quantile ? "q" : "", x);
+    return 0;
+}
+
 void assay_search_vocabulary(struct assay_vocabulary *v)
 {
     assay_vocabulary_add(v, &assay_search_options);
+    assay_vocabulary_add_check(v, read_nu);
 }

@@ -79,7 +79,7 @@ class Decides(Case):
     def test_what_decides_is_not_warned_of(self):
         for method in ("tenas", "random", "evolution", "nasi", "nasi-ada", "nasi-random"):
             with self.subTest(method):
-                self.warned(method, "all")
+                self.warned(method, "all", "search.nu_adaptive=30")
         # Half of the batches have a pair of equal images: other repeats decide.
         self.warned("tenas", "pairs", "ntk.batch=2", "run.repeats=6")
 
@@ -132,6 +132,9 @@ class Decides(Case):
         self.undecided("nasi", "all", *flat, says=["derivative of zero", "above nu = 0.001 it does not change with mu = 1"])
         self.undecided("nasi-random", "all", *flat, says=["nasi-random: the objective is the same in each of the 16 steps"])
         self.warned("nasi", "all", "search.mu=1", "search.nu=50")
+        self.warned("nasi", "all", "search.nu=1e9", says=["is above nu in 0 of 5 steps, so that nothing bounds it; search.nu"])
+        self.warned("nasi-random", "all", "search.nu=0", says=["is above nu in 16 of 16 steps, so that each is penalised"])
+        self.warned("nasi", "all", "search.nu=q99")
 
     def test_the_same_command_says_the_same_again(self):
         says = ["seed 0 round 1: kappa is infinite"]

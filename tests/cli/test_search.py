@@ -227,6 +227,17 @@ class Search(Case):
         self.assertIn("complete: 56 done", p.stderr)
         self.assertRegex(p.stderr, r"seed 2: nasi: 7 steps, trace norm \S+ \(\S+ to \S+\), above nu in [0-7], nu 1 at last")
 
+    def test_nasi_bound_by_a_quantile(self):
+        """It is that of all T of the search, of each method and seed its own."""
+        tables = self.nasi("nasi,nasi-random", "search.nu=q60", "search.samples=9")[1]
+        for found in tables["found"]:
+            rows = [r for r in tables["steps"] if (r["method"], r["seed"]) == (found["method"], found["seed"])]
+            bound = np.quantile([r["nasi_trace"] for r in rows], 0.6)
+            np.testing.assert_allclose([r["nu"] for r in rows], bound, rtol=1e-12)
+            if found["method"] == "nasi":
+                self.check_nasi(tables, found, 2, bound)
+        self.assertEqual(len({r["nu"] for r in tables["steps"]}), 4)
+
     def test_nasi_without_none(self):
         plain = self.nasi("nasi,nasi-random", "search.samples=7")[1]
         tables = self.nasi("nasi,nasi-random", "search.samples=7", "search.none=false", "search.norm=own", directory="b")[1]
@@ -346,7 +357,8 @@ class Search(Case):
         bad("search.method=tenas,nasi", "tenas and nasi do not")
         bad("search.steps=0", "1 to 100000")
         bad("search.mu=-1", "-1")
-        bad("search.nu=big", "big")
+        for nu in ("big", "q101", "q", "-1"):
+            bad(f"search.nu={nu}", f"'{nu}'", "or q and a percentage")
         bad("search.per_cell=some", "some")
         bad("search.norm=mean", "largest")
         nasi = ("search", config, "-o", self.path("x"), "--quiet", "--set", "data.source=gaussian", "--set")

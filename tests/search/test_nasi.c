@@ -323,6 +323,16 @@ static void none_can_be_left_out(void **state)
     assert_int_equal(option[5], 3);
 }
 
+static void quantiles_are_between_values(void **state)
+{
+    double value[] = {7, 1, 3, 2, 9};
+    (void)state;
+    assert_true(nasi_quantile(value, 5, 0) == 1 && nasi_quantile(value, 5, 1) == 9);
+    assert_true(nasi_quantile(value, 5, 0.5) == 3);
+    assert_true(fabs(nasi_quantile(value, 5, 0.7) - (3 + 0.8 * 4)) < 1e-12);
+    assert_true(nasi_quantile(value, 1, 0.7) == 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +346,7 @@ int main(void)
         cmocka_unit_test(steps_are_weighed_as_in_the_paper),
         cmocka_unit_test(own_norms_weigh_steps_alike),
         cmocka_unit_test(none_can_be_left_out),
+        cmocka_unit_test(quantiles_are_between_values),
     };
     return cmocka_run_group_tests_name("nasi", tests, NULL, NULL);
 }
