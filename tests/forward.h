@@ -145,15 +145,34 @@ static inline void forward_reduce(const struct assay_node *node, const struct te
     }
 }
 
-// concat, slice: channel `first + c` of the output is channel c of the input, shifted by `drop`.
-static inline void forward_copy(const struct tensor *in, uint32_t first, uint32_t drop,
+// concat: channel `first + c` of the output is channel c of the input.
+static inline void forward_copy(const struct tensor *in, uint32_t first, struct tensor *out)
+{
+    for (uint32_t n = 0; n < out->n; n++)
+        memcpy(tensor_at(out, n, first, 0, 0), tensor_at(in, n, 0, 0, 0),
+               (size_t)in->c * in->h * in->w * sizeof *in->v);
+}
+
+// slice, shuffle, pad: where a number of the output comes from, or what it is.
+static inline void forward_move(const struct assay_node *node, const struct tensor *in,
                                 struct tensor *out)
 {
-    for (uint32_t n = 0; n < in->n; n++)
-        for (uint32_t c = 0; c < in->c && first + c < out->c; c++)
-            for (uint32_t y = 0; y < out->h; y++)
-                for (uint32_t x = 0; x < out->w; x++)
-                    *tensor_at(out, n, first + c, y, x) = *tensor_at(in, n, c, y + drop, x + drop);
+    const uint32_t g = node->groups ? node->groups : 1;
+    for (uint32_t n = 0; n < out->n; n++) {
+        for (uint32_t i = 0; i < out->c * out->h * out->w; i++) {
+            const uint32_t of_c = i / (out->h * out->w);
+            uint32_t c = of_c;
+            int64_t y = i / out->w % out->h, x = i % out->w;
+            if (node->op == ASSAY_OP_SLICE) c += node->first, y += node->pad, x += node->pad;
+            if (node->op == ASSAY_OP_PAD) y -= node->pads[0], x -= node->pads[1];
+            // (g, c / g) turned to (c / g, g)
+            for (uint32_t k = 0; k < in->c && node->op == ASSAY_OP_SHUFFLE; k++)
+                if (k % (in->c / g) * g + k / (in->c / g) == of_c) c = k;
+            const bool there = y >= 0 && x >= 0 && y < in->h && x < in->w;
+            out->v[(size_t)n * out->c * out->h * out->w + i] =
+                there ? *tensor_at(in, n, c, (uint32_t)y, (uint32_t)x) : node->a;
+        }
+    }
 }
 
 static inline void forward_mul(const struct tensor *in, const struct tensor *gate,
@@ -222,7 +241,7 @@ static inline void forward_node(const struct assay_graph *g, uint32_t i, const s
         break;
     case ASSAY_OP_CONCAT:
         for (uint32_t t = 0; t < node->n_in; t++) {
-            forward_copy(&value[g->in[node->in + t]], first, 0, out);
+            forward_copy(&value[g->in[node->in + t]], first, out);
             first += value[g->in[node->in + t]].c;
         }
         break;
@@ -236,7 +255,9 @@ static inline void forward_node(const struct assay_graph *g, uint32_t i, const s
         memcpy(out->v, in->v, size * sizeof *out->v);
         break;
     case ASSAY_OP_SLICE:
-        forward_copy(in, 0, node->pad, out);
+    case ASSAY_OP_SHUFFLE:
+    case ASSAY_OP_PAD:
+        forward_move(node, in, out);
         break;
     case ASSAY_OP_GAP:
     case ASSAY_OP_LINEAR:

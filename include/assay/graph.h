@@ -23,12 +23,15 @@ enum assay_op {
     ASSAY_OP_MAX_POOL, // pads with -inf; ties go to the first maximum in row-major order
     ASSAY_OP_ADD,      // sum of coef[i] * input[i]
     ASSAY_OP_CONCAT,   // along channels
-    ASSAY_OP_SLICE,    // the first c channels, without their first `pad` rows and columns
+    ASSAY_OP_SLICE,    // c channels from `first` on, without their first `pad` rows and columns
     ASSAY_OP_GAP,      // global average pool to (c,1,1)
     ASSAY_OP_LINEAR,   // weight (c, c_in), bias (c) if it has one; output (c,1,1)
     ASSAY_OP_FLATTEN,  // (c,h,w) as (c h w,1,1), rows of a channel after one another
     ASSAY_OP_ACT,      // an activation that is no ReLU, of enum assay_act
     ASSAY_OP_MUL,      // input 0 times input 1, whose sides are as many or 1 (a gate)
+    ASSAY_OP_SHUFFLE,  // of `groups` groups of channels the first of each, then the second of
+                       // each...
+    ASSAY_OP_PAD,      // with rows and columns of a more on each side, or fewer; see pads
     ASSAY_OP_COUNT
 };
 
@@ -59,10 +62,12 @@ struct assay_node {
     uint8_t ceil;            // pools: a last window may reach over the end of what it reads
     uint8_t mix;             // add: its coefficients are variables, see assay_graph_mix
     uint8_t live;            // the output depends on the input by way of it; set by finish
-    uint32_t groups;         // conv
+    uint32_t groups;         // conv, shuffle
+    uint32_t first;          // slice
+    int16_t pads[4];         // pad: at the top, left, bottom, right; negative: so many are left out
     uint8_t act;             // enum assay_act
     double eps;              // BN
-    double a, b;             // of an activation
+    double a, b;             // of an activation; a: what a pad is filled with, -inf too
     uint32_t in, n_in;       // inputs: g->in[in .. in + n_in), coefficients g->coef[same]
     uint32_t c, h, w;        // output shape
     uint32_t modules;        // of the reference network that it stands for
@@ -173,6 +178,12 @@ void assay_graph_returned(struct assay_graph *g, uint32_t x, uint32_t modules);
 // computed for it.
 void assay_graph_feature(struct assay_graph *g, enum assay_feature_of of, uint32_t x);
 
+// The channel of its input that channel c of a slice or shuffle is.
+static inline uint32_t assay_graph_channel(const struct assay_node *n, uint32_t c)
+{
+    return n->op == ASSAY_OP_SHUFFLE ? c % n->groups * (n->c / n->groups) + c / n->groups
+                                     : n->first + c;
+}
 // The shape (c,h,w) of a node's output; (1,1,1) once an append has failed.
 struct assay_shape {
     uint32_t c, h, w;

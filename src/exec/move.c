@@ -9,7 +9,7 @@ static uint32_t input_of(const struct assay_exec *x, uint32_t node)
     return x->plan->graph->in[x->plan->graph->node[node].in];
 }
 
-// Drops the first `pad` rows and columns, and the last channels, before the next group's.
+// Drops the first `pad` rows and columns, and other channels, before the next group's.
 static void forward_slice(struct assay_exec *x, uint32_t node)
 {
     const uint32_t src = input_of(x, node);
@@ -23,8 +23,9 @@ static void forward_slice(struct assay_exec *x, uint32_t node)
                                    .dst_c = exec_act_plane(n, 0),
                                    .dst_y = exec_act_row(n, 0)};
     for (uint32_t g = x->begin; g < x->end; g += groups)
-        x->plan->kern->pad_f64(&p, exec_value(x, src, g) + n->pad * (p.src_y + ASSAY_IMAGES),
-                               exec_value(x, node, g));
+        x->plan->kern->pad_f64(
+            &p, exec_value(x, src, g) + n->first * p.src_c + n->pad * (p.src_y + ASSAY_IMAGES),
+            exec_value(x, node, g));
 }
 
 // Rows go back to where they were cut; the dropped ones get nothing.
@@ -38,7 +39,8 @@ static void slice_backward(const struct assay_exec *x, const struct job *j, uint
     if (!accumulate) memset(dx, 0, exec_pixels(in) * lanes * sizeof *dx);
     for (uint32_t c = 0; c < n->c; c++) {
         for (uint32_t y = 0; y < n->h; y++, dy += n->w * lanes) {
-            real *to = dx + (((size_t)c * in->h + y + n->pad) * in->w + n->pad) * lanes;
+            real *to =
+                dx + (((size_t)(n->first + c) * in->h + y + n->pad) * in->w + n->pad) * lanes;
             x->plan->back->axpy(n->w, j->from.scale, dy, to, true);
         }
     }
@@ -61,3 +63,90 @@ static void flatten_backward(const struct assay_exec *x, const struct job *j, ui
 }
 
 const struct operation exec_op_flatten = {forward_flatten, flatten_backward};
+
+// ---- channels in another order ------------------------------------------------------------------
+static void forward_shuffle(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->plan->graph->node[node];
+    const size_t plane = (size_t)n->h * n->w * ASSAY_IMAGES;
+    for (uint32_t g = x->begin; g < x->end; g++) {
+        const double *from = exec_value(x, input_of(x, node), g);
+        double *to = exec_value(x, node, g);
+        for (uint32_t c = 0; c < n->c; c++, to += plane)
+            memcpy(to, from + assay_graph_channel(n, c) * plane, plane * sizeof *to);
+    }
+}
+
+static void shuffle_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                             real *dx, bool accumulate)
+{
+    const struct assay_node *n = &x->plan->graph->node[j->user];
+    const size_t hw = (size_t)n->h * n->w, plane = hw * x->plan->back->lanes;
+    const real *dy = exec_ref(x, &j->from, group);
+    for (uint32_t c = 0; c < n->c; c++, dy += plane)
+        x->plan->back->axpy(hw, j->from.scale, dy, dx + assay_graph_channel(n, c) * plane,
+                            accumulate);
+}
+
+const struct operation exec_op_shuffle = {forward_shuffle, shuffle_backward};
+
+// ---- rows and columns around a map --------------------------------------------------------------
+// The part of its input that is inside of a pad: h x w from (y,x) of the input, (oy,ox) of the pad.
+struct inside {
+    uint32_t y, x, oy, ox, h, w;
+};
+
+static uint32_t positive(int32_t v)
+{
+    return v > 0 ? (uint32_t)v : 0;
+}
+
+static struct inside inside_of(const struct assay_node *n, const struct assay_node *in)
+{
+    return (struct inside){.y = positive(-n->pads[0]),
+                           .x = positive(-n->pads[1]),
+                           .oy = positive(n->pads[0]),
+                           .ox = positive(n->pads[1]),
+                           .h = in->h - positive(-n->pads[0]) - positive(-n->pads[2]),
+                           .w = in->w - positive(-n->pads[1]) - positive(-n->pads[3])};
+}
+
+// Lanes that are no images stay zero.
+static void forward_pad(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->plan->graph->node[node],
+                            *in = &x->plan->graph->node[input_of(x, node)];
+    const struct inside p = inside_of(n, in);
+    for (uint32_t g = x->begin; g < x->end; g++) {
+        const double *on =
+            AT(x, double, g + 1 == x->plan->groups ? x->plan->valid_last : x->plan->valid);
+        const double *from = exec_value(x, input_of(x, node), g);
+        double *to = exec_value(x, node, g);
+        const size_t size = exec_pixels(n) * ASSAY_IMAGES;
+        for (size_t i = 0; i < size; i++) to[i] = on[i % ASSAY_IMAGES] ? n->a : 0;
+        for (uint32_t row = 0; row < n->c * p.h; row++) {
+            const size_t c = row / p.h, y = row % p.h;
+            memcpy(to + ((c * n->h + p.oy + y) * n->w + p.ox) * ASSAY_IMAGES,
+                   from + ((c * in->h + p.y + y) * in->w + p.x) * ASSAY_IMAGES,
+                   p.w * ASSAY_IMAGES * sizeof *to);
+        }
+    }
+}
+
+static void pad_backward(const struct assay_exec *x, const struct job *j, uint32_t group, real *dx,
+                         bool accumulate)
+{
+    const struct assay_node *n = &x->plan->graph->node[j->user],
+                            *in = &x->plan->graph->node[input_of(x, j->user)];
+    const struct inside p = inside_of(n, in);
+    const size_t lanes = x->plan->back->lanes;
+    const real *dy = exec_ref(x, &j->from, group);
+    if (!accumulate) memset(dx, 0, exec_pixels(in) * lanes * sizeof *dx);
+    for (uint32_t row = 0; row < n->c * p.h; row++) {
+        const size_t c = row / p.h, y = row % p.h;
+        x->plan->back->axpy(p.w, j->from.scale, dy + ((c * n->h + p.oy + y) * n->w + p.ox) * lanes,
+                            dx + ((c * in->h + p.y + y) * in->w + p.x) * lanes, true);
+    }
+}
+
+const struct operation exec_op_pad = {forward_pad, pad_backward};

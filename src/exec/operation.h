@@ -16,8 +16,11 @@ struct operation {
 #define exec_op_act     OF_REAL(exec_op_act)
 #define exec_op_flatten OF_REAL(exec_op_flatten)
 #define exec_op_mul     OF_REAL(exec_op_mul)
+#define exec_op_pad     OF_REAL(exec_op_pad)
+#define exec_op_shuffle OF_REAL(exec_op_shuffle)
 #define exec_op_slice   OF_REAL(exec_op_slice)
-extern const struct operation exec_op_act, exec_op_flatten, exec_op_mul, exec_op_slice;
+extern const struct operation exec_op_act, exec_op_flatten, exec_op_mul, exec_op_pad,
+    exec_op_shuffle, exec_op_slice;
 
 static inline const struct operation *exec_operation(uint8_t op)
 {
@@ -28,6 +31,10 @@ static inline const struct operation *exec_operation(uint8_t op)
         return &exec_op_mul;
     case ASSAY_OP_FLATTEN:
         return &exec_op_flatten;
+    case ASSAY_OP_PAD:
+        return &exec_op_pad;
+    case ASSAY_OP_SHUFFLE:
+        return &exec_op_shuffle;
     case ASSAY_OP_SLICE:
         return &exec_op_slice;
     default:

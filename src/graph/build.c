@@ -109,6 +109,8 @@ static bool is_module(const struct assay_node *n)
     case ASSAY_OP_SLICE:
     case ASSAY_OP_FLATTEN:
     case ASSAY_OP_MUL:
+    case ASSAY_OP_SHUFFLE:
+    case ASSAY_OP_PAD:
         return false;
     default:
         return true;

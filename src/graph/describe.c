@@ -14,7 +14,8 @@ const char *assay_op_name(enum assay_op op)
         [ASSAY_OP_CONCAT] = "concat",     [ASSAY_OP_SLICE] = "slice",
         [ASSAY_OP_GAP] = "gap",           [ASSAY_OP_LINEAR] = "linear",
         [ASSAY_OP_FLATTEN] = "flatten",   [ASSAY_OP_ACT] = "act",
-        [ASSAY_OP_MUL] = "mul",
+        [ASSAY_OP_MUL] = "mul",           [ASSAY_OP_SHUFFLE] = "shuffle",
+        [ASSAY_OP_PAD] = "pad",
     };
     return (unsigned)op < ASSAY_OP_COUNT ? name[op] : "unknown";
 }
@@ -31,12 +32,14 @@ static struct assay_hash add_rare(struct assay_hash hash, const struct assay_nod
 {
     const bool norm = n->op == ASSAY_OP_BN && n->eps != ASSAY_BN_EPS;
     const bool bias = n->op == ASSAY_OP_LINEAR ? !n->bias : n->bias;
-    const bool act = n->op == ASSAY_OP_ACT;
-    if (!norm && !bias && !n->ceil && !act) return hash;
-    uint64_t rare[] = {hash.lo, hash.hi, n->bias | n->ceil << 1 | n->act << 2, 0, 0, 0};
-    memcpy(&rare[3], &n->eps, sizeof rare[3]);
-    memcpy(&rare[4], &n->a, sizeof rare[4]);
-    memcpy(&rare[5], &n->b, sizeof rare[5]);
+    const bool other = n->op == ASSAY_OP_ACT || n->op == ASSAY_OP_PAD;
+    if (!norm && !bias && !n->ceil && !n->first && !other) return hash;
+    uint64_t rare[] = {hash.lo, hash.hi, n->bias | n->ceil << 1 | n->act << 2, n->first, 0, 0,
+                       0,       0};
+    memcpy(&rare[4], &n->eps, sizeof rare[4]);
+    memcpy(&rare[5], &n->a, sizeof rare[5]);
+    memcpy(&rare[6], &n->b, sizeof rare[6]);
+    memcpy(&rare[7], n->pads, sizeof rare[7]);
     return assay_hash128(rare, sizeof rare);
 }
 
@@ -129,13 +132,16 @@ static void print_attributes(const struct assay_node *n, FILE *stream)
     if (n->kernel) fprintf(stream, " %ux%u", n->kernel, n->kernel);
     if (n->stride > 1) fprintf(stream, " stride %u", n->stride);
     if (n->op == ASSAY_OP_SLICE)
-        fprintf(stream, " drop %u", n->pad);
+        fprintf(stream, " from %u drop %u", n->first, n->pad);
     else if (n->pad)
         fprintf(stream, " pad %u", n->pad);
     if (n->dilation > 1) fprintf(stream, " dilation %u", n->dilation);
     if (n->groups > 1) fprintf(stream, " groups %u", n->groups);
     if (n->mix) fprintf(stream, " mix");
     if (n->ceil) fprintf(stream, " ceil");
+    if (n->op == ASSAY_OP_PAD)
+        fprintf(stream, " %d, %d, %d, %d of %g", n->pads[0], n->pads[1], n->pads[2], n->pads[3],
+                n->a);
     if (n->op == ASSAY_OP_ACT) fprintf(stream, " %s", assay_act_name((enum assay_act)n->act));
     if (n->op == ASSAY_OP_ACT && (n->a != 0 || n->b != 0))
         fprintf(stream, " %.9g, %.9g", n->a, n->b);

@@ -120,6 +120,8 @@ static bool vanishes(const struct fold *f, const struct assay_node *n)
         return is_zero(f, in[0]) && is_zero_at_zero(n);
     case ASSAY_OP_MUL:
         return is_zero(f, in[0]) || is_zero(f, in[1]);
+    case ASSAY_OP_PAD:
+        return is_zero(f, in[0]) && n->a == 0;
     case ASSAY_OP_BN: // of zeros it is beta
         return is_zero(f, in[0]) && (f->at_init || !n->affine);
     case ASSAY_OP_INPUT:
@@ -135,6 +137,8 @@ static bool is_identity(const struct fold *f, const struct assay_node *n)
     return (n->op == ASSAY_OP_ADD && !n->mix && n->n_in == 1 &&
             f->out->coef[f->out->n_in] == 1.0) ||
            (n->op == ASSAY_OP_CONCAT && n->n_in == 1) ||
+           (n->op == ASSAY_OP_SHUFFLE && (n->groups == 1 || n->groups == n->c)) ||
+           (n->op == ASSAY_OP_PAD && !n->pads[0] && !n->pads[1] && !n->pads[2] && !n->pads[3]) ||
            (n->op == ASSAY_OP_FLATTEN && n->c == f->out->node[f->out->in[f->out->n_in]].c) ||
            (n->op == ASSAY_OP_SLICE && n->pad == 0 &&
             n->c == f->out->node[f->out->in[f->out->n_in]].c);
@@ -147,7 +151,9 @@ static bool is_same(const struct fold *f, const struct assay_node *a, const stru
     if (a->op != b->op || a->mix != b->mix || a->kernel != b->kernel || a->stride != b->stride ||
         a->pad != b->pad || a->dilation != b->dilation || a->affine != b->affine || a->c != b->c ||
         a->h != b->h || a->w != b->w || a->n_in != b->n_in || a->ceil != b->ceil ||
-        a->eps != b->eps || a->act != b->act || a->a != b->a || a->b != b->b)
+        a->first != b->first || a->groups != b->groups ||
+        memcmp(a->pads, b->pads, sizeof a->pads) != 0 || a->eps != b->eps || a->act != b->act ||
+        a->a != b->a || a->b != b->b)
         return false;
     for (uint32_t i = 0; i < a->n_in; i++) {
         if (in[a->in + i] != in[b->in + i] || coef[a->in + i] != coef[b->in + i]) return false;

@@ -115,8 +115,9 @@ static int infer_slice(const struct assay_graph *g, struct assay_node *n, struct
     if (n->pad >= x->h || n->pad >= x->w)
         return assay_err_set(err, ASSAY_ERR_CONFIG, "drops %u rows and columns of %u x %u", n->pad,
                              x->h, x->w);
-    if (n->c > x->c)
-        return assay_err_set(err, ASSAY_ERR_CONFIG, "keeps %u channels of %u", n->c, x->c);
+    if ((uint64_t)n->first + n->c > x->c)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "keeps %u channels from %u on of %u", n->c,
+                             n->first, x->c);
     return set_shape(n, n->c, x->h - n->pad, x->w - n->pad);
 }
 
@@ -133,6 +134,29 @@ static int infer_bn(const struct assay_graph *g, struct assay_node *n, struct as
     if (!(n->eps > 0) || !isfinite(n->eps))
         return assay_err_set(err, ASSAY_ERR_CONFIG, "epsilon %g, expected more than 0", n->eps);
     return set_shape(n, x->c, x->h, x->w);
+}
+
+static int infer_shuffle(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
+{
+    const struct assay_node *x = input(g, n, 0);
+    if (!n->groups || x->c % n->groups)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "groups %u, expected a divisor of %u channels",
+                             n->groups, x->c);
+    return set_shape(n, x->c, x->h, x->w);
+}
+
+static int infer_pad(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
+{
+    const struct assay_node *x = input(g, n, 0);
+    const int64_t h = (int64_t)x->h + n->pads[0] + n->pads[2],
+                  w = (int64_t)x->w + n->pads[1] + n->pads[3];
+    bool sound = h > 0 && w > 0 && n->a < INFINITY;
+    // Something of what it reads is left.
+    for (int i = 0; i < 4; i++) sound &= n->pads[i] + (int64_t)(i % 2 ? x->w : x->h) > 0;
+    if (!sound)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "pads %d, %d, %d, %d of %u x %u by %g",
+                             n->pads[0], n->pads[1], n->pads[2], n->pads[3], x->h, x->w, n->a);
+    return set_shape(n, x->c, (uint64_t)h, (uint64_t)w);
 }
 
 static int infer_act(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
@@ -197,6 +221,10 @@ static int infer_raw(const struct assay_graph *g, struct assay_node *n, struct a
         return infer_act(g, n, err);
     case ASSAY_OP_MUL:
         return infer_mul(g, n, err);
+    case ASSAY_OP_SHUFFLE:
+        return infer_shuffle(g, n, err);
+    case ASSAY_OP_PAD:
+        return infer_pad(g, n, err);
     case ASSAY_OP_COUNT:
         break;
     }

@@ -166,6 +166,38 @@ static uint32_t build_act(struct builder *b, uint32_t x, enum assay_act act)
     return assay_graph_append(b->g, n, &x, NULL, NULL);
 }
 
+static uint32_t build_part(struct builder *b, uint32_t x, struct gene e)
+{
+    const struct assay_node n = {
+        .op = ASSAY_OP_SLICE, .first = e.pad % (b->g->node[x].c - e.c + 1), .c = e.c, .n_in = 1};
+    return assay_graph_append(b->g, n, &x, NULL, NULL);
+}
+
+// The largest number of groups up to `most`.
+static uint32_t build_shuffle(struct builder *b, uint32_t x, uint32_t most)
+{
+    while (b->g->node[x].c % most) most--;
+    const struct assay_node n = {.op = ASSAY_OP_SHUFFLE, .groups = most, .n_in = 1};
+    return assay_graph_append(b->g, n, &x, NULL, NULL);
+}
+
+// Filled with -inf where a max-pool reads it.
+static uint32_t build_pad(struct builder *b, uint32_t x, struct gene e)
+{
+    struct assay_node n = {.op = ASSAY_OP_PAD, .a = e.affine ? 0 : e.coef[0], .n_in = 1};
+    const struct assay_node pool = {
+        .op = ASSAY_OP_MAX_POOL, .kernel = 2, .stride = 1, .dilation = 1, .n_in = 1};
+    for (int i = 0; i < 4; i++) {
+        const uint32_t side = i % 2 ? b->g->node[x].w : b->g->node[x].h;
+        n.pads[i] = (int16_t)(e.edge[i] % 3);
+        if ((e.edge[i] < 2 && side > 2) || side > 40) n.pads[i] = -1;
+        if (e.ceil) n.pads[i] = i < 2 || e.edge[i] % 2;
+    }
+    if (e.ceil) n.a = -INFINITY;
+    x = assay_graph_append(b->g, n, &x, NULL, NULL);
+    return e.ceil ? assay_graph_append(b->g, pool, &x, NULL, NULL) : x;
+}
+
 // A node times another, or as in squeeze and excitation by a few numbers of it.
 static uint32_t build_mul(struct builder *b, const struct gene *e, const uint32_t in[FAN_MAX])
 {
@@ -203,7 +235,7 @@ static uint32_t build_gene(struct builder *b, const struct gene *e, const char *
     case ASSAY_OP_CONCAT:
         return assay_graph_concat(b->g, x.c > 30 ? 1 : e->n_in, in);
     case ASSAY_OP_SLICE:
-        if (e->c < x.c) return assay_graph_truncate(b->g, in[0], e->c);
+        if (e->c < x.c) return build_part(b, in[0], *e);
         return assay_graph_slice(b->g, in[0], e->pad % (side > 2 ? 3 : side));
     case ASSAY_OP_GAP:
         return assay_graph_gap(b->g, in[0]);
@@ -213,6 +245,10 @@ static uint32_t build_gene(struct builder *b, const struct gene *e, const char *
         return build_act(b, in[0], (enum assay_act)e->act);
     case ASSAY_OP_MUL:
         return build_mul(b, e, in);
+    case ASSAY_OP_SHUFFLE:
+        return build_shuffle(b, in[0], x.c / 2 + x.c % 2);
+    case ASSAY_OP_PAD:
+        return build_pad(b, in[0], *e);
     case ASSAY_OP_FLATTEN:
         if (x.c * x.h * x.w > 100) return in[0];
         return assay_graph_append(b->g, (struct assay_node){.op = ASSAY_OP_FLATTEN, .n_in = 1}, in,
