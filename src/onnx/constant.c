@@ -92,7 +92,7 @@ static int fold_shape(struct import *im)
 {
     const struct value *v = onnx_in(im, 0);
     struct folded c = {0};
-    if (!v || v->kind == VALUE_PRODUCT) return 0;
+    if (!v || v->kind >= VALUE_PRODUCT) return 0;
     const int64_t start = within(onnx_integer(im, "start", 0), v->ndim),
                   end = within(onnx_integer(im, "end", v->ndim), v->ndim);
     for (int64_t d = start; d < end; d++) c.at[c.n++] = (double)v->dim[d];
@@ -194,9 +194,13 @@ static bool put_row(struct folded *out, const struct folded *c, int64_t i)
     return true;
 }
 
-static bool is_listed(const struct folded *c)
+// Whether each of its numbers stands there; one that stands for all is written out.
+static bool is_listed(struct folded *c)
 {
-    return c->ndim > 0 && c->n == size_of(c);
+    const uint64_t size = size_of(c);
+    if (c->n == 1 && size <= FOLDED_MAX)
+        for (; c->n < size; c->n++) c->at[c->n] = c->at[0];
+    return c->ndim > 0 && c->n == size;
 }
 
 static int fold_gather(struct import *im)

@@ -10,22 +10,25 @@
 int onnx_map(const struct import *im, const struct value *v, uint32_t *node)
 {
     *node = v->node;
-    if (v->drop[0] != v->drop[1])
-        return onnx_refuse(im,
-                           "it reads '%.*s' without the first %u rows and %u columns; only as many "
-                           "of both are read so far",
-                           ASSAY_ONNX_TEXT(v->name), v->drop[0], v->drop[1]);
-    if (v->drop[0]) *node = assay_graph_slice(im->g, v->node, v->drop[0]);
+    const int64_t cut[4] = {-(int64_t)v->drop[0], -(int64_t)v->drop[1], 0, 0};
+    if (v->drop[0] != v->drop[1] || v->drop[0] > UINT8_MAX)
+        *node = onnx_pad(im, v->node, cut, 0);
+    else if (v->drop[0])
+        *node = assay_graph_slice(im->g, v->node, v->drop[0]);
     return ASSAY_OK;
 }
 
 int onnx_map_in(const struct import *im, uint32_t k, uint32_t ndim, const struct value **v,
                 uint32_t *node)
 {
-    static const char *const what[] = {
-        [VALUE_ABSENT] = "nothing",    [VALUE_MAP] = "a map",
-        [VALUE_CONSTANT] = "constant", [VALUE_LARGE] = "constant",
-        [VALUE_PARAM] = "a parameter", [VALUE_PRODUCT] = "a linear layer without a bias"};
+    static const char *const what[] = {[VALUE_ABSENT] = "nothing",
+                                       [VALUE_MAP] = "a map",
+                                       [VALUE_CONSTANT] = "constant",
+                                       [VALUE_LARGE] = "constant",
+                                       [VALUE_PARAM] = "a parameter",
+                                       [VALUE_PRODUCT] = "a linear layer without its bias",
+                                       [VALUE_GROUPED] = "a map in groups of channels",
+                                       [VALUE_SEQUENCE] = "a list of maps"};
     const struct value *x = onnx_in(im, k);
     if (!x || x->kind != VALUE_MAP)
         return onnx_refuse(im, "input %u ('%.*s') is %s, expected what depends on the image", k,
@@ -40,6 +43,11 @@ int onnx_map_in(const struct import *im, uint32_t k, uint32_t ndim, const struct
 
 int onnx_put(struct import *im, uint32_t node, bool flat)
 {
+    return onnx_put_at(im, 0, node, flat);
+}
+
+int onnx_put_at(struct import *im, uint32_t k, uint32_t node, bool flat)
+{
     const struct assay_shape s = assay_graph_shape(im->g, node);
     const int64_t dim[4] = {im->batch, s.c, s.h, s.w};
     if (im->g->failed || !s.c) {
@@ -48,7 +56,11 @@ int onnx_put(struct import *im, uint32_t node, bool flat)
         return status == ASSAY_ERR_MEMORY ? assay_err_set(im->err, status, "%s", why.text)
                                           : onnx_refuse(im, "its shape is none: %s", why.text);
     }
-    onnx_define(im, VALUE_MAP, flat ? 2 : 4, dim)->node = node;
+    struct value *v = &im->value[im->in[im->at->out.first + k]];
+    v->kind = VALUE_MAP;
+    v->ndim = flat ? 2 : 4;
+    v->node = node;
+    memcpy(v->dim, dim, v->ndim * sizeof *dim);
     return ASSAY_OK;
 }
 
@@ -237,7 +249,8 @@ static int take_image(struct import *im)
 // ---- nodes --------------------------------------------------------------------------------------
 static const struct onnx_rule *find_rule(const struct import *im)
 {
-    const struct onnx_rule *const tables[] = {onnx_layers, onnx_acts, onnx_sums, onnx_views};
+    const struct onnx_rule *const tables[] = {onnx_layers, onnx_acts, onnx_sums, onnx_parts,
+                                              onnx_views};
     for (size_t t = 0; t < ASSAY_LEN(tables); t++)
         for (const struct onnx_rule *r = tables[t]; r->op; r++)
             if (assay_onnx_is(im->at->op, r->op)) return r;
@@ -268,7 +281,8 @@ static int check_order(const struct import *im)
     }
     for (uint32_t i = 0; i < n->out.n; i++) {
         const uint32_t v = im->in[n->out.first + i];
-        if (i ? v != NONE && im->value[v].needed : v == NONE)
+        const bool many = assay_onnx_is(n->op, "Split");
+        if (!many && (i ? v != NONE && im->value[v].needed : v == NONE))
             return onnx_refuse(im, "only its first output is read, expected no use of others");
     }
     return ASSAY_OK;

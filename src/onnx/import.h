@@ -14,7 +14,9 @@ enum value_kind {
     VALUE_CONSTANT, // numbers that the file fixes, computed or not
     VALUE_LARGE,    // the same, of more numbers than are computed with
     VALUE_PARAM,    // a trainable parameter
-    VALUE_PRODUCT   // a map times a weight, which waits for its bias
+    VALUE_PRODUCT,  // a map times a weight, which waits for its bias
+    VALUE_GROUPED,  // a map whose channels are (groups, channels of each)
+    VALUE_SEQUENCE  // parts of a map's channels
 };
 
 struct value {
@@ -35,7 +37,8 @@ struct value {
     uint32_t tensor; // m->initializer, UINT32_MAX: the file has no values
     uint32_t owner;  // the value that is the parameter itself: another may be its transpose
     bool transposed, used;
-    uint32_t param; // of a product: the value that is its weight
+    uint32_t param; // of a product: the value that is its weight; of a sequence: the sizes
+    bool turned;    // of a grouped map: (channels of each, groups)
 };
 
 struct import {
@@ -113,7 +116,7 @@ struct onnx_rule {
     const char *op;
     int (*take)(struct import *im);
 };
-extern const struct onnx_rule onnx_acts[], onnx_layers[], onnx_sums[],
+extern const struct onnx_rule onnx_acts[], onnx_layers[], onnx_parts[], onnx_sums[],
     onnx_views[]; // end with a NULL op
 
 // The node of a map in the graph.
@@ -123,6 +126,10 @@ int onnx_map_in(const struct import *im, uint32_t k, uint32_t ndim, const struct
                 uint32_t *node);
 // Defines the first output as the graph's node: (n,c,h,w), or (n,c) as flat.
 int onnx_put(struct import *im, uint32_t node, bool flat);
+// Likewise output k.
+int onnx_put_at(struct import *im, uint32_t k, uint32_t node, bool flat);
+// A map with rows and columns of `fill` at its top, left, bottom, right.
+uint32_t onnx_pad(const struct import *im, uint32_t node, const int64_t pad[4], double fill);
 // Likewise as an activation of input k, and as the product of both inputs.
 int onnx_put_act(struct import *im, uint32_t k, enum assay_act act, double a, double b);
 int onnx_put_product(struct import *im);

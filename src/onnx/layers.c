@@ -15,47 +15,77 @@ static bool is_between(int64_t value, int64_t lo)
     return value >= lo && value <= UINT8_MAX;
 }
 
-static int take_padding(const struct import *im, struct window *w)
+// auto_pad: as many outputs as strides fit into the input, what is odd at the end or at the start.
+static void same_padding(const struct value *x, bool upper, struct window *w)
+{
+    for (int d = 0; d < 2; d++) {
+        const int64_t size = x->dim[2 + d], stride = w->stride[d],
+                      reach = (w->kernel[d] - 1) * w->dilation[d] + 1,
+                      all = ((size + stride - 1) / stride - 1) * stride + reach - size,
+                      pad = all > 0 ? all : 0;
+        w->pad[d] = upper ? pad / 2 : pad - pad / 2;
+        w->pad[2 + d] = pad - w->pad[d];
+    }
+}
+
+static int take_padding(const struct import *im, const struct value *x, struct window *w)
 {
     const struct assay_onnx_attr *a = assay_onnx_attr(im->m, im->at, "auto_pad");
     ASSAY_TRY(onnx_integers(im, "pads", 4, 0, w->pad));
     if (!a || assay_onnx_is(a->s, "NOTSET")) return ASSAY_OK;
-    if (!assay_onnx_is(a->s, "VALID"))
-        return onnx_refuse(im,
-                           "auto_pad is %.*s, expected pads in numbers; export with padding as "
-                           "a number of pixels",
-                           ASSAY_ONNX_TEXT(a->s));
     memset(w->pad, 0, sizeof w->pad);
+    if (assay_onnx_is(a->s, "VALID")) return ASSAY_OK;
+    const bool upper = assay_onnx_is(a->s, "SAME_UPPER");
+    if (!upper && !assay_onnx_is(a->s, "SAME_LOWER"))
+        return onnx_refuse(im,
+                           "auto_pad is '%.*s', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER",
+                           ASSAY_ONNX_TEXT(a->s));
+    same_padding(x, upper, w);
     return ASSAY_OK;
 }
 
-// Reads what slides over maps: square, with the same stride, pad and dilation along both sides.
-static int take_window(const struct import *im, const int64_t kernel[2], struct window *w)
+// Reads what slides over maps: square, with the same stride and dilation along both sides.
+static int take_window(const struct import *im, const struct value *x, const int64_t kernel[2],
+                       struct window *w)
 {
+    bool sized = true;
     ASSAY_TRY(onnx_integers(im, "kernel_shape", 2, 0, w->kernel));
     if (!w->kernel[0] && !w->kernel[1]) memcpy(w->kernel, kernel, sizeof w->kernel);
     ASSAY_TRY(onnx_integers(im, "strides", 2, 1, w->stride));
     ASSAY_TRY(onnx_integers(im, "dilations", 2, 1, w->dilation));
-    ASSAY_TRY(take_padding(im, w));
-    const bool square = w->kernel[0] == w->kernel[1] && w->stride[0] == w->stride[1] &&
-                        w->dilation[0] == w->dilation[1] && w->pad[0] == w->pad[1] &&
-                        w->pad[0] == w->pad[2] && w->pad[0] == w->pad[3];
-    if (!square)
-        return onnx_refuse(
-            im,
-            "kernel %lldx%lld, strides %lld, %lld, dilations %lld, %lld, pads %lld, "
-            "%lld, %lld, %lld; only what is the same on all sides is read so far",
-            (long long)w->kernel[0], (long long)w->kernel[1], (long long)w->stride[0],
-            (long long)w->stride[1], (long long)w->dilation[0], (long long)w->dilation[1],
-            (long long)w->pad[0], (long long)w->pad[1], (long long)w->pad[2], (long long)w->pad[3]);
-    if (!is_between(w->kernel[0], 1) || !is_between(w->stride[0], 1) ||
-        !is_between(w->dilation[0], 1) || !is_between(w->pad[0], 0))
+    for (int d = 0; d < 2; d++)
+        sized &= is_between(w->kernel[d], 1) && is_between(w->stride[d], 1) &&
+                 is_between(w->dilation[d], 1);
+    if (sized) ASSAY_TRY(take_padding(im, x, w));
+    for (int i = 0; i < 4; i++) sized = sized && is_between(w->pad[i], 0);
+    if (!sized || w->stride[0] != w->stride[1] || w->dilation[0] != w->dilation[1])
         return onnx_refuse(im,
-                           "kernel %lld, stride %lld, dilation %lld, pad %lld, expected 1 to "
-                           "255, a pad from 0",
-                           (long long)w->kernel[0], (long long)w->stride[0],
-                           (long long)w->dilation[0], (long long)w->pad[0]);
+                           "kernel %lldx%lld, strides %lld, %lld, dilations %lld, %lld, expected 1 "
+                           "to 255, strides and dilations the same along both sides, pads from 0",
+                           (long long)w->kernel[0], (long long)w->kernel[1],
+                           (long long)w->stride[0], (long long)w->stride[1],
+                           (long long)w->dilation[0], (long long)w->dilation[1]);
     return ASSAY_OK;
+}
+
+static int check_square(const struct import *im, const struct window *w)
+{
+    if (w->kernel[0] == w->kernel[1]) return ASSAY_OK;
+    return onnx_refuse(im, "kernel %lldx%lld; only square ones are read so far",
+                       (long long)w->kernel[0], (long long)w->kernel[1]);
+}
+
+static bool is_even(const struct window *w)
+{
+    return w->pad[0] == w->pad[1] && w->pad[0] == w->pad[2] && w->pad[0] == w->pad[3];
+}
+
+// Pads that differ are made in front, filled with `fill`; the window itself has none then.
+static uint32_t pad_in_front(const struct import *im, uint32_t node, struct window *w, double fill)
+{
+    node = onnx_pad(im, node, w->pad, fill);
+    memset(w->pad, 0, sizeof w->pad);
+    return node;
 }
 
 // *bias: NULL where there is none. One of zeros is none: the dynamo exporter computes one for each
@@ -78,7 +108,8 @@ static int take_conv(struct import *im)
     const int64_t groups = onnx_integer(im, "group", 1);
     ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
     ASSAY_TRY(onnx_param(im, 1, 4, "weight", &weight));
-    ASSAY_TRY(take_window(im, weight->dim + 2, &w));
+    ASSAY_TRY(take_window(im, x, weight->dim + 2, &w));
+    ASSAY_TRY(check_square(im, &w));
     const int64_t *dim = weight->dim;
     if (weight->transposed || groups < 1 || groups > x->dim[1] || dim[0] < 1 ||
         dim[0] > INT32_MAX || dim[1] * groups != x->dim[1] || dim[2] != w.kernel[0] ||
@@ -90,6 +121,7 @@ static int take_conv(struct import *im)
                            (long long)dim[2], (long long)dim[3], (long long)groups,
                            (long long)x->dim[1], (long long)w.kernel[0], (long long)w.kernel[1]);
     ASSAY_TRY(take_bias(im, dim[0], &bias));
+    if (!is_even(&w)) node = pad_in_front(im, node, &w, 0);
     const struct assay_node n = {.op = ASSAY_OP_CONV,
                                  .kernel = (uint8_t)w.kernel[0],
                                  .stride = (uint8_t)w.stride[0],
@@ -135,22 +167,20 @@ static int take_bn(struct import *im)
 }
 
 // ---- pools --------------------------------------------------------------------------------------
-static int take_pool_window(struct import *im, struct window *w)
+static int take_pool_window(struct import *im, const struct value *x, struct window *w)
 {
     const int64_t none[2] = {0};
-    ASSAY_TRY(take_window(im, none, w));
+    ASSAY_TRY(take_window(im, x, none, w));
     if (w->dilation[0] != 1) return onnx_refuse(im, "a dilated pool is not read");
-    if (w->pad[0] > w->kernel[0] / 2)
-        return onnx_refuse(im, "pad %lld, expected at most half of the kernel %lld",
-                           (long long)w->pad[0], (long long)w->kernel[0]);
+    for (int i = 0; i < 4; i++)
+        if (w->pad[i] > w->kernel[i % 2] / 2)
+            return onnx_refuse(im, "pad %lld, expected at most half of the kernel %lld",
+                               (long long)w->pad[i], (long long)w->kernel[i % 2]);
     return ASSAY_OK;
 }
 
-static int put_pool(struct import *im, enum assay_op op, const struct value *x, uint32_t node,
-                    const struct window *w)
+static int put_pool(struct import *im, enum assay_op op, uint32_t node, const struct window *w)
 {
-    const bool whole = w->kernel[0] == x->dim[2] && w->kernel[0] == x->dim[3] && !w->pad[0];
-    if (whole && op == ASSAY_OP_AVG_POOL) return onnx_put(im, assay_graph_gap(im->g, node), false);
     const struct assay_node n = {.op = (uint8_t)op,
                                  .kernel = (uint8_t)w->kernel[0],
                                  .stride = (uint8_t)w->stride[0],
@@ -158,6 +188,7 @@ static int put_pool(struct import *im, enum assay_op op, const struct value *x, 
                                  .dilation = 1,
                                  .ceil = onnx_integer(im, "ceil_mode", 0) != 0,
                                  .n_in = 1};
+    ASSAY_TRY(check_square(im, w));
     return onnx_put(im, assay_graph_append(im->g, n, &node, NULL, NULL), false);
 }
 
@@ -167,21 +198,31 @@ static int take_max_pool(struct import *im)
     struct window w;
     uint32_t node;
     ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
-    ASSAY_TRY(take_pool_window(im, &w));
-    return put_pool(im, ASSAY_OP_MAX_POOL, x, node, &w);
+    ASSAY_TRY(take_pool_window(im, x, &w));
+    if (!is_even(&w)) node = pad_in_front(im, node, &w, -INFINITY);
+    return put_pool(im, ASSAY_OP_MAX_POOL, node, &w);
 }
 
+// Padding that is counted is zeros in front: then it is what lies under a window, at the end, too.
 static int take_avg_pool(struct import *im)
 {
     const struct value *x;
     struct window w;
     uint32_t node;
     ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
-    ASSAY_TRY(take_pool_window(im, &w));
-    if (w.pad[0] && onnx_integer(im, "count_include_pad", 0))
-        return onnx_refuse(im, "it counts its padding (count_include_pad), which is not read so "
-                               "far; pool with count_include_pad=False");
-    return put_pool(im, ASSAY_OP_AVG_POOL, x, node, &w);
+    ASSAY_TRY(take_pool_window(im, x, &w));
+    const bool padded = w.pad[0] || w.pad[1] || w.pad[2] || w.pad[3];
+    if (!padded && w.kernel[0] == x->dim[2] && w.kernel[1] == x->dim[3])
+        return onnx_put(im, assay_graph_gap(im->g, node), false);
+    if (padded && onnx_integer(im, "count_include_pad", 0))
+        node = pad_in_front(im, node, &w, 0);
+    else if (!is_even(&w))
+        return onnx_refuse(im,
+                           "pads %lld, %lld, %lld, %lld that are not counted, expected the same "
+                           "on all sides",
+                           (long long)w.pad[0], (long long)w.pad[1], (long long)w.pad[2],
+                           (long long)w.pad[3]);
+    return put_pool(im, ASSAY_OP_AVG_POOL, node, &w);
 }
 
 static int take_gap(struct import *im)

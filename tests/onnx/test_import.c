@@ -226,6 +226,39 @@ static void test_matmul(void **state)
     close_net();
 }
 
+// Channels in groups that are turned, parts of them, and rows and columns around a map.
+static void test_channels(void **state)
+{
+    (void)state;
+    begin();
+    integers("five", 5, (int64_t[]){2, 2, 2, 8, 8});
+    integers("four", 4, (int64_t[]){-1, 4, 8, 8});
+    integers("parts", 2, (int64_t[]){1, 3});
+    integers("one", 1, (int64_t[]){1});
+    integers("pads", 8, (int64_t[]){0, 0, 0, 1, 0, 0, 2, -1});
+    node("Conv x,c.weight -> conv");
+    node("Reshape conv,five -> groups");
+    node_with("Transpose groups -> turned", "perm", 5, 0, 2, 1, 3, 4);
+    node("Reshape turned,four -> shuffled");
+    node_with("SplitToSequence shuffled,parts -> list", "axis", 0, 1);
+    node("SequenceAt list,one -> part");
+    node("Pad part,pads -> padded");
+    tensor("w", 2, (uint64_t[]){5, 3}, 0.5f);
+    node("GlobalAveragePool padded -> pool");
+    node("Flatten pool -> flat");
+    node_with("Gemm flat,w -> y", "transB", 0, 1);
+    read_net();
+    expect_ops(7, (enum assay_op[]){ASSAY_OP_INPUT, ASSAY_OP_CONV, ASSAY_OP_SHUFFLE, ASSAY_OP_SLICE,
+                                    ASSAY_OP_PAD, ASSAY_OP_GAP, ASSAY_OP_LINEAR});
+    assert_int_equal(g.node[2].groups, 2);
+    assert_int_equal(assay_graph_channel(&g.node[2], 1), 2);
+    assert_int_equal(g.node[3].first, 1);
+    assert_int_equal(g.node[3].c, 3);
+    assert_memory_equal(g.node[4].pads, ((int16_t[]){0, 1, 2, -1}), 4 * sizeof(int16_t));
+    assert_int_equal(g.node[4].h, 10);
+    close_net();
+}
+
 // ---- what is refused ----------------------------------------------------------------------------
 static void expect_refusal(const char *text)
 {
@@ -259,6 +292,7 @@ static void test_refused(void **state)
         {"Max x,x -> a", "a maximum or minimum of maps"},
         {"Softmax x -> a", "has 4 dimensions, expected 2"},
         {"Transpose x -> a", "only the weight of a linear layer"},
+        {"SequenceAt x,g -> a", "no list of parts"},
     };
     for (size_t i = 0; i < ASSAY_LEN(bad); i++) {
         begin();
@@ -267,9 +301,9 @@ static void test_refused(void **state)
         expect_refusal(bad[i].text);
     }
     begin();
-    node_with("Conv x,c.weight -> a", "pads", 4, 0, 1, 0, 1);
+    node_with("Conv x,c.weight -> a", "strides", 2, 1, 2);
     head("a");
-    expect_refusal("only what is the same on all sides");
+    expect_refusal("the same along both sides");
     begin();
     node_with("MaxPool x,- -> a", "kernel_shape", 2, 300, 300);
     head("a");
@@ -309,7 +343,8 @@ int main(void)
         cmocka_unit_test(test_layers),   cmocka_unit_test(test_merged),
         cmocka_unit_test(test_computed), cmocka_unit_test(test_parts),
         cmocka_unit_test(test_variants), cmocka_unit_test(test_products),
-        cmocka_unit_test(test_matmul),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_channels), cmocka_unit_test(test_matmul),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

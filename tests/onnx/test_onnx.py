@@ -30,7 +30,8 @@ COUNTS = {"resnet_tiny": (24626, 1270080, 12), "resnet_tiny_fresh_bn": (24626, 1
           "regnetx_tiny": (18946, 1311120, 17), "nb201_none_c4": (11446, 1503392, 17),
           "vgg_tiny": (13658, 1072448, 6), "squeezenet_tiny": (7286, 358912, 11),
           "mobilenetv2_w025": (7842, 943744, 20), "mobilenetv3_tiny": (10668, 436064, 22),
-          "efficientnet_silu_tiny": (9260, 434688, 21)}
+          "efficientnet_silu_tiny": (9260, 434688, 21), "shufflenetv2_tiny": (16666, 369216, 27),
+          "efficientnet_lite_tiny": (7582, 1731040, 15)}
 WARNED = {"squeezenet_tiny": "there is no BatchNormalization"}
 # What the message must name.
 REFUSED = {
@@ -79,7 +80,7 @@ class Files(unittest.TestCase):
         net = self.file(write.small(), "sound.onnx")
         for args, text in (((), "too few words"), ((net, "--order", "t.csv"), "--order"),
                            (("--supernet", "full"), "--supernet"), ((self.dir / "none.onnx",), "none.onnx"),
-                           ((self.file(write.small(auto_pad="SAME_UPPER")),), "net.onnx: node 'conv' (Conv): auto_pad")):
+                           ((self.file(write.small(auto_pad="SAME")),), "net.onnx: node 'conv' (Conv): auto_pad")):
             p = assay("show", "onnx", *args)
             self.assertEqual(p.stdout, "")
             self.assertNotEqual(p.returncode, 0)
