@@ -31,30 +31,34 @@ static uint32_t pixels_of(const struct assay_node *n)
     return n->h * n->w;
 }
 
-static struct maps maps_of(void *of, const struct assay_graph *g, size_t *numbers)
+// The most values and channels of the nodes that count, and the most scratch that they need.
+static void extents(const struct assay_graph *g, size_t *most, size_t *c, size_t *work)
 {
-    size_t most = 1, c = 1, work = 1;
+    *most = *c = *work = 1;
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
         const size_t map = (size_t)n->c * pixels_of(n),
                      needs = assay_la_singular_values_work(n->c, pixels_of(n));
         if (n->returned == 0) continue;
-        if (n->c > c) c = n->c;
-        if (map > most) most = map;
-        if (needs > work) work = needs;
+        if (n->c > *c) *c = n->c;
+        if (map > *most) *most = map;
+        if (needs > *work) *work = needs;
     }
-    double *sum = of;
-    *numbers = 1 + most + c + work;
+}
+
+static struct maps maps_of(double *sum, const struct assay_graph *g)
+{
+    size_t most, c, work;
+    extents(g, &most, &c, &work);
     return (struct maps){
         .sum = sum, .map = sum + 1, .singular = sum + 1 + most, .work = sum + 1 + most + c};
 }
 
 static size_t state(const struct assay_subject *s, const struct assay_use *use)
 {
-    double none;
-    size_t numbers;
-    maps_of(&none, assay_subject_graph(s, use, 0), &numbers);
-    return numbers * sizeof(double);
+    size_t most, c, work;
+    extents(assay_subject_graph(s, use, 0), &most, &c, &work);
+    return (1 + most + c + work) * sizeof(double);
 }
 
 // A zero map gives 0.
@@ -71,9 +75,8 @@ static double inverse_condition(const struct maps *m, const struct assay_block *
 static void value(const struct assay_look *look, const struct assay_block *b, const double *v)
 {
     const uint32_t returned = look->graph->node[b->node].returned;
-    size_t numbers;
     if (returned == 0) return; // tapped for another
-    const struct maps m = maps_of(look->state, look->graph, &numbers);
+    const struct maps m = maps_of(look->state, look->graph);
     *m.sum += returned * inverse_condition(&m, b, v);
 }
 

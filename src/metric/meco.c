@@ -60,30 +60,34 @@ struct maps {
     double *sum, *map, *corr, *eigenvalue, *work;
 };
 
-static struct maps maps_of(void *of, const struct assay_graph *g, size_t *numbers)
+// The most channels and the most values of the nodes that count.
+static void extents(const struct assay_graph *g, size_t *c, size_t *most)
 {
-    size_t most = 1, c = 1;
+    *c = *most = 1;
     for (uint32_t i = 0; i < g->n_node; i++) {
         const struct assay_node *n = &g->node[i];
         if (!counts(n)) continue;
-        if (n->c > c) c = n->c;
-        if ((size_t)n->c * n->h * n->w > most) most = (size_t)n->c * n->h * n->w;
+        if (n->c > *c) *c = n->c;
+        if ((size_t)n->c * n->h * n->w > *most) *most = (size_t)n->c * n->h * n->w;
     }
-    double *sum = of;
+}
+
+static struct maps maps_of(double *sum, const struct assay_graph *g)
+{
+    size_t c, most;
+    extents(g, &c, &most);
     struct maps m = {.sum = sum, .map = sum + 3};
     m.corr = m.map + most;
     m.eigenvalue = m.corr + c * c;
     m.work = m.eigenvalue + c;
-    *numbers = 3 + most + c * c + c + assay_la_eigenvalues_work((uint32_t)c);
     return m;
 }
 
 static size_t state(const struct assay_subject *s, const struct assay_use *use)
 {
-    double none;
-    size_t numbers;
-    maps_of(&none, assay_subject_graph(s, use, 0), &numbers);
-    return numbers * sizeof(double);
+    size_t c, most;
+    extents(assay_subject_graph(s, use, 0), &c, &most);
+    return (3 + most + c * c + c + assay_la_eigenvalues_work((uint32_t)c)) * sizeof(double);
 }
 
 // The smallest eigenvalue of the correlations of the first c channels of the first image; those of
@@ -106,9 +110,8 @@ static double smallest(const struct maps *m, const struct assay_block *b, uint32
 static void value(const struct assay_look *look, const struct assay_block *b, const double *v)
 {
     const struct assay_node *node = &look->graph->node[b->node];
-    size_t numbers;
     if (!counts(node) || b->first > 0) return;
-    const struct maps m = maps_of(look->state, look->graph, &numbers);
+    const struct maps m = maps_of(look->state, look->graph);
     const double least = smallest(&m, b, b->c, v);
     m.sum[0] += node->returned * least;
     m.sum[1] += (node->returned + stages_ending(look->graph, b->node)) * least;
@@ -118,9 +121,8 @@ static void value(const struct assay_look *look, const struct assay_block *b, co
 static void opt_value(const struct assay_look *look, const struct assay_block *b, const double *v)
 {
     const struct assay_node *node = &look->graph->node[b->node];
-    size_t numbers;
     if (!counts(node) || b->first > 0) return;
-    const struct maps m = maps_of(look->state, look->graph, &numbers);
+    const struct maps m = maps_of(look->state, look->graph);
     m.sum[1] += b->c < 8; // maps without a value
     if (b->c >= 8) m.sum[0] += node->returned * smallest(&m, b, 8, v) * b->c / 8;
 }

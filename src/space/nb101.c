@@ -55,9 +55,10 @@ static void set_channels(struct module *m, uint32_t c)
         m->c[v] = is_parent(cell, v, last) ? c / parents + (more > 0) : 0;
         more -= m->c[v] && more;
     }
-    for (uint32_t v = last; v-- > 1;)
-        for (uint32_t to = v + 1; to < last && !is_parent(cell, v, last); to++)
-            if (is_parent(cell, v, to) && m->c[to] > m->c[v]) m->c[v] = m->c[to];
+    for (uint32_t to = last; to-- > 2;)
+        for (uint32_t v = 1; v < to; v++)
+            if (is_parent(cell, v, to) && !is_parent(cell, v, last) && m->c[to] > m->c[v])
+                m->c[v] = m->c[to];
 }
 
 // The cell's input as vertex v takes it.

@@ -65,8 +65,8 @@ void nb101_decode(uint32_t code, struct nb101_cell *cell)
     *cell = (struct nb101_cell){.n = code >> (OP_BITS + EDGE_BITS)};
     for (uint32_t v = 1; v < cell->n; v++)
         cell->from[v] = (uint16_t)(code >> OP_BITS >> v * (v - 1) / 2 & ((1u << v) - 1));
-    for (uint32_t v = cell->n - 1; v-- > 1; ops /= NB101_OPS)
-        cell->op[v] = (uint8_t)(ops % NB101_OPS);
+    for (uint32_t v = cell->n; v-- > 2; ops /= NB101_OPS)
+        cell->op[v - 1] = (uint8_t)(ops % NB101_OPS);
 }
 
 // ---- isomorphic cells ---------------------------------------------------------------------------
