@@ -159,7 +159,7 @@ def list_metrics():
 # ---- files ----
 def write(folder, name, text):
     with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
-        f.write(text)
+        f.write(re.sub(r"(?m) +$", "", text))  # blanks that an empty default or unit left
 
 
 def fill(template, lists):

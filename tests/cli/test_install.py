@@ -105,7 +105,9 @@ class Manual(Installed):
 
     def page(self, name):
         page, = self.files(f"man{name[-1]}/{name}")
-        return plain(page)
+        text = plain(page)
+        self.assertEqual(re.findall(r"(?m)^.* $", text), [])
+        return text
 
     def test_a_page_for_every_verb(self):
         self.assertEqual([os.path.basename(page) for page in self.files("man1/*")],
