@@ -172,7 +172,7 @@ static void print_holder(const struct assay_run_state *s)
 {
     static const char *const lock[] = {
         [ASSAY_LOCK_UNKNOWN] = "whether it lives is not known: the lock tells nothing here",
-        [ASSAY_LOCK_FREE] = "no longer has the lock",
+        [ASSAY_LOCK_FREE] = "has ended",
         [ASSAY_LOCK_HELD] = "lives and has the lock"};
     const struct assay_holder *h = &s->holder;
     if (h->ranks)

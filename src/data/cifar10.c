@@ -39,7 +39,8 @@ const struct assay_data_source assay_data_cifar10 = {
     .labelled = "cifar10",
     .path = "the directory of CIFAR's binary files",
     .absent = "no such directory; expected CIFAR-10's binary version "
-              "(https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz, unpacked)",
+              "(jobs/fetch-cifar.sh fetches and unpacks "
+              "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz)",
     .check = check,
     .load = load,
 };

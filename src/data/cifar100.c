@@ -38,7 +38,8 @@ const struct assay_data_source assay_data_cifar100 = {
     .labelled = "cifar100",
     .path = "the directory of CIFAR's binary files",
     .absent = "no such directory; expected CIFAR-100's binary version "
-              "(https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz, unpacked)",
+              "(jobs/fetch-cifar.sh 100 fetches and unpacks "
+              "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz)",
     .check = check,
     .load = load,
 };

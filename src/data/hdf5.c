@@ -22,8 +22,9 @@ static int check_shape(const struct assay_data *data, const struct h5_shape *sha
         return ASSAY_OK;
     char seen[256];
     h5_shape_text(shape, seen, sizeof seen);
-    return assay_err_set(err, ASSAY_ERR_INPUT, "%s: shape %s; expected (n,%d,%u,%u)", where, seen,
-                         CHANNELS, side, side);
+    return assay_err_set(err, ASSAY_ERR_INPUT,
+                         "%s: shape %s; expected (n,%d,%u,%u), as network.image is %u", where, seen,
+                         CHANNELS, side, side, side);
 }
 
 static int choose_element(struct assay_data *data, hid_t set, const char *where,

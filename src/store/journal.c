@@ -190,7 +190,7 @@ static int open_file(struct assay_journal *journal, const char *dir, bool writes
     if (journal->fd < 0)
         return assay_err_set(err, errno == ENOENT ? ASSAY_ERR_INPUT : ASSAY_ERR_IO,
                              "cannot open %s: %s%s", journal->path, strerror(errno),
-                             errno == ENOENT ? "; expected the directory of a sweep" : "");
+                             errno == ENOENT ? "; expected a run directory" : "");
     return header_read(header, journal->fd, journal->path, err);
 }
 

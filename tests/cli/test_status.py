@@ -97,7 +97,7 @@ class Status(Case):
         self.assertEqual((dead["state"], dead["owner"]["lives"], dead["total"]), ("dead", False, n))
         self.assertTrue(0 < dead["done"] < n)
         self.assertIsNone(dead["left"])
-        self.assertIn("owner       process 4711 on node7 no longer has the lock", self.works("status", self.run_dir))
+        self.assertIn("owner       process 4711 on node7 has ended", self.works("status", self.run_dir))
         self.sign(*begun, f"ended {now - 50} 75")
         stopped = self.status()
         self.assertEqual((stopped["state"], stopped["owner"]["exit_code"]), ("stopped", 75))

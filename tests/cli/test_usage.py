@@ -144,7 +144,7 @@ class NoImages(Case):
     def test_a_run_names_both_ways_out(self):
         for verb in ("sweep", "search"):
             self.fails(1, verb, self.config, "-o", self.path("run"), cwd=self.dir,
-                       says=["data.path = 'cifar': no such directory", "cifar-10-binary.tar.gz", "data.source=gaussian"])
+                       says=["data.path = 'cifar': no such directory", "jobs/fetch-cifar.sh", "cifar-10-binary.tar.gz", "data.source=gaussian"])
         self.fails(1, "eval", "nas-bench-201", "5", "--set", "data.source=hdf5", "--set", f"data.path={self.path('x.h5')}:/x",
                    says=["x.h5:/x': no such file", "HDF5", "data.source=gaussian"])
         self.assertFalse(os.path.exists(self.path("run")))

@@ -119,7 +119,7 @@ static void wrong_images_are_named(void **state)
     H5Gclose(group);
     H5Fclose(file);
     images_fail(state, "/missing", "/missing: no such data set");
-    images_fail(state, "/grey", "shape (5,1,8,8); expected (n,3,8,8)");
+    images_fail(state, "/grey", "shape (5,1,8,8); expected (n,3,8,8), as network.image is 8");
     images_fail(state, "/flat", "shape (5); expected (n,3,8,8)");
     images_fail(state, "/ints",
                 "32-bit signed integers; expected floating point or unsigned 8-bit");
