@@ -298,7 +298,7 @@ static void memory_row(struct report *r, const char *name, const char *const *se
     stop_on(assay_data_open(&data, assay_config_data(&config), &err), &err);
     stop_on(assay_evaluator_create(&e, &config, &r->nb201, data, NULL, NULL, &err), &err);
     for (uint64_t i = 0; i < assay_space_size(&r->nb201); i++) {
-        stop_on(assay_evaluator_memory(e, i, &m, &err), &err);
+        stop_on(assay_evaluator_memory(e, i, 0, &m, &err), &err);
         if (m.total > most.total) most = m;
     }
     print_row(r, name, (double)most.total / 1e6, AT_MOST, target,

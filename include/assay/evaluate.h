@@ -175,9 +175,12 @@ int assay_evaluate_supernet(struct assay_evaluator *e, const struct assay_supern
 // batches of all repeats, graphs.
 struct assay_memory {
     uint64_t exec, scratch, inputs, graphs, total;
+    uint32_t blocks; // of parameters in which the Jacobian of a large kernel is made
 };
-int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct assay_memory *memory,
-                           struct assay_err *err);
+// room: the total is to fit into so many bytes, with as few blocks as that takes, each of which
+// costs another backward pass; 0: there is one block.
+int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, uint64_t room,
+                           struct assay_memory *memory, struct assay_err *err);
 // What a candidate costs, in any unit, to schedule by.
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index);
 

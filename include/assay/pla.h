@@ -95,6 +95,11 @@ size_t assay_pla_extremes_work(uint32_t n, uint32_t unit, uint64_t p, int size);
 int assay_pla_extremes(const struct assay_pla *pla, uint32_t n, uint32_t unit,
                        const struct assay_la_rows *jac, double *theta, double *w, double *work,
                        struct assay_pla_extremes *out, struct assay_err *err);
+// The same of a Gram matrix, where J does not exist at once: the smallest is exact to eps_64 times
+// the largest. factor: as theta.
+int assay_pla_extremes_of_gram(const struct assay_pla *pla, uint32_t n, const double *theta,
+                               double *factor, double *w, double *work,
+                               struct assay_pla_extremes *out, struct assay_err *err);
 // Kernel ridge regression: out (m, n-t) = (A_vt (A_tt + shift I)^-1 y^T)^T, where A_tt is the
 // leading (t,t) block of `a` (destroyed) and A_vt the n-t rows below it. y (m,t) and out are the
 // same on every rank; y is destroyed. ERR_INPUT when A_tt + shift I is not positive definite.

@@ -22,6 +22,7 @@ struct assay_evaluator {
     struct assay_draw draw; // of inputs and weights
     const double *theta[ASSAY_DEMAND_PASSES];
     const struct assay_pla *pla; // borrowed; NULL: alone
+    uint32_t blocks;             // of the Jacobian, on all ranks of the team
     struct assay_held held;
     struct assay_arena arena; // scratch of one repeat
     uint32_t channels;        // of the images
@@ -78,19 +79,20 @@ static struct assay_subject make_subject(struct assay_evaluator *e, uint64_t rep
                               .given = inputs_of(&e->inputs, repeat),
                               .arena = &e->arena,
                               .pla = e->pla,
-                              .team = assay_pla_size(e->pla)};
+                              .team = assay_pla_size(e->pla),
+                              .blocks = e->blocks};
     for (int i = 0; i < ASSAY_NETWORKS; i++)
         s.graph[i] = networks_graph(&e->networks, (enum assay_network)i);
     return s;
 }
 
 // The memory that the networks just built need on a rank of a team; *scratch: the sum of the
-// arena's blocks.
-static int need_memory(struct assay_evaluator *e, int team, bool dead, struct assay_memory *memory,
-                       size_t *scratch, struct assay_err *err)
+// arena's blocks. Returns 1 where more blocks of the Jacobian would need less.
+static int need_memory(struct assay_evaluator *e, int team, bool dead, uint32_t blocks,
+                       struct assay_memory *memory, size_t *scratch, struct assay_err *err)
 {
     struct assay_subject s = make_subject(e, 0);
-    s.team = team;
+    s.team = team, s.blocks = blocks;
     struct assay_need need = {0};
     *scratch = 0;
     if (!dead) {
@@ -102,13 +104,28 @@ static int need_memory(struct assay_evaluator *e, int team, bool dead, struct as
         (struct assay_memory){.exec = need.exec,
                               .scratch = assay_arena_footprint(*scratch) + need.buffers - twice,
                               .inputs = assay_arena_held(&e->inputs.arena),
-                              .graphs = networks_bytes(&e->networks)};
+                              .graphs = networks_bytes(&e->networks),
+                              .blocks = blocks};
     memory->total = memory->exec + memory->scratch + memory->inputs + memory->graphs;
-    return ASSAY_OK;
+    return need.divides;
 }
 
-int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct assay_memory *memory,
-                           struct assay_err *err)
+#define BLOCKS_MOST 4096
+
+// With as few blocks as fit into `room` bytes (0: any), or with the most.
+static int fit_memory(struct assay_evaluator *e, int team, bool dead, uint64_t room,
+                      struct assay_memory *memory, size_t *scratch, struct assay_err *err)
+{
+    for (uint32_t blocks = 1;; blocks += blocks / 8 + 1) {
+        const int divides = need_memory(e, team, dead, blocks, memory, scratch, err);
+        ASSAY_TRY(divides);
+        const bool last = blocks + blocks / 8 + 1 > BLOCKS_MOST;
+        if (!room || memory->total <= room || !divides || last) return ASSAY_OK;
+    }
+}
+
+int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, uint64_t room,
+                           struct assay_memory *memory, struct assay_err *err)
 {
     const struct assay_evaluation *told = assay_config_evaluation(e->config);
     bool dead;
@@ -118,12 +135,12 @@ int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct ass
     if (built == ASSAY_ERR_INPUT && e->networks.space->kind->given) return ASSAY_OK; // takes none
     ASSAY_TRY(built);
     const int team = told->team ? (int)told->team : 1;
-    return need_memory(e, team, dead, memory, &scratch, err);
+    return fit_memory(e, team, dead, room, memory, &scratch, err);
 }
 
 // Makes room for a candidate. What an earlier one left behind counts against the limit, and goes
-// when it is in the way. *most: what the executor may take, 0: no limit. Returns 1, or 0 when the
-// candidate does not fit, which is its verdict.
+// when it is in the way. *most: what the executor may take, 0: no limit. Returns 0 when the
+// candidate does not fit, which is its verdict, or more the fewer blocks its Jacobian is made in.
 static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
                      struct assay_record *record, struct assay_err *err)
 {
@@ -131,7 +148,8 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
     struct assay_memory m;
     size_t scratch;
     const uint64_t limit = told->memory << 20, beside = assay_held_evaluating(&e->held);
-    ASSAY_TRY(need_memory(e, assay_pla_size(e->pla), dead, &m, &scratch, err));
+    const uint64_t room = !limit ? 0 : limit > beside ? limit - beside : 1;
+    ASSAY_TRY(fit_memory(e, assay_pla_size(e->pla), dead, room, &m, &scratch, err));
     if (limit && beside + m.total > limit) {
         char reason[ASSAY_METRIC_REASON];
         snprintf(reason, sizeof reason,
@@ -147,7 +165,7 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
                              (double)m.scratch / 0x1p20);
     }
     *most = limit ? limit - others - assay_arena_held(&e->arena) : 0;
-    return 1;
+    return 1 + BLOCKS_MOST - (int)m.blocks;
 }
 
 // ---- shapes -------------------------------------------------------------------------------------
@@ -268,6 +286,7 @@ static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assa
     const int ready = set_up(e, index, mask, &dead, &most, record, err),
               fits = assay_pla_agree(e->pla, ready, err);
     ASSAY_TRY(fits);
+    e->blocks = 1 + BLOCKS_MOST - (uint32_t)fits; // the most that any rank of the team needs
     for (uint32_t r = first; fits && r < end; r++) {
         const int status = evaluate_repeat(e, r, dead, most, record, err);
         if (status < 0) return e->pla ? ASSAY_ERR_MPI : status; // the rest of a team waits for this

@@ -16,10 +16,14 @@ uint32_t jacobian_unit(const struct assay_subject *s, const struct assay_wanted_
     return memo_rows(s, pass) / forward_images(s, wanted_forward(s, pass));
 }
 
+static bool may_divide(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+{
+    return has_kernel(&pass->pass) && assay_pla_in_blocks(memo_rows(s, pass), s->team);
+}
+
 uint32_t jacobian_blocks(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
-    const bool may = has_kernel(&pass->pass) && assay_pla_in_blocks(memo_rows(s, pass), s->team);
-    return may && s->blocks ? s->blocks : 1;
+    return may_divide(s, pass) && s->blocks ? s->blocks : 1;
 }
 
 static uint64_t parameters(const struct assay_subject *s, const struct assay_wanted_pass *pass)
@@ -32,6 +36,11 @@ static uint64_t columns_of(const struct assay_subject *s, const struct assay_wan
 {
     const uint64_t p = parameters(s, pass), n = jacobian_blocks(s, pass), each = (p + n - 1) / n;
     return n == 1 ? p : (each + ASSAY_PLA_PANEL - 1) / ASSAY_PLA_PANEL * ASSAY_PLA_PANEL;
+}
+
+bool jacobian_divides(const struct assay_subject *s, const struct assay_wanted_pass *pass)
+{
+    return may_divide(s, pass) && columns_of(s, pass) > ASSAY_PLA_PANEL;
 }
 
 static struct assay_run_of_rows rows_of(const struct assay_subject *s,

@@ -45,9 +45,10 @@ size_t kernel_scratch(const struct assay_subject *s, const struct assay_wanted_p
 {
     const uint32_t n = memo_rows(s, pass);
     const size_t cot = assay_arena_block(cotangent_bytes(s, pass));
-    if (pass->pass.pull == ASSAY_PULL_EXTREMES) return cot;
-    return assay_arena_block(assay_pla_part(n, s->team) * sizeof(double)) +
-           assay_arena_block(n * sizeof(double)) + cot;
+    const size_t gram = assay_arena_block(assay_pla_part(n, s->team) * sizeof(double));
+    if (pass->pass.pull == ASSAY_PULL_EXTREMES)
+        return cot + (jacobian_blocks(s, pass) > 1 ? gram : 0);
+    return gram + assay_arena_block(n * sizeof(double)) + cot;
 }
 
 static size_t larger(size_t a, size_t b)
@@ -237,26 +238,52 @@ int assay_subject_kernel(struct assay_subject *s, const struct assay_use *use, u
     return ASSAY_OK;
 }
 
+static int ends_of_rows(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                        struct assay_pla_extremes *made, struct assay_err *err)
+{
+    const uint32_t n = memo_rows(s, pass);
+    struct assay_la_rows jac;
+    double *cot = NULL;
+    ASSAY_TRY(go_forward(s, pass, prepare_rows(s, pass, &cot, err), err));
+    ASSAY_TRY(jacobian_make(s, pass, cot, 0, &jac, err));
+    if (jac.single) memo_release(s);
+    const struct assay_memo *memo = s->memo;
+    const int status = assay_pla_extremes(s->pla, n, jacobian_unit(s, pass), &jac, memo->copy,
+                                          memo->work, memo->work + n, made, err);
+    return status < 0 ? name_kernel(pass->pass.bn, err) : ASSAY_OK;
+}
+
+static int ends_of_gram(struct assay_subject *s, const struct assay_wanted_pass *pass,
+                        struct assay_pla_extremes *made, struct assay_err *err)
+{
+    const uint32_t n = memo_rows(s, pass);
+    struct assay_kernel kernel = {.n = n};
+    double *cot = NULL;
+    void *gram = NULL;
+    int status = memo_alloc(s, assay_pla_part(n, s->team) * sizeof(double), &gram, err);
+    if (status >= 0) status = prepare_rows(s, pass, &cot, err);
+    ASSAY_TRY(go_forward(s, pass, status, err));
+    kernel.gram = gram;
+    ASSAY_TRY(add_blocks(s, pass, cot, &kernel, err));
+    const struct assay_memo *memo = s->memo;
+    status = assay_pla_extremes_of_gram(s->pla, n, kernel.gram, memo->copy, memo->work,
+                                        memo->work + n, made, err);
+    return status < 0 ? name_kernel(pass->pass.bn, err) : ASSAY_OK;
+}
+
 int assay_subject_extremes(struct assay_subject *s, const struct assay_use *use, uint32_t pass,
                            const struct assay_pla_extremes **out, struct assay_err *err)
 {
     const struct assay_wanted_pass *wanted = wanted_pass(s, use, pass);
-    const uint32_t n = memo_rows(s, wanted);
     struct assay_pla_extremes made;
     struct assay_memo *memo;
-    struct assay_la_rows jac;
-    double *cot = NULL;
     ASSAY_ASSERT(wanted->pass.pull == ASSAY_PULL_EXTREMES);
     ASSAY_TRY(memo_get(s, &memo, err));
     *out = &memo->ends[wanted->pass.bn].found;
     if (memo->ends[wanted->pass.bn].made) return ASSAY_OK;
-    ASSAY_TRY(go_forward(s, wanted, prepare_rows(s, wanted, &cot, err), err));
-    ASSAY_TRY(jacobian_make(s, wanted, cot, 0, &jac, err));
-    if (jac.single) memo_release(s);
-    if (assay_pla_extremes(s->pla, n, jacobian_unit(s, wanted), &jac, memo->copy, memo->work,
-                           memo->work + n, &made, err) < 0)
-        return name_kernel(wanted->pass.bn, err);
+    ASSAY_TRY(jacobian_blocks(s, wanted) > 1 ? ends_of_gram(s, wanted, &made, err)
+                                             : ends_of_rows(s, wanted, &made, err));
     memo->ends[wanted->pass.bn] = (struct memo_ends){.made = true, .found = made};
-    forget_copy(s, n);
+    forget_copy(s, memo_rows(s, wanted));
     return ASSAY_OK;
 }

@@ -94,6 +94,7 @@ int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
         if (!has_kernel(&pass->pass)) continue;
         need->late = larger(need->late, kernel_late_scratch(s, pass));
         ASSAY_TRY(check_parts(s, pass, err));
+        need->divides |= jacobian_divides(s, pass);
         need->buffers = assay_pla_buffers(memo_rows(s, pass), jacobian_unit(s, pass), s->team);
     }
     for (uint32_t i = 0; i < s->demand->n_use; i++) {

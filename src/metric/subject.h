@@ -115,6 +115,8 @@ bool jacobian_is_single(const struct assay_subject *s, const struct assay_wanted
 // Rows of an image, which stay on one rank.
 uint32_t jacobian_unit(const struct assay_subject *s, const struct assay_wanted_pass *pass);
 uint32_t jacobian_blocks(const struct assay_subject *s, const struct assay_wanted_pass *pass);
+// Whether more of them would be smaller.
+bool jacobian_divides(const struct assay_subject *s, const struct assay_wanted_pass *pass);
 // Makes the rank's rows of block `block` of parameters, by cotangents (unit, classes). Collective.
 int jacobian_make(struct assay_subject *s, const struct assay_wanted_pass *pass, const double *cot,
                   uint32_t block, struct assay_la_rows *jac, struct assay_err *err);

@@ -20,7 +20,8 @@
 struct session {
     const struct assay_pla *pla;
     uint32_t n, unit;
-    const struct assay_la_rows *jac;
+    const struct assay_la_rows *jac; // NULL: J J^T is `gram`
+    const double *gram;
     struct assay_run_of_rows run;
     double *theta;          // its Cholesky factor
     double *in, *out;       // (n), on every rank
@@ -51,9 +52,22 @@ static int sum(const struct session *s, size_t n, double *value, struct assay_er
     return assay_pla_sum(s->pla, n, value, err);
 }
 
-// out = J (J^T in)
-static int multiply(const struct session *s, struct assay_err *err)
+static void add_entry(void *self, uint32_t row, uint32_t column, double value)
 {
+    const struct session *s = self;
+
+    s->out[row] += value * s->in[column];
+    if (row != column) s->out[column] += value * s->in[row];
+}
+
+// out = J (J^T in)
+static int multiply(struct session *s, struct assay_err *err)
+{
+    if (s->gram) {
+        memset(s->out, 0, s->n * sizeof *s->out);
+        assay_pla_visit(s->pla, s->n, s->gram, add_entry, s);
+        return sum(s, s->n, s->out, err);
+    }
     assay_la_apply_transposed(s->jac, s->in + s->run.first, s->product);
     ASSAY_TRY(sum(s, s->jac->p, s->product, err));
     memset(s->out, 0, s->n * sizeof *s->out);
@@ -85,7 +99,7 @@ static int solve(const struct session *s, struct assay_err *err)
 }
 
 // One order of the first rank, carried out by all.
-static int obey(const struct session *s, int32_t *what, struct assay_err *err)
+static int obey(struct session *s, int32_t *what, struct assay_err *err)
 {
     if (s->pla) ASSAY_TRY(assay_comm_share(s->pla->team, 0, what, sizeof *what, err));
     if (*what == PLA_STOP) return ASSAY_OK;
@@ -96,7 +110,7 @@ static int obey(const struct session *s, int32_t *what, struct assay_err *err)
 static int apply(void *self, enum pla_operator what, const double *x, double *y,
                  struct assay_err *err)
 {
-    const struct session *s = self;
+    struct session *s = self;
     int32_t order = what;
 
     memcpy(s->in, x, s->n * sizeof *x);
@@ -140,6 +154,15 @@ static bool factorise(const struct session *s)
     return assay_comm_min(s->pla->team, -info) == 0;
 }
 
+// J J^T, of so exact sums, where a factor or eigenvalues take its place.
+static int form(const struct session *s, enum assay_pla_sums sums, struct assay_err *err)
+{
+    if (!s->gram)
+        return assay_pla_gram(s->pla, s->n, s->unit, s->jac, sums, s->theta, s->work, err);
+    memcpy(s->theta, s->gram, assay_pla_part(s->n, assay_pla_size(s->pla)) * sizeof *s->theta);
+    return ASSAY_OK;
+}
+
 // The smallest eigenvalue with a Gram matrix of so exact sums; *found: it is good enough. Most of
 // the way is Lanczos's method on the inverse of that matrix, without products.
 static int find_smallest(struct session *s, enum assay_pla_sums sums, bool *found,
@@ -148,7 +171,7 @@ static int find_smallest(struct session *s, enum assay_pla_sums sums, bool *foun
     struct pla_pair pair = {0};
 
     *found = false;
-    ASSAY_TRY(assay_pla_gram(s->pla, s->n, s->unit, s->jac, sums, s->theta, s->work, err));
+    ASSAY_TRY(form(s, sums, err));
     if (!factorise(s)) return ASSAY_OK;
     ASSAY_TRY(
         find(s, (struct pla_davidson){.matrix = PLA_SOLVE, .enough = ENOUGH_FACTOR}, &pair, err));
@@ -168,8 +191,7 @@ static int find_smallest(struct session *s, enum assay_pla_sums sums, bool *foun
 static int find_all(struct session *s, double *w, struct assay_pla_extremes *out,
                     struct assay_err *err)
 {
-    ASSAY_TRY(
-        assay_pla_gram(s->pla, s->n, s->unit, s->jac, ASSAY_PLA_EXACT, s->theta, s->work, err));
+    ASSAY_TRY(form(s, ASSAY_PLA_EXACT, err));
     ASSAY_TRY(assay_pla_eigenvalues(s->pla, s->n, s->theta, w, s->work, err));
     out->largest = w[s->n - 1];
     out->smallest = w[0];
@@ -195,30 +217,58 @@ static double squares(const struct assay_la_rows *jac)
     return total;
 }
 
+static void lay_out(struct session *s, double *work)
+{
+    s->in = work;
+    s->out = s->in + s->n;
+    s->part = s->out + s->n;
+    s->product = s->part + s->n;
+    s->work = s->product + (s->jac ? s->jac->p : 0);
+}
+
+// out->trace is known.
+static int find_ends(struct session *s, double *w, struct assay_pla_extremes *out,
+                     struct assay_err *err)
+{
+    const bool single = s->jac && s->jac->single;
+    struct pla_pair largest = {0};
+    bool found = false;
+
+    if (!isfinite(out->trace))
+        return assay_err_set(err, ASSAY_ERR_INPUT, "eigenvalues: the trace is %g", out->trace);
+    if (s->n < WHOLE_BELOW || !(out->trace > 0)) return find_all(s, w, out, err);
+
+    ASSAY_TRY(find(s, (struct pla_davidson){.matrix = PLA_PRODUCT, .enough = ENOUGH_LARGEST},
+                   &largest, err));
+    out->largest = largest.value;
+    out->largest_residual = largest.residual;
+    if (single) ASSAY_TRY(find_smallest(s, ASSAY_PLA_ROUGH, &found, out, err));
+    if (!found) ASSAY_TRY(find_smallest(s, ASSAY_PLA_EXACT, &found, out, err));
+    return found ? ASSAY_OK : find_all(s, w, out, err);
+}
+
 int assay_pla_extremes(const struct assay_pla *pla, uint32_t n, uint32_t unit,
                        const struct assay_la_rows *jac, double *theta, double *w, double *work,
                        struct assay_pla_extremes *out, struct assay_err *err)
 {
-    struct session s = {.pla = pla, .n = n, .unit = unit, .jac = jac, .theta = theta, .in = work};
-    struct pla_pair largest = {0};
-    bool found = false;
+    struct session s = {.pla = pla, .n = n, .unit = unit, .jac = jac, .theta = theta};
 
     s.run = assay_pla_rows(n, unit, assay_pla_size(pla), assay_pla_rank(pla));
-    s.out = s.in + n;
-    s.part = s.out + n;
-    s.product = s.part + n;
-    s.work = s.product + jac->p;
+    lay_out(&s, work);
     *out = (struct assay_pla_extremes){.trace = squares(jac)};
     ASSAY_TRY(sum(&s, 1, &out->trace, err));
-    if (!isfinite(out->trace))
-        return assay_err_set(err, ASSAY_ERR_INPUT, "eigenvalues: the trace is %g", out->trace);
-    if (n < WHOLE_BELOW || !(out->trace > 0)) return find_all(&s, w, out, err);
+    return find_ends(&s, w, out, err);
+}
 
-    ASSAY_TRY(find(&s, (struct pla_davidson){.matrix = PLA_PRODUCT, .enough = ENOUGH_LARGEST},
-                   &largest, err));
-    out->largest = largest.value;
-    out->largest_residual = largest.residual;
-    if (jac->single) ASSAY_TRY(find_smallest(&s, ASSAY_PLA_ROUGH, &found, out, err));
-    if (!found) ASSAY_TRY(find_smallest(&s, ASSAY_PLA_EXACT, &found, out, err));
-    return found ? ASSAY_OK : find_all(&s, w, out, err);
+int assay_pla_extremes_of_gram(const struct assay_pla *pla, uint32_t n, const double *theta,
+                               double *factor, double *w, double *work,
+                               struct assay_pla_extremes *out, struct assay_err *err)
+{
+    struct session s = {.pla = pla, .n = n, .gram = theta, .theta = factor};
+
+    lay_out(&s, work);
+    *out = (struct assay_pla_extremes){0};
+    ASSAY_TRY(assay_pla_diagonal(pla, n, theta, w, err));
+    for (uint32_t i = 0; i < n; i++) out->trace += w[i];
+    return find_ends(&s, w, out, err);
 }

@@ -3,6 +3,14 @@
 
 #include <inttypes.h>
 
+// What a candidate may take.
+static uint64_t room_of(const struct sweep_memory *m)
+{
+    const uint64_t beside = assay_held_evaluating(&m->held) + (m->works ? m->records : 0);
+
+    return !m->limit ? 0 : m->limit > beside ? m->limit - beside : 1;
+}
+
 int sweep_memory_most(struct sweep_memory *most, struct assay_evaluator *e,
                       const struct sweep_candidates *candidates, struct assay_err *err)
 {
@@ -10,7 +18,7 @@ int sweep_memory_most(struct sweep_memory *most, struct assay_evaluator *e,
     most->need = (struct assay_memory){0};
     for (uint64_t i = 0; i < candidates->n_task; i++) {
         struct assay_memory memory;
-        ASSAY_TRY(assay_evaluator_memory(e, candidates->task[i], &memory, err));
+        ASSAY_TRY(assay_evaluator_memory(e, candidates->task[i], room_of(most), &memory, err));
         if (i && memory.total <= most->need.total) continue;
         most->candidate = candidates->task[i];
         most->need = memory;
@@ -41,7 +49,7 @@ uint64_t sweep_memory_peak(const struct sweep_memory *most)
 
 uint64_t sweep_memory_fixed(const struct sweep_memory *most)
 {
-    return peak(most, most->need.total - most->need.scratch);
+    return peak(most, most->need.total - most->need.scratch - most->need.exec);
 }
 
 // The error names what is over the limit: images and batches, or a candidate.

@@ -66,6 +66,12 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
     ASSAY_TRY(open_images(o, sharing, err));
     o->opening = assay_clock_wall() - start;
     ASSAY_TRY(weigh_records(o, err));
+    return sweep_outline_divide(o, err);
+}
+
+int sweep_outline_divide(struct sweep_outline *o, struct assay_err *err)
+{
+    o->most.limit = assay_config_evaluation(&o->config)->memory << 20;
     return sweep_memory_most(&o->most, o->evaluator, &o->candidates, err);
 }
 
@@ -101,6 +107,11 @@ static void print_memory(const struct sweep_outline *o, FILE *out)
             mib(sweep_memory_peak(&reader)), mib(reader.held.program), mib(o->images),
             mib(m->inputs), mib(reader.records), mib(m->exec), mib(m->scratch), mib(m->graphs),
             o->most.candidate, arch);
+    if (m->blocks > 1)
+        fprintf(out,
+                "memory of Jacobians: they are made in %u blocks of parameters, each by a backward "
+                "pass\n",
+                m->blocks);
     if (!o->images) return;
     fprintf(out,
             "memory of images: one copy a host, read by one of its ranks, gone before candidates "

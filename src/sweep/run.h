@@ -73,12 +73,13 @@ struct sweep_memory {
     struct assay_held held;
     uint64_t records; // on rank 0
     bool works;       // rank 0 evaluates too
+    uint64_t limit;   // bytes of a rank for which Jacobians are divided, 0: they are whole
 };
 // Sets candidate and need; the caller sets the rest.
 int sweep_memory_most(struct sweep_memory *most, struct assay_evaluator *e,
                       const struct sweep_candidates *candidates, struct assay_err *err);
-// The most bytes that any rank has at any time; and of them those that are not the candidate's
-// scratch, which a team divides.
+// The most bytes that any rank has at any time; and of them those that a team does not divide, as
+// it does the candidate's scratch and may do what the executor takes.
 uint64_t sweep_memory_peak(const struct sweep_memory *most);
 uint64_t sweep_memory_fixed(const struct sweep_memory *most);
 // ERR_MEMORY, with the numbers and what would help, when that is over run.memory.
@@ -111,6 +112,8 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
 // Reckons with another number of ranks on a host; the evaluator still counts those it was opened
 // with.
 void sweep_outline_share(struct sweep_outline *o, int ranks);
+// Weighs candidates by what they take where Jacobians are divided as far as run.memory asks for.
+int sweep_outline_divide(struct sweep_outline *o, struct assay_err *err);
 // Bytes that all ranks of a host have together.
 uint64_t sweep_outline_host(const struct sweep_outline *o);
 // Tells the forward passes that a repeat makes of a candidate, a line each.
@@ -210,8 +213,9 @@ char *sweep_command_text(void);
 extern const char sweep_commit[];
 
 // ---- teams --------------------------------------------------------------------------------------
-// Sets the outline's run.team to the smallest number of ranks, up to those given, with which the
-// largest candidate fits into run.memory.
+// Sets the outline's run.team to the smallest number of ranks, from 64 on to within a 64th, up to
+// those given, with which the largest candidate fits into run.memory with whole Jacobians; where
+// there is none, they are divided.
 int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err);
 // Sets it to what the run in dir has. Where there is none, fits it to the given number of ranks
 // that evaluate, with a team large enough that no rank is without a task.

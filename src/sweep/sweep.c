@@ -99,7 +99,8 @@ static int check_memory(struct sweep *s, uint32_t columns, struct assay_err *err
     const struct assay_teams teams = assay_teams_make(&spec, assay_comm_size(s->comm));
     struct sweep_memory most = {.held = s->held, .works = teams.works};
 
-    if (!assay_config_evaluation(&s->config)->memory) return 0;
+    most.limit = assay_config_evaluation(&s->config)->memory << 20;
+    if (!most.limit) return 0;
     most.records = sweep_records_bytes(&s->candidates, schema(s), columns, &s->space);
     ASSAY_TRY(sweep_memory_most(&most, s->evaluator, &s->candidates, err));
     return sweep_memory_check(&most, &s->config, &s->space, err);

@@ -15,16 +15,18 @@ int sweep_team_fit(struct sweep_outline *o, int ranks, struct assay_err *err)
     const uint64_t limit = told->memory << 20;
 
     *team_of(&o->config) = 1;
+    o->most.limit = 0;
     ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->candidates, err));
     // What is not divided by a team must fit in any case.
     while (limit && sweep_memory_peak(&o->most) > limit && sweep_memory_fixed(&o->most) < limit &&
            told->team < (uint64_t)ranks) {
-        ++*team_of(&o->config);
-        ASSAY_TRY(assay_evaluator_memory(o->evaluator, o->most.candidate, &o->most.need, err));
+        const uint64_t next = told->team + told->team / 64 + 1;
+        *team_of(&o->config) = next < (uint64_t)ranks ? next : (uint64_t)ranks;
+        ASSAY_TRY(assay_evaluator_memory(o->evaluator, o->most.candidate, 0, &o->most.need, err));
         if (sweep_memory_peak(&o->most) <= limit)
             ASSAY_TRY(sweep_memory_most(&o->most, o->evaluator, &o->candidates, err));
     }
-    return 0;
+    return limit && sweep_memory_peak(&o->most) > limit ? sweep_outline_divide(o, err) : 0;
 }
 
 static bool find_stored(struct assay_config *config, const char *dir)
@@ -44,14 +46,13 @@ static bool find_stored(struct assay_config *config, const char *dir)
 
 int sweep_team_take(struct sweep_outline *o, const char *dir, int ranks, struct assay_err *err)
 {
-    if (find_stored(&o->config, dir))
-        return sweep_memory_most(&o->most, o->evaluator, &o->candidates, err);
+    if (find_stored(&o->config, dir)) return sweep_outline_divide(o, err);
     ASSAY_TRY(sweep_team_fit(o, ranks, err));
     const uint64_t items = o->candidates.n_task * assay_config_protocol(&o->config)->repeats;
     const uint64_t idle = items ? (uint64_t)ranks / items : 1;
     if (idle <= assay_config_evaluation(&o->config)->team) return 0;
     *team_of(&o->config) = idle;
-    return sweep_memory_most(&o->most, o->evaluator, &o->candidates, err);
+    return sweep_outline_divide(o, err);
 }
 
 int sweep_team_ranks(const struct assay_config *config, int ranks)

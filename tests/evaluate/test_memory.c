@@ -32,7 +32,7 @@ static uint64_t predict(struct bench *b, const char *arch)
     struct assay_err err = {0};
     uint64_t index;
     assert_int_equal(assay_space_parse(&b->space, arch, &index, &err), ASSAY_OK);
-    assert_int_equal(assay_evaluator_memory(b->e, index, &memory, &err), ASSAY_OK);
+    assert_int_equal(assay_evaluator_memory(b->e, index, 0, &memory, &err), ASSAY_OK);
     assert_int_equal(memory.total, memory.exec + memory.scratch + memory.inputs + memory.graphs);
     return memory.total;
 }

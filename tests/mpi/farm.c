@@ -42,10 +42,10 @@ int assay_evaluator_create(struct assay_evaluator **out, const struct assay_conf
     return ASSAY_OK;
 }
 
-int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, struct assay_memory *memory,
-                           struct assay_err *err)
+int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, uint64_t room,
+                           struct assay_memory *memory, struct assay_err *err)
 {
-    (void)e, (void)index, (void)err;
+    (void)e, (void)index, (void)room, (void)err;
     *memory = (struct assay_memory){.total = 1};
     return ASSAY_OK;
 }

@@ -100,6 +100,26 @@ class Teams(launch.SweepTest):
             self.assertTrue((seen[which]["status"] == b"ok").all())
         self.assertTrue((seen["all"]["frozen_entropy"] > 0).all())
 
+    def test_divided_jacobians(self):
+        """A Jacobian that does not fit is made in blocks of parameters: the same bits, in the memory there is."""
+        config = self.config(CHEAP | {"ntk": {"batch": 50, "outputs": "all"},
+                                      "run": {"repeats": 1, "metrics": "ntk,ntk_frozen", "team": 2}})
+        one = ("--first", 11718, "--count", 1)  # 13,104 parameters
+        dry = [launch.ASSAY, "sweep", config, "-o", self.scratch / "none", *one, "--dry-run"]
+
+        def ask(*words):
+            return subprocess.run([str(w) for w in (*dry, *words)], capture_output=True, text=True, env=memory.environment()).stdout
+        limit = int(0.85 * float(ask().split("memory: at most ")[1].split()[0]))
+        self.assertRegex(ask("--memory", limit), r"they are made in [2-9] blocks of parameters")
+        self.sweep(config, self.scratch / "whole", *one, ranks=2)
+        for eigenvalues in ("all", "extreme"):
+            self.sweep(config, self.scratch / eigenvalues, *one, "--memory", limit, "--set", f"ntk.eigenvalues={eigenvalues}", ranks=2)
+        names = [bn + name for bn in ("", "frozen_") for name in ("kappa", "lambda_max", "lambda_min", "trace")]
+        whole, blocks, ends = (self.values(self.scratch / name, *names) for name in ("whole", "all", "extreme"))
+        for name in names:
+            self.assertEqual(blocks[name][0], whole[name][0], name)
+            self.assertLess(abs(ends[name][0] / whole[name][0] - 1), 1e-6, name)
+
     def test_more_rows_than_parameters(self):
         """It is said before any work; the same kernel would take a second."""
         config = self.config(CHEAP | {"ntk": {"batch": 300, "outputs": "all"}, "run": {"repeats": 1, "metrics": "ntk_frozen"}})
