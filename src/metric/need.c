@@ -72,19 +72,6 @@ static int executor(const struct assay_subject *s, uint64_t *bytes, struct assay
     return ASSAY_OK;
 }
 
-// ScaLAPACK counts a rank's part in 32 bits.
-static int check_parts(const struct assay_subject *s, const struct assay_wanted_pass *pass,
-                       struct assay_err *err)
-{
-    const uint32_t n = memo_rows(s, pass);
-    const size_t part = assay_pla_part(n, s->team);
-    if (s->team == 1 || part <= INT32_MAX) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_CONFIG,
-                         "run.team = %d: a rank's part of a kernel of %u rows has %zu numbers, "
-                         "expected at most %d; a larger team has smaller parts",
-                         s->team, n, part, INT32_MAX);
-}
-
 int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
                        struct assay_err *err)
 {
@@ -93,7 +80,6 @@ int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
         const struct assay_wanted_pass *pass = &s->demand->pass[i];
         if (!has_kernel(&pass->pass)) continue;
         need->late = larger(need->late, kernel_late_scratch(s, pass));
-        ASSAY_TRY(check_parts(s, pass, err));
         need->divides |= jacobian_divides(s, pass);
         need->buffers = assay_pla_buffers(memo_rows(s, pass), jacobian_unit(s, pass), s->team);
     }

@@ -122,6 +122,7 @@ static int by_scalapack(const struct assay_pla *pla, uint32_t n, double *a, doub
     int desc[DESC], local_rows, local_columns, info = 0;
     double asked[3] = {0};
 
+    ASSAY_TRY(pla_check(pla, n, err));
     pla_describe(pla, order, order, desc, &local_rows, &local_columns);
     pdsyev_("N", "L", &order, a, &one, &one, desc, w, NULL, &one, &one, desc, asked, &ask, &info, 1,
             1);

@@ -171,6 +171,7 @@ static int find_smallest(struct session *s, enum assay_pla_sums sums, bool *foun
     struct pla_pair pair = {0};
 
     *found = false;
+    if (s->pla && pla_check(s->pla, s->n, NULL) < 0) return ASSAY_OK; // no factor
     ASSAY_TRY(form(s, sums, err));
     if (!factorise(s)) return ASSAY_OK;
     ASSAY_TRY(

@@ -190,11 +190,22 @@ static void add_panel(const struct assay_pla *pla, uint32_t n, const struct pane
     }
 }
 
+// MPI counts bytes in 32 bits.
+static uint32_t depth_of(uint32_t n, uint32_t unit, int size, bool rough)
+{
+    const struct traffic t = traffic_of(n, unit, size);
+    const size_t rows = larger(t.sent, larger(t.left, t.right)) * sizeof(double);
+    uint32_t depth = rough ? DEPTH : DEPTH_DOUBLE;
+
+    while (size > 1 && depth % 2 == 0 && rows * depth > INT_MAX) depth /= 2;
+    return depth;
+}
+
 static int add_panels(const struct assay_pla *pla, uint32_t n, uint32_t unit,
                       const struct assay_la_rows *jac, bool rough, double *theta, double *work,
                       struct assay_err *err)
 {
-    const uint32_t most = rough ? DEPTH : DEPTH_DOUBLE;
+    const uint32_t most = depth_of(n, unit, assay_pla_size(pla), rough);
 
     ASSAY_ASSERT(n <= INT_MAX && jac->ld <= INT_MAX);
     for (uint64_t first = 0; first < jac->p; first += most) {

@@ -39,6 +39,17 @@ void pla_describe(const struct assay_pla *pla, int m, int n, int desc[DESC], int
     describe(pla, m, n, PLA_BLOCK, PLA_BLOCK, *local_rows ? *local_rows : 1, desc);
 }
 
+int pla_check(const struct assay_pla *pla, uint32_t n, struct assay_err *err)
+{
+    const size_t part = assay_pla_part(n, pla->size);
+
+    if (part <= INT_MAX) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "a rank's part of a matrix of order %u has %zu numbers, of which "
+                         "ScaLAPACK counts %d; in a team of more than %d ranks it has fewer",
+                         n, part, INT_MAX, pla->size);
+}
+
 void pla_describe_whole(const struct assay_pla *pla, int n, int desc[DESC])
 {
     describe(pla, n, n, n, n, n, desc);

@@ -35,6 +35,9 @@ void pla_describe(const struct assay_pla *pla, int m, int n, int desc[DESC], int
 // The same as a block held by the grid's first rank alone.
 void pla_describe_whole(const struct assay_pla *pla, int n, int desc[DESC]);
 
+// ScaLAPACK counts a rank's part in 32 bits: ERR_CONFIG where one of order n has more numbers.
+int pla_check(const struct assay_pla *pla, uint32_t n, struct assay_err *err);
+
 // A right-hand side (t, any) is spread like any matrix; all its columns lie on the grid's first
 // ones. rows, columns: the sizes of the rank's part. collect: fills in the rank's entries of `out`.
 void pla_spread(const struct assay_pla *pla, int rows, int columns, uint32_t t, const double *y,

@@ -61,6 +61,7 @@ int assay_pla_ridge(const struct assay_pla *pla, uint32_t n, uint32_t t, double 
     int a_of[DESC], x_of[DESC], out_of[DESC], rows, columns, x_rows, x_columns, out_rows,
         out_columns, info = 0;
 
+    ASSAY_TRY(pla_check(pla, n, err));
     pla_describe(pla, order, order, a_of, &rows, &columns);
     pla_describe(pla, train, count, x_of, &x_rows, &x_columns);
     pla_describe(pla, rest, count, out_of, &out_rows, &out_columns);

@@ -140,8 +140,6 @@ class Teams(launch.SweepTest):
                      expect=launch.USAGE)
         self.refused(config, self.scratch / "b", "--set", "run.team=2", ranks=0, says=["run.team = 2", "1 rank that evaluates"],
                      expect=launch.USAGE)
-        self.refused(config, self.scratch / "c", "--set", "ntk.batch=65536", "--set", "ntk.outputs=all", "--set",
-                     "network.classes=100", says=["a kernel of 6553600 rows"], expect=launch.USAGE)
         self.refused(config, self.scratch / "d", "--set", "run.metrics=ntk_ridge", says=["learns from labels"])
         for team in (0, 2):
             search = subprocess.run([launch.ASSAY, "search", config, "-o", self.scratch / "e", "--set", f"run.team={team}"],
