@@ -286,6 +286,19 @@ static int choose(struct forecast *f, int ranks)
     return 0;
 }
 
+// A team's candidate may be too large for the one rank that measures.
+static int say_untimed(struct forecast *f, const struct assay_forecast *spec, uint64_t team)
+{
+    const int ranks = spec->ranks ? spec->ranks : (int)team;
+
+    assay_print_line(f->out,
+                     "times: not measured, as one rank alone has %s; a run's own serve (--replay)",
+                     f->err->text);
+    fprintf(f->out, "\nsuggested: --ntasks=%d --mem-per-cpu=%.0fM\n", ranks,
+            memory_of(&f->outline, ranks_of_host(ranks)));
+    return 0;
+}
+
 static int forecast(struct forecast *f, const struct assay_config *config,
                     const struct assay_forecast *spec)
 {
@@ -302,7 +315,9 @@ static int forecast(struct forecast *f, const struct assay_config *config,
     ASSAY_TRY(sweep_outline_print(&f->outline, f->out, f->err));
     print_sizes(f);
     fflush(f->out);
-    ASSAY_TRY(sweep_calibrate(&f->times, &f->outline, spec->seconds, spec->replay, f->err));
+    const int timed = sweep_calibrate(&f->times, &f->outline, spec->seconds, spec->replay, f->err);
+    if (timed == ASSAY_ERR_MEMORY && team > 1) return say_untimed(f, spec, team);
+    ASSAY_TRY(timed);
     ASSAY_TRY(time_ends(f));
     print_times(f, spec->replay);
     return choose(f, spec->ranks);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Teams: several ranks evaluate one candidate. test_teams.py ASSAY PLA; PLA checks spread matrices by themselves."""
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -177,6 +178,19 @@ class Teams(launch.SweepTest):
             self.assertIn("teams: 3 ranks evaluate a candidate together", done.stdout)
             seconds = float(done.stdout.split("core-hours (")[1].split()[0])
             self.assertGreater(seconds, 0.2)
+
+    def test_plan_of_what_is_too_large_here(self):
+        """5,000 images x 10 logits through a network of full size: 64 ranks of 4 GB suffice."""
+        config = self.config({"network": {"channels": 16, "cells": 5}, "data": {"source": "gaussian"},
+                              "ntk": {"batch": 5000, "outputs": "all"},
+                              "run": {"repeats": 1, "metrics": "ntk_frozen", "team": 64, "memory": 3400}})
+        done = subprocess.run([str(w) for w in (launch.ASSAY, "plan", config, "--first", 11718, "--count", 1)],
+                              capture_output=True, text=True, env=memory.environment(),
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30)))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"they are made in [23] blocks of parameters")
+        self.assertIn("times: not measured, as one rank alone has no memory for", done.stdout)
+        self.assertLess(int(done.stdout.split("--ntasks=64 --mem-per-cpu=")[1].split("M")[0]), 4096)
 
     def begin(self, ranks):
         journal = self.scratch / "run/journal"
