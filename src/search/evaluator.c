@@ -26,7 +26,8 @@ static int open_context(void **state, const struct search_context *c, struct ass
     *state = x;
     x->c = c;
     assay_graph_init(&x->graph);
-    return assay_evaluator_create(&x->evaluator, c->config, c->space, c->data, NULL, &c->held, err);
+    return assay_evaluator_create(&x->evaluator, c->config, c->space, c->data, c->pla, &c->held,
+                                  err);
 }
 
 static const struct assay_schema *schema(const void *state)
@@ -42,7 +43,8 @@ static int evaluate(void *state, const struct search_task *task, struct assay_re
                                     .weights = task->draw.weights,
                                     .batches = task->draw.batches,
                                     .thin = task->what};
-    ASSAY_TRY(assay_evaluator_draw(x->evaluator, &draw, x->c->data, err));
+    const int drawn = assay_evaluator_draw(x->evaluator, &draw, x->c->data, err);
+    ASSAY_TRY(assay_pla_agree(x->c->pla, drawn, err));
     if (task->index != UINT64_MAX) return assay_evaluate(x->evaluator, task->index, record, err);
     return assay_evaluate_supernet(x->evaluator, &task->mask, record, err);
 }

@@ -25,6 +25,7 @@ struct search_context {
     const struct assay_config *config; // as the method's configure left it
     const struct assay_space *space;
     const struct assay_data *data;     // every rank
+    const struct assay_pla *pla;       // of the ranks that evaluate a task together; NULL: one
     struct assay_held held;            // what a rank holds beside the evaluator
     const struct assay_schema *schema; // of the records
     const struct assay_log *log;       // NULL on all ranks but 0

@@ -28,6 +28,7 @@ struct search {
     struct assay_engine engine;
     struct assay_space space;
     struct assay_comm *comm; // borrowed
+    struct assay_pla *pla;   // of the team, or NULL
     struct assay_images *images;
     struct search_ranks *ranks; // rank 0, or NULL
     char *identity;
@@ -64,22 +65,27 @@ static int make_identity(struct search *s, uint64_t ranks, struct assay_err *err
 
 static int open_methods(struct search *s, const struct assay_config *config, struct assay_err *err)
 {
+    const struct assay_evaluation *told = assay_config_evaluation(config);
     ASSAY_TRY(assay_config_open_space(config, &s->space, err));
     const int n = search_find_methods(config, &s->space, s->method, &s->config, err);
     s->n_method = n < 0 ? 0 : (size_t)n;
-    return n;
+    if (n < 0 || told->team == 1 || s->method[0]->evaluator == &search_evaluator_metrics) return n;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "run.team = %" PRIu64 ": %s takes its steps on one rank each; expected 1",
+                         told->team, s->method[0]->name);
 }
 
 static int open_search(void *self, struct assay_comm *team, struct assay_err *err)
 {
     struct search *s = self;
     uint64_t ranks;
-    (void)team; // a team of one rank
     ASSAY_TRY(assay_comm_agree(s->comm, open_methods(s, &s->given, err), err));
     ASSAY_TRY(assay_images_open(&s->images, &s->given, s->comm, 1, err));
+    ASSAY_TRY(assay_pla_create(&s->pla, team, err));
     s->c = (struct search_context){.config = &s->config,
                                    .space = &s->space,
                                    .data = assay_images_data(s->images),
+                                   .pla = s->pla,
                                    .held = assay_images_held(s->images, true),
                                    .history = &s->history,
                                    .evaluator = s->method[0]->evaluator};
@@ -297,6 +303,7 @@ static void close_search(void *self)
     search_ranks_free(s->ranks);
     assay_arena_finish(&s->arena);
     if (s->c.evaluator) s->c.evaluator->close(s->c.evaluator_state);
+    assay_pla_destroy(s->pla);
     assay_images_close(s->images);
     assay_space_close(&s->space);
 }
@@ -324,12 +331,10 @@ int assay_search_run(const struct assay_config *config, const char *dir, struct 
                                   .publish = publish};
     *found = (struct assay_found_list){0};
     ASSAY_TRY(assay_config_meet(comm, config, err));
-    if (told->team != 1)
-        return assay_err_set(
-            err, ASSAY_ERR_CONFIG,
-            "run.team = %llu: a search evaluates small networks, each on one rank; "
-            "expected 1",
-            (unsigned long long)told->team);
+    if (!told->team)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "run.team = 0: a search does not know beforehand what it will "
+                             "evaluate; expected a number of ranks");
     ASSAY_TRY(assay_engine_agree(&s.engine, &s.given, comm, err));
     const struct assay_farm_spec spec = assay_config_farm(&s.given, &s.engine);
     return assay_farm_run(&job, &spec, dir, comm, log, exit_code, err);

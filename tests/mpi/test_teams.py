@@ -142,9 +142,10 @@ class Teams(launch.SweepTest):
         self.refused(config, self.scratch / "b", "--set", "run.team=2", ranks=0, says=["run.team = 2", "1 rank that evaluates"],
                      expect=launch.USAGE)
         self.refused(config, self.scratch / "d", "--set", "run.metrics=ntk_ridge", says=["learns from labels"])
-        for team in (0, 2):
-            search = subprocess.run([launch.ASSAY, "search", config, "-o", self.scratch / "e", "--set", f"run.team={team}"],
-                                    capture_output=True, text=True, env=os.environ | launch.ENVIRONMENT)
+        for team, method in ((0, "tenas"), (2, "nasi")):
+            search = subprocess.run([launch.ASSAY, "search", config, "-o", self.scratch / "e", "--set", f"run.team={team}",
+                                     "--set", f"search.method={method}"], capture_output=True, text=True,
+                                    env=os.environ | launch.ENVIRONMENT)
             self.assertEqual(search.returncode, launch.USAGE, search.stderr)
             self.assertIn(f"run.team = {team}", search.stderr)
 
@@ -191,6 +192,23 @@ class Teams(launch.SweepTest):
         self.assertRegex(done.stdout, r"they are made in [23] blocks of parameters")
         self.assertIn("times: not measured, as one rank alone has no memory for", done.stdout)
         self.assertLess(int(done.stdout.split("--ntasks=64 --mem-per-cpu=")[1].split("M")[0]), 4096)
+
+    def search(self, config, name, *options, ranks):
+        self.jobs.append(launch.Job(["search", config, "-o", self.scratch / name, *options], ranks, self.scratch))
+        code, text = self.jobs[-1].wait(240)
+        self.assertEqual(code, launch.COMPLETE, text)
+        with h5py.File(self.scratch / name / "search.h5") as file:
+            return file["found/arch"][()].tolist(), file["candidates/kappa"][()]
+
+    def test_searches(self):
+        """A search of teams finds what one of single ranks does, whatever the number of teams."""
+        config = self.config({"network": {"image": 8, "channels": 2}, "ntk": {"batch": 4}, "regions": {"batch": 50, "batches": 1},
+                              "run": {"repeats": 1, "precision": "double"}, "search": {"seeds": "0-1"}})
+        found, kappa = self.search(config, "alone", ranks=0)
+        teams = [self.search(config, f"r{ranks}", "--set", "run.team=2", ranks=ranks) for ranks in (2, 5)]
+        self.assertEqual([found, found], [again for again, _ in teams])
+        numpy.testing.assert_allclose(teams[0][1], kappa, rtol=1e-7)
+        self.assertEqual(teams[0][1].tobytes(), teams[1][1].tobytes())
 
     def begin(self, ranks):
         journal = self.scratch / "run/journal"
