@@ -259,14 +259,16 @@ int assay_collection_read(struct assay_collection *c, const char *list, const st
 // Adds one file under a name.
 int assay_collection_add(struct assay_collection *c, const char *name, const char *file,
                          const struct assay_log *log, struct assay_err *err);
-// Adds a name without a file, so that it can be found.
-int assay_collection_name(struct assay_collection *c, const char *name, struct assay_err *err);
 void assay_collection_free(struct assay_collection *c);
 // ERR_STATE, naming the first file that differs, unless two blocks have the same files.
 int assay_collection_compare(const void *now, size_t n_now, const void *then, size_t n_then,
                              struct assay_err *err);
 // Opens space onnx with a collection's block, which is borrowed and checked: it may be anybody's.
 int assay_space_open_given(struct assay_space *space, const void *block, size_t bytes,
+                           struct assay_err *err);
+// Opens it with the names alone of n networks, such as a table's: they are told and found by their
+// place here, and cannot be built.
+int assay_space_open_names(struct assay_space *space, char *const *name, uint64_t n,
                            struct assay_err *err);
 
 // Builds the one-shot network of a space that has one; *g is reset first.

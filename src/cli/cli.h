@@ -38,7 +38,8 @@ struct cli_option {
         {.name = "archs",                                                                          \
          .value = "FILE",                                                                          \
          .help = "candidates from a file, one architecture or index per line,\n"                   \
-                 "or from a table with a column of architectures"},                                \
+                 "or from a table with a column of architectures; in space onnx a list\n"          \
+                 "of files, one path a line, or a directory of them"},                             \
         {.name = "order",                                                                          \
          .value = "TABLE.csv",                                                                     \
          .help = "candidates are this table's, which has columns index and arch;\n"                \

@@ -54,10 +54,20 @@ int results_read(struct assay_table **out, const char *name, struct assay_err *e
     return assay_table_read(out, path, err);
 }
 
+int results_open_space(struct assay_space *space, const struct assay_table *table,
+                       struct assay_err *err)
+{
+    const char *name = table->space ? table->space : "nas-bench-201";
+    const struct assay_space_kind *kind = assay_space_find(name);
+    return kind && kind->given ? assay_space_open_names(space, table->arch, table->n_row, err)
+                               : assay_space_open(space, name, err);
+}
+
 int results_renumber(struct assay_table *table, const struct assay_space *space, const char *file,
                      struct assay_err *err)
 {
-    for (uint64_t row = 0; space->kind->options && row < table->n_row; row++)
+    const bool other = space->kind->options || space->kind->given;
+    for (uint64_t row = 0; other && row < table->n_row; row++)
         if (assay_space_parse(space, table->arch[row], &table->index[row], err) < 0)
             return assay_err_prefix(err, "%s: row %" PRIu64, file, row);
     return ASSAY_OK;

@@ -13,8 +13,13 @@
 int results_path(char *path, size_t cap, const char *name, bool searches, struct assay_err *err);
 // Reads the file, or results.h5 of the run directory of that name.
 int results_read(struct assay_table **out, const char *name, struct assay_err *err);
+// Opens the space of a table with default options; files that name none are of nas-bench-201. Where
+// networks are given, they are those of the rows.
+int results_open_space(struct assay_space *space, const struct assay_table *table,
+                       struct assay_err *err);
 // A space with options may number its architectures by them, and a file tells the numbers alone:
-// what its rows are called says which number they have here, where all options are the defaults.
+// what its rows are called says which number they have here, where all options are the defaults, or
+// where networks are given.
 int results_renumber(struct assay_table *table, const struct assay_space *space, const char *file,
                      struct assay_err *err);
 // Position of the name in the table's columns or rankings, or -1.

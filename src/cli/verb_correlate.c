@@ -317,12 +317,11 @@ static int read_options(struct correlation *c, const struct cli_args *args,
     return assay_err_set(err, ASSAY_ERR_USAGE, "--truth FILE is missing");
 }
 
-// Files that name no space are of nas-bench-201.
 static int read_truth(struct truth *truth, struct assay_table *table, const char *file,
                       const struct truth_options *options, struct assay_err *err)
 {
     struct assay_space space;
-    ASSAY_TRY(assay_space_open(&space, table->space ? table->space : "nas-bench-201", err));
+    ASSAY_TRY(results_open_space(&space, table, err));
     int status = results_renumber(table, &space, file, err);
     if (status >= 0) status = truth_read(truth, options, &space, err);
     assay_space_close(&space);

@@ -15,15 +15,16 @@ int export_open_space(const struct export *e, struct assay_space *space,
     const struct assay_table *t = e->table;
     *config = malloc(sizeof **config);
     if (!*config) return assay_err_set(err, ASSAY_ERR_MEMORY, "out of memory");
-    // Files that name no space are of nas-bench-201.
     const char *name = t->space ? t->space : "nas-bench-201";
-    if (t->config && assay_config_parse(*config, cli_vocabulary(), t->config, NULL) >= 0 &&
+    const struct assay_space_kind *kind = assay_space_find(name);
+    if (!(kind && kind->given) && t->config &&
+        assay_config_parse(*config, cli_vocabulary(), t->config, NULL) >= 0 &&
         strcmp(assay_config_evaluation(*config)->space, name) == 0 &&
         assay_config_open_space(*config, space, NULL) >= 0)
         return ASSAY_OK;
     free(*config);
     *config = NULL;
-    if (assay_space_open(space, name, err) >= 0) return ASSAY_OK;
+    if (results_open_space(space, t, err) >= 0) return ASSAY_OK;
     return assay_err_prefix(err, "%s", e->file);
 }
 

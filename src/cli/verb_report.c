@@ -174,7 +174,8 @@ static int open_space(struct job *j, struct assay_err *err)
                        : assay_space_open(&j->space, name, err));
     j->has_space = true;
     j->report.space = &j->space;
-    return ASSAY_OK;
+    const bool named = j->table && j->space.kind->given;
+    return named ? results_renumber(j->table, &j->space, j->file, err) : ASSAY_OK;
 }
 
 static int read_table(struct job *j, struct assay_err *err)

@@ -92,7 +92,8 @@ static int refuse_other(const struct collection_network *const *now, uint64_t n_
     const struct assay_hash was = then[i]->digest, is = now[i]->digest;
     return assay_err_set(err, ASSAY_ERR_STATE,
                          "'%.200s' is not the file that it was when the run began (its digest was "
-                         "%016" PRIx64 "%016" PRIx64 ", is %016" PRIx64 "%016" PRIx64 ")",
+                         "%016" PRIx64 "%016" PRIx64 ", is %016" PRIx64 "%016" PRIx64
+                         "); restore it, or use another directory",
                          collection_name(now[i]), was.hi, was.lo, is.hi, is.lo);
 }
 

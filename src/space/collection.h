@@ -37,6 +37,8 @@ static inline const uint8_t *collection_file(const struct collection_network *n)
 // The networks of a block: *network, malloc'd. An error unless it is one; *n: how many it has.
 int collection_index(const void *block, size_t bytes, const struct collection_network ***network,
                      uint64_t *n, struct assay_err *err);
+// Adds a name without a file.
+int collection_add_name(struct assay_collection *c, const char *name, struct assay_err *err);
 // The part of a name that is the file's own, without ".onnx"; *n: its length.
 const char *collection_base(const char *name, size_t *n);
 

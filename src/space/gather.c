@@ -267,11 +267,14 @@ int assay_collection_add(struct assay_collection *c, const char *name, const cha
     return status;
 }
 
-int assay_collection_name(struct assay_collection *c, const char *name, struct assay_err *err)
+int collection_add_name(struct assay_collection *c, const char *name, struct assay_err *err)
 {
     const struct reading r = {.why = "only its name is known here"};
     const int fresh = begin(c, name, err);
-    return fresh > 0 ? append(c, name, &r, c->n_network, err) : fresh;
+    if (fresh > 0) return append(c, name, &r, c->n_network, err);
+    return fresh ? fresh
+                 : assay_err_set(err, ASSAY_ERR_INPUT, "'%.200s' is there twice, expected once",
+                                 name);
 }
 
 void assay_collection_free(struct assay_collection *c)

@@ -16,6 +16,7 @@ struct given {
     const struct collection_network **network; // (n)
     uint64_t n;
     const struct collection_network **by_name, **by_base; // (n) sorted
+    struct assay_collection own; // what they are part of, unless it is borrowed
 };
 
 static uint64_t number_of(const struct given *given, const struct collection_network *network)
@@ -70,6 +71,7 @@ static void close_given(struct assay_space *space)
     free(given->network);
     free(given->by_name);
     free(given->by_base);
+    assay_collection_free(&given->own);
     free(given);
     space->state = NULL;
 }
@@ -93,6 +95,22 @@ int assay_space_open_given(struct assay_space *space, const void *block, size_t 
     const int status = open_given(space, block, bytes, err);
     if (status < 0) assay_space_close(space);
     return status;
+}
+
+int assay_space_open_names(struct assay_space *space, char *const *name, uint64_t n,
+                           struct assay_err *err)
+{
+    struct assay_collection c = {0};
+    int status = ASSAY_OK;
+    *space = (struct assay_space){0};
+    for (uint64_t i = 0; status >= 0 && i < n; i++) status = collection_add_name(&c, name[i], err);
+    if (status >= 0 && n) status = assay_space_open_given(space, c.block, c.n, err);
+    if (status >= 0 && n) {
+        ((struct given *)space->state)->own = c;
+        return ASSAY_OK;
+    }
+    assay_collection_free(&c);
+    return status < 0 ? status : assay_space_open_kind(space, &assay_space_onnx, NULL, err);
 }
 
 static uint64_t size(const struct assay_space *space)

@@ -9,7 +9,6 @@ static int open_schema(struct sweep_archive *a, struct assay_err *err)
 {
     const struct assay_protocol *p = assay_config_protocol(&a->config);
 
-    ASSAY_TRY(assay_config_open_space(&a->config, &a->space, err));
     ASSAY_TRY(assay_columns_create(&a->columns, &a->config, false, err));
     a->schema = (struct assay_schema){.column = a->columns.column,
                                       .protocol = a->columns.protocol,
@@ -17,6 +16,16 @@ static int open_schema(struct sweep_archive *a, struct assay_err *err)
                                       .repeats = (uint32_t)p->repeats,
                                       .spectrum_len = a->columns.spectrum};
     return 0;
+}
+
+static int open_candidates(struct sweep_archive *a, struct assay_err *err)
+{
+    struct sweep_list list;
+
+    ASSAY_TRY(sweep_list_split(&list, &a->config, a->list, a->n_list, err));
+    ASSAY_TRY(sweep_given_space(&a->config, list.block, list.n_block, &a->space, err));
+    return sweep_candidates_unpack(&a->candidates, list.spans, list.n_spans,
+                                   assay_config_members(&a->config), &a->space, err);
 }
 
 int sweep_archive_open(struct sweep_archive *a, const struct assay_vocabulary *vocabulary,
@@ -35,9 +44,7 @@ int sweep_archive_open(struct sweep_archive *a, const struct assay_vocabulary *v
         return assay_err_prefix(err, "%s/journal", dir);
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&a->config)->shard, err));
     ASSAY_TRY(open_schema(a, err));
-    if (sweep_candidates_unpack(&a->candidates, a->list, a->n_list,
-                                assay_config_members(&a->config), &a->space, err) < 0)
-        return assay_err_prefix(err, "%s/journal", dir);
+    if (open_candidates(a, err) < 0) return assay_err_prefix(err, "%s/journal", dir);
     sweep_candidates_shard(&a->candidates, shard);
     return 0;
 }

@@ -333,8 +333,10 @@ static int list_candidates(struct list *list, const struct assay_config *config,
         source.order = &order;
         source.name = given->order;
     }
-    const int status = *given->archs ? from_file(list, config, &source, err)
-                                     : from_range(list, config, &source, err);
+    // Of networks that are given the file is the space itself.
+    const int status = *given->archs && !space->kind->given
+                           ? from_file(list, config, &source, err)
+                           : from_range(list, config, &source, err);
     assay_order_free(&order);
     return status;
 }

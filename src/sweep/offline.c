@@ -87,10 +87,12 @@ static int print_state(const struct sweep_outline *o, const char *dir, FILE *out
     const bool same = same_identity(o, identity, assay_kern_name(kern));
     struct assay_err other = {0};
     const bool arithmetic = assay_arithmetic_check(identity, dir, &other) >= 0;
+    const bool files =
+        !same || sweep_given_check(&o->given, &o->config, identity, dir, &other) >= 0;
     free(identity);
     free(list);
-    if (same) return print_done(o, dir, out, err);
-    if (arithmetic)
+    if (same && files) return print_done(o, dir, out, err);
+    if (arithmetic && files)
         assay_print_line(
             out, "directory: %s, holds a run of another configuration and would be refused", dir);
     else

@@ -59,7 +59,8 @@ int sweep_outline_open(struct sweep_outline *o, const struct assay_config *confi
     struct sweep_shard shard;
 
     *o = (struct sweep_outline){.config = *config};
-    ASSAY_TRY(assay_config_open_space(&o->config, &o->space, err));
+    ASSAY_TRY(sweep_given_open(&o->given, &o->config, NULL, NULL, err));
+    ASSAY_TRY(sweep_given_space(&o->config, o->given.block, o->given.n, &o->space, err));
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&o->config)->shard, err));
     ASSAY_TRY(sweep_candidates_make(&o->candidates, &o->config, &o->space, err));
     sweep_candidates_shard(&o->candidates, shard);
@@ -156,6 +157,9 @@ int sweep_outline_print(const struct sweep_outline *o, FILE *out, struct assay_e
     char warning[160];
     if (sweep_candidates_warning(&o->candidates, warning, sizeof warning))
         fprintf(out, "warning: %s\n", warning);
+    if (o->given.collection.n_failed)
+        fprintf(out, "warning: %" PRIu64 " files have no network that can be read\n",
+                o->given.collection.n_failed);
     ASSAY_TRY(sweep_passes(&o->config, print_pass, out, err));
     print_memory(o, out);
     return ASSAY_OK;
@@ -166,4 +170,5 @@ void sweep_outline_close(struct sweep_outline *o)
     assay_evaluator_destroy(o->evaluator);
     sweep_candidates_free(&o->candidates);
     assay_space_close(&o->space);
+    sweep_given_close(&o->given);
 }

@@ -2,6 +2,7 @@
 // From records to results.h5.
 #include "run.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,9 +37,11 @@ static int fill_row(struct sweep_publisher *p, uint64_t i, struct assay_err *err
     if (!row->arch || !extra) return no_memory(err);
     if (!p->counted.n_metric) return ASSAY_OK;
     const struct assay_net net = assay_config_cost_net(p->config);
-    ASSAY_TRY(assay_space_build(p->space, row->index, &net, &p->graph, err));
-    assay_columns_count(&p->counted, &p->graph, extra);
-    return ASSAY_OK;
+    const int status = assay_space_build(p->space, row->index, &net, &p->graph, err);
+    const bool none = status == ASSAY_ERR_INPUT && p->space->kind->given;
+    for (uint32_t k = 0; none && k < p->counted.n_column; k++) extra[k] = NAN;
+    if (status >= 0) assay_columns_count(&p->counted, &p->graph, extra);
+    return none ? ASSAY_OK : status;
 }
 
 int sweep_publisher_fill(struct sweep_publisher *p, double seconds, struct assay_err *err)

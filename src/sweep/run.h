@@ -52,6 +52,39 @@ struct assay_tasks sweep_candidates_tasks(const struct sweep_candidates *candida
 int sweep_candidates_fill(struct sweep_candidates *candidates, uint64_t *index, uint64_t n,
                           bool members, const struct assay_space *space, struct assay_err *err);
 
+// ---- networks that are given --------------------------------------------------------------------
+// The collection of a space whose networks are given; in other spaces there is none.
+struct sweep_given {
+    const void *block; // (n) NULL: none
+    size_t n;
+    struct assay_collection collection; // holds it, or
+    struct assay_comm *host;            // the ranks of this one's host share it
+    struct assay_shared *shared;
+};
+// Collective over comm; NULL: this process alone. Rank 0 reads the files, and says on log what is
+// wrong with them; the other ranks get what it has read. To be closed also after an error, which is
+// collective, too.
+int sweep_given_open(struct sweep_given *g, const struct assay_config *config,
+                     struct assay_comm *comm, const struct assay_log *log, struct assay_err *err);
+void sweep_given_close(struct sweep_given *g);
+// Opens the space that the configuration names; where its networks are given, with this block,
+// which is borrowed.
+int sweep_given_space(const struct assay_config *config, const void *block, size_t n,
+                      struct assay_space *space, struct assay_err *err);
+// Refuses a DIR/journal of the same configuration but other files, naming the first that differs.
+int sweep_given_check(const struct sweep_given *g, const struct assay_config *config,
+                      const char *identity, const char *dir, struct assay_err *err);
+// What a journal holds of the candidates, malloc'd; NULL when out of memory.
+void *sweep_list_pack(const struct sweep_candidates *candidates, const struct sweep_given *g,
+                      size_t *n);
+// The parts of that: borrowed.
+struct sweep_list {
+    const void *spans, *block; // for sweep_candidates_unpack and sweep_given_space
+    size_t n_spans, n_block;
+};
+int sweep_list_split(struct sweep_list *list, const struct assay_config *config, const void *bytes,
+                     size_t n, struct assay_err *err);
+
 // ---- whether it fits ----------------------------------------------------------------------------
 // Bytes of results.h5, and of all that rank 0 has in memory of records while the file is written.
 // n_extra: columns that are counted.
@@ -95,6 +128,7 @@ int sweep_memory_room(uint64_t n, double bytes, struct assay_err *err);
 // must not be moved meanwhile.
 struct sweep_outline {
     struct assay_config config;
+    struct sweep_given given;
     struct assay_space space;
     struct sweep_candidates candidates;
     struct assay_evaluator *evaluator;

@@ -50,12 +50,14 @@ static int count_tasks(struct assay_run_watch *w, const void *list, size_t n_lis
     struct assay_space space;
     struct sweep_shard shard;
     struct sweep_candidates candidates = {.n_row = 0};
+    struct sweep_list parts;
 
     ASSAY_TRY(assay_config_parse(&w->config, w->vocabulary, w->identity, err));
     if (is_search(w)) return ASSAY_OK;
     ASSAY_TRY(sweep_shard_parse(&shard, assay_config_candidates(&w->config)->shard, err));
-    ASSAY_TRY(assay_config_open_space(&w->config, &space, err));
-    const int status = sweep_candidates_unpack(&candidates, list, n_list,
+    ASSAY_TRY(sweep_list_split(&parts, &w->config, list, n_list, err));
+    ASSAY_TRY(sweep_given_space(&w->config, parts.block, parts.n_block, &space, err));
+    const int status = sweep_candidates_unpack(&candidates, parts.spans, parts.n_spans,
                                                assay_config_members(&w->config), &space, err);
     if (status >= 0) sweep_candidates_shard(&candidates, shard);
     w->n_task = candidates.n_task;

@@ -8,9 +8,11 @@
 struct sweep {
     struct assay_config config; // with the team and the rung that were chosen
     struct assay_engine engine;
+    struct sweep_given given;
     struct assay_space space;
-    struct assay_comm *comm; // borrowed
-    struct assay_pla *pla;   // of the team, or NULL
+    struct assay_comm *comm;     // borrowed
+    const struct assay_log *log; // borrowed
+    struct assay_pla *pla;       // of the team, or NULL
     struct assay_images *images;
     struct assay_held held;
     struct assay_evaluator *evaluator;
@@ -41,13 +43,14 @@ static int open_evaluator(struct sweep *s, struct assay_err *err)
 static int open_space(struct sweep *s, struct assay_comm *team, struct assay_err *err)
 {
     ASSAY_TRY(assay_pla_create(&s->pla, team, err));
-    return assay_config_open_space(&s->config, &s->space, err);
+    return sweep_given_space(&s->config, s->given.block, s->given.n, &s->space, err);
 }
 
 static int open_sweep(void *self, struct assay_comm *team, struct assay_err *err)
 {
     struct sweep *s = self;
 
+    ASSAY_TRY(sweep_given_open(&s->given, &s->config, s->comm, s->log, err));
     ASSAY_TRY(assay_comm_agree(s->comm, open_space(s, team, err), err));
     ASSAY_TRY(assay_images_open(&s->images, &s->config, s->comm, 1, err));
     int status = open_evaluator(s, err);
@@ -118,11 +121,12 @@ static int prepare(void *self, const char *dir, void **extra, size_t *n_extra,
     ASSAY_TRY(sweep_candidates_make(&s->candidates, &s->config, &s->space, err));
     // The journal of a shard has the candidates of all shards, to show that they divide the same
     // ones.
-    *extra = sweep_candidates_pack(&s->candidates, n_extra);
+    *extra = sweep_list_pack(&s->candidates, &s->given, n_extra);
     if (!*extra) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for the candidate list");
     sweep_candidates_shard(&s->candidates, shard);
     ASSAY_TRY(check_memory(s, columns, err));
-    return assay_identity_check(s->identity, dir, err);
+    ASSAY_TRY(assay_identity_check(s->identity, dir, err));
+    return sweep_given_check(&s->given, &s->config, s->identity, dir, err);
 }
 
 static void log_pass(void *log, const char *line)
@@ -211,12 +215,13 @@ static void close_sweep(void *self)
     assay_evaluator_destroy(s->evaluator);
     assay_pla_destroy(s->pla);
     assay_space_close(&s->space);
+    sweep_given_close(&s->given);
 }
 
 int assay_sweep_run(const struct assay_config *config, const char *dir, struct assay_comm *comm,
                     const struct assay_log *log, int *exit_code, struct assay_err *err)
 {
-    struct sweep s = {.config = *config, .comm = comm};
+    struct sweep s = {.config = *config, .comm = comm, .log = log};
     const struct assay_job job = {.self = &s,
                                   .result = "results.h5",
                                   .task_bytes = sizeof *s.candidates.task,

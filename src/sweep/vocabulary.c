@@ -17,7 +17,7 @@ static const struct assay_opt candidates_rows[] = {
      ASSAY_KEY_ANY_U64, CANDIDATES(sample), .def = "0", OF_SWEEPS},
     {"candidates", "seed", "seed of the sample",
      ASSAY_KEY_ANY_U64, CANDIDATES(seed), .def = "0", OF_SWEEPS},
-    {"candidates", "archs", "file with one architecture or index per line, or a table with a column of them, in place of first and count",
+    {"candidates", "archs", "file with one architecture or index per line, or a table with a column of them, in place of first and count; onnx: with one path per line, or a directory",
      ASSAY_KEY_TEXT, CANDIDATES(archs), .def = "", OF_SWEEPS},
     {"candidates", "order", "table with columns index and arch: candidates are its own, and indices count as it does",
      ASSAY_KEY_TEXT, CANDIDATES(order), .def = "", OF_SWEEPS, .with = "order"},

@@ -250,7 +250,7 @@ class Config(Case):
              "tolerant": ("candidates.archs (--archs)", "candidates.sample=2")}
 
     def test_shipped_files_are_right(self):
-        for name in sorted(os.listdir(os.path.join(ROOT, "configs"))):
+        for name in sorted({*os.listdir(os.path.join(ROOT, "configs"))} - {"onnx.ini"}):  # needs files: test_examples.py
             with self.subTest(name=name):
                 noise = "--set", "data.source=gaussian", *(("--sample", "9") if name.startswith(("nb101", "nb1sh")) else ())
                 file = os.path.join(ROOT, "configs", name)

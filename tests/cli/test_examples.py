@@ -20,7 +20,10 @@ import unittest
 import h5py
 import numpy
 
-from test_cli import ASSAY, ENV, ROOT, Case
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "onnx"))
+import write  # noqa: E402
+
+from test_cli import ASSAY, ENV, ROOT, Case  # noqa: E402
 
 # In an order that works.
 VERBS = ["list", "show", "eval", "sweep", "plan", "status", "pack", "rank", "correlate", "export", "search", "report", "join", "merge"]
@@ -60,6 +63,7 @@ class Examples(Case):
             f["x"] = rng.random((80, 3, 8, 8))
             f["labels"] = numpy.arange(80) % 10
         self.write_tables()
+        self.write_networks()
 
     def shrink(self, name):
         """A copy of a shipped configuration that takes no time."""
@@ -68,7 +72,7 @@ class Examples(Case):
         for section, keys in SMALL.items():
             if section in config or section != "search":
                 config[section] = {**(config[section] if section in config else {}), **keys}
-        if config.get("space", "name", fallback="") == "nats-sss":
+        if config.get("space", "name", fallback="") in ("nats-sss", "onnx"):
             del config["network"]["channels"]  # they are the architecture
         if "search" not in config:
             config["candidates"] = {**(config["candidates"] if "candidates" in config else {}), "sample": "20"}
@@ -97,6 +101,14 @@ class Examples(Case):
         cells = [[(op, i % 2) for i, op in enumerate(ops)] for ops in cells]
         with open(self.path("genotypes.csv"), "w", newline="") as f:
             csv.writer(f).writerows([["genotype", "accuracy"]] + [[f"Genotype(normal={c}, reduce={c})", 80 + i] for i, c in enumerate(cells)])
+
+    def write_networks(self):
+        os.makedirs(self.path("nets"))
+        for c in (4, 6, 8):
+            with open(self.path(f"nets/{c}.onnx"), "wb") as f:
+                f.write(write.chain(c, 3, 1, classes=10))
+        self.write("nets.txt", "".join(f"nets/{c}.onnx\n" for c in (4, 6, 8)))
+        self.write("nets.csv", "".join(f"{row}\n" for row in ("arch,test_accuracy", "4,80", "6,81", "8,83")))
 
     def quickstart(self):
         """What jobs/quickstart.sh runs once it has built the program."""

@@ -70,3 +70,21 @@ def small(weights=True, **conv):
     tensors = [tensor(name, *v) for name, v in values.items()] if weights else []
     inputs = [] if weights else [value(name, dims) for name, (dims, _) in values.items()]
     return model(nodes, tensors, [value("x", ["batch", 3, 8, 8]), *inputs], [value("y", ["batch", 5])])
+
+
+def chain(c, kernel, depth, image=8, classes=5, name="l", weight=0.5):
+    """`depth` convolutions of c channels, each with BN and ReLU, of a 3xIxI image, and a linear layer."""
+    nodes, tensors, x, c_in = [], [tensor("m", [c], [0] * c), tensor("v", [c], [1] * c)], "x", 3
+    for i in range(depth):
+        conv, bn = f"{name}{i}.conv.weight", f"{name}{i}.bn"
+        nodes += [node("Conv", [x, conv], [f"c{i}"], f"conv{i}", kernel_shape=[kernel] * 2, pads=[kernel // 2] * 4),
+                  node("BatchNormalization", [f"c{i}", bn + ".weight", bn + ".bias", "m", "v"], [f"b{i}"], f"bn{i}", epsilon=1e-5),
+                  node("Relu", [f"b{i}"], [f"r{i}"], f"relu{i}")]
+        tensors += [tensor(conv, [c, c_in, kernel, kernel], [weight] * (c * c_in * kernel * kernel)),
+                    tensor(bn + ".weight", [c], [1] * c), tensor(bn + ".bias", [c], [0] * c)]
+        x, c_in = f"r{i}", c
+    nodes += [node("GlobalAveragePool", [x], ["p"], "pool"), node("Flatten", ["p"], ["f"], "flatten", axis=1),
+              node("Gemm", ["f", "fc.weight", "fc.bias"], ["y"], "linear", transB=1)]
+    tensors += [tensor("fc.weight", [classes, c], [weight] * (classes * c)), tensor("fc.bias", [classes], [0] * classes)]
+    return model(nodes, tensors, [value("x", ["batch", 3, image, image])],
+                 [value("y", ["batch", classes])])
