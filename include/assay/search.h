@@ -18,6 +18,8 @@ struct assay_search_spec {
     char by[ASSAY_TEXT_MAX], finish[ASSAY_TEXT_MAX]; // finish: empty, as by
     char ranks[ASSAY_TEXT_MAX];                      // a results.h5, or empty
     uint64_t round, last; // marginal: architectures of a round; so many left are all evaluated
+    char screen[ASSAY_TEXT_MAX]; // random: counts by which the samples are screened; empty: not
+    uint64_t screened;           // how many of them are evaluated
     uint64_t samples, population, tournament, children;
     uint64_t steps;          // nasi: T
     char nu[ASSAY_TEXT_MAX]; // nasi: the bound, "100", or a quantile of T, "q70"

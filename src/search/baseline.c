@@ -71,6 +71,14 @@ int baseline_open(struct baseline *b, const struct search_context *c, const char
     return open_columns(b, err);
 }
 
+int baseline_open_counts(struct baseline *b, const struct search_context *c, const char *method,
+                         uint64_t seed, const struct search_by *by, struct assay_err *err)
+{
+    *b = (struct baseline){.c = c, .method = method, .seed = seed, .by = *by};
+    add_columns(b, by);
+    return assay_columns_create(&b->counted, c->config, true, err);
+}
+
 int baseline_open_samples(struct baseline *b, const struct search_context *c, const char *method,
                           uint64_t seed, struct assay_err *err)
 {
@@ -139,16 +147,22 @@ static int reserve(struct baseline *b, struct assay_err *err)
     return 0;
 }
 
+int baseline_add(struct baseline *b, uint64_t index, struct assay_err *err)
+{
+    ASSAY_TRY(reserve(b, err));
+    b->index[b->n] = index;
+    for (uint32_t i = 0; i < b->n_column; i++) b->column[i].value[b->n] = NAN;
+    b->value[b->n] = NAN;
+    b->score[b->n++] = -INFINITY;
+    return 0;
+}
+
 // Equal networks are one task, and all architectures share weights and batches.
 int baseline_ask(struct baseline *b, struct search_round *round, uint64_t index)
 {
     const struct search_task task = {.draw = {.seed = b->seed},
                                      .index = assay_space_canonical(b->c->space, index)};
-    ASSAY_TRY(reserve(b, round->err));
-    b->index[b->n] = index;
-    for (uint32_t i = 0; i < b->n_column; i++) b->column[i].value[b->n] = NAN;
-    b->value[b->n] = NAN;
-    b->score[b->n++] = -INFINITY;
+    ASSAY_TRY(baseline_add(b, index, round->err));
     const int at = search_ask(round, task);
     return at < 0 ? at : 0;
 }
@@ -215,6 +229,12 @@ static int score_all(struct baseline *b, struct assay_err *err)
     for (size_t i = b->from; i < b->n; i++)
         b->score[i] = isfinite(b->value[i]) ? b->by.direction * b->value[i] : -INFINITY;
     return 0;
+}
+
+int baseline_count(struct baseline *b, struct assay_err *err)
+{
+    for (size_t i = 0; i < b->n; i++) ASSAY_TRY(count(b, i, err));
+    return score_all(b, err);
 }
 
 int baseline_take(struct baseline *b, const struct search_round *round)

@@ -43,10 +43,17 @@ int baseline_open(struct baseline *b, const struct search_context *c, const char
 // TE-NAS search.
 int baseline_open_samples(struct baseline *b, const struct search_context *c, const char *method,
                           uint64_t seed, struct assay_err *err);
+// The same for architectures that are not evaluated, by columns that need no evaluation.
+int baseline_open_counts(struct baseline *b, const struct search_context *c, const char *method,
+                         uint64_t seed, const struct search_by *by, struct assay_err *err);
 // The values (n) of one of its columns.
 const double *baseline_column(const struct baseline *b, const char *name);
 // Asks for an architecture's network; its record has the same place.
 int baseline_ask(struct baseline *b, struct search_round *round, uint64_t index);
+// Adds one that is not evaluated.
+int baseline_add(struct baseline *b, uint64_t index, struct assay_err *err);
+// Scores all of these by their counts.
+int baseline_count(struct baseline *b, struct assay_err *err);
 // Takes the records that were answered and scores all architectures that are compared anew, since a
 // rank sum depends on all of them.
 int baseline_take(struct baseline *b, const struct search_round *round);
