@@ -38,6 +38,7 @@ static inline const struct assay_search_spec *assay_config_search(const struct a
 }
 
 // What one method's search with one seed found.
+#define ASSAY_FOUND_BEST 100
 struct assay_found {
     const char *method; // static
     uint64_t seed;
@@ -47,6 +48,10 @@ struct assay_found {
     uint64_t rounds, evaluations; // evaluations: records, each of all repeats
     double cpu_seconds;           // of all its evaluations, replayed ones included
     double wall_seconds;          // of this run, until it was found
+    // Of the architectures that it compared in the end the best, each another network, best first;
+    // none of methods that evaluate no architectures.
+    uint64_t best[ASSAY_FOUND_BEST];
+    size_t n_best;
 };
 struct assay_found_list {
     struct assay_found *item; // (n) for each method its seeds, in the order given

@@ -16,6 +16,7 @@ struct summary {
     const struct assay_found_list *found;
     struct assay_space space;
     const struct truth *truth; // NULL without --truth
+    uint64_t oracle;           // accuracies that are looked up for each search; 0: none
     double wall;               // of the whole run
     int ranks;
     struct assay_err *err;
@@ -92,30 +93,40 @@ static size_t count_agreeing(const struct summary *s, size_t first, size_t n)
     return most;
 }
 
+// Mean and spread of accuracies, as they come (Welford); those that are not known are left out.
+struct moments {
+    size_t n;
+    double mean, square; // sum of squares about the mean
+};
+
+static void add(struct moments *m, double x)
+{
+    if (isnan(x)) return;
+    const double off = x - m->mean;
+    m->mean += off / (double)++m->n;
+    m->square += off * (x - m->mean);
+}
+
+static void print_moments(const struct moments *m, size_t n)
+{
+    if (!m->n) {
+        printf("not known");
+        return;
+    }
+    printf("mean %.2f", m->mean);
+    if (m->n > 1) printf(", standard deviation %.2f", sqrt(m->square / (double)(m->n - 1)));
+    printf(" over %zu", m->n);
+    if (m->n < n) printf(" of %zu", n);
+}
+
 // Prints the accuracy over those of the n searches whose network the truth knows.
 static void print_accuracy(const struct summary *s, size_t first, size_t n)
 {
     const struct assay_found *f = s->found->item + first;
-    double sum = 0, square = 0;
-    size_t known = 0;
-    for (size_t i = 0; i < n; i++) {
-        const double accuracy = accuracy_of(s, f[i].index);
-        if (isnan(accuracy)) continue;
-        sum += accuracy;
-        known++;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const double accuracy = accuracy_of(s, f[i].index);
-        if (!isnan(accuracy)) square += pow(accuracy - sum / (double)known, 2);
-    }
+    struct moments m = {0};
+    for (size_t i = 0; i < n; i++) add(&m, accuracy_of(s, f[i].index));
     printf("; %s: ", s->truth->options.target);
-    if (known)
-        printf("mean %.2f", sum / (double)known);
-    else
-        printf("not known");
-    if (known > 1) printf(", standard deviation %.2f", sqrt(square / (double)(known - 1)));
-    if (known) printf(" over %zu", known);
-    if (known && known < n) printf(" of %zu", n);
+    print_moments(&m, n);
 }
 
 // Prints a line about the n searches of one method.
@@ -129,6 +140,38 @@ static void print_method(const struct summary *s, size_t first, size_t n)
     printf("\n");
 }
 
+// ---- what a few true accuracies would change
+// ----------------------------------------------------- The best accuracy among the first
+// architectures of a search; NaN where the truth knows none of them. Adds those that it knows to
+// *known.
+static double best_known(const struct summary *s, const struct assay_found *f, size_t *known)
+{
+    double best = NAN;
+    for (size_t i = 0; i < f->n_best && i < s->oracle; i++) {
+        const double accuracy = accuracy_of(s, f->best[i]);
+        if (isnan(accuracy)) continue;
+        ++*known;
+        if (isnan(best) || accuracy > best) best = accuracy;
+    }
+    return best;
+}
+
+// Prints a line about the n searches of one method.
+static void print_oracle(const struct summary *s, size_t first, size_t n)
+{
+    const struct assay_found *f = s->found->item + first;
+    struct moments m = {0};
+    size_t known = 0;
+    for (size_t i = 0; i < n; i++) add(&m, best_known(s, &f[i], &known));
+    printf("%s, if the accuracies of the %" PRIu64 " best of each search decided: ", f->method,
+           s->oracle);
+    if (f->n_best)
+        print_moments(&m, n);
+    else
+        printf("it compares no architectures");
+    printf("; %zu looked up\n", known);
+}
+
 static int summarise(struct summary *s)
 {
     ASSAY_TRY(assay_config_open_space(s->config, &s->space, s->err));
@@ -137,6 +180,7 @@ static int summarise(struct summary *s)
         for (n = 1; i + n < s->found->n; n++)
             if (s->found->item[i + n].method != s->found->item[i].method) break;
         print_method(s, i, n);
+        if (s->oracle) print_oracle(s, i, n);
     }
     if (s->truth) truth_print_left_out(s->truth, "", stdout);
     printf("%zu search%s in %.1f s on %d rank%s, %.1f s each\n", s->found->n,
@@ -174,7 +218,7 @@ static int read_truth(struct truth *truth, const struct truth_options *options,
 }
 
 static int search(const struct cli_args *args, const struct assay_config *config,
-                  const struct truth *truth, struct assay_err *err)
+                  const struct truth *truth, uint64_t oracle, struct assay_err *err)
 {
     const int rank = assay_comm_rank(args->comm);
     const struct assay_log log = {
@@ -190,6 +234,7 @@ static int search(const struct cli_args *args, const struct assay_config *config
     struct summary s = {.config = config,
                         .found = &found,
                         .truth = truth,
+                        .oracle = oracle,
                         .wall = assay_clock_wall() - start,
                         .ranks = assay_comm_size(args->comm),
                         .err = err};
@@ -200,13 +245,17 @@ static int search(const struct cli_args *args, const struct assay_config *config
 }
 
 static int read_words(const struct cli_args *args, struct assay_config *config,
-                      struct truth_options *truth, struct assay_err *err)
+                      struct truth_options *truth, uint64_t *oracle, struct assay_err *err)
 {
     const char *dir = cli_value(args, "output");
     if (!dir || !*dir)
         return assay_err_set(err, ASSAY_ERR_USAGE,
                              "search: -o DIR is missing or empty: where results go");
     ASSAY_TRY(truth_options(truth, args, err));
+    ASSAY_TRY(cli_u64(args, "oracle", 1, ASSAY_FOUND_BEST, oracle, err));
+    if (*oracle && !truth->file)
+        return assay_err_set(err, ASSAY_ERR_USAGE,
+                             "--oracle looks accuracies up in --truth FILE, which is missing");
     ASSAY_TRY(cli_config(config, args->position[0], args, err));
     const char *space = assay_config_evaluation(config)->space;
     if (!assay_space_find(space)->given) return ASSAY_OK;
@@ -221,12 +270,13 @@ static int run(const struct cli_args *args, struct assay_err *err)
     struct assay_config config;
     struct truth_options options;
     struct truth truth = {0};
-    ASSAY_TRY(assay_comm_agree(args->comm, read_words(args, &config, &options, err), err));
+    uint64_t oracle = 0;
+    ASSAY_TRY(assay_comm_agree(args->comm, read_words(args, &config, &options, &oracle, err), err));
     int status = 0;
     if (options.file && assay_comm_rank(args->comm) == 0)
         status = read_truth(&truth, &options, &config, err);
     status = assay_comm_agree(args->comm, status, err);
-    if (status >= 0) status = search(args, &config, options.file ? &truth : NULL, err);
+    if (status >= 0) status = search(args, &config, options.file ? &truth : NULL, oracle, err);
     truth_free(&truth);
     return status;
 }
@@ -238,6 +288,10 @@ static const struct cli_option options[] = {
      .help = "run directory: journal, search.h5, config.ini; the same\n"
              "command with the same directory resumes"},
     CLI_OPTIONS_TRUTH,
+    {.name = "oracle",
+     .value = "K",
+     .help = "also tell what it would change if the true accuracies of the K\n"
+             "best of each search decided between them (at most 100)"},
     CLI_OPTION_SET,
     {.name = "quiet", .letter = 'q', .help = "print only the summary, warnings and errors"},
     {.name = NULL},
@@ -258,6 +312,7 @@ const struct cli_verb cli_verb_search = {
         "mpirun -n 2 assay search configs/nb201-nasi-search.ini -o runs/nasi\n"
         "assay search configs/darts-tenas-search.ini -o runs/d --set search.seeds=0-3\n"
         "assay search configs/nb201-tenas-search.ini -o runs/te --truth accuracy.csv\n"
+        "assay search configs/nb201-tenas-search.ini -o runs/te --truth accuracy.csv --oracle 10\n"
         "assay search configs/nb201-tenas-search.ini -o runs/r --set search.method=random\n",
     .option = options,
     .min_position = 1,

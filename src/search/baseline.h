@@ -61,6 +61,8 @@ int baseline_take(struct baseline *b, const struct search_round *round);
 // between them: none is OK, or all that are have the same value, which is but a warning where
 // others were compared before. Warns where one column of a rank sum decides nothing.
 int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *err);
+// The best n of them, as search_method says.
+size_t baseline_first(const struct baseline *b, uint64_t *index, size_t n);
 // The same error and warnings.
 int baseline_check(const struct baseline *b, struct assay_err *err);
 // A uniformly drawn architecture.

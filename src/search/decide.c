@@ -104,12 +104,37 @@ int baseline_check(const struct baseline *b, struct assay_err *err)
     return all_equal(b, b->value, &value) ? undecided(b, first, value, err) : 0;
 }
 
+// Which stands behind `last` in order of scores, and of places where these are equal; n: none does.
+// last == n asks for the first.
+static size_t next_best(const struct baseline *b, size_t last)
+{
+    size_t best = b->n;
+    for (size_t i = b->from; i < b->n; i++) {
+        if (!isfinite(b->score[i])) continue;
+        if (last < b->n && (b->score[i] > b->score[last] || i == last)) continue;
+        if (last < b->n && b->score[i] == b->score[last] && i < last) continue;
+        if (best == b->n || b->score[i] > b->score[best]) best = i;
+    }
+    return best;
+}
+
+size_t baseline_first(const struct baseline *b, uint64_t *index, size_t n)
+{
+    const struct assay_space *space = b->c->space;
+    size_t found = 0;
+    for (size_t at = next_best(b, b->n); at < b->n && found < n; at = next_best(b, at)) {
+        const uint64_t network = assay_space_canonical(space, b->index[at]);
+        bool known = false;
+        for (size_t k = 0; k < found; k++)
+            known |= assay_space_canonical(space, index[k]) == network;
+        if (!known) index[found++] = b->index[at];
+    }
+    return found;
+}
+
 int baseline_best(const struct baseline *b, uint64_t *index, struct assay_err *err)
 {
-    size_t best = b->from;
     ASSAY_TRY(baseline_check(b, err));
-    for (size_t i = best + 1; i < b->n; i++)
-        if (b->score[i] > b->score[best]) best = i;
-    *index = b->index[best];
+    *index = b->index[next_best(b, b->n)];
     return 0;
 }

@@ -103,6 +103,11 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
     return baseline_best(b, index, round->err);
 }
 
+static size_t first(const void *state, uint64_t *index, size_t n)
+{
+    return baseline_first(&((const struct evolution *)state)->b, index, n);
+}
+
 static void close_evolution(void *state)
 {
     struct evolution *e = state;
@@ -117,5 +122,6 @@ const struct search_method search_evolution = {
     .configure = configure,
     .open = open_evolution,
     .round = next_round,
+    .best = first,
     .close = close_evolution,
 };

@@ -302,6 +302,11 @@ static int open_marginal(void **state, const struct search_context *c, uint64_t 
     return 0;
 }
 
+static size_t first(const void *state, uint64_t *index, size_t n)
+{
+    return baseline_first(&((const struct marginal *)state)->b, index, n);
+}
+
 static void close_marginal(void *state)
 {
     struct marginal *m = state;
@@ -316,5 +321,6 @@ const struct search_method search_marginal = {
     .configure = configure,
     .open = open_marginal,
     .round = next_round,
+    .best = first,
     .close = close_marginal,
 };

@@ -73,6 +73,9 @@ struct search_method {
     // more; it returns 1, or 0 when all is done and *index is the architecture found.
     int (*open)(void **state, const struct search_context *c, uint64_t seed, struct assay_err *err);
     int (*round)(void *state, struct search_round *round, uint64_t *index);
+    // What was found and others, best first and at most n, each another network; returns how many.
+    // NULL: the method evaluates no architectures.
+    size_t (*best)(const void *state, uint64_t *index, size_t n);
     void (*close)(void *state); // takes NULL
 };
 extern const struct search_method *const search_methods[]; // ends with NULL

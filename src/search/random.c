@@ -114,6 +114,11 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
     return 1;
 }
 
+static size_t first(const void *state, uint64_t *index, size_t n)
+{
+    return baseline_first(&((const struct random_search *)state)->b, index, n);
+}
+
 static void close_random(void *state)
 {
     struct random_search *r = state;
@@ -130,5 +135,6 @@ const struct search_method search_random = {
     .configure = configure,
     .open = open_random,
     .round = next_round,
+    .best = first,
     .close = close_random,
 };

@@ -201,6 +201,7 @@ static void finish(struct search *s, struct one *one, uint64_t index)
     struct assay_found *f = one->found;
     one->over = f->done = true;
     f->index = index;
+    if (one->method->best) f->n_best = one->method->best(one->state, f->best, ASSAY_LEN(f->best));
     f->wall_seconds = assay_clock_wall() - s->start;
     assay_space_format(&s->space, index, f->arch, sizeof f->arch);
     assay_log_line(s->c.log, ASSAY_LOG_INFO,
