@@ -13,6 +13,7 @@
 // [search] What a search is told besides the protocol.
 struct assay_search_spec {
     char method[ASSAY_TEXT_MAX], seeds[ASSAY_TEXT_MAX];
+    bool baseline;  // random searches at equal cost stand beside the methods
     uint64_t prune; // operations pruned from every edge in a round; 0: the space's own
     bool common;    // all candidates of a round share weights and batches
     char by[ASSAY_TEXT_MAX], finish[ASSAY_TEXT_MAX]; // finish: empty, as by
@@ -37,12 +38,19 @@ static inline const struct assay_search_spec *assay_config_search(const struct a
     return assay_config_get(config, &assay_search_options);
 }
 
+// Whose a row of the list is: a method's, or a baseline's: the best of as many random architectures
+// as cost the same, by the same score; or the one of a random search's that has the most
+// parameters.
+enum assay_found_role { ASSAY_FOUND_SEARCH, ASSAY_FOUND_RANDOM, ASSAY_FOUND_PARAMS };
 // What one method's search with one seed found.
 #define ASSAY_FOUND_BEST 100
 struct assay_found {
     const char *method; // static
     uint64_t seed;
-    bool done; // false: stopped early, nothing found yet
+    enum assay_found_role role;
+    uint64_t samples;        // random architectures; 0: it is no random search
+    char of[ASSAY_NAME_MAX]; // of RANDOM and its PARAMS: the methods that cost as much
+    bool done; // false: stopped early, nothing found yet; or nothing decides in a baseline
     uint64_t index;
     char arch[ASSAY_ARCH_MAX];
     uint64_t rounds, evaluations; // evaluations: records, each of all repeats
@@ -54,7 +62,7 @@ struct assay_found {
     size_t n_best;
 };
 struct assay_found_list {
-    struct assay_found *item; // (n) for each method its seeds, in the order given
+    struct assay_found *item; // (n) for each method its seeds, in the order given; then baselines
     size_t n;
 };
 

@@ -22,6 +22,17 @@ struct summary {
     struct assay_err *err;
 };
 
+// "tenas"; "random(122)", the best of so many random architectures by the same score;
+// "params(122)", the one of them with the most parameters.
+static void label_of(const struct assay_found *f, char *text, size_t cap)
+{
+    if (f->role == ASSAY_FOUND_SEARCH)
+        snprintf(text, cap, "%s", f->method);
+    else
+        snprintf(text, cap, "%s(%" PRIu64 ")", f->role == ASSAY_FOUND_PARAMS ? "params" : f->method,
+                 f->samples);
+}
+
 static int count_cost(const struct summary *s, uint64_t index, struct assay_cost *cost)
 {
     struct assay_graph g;
@@ -46,7 +57,9 @@ static void add_row(const struct summary *s, struct text_table *t, size_t i,
                     const struct assay_cost *cost)
 {
     const struct assay_found *f = &s->found->item[i];
-    text_table_add(t, "%s", f->method);
+    char label[ASSAY_NAME_MAX];
+    label_of(f, label, sizeof label);
+    text_table_add(t, "%s", label);
     text_table_add(t, "%" PRIu64, f->seed);
     text_table_add(t, "%" PRIu64, f->index);
     text_table_add(t, "%" PRIu64, cost->params);
@@ -69,6 +82,7 @@ static int print_found(const struct summary *s)
     int status = 0;
     for (size_t i = 0; status >= 0 && i < s->found->n; i++) {
         struct assay_cost cost;
+        if (!s->found->item[i].done) continue;
         status = count_cost(s, s->found->item[i].index, &cost);
         if (status >= 0) add_row(s, &t, i, &cost);
     }
@@ -86,8 +100,9 @@ static size_t count_agreeing(const struct summary *s, size_t first, size_t n)
     for (size_t i = 0; i < n; i++) {
         size_t same = 0;
         for (size_t k = 0; k < n; k++)
-            same += assay_space_canonical(&s->space, f[k].index) ==
-                    assay_space_canonical(&s->space, f[i].index);
+            same += f[k].done && f[i].done &&
+                    assay_space_canonical(&s->space, f[k].index) ==
+                        assay_space_canonical(&s->space, f[i].index);
         if (same > most) most = same;
     }
     return most;
@@ -119,31 +134,55 @@ static void print_moments(const struct moments *m, size_t n)
     if (m->n < n) printf(" of %zu", n);
 }
 
+static double found_accuracy(const struct summary *s, const struct assay_found *f)
+{
+    return f->done ? accuracy_of(s, f->index) : NAN;
+}
+
 // Prints the accuracy over those of the n searches whose network the truth knows.
 static void print_accuracy(const struct summary *s, size_t first, size_t n)
 {
     const struct assay_found *f = s->found->item + first;
     struct moments m = {0};
-    for (size_t i = 0; i < n; i++) add(&m, accuracy_of(s, f[i].index));
+    for (size_t i = 0; i < n; i++) add(&m, found_accuracy(s, &f[i]));
     printf("; %s: ", s->truth->options.target);
     print_moments(&m, n);
 }
 
-// Prints a line about the n searches of one method.
+static void print_what(const struct assay_found *f, double cpu)
+{
+    char label[ASSAY_NAME_MAX];
+    label_of(f, label, sizeof label);
+    printf("%s: ", label);
+    if (f->role == ASSAY_FOUND_PARAMS) {
+        printf("the most parameters among the architectures of %s", f->method);
+        if (*f->of) printf("(%" PRIu64 ")", f->samples);
+        return;
+    }
+    if (f->role == ASSAY_FOUND_RANDOM)
+        printf("the best of random architectures at the cost of %s, by the same score; ", f->of);
+    printf("%.1f s of CPU time a search", cpu);
+}
+
+// Prints a line about the n searches of one method, of which a baseline may have found nothing.
 static void print_method(const struct summary *s, size_t first, size_t n)
 {
     double cpu = 0;
-    for (size_t i = 0; i < n; i++) cpu += s->found->item[first + i].cpu_seconds;
-    printf("%s: %.1f s of CPU time a search", s->found->item[first].method, cpu / (double)n);
+    bool done = false;
+    for (size_t i = 0; i < n; i++) {
+        cpu += s->found->item[first + i].cpu_seconds;
+        done |= s->found->item[first + i].done;
+    }
+    if (!done) return;
+    print_what(&s->found->item[first], cpu / (double)n);
     if (n > 1) printf("; %zu of %zu seeds found the same network", count_agreeing(s, first, n), n);
     if (s->truth) print_accuracy(s, first, n);
     printf("\n");
 }
 
-// ---- what a few true accuracies would change
-// ----------------------------------------------------- The best accuracy among the first
-// architectures of a search; NaN where the truth knows none of them. Adds those that it knows to
-// *known.
+// ---- what a few true accuracies would change ----------------------------------------------------
+// The best accuracy among the first architectures of a search; NaN where the truth knows none of
+// them. Adds those that it knows to *known.
 static double best_known(const struct summary *s, const struct assay_found *f, size_t *known)
 {
     double best = NAN;
@@ -172,20 +211,42 @@ static void print_oracle(const struct summary *s, size_t first, size_t n)
     printf("; %zu looked up\n", known);
 }
 
+static bool is_same(const struct assay_found *a, const struct assay_found *b)
+{
+    return a->method == b->method && a->role == b->role && a->samples == b->samples;
+}
+
+// Whether random searches were evaluated that no method named.
+static bool has_baselines(const struct assay_found_list *found)
+{
+    for (size_t i = 0; i < found->n; i++)
+        if (found->item[i].role == ASSAY_FOUND_RANDOM) return true;
+    return false;
+}
+
+static size_t count_searches(const struct assay_found_list *found)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < found->n; i++) n += found->item[i].role == ASSAY_FOUND_SEARCH;
+    return n;
+}
+
 static int summarise(struct summary *s)
 {
+    const size_t n_search = count_searches(s->found);
     ASSAY_TRY(assay_config_open_space(s->config, &s->space, s->err));
     ASSAY_TRY(print_found(s));
     for (size_t i = 0, n; i < s->found->n; i += n) {
         for (n = 1; i + n < s->found->n; n++)
-            if (s->found->item[i + n].method != s->found->item[i].method) break;
+            if (!is_same(&s->found->item[i + n], &s->found->item[i])) break;
         print_method(s, i, n);
-        if (s->oracle) print_oracle(s, i, n);
+        if (s->oracle && s->found->item[i].role == ASSAY_FOUND_SEARCH) print_oracle(s, i, n);
     }
     if (s->truth) truth_print_left_out(s->truth, "", stdout);
-    printf("%zu search%s in %.1f s on %d rank%s, %.1f s each\n", s->found->n,
-           s->found->n > 1 ? "es" : "", s->wall, s->ranks, s->ranks > 1 ? "s" : "",
-           s->wall / (double)s->found->n);
+    printf("%zu search%s in %.1f s on %d rank%s, %.1f s each%s\n", n_search,
+           n_search > 1 ? "es" : "", s->wall, s->ranks, s->ranks > 1 ? "s" : "",
+           s->wall / (double)n_search,
+           has_baselines(s->found) ? " with what stands beside them" : "");
     return 0;
 }
 
@@ -193,7 +254,8 @@ static int summarise(struct summary *s)
 static bool all_done(const struct assay_found_list *found)
 {
     bool done = found->n > 0;
-    for (size_t i = 0; i < found->n; i++) done &= found->item[i].done;
+    for (size_t i = 0; i < found->n; i++)
+        done &= found->item[i].done || found->item[i].role != ASSAY_FOUND_SEARCH;
     return done;
 }
 

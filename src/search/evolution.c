@@ -115,6 +115,11 @@ static void close_evolution(void *state)
     free(e);
 }
 
+static uint64_t equal(const struct search_context *c, struct assay_config *config)
+{
+    return search_random.equal(c, config);
+}
+
 const struct search_method search_evolution = {
     .name = "evolution",
     .help = "regularised evolution by a column",
@@ -124,4 +129,6 @@ const struct search_method search_evolution = {
     .round = next_round,
     .best = first,
     .close = close_evolution,
+    .random = &search_random,
+    .equal = equal,
 };

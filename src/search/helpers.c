@@ -32,6 +32,12 @@ void search_set_metrics(struct assay_config *config, const char *metrics)
     snprintf(p->metrics, sizeof p->metrics, "%s", metrics);
 }
 
+uint64_t search_set_samples(struct assay_config *config, uint64_t samples)
+{
+    struct assay_search_spec *s = assay_config_edit(config, &assay_search_options);
+    return s->samples = samples;
+}
+
 double search_mean(const struct assay_schema *schema, const struct assay_record *record,
                    uint32_t column)
 {

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHOICES (ASSAY_SUPERNET_CELLS * ASSAY_SUPERNET_EDGES)
 #define OPS     16
@@ -216,6 +217,14 @@ static void prune_edges(struct marginal *m, const struct means *means)
     }
 }
 
+// Edges go when no operation could.
+static void prune_by(struct marginal *m, const struct means *means)
+{
+    const unsigned before = search_count_alive(kind_of(m), &m->mask);
+    prune_ops(m, means);
+    if (search_count_alive(kind_of(m), &m->mask) == before) prune_edges(m, means);
+}
+
 // ---- what is told -------------------------------------------------------------------------------
 static void note(const struct marginal *m, const struct means *means,
                  const struct assay_supernet *before)
@@ -264,9 +273,7 @@ static int prune(struct marginal *m, const struct search_round *round)
     ASSAY_TRY(baseline_check(&m->b, round->err));
     ASSAY_TRY(rank(m, &means, round->err));
     m->n_round++;
-    prune_ops(m, &means);
-    if (search_count_alive(kind_of(m), &before) == search_count_alive(kind_of(m), &m->mask))
-        prune_edges(m, &means);
+    prune_by(m, &means);
     note(m, &means, &before);
     tell(m, round, &before);
     return 0;
@@ -287,18 +294,24 @@ static int next_round(void *state, struct search_round *round, uint64_t *index)
     return 1;
 }
 
+static void set_sizes(struct marginal *m, const struct search_context *c)
+{
+    const struct assay_search_spec *s = assay_config_search(c->config);
+    m->b.c = c;
+    m->round_size = s->round;
+    m->last = s->last ? s->last : kind_of(m)->keep ? s->round : 64;
+    assay_space_full_supernet(c->space, !kind_of(m)->keep, &m->mask);
+}
+
 static int open_marginal(void **state, const struct search_context *c, uint64_t seed,
                          struct assay_err *err)
 {
-    const struct assay_search_spec *s = assay_config_search(c->config);
     struct marginal *m = calloc(1, sizeof *m);
     if (!m) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory for a search");
     *state = m;
     ASSAY_TRY(baseline_open(&m->b, c, "marginal", seed, err));
     assay_rng_init(&m->rng, seed, 0, "search", "marginal");
-    assay_space_full_supernet(c->space, !kind_of(m)->keep, &m->mask);
-    m->round_size = s->round;
-    m->last = s->last ? s->last : kind_of(m)->keep ? s->round : 64;
+    set_sizes(m, c);
     return 0;
 }
 
@@ -314,6 +327,23 @@ static void close_marginal(void *state)
     free(m);
 }
 
+// As many as it evaluates, when every round has an architecture for each operation.
+static uint64_t equal(const struct search_context *c, struct assay_config *config)
+{
+    struct assay_search_spec *s = assay_config_edit(config, &assay_search_options);
+    struct marginal m = {.n_round = 0};
+    struct means means;
+    uint64_t samples = 0;
+    for (uint32_t i = 0; i < CHOICES * OPS; i++) {
+        means.sum[i / OPS][i % OPS] = 0;
+        means.n[i / OPS][i % OPS] = 1;
+    }
+    set_sizes(&m, c);
+    for (; count_left(&m) > (double)m.last; prune_by(&m, &means)) samples += m.round_size;
+    if (*s->finish) memcpy(s->by, s->finish, sizeof s->by);
+    return search_set_samples(config, samples + (uint64_t)count_left(&m));
+}
+
 const struct search_method search_marginal = {
     .name = "marginal",
     .help = "prunes by the mean ranks of the random architectures that have an operation",
@@ -323,4 +353,6 @@ const struct search_method search_marginal = {
     .round = next_round,
     .best = first,
     .close = close_marginal,
+    .random = &search_random,
+    .equal = equal,
 };

@@ -77,6 +77,14 @@ struct search_method {
     // NULL: the method evaluates no architectures.
     size_t (*best)(const void *state, uint64_t *index, size_t n);
     void (*close)(void *state); // takes NULL
+    // The method that finds the best of random architectures by the same score, itself where it is
+    // one. equal sets search.samples to how many of them cost as much as one search, and search.by
+    // to what decides; it returns that number, or 0 where there is nothing to compare. On rank 0.
+    const struct search_method *random;
+    uint64_t (*equal)(const struct search_context *c, struct assay_config *config);
+    // The i-th architecture that a random search drew, UINT64_MAX behind the last. NULL: it is
+    // none.
+    uint64_t (*drawn)(const void *state, uint64_t i);
 };
 extern const struct search_method *const search_methods[]; // ends with NULL
 #define SEARCH_METHODS_MAX 7
@@ -93,6 +101,8 @@ extern const struct search_method search_tenas, search_marginal, search_random, 
 uint32_t search_column(const struct assay_schema *schema, const char *name);
 // Sets the metrics that a search evaluates, whatever the configuration says.
 void search_set_metrics(struct assay_config *config, const char *metrics);
+// Sets search.samples, and returns it.
+uint64_t search_set_samples(struct assay_config *config, uint64_t samples);
 // The mean over the repeats, NaN when one of them is NaN.
 double search_mean(const struct assay_schema *schema, const struct assay_record *record,
                    uint32_t column);

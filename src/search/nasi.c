@@ -304,6 +304,24 @@ static int open_random(void **state, const struct search_context *c, uint64_t se
     return open_nasi(state, c, seed, &search_nasi_random, err);
 }
 
+static uint64_t equal(const struct search_context *c, struct assay_config *config)
+{
+    const struct assay_search_spec *s = assay_config_search(c->config);
+    return s->per_cell ? 0 : search_set_samples(config, equal_cost(c, s->steps));
+}
+
+static uint64_t equal_random(const struct search_context *c, struct assay_config *config)
+{
+    const uint64_t samples = assay_config_search(c->config)->samples;
+    return samples ? samples : equal(c, config);
+}
+
+static uint64_t drawn(const void *state, uint64_t i)
+{
+    const struct nasi *n = state;
+    return i < n->n_step ? sampled(n, i) : UINT64_MAX;
+}
+
 const struct search_method search_nasi = {
     .name = "nasi",
     .help = "NASI-FIX: one step towards the largest NTK trace norm up to a fixed bound",
@@ -312,6 +330,8 @@ const struct search_method search_nasi = {
     .open = open_fix,
     .round = next_round,
     .close = free,
+    .random = &search_nasi_random,
+    .equal = equal,
 };
 
 const struct search_method search_nasi_ada = {
@@ -322,6 +342,8 @@ const struct search_method search_nasi_ada = {
     .open = open_ada,
     .round = next_round,
     .close = free,
+    .random = &search_nasi_random,
+    .equal = equal,
 };
 
 const struct search_method search_nasi_random = {
@@ -332,4 +354,7 @@ const struct search_method search_nasi_random = {
     .open = open_random,
     .round = next_round,
     .close = free,
+    .random = &search_nasi_random,
+    .equal = equal_random,
+    .drawn = drawn,
 };

@@ -13,6 +13,8 @@ static const struct assay_opt rows[] = {
      ASSAY_KEY_TEXT, FIELD(method), .def = "tenas", OF_SEARCHES},
     {"search", "seeds", "one search for each of these seeds, in place of run.seed: 0-3, or 1, 5, 8-9",
      ASSAY_KEY_TEXT, FIELD(seeds), .def = "0", OF_SEARCHES},
+    {"search", "baseline", "also find the best of random architectures at equal cost, by the same score and by parameters",
+     ASSAY_KEY_BOOL, FIELD(baseline), .def = "true", .with = "baseline", OF_SEARCHES},
     {"search", "prune", "tenas: operations pruned from every edge in a round; 0: 1 (darts: 3, its ImageNet: 2)",
      ASSAY_KEY_U64(0, 16), FIELD(prune), .def = "0", OF_SEARCHES},
     {"search", "common", "tenas: all candidates of a round share weights and batches; false: new ones for each (run.redraw = false: of weights, thin ones)",

@@ -128,6 +128,18 @@ static void close_random(void *state)
     free(r);
 }
 
+static uint64_t equal(const struct search_context *c, struct assay_config *config)
+{
+    const uint64_t samples = assay_config_search(c->config)->samples;
+    return search_set_samples(config, samples ? samples : search_tenas_cost(c));
+}
+
+static uint64_t drawn(const void *state, uint64_t i)
+{
+    const struct baseline *b = &((const struct random_search *)state)->b;
+    return i < b->n ? b->index[i] : UINT64_MAX;
+}
+
 const struct search_method search_random = {
     .name = "random",
     .help = "the best of random architectures by a column",
@@ -137,4 +149,7 @@ const struct search_method search_random = {
     .round = next_round,
     .best = first,
     .close = close_random,
+    .random = &search_random,
+    .equal = equal,
+    .drawn = drawn,
 };

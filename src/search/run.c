@@ -3,21 +3,11 @@
 // seeds that are still searching.
 #include "method.h"
 #include "ranks.h"
-#include "seeds.h"
+#include "runs.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-// One method's search with one seed.
-struct one {
-    const struct search_method *method;
-    void *state;
-    struct search_round round;
-    const struct assay_record **record; // (n_task of the round before)
-    struct assay_found *found;          // borrowed from the list
-    bool asked, over;
-};
 
 struct search {
     const struct search_method *method[SEARCH_METHODS_MAX];
@@ -39,7 +29,7 @@ struct search {
     size_t n_attr;
     struct assay_arena arena; // of the attributes
     struct assay_found_list *found;
-    struct one *one;          // (found->n)
+    struct search_runs runs;
     struct search_task *task; // of the round, sorted, distinct
     struct assay_round round;
     double start, asked; // times
@@ -125,21 +115,7 @@ static int prepare(void *self, const char *dir, void **extra, size_t *n_extra,
                    struct assay_err *err)
 {
     struct search *s = self;
-    uint64_t *seed;
-    size_t n_seed;
-    ASSAY_TRY(search_seeds_parse(assay_config_search(&s->config)->seeds, &seed, &n_seed, err));
-    const size_t n = n_seed * s->n_method;
-    s->found->item = calloc(n, sizeof *s->found->item);
-    s->one = calloc(n, sizeof *s->one);
-    s->found->n = s->found->item && s->one ? n : 0;
-    for (size_t i = 0; i < s->found->n; i++) {
-        s->one[i].method = s->method[i / n_seed];
-        s->one[i].found = &s->found->item[i];
-        s->found->item[i].method = s->one[i].method->name;
-        s->found->item[i].seed = seed[i % n_seed];
-    }
-    free(seed);
-    if (!s->found->n) return no_memory(err);
+    ASSAY_TRY(search_runs_make(&s->runs, s->found, &s->c, s->method, s->n_method, err));
     *extra = NULL; // a search's tasks follow from its identity
     *n_extra = 0;
     return assay_identity_check(s->identity, dir, err);
@@ -158,11 +134,7 @@ static int start(void *self, const char *dir, struct assay_comm *comm, const str
                    assay_config_evaluation(&s->config)->space, spec->method, spec->seeds);
     if (*assay_data_warning(s->c.data))
         assay_log_line(log, ASSAY_LOG_WARN, "%s", assay_data_warning(s->c.data));
-    for (size_t i = 0; i < s->found->n; i++) {
-        struct one *one = &s->one[i];
-        one->round.err = err;
-        ASSAY_TRY(one->method->open(&one->state, &s->c, one->found->seed, err));
-    }
+    ASSAY_TRY(search_runs_open(&s->runs, err));
     return assay_run_attrs(s->attr, &s->n_attr, &s->arena, &s->config, s->identity, comm, err);
 }
 
@@ -173,73 +145,50 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-// Collects the records of what a seed asked for, in that order.
-static int collect(struct search *s, struct one *one, struct assay_err *err)
+// Collects the records of what a run asked for, in that order.
+static int collect(struct search *s, struct search_run *run, struct assay_err *err)
 {
-    struct search_round *r = &one->round;
-    free(one->record);
-    one->record = malloc((r->n_task + 1) * sizeof *one->record);
-    if (!one->record) return no_memory(err);
+    struct search_round *r = &run->round;
+    free(run->record);
+    run->record = malloc((r->n_task + 1) * sizeof *run->record);
+    if (!run->record) return no_memory(err);
     for (size_t i = 0; i < r->n_task; i++) {
         const struct search_task *at =
             bsearch(&r->task[i], s->task, s->round.n, sizeof *s->task, by_number);
         ASSAY_ASSERT(at);
-        one->record[i] = &s->round.record[at - s->task];
-        one->found->cpu_seconds += one->record[i]->seconds;
+        run->record[i] = &s->round.record[at - s->task];
+        run->found->cpu_seconds += run->record[i]->seconds;
     }
-    one->found->evaluations += r->n_task;
-    one->found->rounds += r->n_task > 0;
-    r->record = one->record;
+    run->found->evaluations += r->n_task;
+    run->found->rounds += r->n_task > 0;
+    r->record = run->record;
     r->n_record = r->n_task;
     r->n_task = 0;
     r->wall_seconds = assay_clock_wall() - s->asked;
     return 0;
 }
 
-static void finish(struct search *s, struct one *one, uint64_t index)
+// Lets one run go on; the tasks that it asks for are in its round.
+static int step(struct search *s, struct search_run *run, struct assay_err *err)
 {
-    struct assay_found *f = one->found;
-    one->over = f->done = true;
-    f->index = index;
-    if (one->method->best) f->n_best = one->method->best(one->state, f->best, ASSAY_LEN(f->best));
-    f->wall_seconds = assay_clock_wall() - s->start;
-    assay_space_format(&s->space, index, f->arch, sizeof f->arch);
-    assay_log_line(s->c.log, ASSAY_LOG_INFO,
-                   "seed %" PRIu64 ": %s found %s; %" PRIu64 " evaluations, %.1f s of CPU time",
-                   f->seed, f->method, f->arch, f->evaluations, f->cpu_seconds);
-    search_history_text(&s->history, "found/method", f->method, "that found it");
-    search_history_int(&s->history, "found/seed", (int64_t)f->seed, "of the search");
-    search_history_text(&s->history, "found/arch", f->arch, "the architecture found");
-    search_history_int(&s->history, "found/index", (int64_t)index, "its index in the space");
-    search_history_int(&s->history, "found/rounds", (int64_t)f->rounds, "of its search");
-    search_history_int(&s->history, "found/evaluations", (int64_t)f->evaluations,
-                       "supernets, architectures or steps, all repeats of each");
-    search_history_number(&s->history, "run/cpu_seconds", f->cpu_seconds, "of each row of /found");
+    if (run->over) return 0;
+    if (run->asked) ASSAY_TRY(collect(s, run, err));
+    run->asked = true;
+    return search_run_step(run, &s->c, assay_clock_wall() - s->start, err);
 }
 
-// Lets one seed go on; the tasks that it asks for are in its round.
-static int step(struct search *s, struct one *one, struct assay_err *err)
-{
-    uint64_t index = UINT64_MAX;
-    if (one->over) return 0;
-    if (one->asked) ASSAY_TRY(collect(s, one, err));
-    one->asked = true;
-    const int more = one->method->round(one->state, &one->round, &index);
-    if (more == 0) finish(s, one, index);
-    return more;
-}
-
-// Makes one sorted list of the tasks of all seeds, each once.
+// Makes one sorted list of the tasks of all runs, each once.
 static int merge(struct search *s, struct assay_err *err)
 {
     size_t n = 0, kept = 0;
-    for (size_t i = 0; i < s->found->n; i++) n += s->one[i].over ? 0 : s->one[i].round.n_task;
+    for (size_t i = 0; i < s->runs.n; i++)
+        n += s->runs.run[i].over ? 0 : s->runs.run[i].round.n_task;
     struct search_task *task = malloc((n + 1) * sizeof *task);
     if (!task) return no_memory(err);
     n = 0;
-    for (size_t i = 0; i < s->found->n; i++) {
-        const struct search_round *r = &s->one[i].round;
-        if (s->one[i].over || !r->n_task) continue;
+    for (size_t i = 0; i < s->runs.n; i++) {
+        const struct search_round *r = &s->runs.run[i].round;
+        if (s->runs.run[i].over || !r->n_task) continue;
         memcpy(task + n, r->task, r->n_task * sizeof *task);
         n += r->n_task;
     }
@@ -256,9 +205,9 @@ static int next_round(void *self, struct assay_round **round, struct assay_err *
 {
     struct search *s = self;
     bool over = true;
-    for (size_t i = 0; i < s->found->n; i++) {
-        ASSAY_TRY(step(s, &s->one[i], err));
-        over &= s->one[i].over;
+    for (size_t i = 0; i < s->runs.n; i++) {
+        ASSAY_TRY(step(s, &s->runs.run[i], err));
+        over &= s->runs.run[i].over;
     }
     ASSAY_TRY(merge(s, err));
     s->asked = assay_clock_wall();
@@ -292,12 +241,7 @@ static int compare(void *self, struct assay_comm *comm, const struct assay_log *
 static void close_search(void *self)
 {
     struct search *s = self;
-    for (size_t i = 0; s->one && i < s->found->n; i++) {
-        if (s->one[i].method) s->one[i].method->close(s->one[i].state);
-        free(s->one[i].round.task);
-        free(s->one[i].record);
-    }
-    free(s->one);
+    search_runs_close(&s->runs);
     free(s->task);
     free(s->identity);
     search_history_free(&s->history);

@@ -238,6 +238,11 @@ static void close_tenas(void *state)
     free(t);
 }
 
+static uint64_t equal(const struct search_context *c, struct assay_config *config)
+{
+    return search_set_samples(config, search_tenas_cost(c));
+}
+
 const struct search_method search_tenas = {
     .name = "tenas",
     .help = "TE-NAS: prunes supernets by what each operation means to kappa and regions",
@@ -246,4 +251,6 @@ const struct search_method search_tenas = {
     .open = open_tenas,
     .round = next_round,
     .close = close_tenas,
+    .random = &search_random,
+    .equal = equal,
 };

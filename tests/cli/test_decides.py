@@ -30,6 +30,7 @@ source = hdf5
 augment = false
 normalise = false
 [search]
+baseline = false
 samples = 16
 population = 6
 tournament = 3

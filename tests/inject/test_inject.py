@@ -31,7 +31,7 @@ SWEEP = {
     "regions": {"batch": 20, "batches": 1},
     "run": {"repeats": 2, "metrics": "ntk,nasi,regions,cost", "checkpoint": 0.001},
 }
-SEARCH = {**SWEEP, "candidates": {}, "search": {"method": "tenas, random", "seeds": "0", "samples": 3},
+SEARCH = {**SWEEP, "candidates": {}, "search": {"method": "tenas, random", "seeds": "0", "samples": 3, "baseline": "false"},
           "run": {"repeats": 1, "checkpoint": 0.001}}
 # What fails beside memory, and why.
 WRITING = {"write": errno.ENOSPC, "rename": errno.EACCES, "sync": errno.EIO, "open": errno.EMFILE,

@@ -14,12 +14,12 @@ TINY = {
     "ntk": {"batch": 4},
     "regions": {"batch": 50, "batches": 1},
     "run": {"repeats": 2},
-    "search": {"seeds": "0-2"},
+    "search": {"seeds": "0-2", "baseline": "false"},
 }
 NASI = {
     "network": {"image": 8},
     "nasi": {"batch": 6},
-    "search": {"seeds": "0-1", "method": "nasi,nasi-ada,nasi-random", "channels": 2, "cells": 1, "steps": 7},
+    "search": {"seeds": "0-1", "baseline": "false", "method": "nasi,nasi-ada,nasi-random", "channels": 2, "cells": 1, "steps": 7},
 }
 MARGINAL = {**TINY, "search": {"seeds": "0-1", "method": "marginal", "round": 9}}
 SLOW = {**TINY, "network": {"image": 16}, "ntk": {"batch": 16}}
@@ -39,7 +39,7 @@ class Search(launch.SweepTest):
         self.assertEqual([name for name in a if a[name] != b[name]], [])
 
     def test_same_for_any_number_of_ranks(self):
-        configs = {method: {**TINY, "search": {"seeds": "0-2", "method": method, "samples": 40}}
+        configs = {method: {**TINY, "search": {**TINY["search"], "method": method, "samples": 40}}
                    for method in ("tenas", "evolution")}
         configs["marginal"] = MARGINAL
         configs["nasi"] = NASI
@@ -54,7 +54,7 @@ class Search(launch.SweepTest):
 
     def test_seeds_do_not_depend_on_company(self):
         both = self.config(TINY)
-        alone = self.config({**TINY, "search": {"seeds": "1"}}, "alone.ini")
+        alone = self.config({**TINY, "search": {**TINY["search"], "seeds": "1"}}, "alone.ini")
         self.sweep(both, self.scratch / "a")
         self.sweep(alone, self.scratch / "b")
         with launch.h5py.File(self.scratch / "a/search.h5") as a, launch.h5py.File(self.scratch / "b/search.h5") as b:
