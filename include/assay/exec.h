@@ -237,6 +237,7 @@ struct assay_signs {
     uint64_t *row; // (n, words)
     size_t words, bit;
     uint32_t node;
+    bool kinks;
 };
 // Wants the values of all ReLUs.
 void assay_tap_relus(const struct assay_graph *g, uint8_t *tap);
@@ -245,6 +246,12 @@ size_t assay_sign_words(const struct assay_graph *g);
 // Of the next forward passes of g, which overwrite the rows of the images they show; the rows are
 // zero at first.
 struct assay_taps assay_signs_tap(struct assay_signs *signs, const struct assay_graph *g,
+                                  uint64_t *row);
+// The same of all kinks: beside ReLUs those of activations (assay_act_kinks), a bit for each of
+// theirs, one kink of all units after the other, for which the inputs of activations are wanted.
+void assay_tap_kinks(const struct assay_graph *g, uint8_t *tap);
+size_t assay_kink_words(const struct assay_graph *g);
+struct assay_taps assay_kinks_tap(struct assay_signs *signs, const struct assay_graph *g,
                                   uint64_t *row);
 
 // ---- initialisation ---------------------------------------------------------------------------

@@ -73,18 +73,38 @@ void assay_tap_relus(const struct assay_graph *g, uint8_t *tap)
     }
 }
 
-static size_t bits_before(const struct assay_graph *g, uint32_t node)
+// Bits of a unit.
+static uint32_t bits_of(const struct assay_node *n, bool kinks)
+{
+    if (n->op == ASSAY_OP_RELU) return 1;
+    return kinks && n->op == ASSAY_OP_ACT ? assay_act_kinks(n) : 0;
+}
+
+void assay_tap_kinks(const struct assay_graph *g, uint8_t *tap)
+{
+    assay_tap_relus(g, tap);
+    for (uint32_t i = 0; i < g->n_node; i++) {
+        const struct assay_node *n = &g->node[i];
+        if (n->op == ASSAY_OP_ACT && bits_of(n, true)) tap[g->in[n->in]] |= ASSAY_TAP_VALUE;
+    }
+}
+
+static size_t bits_before(const struct assay_graph *g, uint32_t node, bool kinks)
 {
     size_t bits = 0;
-    for (uint32_t i = 0; i < node; i++) {
-        if (g->node[i].op == ASSAY_OP_RELU) bits += exec_pixels(&g->node[i]);
-    }
+    for (uint32_t i = 0; i < node; i++)
+        bits += bits_of(&g->node[i], kinks) * exec_pixels(&g->node[i]);
     return bits;
 }
 
 size_t assay_sign_words(const struct assay_graph *g)
 {
-    return (bits_before(g, g->n_node) + 63) / 64;
+    return (bits_before(g, g->n_node, false) + 63) / 64;
+}
+
+size_t assay_kink_words(const struct assay_graph *g)
+{
+    return (bits_before(g, g->n_node, true) + 63) / 64;
 }
 
 // Sets the bits [bit, bit + n) of a row; the others stay.
@@ -99,11 +119,35 @@ static void put_signs(uint64_t *row, size_t bit, size_t n, const double *value, 
     }
 }
 
+// The pieces that a block's numbers lie on of an activation that reads them: bit k of a unit is set
+// beyond its kink k.
+static void put_pieces(const struct assay_signs *signs, uint32_t node, const struct assay_block *b,
+                       const double *value)
+{
+    const struct assay_node *n = &signs->graph->node[node];
+    const size_t units = (size_t)b->c * b->pixels, first = bits_before(signs->graph, node, true);
+    const uint32_t kinks = assay_act_kinks(n);
+    for (size_t p = 0; p < units * b->count; p++) {
+        const size_t unit = p / b->count, image = p % b->count;
+        uint8_t piece;
+        double y, passed[2];
+        assay_act_apply(n, 1, &value[unit * b->stride + image], false, &piece, &y, NULL);
+        passed[0] = piece > 0, passed[1] = piece > 1;
+        for (uint32_t k = 0; k < kinks; k++)
+            put_signs(signs->row + (b->first + image) * signs->words, first + k * units + unit, 1,
+                      &passed[k], 1);
+    }
+}
+
 static void collect_signs(void *self, const struct assay_block *b, const double *value)
 {
     struct assay_signs *signs = self;
-    if (signs->graph->node[b->node].op != ASSAY_OP_RELU) return; // tapped for another
-    if (b->node != signs->node) signs->bit = bits_before(signs->graph, signs->node = b->node);
+    const struct assay_graph *g = signs->graph;
+    for (uint32_t i = b->node + 1; i < g->n_node && signs->kinks; i++)
+        if (g->node[i].op == ASSAY_OP_ACT && g->in[g->node[i].in] == b->node)
+            put_pieces(signs, i, b, value);
+    if (g->node[b->node].op != ASSAY_OP_RELU) return; // tapped for another
+    if (b->node != signs->node) signs->bit = bits_before(g, signs->node = b->node, signs->kinks);
     for (uint32_t i = 0; i < b->count; i++)
         put_signs(signs->row + (b->first + i) * signs->words, signs->bit, (size_t)b->c * b->pixels,
                   value + i, b->stride);
@@ -115,4 +159,13 @@ struct assay_taps assay_signs_tap(struct assay_signs *signs, const struct assay_
     *signs = (struct assay_signs){
         .graph = g, .row = row, .words = assay_sign_words(g), .node = UINT32_MAX};
     return (struct assay_taps){.self = signs, .value = collect_signs};
+}
+
+struct assay_taps assay_kinks_tap(struct assay_signs *signs, const struct assay_graph *g,
+                                  uint64_t *row)
+{
+    const struct assay_taps tap = assay_signs_tap(signs, g, row);
+    signs->words = assay_kink_words(g);
+    signs->kinks = true;
+    return tap;
 }

@@ -254,8 +254,10 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
                    double *spectrum, char *reason, struct assay_err *err)
 {
     (void)spectrum;
-    ASSAY_TRY(assay_subject_run(s, use, 0, err));
     const struct assay_graph *g = assay_subject_graph(s, use, 0);
+    out[0] = out[1] = out[2] = NAN;
+    if (g->n_feature == 0) return metric_degenerate(reason, "the network has no blocks");
+    ASSAY_TRY(assay_subject_run(s, use, 0, err));
     const struct az az = open_state(g, assay_subject_state(s, use));
     const double images = assay_subject_images(s, use, 0);
     double before = NAN;

@@ -94,6 +94,9 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     (void)spectrum;
     const uint32_t n = assay_subject_images(s, use, 0);
     void *block;
+    const int relus =
+        metric_need_relu(assay_subject_graph(s, use, 0), ASSAY_LEN(columns), out, reason);
+    if (relus != ASSAY_VERDICT_OK) return relus;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
     ASSAY_TRY(memo_alloc(s, work_numbers(n) * sizeof(double), &block, err));
     const struct products p = products_of(assay_subject_state(s, use), n);

@@ -16,7 +16,7 @@ static const struct assay_column columns[] = {
 static bool counts(const struct assay_node *n)
 {
     return n->op == ASSAY_OP_CONV || n->op == ASSAY_OP_BN || n->op == ASSAY_OP_LINEAR ||
-           n->op == ASSAY_OP_RELU;
+           n->op == ASSAY_OP_RELU || n->op == ASSAY_OP_ACT;
 }
 
 static void tap(const struct assay_graph *g, uint8_t *tapped)

@@ -15,6 +15,14 @@ int metric_degenerate(char *reason, const char *fmt, ...)
     return ASSAY_VERDICT_DEGENERATE;
 }
 
+int metric_need_relu(const struct assay_graph *g, size_t n, double *out, char *reason)
+{
+    for (uint32_t i = 0; i < g->n_node; i++)
+        if (g->node[i].op == ASSAY_OP_RELU) return ASSAY_VERDICT_OK;
+    for (size_t i = 0; i < n; i++) out[i] = NAN;
+    return metric_degenerate(reason, "the network has no ReLU");
+}
+
 double metric_sumsq(size_t n, const double *v)
 {
     double lane[8] = {0.0}; // eight partial sums: the compiler may not reorder one

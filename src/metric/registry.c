@@ -25,6 +25,7 @@
     X(fisher) \
     X(naswot) \
     X(naswot_hnas) \
+    X(kinks) \
     X(swap) \
     X(near) \
     X(meco) \

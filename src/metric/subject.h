@@ -176,6 +176,8 @@ static inline bool is_layer_weight(const struct assay_param *p)
 }
 // Puts a reason and returns DEGENERATE.
 int metric_degenerate(char *reason, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+// Of a network without a ReLU, DEGENERATE with n NaNs, else OK.
+int metric_need_relu(const struct assay_graph *g, size_t n, double *out, char *reason);
 // Sum of squares of n values, in a fixed order.
 double metric_sumsq(size_t n, const double *v);
 

@@ -116,9 +116,11 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
                    double *spectrum, char *reason, struct assay_err *err)
 {
     (void)spectrum;
-    (void)reason;
     const struct swap_options *o = use->option[0];
     void *slot;
+    const int relus =
+        metric_need_relu(assay_subject_graph(s, use, 0), ASSAY_LEN(columns), out, reason);
+    if (relus != ASSAY_VERDICT_OK) return relus;
     ASSAY_TRY(assay_subject_run(s, use, 0, err));
     ASSAY_TRY(memo_alloc(s, slot_bytes(s, use), &slot, err));
     const uint64_t *pattern = assay_subject_state(s, use);

@@ -169,6 +169,21 @@ class Values(unittest.TestCase):
                 with self.subTest(name + kind):
                     self.check(DATA / (name + kind), name, bn)
 
+    def test_regions(self):
+        for name in ("mobilenetv2_w025", "mobilenetv3_tiny", "squeezenet_tiny"):
+            file = DATA / f"{name}.h5"
+            with h5py.File(file) as reference:
+                expect = reference["regions"].attrs
+                want = expect["regions"] or None, expect["kink_regions"]
+            p = assay("eval", "onnx", file.with_suffix(".onnx"), "--weights", "file", "--batch", f"{file}:/regions/x",
+                      "--metrics", "naswot,kinks", "--format", "json")
+            got = json.loads(p.stdout)["columns"]
+            self.assertEqual((got["regions_net"]["value"], got["kink_regions_net"]["value"]), want, name)
+        p = self.eval(DATA / "efficientnet_silu_tiny.onnx", "efficientnet_silu_tiny", "--metrics", "naswot,kinks,swap,az")
+        for text in (r"regions_net +nan +the network has no ReLU", r"kink_regions_net +nan +no activation of the network",
+                     r"swap +nan +the network has no ReLU", r"az_expressivity +nan +the network has no blocks"):
+            self.assertRegex(p.stdout, text)
+
     def test_weights_from_elsewhere(self):
         self.check(DATA / "refuse/no_weights.onnx", "resnet_tiny_fresh_bn", "batch",
                    weights=f"{DATA}/resnet_tiny_fresh_bn.h5:/weights")
