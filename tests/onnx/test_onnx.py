@@ -87,6 +87,19 @@ class Files(unittest.TestCase):
             self.assertIn(text, p.stderr)
 
 
+    def test_what_the_model_had(self):
+        """A BN that is missing behind a layer of the file was folded; what a head lacks that nobody uses was not."""
+        own, parts = ["c.weight", "b.weight", "b.bias", "f.weight", "f.bias"], {
+            "head": ["aux.0.weight", "aux.1.weight", "aux.1.bias"], "linear": ["aux.weight", "aux.bias"],
+            "folded": ["n.weight", "n.bias"]}
+        for part, names in parts.items():
+            lines = [f"p: PARAMETER target='{name}'" for name in own + names]
+            lines += [f"b: BUFFER target='{module}.running_mean'" for module in ("b", "n", "aux.1")]
+            p = assay("show", "onnx", self.file(write.small(signature="\n".join(lines))))
+            self.assertEqual(p.returncode, part == "folded", p.stderr)
+            if part == "folded":
+                self.assertIn("folded into convolutions (the file lacks the model's parameter 'n.weight')", p.stderr)
+
     def drawn(self, content, *options):
         """The columns of a network whose weights are drawn, each with its repeats."""
         p = assay("eval", "onnx", self.file(content), "--set", "data.source=gaussian", "--set", "ntk.batch=4", "--set",

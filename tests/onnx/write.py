@@ -52,12 +52,15 @@ def value(name, dims=()):
     return field(1, name) + field(2, field(1, field(1, FLOAT) + (field(2, shape) if dims else b"")))
 
 
-def model(nodes, tensors, inputs, outputs, opset=17):
+def model(nodes, tensors, inputs, outputs, opset=17, signature=""):
+    """signature: what PyTorch's newer exporter says of the model's parameters."""
     graph = fields(1, nodes) + field(2, "g") + fields(5, tensors) + fields(11, inputs) + fields(12, outputs)
+    if signature:
+        graph += field(16, field(1, "pkg.torch.export.ExportedProgram.graph_signature") + field(2, signature))
     return field(1, 8) + field(7, graph) + field(8, field(2, opset))
 
 
-def small(weights=True, **conv):
+def small(weights=True, signature="", **conv):
     """Convolution, BN, ReLU, pooling and a linear layer of a 3x8x8 image; without weights as an exporter leaves them out."""
     nodes = [node("Conv", ["x", "c.weight"], ["1"], "conv", kernel_shape=[3, 3], pads=[1, 1, 1, 1], **conv),
              node("BatchNormalization", ["1", "b.weight", "b.bias", "m", "v"], ["2"], "bn", epsilon=1e-5),
@@ -69,7 +72,7 @@ def small(weights=True, **conv):
               "f.weight": ([5, 4], [0.25 * i for i in range(20)]), "f.bias": ([5], [0] * 5)}
     tensors = [tensor(name, *v) for name, v in values.items()] if weights else []
     inputs = [] if weights else [value(name, dims) for name, (dims, _) in values.items()]
-    return model(nodes, tensors, [value("x", ["batch", 3, 8, 8]), *inputs], [value("y", ["batch", 5])])
+    return model(nodes, tensors, [value("x", ["batch", 3, 8, 8]), *inputs], [value("y", ["batch", 5])], signature=signature)
 
 
 def chain(c, kernel, depth, image=8, classes=5, name="l", weight=0.5):
