@@ -71,7 +71,7 @@ static int open_search(void *self, struct assay_comm *team, struct assay_err *er
     uint64_t ranks;
     ASSAY_TRY(assay_comm_agree(s->comm, open_methods(s, &s->given, err), err));
     ASSAY_TRY(assay_images_open(&s->images, &s->given, s->comm, 1, err));
-    ASSAY_TRY(assay_pla_create(&s->pla, team, err));
+    int status = assay_pla_create(&s->pla, team, err);
     s->c = (struct search_context){.config = &s->config,
                                    .space = &s->space,
                                    .data = assay_images_data(s->images),
@@ -79,7 +79,8 @@ static int open_search(void *self, struct assay_comm *team, struct assay_err *er
                                    .held = assay_images_held(s->images, true),
                                    .history = &s->history,
                                    .evaluator = s->method[0]->evaluator};
-    ASSAY_TRY(s->c.evaluator->open(&s->c.evaluator_state, &s->c, err));
+    if (status >= 0) status = s->c.evaluator->open(&s->c.evaluator_state, &s->c, err);
+    ASSAY_TRY(assay_comm_agree(s->comm, status, err));
     s->c.schema = s->c.evaluator->schema(s->c.evaluator_state);
     ASSAY_TRY(search_ranks_open(&s->ranks, &s->c, s->comm, &ranks, err));
     s->c.ranks = s->ranks;
