@@ -66,6 +66,7 @@ def roff(text):
     """Text as roff: what stands in `backquotes` is bold."""
     for character, name in (("\\", "\\e"), ("-", "\\-"), ("'", "\\(aq"), ("^", "\\(ha"), ("~", "\\(ti")):  # as they are typed
         text = text.replace(character, name)
+    text = text.replace("|+|", "|\\:+|")  # where a line may end in NAS-Bench-201's architectures
     text = re.sub(r"`([^`]+)`", r"\\fB\1\\fR", text)
     return re.sub(r"(?m)^\.", r"\\&.", text)
 

@@ -94,7 +94,7 @@ def plain(page):
     with open(page, encoding="utf-8") as f:
         text = f.read()
     for name, character in (("\\fB", ""), ("\\fI", ""), ("\\fR", ""), ("\\-", "-"), ("\\(aq", "'"), ("\\(ga", "`"), ("\\(ha", "^"),
-                            ("\\(ti", "~"), ("\\&", ""), ("\\e", "\\")):
+                            ("\\(ti", "~"), ("\\&", ""), ("\\:", ""), ("\\e", "\\")):
         text = text.replace(name, character)
     return text
 
@@ -146,10 +146,9 @@ class Manual(Installed):
     @unittest.skipUnless(shutil.which("man") and shutil.which("groff"), "man and groff are not installed")
     def test_pages_can_be_read(self):
         for page in self.files("man/man?/*"):
-            p = subprocess.run(["man", "--warnings=mac,delim,escape,missing,tab", "-l", page], env=dict(ENV, MANWIDTH="100", MAN_KEEP_STDERR="1"),
+            p = subprocess.run(["man", "--warnings=mac,delim,escape,missing,tab", "-l", page], env=dict(ENV, MANWIDTH="80", MAN_KEEP_STDERR="1"),
                                text=True, capture_output=True, timeout=60)
-            warnings = [line for line in p.stderr.splitlines() if "can't break line" not in line]  # an architecture is one word
-            self.assertEqual((p.returncode, warnings), (0, []))
+            self.assertEqual((p.returncode, p.stderr), (0, ""))
             self.assertIn("SEE ALSO", p.stdout)
 
 
