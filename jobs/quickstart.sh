@@ -8,8 +8,11 @@ cd "$(dirname "$0")/.."
 assay_install $ASSAY_BUILD_PACKAGES gnuplot-nox # which draws for `assay report`
 
 # Optimised; an existing build directory is brought up to date.
-[ -f build/build.ninja ] || meson setup build
-meson compile -C build assay
+if [ ! -f build/build.ninja ]; then
+    meson setup build
+    echo "building: the first dozen files take most of the time, a minute or two on two cores"
+fi
+meson compile -C build program
 
 # Two ranks also where Open MPI would refuse: as root, in a container, on one core.
 [ "$(id -u)" -ne 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
@@ -22,4 +25,5 @@ mpirun -n 2 build/assay sweep configs/nb201-quickstart.ini -o "$run" </dev/null 
 # 3: complete, some candidates failed. Anything else but 0 is an error, or a stop to resume.
 [ "$code" -eq 0 ] || [ "$code" -eq 3 ] || exit "$code"
 build/assay rank "$run" --top 20
+echo "as one HTML file: build/assay report $run -o quickstart.html"
 exit "$code"
