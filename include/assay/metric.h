@@ -37,9 +37,8 @@ enum assay_network { ASSAY_NET, ASSAY_NET_THIN, ASSAY_NET_LITERAL, ASSAY_NETWORK
 // mean over the images that are normalised together. LOSS: their mean cross-entropy. TARGET: the
 // sum over the images of the logit of their label. ROWS: whatever rows of the Jacobian the metric
 // asks for. KERNEL: all rows, for the kernel Theta = J J^T. EXTREMES: all rows, for the ends of its
-// spectrum alone. BLOCKS: what the metric puts in the
-// place of gradients (replace), nothing of the outputs. FIRSTS: rows of the Jacobian of the first
-// number of every parameter, with frozen BN.
+// spectrum alone. BLOCKS: what the metric puts in the place of gradients (replace), nothing of the
+// outputs. FIRSTS: rows of the Jacobian of the first number of every parameter, with frozen BN.
 enum assay_pull {
     ASSAY_PULL_NONE,
     ASSAY_PULL_LOGITS,
@@ -188,8 +187,7 @@ struct assay_given {
 };
 // Everything is borrowed. On a team every rank has the same subject but for its grid, and measures
 // the metrics that are collective at the same time; kernels are then made of images that are dealt
-// out to the ranks. What metrics share is computed once, on first
-// use.
+// out to the ranks. What metrics share is computed once, on first use.
 struct assay_subject {
     const struct assay_protocol *protocol;
     const struct assay_demand *demand;
@@ -291,8 +289,8 @@ struct assay_metric {
     const char *name, *help;
     const struct assay_column *column;
     uint32_t n_column;
-    double released;     // what its release writes where one of
-    uint32_t n_released; // its first n_released columns is undefined
+    double released; // what its release writes for NaN, of its first n_released columns
+    uint32_t n_released;
     // Tables of options, the metric's own section first; others it shares. NULL ends them.
     const struct assay_options *options[ASSAY_METRIC_TABLES + 1];
     enum assay_scope scope;

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "inputs.h"
 #include "networks.h"
+#include "verdict.h"
 
 #include "assay/la.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-_Static_assert(ASSAY_METRIC_REASON <= ASSAY_REASON_MAX, "a metric's reason fits into a record");
 
 struct assay_evaluator {
     const struct assay_config *config; // borrowed
@@ -37,35 +35,6 @@ static int build_networks(struct assay_evaluator *e, uint64_t index,
     for (int i = 0; i < ASSAY_NETWORKS; i++)
         graph[i] = networks_graph(&e->networks, (enum assay_network)i);
     return assay_demand_taps(&e->demand, graph, err);
-}
-
-// ---- verdicts -----------------------------------------------------------------------------------
-// The worst verdict of all metrics and repeats stands, with its first reason.
-static void judge(struct assay_record *record, int verdict, const char *who, const char *reason)
-{
-    if (verdict <= record->verdict) return;
-    record->verdict = verdict;
-    memset(record->reason, 0, sizeof record->reason);
-    const int room = (int)(sizeof record->reason - strlen(who) - 3); // ": " and the terminator
-    snprintf(record->reason, sizeof record->reason, "%s: %.*s", who, room, reason);
-}
-
-// A NaN or infinity never passes as a number: the candidate is degenerate then, unless the metric
-// says that no candidate has that column by these options.
-static void check_finite(struct assay_record *record, const struct assay_metric *metric,
-                         const double *out)
-{
-    for (uint32_t i = 0; i < metric->n_column; i++) {
-        if (isfinite(out[i])) continue;
-        char reason[ASSAY_METRIC_REASON];
-        snprintf(reason, sizeof reason, "%s is %g", metric->column[i].name, out[i]);
-        judge(record, ASSAY_VERDICT_DEGENERATE, metric->name, reason);
-    }
-}
-
-static void fill_nan(size_t n, double *v)
-{
-    for (size_t i = 0; i < n; i++) v[i] = NAN;
 }
 
 // ---- memory -------------------------------------------------------------------------------------
@@ -156,7 +125,7 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
                  "needs %.1f MiB, over the limit of %llu MiB (run.memory); a smaller batch or "
                  "network needs less",
                  (double)(beside + m.total) / 0x1p20, (unsigned long long)told->memory);
-        judge(record, ASSAY_VERDICT_FAILED, "memory", reason);
+        verdict_note(record, ASSAY_VERDICT_FAILED, "memory", reason);
         return 0;
     }
     const uint64_t others = beside + m.total - m.exec - assay_arena_footprint(scratch);
@@ -206,12 +175,12 @@ static int measure(struct assay_subject *s, const struct assay_use *use, double 
     if (verdict == ASSAY_ERR_MPI || verdict == ASSAY_ERR_MEMORY) // not the candidate's failure
         return assay_err_set(err, verdict, "%s: %s", metric->name, failure.text);
     if (verdict < 0) {
-        fill_nan(metric->n_column, out);
-        judge(record, ASSAY_VERDICT_FAILED, metric->name, failure.text);
+        verdict_fill_nan(metric->n_column, out);
+        verdict_note(record, ASSAY_VERDICT_FAILED, metric->name, failure.text);
         return ASSAY_OK;
     }
-    judge(record, verdict, metric->name, reason);
-    if (verdict != ASSAY_VERDICT_OK || !*reason) check_finite(record, metric, out);
+    verdict_note(record, verdict, metric->name, reason);
+    if (verdict != ASSAY_VERDICT_OK || !*reason) verdict_check(record, metric, out);
     return ASSAY_OK;
 }
 
@@ -253,7 +222,7 @@ static int build_candidate(struct assay_evaluator *e, uint64_t index,
     if (status >= 0) return 1;
     if (status != ASSAY_ERR_INPUT && status != ASSAY_ERR_CONFIG)
         return assay_err_set(err, status, "%s", failure.text);
-    judge(record, ASSAY_VERDICT_FAILED, "network", failure.text);
+    verdict_note(record, ASSAY_VERDICT_FAILED, "network", failure.text);
     return 0;
 }
 
@@ -264,7 +233,8 @@ static int set_up(struct assay_evaluator *e, uint64_t index, const struct assay_
     const int built = build_candidate(e, index, mask, dead, record, err);
     if (built <= 0) return built;
     if (*dead)
-        judge(record, ASSAY_VERDICT_DEAD, "network", "the output does not depend on the input");
+        verdict_note(record, ASSAY_VERDICT_DEAD, "network",
+                     "the output does not depend on the input");
     return make_room(e, *dead, most, record, err);
 }
 
@@ -278,8 +248,8 @@ static int evaluate(struct assay_evaluator *e, uint64_t index, const struct assa
     record->index = index;
     record->verdict = ASSAY_VERDICT_OK;
     memset(record->reason, 0, sizeof record->reason);
-    fill_nan((size_t)schema->repeats * schema->n_column, record->value);
-    fill_nan((size_t)schema->repeats * schema->spectrum_len, record->spectrum);
+    verdict_fill_nan((size_t)schema->repeats * schema->n_column, record->value);
+    verdict_fill_nan((size_t)schema->repeats * schema->spectrum_len, record->spectrum);
 
     bool dead = false;
     uint64_t most = 0;
