@@ -89,16 +89,29 @@ static size_t state(const struct assay_subject *s, const struct assay_use *use)
     return all_units(s, use) * words_of(s, use) * sizeof(uint64_t);
 }
 
+// Bits [bit, bit + count) of a word of every pattern, of as many images.
+static inline void put_signs(size_t units, const double *v, size_t stride, const uint32_t count,
+                             uint64_t *pattern, size_t words, uint32_t bit)
+{
+    for (size_t p = 0; p < units; p++, v += stride, pattern += words) {
+        uint64_t signs = 0;
+        for (uint32_t i = 0; i < count; i++) signs |= (uint64_t)(v[i] > 0) << i;
+        *pattern |= signs << bit;
+    }
+}
+
 static void value(const struct assay_look *look, const struct assay_block *b, const double *v)
 {
     const size_t units = (size_t)b->c * b->pixels, words = words_of(look->subject, look->use);
     if (look->graph->node[b->node].op != ASSAY_OP_RELU) return; // tapped for another
     uint64_t *pattern = (uint64_t *)look->state + units_before(look->graph, b->node) * words;
-    for (size_t p = 0; p < units; p++, pattern += words) {
-        for (uint32_t i = 0; i < b->count; i++) {
-            const uint32_t image = b->first + i;
-            pattern[image / 64] |= (uint64_t)(v[p * b->stride + i] > 0) << image % 64;
-        }
+    for (uint32_t i = 0, step; i < b->count; i += step) {
+        const uint32_t image = b->first + i;
+        step = b->count - i < 4 || image % 4 ? 1 : 4;
+        if (step == 4)
+            put_signs(units, v + i, b->stride, 4, pattern + image / 64, words, image % 64);
+        else
+            put_signs(units, v + i, b->stride, 1, pattern + image / 64, words, image % 64);
     }
 }
 

@@ -83,9 +83,9 @@ static uint32_t in_place_behind(const struct assay_graph *g, uint32_t node)
 
 // ---- correlations -------------------------------------------------------------------------------
 // The state holds K (n, n) of either column; products of images (n, n) and sums (n) of numbers less
-// the first one of their image; and numbers (units, n). First come those of nodes all images of
-// which are shown in sequence, then the gradients in front of ReLUs in place, each in a place of
-// its own.
+// the first one of their image; and rows (n, units + 1) of numbers and their sum. First come those
+// of nodes all images of which are shown in sequence, then the gradients in front of ReLUs in
+// place, each in a place of its own.
 struct sums {
     double *k, *released, *products, *sum, *row;
 };
@@ -103,21 +103,22 @@ static size_t largest(const struct assay_graph *g)
     return most;
 }
 
-// Counts an image's units of ReLUs in place before a node.
+// The numbers of an image's rows of ReLUs in place before a node.
 static size_t in_place_before(const struct assay_graph *g, uint32_t node)
 {
-    size_t units = 0;
+    size_t numbers = 0;
     for (uint32_t i = 0; i < node; i++) {
-        if (g->node[i].op == ASSAY_OP_RELU && relu_in_place(g, i)) units += units_of(&g->node[i]);
+        const bool in_place = g->node[i].op == ASSAY_OP_RELU && relu_in_place(g, i);
+        if (in_place) numbers += units_of(&g->node[i]) + 1;
     }
-    return units;
+    return numbers;
 }
 
 static size_t state(const struct assay_subject *s, const struct assay_use *use)
 {
     const struct assay_graph *g = assay_subject_graph(s, use, 0);
     const size_t n = assay_subject_images(s, use, 0);
-    return n * (3 * n + 1 + largest(g) + in_place_before(g, g->n_node)) * sizeof(double);
+    return n * (3 * n + 1 + largest(g) + 1 + in_place_before(g, g->n_node)) * sizeof(double);
 }
 
 static struct sums sums_of(const struct assay_look *look)
@@ -153,24 +154,41 @@ static void add_correlations(const struct sums *s, uint32_t n, const struct assa
     }
 }
 
-// Keeps a block's numbers, all channels of a node, in row (units, n), and adds their correlations
-// when those of all images are there.
+// Images [i, i + count) of a block: rows of v less its first number, `units` of each, and the sum.
+static inline void keep_images(const struct assay_block *b, const double *v, uint32_t i,
+                               const uint32_t count, double *row)
+{
+    const size_t units = (size_t)b->c * b->pixels;
+    double sum[4] = {0};
+    for (size_t k = 0; k < units; k++) {
+        for (uint32_t j = 0; j < count; j++) {
+            const double number = v[k * b->stride + i + j] - v[i + j];
+            row[j * (units + 1) + k] = number;
+            sum[j] += number;
+        }
+    }
+    for (uint32_t j = 0; j < count; j++) row[j * (units + 1) + units] = sum[j];
+}
+
+// Keeps a block's numbers, all channels of a node, in row (n, units + 1), and adds their
+// correlations when those of all images are there.
 static void add(const struct assay_look *look, const struct assay_block *b, const double *v,
                 double *row, double of_k, double of_released)
 {
     const struct sums s = sums_of(look);
     const uint32_t n = assay_subject_images(look->subject, look->use, look->pass);
     const size_t units = (size_t)b->c * b->pixels;
-    for (size_t k = 0; k < units; k++) {
-        for (uint32_t i = 0; i < b->count; i++)
-            row[k * n + b->first + i] = v[k * b->stride + i] - v[i];
+    double *to = row + b->first * (units + 1);
+    for (uint32_t i = 0, step; i < b->count; i += step, to += step * (units + 1)) {
+        step = b->count - i < 4 ? 1 : 4;
+        if (step == 4)
+            keep_images(b, v, i, 4, to);
+        else
+            keep_images(b, v, i, 1, to);
     }
     if (b->first + b->count < n) return;
-    memset(s.products, 0, ((size_t)n * n + n) * sizeof *s.products);
-    for (size_t k = 0; k < units; k++) {
-        for (uint32_t i = 0; i < n; i++) s.sum[i] += row[k * n + i];
-    }
-    assay_la_add_column_gram(n, units, row, n, s.products);
+    for (uint32_t i = 0; i < n; i++) s.sum[i] = row[i * (units + 1) + units];
+    assay_la_gram(n, units, row, units + 1, s.products);
     const struct assay_products p = {.units = units, .ld = n, .product = s.products, .sum = s.sum};
     add_correlations(&s, n, &p, of_k, of_released);
 }
@@ -205,7 +223,7 @@ static void gradient(const struct assay_look *look, const struct assay_block *b,
     (void)kept;
     if (relu == g->n_node) return;
     const double all = relu_weight(g, relu, &units);
-    add(look, b, v, sums_of(look).row + n * (largest(g) + in_place_before(g, relu)), all, all);
+    add(look, b, v, sums_of(look).row + n * (largest(g) + 1 + in_place_before(g, relu)), all, all);
 }
 
 // ---- score --------------------------------------------------------------------------------------
