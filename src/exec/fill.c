@@ -179,14 +179,14 @@ static void pack_lifted(struct assay_exec *x, const struct unit *u, uint32_t gro
     for (uint32_t i = 0, end = 0, n; i < ci; i += n) {
         if (i == end) end += assay_kern_tile(x->plan->kern, ci - i);
         n = assay_share(end - i, most);
-        for (uint32_t k = 0; k < co * ASSAY_LIFTED_TAPS * n; k++) {
-            const uint32_t o = k / (ASSAY_LIFTED_TAPS * n), row = 2 - k / (4 * n) % 3,
-                           j = k / n % 4;
-            const double *g = w + (((size_t)o * ci + i + k % n) * 3 + row) * 3;
-            const double even = 0.5 * (g[0] + g[2]), odd = 0.5 * g[1];
-            out[k] = (real)(j == 0 ? g[2] : j == 1 ? even + odd : j == 2 ? even - odd : g[0]);
+        for (uint32_t k = 0; k < 3 * co; k++, out += 4 * n) {
+            const double *g = w + ((size_t)(k / 3) * ci + i) * 9 + 3 * (2 - k % 3);
+            for (uint32_t j = 0; j < n; j++, g += 9) {
+                const double even = 0.5 * (g[0] + g[2]), odd = 0.5 * g[1];
+                out[j] = (real)g[2], out[n + j] = (real)(even + odd);
+                out[2 * n + j] = (real)(even - odd), out[3 * n + j] = (real)g[0];
+            }
         }
-        out += co * ASSAY_LIFTED_TAPS * n;
     }
 }
 

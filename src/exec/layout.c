@@ -220,50 +220,68 @@ static void place_scratch(struct assay_plan *plan, uint32_t i)
     if (u->wants_dx && !u->dz) u->dz = place_e(plan, exec_dz(u) * plan->kern->lanes);
 }
 
+static void place_beside(struct assay_plan *plan, uint32_t i)
+{
+    const struct assay_node *n = &plan->graph->node[i];
+    struct slot *s = &plan->slot[i];
+    const bool gates = plan->backward && exec_has_pieces(plan);
+    if (n->op == ASSAY_OP_AVG_POOL) s->inv = place_d(plan, (size_t)n->h * n->w);
+    if (s->measured) s->moments = place_d(plan, 2 * (size_t)n->c);
+    const size_t size = saved_images(plan) * exec_pixels(n);
+    if (gates && n->op == ASSAY_OP_RELU) s->gate = place(plan, size / ASSAY_IMAGES);
+    if (gates && n->op == ASSAY_OP_ACT) s->gate = place(plan, size);
+}
+
+// What is saved lies `packing` bytes behind where it is packed to.
+static size_t place_packed(struct assay_plan *plan, size_t n)
+{
+    const size_t at = place_e(plan, n), bytes = plan->bytes - at;
+    if (exec_is_packed(plan) && bytes > plan->packing) plan->packing = bytes;
+    return at;
+}
+
+static void place_act(struct assay_plan *plan, uint32_t i)
+{
+    const struct assay_node *n = &plan->graph->node[i];
+    struct slot *s = &plan->slot[i];
+    if (saves_act(plan, i))
+        s->act = place_packed(plan, saved_images(plan) / ASSAY_IMAGES * n->c *
+                                        (size_t)exec_act_plane(n, s->halo));
+}
+
 static void place_kept(struct assay_plan *plan, uint32_t i)
 {
     const struct assay_node *n = &plan->graph->node[i];
     struct slot *s = &plan->slot[i];
     const size_t size = saved_images(plan) * exec_pixels(n);
-    if (n->op == ASSAY_OP_AVG_POOL) s->inv = place_d(plan, (size_t)n->h * n->w);
-    if (s->measured) s->moments = place_d(plan, 2 * (size_t)n->c);
-    if (!plan->backward) return;
     const bool bn_kept = s->kept && n->op == ASSAY_OP_BN && !n->affine;
     if (n->op == ASSAY_OP_MAX_POOL || n->op == ASSAY_OP_ACT ||
         (n->op == ASSAY_OP_BN && (s->live || bn_kept)))
-        s->xhat = place_e(plan, size);
-    if (s->kept) s->keep = bn_kept ? s->xhat : place_e(plan, size);
-    if (exec_has_pieces(plan) && n->op == ASSAY_OP_RELU) s->gate = place(plan, size / ASSAY_IMAGES);
-    if (exec_has_pieces(plan) && n->op == ASSAY_OP_ACT) s->gate = place(plan, size);
+        s->xhat = place_packed(plan, size);
+    if (s->kept) s->keep = bn_kept ? s->xhat : place_packed(plan, size);
+}
+
+// Activations follow each other, and what is kept follows them: packed in this order, each is moved
+// into room that nobody needs any more. Who packs them makes their halos.
+static void place_saved(struct assay_plan *plan)
+{
+    const uint32_t n_node = plan->graph->n_node;
+    for (uint32_t i = 0; i < n_node; i++) place_beside(plan, i);
+    plan->packing = 0;
+    plan->zero_begin = plan->bytes;
+    for (uint32_t i = 0; plan->backward && i < plan->n_unit; i++) {
+        if (plan->unit[i].conv != NONE) place_scratch(plan, i);
+    }
+    plan->zero_end = plan->bytes;
+    for (uint32_t i = 0; i < n_node; i++) place_act(plan, i);
+    if (!exec_is_packed(plan)) plan->zero_end = plan->bytes;
+    for (uint32_t i = 0; plan->backward && i < n_node; i++) place_kept(plan, i);
+    place(plan, plan->packing);
 }
 
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
-}
-
-static void place_saved(struct assay_plan *plan)
-{
-    const struct assay_graph *g = plan->graph;
-    size_t packing = 0; // elements
-    plan->zero_begin = plan->bytes;
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        struct slot *s = &plan->slot[i];
-        const struct assay_node *n = &g->node[i];
-        if (!saves_act(plan, i)) continue;
-        s->act = place_e(plan, saved_images(plan) / ASSAY_IMAGES * n->c *
-                                   (size_t)exec_act_plane(n, s->halo));
-        packing = larger(packing, n->c * (size_t)exec_back_plane(plan, n, s->halo));
-    }
-    for (uint32_t i = 0; plan->backward && i < plan->n_unit; i++) {
-        if (plan->unit[i].conv != NONE) place_scratch(plan, i);
-    }
-    plan->zero_end = plan->bytes;
-    for (uint32_t i = 0; i < g->n_node; i++) {
-        place_kept(plan, i);
-        packing = larger(packing, exec_pixels(&g->node[i]) * plan->back->images);
-    }
-    if (plan->backward && exec_is_packed(plan)) plan->packing = place_e(plan, packing);
 }
 
 // What the levels of either pass sum over all parts of a batch, level by level.

@@ -29,7 +29,7 @@ void exec_keep(struct assay_exec *x, uint32_t node)
     if (!s->keep || s->keep == s->xhat) return;
     const struct assay_planes p = {.c = 1, .h = 1, .w = (uint32_t)(pixels * (x->end - x->begin))};
     x->plan->kern->save(&p, exec_chunk(x, node),
-                        AT(x, real, s->keep) + x->begin * pixels * ASSAY_IMAGES);
+                        AT(x, real, s->keep + x->plan->packing) + x->begin * pixels * ASSAY_IMAGES);
 }
 
 void exec_held_relu(struct assay_exec *x, uint32_t node)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where one cotangent is pulled back, the lanes of its gradients are images: what the forward pass
-// saved, group by group, is packed for it in its place.
+// saved, group by group, is packed for it, in front of where it was saved.
 #include <string.h>
 
 #include "exec/run.h"
@@ -34,12 +34,11 @@ static void pack_tensor(const struct assay_exec *x, const struct assay_node *n, 
 {
     const uint32_t fours = exec_images(x) / ASSAY_IMAGES;
     const size_t plane = (size_t)exec_act_plane(n, halo), group = n->c * plane;
-    real *from = AT(x, real, x->plan->packing);
     for (uint32_t b = 0; b < x->plan->back_groups; b++) {
         const uint32_t left = x->plan->groups - b * fours, valid = left < fours ? left : fours;
-        real *to = AT(x, real, saved) + b * fours * group;
-        memcpy(from, to, valid * group * sizeof *to);
-        memset(from + valid * group, 0, (fours - valid) * group * sizeof *to);
+        real *to = AT(x, real, saved) + b * fours * group,
+             *from = AT(x, real, saved + x->plan->packing) + b * fours * group;
+        memset(from + valid * group, 0, (fours - valid) * group * sizeof *from);
         for (uint32_t c = 0; c < n->c; c++, to += fours * plane) {
             if (fours == 4)
                 pack_plane(from + c * plane, group, 4, n->h, n->w, halo, to);
@@ -51,10 +50,14 @@ static void pack_tensor(const struct assay_exec *x, const struct assay_node *n, 
 
 void exec_pack_saved(struct assay_exec *x)
 {
-    for (uint32_t i = 0; i < x->plan->graph->n_node; i++) {
+    const uint32_t n_node = x->plan->graph->n_node;
+    for (uint32_t i = 0; i < n_node; i++) {
+        const struct slot *s = &x->plan->slot[i];
+        if (s->act) pack_tensor(x, &x->plan->graph->node[i], s->halo, s->act);
+    }
+    for (uint32_t i = 0; i < n_node; i++) {
         const struct assay_node *n = &x->plan->graph->node[i];
         const struct slot *s = &x->plan->slot[i];
-        if (s->act) pack_tensor(x, n, s->halo, s->act);
         if (s->xhat) pack_tensor(x, n, 0, s->xhat);
         if (s->keep && s->keep != s->xhat) pack_tensor(x, n, 0, s->keep);
     }

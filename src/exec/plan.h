@@ -199,7 +199,7 @@ struct assay_plan {
     size_t aside, aside_group; // a gradient in front of a BN; elements of a group
     size_t products;           // double (images, images + 1): sums of products, sums
     size_t product_acc;        // (groups, 2, lanes), (images, lanes): first numbers, sums; products
-    size_t packing;            // one group of a saved activation, of the backward pass
+    size_t packing;            // bytes by which what is saved is moved when it is packed
     size_t shared;             // of a part: double, what a level sums over all parts
     size_t shown;     // of a tapped gradient, one group as double: itself, then the value kept
     size_t lane_rows; // frozen gradient: double (images, n_theta)

@@ -62,12 +62,13 @@ static inline real *exec_saved_act(const struct assay_exec *x, uint32_t node, ui
 {
     const struct assay_node *n = &x->plan->graph->node[node];
     const struct slot *s = &x->plan->slot[node];
-    return AT(x, real, s->act) + group * exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
+    return AT(x, real, s->act + x->plan->packing) +
+           group * exec_act_plane(n, s->halo) * (ptrdiff_t)n->c;
 }
 static inline real *exec_saved_xhat(const struct assay_exec *x, uint32_t node, uint32_t group)
 {
     const size_t pixels = exec_pixels(&x->plan->graph->node[node]);
-    return AT(x, real, x->plan->slot[node].xhat) + group * pixels * ASSAY_IMAGES;
+    return AT(x, real, x->plan->slot[node].xhat + x->plan->packing) + group * pixels * ASSAY_IMAGES;
 }
 
 // Of a group of the chunk.
