@@ -6,6 +6,7 @@ usage: bench_fused_pytorch.py ASSAY, with a Python that has torch; without, it i
 medians. NAS-Bench-201's network with C = 16, N = 5, batch 32, noise. PyTorch, in float32, computes what bench_fused
 calls the two lists: every function below is a column or some that come together, and makes passes of its own, as the
 releases' functions do. Of oneDNN and PyTorch's own convolutions, of which each is tried once, the faster ones count.
+Memory is touched for the first time while they are tried, and in the first of assay's repeats, whose mean is taken.
 """
 import re
 import statistics
@@ -20,7 +21,7 @@ except ImportError:
     print("skipped: this Python has no torch")
     sys.exit(77)
 
-BATCH, RUNS = 32, 3
+BATCH, RUNS, REPEATS = 32, 3, 12
 METRICS = "cost,l2_norm,naswot,swap,near,meco_batch,grad_norm,snip,plain,fisher,mgm,wrcor"
 CELLS = {"all conv3x3": "333333", "mixed": "214312"}
 OPS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]
@@ -260,12 +261,12 @@ def pytorch_seconds(net, x, y, dnn):
 def assay_seconds(assay, code):
     nodes = [[f"{OPS[int(o)]}~{i}" for i, o in enumerate(part)] for part in (code[:1], code[1:3], code[3:])]
     arch = "+".join("|" + "|".join(node) + "|" for node in nodes)
-    settings = {"protocol.name": "suite-zero", "run.metrics": METRICS, "run.repeats": "4", "run.members": "true",
+    settings = {"protocol.name": "suite-zero", "run.metrics": METRICS, "run.repeats": str(REPEATS), "run.members": "true",
                 "data.source": "gaussian", "proxies.labels": "random", "proxies.batch": str(BATCH),
                 "swap.batch": str(BATCH), "swap.init": "pytorch"}
     words = [assay, "eval", "nas-bench-201", arch] + [w for kv in settings.items() for w in ("--set", "=".join(kv))]
     text = subprocess.run(words, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL).stdout
-    return float(re.search(r"^CPU time +([0-9.]+) s", text, re.M).group(1)) / 4
+    return float(re.search(r"^CPU time +([0-9.]+) s", text, re.M).group(1)) / REPEATS
 
 
 def compare(assay, name, code):
