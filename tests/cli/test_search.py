@@ -176,7 +176,8 @@ class Search(Case):
                     self.assertGreater(np.mean(last) if better is max else -np.mean(last),
                                        np.mean(start) if better is max else -np.mean(start))
 
-    NASI = ("search.channels=2", "search.cells=1", "search.stem=1", "nasi.batch=6", "search.steps=7", "search.seeds=2-3")
+    NASI = ("search.channels=2", "search.cells=1", "search.stem=1", "nasi.batch=6", "search.steps=7", "search.seeds=2-3",
+            "search.baseline=false")
 
     def nasi(self, methods, *settings, space="nas-bench-201", directory="run"):
         config = self.write("nasi.ini", f"[space]\nname = {space}\n[search]\nmethod = {methods}\n")

@@ -219,7 +219,7 @@ class Truth(test_tables.Results):
 
 class Search(Case):
     """A table of accuracies beside a search."""
-    SMALL = "[network]\nimage = 8\nchannels = 2\n[ntk]\nbatch = 4\n[regions]\nbatch = 300\n[search]\nseeds = 0-3\n"
+    SMALL = "[network]\nimage = 8\nchannels = 2\n[ntk]\nbatch = 4\n[regions]\nbatch = 300\n[search]\nbaseline = false\nseeds = 0-3\n"
 
     def setUp(self):
         super().setUp()
@@ -280,7 +280,7 @@ class Search(Case):
     def test_any_encoding_of_a_cell_has_its_accuracy(self):
         """By hash, whether NAS-Bench-1Shot1's encodings are numbered or its cells."""
         config = self.write("s.ini", "[space]\nname = nas-bench-1shot1-s1\n[data]\nsource = gaussian\n[network]\nimage = 8\n"
-                            "[nasi]\nbatch = 3\n[search]\nmethod = nasi\nseeds = 0-3\nsteps = 3\nchannels = 2\ncells = 1\n")
+                            "[nasi]\nbatch = 3\n[search]\nmethod = nasi\nnu = q70\nbaseline = false\nseeds = 0-3\nsteps = 3\nchannels = 2\ncells = 1\n")
         for of in ("encodings", "cells"):
             words = ("search", config, "-o", self.path(of), "--set", f"nas-bench-1shot1.of={of}", "--quiet")
             archs = [line.split()[-1] for line in self.works(*words).splitlines() if line.startswith("nasi ")]
