@@ -117,7 +117,8 @@ static void close_evolution(void *state)
 
 static uint64_t equal(const struct search_context *c, struct assay_config *config)
 {
-    return search_random.equal(c, config);
+    const uint64_t samples = assay_config_search(c->config)->samples;
+    return search_set_samples(config, samples ? samples : search_tenas_cost(c));
 }
 
 const struct search_method search_evolution = {

@@ -130,8 +130,9 @@ static void close_random(void *state)
 
 static uint64_t equal(const struct search_context *c, struct assay_config *config)
 {
-    const uint64_t samples = assay_config_search(c->config)->samples;
-    return search_set_samples(config, samples ? samples : search_tenas_cost(c));
+    const struct assay_search_spec *s = assay_config_search(c->config);
+    const uint64_t evaluated = *s->screen ? s->screened : s->samples;
+    return search_set_samples(config, evaluated ? evaluated : search_tenas_cost(c));
 }
 
 static uint64_t drawn(const void *state, uint64_t i)

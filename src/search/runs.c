@@ -32,20 +32,23 @@ static int no_memory(struct assay_err *err)
 }
 
 // ---- random searches at equal cost --------------------------------------------------------------
-static const char *by_of(const struct assay_config *config)
+static bool is_screened(const struct assay_config *config)
 {
-    return assay_config_search(config)->by;
+    return *assay_config_search(config)->screen;
 }
 
 // The random search that a method is compared with, if it is there already.
 static struct group *find_group(struct groups *g, const struct search_method *random,
                                 const struct assay_config *config)
 {
-    const uint64_t samples = assay_config_search(config)->samples;
-    for (size_t i = 0; i < g->n; i++)
-        if (g->of[i].method == random && g->of[i].samples == samples &&
-            strcmp(by_of(g->of[i].c->config), by_of(config)) == 0)
+    const struct assay_search_spec *wanted = assay_config_search(config);
+    for (size_t i = 0; i < g->n; i++) {
+        const struct group *group = &g->of[i];
+        if (group->method == random && group->samples == wanted->samples &&
+            !is_screened(group->c->config) &&
+            strcmp(assay_config_search(group->c->config)->by, wanted->by) == 0)
             return &g->of[i];
+    }
     return NULL;
 }
 
@@ -56,6 +59,8 @@ static int add_baseline(struct search_runs *runs, struct groups *g, const struct
     if (!b) return no_memory(err);
     b->config = *c->config;
     const uint64_t samples = m->equal(c, &b->config);
+    struct assay_search_spec *spec = assay_config_edit(&b->config, &assay_search_options);
+    *spec->screen = '\0';
     struct group *group = samples ? find_group(g, m->random, &b->config) : NULL;
     if (!samples || group) {
         free(b);
@@ -87,7 +92,7 @@ static int make_groups(struct search_runs *runs, struct groups *g, const struct 
             .method = method[i], .c = c, .samples = random ? method[i]->equal(c, &config) : 0};
     }
     for (size_t i = 0; i < n_method && assay_config_search(c->config)->baseline; i++)
-        if (method[i]->random != method[i]) ASSAY_TRY(add_baseline(runs, g, method[i], c, err));
+        ASSAY_TRY(add_baseline(runs, g, method[i], c, err));
     return 0;
 }
 
@@ -119,7 +124,8 @@ static int make(struct search_runs *runs, struct assay_found_list *found, const 
     if (!runs->run || !found->item) return no_memory(err);
     for (size_t i = 0; i < g->n; i++)
         fill(runs, found, &g->of[i], seed, n_seed,
-             g->of[i].method->drawn && assay_config_search(c->config)->baseline);
+             g->of[i].method->drawn && !is_screened(g->of[i].c->config) &&
+                 assay_config_search(c->config)->baseline);
     return 0;
 }
 

@@ -17,10 +17,10 @@ ON = "search.baseline=true"
 
 
 class Baselines(test_search.Search):
-    def check(self, config, baselines, *settings):
+    def check(self, config, baselines, *settings, score=()):
         """They are what random searches of as many architectures find, by the score and by parameters."""
         samples = baselines[0]["samples"]
-        for by, more in (("score", ()), ("params", ("search.by=params",))):
+        for by, more in (("score", score), ("params", ("search.by=params",))):
             rows = sorted((b["seed"], b["arch"]) for b in baselines if b["by"] == by)
             directory = f"random-{samples}-{by}"
             self.search(config, *settings, "search.method=random", f"search.samples={samples}", *more, directory=directory)
@@ -59,6 +59,16 @@ class Baselines(test_search.Search):
         text = run("search", f"{test_search.ROOT}/configs/nb201-tenas-search.ini", "-o", self.path("run"), "--truth",
                    truth, "--quiet", *words).stdout
         self.assertRegex(text, r"\nparams.*; test_accuracy: mean 77.00 over 1\n")
+
+    def test_beside_a_screened_search(self):
+        """It has as many that were not screened."""
+        cheap = ("network.channels=2", "run.repeats=1", "search.seeds=0-1")
+        p = self.search("nb201-tenas-search.ini", *cheap, "search.method=random", "search.samples=60", "search.screened=9",
+                        "search.screen=params", "search.by=kappa + params", ON)
+        rows = self.trajectory()["baselines"]
+        self.assertEqual({(b["of"], b["samples"]) for b in rows}, {("random", 9)})
+        self.check("nb201-tenas-search.ini", rows, *cheap, score=("search.by=kappa + params",))
+        self.assertNotIn("params(60)", p.stdout)
 
     def test_beside_nasi(self):
         common = ("search.nu=q50", "search.steps=4", "search.seeds=2")
