@@ -37,7 +37,7 @@ static inline uint32_t window_taps(const struct assay_node *node, const struct t
 {
     uint32_t n = 0;
     for (uint32_t ky = 0; ky < node->kernel; ky++) {
-        for (uint32_t kx = 0; kx < node->kernel; kx++) {
+        for (uint32_t kx = 0; kx < assay_graph_kernel_w(node); kx++) {
             const int64_t y = (int64_t)oy * node->stride - node->pad + ky * node->dilation;
             const int64_t x = (int64_t)ox * node->stride - node->pad + kx * node->dilation;
             if (y < 0 || y >= in->h || x < 0 || x >= in->w) continue;
@@ -51,12 +51,13 @@ static inline double conv_at(const struct assay_node *node, const struct tensor 
                              const double *weight, uint32_t n, uint32_t c, const struct tap *tap,
                              uint32_t n_tap)
 {
-    const uint32_t group_in = in->c / node->groups, group_out = node->c / node->groups;
+    const uint32_t group_in = in->c / node->groups, group_out = node->c / node->groups,
+                   columns = assay_graph_kernel_w(node);
     double sum = 0;
     for (uint32_t i = 0; i < group_in; i++) {
-        const double *w = weight + ((size_t)c * group_in + i) * node->kernel * node->kernel;
+        const double *w = weight + ((size_t)c * group_in + i) * node->kernel * columns;
         for (uint32_t t = 0; t < n_tap; t++)
-            sum += w[tap[t].ky * node->kernel + tap[t].kx] *
+            sum += w[tap[t].ky * columns + tap[t].kx] *
                    *tensor_at(in, n, c / group_out * group_in + i, tap[t].y, tap[t].x);
     }
     return sum;

@@ -16,7 +16,7 @@
 enum assay_op {
     ASSAY_OP_INPUT,
     ASSAY_OP_ZERO,     // a tensor of zeros (`none`)
-    ASSAY_OP_CONV,     // weight (c, c_in/groups, kernel, kernel), bias (c) if it has one
+    ASSAY_OP_CONV,     // weight (c, c_in/groups, rows, columns), bias (c) if it has one
     ASSAY_OP_BN,       // train mode, biased variance; with affine: gamma (c), beta (c)
     ASSAY_OP_RELU,     // derivative at 0 is 0
     ASSAY_OP_AVG_POOL, // padding is not counted (count_include_pad = False)
@@ -57,6 +57,7 @@ enum assay_act {
 struct assay_node {
     uint8_t op; // enum assay_op
     uint8_t kernel, stride, pad, dilation;
+    uint8_t kernel_w;        // conv: columns of the kernel, 0: as many as rows
     uint8_t affine;          // BN: has gamma and beta
     uint8_t bias;            // conv, linear: has one
     uint8_t ceil;            // pools: a last window may reach over the end of what it reads
@@ -178,6 +179,10 @@ void assay_graph_returned(struct assay_graph *g, uint32_t x, uint32_t modules);
 // computed for it.
 void assay_graph_feature(struct assay_graph *g, enum assay_feature_of of, uint32_t x);
 
+static inline uint32_t assay_graph_kernel_w(const struct assay_node *n)
+{
+    return n->kernel_w ? n->kernel_w : n->kernel;
+}
 // The channel of its input that channel c of a slice or shuffle is.
 static inline uint32_t assay_graph_channel(const struct assay_node *n, uint32_t c)
 {

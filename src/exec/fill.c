@@ -42,8 +42,8 @@ static void fill_forward(struct assay_exec *x, const struct unit *u)
     const int32_t row = (int32_t)(u->w + 2 * x->plan->slot[u->src].pad) * ASSAY_IMAGES;
     int32_t *off = AT(x, int32_t, u->taps_off);
     for (uint32_t t = 0; t < exec_taps(u); t++) {
-        off[t] = (int32_t)(t / u->kernel * u->dilation) * row +
-                 (int32_t)(t % u->kernel * u->dilation) * ASSAY_IMAGES;
+        off[t] = (int32_t)(t / u->kernel_w * u->dilation) * row +
+                 (int32_t)(t % u->kernel_w * u->dilation) * ASSAY_IMAGES;
     }
 }
 
@@ -63,8 +63,8 @@ static uint32_t parity_taps(const struct unit *u, const struct parity *p, uint32
 {
     uint32_t n = 0;
     for (uint32_t k = 0; k < exec_taps(u); k++) {
-        const int y = (int)(p->ry + u->pad) - (int)(k / u->kernel * u->dilation);
-        const int c = (int)(p->rx + u->pad) - (int)(k % u->kernel * u->dilation);
+        const int y = (int)(p->ry + u->pad) - (int)(k / u->kernel_w * u->dilation);
+        const int c = (int)(p->rx + u->pad) - (int)(k % u->kernel_w * u->dilation);
         if (y % (int)u->stride != 0 || c % (int)u->stride != 0) continue;
         tap[n] = k, dy[n] = y / (int)u->stride, dx[n] = c / (int)u->stride;
         n++;

@@ -11,7 +11,7 @@ static void add_row_sums(const struct assay_exec *x, const struct unit *u, const
                          double sum[MAX_KERNEL])
 {
     const uint32_t images = exec_images(x);
-    for (uint32_t k = 0; k < u->kernel; k++) {
+    for (uint32_t k = 0; k < u->kernel_w; k++) {
         const real *p = row + (ptrdiff_t)(k * u->dilation) * images;
         double s[ASSAY_MAX_LANES] = {0};
         for (uint32_t i = 0; i < u->ow; i++, p += u->stride * images) {
@@ -41,7 +41,8 @@ static void add_tap_sums(const struct assay_exec *x, const struct unit *u, uint3
                 const uint32_t top = ky * u->dilation;
                 if (y < top || (y - top) % u->stride != 0 || (y - top) / u->stride >= u->oh)
                     continue;
-                for (uint32_t kx = 0; kx < u->kernel; kx++) sum[ky * u->kernel + kx] += of_row[kx];
+                for (uint32_t kx = 0; kx < u->kernel_w; kx++)
+                    sum[ky * u->kernel_w + kx] += of_row[kx];
             }
         }
     }
@@ -54,8 +55,8 @@ struct product exec_own_product(const struct assay_exec *x, uint32_t unit)
     const ptrdiff_t *off = AT(x, ptrdiff_t, own.off);
     for (uint32_t q = 0; q < u->q; q++) AT(x, ptrdiff_t, x->plan->own_off)[q] = off[u->col[q]];
     own.unit = unit, own.q = u->q, own.off = x->plan->own_off;
-    own.run = u->kernel > 1 ? u->kernel : 3;
-    own.windows = u->kernel == 3 && u->col[0] < 9 * own.windows ? u->ci : 0;
+    own.run = u->kernel_w > 1 ? u->kernel_w : u->kernel > 1 ? u->kernel : 3;
+    own.windows = u->kernel == 3 && u->kernel_w == 3 && u->col[0] < 9 * own.windows ? u->ci : 0;
     return own;
 }
 

@@ -51,7 +51,7 @@ static void take_turn(const struct assay_plan *plan, const struct job *pass, str
 // With a few output channels dz is needed once or twice only.
 static bool is_direct(const struct assay_plan *plan, const struct unit *u)
 {
-    return !u->late && u->kernel == 1 && u->stride == 1 && u->pad == 0 && u->groups == 1 &&
+    return !u->late && exec_taps(u) == 1 && u->stride == 1 && u->pad == 0 && u->groups == 1 &&
            u->bn != NONE && u->ci <= 2 * plan->kern->co_tile;
 }
 

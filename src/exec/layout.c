@@ -90,8 +90,8 @@ static void place_common(struct assay_plan *plan)
 static bool is_lifted(const struct assay_plan *plan, const struct unit *u)
 {
     const uint32_t px = plan->kern->lift_px;
-    return px > 0 && u->ow % px == 0 && u->kernel == 3 && u->stride == 1 && u->dilation == 1 &&
-           u->pad == 1 && u->ci > u->groups;
+    return px > 0 && u->ow % px == 0 && u->kernel == 3 && u->kernel_w == 3 && u->stride == 1 &&
+           u->dilation == 1 && u->pad == 1 && u->ci > u->groups;
 }
 
 static void place_parities(struct assay_plan *plan, struct unit *u)
@@ -105,7 +105,7 @@ static void place_parities(struct assay_plan *plan, struct unit *u)
         p->ry = i / s, p->rx = i % s, p->taps = 0;
         p->h = (u->h - p->ry + s - 1) / s, p->w = (u->w - p->rx + s - 1) / s;
         for (uint32_t ky = 0; ky < u->kernel; ky++) {
-            for (uint32_t kx = 0; kx < u->kernel; kx++) {
+            for (uint32_t kx = 0; kx < u->kernel_w; kx++) {
                 const int dy = (int)(p->ry + u->pad) - (int)(ky * u->dilation);
                 const int dx = (int)(p->rx + u->pad) - (int)(kx * u->dilation);
                 if (dy % (int)s != 0 || dx % (int)s != 0) continue;

@@ -146,7 +146,8 @@ static void set_geometry(const struct assay_plan *plan, struct unit *u)
     const bool linear = n->op == ASSAY_OP_LINEAR; // a 1x1 convolution of 1x1 maps
     u->ci = in->c, u->co = n->c;
     u->groups = linear ? 1 : n->groups;
-    u->kernel = linear ? 1 : n->kernel, u->stride = linear ? 1 : n->stride;
+    u->kernel = linear ? 1 : n->kernel, u->kernel_w = linear ? 1 : assay_graph_kernel_w(n);
+    u->stride = linear ? 1 : n->stride;
     u->pad = linear ? 0 : n->pad, u->dilation = linear ? 1 : n->dilation;
     u->h = in->h, u->w = in->w, u->oh = n->h, u->ow = n->w;
     u->q = u->ci / u->groups * exec_taps(u);
@@ -157,12 +158,11 @@ static void set_geometry(const struct assay_plan *plan, struct unit *u)
 
 static int check_unit(const struct unit *u, struct assay_err *err)
 {
-    if (u->kernel * u->kernel > MAX_TAPS || u->stride > 2) {
-        return assay_err_set(
-            err, ASSAY_ERR_INPUT,
-            "exec: convolution %ux%u stride %u: expected a kernel up to 5x5 and stride 1 or 2",
-            u->kernel, u->kernel, u->stride);
-    }
+    if (u->kernel > MAX_KERNEL || u->kernel_w > MAX_KERNEL || u->stride > MAX_STRIDE)
+        return assay_err_set(err, ASSAY_ERR_INPUT,
+                             "exec: convolution %ux%u stride %u: expected a kernel up to %ux%u and "
+                             "a stride up to %u",
+                             u->kernel, u->kernel_w, u->stride, MAX_KERNEL, MAX_KERNEL, MAX_STRIDE);
     return ASSAY_OK;
 }
 
@@ -191,6 +191,8 @@ static int add_unit(struct assay_plan *plan, uint32_t node, struct assay_err *er
     }
     u->conv = node;
     set_geometry(plan, u);
+    u->parity = assay_arena_zalloc(&plan->meta, u->stride * u->stride * sizeof *u->parity);
+    if (!u->parity) return no_memory(err);
     const uint32_t user = sole_user(plan, node);
     // The bias of a linear layer between them would count in none of the unit's sums.
     plan->slot[node].fused = n->op == ASSAY_OP_CONV && user != NONE &&

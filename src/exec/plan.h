@@ -27,8 +27,8 @@
 #include "assay/kern.h"
 
 #define NONE            UINT32_MAX
-#define MAX_PARITY      4 // stride 2 in both directions
-#define MAX_KERNEL      5
+#define MAX_STRIDE      16
+#define MAX_KERNEL      11
 #define MAX_TAPS        (MAX_KERNEL * MAX_KERNEL)
 #define MAX_PARTS       16 // convolutions of one pass
 #define MAX_ADDENDS     8
@@ -104,10 +104,10 @@ struct parity {
 // A trainable layer: convolution or linear layer, with the BN behind it when they are fused; or a
 // BN alone.
 struct unit {
-    uint32_t conv, bn;                                      // nodes or NONE
-    uint32_t src;                                           // input node
-    struct ref g;                                           // gradient of its output
-    uint32_t ci, co, groups, kernel, stride, pad, dilation; // of the convolution
+    uint32_t conv, bn;                                                // nodes or NONE
+    uint32_t src;                                                     // input node
+    struct ref g;                                                     // gradient of its output
+    uint32_t ci, co, groups, kernel, kernel_w, stride, pad, dilation; // of the convolution
     uint32_t h, w, oh, ow;
     bool live, wants_dx;
     bool late; // its weight gradient reads dz, when that is pulled back, not the BN's gradient
@@ -115,7 +115,7 @@ struct unit {
     size_t taps_off, weight64, bias64; // int32 (taps); packed weights; linear bias
     // backward
     uint32_t n_parity, halo;
-    struct parity parity[MAX_PARITY];
+    struct parity *parity;  // (stride, stride)
     size_t apart;           // what it pulls back by itself: (groups, ci, h, w, lanes); 0: not kept
     size_t dz;              // padded scratch (co / groups, exec_dz_plane)
     bool direct;            // pointwise: dz is made where it is used, and never stored
@@ -247,7 +247,7 @@ static inline bool exec_sums_xdot(const struct unit *u)
 }
 static inline uint32_t exec_taps(const struct unit *u)
 {
-    return u->kernel * u->kernel;
+    return u->kernel * u->kernel_w;
 }
 // Vectors of a channel of a unit's padded scratch: (strip + 2 halo, ow + 2 halo), and a few more
 // lest channels lie a multiple of eight apart: the tiles of all channels would compete for a few

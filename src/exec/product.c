@@ -18,15 +18,16 @@ static bool alike(const struct assay_plan *plan, const struct unit *u, const str
 // Columns in sequence at equal distances.
 static uint32_t run_of(const struct unit *u)
 {
-    return u->kernel > 1 ? u->kernel : u->ci % 3 == 0 ? 3 : 1;
+    if (exec_taps(u) > 1) return u->kernel_w > 1 ? u->kernel_w : u->kernel;
+    return u->ci % 3 == 0 ? 3 : 1;
 }
 
 static struct column column_of(const struct assay_plan *plan, const struct unit *u, uint32_t q)
 {
     const struct assay_node *in = &plan->graph->node[u->src];
     const uint32_t halo = plan->slot[u->src].halo, taps = exec_taps(u), tap = q % taps;
-    const ptrdiff_t y = tap / u->kernel * u->dilation + halo - u->pad;
-    const ptrdiff_t c = tap % u->kernel * u->dilation + halo - u->pad;
+    const ptrdiff_t y = tap / u->kernel_w * u->dilation + halo - u->pad;
+    const ptrdiff_t c = tap % u->kernel_w * u->dilation + halo - u->pad;
     return (struct column){.src = u->src,
                            .at = q / taps * exec_back_plane(plan, in, halo) +
                                  y * exec_back_row(plan, in, halo) + c * plan->back->images};
@@ -80,15 +81,16 @@ static int make(struct assay_plan *plan, const uint32_t *unit, uint32_t n, struc
         u->col = assay_arena_alloc(&plan->meta, u->q * sizeof *u->col);
         if (!u->col) return -1;
         q += u->q, members++;
-        if (run_of(u) != p->run || u->dilation != first->dilation) p->run = 1;
+        const bool across = (u->kernel_w > 1) == (first->kernel_w > 1);
+        if (run_of(u) != p->run || u->dilation != first->dilation || !across) p->run = 1;
     }
-    if (members == 1 && first->kernel == 1) p->run = 3; // the channels of one input
+    if (members == 1 && exec_taps(first) == 1) p->run = 3; // the channels of one input
     p->column = assay_arena_alloc(&plan->meta, q * sizeof *p->column);
     if (!p->column) return -1;
-    for (uint32_t kernel = MAX_KERNEL; kernel > 0; kernel--) {
+    for (uint32_t taps = MAX_TAPS; taps > 0; taps--) {
         for (uint32_t i = 0; i < n; i++) {
             struct unit *u = &plan->unit[unit[i]];
-            if (u->product == plan->n_product && u->kernel == kernel) add_columns(plan, p, u);
+            if (u->product == plan->n_product && exec_taps(u) == taps) add_columns(plan, p, u);
         }
     }
     // One output channel's sums would wait for themselves, those of many do not stay in cache.

@@ -86,7 +86,8 @@ static void direct_part(const struct assay_exec *x, const struct job *j, const s
 // The taps of a transposed kernel's row where kern has a loop for them, else 0.
 static uint32_t row_taps(const struct unit *u)
 {
-    const bool known = (u->kernel == 3 || u->kernel == 5) && u->dilation <= 2;
+    const bool known =
+        (u->kernel == 3 || u->kernel == 5) && u->kernel_w == u->kernel && u->dilation <= 2;
     return u->stride == 1 && known ? u->kernel : 0;
 }
 

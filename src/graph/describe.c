@@ -33,9 +33,10 @@ static struct assay_hash add_rare(struct assay_hash hash, const struct assay_nod
     const bool norm = n->op == ASSAY_OP_BN && n->eps != ASSAY_BN_EPS;
     const bool bias = n->op == ASSAY_OP_LINEAR ? !n->bias : n->bias;
     const bool other = n->op == ASSAY_OP_ACT || n->op == ASSAY_OP_PAD;
-    if (!norm && !bias && !n->ceil && !n->first && !other) return hash;
-    uint64_t rare[] = {hash.lo, hash.hi, n->bias | n->ceil << 1 | n->act << 2, n->first, 0, 0,
-                       0,       0};
+    if (!norm && !bias && !n->ceil && !n->first && !n->kernel_w && !other) return hash;
+    uint64_t rare[] = {hash.lo,  hash.hi, n->bias | n->ceil << 1 | n->act << 2 | n->kernel_w << 10,
+                       n->first, 0,       0,
+                       0,        0};
     memcpy(&rare[4], &n->eps, sizeof rare[4]);
     memcpy(&rare[5], &n->a, sizeof rare[5]);
     memcpy(&rare[6], &n->b, sizeof rare[6]);
@@ -129,7 +130,7 @@ struct assay_cost assay_graph_live_cost(const struct assay_graph *g)
 
 static void print_attributes(const struct assay_node *n, FILE *stream)
 {
-    if (n->kernel) fprintf(stream, " %ux%u", n->kernel, n->kernel);
+    if (n->kernel) fprintf(stream, " %ux%u", n->kernel, assay_graph_kernel_w(n));
     if (n->stride > 1) fprintf(stream, " stride %u", n->stride);
     if (n->op == ASSAY_OP_SLICE)
         fprintf(stream, " from %u drop %u", n->first, n->pad);

@@ -151,7 +151,7 @@ static bool is_same(const struct fold *f, const struct assay_node *a, const stru
     if (a->op != b->op || a->mix != b->mix || a->kernel != b->kernel || a->stride != b->stride ||
         a->pad != b->pad || a->dilation != b->dilation || a->affine != b->affine || a->c != b->c ||
         a->h != b->h || a->w != b->w || a->n_in != b->n_in || a->ceil != b->ceil ||
-        a->first != b->first || a->groups != b->groups ||
+        a->kernel_w != b->kernel_w || a->first != b->first || a->groups != b->groups ||
         memcmp(a->pads, b->pads, sizeof a->pads) != 0 || a->eps != b->eps || a->act != b->act ||
         a->a != b->a || a->b != b->b)
         return false;

@@ -31,9 +31,10 @@ static int check_dims(const struct assay_node *n, struct assay_err *err)
 
 // The output's size along one axis, as PyTorch's Conv2d and pools compute it: a window that reaches
 // over the end begins inside of what is there, or of the pad in front.
-static int window(const struct assay_node *n, uint32_t size, uint32_t *out, struct assay_err *err)
+static int window(const struct assay_node *n, uint32_t kernel, uint32_t size, uint32_t *out,
+                  struct assay_err *err)
 {
-    const int64_t reach = (int64_t)n->dilation * (n->kernel - 1) + 1;
+    const int64_t reach = (int64_t)n->dilation * (kernel - 1) + 1;
     const int64_t slack = (int64_t)size + 2 * n->pad - reach;
     if (slack < 0)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
@@ -53,8 +54,8 @@ static int infer_window(const struct assay_graph *g, struct assay_node *n, struc
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "kernel %u, stride %u, dilation %u, expected at least 1 each",
                              n->kernel, n->stride, n->dilation);
-    ASSAY_TRY(window(n, x->h, &h, err));
-    ASSAY_TRY(window(n, x->w, &w, err));
+    ASSAY_TRY(window(n, n->kernel, x->h, &h, err));
+    ASSAY_TRY(window(n, assay_graph_kernel_w(n), x->w, &w, err));
     return set_shape(n, n->op == ASSAY_OP_CONV ? n->c : x->c, h, w);
 }
 
@@ -70,6 +71,8 @@ static int infer_conv(const struct assay_graph *g, struct assay_node *n, struct 
 
 static int infer_pool(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
 {
+    if (n->kernel_w)
+        return assay_err_set(err, ASSAY_ERR_CONFIG, "a pool of other columns than rows");
     if (n->pad > n->kernel / 2)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "padding %u, expected at most half of the kernel %u", n->pad,
@@ -274,7 +277,8 @@ void graph_param_shape(const struct assay_graph *g, const struct assay_node *n, 
         p->role = ASSAY_CONV_WEIGHT;
         p->ndim = 4;
         p->shape[1] = c_in / n->groups;
-        p->shape[2] = p->shape[3] = n->kernel;
+        p->shape[2] = n->kernel;
+        p->shape[3] = assay_graph_kernel_w(n);
     } else if (n->op == ASSAY_OP_BN) {
         p->role = k == 0 ? ASSAY_BN_GAMMA : ASSAY_BN_BETA;
     } else if (k == 0) {

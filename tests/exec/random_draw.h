@@ -12,7 +12,7 @@ struct gene {
     uint32_t op;          // enum assay_op, or one of two more, see below
     uint32_t n_in;        // of adds, mixes and concatenations
     uint32_t in[FAN_MAX]; // counted from the stem
-    uint32_t c, kernel, stride, pad, dilation;
+    uint32_t c, kernel, kernel_w, stride, pad, dilation;
     uint32_t groups; // 0: depthwise
     uint32_t affine, bias, ceil, act;
     double eps;
@@ -81,8 +81,9 @@ static struct gene draw_gene(struct assay_rng *rng, const struct recipe *r, uint
     struct gene g = {.op = draw_op(rng),
                      .n_in = between(rng, 1, FAN_MAX),
                      .c = between(rng, 1, 9),
-                     .kernel = between(rng, 1, 5),
-                     .stride = chance(rng, 25) ? between(rng, 2, 3) : 1,
+                     .kernel = chance(rng, 90) ? between(rng, 1, 5) : between(rng, 6, 7),
+                     .kernel_w = chance(rng, 80) ? 0 : between(rng, 1, 7),
+                     .stride = chance(rng, 25) ? between(rng, 2, 4) : 1,
                      .pad = between(rng, 0, 4),
                      .dilation = chance(rng, 20) ? between(rng, 2, 3) : 1,
                      .groups = chance(rng, 70) ? 1 : below(rng, 4),
@@ -104,7 +105,7 @@ static struct gene draw_gene(struct assay_rng *rng, const struct recipe *r, uint
 // As in the cells of search spaces every node has the same shape, so that sums meet.
 static void make_alike(struct gene *g, uint32_t c)
 {
-    g->c = c, g->stride = 1, g->kernel |= 1;
+    g->c = c, g->stride = 1, g->kernel |= 1, g->kernel_w = 0;
     g->pad = g->dilation * (g->kernel / 2);
 }
 

@@ -45,7 +45,6 @@ static void bend_window(const struct assay_node *x, struct gene *e)
     const uint32_t side = x->h < x->w ? x->h : x->w;
     const bool conv = e->op == ASSAY_OP_CONV;
     if (!conv) e->dilation = 1, e->pad %= e->kernel / 2 + 1;
-    if (conv && e->stride > 2) e->stride = 2;
     while (e->dilation * (e->kernel - 1) + 1 > side + 2 * e->pad) {
         if (e->dilation > 1)
             e->dilation--;
@@ -53,6 +52,7 @@ static void bend_window(const struct assay_node *x, struct gene *e)
             e->kernel--;
         if (!conv) e->pad %= e->kernel / 2 + 1;
     }
+    if (e->kernel_w > e->kernel) e->kernel_w = e->kernel;
     const uint32_t same = e->dilation * (e->kernel / 2);
     if ((x->h > 40 || x->w > 40) && e->pad > same) e->pad = same; // not larger again and again
 }
@@ -63,8 +63,10 @@ static uint32_t build_conv(struct builder *b, uint32_t x, struct gene e, const c
     bend_window(&b->g->node[x], &e);
     if (e.groups == 0) e.groups = e.c = c;
     if (c % e.groups || e.c % e.groups) e.groups = 1;
+    const bool turned = e.kernel_w && e.bias;
     const struct assay_node n = {.op = ASSAY_OP_CONV,
-                                 .kernel = (uint8_t)e.kernel,
+                                 .kernel = (uint8_t)(turned ? e.kernel_w : e.kernel),
+                                 .kernel_w = (uint8_t)(turned ? e.kernel : e.kernel_w),
                                  .stride = (uint8_t)e.stride,
                                  .pad = (uint8_t)e.pad,
                                  .dilation = (uint8_t)e.dilation,
