@@ -76,7 +76,8 @@ uint64_t onnx_size(const struct value *v);
 // Number i of a constant.
 double onnx_number(const struct import *im, const struct value *v, uint64_t i);
 bool onnx_all(const struct import *im, const struct value *v, double number);
-// A float as whoever wrote it meant it: the shortest decimal that reads as the same.
+// A float as whoever wrote it meant it: the shortest decimal that reads as the same, or a root or
+// fraction that activations have.
 double onnx_decimal(double number);
 // Makes v, whose shape is set, a constant of n numbers.
 int onnx_keep(struct import *im, struct value *v, const double *number, uint64_t n);

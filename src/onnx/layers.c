@@ -44,7 +44,7 @@ static int take_padding(const struct import *im, const struct value *x, struct w
     return ASSAY_OK;
 }
 
-// Reads what slides over maps: square, with the same stride and dilation along both sides.
+// Reads what slides over maps, with the same stride and dilation along both sides.
 static int take_window(const struct import *im, const struct value *x, const int64_t kernel[2],
                        struct window *w)
 {
@@ -71,7 +71,7 @@ static int take_window(const struct import *im, const struct value *x, const int
 static int check_square(const struct import *im, const struct window *w)
 {
     if (w->kernel[0] == w->kernel[1]) return ASSAY_OK;
-    return onnx_refuse(im, "kernel %lldx%lld; only square ones are read so far",
+    return onnx_refuse(im, "a pool of %lldx%lld; only square ones are read",
                        (long long)w->kernel[0], (long long)w->kernel[1]);
 }
 
@@ -109,7 +109,6 @@ static int take_conv(struct import *im)
     ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
     ASSAY_TRY(onnx_param(im, 1, 4, "weight", &weight));
     ASSAY_TRY(take_window(im, x, weight->dim + 2, &w));
-    ASSAY_TRY(check_square(im, &w));
     const int64_t *dim = weight->dim;
     if (weight->transposed || groups < 1 || groups > x->dim[1] || dim[0] < 1 ||
         dim[0] > INT32_MAX || dim[1] * groups != x->dim[1] || dim[2] != w.kernel[0] ||
@@ -124,6 +123,8 @@ static int take_conv(struct import *im)
     if (!is_even(&w)) node = pad_in_front(im, node, &w, 0);
     const struct assay_node n = {.op = ASSAY_OP_CONV,
                                  .kernel = (uint8_t)w.kernel[0],
+                                 .kernel_w =
+                                     (uint8_t)(w.kernel[1] == w.kernel[0] ? 0 : w.kernel[1]),
                                  .stride = (uint8_t)w.stride[0],
                                  .pad = (uint8_t)w.pad[0],
                                  .dilation = (uint8_t)w.dilation[0],

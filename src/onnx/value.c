@@ -77,8 +77,13 @@ bool onnx_all(const struct import *im, const struct value *v, double number)
 
 double onnx_decimal(double number)
 {
+    // sqrt 2 and its inverse, of GELU; 1/6, of hard sigmoids; a third.
+    static const double known[] = {1.41421356237309504880, 0.70710678118654752440, 1.0 / 6,
+                                   1.0 / 3};
     char text[32];
     if (!isfinite(number) || (double)(float)number != number) return number;
+    for (size_t i = 0; i < ASSAY_LEN(known); i++)
+        if ((double)(float)known[i] == fabs(number)) return copysign(known[i], number);
     for (int digits = 1; digits < 10; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, number);
         if ((double)strtof(text, NULL) == number) break;

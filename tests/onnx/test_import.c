@@ -259,6 +259,24 @@ static void test_channels(void **state)
     close_net();
 }
 
+// A kernel of other columns than rows, whose padding differs, too, and is in front of it.
+static void test_flat_kernel(void **state)
+{
+    (void)state;
+    begin();
+    tensor("w", 4, (uint64_t[]){4, 3, 1, 3}, 0.5f);
+    node_with("Conv x,w -> conv", "pads", 4, 0, 1, 0, 1);
+    head("conv");
+    read_net();
+    assert_int_equal(g.node[1].op, ASSAY_OP_PAD);
+    assert_int_equal(g.node[2].op, ASSAY_OP_CONV);
+    assert_int_equal(g.node[2].kernel, 1);
+    assert_int_equal(g.node[2].kernel_w, 3);
+    assert_int_equal(g.node[2].w, 8);
+    assert_int_equal(g.param[0].shape[3], 3);
+    close_net();
+}
+
 // ---- what is refused ----------------------------------------------------------------------------
 static void expect_refusal(const char *text)
 {
@@ -340,11 +358,11 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layers),   cmocka_unit_test(test_merged),
-        cmocka_unit_test(test_computed), cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_variants), cmocka_unit_test(test_products),
-        cmocka_unit_test(test_channels), cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_layers),      cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_computed),    cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_variants),    cmocka_unit_test(test_products),
+        cmocka_unit_test(test_flat_kernel), cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_matmul),      cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
