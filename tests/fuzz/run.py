@@ -30,6 +30,16 @@ def texts(assay, space, indices):
         yield re.search(r"^arch +(.+)$", ask(assay, "show", space, index), re.M)[1]
 
 
+def collection(*files):
+    """A block of networks called 0.onnx, 1.onnx and so on."""
+    block = b"assaynet" + struct.pack("<Q", len(files))
+    for i, file in enumerate(files):
+        name, rest = b"%d.onnx\0" % i, b"\0" + file
+        size = 48 + len(name) + len(rest)
+        block += struct.pack("<QQQQIIQ", size + -size % 8, 1, 2, i, len(name), 1, len(file)) + name + rest + bytes(-size % 8)
+    return block
+
+
 def seeds(assay, name):
     """The first inputs: what the program itself prints, or bytes that leave a right file as it is."""
     listed = re.findall(r"(?m)^([\w-]+) +(\d+) architectures", ask(assay, "list", "spaces"))
@@ -57,6 +67,8 @@ def seeds(assay, name):
         yield bytes([20]) + "\n".join(map(json.dumps, listed)).encode()
     elif name == "onnx":
         yield from (write.small(), write.small(auto_pad="VALID"), write.model([], [], [], [], 99))
+    elif name == "collection":
+        yield from (collection(), collection(write.small()), collection(b"", write.small(weights=False), b"\0" * 9))
     else:
         yield from (bytes(range(start, start + 200)) for start in (0, 50))
         yield b"".join(struct.pack("<BBQ", kind, 1, 2) for kind in range(0, 250, 10))
