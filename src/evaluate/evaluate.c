@@ -26,6 +26,17 @@ struct assay_evaluator {
     uint32_t channels;        // of the images
 };
 
+static bool is_given(const struct assay_evaluator *e)
+{
+    return e->networks.space->kind->given;
+}
+
+// Whether a status says that a network is at fault, and not the system.
+static bool is_refusal(int status)
+{
+    return status == ASSAY_ERR_INPUT || status == ASSAY_ERR_CONFIG;
+}
+
 static int build_networks(struct assay_evaluator *e, uint64_t index,
                           const struct assay_supernet *mask, bool *dead, struct assay_err *err)
 {
@@ -35,6 +46,12 @@ static int build_networks(struct assay_evaluator *e, uint64_t index,
     for (int i = 0; i < ASSAY_NETWORKS; i++)
         graph[i] = networks_graph(&e->networks, (enum assay_network)i);
     return assay_demand_taps(&e->demand, graph, err);
+}
+
+// Whether the networks just built take the images that there are.
+static int check_shape(const struct assay_evaluator *e, struct assay_err *err)
+{
+    return networks_check(&e->networks, e->channels, assay_config_data(e->config)->image, err);
 }
 
 // ---- memory -------------------------------------------------------------------------------------
@@ -99,12 +116,12 @@ int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, uint64_t r
     const struct assay_evaluation *told = assay_config_evaluation(e->config);
     bool dead;
     size_t scratch;
-    const int built = build_networks(e, index, NULL, &dead, err);
-    *memory = (struct assay_memory){.total = 0};
-    if (built == ASSAY_ERR_INPUT && e->networks.space->kind->given) return ASSAY_OK; // takes none
-    ASSAY_TRY(built);
     const int team = told->team ? (int)told->team : 1;
-    return fit_memory(e, team, dead, room, memory, &scratch, err);
+    int status = build_networks(e, index, NULL, &dead, err);
+    if (status >= 0) status = fit_memory(e, team, dead, room, memory, &scratch, err);
+    if (!is_given(e) || !is_refusal(status)) return status;
+    *memory = (struct assay_memory){.total = 0}; // it is not executed
+    return ASSAY_OK;
 }
 
 // Makes room for a candidate. What an earlier one left behind counts against the limit, and goes
@@ -135,32 +152,6 @@ static int make_room(struct assay_evaluator *e, bool dead, uint64_t *most,
     }
     *most = limit ? limit - others - assay_arena_held(&e->arena) : 0;
     return 1 + BLOCKS_MOST - (int)m.blocks;
-}
-
-// ---- shapes -------------------------------------------------------------------------------------
-static int check_input(const struct assay_graph *g, const char *network, const char *what,
-                       uint32_t channels, uint32_t side, struct assay_err *err)
-{
-    const struct assay_node *in = &g->node[0];
-    if (in->c == channels && in->h == side && in->w == side) return ASSAY_OK;
-    return assay_err_set(err, ASSAY_ERR_CONFIG,
-                         "data: %s are (%u,%u,%u), the %s expects (%u,%u,%u)", what, channels, side,
-                         side, network, in->c, in->h, in->w);
-}
-
-// Whether the networks just built take the images that there are.
-static int check_shape(struct assay_evaluator *e, struct assay_err *err)
-{
-    for (int i = 0; i < ASSAY_NETWORKS; i++) {
-        const struct assay_graph *g = networks_graph(&e->networks, (enum assay_network)i);
-        if (g && i == ASSAY_NET_THIN)
-            ASSAY_TRY(check_input(g, "thin network", "patches", 1,
-                                  (uint32_t)assay_config_protocol(e->config)->patch, err));
-        else if (g)
-            ASSAY_TRY(check_input(g, "network", "images", e->channels,
-                                  assay_config_data(e->config)->image, err));
-    }
-    return ASSAY_OK;
 }
 
 // ---- one candidate ------------------------------------------------------------------------------
@@ -208,34 +199,30 @@ static int evaluate_repeat(struct assay_evaluator *e, uint64_t repeat, bool dead
     return ASSAY_OK;
 }
 
-// Builds the networks. One that is given may be none, or may take other images, which is its
-// verdict: returns 1, or 0 then.
-static int build_candidate(struct assay_evaluator *e, uint64_t index,
-                           const struct assay_supernet *mask, bool *dead,
-                           struct assay_record *record, struct assay_err *err)
-{
-    struct assay_err failure = {0};
-    const bool given = e->networks.space->kind->given;
-    int status = build_networks(e, index, mask, dead, given ? &failure : err);
-    if (!given) return status < 0 ? status : 1;
-    if (status >= 0) status = check_shape(e, &failure);
-    if (status >= 0) return 1;
-    if (status != ASSAY_ERR_INPUT && status != ASSAY_ERR_CONFIG)
-        return assay_err_set(err, status, "%s", failure.text);
-    verdict_note(record, ASSAY_VERDICT_FAILED, "network", failure.text);
-    return 0;
-}
-
 // Builds the networks and makes room for them; returns what make_room does.
-static int set_up(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
-                  bool *dead, uint64_t *most, struct assay_record *record, struct assay_err *err)
+static int build_and_fit(struct assay_evaluator *e, uint64_t index,
+                         const struct assay_supernet *mask, bool *dead, uint64_t *most,
+                         struct assay_record *record, struct assay_err *err)
 {
-    const int built = build_candidate(e, index, mask, dead, record, err);
-    if (built <= 0) return built;
+    ASSAY_TRY(build_networks(e, index, mask, dead, err));
+    if (is_given(e)) ASSAY_TRY(check_shape(e, err));
     if (*dead)
         verdict_note(record, ASSAY_VERDICT_DEAD, "network",
                      "the output does not depend on the input");
     return make_room(e, *dead, most, record, err);
+}
+
+// The same. Of networks that are given one may be none, take other images, or have an operation
+// that is not executed, which is its verdict: returns 0.
+static int set_up(struct assay_evaluator *e, uint64_t index, const struct assay_supernet *mask,
+                  bool *dead, uint64_t *most, struct assay_record *record, struct assay_err *err)
+{
+    struct assay_err failure = {0};
+    const int ready = build_and_fit(e, index, mask, dead, most, record, &failure);
+    if (ready >= 0) return ready;
+    if (!is_given(e) || !is_refusal(ready)) return assay_err_set(err, ready, "%s", failure.text);
+    verdict_note(record, ASSAY_VERDICT_FAILED, "network", failure.text);
+    return 0;
 }
 
 // Evaluates the repeats from first to end - 1.
@@ -290,7 +277,7 @@ static int check_space(struct assay_evaluator *e, const struct assay_data *data,
 {
     bool dead;
     e->channels = assay_data_channels(data);
-    if (e->networks.space->kind->given) return ASSAY_OK;
+    if (is_given(e)) return ASSAY_OK;
     ASSAY_TRY(build_networks(e, 0, NULL, &dead, err));
     return check_shape(e, err);
 }

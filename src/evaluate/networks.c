@@ -54,6 +54,30 @@ const struct assay_graph *networks_graph(const struct networks *n, enum assay_ne
     return built ? &n->graph[which] : NULL;
 }
 
+static int check_input(const struct assay_graph *g, const char *network, const char *what,
+                       uint32_t channels, uint32_t side, struct assay_err *err)
+{
+    const struct assay_node *in = &g->node[0];
+    if (in->c == channels && in->h == side && in->w == side) return ASSAY_OK;
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "data: %s are (%u,%u,%u), the %s expects (%u,%u,%u)", what, channels, side,
+                         side, network, in->c, in->h, in->w);
+}
+
+int networks_check(const struct networks *n, uint32_t channels, uint32_t side,
+                   struct assay_err *err)
+{
+    for (int i = 0; i < ASSAY_NETWORKS; i++) {
+        const struct assay_graph *g = networks_graph(n, (enum assay_network)i);
+        if (g && i == ASSAY_NET_THIN)
+            ASSAY_TRY(check_input(g, "thin network", "patches", 1,
+                                  (uint32_t)assay_config_protocol(n->config)->patch, err));
+        else if (g)
+            ASSAY_TRY(check_input(g, "network", "images", channels, side, err));
+    }
+    return ASSAY_OK;
+}
+
 void networks_work(const struct networks *n, double work[ASSAY_NETWORKS])
 {
     for (int i = 0; i < ASSAY_NETWORKS; i++) {

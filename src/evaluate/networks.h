@@ -22,6 +22,10 @@ int networks_build(struct networks *n, uint64_t index, const struct assay_supern
                    bool *dead, struct assay_err *err);
 // The network of that kind; NULL where no metric needs one.
 const struct assay_graph *networks_graph(const struct networks *n, enum assay_network which);
+// An error unless they take images of so many channels and that height and width, and thin networks
+// patches.
+int networks_check(const struct networks *n, uint32_t channels, uint32_t side,
+                   struct assay_err *err);
 // What an image costs in each of the networks, in any unit.
 void networks_work(const struct networks *n, double work[ASSAY_NETWORKS]);
 // What one of the demand's passes costs, in that unit. A kernel whose images are coupled by BN is a

@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "onnx"))
 import write  # noqa: E402
 
 NETWORKS = int(os.environ.get("ASSAY_NETWORKS", "1000"))
-SHAPES = [(c, k, d) for c in range(4, 42) for k in (1, 3, 5, 7) for d in range(1, 8)][:NETWORKS]
+SHAPES = [(c, k, d) for c in range(4, 72) for k in (1, 3, 5) for d in range(1, 6)][:NETWORKS]
 SETTINGS = {**CHEAP, "space": {"name": "onnx"}, "network": {"image": 8, "classes": 5}, "data": {"source": "gaussian"},
             "run": {"repeats": 2, "metrics": "ntk,naswot,cost", "checkpoint": 1}}
 

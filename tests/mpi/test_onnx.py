@@ -117,6 +117,16 @@ class Onnx(launch.SweepTest):
             self.assertAlmostEqual(float(row["log_kappa"]) if row["status"] == "ok" else 0,
                                    float(self.rows(whole)[name]["log_kappa"]) if row["status"] == "ok" else 0, places=4)
 
+    def test_what_is_not_executed_fails_alone(self):
+        """A kernel that is read, and too large for the engine, is its network's failure, also where memory is weighed."""
+        self.net("wide", write.chain(4, 61, 1))
+        self.list.write_text("nets/wide.onnx\nnets/c4k1d1.onnx\n")
+        for ranks, options in enumerate(([], ["--memory", "4000"], ["--set", "run.team=2"])):
+            rows = self.rows(self.run_sweep(f"w{ranks}", *options, ranks=max(ranks, 1))[0])
+            self.assertEqual([row["status"] for row in rows.values()], ["failed", "ok"])
+            self.assertRegex(rows["nets/wide.onnx"]["reason"], "61")
+        self.assertIn("2 to evaluate", self.assay("plan", self.ini, "--archs", self.list, "--seconds", "0"))
+
     def test_names(self):
         directory, _ = self.run_sweep("r")
         (self.scratch / "acc.csv").write_text("arch,acc\nc4k1d1,1\nnets/c4k3d2.onnx,2\nc6k3d2.onnx,3\n")
