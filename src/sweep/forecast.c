@@ -31,7 +31,7 @@ static struct assay_sim_price price_of(size_t record)
 struct forecast {
     struct sweep_outline outline;
     struct sweep_calibration times;
-    double starting;   // seconds before the first task
+    double starting;   // seconds before the first task, without what all ranks weigh together
     double filling;    // of rank 0, while it hands out tasks
     double publishing; // after the last task
     FILE *out;
@@ -103,7 +103,7 @@ static int time_ends(struct forecast *f)
     const struct sweep_outline *o = &f->outline;
 
     ASSAY_TRY(time_filling(f));
-    f->starting = o->opening + f->times.weighing;
+    f->starting = o->opening;
     f->publishing =
         sweep_publish_seconds(&o->candidates, assay_evaluator_schema(o->evaluator), o->n_extra);
     return 0;
@@ -115,15 +115,15 @@ static double ending(const struct forecast *f, const struct assay_sim *sim)
     return f->publishing + fmax(f->filling - sim->wall * (1 - sim->load), 0);
 }
 
-static double wall_of(const struct forecast *f, const struct assay_sim *sim)
+static double wall_of(const struct forecast *f, int ranks, const struct assay_sim *sim)
 {
-    return f->starting + sim->wall + ending(f, sim);
+    return f->starting + f->times.weighing / ranks + sim->wall + ending(f, sim);
 }
 
 // Of all the time that is paid for, start and end included.
-static double efficiency_of(const struct forecast *f, const struct assay_sim *sim)
+static double efficiency_of(const struct forecast *f, int ranks, const struct assay_sim *sim)
 {
-    return sim->efficiency * sim->wall / fmax(wall_of(f, sim), 1e-9);
+    return sim->efficiency * sim->wall / fmax(wall_of(f, ranks, sim), 1e-9);
 }
 
 // ---- words --------------------------------------------------------------------------------------
@@ -184,9 +184,9 @@ static void print_times(const struct forecast *f, const char *replay)
         fprintf(f->out, "times: %" PRIu64 " candidates measured in %.1f s, others by their cost\n",
                 t->n_measured, t->spent);
     fprintf(f->out,
-            "rank 0: %.3g s before the first candidate, %.3g s of rows between messages, %.3g s to "
-            "publish after the last\n",
-            f->starting, f->filling, f->publishing);
+            "rank 0: %.3g s before the first candidate, and %.3g s that all ranks share; %.3g s of "
+            "rows between messages; %.3g s to publish after the last\n",
+            f->starting, f->times.weighing, f->filling, f->publishing);
     fprintf(f->out, "work: %.3g core-hours (%.4g s of CPU time), %.3g s the longest candidate\n",
             t->total / 3600, t->total, t->longest);
 }
@@ -206,7 +206,7 @@ static void print_limit(const struct forecast *f, const char *words)
 
 static const char *limit_words(const struct forecast *f, int ranks, const struct assay_sim *sim)
 {
-    const double efficiency = efficiency_of(f, sim);
+    const double efficiency = efficiency_of(f, ranks, sim);
 
     if (efficiency > 0.99) return "";
     if (sim->efficiency - efficiency > 1 - sim->efficiency) return "start-up and publishing";
@@ -218,9 +218,9 @@ static void print_row(const struct forecast *f, int ranks, const struct assay_si
     char wall[32];
 
     fprintf(f->out, "%6d  %11s  %9.1f %%  %5.1f %%  %7.1f %%  %10.3g  %6.2f %%", ranks,
-            clock_text(wall, sizeof wall, ceil(wall_of(f, sim))), 100 * efficiency_of(f, sim),
-            100 * sim->tail, 100 * sim->waiting, (double)sim->messages / fmax(sim->wall, 1e-9),
-            100 * sim->load);
+            clock_text(wall, sizeof wall, ceil(wall_of(f, ranks, sim))),
+            100 * efficiency_of(f, ranks, sim), 100 * sim->tail, 100 * sim->waiting,
+            (double)sim->messages / fmax(sim->wall, 1e-9), 100 * sim->load);
     print_limit(f, limit_words(f, ranks, sim));
 }
 
@@ -239,9 +239,9 @@ static int try_all(struct forecast *f, int *best, struct assay_sim *of_best, int
     for (int ranks = first; ranks <= RANKS_MOST && efficiency >= POOR_EFFICIENCY; ranks *= 2) {
         ASSAY_TRY(simulate(f, ranks, &sim));
         print_row(f, ranks, &sim);
-        efficiency = efficiency_of(f, &sim);
+        efficiency = efficiency_of(f, ranks, &sim);
         if (efficiency >= GOOD_EFFICIENCY) *last = ranks;
-        const bool enough = *best && wall_of(f, of_best) <= LONG_SECONDS;
+        const bool enough = *best && wall_of(f, *best, of_best) <= LONG_SECONDS;
         if (*best && (enough || efficiency < GOOD_EFFICIENCY)) continue;
         *best = ranks;
         *of_best = sim;
@@ -281,7 +281,7 @@ static int choose(struct forecast *f, int ranks)
     if (f->outline.images && ranks > 1)
         snprintf(tasks, sizeof tasks, " --ntasks-per-node=%d", sharing);
     fprintf(f->out, "\nsuggested: --ntasks=%d%s --time=%s --mem-per-cpu=%.0fM\n", ranks, tasks,
-            clock_text(text, sizeof text, limit_of(wall_of(f, &sim))),
+            clock_text(text, sizeof text, limit_of(wall_of(f, ranks, &sim))),
             memory_of(&f->outline, sharing));
     return 0;
 }

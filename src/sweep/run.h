@@ -157,6 +157,12 @@ int sweep_passes(const struct assay_config *config, void (*say)(void *self, cons
 int sweep_outline_print(const struct sweep_outline *o, FILE *out, struct assay_err *err);
 void sweep_outline_close(struct sweep_outline *o);
 
+// ---- what candidates cost -----------------------------------------------------------------------
+// Collective: every rank weighs a part of rank 0's tasks. *cost (n_task, malloc'd) is rank 0's;
+// NULL where it is alone, or elsewhere.
+int sweep_weigh(double **cost, const struct sweep_candidates *candidates, struct assay_evaluator *e,
+                struct assay_comm *comm, struct assay_err *err);
+
 // ---- scores -------------------------------------------------------------------------------------
 // ERR_CONFIG unless each score of [score] has a formula, and a name that results can take.
 int sweep_scores_check(const struct assay_config *config, struct assay_err *err);

@@ -21,7 +21,8 @@ struct sweep {
     struct sweep_candidates candidates;
     struct assay_round round;
     struct sweep_publisher publisher;
-    bool asked; // for the round
+    double *cost; // (n_task) until the queue has them; NULL: there is one rank
+    bool asked;   // for the round
 };
 
 // ---- every rank ---------------------------------------------------------------------------------
@@ -170,12 +171,20 @@ static int next_round(void *self, struct assay_round **round, struct assay_err *
 
 static double cost(void *self, const void *task)
 {
-    return assay_evaluator_cost(((struct sweep *)self)->evaluator, *(const uint64_t *)task);
+    const struct sweep *s = self;
+    const uint64_t index = *(const uint64_t *)task;
+
+    if (s->cost) return s->cost[sweep_candidates_find(&s->candidates, index)];
+    return assay_evaluator_cost(s->evaluator, index);
 }
 
 static int fill(void *self, double seconds, struct assay_err *err)
 {
-    return sweep_publisher_fill(&((struct sweep *)self)->publisher, seconds, err);
+    struct sweep *s = self;
+
+    free(s->cost); // tasks are queued
+    s->cost = NULL;
+    return sweep_publisher_fill(&s->publisher, seconds, err);
 }
 
 static double publishing(void *self)
@@ -201,14 +210,17 @@ static int publish(void *self, const struct assay_pause *pause, struct assay_err
 static int compare(void *self, struct assay_comm *comm, const struct assay_log *log,
                    struct assay_err *err)
 {
-    (void)self;
-    return assay_engine_compare(comm, log, err);
+    struct sweep *s = self;
+
+    ASSAY_TRY(assay_engine_compare(comm, log, err));
+    return sweep_weigh(&s->cost, &s->candidates, s->evaluator, comm, err);
 }
 
 static void close_sweep(void *self)
 {
     struct sweep *s = self;
 
+    free(s->cost);
     sweep_publisher_close(&s->publisher);
     sweep_candidates_free(&s->candidates);
     free(s->identity);

@@ -2,7 +2,8 @@
 // farm DIR: a sweep of 3,000 candidates with an evaluator that only pretends, to see the farm when
 // the system fails under it. FARM_MICROSECONDS: how long a candidate takes. FARM_FAIL=I: candidate
 // I meets a system error. FARM_FAILED=I: candidates from I on are failed ones. FARM_BAD_RANK=R:
-// rank R's evaluator cannot be made.
+// rank R's evaluator cannot be made. FARM_SAY=1: each rank tells how many candidates it weighed,
+// and whether the dearest came first.
 #include "../vocabulary.h"
 
 #include <stdlib.h>
@@ -13,6 +14,9 @@ struct assay_evaluator {
     struct assay_column column;
     const char *protocol;
     struct assay_schema schema;
+    unsigned weighed;
+    double last; // cost of the last candidate evaluated
+    bool risen;
 };
 
 static uint64_t setting(const char *name, uint64_t otherwise)
@@ -36,6 +40,7 @@ int assay_evaluator_create(struct assay_evaluator **out, const struct assay_conf
     if (!e) return assay_err_set(err, ASSAY_ERR_MEMORY, "no memory");
     e->column = (struct assay_column){.name = "half", .unit = "1", .source = "", .direction = 1};
     e->protocol = "pretended";
+    e->last = 98;
     e->schema = (struct assay_schema){
         .column = &e->column, .protocol = &e->protocol, .n_column = 1, .repeats = 1};
     *out = e;
@@ -52,6 +57,8 @@ int assay_evaluator_memory(struct assay_evaluator *e, uint64_t index, uint64_t r
 
 void assay_evaluator_destroy(struct assay_evaluator *e)
 {
+    if (e && setting("FARM_SAY", 0))
+        fprintf(stderr, "weighed %u, %s\n", e->weighed, e->risen ? "out of order" : "in order");
     free(e);
 }
 
@@ -60,10 +67,17 @@ const struct assay_schema *assay_evaluator_schema(const struct assay_evaluator *
     return &e->schema;
 }
 
+static double cost_of(uint64_t index)
+{
+    return (double)(1 + index % 97);
+}
+
 int assay_evaluate(struct assay_evaluator *e, uint64_t index, struct assay_record *record,
                    struct assay_err *err)
 {
-    (void)e;
+    const double cost = cost_of(index);
+    e->risen |= cost > e->last;
+    e->last = cost;
     if (index == setting("FARM_FAIL", UINT64_MAX))
         return assay_err_set(err, ASSAY_ERR_MEMORY, "pretended lack of memory");
     usleep((useconds_t)setting("FARM_MICROSECONDS", 100));
@@ -85,8 +99,8 @@ int assay_evaluate_repeat(struct assay_evaluator *e, uint64_t index, uint32_t re
 
 double assay_evaluator_cost(struct assay_evaluator *e, uint64_t index)
 {
-    (void)e;
-    return (double)(index % 97);
+    e->weighed++;
+    return cost_of(index);
 }
 
 static int run(struct assay_comm *comm, const char *dir, int *code, struct assay_err *err)

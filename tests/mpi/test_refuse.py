@@ -280,6 +280,13 @@ class SystemErrors(launch.SweepTest):
         with launch.h5py.File(self.directory / "results.h5") as file:
             self.assertEqual(file["table/half"][()].tolist(), [i / 2 for i in range(3000)])
 
+    def test_all_ranks_weigh_candidates(self):
+        for ranks, each in ((1, 3000), (3, 1000)):
+            with self.subTest(ranks=ranks):
+                self.directory = self.scratch / f"run{ranks}"
+                text = self.farm(COMPLETE, ranks, FARM_SAY=1)
+                self.assertEqual(text.count(f"weighed {each}, in order"), ranks, text)
+
     def test_many_ranks(self):
         """Nine ranks: rank 0 only coordinates, and every other works."""
         text = self.farm(COMPLETE, 9, FARM_MICROSECONDS=1000)
