@@ -230,6 +230,7 @@ class Jobs(Installed):
         self.assertNotIn("@", text)
         for folder in re.findall(r"(?m)^(?:prepend-path|setenv) +\w+ +(\S+)$", text):
             self.assertTrue(os.path.isdir(self.top + folder), folder)
+        self.assertRegex(text, r"(?m)^append-path +MANPATH :$")  # or `man ls` finds nothing
 
     def test_documents(self):
         doc, = self.files("doc/assay")
