@@ -97,8 +97,8 @@ class Commit(Case):
         self.assertIsNotNone(git("commit", "-q", "--allow-empty", "-m", "a", root=root))
         return git("rev-parse", "--short=12", "HEAD", root=root)
 
-    def built(self):
-        done = subprocess.run(["ninja", "-C", "build", "src/commit.c"], cwd=self.root, capture_output=True, text=True)
+    def built(self, **told):
+        done = subprocess.run(["ninja", "-C", "build", "src/commit.c"], cwd=self.root, capture_output=True, text=True, env=os.environ | told)
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertNotIn("fatal", done.stdout + done.stderr)
         with open(os.path.join(self.root, "build/src/commit.c")) as file:
@@ -107,10 +107,11 @@ class Commit(Case):
     def test_it_is_followed(self):
         file = os.path.join(self.root, "build/src/commit.c")
         self.assertEqual(self.built(), "unknown")
+        self.assertEqual(self.built(ASSAY_COMMIT="0123456789ab"), "0123456789ab")
         self.commit(self.path("outer"))
         self.assertEqual(self.built(), "unknown")  # another's repository around it
         first = self.commit(self.root)
-        self.assertEqual(self.built(), first)
+        self.assertEqual(self.built(ASSAY_COMMIT="0123456789ab"), first)
         written = os.stat(file).st_mtime_ns
         self.assertEqual(self.built(), first)
         self.assertEqual(os.stat(file).st_mtime_ns, written)  # nothing is compiled again
