@@ -37,6 +37,15 @@ class Assay(MesonPackage):
     depends_on("zlib-api")
     depends_on("xxhash")
     depends_on("random123", type="build")
+    depends_on("gnuplot", type="run")  # which draws for `assay report`
+
+    # What is installed. The tests, which tests/run.sh builds and runs, want Python's h5py, and Slurm.
+    build_targets = ["program"]
+    build_time_test_callbacks = []
+
+    def install(self, spec, prefix):
+        with working_dir(self.build_directory):
+            meson("install", "--no-rebuild")  # `ninja install` would build the tests
 
     def setup_run_environment(self, env):
         env.set("ASSAY_JOBS", join_path(self.prefix.share, "assay", "jobs"))
