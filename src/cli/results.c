@@ -22,7 +22,9 @@ static int refuse_directory(const char *dir, struct assay_err *err)
 {
     if (exists(dir, "search.h5"))
         return assay_err_set(err, ASSAY_ERR_INPUT,
-                             "%.400s holds a search, expected results.h5 of a sweep", dir);
+                             "%.400s holds a search, which `assay report` shows; expected "
+                             "results.h5 of a sweep",
+                             dir);
     if (exists(dir, "journal"))
         return assay_err_set(err, ASSAY_ERR_INPUT,
                              "%.400s has no results.h5 yet; `assay pack %.400s` makes it from the "

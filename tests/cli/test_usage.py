@@ -131,7 +131,7 @@ class Directory(Case):
         self.fails(1, "rank", self.path("empty"), says=[self.path("empty"), "no run directory"])
         os.mkdir(self.path("search"))
         self.write("search/search.h5", "")
-        self.fails(1, "rank", self.path("search"), says=["holds a search"])
+        self.fails(1, "rank", self.path("search"), says=["holds a search", "`assay report` shows", "results.h5 of a sweep"])
 
 
 class NoImages(Case):
