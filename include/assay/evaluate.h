@@ -265,7 +265,7 @@ void assay_foreign_finish(struct assay_foreign *f);
 // identity, so that no journal ever mixes two; tests/evaluate/test_arithmetic.c notices most
 // changes. Beside it stands a fingerprint, a hash of numbers computed at the start, because
 // compilers round differently too.
-#define ASSAY_ARITHMETIC 4
+#define ASSAY_ARITHMETIC 5
 // The fingerprint: a hash of numbers that these kernels compute, as this program was compiled.
 int assay_arithmetic_fingerprint(uint64_t *hash, const struct assay_kern *kern,
                                  struct assay_err *err);
