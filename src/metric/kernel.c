@@ -87,11 +87,27 @@ size_t kernel_shared_scratch(const struct assay_subject *s)
     return copy ? assay_arena_block(copy) + assay_arena_block(work) : 0;
 }
 
+// Whether all that pulls back makes kernels, so that no executor comes behind the last of them.
+static bool are_all_kernels(const struct assay_subject *s)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < s->demand->n_pass; i++) all &= has_kernel(&s->demand->pass[i].pass);
+    return all;
+}
+
+// The kernel and its copy, or the copy alone: the kernel of another pass may be there.
 size_t kernel_late_scratch(const struct assay_subject *s, const struct assay_wanted_pass *pass)
 {
-    return has_kernel(&pass->pass) && jacobian_is_single(s, pass) && jacobian_blocks(s, pass) == 1
-               ? assay_pla_part(memo_rows(s, pass), s->team) * sizeof(double)
-               : 0;
+    const size_t part = assay_pla_part(memo_rows(s, pass), s->team) * sizeof(double);
+    if (!jacobian_is_single(s, pass) || jacobian_blocks(s, pass) > 1) return 0;
+    return pass->pass.pull == ASSAY_PULL_KERNEL && are_all_kernels(s) ? 2 * part : part;
+}
+
+// The pages of a large part that an earlier kernel touched go back, so that the executor of what
+// comes next finds memory.
+static void forget(const struct assay_subject *s, void *part, uint32_t n)
+{
+    if (assay_pla_large(n)) assay_arena_forget(part, assay_pla_part(n, s->team) * sizeof(double));
 }
 
 static int reserve(struct assay_subject *s, struct assay_err *err)
@@ -115,13 +131,6 @@ int memo_copy(struct assay_subject *s, const struct assay_kernel *kernel, struct
     return ASSAY_OK;
 }
 
-// The pages of a large copy go back, so that the executor of what comes next finds memory.
-static void forget_copy(struct assay_subject *s, uint32_t n)
-{
-    if (assay_pla_large(n))
-        assay_arena_forget(s->memo->copy, assay_pla_part(n, s->team) * sizeof(double));
-}
-
 // ---- the kernel ---------------------------------------------------------------------------------
 // Everything before the team works together: what fails here fails on one rank alone.
 static int prepare_rows(struct assay_subject *s, const struct assay_wanted_pass *pass, double **cot,
@@ -130,6 +139,7 @@ static int prepare_rows(struct assay_subject *s, const struct assay_wanted_pass 
     ASSAY_TRY(memo_jacobian(s, err));
     ASSAY_TRY(cotangents(s, pass, cot, err));
     ASSAY_TRY(reserve(s, err));
+    forget(s, s->memo->copy, memo_rows(s, pass));
     return memo_bind_rows(s, pass, err);
 }
 
@@ -139,6 +149,7 @@ static int prepare_kernel(struct assay_subject *s, const struct assay_wanted_pas
     const size_t part = assay_pla_part(made->n, s->team) * sizeof(double);
     void *gram, *eigenvalue;
     ASSAY_TRY(memo_alloc(s, part, &gram, err));
+    forget(s, gram, made->n);
     ASSAY_TRY(memo_alloc(s, made->n * sizeof(double), &eigenvalue, err));
     s->memo->eigenvalue[pass->pass.bn] = eigenvalue;
     made->gram = gram;
@@ -234,7 +245,7 @@ int assay_subject_kernel(struct assay_subject *s, const struct assay_use *use, u
     if (assay_pla_eigenvalues(s->pla, kernel->n, memo->copy, eigenvalue, memo->work, err) < 0)
         return name_kernel(bn, err);
     kernel->eigenvalue = eigenvalue;
-    forget_copy(s, kernel->n);
+    forget(s, s->memo->copy, kernel->n);
     return ASSAY_OK;
 }
 
@@ -284,6 +295,6 @@ int assay_subject_extremes(struct assay_subject *s, const struct assay_use *use,
     ASSAY_TRY(jacobian_blocks(s, wanted) > 1 ? ends_of_gram(s, wanted, &made, err)
                                              : ends_of_rows(s, wanted, &made, err));
     memo->ends[wanted->pass.bn] = (struct memo_ends){.made = true, .found = made};
-    forget_copy(s, memo_rows(s, wanted));
+    forget(s, memo->copy, memo_rows(s, wanted));
     return ASSAY_OK;
 }

@@ -75,11 +75,13 @@ static int executor(const struct assay_subject *s, uint64_t *bytes, struct assay
 int assay_subject_need(const struct assay_subject *s, struct assay_need *need,
                        struct assay_err *err)
 {
+    uint32_t kernels = 0;
     *need = (struct assay_need){0};
     for (uint32_t i = 0; i < s->demand->n_pass; i++) {
         const struct assay_wanted_pass *pass = &s->demand->pass[i];
         if (!has_kernel(&pass->pass)) continue;
-        need->late = larger(need->late, kernel_late_scratch(s, pass));
+        const size_t late = kernel_late_scratch(s, pass);
+        if (late < need->late || !kernels++) need->late = late;
         need->divides |= jacobian_divides(s, pass);
         need->buffers = assay_pla_buffers(memo_rows(s, pass), jacobian_unit(s, pass), s->team);
     }
