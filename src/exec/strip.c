@@ -91,7 +91,7 @@ static uint32_t row_taps(const struct unit *u)
     return u->stride == 1 && known ? u->kernel : 0;
 }
 
-// Where nothing is added by itself, a gradient may be made in the place of one that is read there.
+// Not where parts are added one by one in the place of a gradient that a later one reads.
 static bool reads_directly(const struct assay_exec *x, const struct job *pass, const struct job *j,
                            const struct strip *s)
 {
