@@ -67,7 +67,7 @@ static int open_columns(struct baseline *b, struct assay_err *err)
 int baseline_open(struct baseline *b, const struct search_context *c, const char *method,
                   uint64_t seed, struct assay_err *err)
 {
-    *b = (struct baseline){.c = c, .method = method, .seed = seed};
+    *b = (struct baseline){.c = c, .method = method, .seed = seed, .ranks = c->ranks};
     return open_columns(b, err);
 }
 
@@ -202,7 +202,7 @@ static void rank_by_table(struct baseline *b)
     const double *column[ASSAY_SCORE_TERMS];
     for (uint32_t i = 0; i < b->by.n_column; i++)
         column[i] = baseline_column(b, b->by.column[i]->name) + b->from;
-    search_ranks_evaluate(b->c->ranks, &b->by, column, b->n - b->from, b->value + b->from);
+    search_ranks_evaluate(b->ranks, &b->by, column, b->n - b->from, b->value + b->from);
 }
 
 // Fills in the values by which the search decides.
@@ -216,7 +216,7 @@ static int decide(struct baseline *b, struct assay_err *err)
         column[i] = (struct assay_score_column){.name = b->column[i].name,
                                                 .direction = b->column[i].direction,
                                                 .value = b->column[i].value + from};
-    if (b->by.sum && b->c->ranks) return rank_by_table(b), 0;
+    if (b->by.sum && b->ranks) return rank_by_table(b), 0;
     if (b->by.sum) return assay_score_evaluate(&b->by.formula, &rows, b->value + from, NULL, err);
     memcpy(b->value + from, baseline_column(b, b->by.column[0]->name) + from,
            rows.n * sizeof *b->value);
@@ -253,9 +253,8 @@ int baseline_take(struct baseline *b, const struct search_round *round)
     return score_all(b, round->err);
 }
 
-// ---- what is told
-// ----------------------------------------------------------------------------------- What the
-// column `value` of the history is; the other columns explain themselves.
+// ---- what is told -------------------------------------------------------------------------------
+// What the column `value` of the history is; the other columns explain themselves.
 static const char *value_help(const struct baseline *b)
 {
     if (!strcmp(b->method, "marginal"))

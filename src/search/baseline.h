@@ -19,7 +19,8 @@ struct baseline {
     uint64_t seed;
     uint64_t *index; // (n) architectures evaluated, in the order asked
     struct search_by by;
-    struct search_by finish; // of search.finish; no columns: it names none
+    struct search_by finish;          // of search.finish; no columns: it names none
+    const struct search_ranks *ranks; // that sums of ranks are of; NULL: among those compared
     // kappa, regions, others of the two
     struct baseline_column column[2 + 2 * ASSAY_SCORE_TERMS];
     uint32_t n_column;

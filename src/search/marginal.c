@@ -26,14 +26,24 @@ struct means {
     uint64_t n[CHOICES][OPS];
 };
 
+static int no_choices(const struct assay_space *space, struct assay_err *err)
+{
+    char known[256] = "";
+    for (const struct assay_space_kind *const *k = assay_space_kinds; *k; k++) {
+        const size_t at = strlen(known);
+        if ((*k)->supernet)
+            snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", (*k)->name);
+    }
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "search space %s: marginal takes operations from edges, and there are "
+                         "none to take; expected one of %s",
+                         space->kind->name, known);
+}
+
 static int configure(struct assay_config *config, const struct assay_space *space,
                      struct assay_err *err)
 {
-    if (!space->kind->supernet)
-        return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "search space %s: marginal takes operations from edges, and there are "
-                             "none to take; expected nas-bench-201 or darts",
-                             space->kind->name);
+    if (!space->kind->supernet) return no_choices(space, err);
     return baseline_set_metrics(config, true, err);
 }
 
