@@ -30,7 +30,8 @@ VERBS = ["list", "show", "eval", "sweep", "plan", "status", "pack", "rank", "cor
 SMALL = {"data": {"source": "hdf5", "path": "images.h5:/x"}, "network": {"image": "8", "channels": "4"}, "ntk": {"batch": "4"},
          "nasi": {"batch": "4"}, "regions": {"batch": "20", "batches": "1"}, "proxies": {"batch": "4"}, "zen": {"batch": "4"},
          "az": {"batch": "4"}, "vkdnw": {"batch": "4"}, "run": {"repeats": "1"},
-         "search": {"seeds": "0", "steps": "2", "channels": "2", "cells": "1", "samples": "3", "baseline": "false"}}
+         "search": {"seeds": "0", "steps": "2", "channels": "2", "cells": "1", "samples": "3", "screened": "2",
+                    "baseline": "false"}}
 # What needs weights or networks from another program; tests of their own run such commands.
 ELSEWHERE = re.compile(r"--weights g\.h5|net\.onnx")
 
