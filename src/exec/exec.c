@@ -120,21 +120,21 @@ void assay_exec_jacobian_firsts(struct assay_exec *x, const double *cot, uint32_
 void assay_exec_image_gradients(struct assay_exec *x, const double *cot, uint32_t first,
                                 uint32_t count, uint64_t columns, double *jac, size_t ld)
 {
-    ASSAY_ASSERT(x->plan->backward && first + count <= x->plan->n);
+    ASSAY_ASSERT(x->plan->backward && !x->plan->part && first + count <= x->plan->n);
     for (uint64_t i = 0; i < count; i++) memset(jac + i * ld, 0, columns * sizeof *jac);
     passes(x)->image_gradients(x, cot, first, count, columns, jac, ld);
 }
 
 void assay_exec_gradient(struct assay_exec *x, enum assay_bn bn, const double *cot, double *grad)
 {
-    ASSAY_ASSERT(x->plan->backward);
+    ASSAY_ASSERT(x->plan->backward && !x->plan->part);
     memset(grad, 0, x->plan->graph->n_theta * sizeof *grad);
     passes(x)->gradient(x, bn, cot, grad, NULL);
 }
 
 void assay_exec_mix_gradient(struct assay_exec *x, const double *cot, double *grad, double *coef)
 {
-    ASSAY_ASSERT(x->plan->backward);
+    ASSAY_ASSERT(x->plan->backward && !x->plan->part);
     memset(grad, 0, x->plan->graph->n_theta * sizeof *grad);
     memset(coef, 0, x->plan->graph->n_in * sizeof *coef);
     passes(x)->gradient(x, ASSAY_BN_BATCH, cot, grad, coef);

@@ -82,7 +82,7 @@ static void place_common(struct assay_plan *plan)
     plan->scratch = place_e(plan, (plane + 4 * row + 2 * UINT8_MAX) * plan->kern->lanes);
     place_tapped(plan, plane);
     if (plan->back->cots > 1) plan->spread = place_e(plan, plane * plan->kern->lanes);
-    if (!plan->single) plan->lane_rows = place_d(plan, ASSAY_IMAGES * g->n_theta);
+    if (!plan->single && !plan->part) plan->lane_rows = place_d(plan, ASSAY_IMAGES * g->n_theta);
     if (plan->held) plan->moved = place_d(plan, 2 * g->n_theta + (size_t)plan->n * classes);
     plan->cotangent = place_e(plan, (size_t)plan->back_groups * classes * plan->kern->lanes);
 }
