@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Benchmark: what columns cost when passes are shared. The unit is one forward and one backward
-// pass of the executor over the same literal network, batch and rung, in turn in the same process:
+// pass of the executor, planned for one gradient as these columns' pass is, over the same literal
+// network, batch and rung, in turn in the same process:
 // thread CPU time, medians. A missed target is marked and changes no exit code: machines are
 // shared.
 //
@@ -86,7 +87,8 @@ static void open_unit(struct unit *u, const struct report *r, uint64_t index,
     struct assay_err err;
     assay_graph_init(&u->literal);
     stop_on(assay_space_build(&r->nb201, index, net, &u->literal, &err), &err);
-    open_bench(&u->b, r->kern, &u->literal, batch, 1);
+    const struct assay_want want = {.backward = true, .single = true};
+    open_bench_for(&u->b, r->kern, &u->literal, batch, 1, &want);
     u->cot = normals("cotangent", (size_t)batch * net->classes);
     u->gradient = allocate(u->literal.n_theta * sizeof(double));
 }
