@@ -165,6 +165,7 @@ static inline void forward_move(const struct assay_node *node, const struct tens
             uint32_t c = of_c;
             int64_t y = i / out->w % out->h, x = i % out->w;
             if (node->op == ASSAY_OP_SLICE) c += node->first, y += node->pad, x += node->pad;
+            if (node->op == ASSAY_OP_UPSAMPLE) y /= node->stride, x /= node->stride;
             if (node->op == ASSAY_OP_PAD) y -= node->pads[0], x -= node->pads[1];
             // (g, c / g) turned to (c / g, g)
             for (uint32_t k = 0; k < in->c && node->op == ASSAY_OP_SHUFFLE; k++)
@@ -258,6 +259,7 @@ static inline void forward_node(const struct assay_graph *g, uint32_t i, const s
     case ASSAY_OP_SLICE:
     case ASSAY_OP_SHUFFLE:
     case ASSAY_OP_PAD:
+    case ASSAY_OP_UPSAMPLE:
         forward_move(node, in, out);
         break;
     case ASSAY_OP_GAP:

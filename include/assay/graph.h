@@ -32,6 +32,7 @@ enum assay_op {
     ASSAY_OP_SHUFFLE,  // of `groups` groups of channels the first of each, then the second of
                        // each...
     ASSAY_OP_PAD,      // with rows and columns of a more on each side, or fewer; see pads
+    ASSAY_OP_UPSAMPLE, // each pixel `stride` times along both sides (nearest)
     ASSAY_OP_COUNT
 };
 

@@ -150,3 +150,34 @@ static void pad_backward(const struct assay_exec *x, const struct job *j, uint32
 }
 
 const struct operation exec_op_pad = {forward_pad, pad_backward};
+
+// ---- pixels that are repeated -------------------------------------------------------------------
+static void forward_upsample(struct assay_exec *x, uint32_t node)
+{
+    const struct assay_node *n = &x->plan->graph->node[node],
+                            *in = &x->plan->graph->node[input_of(x, node)];
+    const double *from = exec_chunk(x, input_of(x, node));
+    double *to = exec_chunk(x, node);
+    for (uint32_t row = 0; row < (x->end - x->begin) * n->c * n->h; row++) {
+        const double *line = from + (size_t)(row / n->stride) * in->w * ASSAY_IMAGES;
+        for (uint32_t p = 0; p < n->w; p++, to += ASSAY_IMAGES)
+            memcpy(to, line + (size_t)(p / n->stride) * ASSAY_IMAGES, ASSAY_IMAGES * sizeof *to);
+    }
+}
+
+static void upsample_backward(const struct assay_exec *x, const struct job *j, uint32_t group,
+                              real *dx, bool accumulate)
+{
+    const struct assay_node *n = &x->plan->graph->node[j->user],
+                            *in = &x->plan->graph->node[input_of(x, j->user)];
+    const size_t lanes = x->plan->back->lanes;
+    const real *dy = exec_ref(x, &j->from, group);
+    if (!accumulate) memset(dx, 0, exec_pixels(in) * lanes * sizeof *dx);
+    for (uint32_t row = 0; row < n->c * n->h; row++) {
+        real *line = dx + (size_t)(row / n->stride) * in->w * lanes;
+        for (uint32_t p = 0; p < n->w; p++, dy += lanes)
+            x->plan->back->axpy(1, j->from.scale, dy, line + (size_t)(p / n->stride) * lanes, true);
+    }
+}
+
+const struct operation exec_op_upsample = {forward_upsample, upsample_backward};

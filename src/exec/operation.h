@@ -13,14 +13,15 @@ struct operation {
                      bool accumulate);
 };
 
-#define exec_op_act     OF_REAL(exec_op_act)
-#define exec_op_flatten OF_REAL(exec_op_flatten)
-#define exec_op_mul     OF_REAL(exec_op_mul)
-#define exec_op_pad     OF_REAL(exec_op_pad)
-#define exec_op_shuffle OF_REAL(exec_op_shuffle)
-#define exec_op_slice   OF_REAL(exec_op_slice)
+#define exec_op_act      OF_REAL(exec_op_act)
+#define exec_op_flatten  OF_REAL(exec_op_flatten)
+#define exec_op_mul      OF_REAL(exec_op_mul)
+#define exec_op_pad      OF_REAL(exec_op_pad)
+#define exec_op_shuffle  OF_REAL(exec_op_shuffle)
+#define exec_op_slice    OF_REAL(exec_op_slice)
+#define exec_op_upsample OF_REAL(exec_op_upsample)
 extern const struct operation exec_op_act, exec_op_flatten, exec_op_mul, exec_op_pad,
-    exec_op_shuffle, exec_op_slice;
+    exec_op_shuffle, exec_op_slice, exec_op_upsample;
 
 static inline const struct operation *exec_operation(uint8_t op)
 {
@@ -35,6 +36,8 @@ static inline const struct operation *exec_operation(uint8_t op)
         return &exec_op_pad;
     case ASSAY_OP_SHUFFLE:
         return &exec_op_shuffle;
+    case ASSAY_OP_UPSAMPLE:
+        return &exec_op_upsample;
     case ASSAY_OP_SLICE:
         return &exec_op_slice;
     default:

@@ -111,6 +111,7 @@ static bool is_module(const struct assay_node *n)
     case ASSAY_OP_MUL:
     case ASSAY_OP_SHUFFLE:
     case ASSAY_OP_PAD:
+    case ASSAY_OP_UPSAMPLE:
         return false;
     default:
         return true;

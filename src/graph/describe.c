@@ -15,7 +15,7 @@ const char *assay_op_name(enum assay_op op)
         [ASSAY_OP_GAP] = "gap",           [ASSAY_OP_LINEAR] = "linear",
         [ASSAY_OP_FLATTEN] = "flatten",   [ASSAY_OP_ACT] = "act",
         [ASSAY_OP_MUL] = "mul",           [ASSAY_OP_SHUFFLE] = "shuffle",
-        [ASSAY_OP_PAD] = "pad",
+        [ASSAY_OP_PAD] = "pad",           [ASSAY_OP_UPSAMPLE] = "upsample",
     };
     return (unsigned)op < ASSAY_OP_COUNT ? name[op] : "unknown";
 }

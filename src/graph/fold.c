@@ -139,6 +139,7 @@ static bool is_identity(const struct fold *f, const struct assay_node *n)
            (n->op == ASSAY_OP_CONCAT && n->n_in == 1) ||
            (n->op == ASSAY_OP_SHUFFLE && (n->groups == 1 || n->groups == n->c)) ||
            (n->op == ASSAY_OP_PAD && !n->pads[0] && !n->pads[1] && !n->pads[2] && !n->pads[3]) ||
+           (n->op == ASSAY_OP_UPSAMPLE && n->stride == 1) ||
            (n->op == ASSAY_OP_FLATTEN && n->c == f->out->node[f->out->in[f->out->n_in]].c) ||
            (n->op == ASSAY_OP_SLICE && n->pad == 0 &&
             n->c == f->out->node[f->out->in[f->out->n_in]].c);

@@ -36,11 +36,11 @@ static int window(const struct assay_node *n, uint32_t kernel, uint32_t size, ui
 {
     const int64_t reach = (int64_t)n->dilation * (kernel - 1) + 1;
     const int64_t slack = (int64_t)size + 2 * n->pad - reach;
-    if (slack < 0)
+    if (slack < 0 && (!n->ceil || slack <= -(int64_t)n->stride))
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "a window of %lld does not fit into %u padded by %u on both sides",
                              (long long)reach, size, n->pad);
-    const int64_t more = slack / n->stride + 1, start = more * n->stride;
+    const int64_t more = slack < 0 ? 0 : slack / n->stride + 1, start = more * n->stride;
     const bool longer = n->ceil && slack % n->stride && start < (int64_t)size + n->pad;
     *out = (uint32_t)(more + longer);
     return ASSAY_OK;
@@ -162,6 +162,12 @@ static int infer_pad(const struct assay_graph *g, struct assay_node *n, struct a
     return set_shape(n, x->c, (uint64_t)h, (uint64_t)w);
 }
 
+static int infer_upsample(const struct assay_graph *g, struct assay_node *n)
+{
+    const struct assay_node *x = input(g, n, 0);
+    return set_shape(n, x->c, (uint64_t)x->h * n->stride, (uint64_t)x->w * n->stride);
+}
+
 static int infer_act(const struct assay_graph *g, struct assay_node *n, struct assay_err *err)
 {
     const struct assay_node *x = input(g, n, 0);
@@ -228,6 +234,8 @@ static int infer_raw(const struct assay_graph *g, struct assay_node *n, struct a
         return infer_shuffle(g, n, err);
     case ASSAY_OP_PAD:
         return infer_pad(g, n, err);
+    case ASSAY_OP_UPSAMPLE:
+        return infer_upsample(g, n);
     case ASSAY_OP_COUNT:
         break;
     }

@@ -59,12 +59,25 @@ static double draw_coef(struct assay_rng *rng, bool mix)
 // of a cell, a sum of operations on several nodes.
 #define NODE ASSAY_OP_COUNT
 static const uint32_t frequency[NODE + 1] = {
-    [ASSAY_OP_INPUT] = 5,    [ASSAY_OP_ZERO] = 2, [ASSAY_OP_CONV] = 15,
-    [ASSAY_OP_BN] = 8,       [ASSAY_OP_RELU] = 9, [ASSAY_OP_AVG_POOL] = 4,
-    [ASSAY_OP_MAX_POOL] = 4, [ASSAY_OP_ADD] = 9,  [ASSAY_OP_CONCAT] = 6,
-    [ASSAY_OP_SLICE] = 3,    [ASSAY_OP_GAP] = 1,  [ASSAY_OP_LINEAR] = 2,
-    [ASSAY_OP_FLATTEN] = 2,  [ASSAY_OP_ACT] = 6,  [ASSAY_OP_MUL] = 4,
-    [ASSAY_OP_SHUFFLE] = 2,  [ASSAY_OP_PAD] = 2,  [NODE] = 16,
+    [ASSAY_OP_INPUT] = 5,
+    [ASSAY_OP_ZERO] = 2,
+    [ASSAY_OP_CONV] = 15,
+    [ASSAY_OP_BN] = 8,
+    [ASSAY_OP_RELU] = 9,
+    [ASSAY_OP_AVG_POOL] = 4,
+    [ASSAY_OP_MAX_POOL] = 4,
+    [ASSAY_OP_ADD] = 9,
+    [ASSAY_OP_CONCAT] = 6,
+    [ASSAY_OP_SLICE] = 3,
+    [ASSAY_OP_GAP] = 1,
+    [ASSAY_OP_LINEAR] = 2,
+    [ASSAY_OP_FLATTEN] = 2,
+    [ASSAY_OP_ACT] = 6,
+    [ASSAY_OP_MUL] = 4,
+    [ASSAY_OP_SHUFFLE] = 2,
+    [ASSAY_OP_PAD] = 2,
+    [ASSAY_OP_UPSAMPLE] = 3,
+    [NODE] = 13,
 };
 
 static uint32_t draw_op(struct assay_rng *rng)

@@ -249,6 +249,13 @@ static uint32_t build_gene(struct builder *b, const struct gene *e, const char *
         return build_mul(b, e, in);
     case ASSAY_OP_SHUFFLE:
         return build_shuffle(b, in[0], x.c / 2 + x.c % 2);
+    case ASSAY_OP_UPSAMPLE:
+        if (x.h * x.w > 60) return in[0];
+        return assay_graph_append(b->g,
+                                  (struct assay_node){.op = ASSAY_OP_UPSAMPLE,
+                                                      .stride = (uint8_t)(2 + e->ceil),
+                                                      .n_in = 1},
+                                  in, NULL, NULL);
     case ASSAY_OP_PAD:
         return build_pad(b, in[0], *e);
     case ASSAY_OP_FLATTEN:

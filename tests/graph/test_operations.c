@@ -36,8 +36,9 @@ static void test_ceil(void **state)
 {
     static const struct {
         uint32_t size, kernel, stride, pad, out;
-    } pool[] = {{7, 2, 2, 0, 4}, {16, 3, 2, 0, 8}, {8, 3, 2, 0, 4}, {6, 3, 3, 1, 3},
-                {5, 2, 2, 1, 3}, {4, 1, 3, 0, 2},  {5, 3, 1, 1, 5}, {4, 2, 4, 1, 2}};
+    } pool[] = {{7, 2, 2, 0, 4}, {16, 3, 2, 0, 8}, {8, 3, 2, 0, 4},
+                {6, 3, 3, 1, 3}, {5, 2, 2, 1, 3},  {4, 1, 3, 0, 2},
+                {5, 3, 1, 1, 5}, {4, 2, 4, 1, 2},  {2, 3, 2, 0, 1}};
     (void)state;
     for (size_t i = 0; i < ASSAY_LEN(pool); i++) {
         assay_graph_reset(&graph);
