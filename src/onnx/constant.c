@@ -328,6 +328,33 @@ static int fold_neg(struct import *im)
     return store(im, &c);
 }
 
+static int fold_rounded(struct import *im)
+{
+    struct folded c;
+    load(im, 0, &c);
+    for (uint64_t i = 0; i < c.n; i++)
+        c.at[i] = assay_onnx_is(im->at->op, "Ceil") ? ceil(c.at[i]) : floor(c.at[i]);
+    return store(im, &c);
+}
+
+// Max, Min and Clip with a number for each bound.
+static int fold_clip(struct import *im)
+{
+    const bool clip = assay_onnx_is(im->at->op, "Clip"), max = assay_onnx_is(im->at->op, "Max");
+    struct folded c, bound;
+    load(im, 0, &c);
+    for (uint32_t k = 1; k < im->at->in.n; k++) {
+        const struct value *v = onnx_in(im, k);
+        if (!v) continue;
+        if (v->kind != VALUE_CONSTANT || onnx_size(v) != 1) return 0;
+        load(im, k, &bound);
+        for (uint64_t i = 0; i < c.n; i++)
+            c.at[i] =
+                (clip ? k == 1 : max) ? fmax(c.at[i], bound.at[0]) : fmin(c.at[i], bound.at[0]);
+    }
+    return clip && im->m->opset < 11 ? 0 : store(im, &c);
+}
+
 // Inputs that must be constants, at least: the first `n`; n = UINT32_MAX: all.
 static const struct {
     const char *op;
@@ -353,6 +380,11 @@ static const struct {
     {"Mul", 2, fold_arithmetic},
     {"Div", 2, fold_arithmetic},
     {"Neg", 1, fold_neg},
+    {"Ceil", 1, fold_rounded},
+    {"Floor", 1, fold_rounded},
+    {"Max", 1, fold_clip},
+    {"Min", 1, fold_clip},
+    {"Clip", 1, fold_clip},
 };
 
 static bool are_constant(const struct import *im, uint32_t n)

@@ -229,6 +229,45 @@ static int take_pad(struct import *im)
     return onnx_put(im, onnx_pad(im, node, four, fill), false);
 }
 
+// ---- sizes --------------------------------------------------------------------------------------
+// By how much both sides grow: sizes, or scales, which opset 10 has first.
+static double growth(const struct import *im, const struct value *x)
+{
+    const struct value *sizes = onnx_in(im, 3), *scales = onnx_in(im, im->m->opset < 11 ? 1 : 2);
+    double by[2] = {0, 1};
+    for (uint32_t d = 0; d < 2; d++) {
+        if (sizes && sizes->kind == VALUE_CONSTANT && onnx_size(sizes) == 4)
+            by[d] = onnx_number(im, sizes, 2 + d) / (double)x->dim[2 + d];
+        else if (scales && scales->kind == VALUE_CONSTANT && onnx_size(scales) == 4)
+            by[d] = onnx_number(im, scales, 2 + d);
+    }
+    return by[0] == by[1] ? by[0] : 0;
+}
+
+static bool is_word(const struct import *im, const char *name, const char *word)
+{
+    const struct assay_onnx_attr *a = assay_onnx_attr(im->m, im->at, name);
+    return a && assay_onnx_is(a->s, word);
+}
+
+static int take_resize(struct import *im)
+{
+    const struct value *x;
+    uint32_t node;
+    ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
+    const double by = growth(im, x);
+    const bool plain =
+        is_word(im, "mode", "nearest") &&
+        (im->m->opset < 11 || (is_word(im, "coordinate_transformation_mode", "asymmetric") &&
+                               is_word(im, "nearest_mode", "floor")));
+    if (!plain || !(by >= 1 && by <= 64) || by != trunc(by))
+        return onnx_refuse(im,
+                           "only the nearest pixel, a whole number of times along both sides, is "
+                           "read: Upsample(scale_factor=2, mode='nearest')");
+    const struct assay_node n = {.op = ASSAY_OP_UPSAMPLE, .stride = (uint8_t)by, .n_in = 1};
+    return onnx_put(im, assay_graph_append(im->g, n, &node, NULL, NULL), false);
+}
+
 const struct onnx_rule onnx_parts[] = {
     {"Concat", take_concat},
     {"Slice", take_slice},
@@ -236,5 +275,6 @@ const struct onnx_rule onnx_parts[] = {
     {"SplitToSequence", take_sequence},
     {"SequenceAt", take_sequence_at},
     {"Pad", take_pad},
+    {"Resize", take_resize},
     {NULL, NULL},
 };

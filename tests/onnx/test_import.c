@@ -311,6 +311,7 @@ static void test_refused(void **state)
         {"Softmax x -> a", "has 4 dimensions, expected 2"},
         {"Transpose x -> a", "only the weight of a linear layer"},
         {"SequenceAt x,g -> a", "no list of parts"},
+        {"Resize x -> a", "only the nearest pixel"},
     };
     for (size_t i = 0; i < ASSAY_LEN(bad); i++) {
         begin();
