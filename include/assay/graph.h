@@ -31,7 +31,7 @@ enum assay_op {
     ASSAY_OP_MUL,      // input 0 times input 1, whose sides are as many or 1 (a gate)
     ASSAY_OP_SHUFFLE,  // of `groups` groups of channels the first of each, then the second of
                        // each...
-    ASSAY_OP_PAD,      // with rows and columns of a more on each side, or fewer; see pads
+    ASSAY_OP_PAD,      // rows and columns of number `a` around it, or fewer of its own; see pads
     ASSAY_OP_UPSAMPLE, // each pixel `stride` times along both sides (nearest)
     ASSAY_OP_COUNT
 };
