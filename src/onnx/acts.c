@@ -34,7 +34,8 @@ static double bound(const struct import *im, uint32_t k, const char *name, doubl
     const struct value *v = onnx_in(im, k);
     if (im->m->opset < 11) return onnx_real(im, name, absent);
     if (!v) return absent;
-    return v->kind == VALUE_CONSTANT && onnx_size(v) == 1 ? onnx_number(im, v, 0) : NAN;
+    return v->kind == VALUE_CONSTANT && onnx_size(v) == 1 ? onnx_decimal(onnx_number(im, v, 0))
+                                                          : NAN;
 }
 
 static int put_clip(struct import *im, uint32_t k, double lo, double hi)

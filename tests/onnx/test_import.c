@@ -209,6 +209,21 @@ static void test_products(void **state)
     close_net();
 }
 
+// Bounds of clips are decimals, as whoever wrote them meant them.
+static void test_clip(void **state)
+{
+    (void)state;
+    begin();
+    put_number_of("low", -0.3f);
+    put_number_of("high", 0.7f);
+    node("Conv x,c.weight -> conv");
+    node("Clip conv,low,high -> clip");
+    head("clip");
+    read_net();
+    assert_true(g.node[2].a == -0.3 && g.node[2].b == 0.7);
+    close_net();
+}
+
 // A product that no bias follows is a layer of its own.
 static void test_matmul(void **state)
 {
@@ -364,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_variants),    cmocka_unit_test(test_products),
         cmocka_unit_test(test_flat_kernel), cmocka_unit_test(test_channels),
         cmocka_unit_test(test_matmul),      cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_clip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
