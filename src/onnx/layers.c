@@ -180,6 +180,19 @@ static int take_pool_window(struct import *im, const struct value *x, struct win
     return ASSAY_OK;
 }
 
+// ceil_mode has no window that begins behind the map, in what pads its end. Pads that are made in
+// front are part of the map, so that their end is cut to what the windows before reach.
+static void cut_end(const struct import *im, const struct value *x, struct window *w)
+{
+    for (int d = 0; d < 2 && onnx_integer(im, "ceil_mode", 0); d++) {
+        const int64_t begin = w->pad[d], end = begin + x->dim[2 + d],
+                      room = end + w->pad[2 + d] - w->kernel[d];
+        if (room < 0) continue;
+        const int64_t left = room % w->stride[d];
+        if (left && room - left + w->stride[d] >= end) w->pad[2 + d] -= left;
+    }
+}
+
 static int put_pool(struct import *im, enum assay_op op, uint32_t node, const struct window *w)
 {
     const struct assay_node n = {.op = (uint8_t)op,
@@ -200,7 +213,10 @@ static int take_max_pool(struct import *im)
     uint32_t node;
     ASSAY_TRY(onnx_map_in(im, 0, 4, &x, &node));
     ASSAY_TRY(take_pool_window(im, x, &w));
-    if (!is_even(&w)) node = pad_in_front(im, node, &w, -INFINITY);
+    if (!is_even(&w)) {
+        cut_end(im, x, &w);
+        node = pad_in_front(im, node, &w, -INFINITY);
+    }
     return put_pool(im, ASSAY_OP_MAX_POOL, node, &w);
 }
 
@@ -215,14 +231,16 @@ static int take_avg_pool(struct import *im)
     const bool padded = w.pad[0] || w.pad[1] || w.pad[2] || w.pad[3];
     if (!padded && w.kernel[0] == x->dim[2] && w.kernel[1] == x->dim[3])
         return onnx_put(im, assay_graph_gap(im->g, node), false);
-    if (padded && onnx_integer(im, "count_include_pad", 0))
+    if (padded && onnx_integer(im, "count_include_pad", 0)) {
+        cut_end(im, x, &w);
         node = pad_in_front(im, node, &w, 0);
-    else if (!is_even(&w))
+    } else if (!is_even(&w)) {
         return onnx_refuse(im,
                            "pads %lld, %lld, %lld, %lld that are not counted, expected the same "
                            "on all sides",
                            (long long)w.pad[0], (long long)w.pad[1], (long long)w.pad[2],
                            (long long)w.pad[3]);
+    }
     return put_pool(im, ASSAY_OP_AVG_POOL, node, &w);
 }
 

@@ -86,6 +86,16 @@ class Files(unittest.TestCase):
             self.assertNotEqual(p.returncode, 0)
             self.assertIn(text, p.stderr)
 
+    def test_ceil_of_pads(self):
+        """As PyTorch has it: no window begins in the pads behind a map, counted or not."""
+        for op, size, pads, more, shape in (
+                ("AveragePool", 3, [1] * 4, {"count_include_pad": 1}, "3,3,3"), ("AveragePool", 3, [1] * 4, {}, "3,3,3"),
+                ("AveragePool", 2, [1] * 4, {"count_include_pad": 1}, "3,5,5"),
+                ("MaxPool", 3, [1] * 4, {}, "3,3,3"), ("MaxPool", 3, [1, 0, 1, 1], {}, "3,3,3"),
+                ("MaxPool", 3, [0, 1, 1, 0], {}, "3,3,3"), ("MaxPool", 5, [1, 2, 0, 2], {}, "3,2,2")):
+            nodes = [write.node(op, ["x"], ["c"], "pool", kernel_shape=[size] * 2, strides=[size] * 2, pads=pads, ceil_mode=1, **more)]
+            p = assay("show", "onnx", self.file(write.headed(nodes)))
+            self.assertRegex(p.stdout, rf"(?m)^ +\d+  \w+_pool +\({shape}\)", (op, size, pads, p.stderr))
 
     def test_what_the_model_had(self):
         """A BN that is missing behind a layer of the file was folded; what a head lacks that nobody uses was not."""

@@ -75,6 +75,18 @@ def small(weights=True, signature="", **conv):
     return model(nodes, tensors, [value("x", ["batch", 3, 8, 8]), *inputs], [value("y", ["batch", 5])], signature=signature)
 
 
+def headed(nodes, tensors=(), out="c", c=3, inputs=()):
+    """Nodes that make `out`, of c channels, of a 3x8x8 image x, and a linear layer behind them."""
+    head = [node("GlobalAveragePool", [out], ["p"], "pool"), node("Flatten", ["p"], ["f"], "flatten", axis=1),
+            node("Gemm", ["f", "f.weight"], ["y"], "linear", transB=1)]
+    return model([*nodes, *head], [*tensors, tensor("f.weight", [5, c], [0.5] * 5 * c)],
+                 [value("x", ["batch", 3, 8, 8]), *inputs], [value("y", ["batch", 5])])
+
+
+def constant(name, dims, values, kind=FLOAT):
+    return node("Constant", [], [name], name, value=tensor("", dims, values, kind))
+
+
 def chain(c, kernel, depth, image=8, classes=5, name="l", weight=0.5):
     """`depth` convolutions of c channels, each with BN and ReLU, of a 3xIxI image, and a linear layer."""
     nodes, tensors, x, c_in = [], [tensor("m", [c], [0] * c), tensor("v", [c], [1] * c)], "x", 3
