@@ -23,12 +23,6 @@ static uint64_t size_of(const struct folded *c)
     return onnx_size(&v);
 }
 
-// A number as a dimension or index; far out of range where it is none.
-static int64_t whole(double number)
-{
-    return number > -0x1p62 && number < 0x1p62 ? (int64_t)number : INT64_MIN / 2;
-}
-
 static void load(const struct import *im, uint32_t k, struct folded *c)
 {
     const struct value *v = onnx_in(im, k);
@@ -115,7 +109,7 @@ static int fold_fill(struct import *im)
     }
     c.ndim = (uint32_t)shape.n;
     for (uint32_t d = 0; d < c.ndim; d++)
-        if ((c.dim[d] = whole(shape.at[shape.n == 1 ? 0 : d])) < 0) return 0;
+        if ((c.dim[d] = onnx_whole(shape.at[shape.n == 1 ? 0 : d])) < 0) return 0;
     return store(im, &c);
 }
 
@@ -130,7 +124,7 @@ static int fold_reshape(struct import *im)
     int64_t *open = NULL;
     if (shape.n > ASSAY_ONNX_DIMS) return 0;
     for (uint32_t d = 0; d < shape.n; d++) {
-        const int64_t dim = whole(shape.at[d]);
+        const int64_t dim = onnx_whole(shape.at[d]);
         c.dim[d] = dim;
         if (dim == -1)
             open = &c.dim[d];
@@ -171,7 +165,7 @@ static int fold_expand(struct import *im)
     c.ndim = (uint32_t)shape.n;
     for (uint32_t d = 0; d < c.ndim; d++) {
         const int64_t own = d + before < c.ndim ? 1 : old[d + before - c.ndim];
-        const int64_t dim = whole(shape.at[d]);
+        const int64_t dim = onnx_whole(shape.at[d]);
         if (dim < 0 || (own != 1 && dim != 1 && own != dim)) return 0;
         c.dim[d] = dim > own ? dim : own;
     }
@@ -212,7 +206,8 @@ static int fold_gather(struct import *im)
     if (onnx_integer(im, "axis", 0) != 0 || c.ndim != 1 || !is_listed(&c) || index.ndim > 1)
         return 0;
     for (uint64_t i = 0; i < index.n; i++)
-        if (!put_row(&out, &c, whole(index.at[i]) + (index.at[i] < 0 ? c.dim[0] : 0))) return 0;
+        if (!put_row(&out, &c, onnx_whole(index.at[i]) + (index.at[i] < 0 ? c.dim[0] : 0)))
+            return 0;
     return store_list(im, &out, index.ndim);
 }
 
@@ -278,17 +273,23 @@ static int fold_same(struct import *im)
     return 1;
 }
 
+static bool is_whole_type(int64_t type)
+{
+    return type == ASSAY_ONNX_INT32 || type == ASSAY_ONNX_INT64 || type == ASSAY_ONNX_BOOL;
+}
+
 static int fold_cast(struct import *im)
 {
     struct folded c;
     const struct value *like = onnx_in(im, 1);
     const int64_t to = onnx_integer(im, "to", ASSAY_ONNX_FLOAT);
+    const bool real = to == ASSAY_ONNX_FLOAT || to == ASSAY_ONNX_DOUBLE;
+    if (!like && !real && !is_whole_type(to)) return 0;
     load(im, 0, &c);
-    c.real = like ? like->kind != VALUE_CONSTANT || like->real
-                  : to == ASSAY_ONNX_FLOAT || to == ASSAY_ONNX_DOUBLE;
+    c.real = like ? like->kind != VALUE_CONSTANT || like->real : real;
     for (uint64_t i = 0; i < c.n && !c.real; i++) {
         if (!isfinite(c.at[i])) return 0;
-        c.at[i] = trunc(c.at[i]);
+        c.at[i] = !like && to == ASSAY_ONNX_BOOL ? c.at[i] != 0.0 : trunc(c.at[i]);
     }
     return store(im, &c);
 }
@@ -302,6 +303,11 @@ static double apply(const struct import *im, double a, double b, bool real)
     return real ? a / b : b == 0.0 ? NAN : trunc(a / b);
 }
 
+static bool same_shape(const struct folded *a, const struct folded *b)
+{
+    return a->ndim == b->ndim && memcmp(a->dim, b->dim, a->ndim * sizeof *a->dim) == 0;
+}
+
 static int fold_arithmetic(struct import *im)
 {
     struct folded a, b;
@@ -310,7 +316,7 @@ static int fold_arithmetic(struct import *im)
     struct folded *wide = a.n >= b.n && a.ndim >= b.ndim ? &a : &b;
     const struct folded *other = wide == &a ? &b : &a;
     if (other->n != wide->n && (other->n != 1 || size_of(other) != 1)) return 0;
-    if (other->n == wide->n && size_of(other) != size_of(wide) && size_of(other) != 1) return 0;
+    if (size_of(other) != 1 && !same_shape(other, wide)) return 0;
     const struct folded left = a, right = b;
     for (uint64_t i = 0; i < wide->n; i++)
         wide->at[i] =

@@ -291,6 +291,7 @@ static int check_order(const struct import *im)
 static int take_node(struct import *im)
 {
     ASSAY_TRY(check_order(im));
+    ASSAY_TRY(onnx_check_attributes(im));
     const int folded = onnx_fold(im);
     if (folded) return folded < 0 ? folded : ASSAY_OK;
     const struct onnx_rule *rule = find_rule(im);

@@ -79,6 +79,8 @@ bool onnx_all(const struct import *im, const struct value *v, double number);
 // A float as whoever wrote it meant it: the shortest decimal that reads as the same, or a root or
 // fraction that activations have.
 double onnx_decimal(double number);
+// A number as a dimension or index; far out of range where it is none.
+int64_t onnx_whole(double number);
 // Makes v, whose shape is set, a constant of n numbers.
 int onnx_keep(struct import *im, struct value *v, const double *number, uint64_t n);
 // The same of a tensor's shape and values.
@@ -88,6 +90,9 @@ int onnx_load(struct import *im, struct value *v, const struct assay_onnx_tensor
 int onnx_check_fused(const struct import *im);
 
 // ---- attributes ---------------------------------------------------------------------------------
+// An error if an attribute that is read has another type than it has in ONNX, or is there twice: it
+// would be taken for one that is absent.
+int onnx_check_attributes(const struct import *im);
 int64_t onnx_integer(const struct import *im, const char *name, int64_t absent);
 double onnx_real(const struct import *im, const char *name, double absent);
 // An attribute of n integers, all of them `absent` without it; an error for another number of them.

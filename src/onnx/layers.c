@@ -94,7 +94,7 @@ static int take_bias(struct import *im, int64_t c, struct value **bias)
 {
     const struct value *v = onnx_in(im, 2);
     *bias = NULL;
-    if (!v || onnx_all(im, v, 0.0)) return ASSAY_OK;
+    if (!v || (onnx_all(im, v, 0.0) && onnx_size(v) == (uint64_t)c)) return ASSAY_OK;
     ASSAY_TRY(onnx_param(im, 2, 1, "bias", bias));
     return onnx_expect(im, *bias, "bias", c);
 }
@@ -154,7 +154,8 @@ static int take_bn(struct import *im)
         return onnx_refuse(im, "spatial is 0, expected statistics of a channel");
     const int64_t c = x->dim[1];
     const bool flat = x->ndim == 2;
-    const bool affine = !(scale && shift && onnx_all(im, scale, 1.0) && onnx_all(im, shift, 0.0));
+    const bool affine = !(scale && shift && onnx_all(im, scale, 1.0) && onnx_all(im, shift, 0.0) &&
+                          onnx_size(scale) == (uint64_t)c && onnx_size(shift) == (uint64_t)c);
     const struct assay_node n = {.op = ASSAY_OP_BN, .affine = affine, .eps = eps, .n_in = 1};
     if (!affine) return onnx_put(im, assay_graph_append(im->g, n, &node, NULL, ""), flat);
     ASSAY_TRY(onnx_param(im, 1, 1, "scale", &gamma));

@@ -43,7 +43,18 @@ static int take_tensor(const struct parse *p, struct assay_onnx_attr *a, const s
     return onnx_tensor(p, f->bytes, t);
 }
 
-// A value, whose kind follows from its field; `type`, which says it again, is not needed.
+// The kind of a value that is not there, which some writers leave out where it is 0 or empty.
+static enum assay_onnx_kind kind_of_type(uint64_t type)
+{
+    static const enum assay_onnx_kind kind[] = {[1] = ASSAY_ONNX_F,
+                                                [2] = ASSAY_ONNX_I,
+                                                [3] = ASSAY_ONNX_S,
+                                                [6] = ASSAY_ONNX_FLOATS,
+                                                [7] = ASSAY_ONNX_INTS};
+    return type < ASSAY_LEN(kind) ? kind[type] : ASSAY_ONNX_NONE;
+}
+
+// A value, whose kind follows from its field.
 static int take_attr_field(const struct parse *p, struct assay_onnx_attr *a, struct wire_field *f)
 {
     static const enum assay_onnx_kind kind[] = {
@@ -73,6 +84,9 @@ static int take_attr_field(const struct parse *p, struct assay_onnx_attr *a, str
         return take_floats(p, a, f);
     case 8:
         return take_ints(p, a, f);
+    case 20:
+        if (!a->kind) a->kind = kind_of_type(f->value);
+        return ASSAY_OK;
     default:
         return ASSAY_OK;
     }

@@ -151,7 +151,7 @@ static int take_sequence_at(struct import *im)
     if (told->kind != VALUE_CONSTANT || onnx_size(told) > PARTS_MAX || one != 1)
         return onnx_refuse(im, "the sizes of the parts are no constants");
     const uint64_t sizes = onnx_size(told);
-    for (n = 0; n < sizes; n++) size[n] = (int64_t)onnx_number(im, told, n);
+    for (n = 0; n < sizes; n++) size[n] = onnx_whole(onnx_number(im, told, n));
     if (told->ndim == 0) {
         const int64_t each = size[0];
         if (each < 1 || c / each >= PARTS_MAX)
@@ -160,9 +160,14 @@ static int take_sequence_at(struct import *im)
         first = 0;
     }
     at += at < 0 ? n : 0;
-    for (uint32_t i = 0; at >= 0 && i < at && i < n; i++) first += size[i];
-    if (at < 0 || at >= n || size[at] < 1 || first < 0 || first + size[at] > c)
-        return onnx_refuse(im, "part %lld is none of %u", (long long)at, n);
+    int64_t left = c;
+    for (uint32_t i = 0; i < n; i++) {
+        left = size[i] < 1 || size[i] > left ? -1 : left - size[i];
+        if (i < at) first += size[i];
+    }
+    if (left != 0 || at < 0 || at >= n)
+        return onnx_refuse(im, "part %lld is none of %u of %lld channels", (long long)at, n,
+                           (long long)c);
     return onnx_put(im, put_channels(im, list->node, first, size[at]), false);
 }
 

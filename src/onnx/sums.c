@@ -93,12 +93,18 @@ static bool is_number(const struct value *v)
 
 static int take_add(struct import *im)
 {
-    const struct value *a = onnx_in(im, 0), *b = onnx_in(im, 1);
+    struct value *a = onnx_in(im, 0), *b = onnx_in(im, 1);
     if (!a || !b) return onnx_refuse(im, "an input is missing");
     const uint32_t at = a->kind == VALUE_PRODUCT || b->kind == VALUE_CONSTANT ? 0 : 1;
-    const struct value *first = at ? b : a, *other = at ? a : b;
+    struct value *first = at ? b : a, *other = at ? a : b;
     if (first->kind == VALUE_PRODUCT) {
         struct value *bias;
+        if (first->used)
+            return onnx_refuse(im,
+                               "the product '%.*s' has another bias, too: shared parameters "
+                               "are not read",
+                               ASSAY_ONNX_TEXT(first->name));
+        first->used = true;
         ASSAY_TRY(onnx_param(im, 1 - at, 1, "bias", &bias));
         return put_linear(im, first->node, first->dim[1], &im->value[first->param], true, bias);
     }

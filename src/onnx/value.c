@@ -69,7 +69,7 @@ double onnx_number(const struct import *im, const struct value *v, uint64_t i)
 
 bool onnx_all(const struct import *im, const struct value *v, double number)
 {
-    if (v->kind != VALUE_CONSTANT) return false;
+    if (v->kind != VALUE_CONSTANT || !onnx_size(v)) return false;
     for (uint64_t i = 0; i < (v->same ? 1 : onnx_size(v)); i++)
         if (onnx_number(im, v, i) != number) return false;
     return true;
@@ -89,6 +89,11 @@ double onnx_decimal(double number)
         if ((double)strtof(text, NULL) == number) break;
     }
     return strtod(text, NULL);
+}
+
+int64_t onnx_whole(double number)
+{
+    return number > -0x1p62 && number < 0x1p62 ? (int64_t)number : INT64_MIN / 2;
 }
 
 // Many numbers are kept if they are all the same.
@@ -141,6 +146,77 @@ int onnx_load(struct import *im, struct value *v, const struct assay_onnx_tensor
 }
 
 // ---- attributes ---------------------------------------------------------------------------------
+#define F (1u << ASSAY_ONNX_F)
+#define I (1u << ASSAY_ONNX_I)
+#define S (1u << ASSAY_ONNX_S)
+#define T (1u << ASSAY_ONNX_T)
+#define L (1u << ASSAY_ONNX_INTS)
+
+// What is read of nodes, and of which kinds it may be.
+static const struct {
+    const char *name;
+    uint32_t kinds;
+} known[] = {
+    {"allowzero", I},
+    {"alpha", F},
+    {"approximate", S},
+    {"auto_pad", S},
+    {"axes", L},
+    {"axis", I},
+    {"beta", F},
+    {"ceil_mode", I},
+    {"dilations", L},
+    {"end", I},
+    {"ends", L},
+    {"epsilon", F},
+    {"group", I},
+    {"keepdims", I},
+    {"kernel_shape", L},
+    {"max", F},
+    {"min", F},
+    {"mode", S},
+    {"pads", L},
+    {"perm", L},
+    {"shape", L},
+    {"spatial", I},
+    {"split", L},
+    {"start", I},
+    {"starts", L},
+    {"steps", L},
+    {"strides", L},
+    {"to", I},
+    {"transA", I},
+    {"transB", I},
+    {"value", F | T},
+    {"value_int", I},
+    {"value_float", F},
+    {"value_ints", L},
+    {"count_include_pad", I},
+    {"value_floats", 1u << ASSAY_ONNX_FLOATS},
+};
+#undef F
+#undef I
+#undef S
+#undef T
+#undef L
+
+int onnx_check_attributes(const struct import *im)
+{
+    uint64_t seen = 0;
+    for (uint32_t i = 0; i < im->at->attr.n; i++) {
+        const struct assay_onnx_attr *a = &im->m->attr[im->at->attr.first + i];
+        size_t k = 0;
+        while (k < ASSAY_LEN(known) && !assay_onnx_is(a->name, known[k].name)) k++;
+        if (k == ASSAY_LEN(known)) continue;
+        if (seen >> k & 1 || !(known[k].kinds >> a->kind & 1))
+            return onnx_refuse(im, "attribute '%s' is %s", known[k].name,
+                               seen >> k & 1 ? "there twice, expected once"
+                                             : "of another type than the operator's");
+        seen |= UINT64_C(1) << k;
+    }
+    return ASSAY_OK;
+}
+
 int64_t onnx_integer(const struct import *im, const char *name, int64_t absent)
 {
     const struct assay_onnx_attr *a = assay_onnx_attr(im->m, im->at, name);

@@ -38,6 +38,8 @@ static int take_softmax(struct import *im)
 {
     const struct value *x;
     ASSAY_TRY(onnx_map_in(im, 0, 2, &x, NULL));
+    const int64_t axis = onnx_integer(im, "axis", im->m->opset < 13 ? 1 : -1);
+    if (axis != 1 && axis != -1) return onnx_refuse(im, "its axis is the batch, expected classes");
     if (!im->value[im->in[im->at->out.first]].last)
         return onnx_refuse(im, "a softmax is only read as the last node, where it is left out");
     onnx_warn(im, "the softmax at the end is left out: metrics are of logits");

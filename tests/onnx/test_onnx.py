@@ -97,6 +97,44 @@ class Files(unittest.TestCase):
             p = assay("show", "onnx", self.file(write.headed(nodes)))
             self.assertRegex(p.stdout, rf"(?m)^ +\d+  \w+_pool +\({shape}\)", (op, size, pads, p.stderr))
 
+    def test_nothing_is_taken_for_another(self):
+        """Files that no exporter writes, which looked like others."""
+        def n(op, inputs, out="c", **attributes):
+            return write.node(op, inputs, [out], "odd", **attributes)
+
+        def parts(sizes, at):
+            return [write.constant("sizes", [len(sizes)], sizes, write.INT64), write.constant("at", [], [at], write.INT64),
+                    n("SplitToSequence", ["x", "sizes"], "s", axis=1), n("SequenceAt", ["s", "at"])]
+        conv = write.tensor("w", [3, 3, 1, 1], [0.5] * 9)
+        vectors = [write.tensor(name, [3], [1] * 3) for name in "gbmv"]
+        linear = [n("GlobalAveragePool", ["x"], "1"), n("Flatten", ["1"], "2"), n("MatMul", ["2", "k"], "3"),
+                  *[n("Add", ["3", name], "a" + name) for name in "bg"], n("Add", ["ab", "ag"], "4"),
+                  n("Unsqueeze", ["4", "axes"])]
+        square = [write.tensor("k", [3, 3], [0.5] * 9), *vectors, write.tensor("axes", [2], [2, 3], write.INT64)]
+        cases = [("'group' is of another type", [n("Conv", ["x", "w"], group=1.0)], [conv]),
+                 ("'ceil_mode' is of another type", [n("MaxPool", ["x"], kernel_shape=[3, 3], ceil_mode=1.0)], []),
+                 ("'epsilon' is of another type", [n("BatchNormalization", ["x", *"gbmv"], epsilon=1)], vectors),
+                 ("'alpha' is there twice", [n("LeakyRelu", ["x"], alpha=0.5) + write.field(5, write.attribute("alpha", 0.25))], []),
+                 ("scale is computed or a constant", [write.constant("one", [7], [1] * 7), write.constant("zero", [7], [0] * 7),
+                                                      n("BatchNormalization", ["x", "one", "zero", "m", "v"])], vectors),
+                 ("bias is computed or a constant", [write.constant("zero", [0], []), n("Conv", ["x", "w", "zero"])], [conv]),
+                 ("'3' has another bias, too", linear, square),
+                 ("part 2 is none of 3", parts([1 << 62, 1 << 62, 3], 2), []), ("part 1 is none of 2", parts([1, 1], 1), []),
+                 ("casts a map to type 10", [write.constant("half", [], [0.5]), n("Cast", ["half"], "h", to=10), n("Mul", ["x", "h"])], [])]
+        for text, nodes, tensors in cases:
+            p = assay("show", "onnx", self.file(write.headed(nodes, tensors)))
+            self.assertEqual((p.returncode, p.stdout), (1, ""), text)
+            self.assertIn(text, p.stderr)
+
+    def test_zeros_that_are_left_out(self):
+        """Writers of proto3 leave out an attribute's value where it is 0, not its type."""
+        keep = write.attribute("keepdims", 0).replace(write.field(3, 0), b"")
+        mean = write.node("ReduceMean", ["x"], ["f"], "mean", axes=[2, 3]) + write.field(5, keep)
+        gemm = write.node("Gemm", ["f", "w"], ["y"], "linear", transB=1)
+        p = assay("show", "onnx", self.file(write.model([mean, gemm], [write.tensor("w", [5, 3], [0.5] * 15)],
+                                                        [write.value("x", ["batch", 3, 8, 8])], [write.value("y", ["batch", 5])])))
+        self.assertEqual((p.returncode, p.stderr), (0, ""))
+
     def test_what_the_model_had(self):
         """A BN that is missing behind a layer of the file was folded; what a head lacks that nobody uses was not."""
         own, parts = ["c.weight", "b.weight", "b.bias", "f.weight", "f.bias"], {
