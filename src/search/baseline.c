@@ -257,6 +257,9 @@ int baseline_take(struct baseline *b, const struct search_round *round)
 // What the column `value` of the history is; the other columns explain themselves.
 static const char *value_help(const struct baseline *b)
 {
+    if (b->ranks)
+        return "of search.by, of search.finish in marginal's last round; ranks of a sum are those "
+               "against the rows of search.ranks";
     if (!strcmp(b->method, "marginal"))
         return "of search.by among those of its round, of search.finish in the last";
     const bool own = b->by.sum && !assay_score_find(assay_config_search(b->c->config)->by);
