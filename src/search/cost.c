@@ -4,17 +4,20 @@
 
 #include <math.h>
 
-// FLOPs of TE-NAS's round on this supernet: as it is, and without each operation that may go.
+// FLOPs of TE-NAS's round on this supernet: as it is, once or beside each of the others
+// (search.common), and without each operation that may go.
 static double round_cost(const struct search_context *c, struct search_task *task)
 {
     const struct assay_supernet_kind *k = c->space->kind->supernet;
-    double sum = c->evaluator->cost(c->evaluator_state, task);
+    const bool common = assay_config_search(c->config)->common;
+    const double whole = c->evaluator->cost(c->evaluator_state, task);
+    double sum = common ? whole : 0;
     for (uint32_t i = 0; i < k->cells * k->edges; i++) {
         uint16_t *alive = &task->mask.alive[i / k->edges][i % k->edges];
         for (uint32_t op = 0; op < k->ops && __builtin_popcount(*alive) > 1; op++) {
             if (!(*alive & 1u << op)) continue;
             *alive ^= (uint16_t)(1u << op);
-            sum += c->evaluator->cost(c->evaluator_state, task);
+            sum += c->evaluator->cost(c->evaluator_state, task) + (common ? 0 : whole);
             *alive ^= (uint16_t)(1u << op);
         }
     }

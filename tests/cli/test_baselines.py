@@ -60,6 +60,14 @@ class Baselines(test_search.Search):
                    truth, "--quiet", *words).stdout
         self.assertRegex(text, r"\nparams.*; test_accuracy: mean 77.00 over 1\n")
 
+    def test_a_supernet_beside_every_candidate_costs_more(self):
+        cheap = ("network.channels=2", "run.repeats=1", "search.seeds=0", "search.method=tenas", "search.by=params", ON)
+        for common in ("true", "false"):
+            self.search("nb201-tenas-search.ini", *cheap, f"search.common={common}", directory=common)
+        once, each = (self.trajectory(common) for common in ("true", "false"))
+        self.assertEqual([t["found"][0]["evaluations"] for t in (once, each)], [57, 108])
+        self.assertAlmostEqual(each["baselines"][0]["samples"] / once["baselines"][0]["samples"], 108 / 57, delta=0.1)
+
     def test_beside_a_screened_search(self):
         """It has as many that were not screened."""
         cheap = ("network.channels=2", "run.repeats=1", "search.seeds=0-1")
