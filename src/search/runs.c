@@ -32,9 +32,9 @@ static int no_memory(struct assay_err *err)
 }
 
 // ---- random searches at equal cost --------------------------------------------------------------
-static bool is_screened(const struct assay_config *config)
+static bool is_screened(const struct group *g)
 {
-    return *assay_config_search(config)->screen;
+    return g->method == &search_random && *assay_config_search(g->c->config)->screen;
 }
 
 // The random search that a method is compared with, if it is there already.
@@ -44,8 +44,7 @@ static struct group *find_group(struct groups *g, const struct search_method *ra
     const struct assay_search_spec *wanted = assay_config_search(config);
     for (size_t i = 0; i < g->n; i++) {
         const struct group *group = &g->of[i];
-        if (group->method == random && group->samples == wanted->samples &&
-            !is_screened(group->c->config) &&
+        if (group->method == random && group->samples == wanted->samples && !is_screened(group) &&
             strcmp(assay_config_search(group->c->config)->by, wanted->by) == 0)
             return &g->of[i];
     }
@@ -124,7 +123,7 @@ static int make(struct search_runs *runs, struct assay_found_list *found, const 
     if (!runs->run || !found->item) return no_memory(err);
     for (size_t i = 0; i < g->n; i++)
         fill(runs, found, &g->of[i], seed, n_seed,
-             g->of[i].method->drawn && !is_screened(g->of[i].c->config) &&
+             g->of[i].method->drawn && !is_screened(&g->of[i]) &&
                  assay_config_search(c->config)->baseline);
     return 0;
 }

@@ -90,6 +90,9 @@ class Baselines(test_search.Search):
         self.assertEqual(alone["found"][0]["arch"], rows[0]["arch"])
         self.assertIn(rows[1]["arch"], [s["arch"] for s in alone["steps"]])
         self.assertNotIn("baselines", self.nasi("nasi", *common, ON, "search.per_cell=true", directory="cells")[1])
+        both = self.nasi("nasi,nasi-random", *common, ON, f"search.samples={samples}", "search.screen=params",
+                         "search.screened=2", directory="both")[1]  # which screens nothing
+        self.assertEqual([(b["of"], b["by"]) for b in both["baselines"]], [("", "params")])
 
     def test_an_undecided_baseline_is_no_error(self):
         with h5py.File(self.path("black.h5"), "w") as f:
