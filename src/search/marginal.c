@@ -363,6 +363,7 @@ const struct search_method search_marginal = {
     .round = next_round,
     .best = first,
     .close = close_marginal,
+    .finishes = true,
     .random = &search_random,
     .equal = equal,
 };

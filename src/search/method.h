@@ -77,6 +77,7 @@ struct search_method {
     // NULL: the method evaluates no architectures.
     size_t (*best)(const void *state, uint64_t *index, size_t n);
     void (*close)(void *state); // takes NULL
+    bool finishes;              // search.finish may decide in the end
     // The method that finds the best of random architectures by the same score, itself where it is
     // one. equal sets search.samples to how many of them cost as much as one search, and search.by
     // to what decides; it returns that number, or 0 where there is nothing to compare. On rank 0.

@@ -51,6 +51,16 @@ static int join_method(const struct assay_config *given, const struct assay_spac
     return 0;
 }
 
+// Forgets search.finish where no method reads it, so that nobody asks for its columns.
+static void forget_finish(struct assay_config *config, const struct search_method *const *method,
+                          int n)
+{
+    struct assay_search_spec *s = assay_config_edit(config, &assay_search_options);
+    bool finishes = false;
+    for (int i = 0; i < n; i++) finishes |= method[i]->finishes;
+    if (!finishes) *s->finish = '\0';
+}
+
 int search_find_methods(const struct assay_config *given, const struct assay_space *space,
                         const struct search_method **method, struct assay_config *config,
                         struct assay_err *err)
@@ -72,7 +82,7 @@ int search_find_methods(const struct assay_config *given, const struct assay_spa
         at += n + strspn(at + n, " ");
         if (*at != ',') break;
     }
-    if (!*at) return known;
+    if (!*at) return forget_finish(config, method, known), known;
     return assay_err_set(err, ASSAY_ERR_CONFIG,
                          "search.method = %.200s: expected names with commas between",
                          spec->method);
