@@ -29,10 +29,16 @@ static int configure(struct assay_config *config, const struct assay_space *spac
                      struct assay_err *err)
 {
     const struct assay_protocol *p = assay_config_protocol(config);
+    const char *ranks = assay_config_search(config)->ranks;
     if (!space->kind->oneshot)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "search space %s has no one-shot network: NASI cannot search it",
                              space->kind->name);
+    if (*ranks)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "search.ranks = %.200s: NASI goes by trace norms as they are; "
+                             "expected random, evolution or marginal",
+                             ranks);
     if (assay_config_nasi(config)->labels == ASSAY_LABELS_NONE)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
                              "nasi.labels = none: the search needs labels, expected true or "

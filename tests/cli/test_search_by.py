@@ -125,6 +125,7 @@ class By(test_search.Search):
         bad(1, "space.name=darts", says=[path, "nas-bench-201", "darts"])
         bad(2, "search.by=kappa", says=["search.ranks", "one column", "expected a sum"])
         bad(2, "search.method=tenas", says=["search.ranks", "tenas", "expected random"])
+        bad(2, "search.method=nasi,nasi-random", says=[f"search.ranks = {path}", "NASI", "expected random"])
         bad(1, f"search.ranks={self.path('none.h5')}", says=["none.h5: No such file"])
 
 
