@@ -42,8 +42,8 @@ static inline const struct assay_search_spec *assay_config_search(const struct a
 // as cost the same, by the same score; or the one of a random search's that has the most
 // parameters.
 enum assay_found_role { ASSAY_FOUND_SEARCH, ASSAY_FOUND_RANDOM, ASSAY_FOUND_PARAMS };
+#define ASSAY_FOUND_BEST 100 // architectures of a search that are told, at the most
 // What one method's search with one seed found.
-#define ASSAY_FOUND_BEST 100
 struct assay_found {
     const char *method; // static
     uint64_t seed;

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 // ---- summary -----------------------------------------------------------------------------------
 struct summary {
@@ -213,7 +214,7 @@ static void print_oracle(const struct summary *s, size_t first, size_t n)
 
 static bool is_same(const struct assay_found *a, const struct assay_found *b)
 {
-    return a->method == b->method && a->role == b->role && a->samples == b->samples;
+    return a->method == b->method && a->role == b->role && strcmp(a->of, b->of) == 0;
 }
 
 // Whether random searches were evaluated that no method named.
