@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a file computes from constants and shapes: exporters write sizes that the model's code took
 // from its tensors, and zeros for biases that are not there, as chains of nodes.
-#include "import.h"
+#include "fold.h"
 
-#include <math.h>
 #include <string.h>
 
-// A constant at work. Numbers beyond `n` are those before, where n is 1 and the shape asks for
-// more.
-struct folded {
-    double at[FOLDED_MAX];
-    uint64_t n;
-    bool real;
-    uint32_t ndim;
-    int64_t dim[ASSAY_ONNX_DIMS];
-};
-
-static uint64_t size_of(const struct folded *c)
+uint64_t onnx_folded_size(const struct folded *c)
 {
     struct value v = {.ndim = c->ndim};
     memcpy(v.dim, c->dim, sizeof c->dim);
     return onnx_size(&v);
 }
 
-static void load(const struct import *im, uint32_t k, struct folded *c)
+void onnx_fold_load(const struct import *im, uint32_t k, struct folded *c)
 {
     const struct value *v = onnx_in(im, k);
     const uint64_t size = onnx_size(v);
@@ -32,11 +21,11 @@ static void load(const struct import *im, uint32_t k, struct folded *c)
     for (uint64_t i = 0; i < c->n; i++) c->at[i] = onnx_number(im, v, i);
 }
 
-static int store(struct import *im, const struct folded *c)
+int onnx_fold_store(struct import *im, const struct folded *c)
 {
     struct value *v = onnx_define(im, VALUE_CONSTANT, c->ndim, c->dim);
     v->real = c->real;
-    ASSAY_TRY(onnx_keep(im, v, c->at, size_of(c) ? c->n : 0));
+    ASSAY_TRY(onnx_keep(im, v, c->at, onnx_folded_size(c) ? c->n : 0));
     v->same = c->n == 1;
     return 1;
 }
@@ -46,7 +35,7 @@ static int store_list(struct import *im, struct folded *c, uint32_t ndim)
 {
     c->ndim = ndim;
     c->dim[0] = (int64_t)c->n;
-    return store(im, c);
+    return onnx_fold_store(im, c);
 }
 
 // ---- where numbers come from --------------------------------------------------------------------
@@ -97,7 +86,7 @@ static int fold_fill(struct import *im)
 {
     const struct assay_onnx_attr *a = assay_onnx_attr(im->m, im->at, "value");
     struct folded shape, c = {.n = 1};
-    load(im, 0, &shape);
+    onnx_fold_load(im, 0, &shape);
     if (shape.n > ASSAY_ONNX_DIMS) return 0;
     if (a && a->kind == ASSAY_ONNX_T) {
         const struct assay_onnx_tensor *t = &im->m->tensor[a->tensor];
@@ -110,16 +99,16 @@ static int fold_fill(struct import *im)
     c.ndim = (uint32_t)shape.n;
     for (uint32_t d = 0; d < c.ndim; d++)
         if ((c.dim[d] = onnx_whole(shape.at[shape.n == 1 ? 0 : d])) < 0) return 0;
-    return store(im, &c);
+    return onnx_fold_store(im, &c);
 }
 
 // ---- shapes of constants ------------------------------------------------------------------------
 static int fold_reshape(struct import *im)
 {
     struct folded c, shape;
-    load(im, 0, &c);
-    load(im, 1, &shape);
-    const uint64_t size = size_of(&c);
+    onnx_fold_load(im, 0, &c);
+    onnx_fold_load(im, 1, &shape);
+    const uint64_t size = onnx_folded_size(&c);
     uint64_t known = 1;
     int64_t *open = NULL;
     if (shape.n > ASSAY_ONNX_DIMS) return 0;
@@ -133,31 +122,32 @@ static int fold_reshape(struct import *im)
     }
     c.ndim = (uint32_t)shape.n;
     if (open) *open = (int64_t)(size / known);
-    return size_of(&c) == size ? store(im, &c) : 0;
+    return onnx_folded_size(&c) == size ? onnx_fold_store(im, &c) : 0;
 }
 
 // Numbers in a list of one dimension or none: what they are put into does not move them.
 static int fold_squeeze(struct import *im)
 {
     struct folded c;
-    load(im, 0, &c);
-    if (c.n != size_of(&c) || c.ndim > 1 || (c.n != 1 && c.ndim == 1)) return 0;
+    onnx_fold_load(im, 0, &c);
+    if (c.n != onnx_folded_size(&c) || c.ndim > 1 || (c.n != 1 && c.ndim == 1)) return 0;
     return store_list(im, &c, 0);
 }
 
 static int fold_unsqueeze(struct import *im)
 {
     struct folded c;
-    load(im, 0, &c);
+    onnx_fold_load(im, 0, &c);
     return c.ndim == 0 ? store_list(im, &c, 1) : 0;
 }
 
 static int fold_expand(struct import *im)
 {
     struct folded c, shape;
-    load(im, 0, &c);
-    load(im, 1, &shape);
-    if (c.n != 1 || shape.n > ASSAY_ONNX_DIMS || (size_of(&c) != 1 && c.ndim > shape.n)) return 0;
+    onnx_fold_load(im, 0, &c);
+    onnx_fold_load(im, 1, &shape);
+    if (c.n != 1 || shape.n > ASSAY_ONNX_DIMS || (onnx_folded_size(&c) != 1 && c.ndim > shape.n))
+        return 0;
     const uint32_t before = c.ndim;
     int64_t old[ASSAY_ONNX_DIMS];
     memcpy(old, c.dim, sizeof old);
@@ -169,7 +159,7 @@ static int fold_expand(struct import *im)
         if (dim < 0 || (own != 1 && dim != 1 && own != dim)) return 0;
         c.dim[d] = dim > own ? dim : own;
     }
-    return store(im, &c);
+    return onnx_fold_store(im, &c);
 }
 
 // ---- parts of lists -----------------------------------------------------------------------------
@@ -191,7 +181,7 @@ static bool put_row(struct folded *out, const struct folded *c, int64_t i)
 // Whether each of its numbers stands there; one that stands for all is written out.
 static bool is_listed(struct folded *c)
 {
-    const uint64_t size = size_of(c);
+    const uint64_t size = onnx_folded_size(c);
     if (c->n == 1 && size <= FOLDED_MAX)
         for (; c->n < size; c->n++) c->at[c->n] = c->at[0];
     return c->ndim > 0 && c->n == size;
@@ -200,8 +190,8 @@ static bool is_listed(struct folded *c)
 static int fold_gather(struct import *im)
 {
     struct folded c, index;
-    load(im, 0, &c);
-    load(im, 1, &index);
+    onnx_fold_load(im, 0, &c);
+    onnx_fold_load(im, 1, &index);
     struct folded out = {.real = c.real};
     if (onnx_integer(im, "axis", 0) != 0 || c.ndim != 1 || !is_listed(&c) || index.ndim > 1)
         return 0;
@@ -216,7 +206,7 @@ static int fold_slice(struct import *im)
     struct folded c;
     int64_t start, end, axis = 0, step = 1;
     uint32_t n, n_end, n_axis, n_step;
-    load(im, 0, &c);
+    onnx_fold_load(im, 0, &c);
     ASSAY_TRY(onnx_list(im, 1, "starts", 1, &start, &n));
     ASSAY_TRY(onnx_list(im, 2, "ends", 1, &end, &n_end));
     ASSAY_TRY(onnx_list(im, 3, "axes", 1, &axis, &n_axis));
@@ -233,17 +223,17 @@ static int fold_slice(struct import *im)
     for (; step > 0 ? i < stop : i > stop; i += step, count++)
         if (!put_row(&out, &c, i)) return 0;
     out.dim[0] = count;
-    return store(im, &out);
+    return onnx_fold_store(im, &out);
 }
 
 static int fold_concat(struct import *im)
 {
     struct folded out, c;
     if (onnx_integer(im, "axis", 0) != 0) return 0;
-    load(im, 0, &out);
+    onnx_fold_load(im, 0, &out);
     if (out.ndim != 1 || !is_listed(&out)) return 0;
     for (uint32_t k = 1; k < im->at->in.n; k++) {
-        load(im, k, &c);
+        onnx_fold_load(im, k, &c);
         if (c.ndim != 1 || !is_listed(&c)) return 0;
         for (int64_t i = 0; i < c.dim[0]; i++)
             if (!put_row(&out, &c, i)) return 0;
@@ -255,7 +245,7 @@ static int fold_transpose(struct import *im)
 {
     struct folded c;
     int64_t perm[2] = {1, 0};
-    load(im, 0, &c);
+    onnx_fold_load(im, 0, &c);
     if (c.ndim != 2 || !is_listed(&c)) return 0;
     ASSAY_TRY(onnx_integers(im, "perm", 2, 0, perm));
     if (perm[0] == perm[1]) perm[0] = 1, perm[1] = 0; // the default
@@ -263,102 +253,14 @@ static int fold_transpose(struct import *im)
     struct folded out = {.real = c.real, .ndim = 2, .dim = {c.dim[1], c.dim[0]}, .n = c.n};
     for (int64_t i = 0; i < c.dim[1]; i++)
         for (int64_t k = 0; k < c.dim[0]; k++) out.at[i * c.dim[0] + k] = c.at[k * c.dim[1] + i];
-    return store(im, &out);
+    return onnx_fold_store(im, &out);
 }
 
-// ---- arithmetic ---------------------------------------------------------------------------------
+// ---- all of it ----------------------------------------------------------------------------------
 static int fold_same(struct import *im)
 {
     onnx_alias(im, onnx_in(im, 0));
     return 1;
-}
-
-static bool is_whole_type(int64_t type)
-{
-    return type == ASSAY_ONNX_INT32 || type == ASSAY_ONNX_INT64 || type == ASSAY_ONNX_BOOL;
-}
-
-static int fold_cast(struct import *im)
-{
-    struct folded c;
-    const struct value *like = onnx_in(im, 1);
-    const int64_t to = onnx_integer(im, "to", ASSAY_ONNX_FLOAT);
-    const bool real = to == ASSAY_ONNX_FLOAT || to == ASSAY_ONNX_DOUBLE;
-    if (!like && !real && !is_whole_type(to)) return 0;
-    load(im, 0, &c);
-    c.real = like ? like->kind != VALUE_CONSTANT || like->real : real;
-    for (uint64_t i = 0; i < c.n && !c.real; i++) {
-        if (!isfinite(c.at[i])) return 0;
-        c.at[i] = !like && to == ASSAY_ONNX_BOOL ? c.at[i] != 0.0 : trunc(c.at[i]);
-    }
-    return store(im, &c);
-}
-
-static double apply(const struct import *im, double a, double b, bool real)
-{
-    const struct assay_onnx_text op = im->at->op;
-    if (assay_onnx_is(op, "Add")) return a + b;
-    if (assay_onnx_is(op, "Sub")) return a - b;
-    if (assay_onnx_is(op, "Mul")) return a * b;
-    return real ? a / b : b == 0.0 ? NAN : trunc(a / b);
-}
-
-static bool same_shape(const struct folded *a, const struct folded *b)
-{
-    return a->ndim == b->ndim && memcmp(a->dim, b->dim, a->ndim * sizeof *a->dim) == 0;
-}
-
-static int fold_arithmetic(struct import *im)
-{
-    struct folded a, b;
-    load(im, 0, &a);
-    load(im, 1, &b);
-    struct folded *wide = a.n >= b.n && a.ndim >= b.ndim ? &a : &b;
-    const struct folded *other = wide == &a ? &b : &a;
-    if (other->n != wide->n && (other->n != 1 || size_of(other) != 1)) return 0;
-    if (size_of(other) != 1 && !same_shape(other, wide)) return 0;
-    const struct folded left = a, right = b;
-    for (uint64_t i = 0; i < wide->n; i++)
-        wide->at[i] =
-            apply(im, left.at[left.n == 1 ? 0 : i], right.at[right.n == 1 ? 0 : i], left.real);
-    for (uint64_t i = 0; i < wide->n; i++)
-        if (!isfinite(wide->at[i])) return 0;
-    return store(im, wide);
-}
-
-static int fold_neg(struct import *im)
-{
-    struct folded c;
-    load(im, 0, &c);
-    for (uint64_t i = 0; i < c.n; i++) c.at[i] = -c.at[i];
-    return store(im, &c);
-}
-
-static int fold_rounded(struct import *im)
-{
-    struct folded c;
-    load(im, 0, &c);
-    for (uint64_t i = 0; i < c.n; i++)
-        c.at[i] = assay_onnx_is(im->at->op, "Ceil") ? ceil(c.at[i]) : floor(c.at[i]);
-    return store(im, &c);
-}
-
-// Max, Min and Clip with a number for each bound.
-static int fold_clip(struct import *im)
-{
-    const bool clip = assay_onnx_is(im->at->op, "Clip"), max = assay_onnx_is(im->at->op, "Max");
-    struct folded c, bound;
-    load(im, 0, &c);
-    for (uint32_t k = 1; k < im->at->in.n; k++) {
-        const struct value *v = onnx_in(im, k);
-        if (!v) continue;
-        if (v->kind != VALUE_CONSTANT || onnx_size(v) != 1) return 0;
-        load(im, k, &bound);
-        for (uint64_t i = 0; i < c.n; i++)
-            c.at[i] =
-                (clip ? k == 1 : max) ? fmax(c.at[i], bound.at[0]) : fmin(c.at[i], bound.at[0]);
-    }
-    return clip && im->m->opset < 11 ? 0 : store(im, &c);
 }
 
 // Inputs that must be constants, at least: the first `n`; n = UINT32_MAX: all.
@@ -367,30 +269,18 @@ static const struct {
     uint32_t n;
     int (*fold)(struct import *im);
 } rules[] = {
-    {"Constant", 0, fold_constant},
-    {"Shape", 0, fold_shape},
-    {"ConstantOfShape", 1, fold_fill},
-    {"Reshape", 2, fold_reshape},
-    {"Squeeze", 1, fold_squeeze},
-    {"Unsqueeze", 1, fold_unsqueeze},
-    {"Expand", 2, fold_expand},
-    {"Gather", 2, fold_gather},
-    {"Slice", 1, fold_slice},
-    {"Concat", UINT32_MAX, fold_concat},
-    {"Transpose", 1, fold_transpose},
-    {"Identity", 1, fold_same},
-    {"Cast", 1, fold_cast},
-    {"CastLike", 1, fold_cast},
-    {"Add", 2, fold_arithmetic},
-    {"Sub", 2, fold_arithmetic},
-    {"Mul", 2, fold_arithmetic},
-    {"Div", 2, fold_arithmetic},
-    {"Neg", 1, fold_neg},
-    {"Ceil", 1, fold_rounded},
-    {"Floor", 1, fold_rounded},
-    {"Max", 1, fold_clip},
-    {"Min", 1, fold_clip},
-    {"Clip", 1, fold_clip},
+    {"Constant", 0, fold_constant},    {"Shape", 0, fold_shape},
+    {"ConstantOfShape", 1, fold_fill}, {"Reshape", 2, fold_reshape},
+    {"Squeeze", 1, fold_squeeze},      {"Unsqueeze", 1, fold_unsqueeze},
+    {"Expand", 2, fold_expand},        {"Gather", 2, fold_gather},
+    {"Slice", 1, fold_slice},          {"Concat", UINT32_MAX, fold_concat},
+    {"Transpose", 1, fold_transpose},  {"Identity", 1, fold_same},
+    {"Cast", 1, onnx_fold_cast},       {"CastLike", 1, onnx_fold_cast},
+    {"Add", 2, onnx_fold_arithmetic},  {"Sub", 2, onnx_fold_arithmetic},
+    {"Mul", 2, onnx_fold_arithmetic},  {"Div", 2, onnx_fold_arithmetic},
+    {"Neg", 1, onnx_fold_neg},         {"Ceil", 1, onnx_fold_rounded},
+    {"Floor", 1, onnx_fold_rounded},   {"Max", 1, onnx_fold_clip},
+    {"Min", 1, onnx_fold_clip},        {"Clip", 1, onnx_fold_clip},
 };
 
 static bool are_constant(const struct import *im, uint32_t n)
