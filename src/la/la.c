@@ -46,8 +46,12 @@ void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, c
 void assay_la_gram(uint32_t n, uint64_t p, const double *jac, size_t ld, double *theta)
 {
     ASSAY_ASSERT(n > 0 && n <= INT32_MAX && p <= INT32_MAX && ld <= INT32_MAX && ld >= p);
-    cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)n, (int)p, 1.0, jac, (int)ld, 0.0,
-                theta, (int)n);
+    // BLAS refuses rows without columns; their products are 0.
+    if (p)
+        cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, (int)n, (int)p, 1.0, jac, (int)ld, 0.0,
+                    theta, (int)n);
+    else
+        memset(theta, 0, (size_t)n * n * sizeof *theta);
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < i; j++) theta[j * n + i] = theta[i * n + j];
     }

@@ -51,6 +51,8 @@ static void gram_is_the_matrix_of_inner_products(void **state)
             assert_true(theta[i * N + j] == theta[j * N + i]);
         }
     }
+    assay_la_gram(N, 0, jac, 0, theta); // of nothing
+    for (size_t i = 0; i < (size_t)N * N; i++) assert_true(theta[i] == 0.0);
     free(jac);
     free(theta);
 }

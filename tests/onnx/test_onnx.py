@@ -126,6 +126,12 @@ class Files(unittest.TestCase):
             self.assertEqual((p.returncode, p.stdout), (1, ""), text)
             self.assertIn(text, p.stderr)
 
+    def test_nothing_to_train(self):
+        nodes = [write.node("GlobalAveragePool", ["x"], ["p"], "pool"), write.node("Flatten", ["p"], ["y"], "flatten")]
+        p = assay("show", "onnx", self.file(write.model(nodes, [], [write.value("x", ["b", 3, 8, 8])], [write.value("y", ["b", 3])])))
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("it has no parameters", p.stderr)
+
     def test_zeros_that_are_left_out(self):
         """Writers of proto3 leave out an attribute's value where it is 0, not its type."""
         keep = write.attribute("keepdims", 0).replace(write.field(3, 0), b"")
