@@ -71,18 +71,32 @@ static const char *identity(const void *self)
     return ((const struct sweep *)self)->identity;
 }
 
+// What ends a run, such as a lack of memory, names the candidate that it was met at.
+static int name_candidate(const struct sweep *s, uint64_t index, struct assay_err *err)
+{
+    char arch[ASSAY_ARCH_MAX] = "";
+    assay_space_format(&s->space, index, arch, sizeof arch);
+    return assay_err_prefix(err, "candidate %" PRIu64 " (%.300s)", index, arch);
+}
+
 static int evaluate(void *self, const void *task, struct assay_record *record,
                     struct assay_err *err)
 {
-    return assay_evaluate(((struct sweep *)self)->evaluator, *(const uint64_t *)task, record, err);
+    const struct sweep *s = self;
+    const uint64_t index = *(const uint64_t *)task;
+    const int status = assay_evaluate(s->evaluator, index, record, err);
+
+    return status < 0 ? name_candidate(s, index, err) : status;
 }
 
 static int evaluate_repeat(void *self, const void *task, uint32_t repeat,
                            struct assay_record *record, struct assay_err *err)
 {
-    struct sweep *s = self;
+    const struct sweep *s = self;
+    const uint64_t index = *(const uint64_t *)task;
+    const int status = assay_evaluate_repeat(s->evaluator, index, repeat, record, err);
 
-    return assay_evaluate_repeat(s->evaluator, *(const uint64_t *)task, repeat, record, err);
+    return status < 0 ? name_candidate(s, index, err) : status;
 }
 
 // ---- rank 0 -------------------------------------------------------------------------------------

@@ -127,6 +127,15 @@ class Onnx(launch.SweepTest):
             self.assertRegex(rows["nets/wide.onnx"]["reason"], "61")
         self.assertIn("2 to evaluate", self.assay("plan", self.ini, "--archs", self.list, "--seconds", "0"))
 
+    def test_a_lack_of_memory_names_the_network(self):
+        pads = write.constant("pads", [8], [0, 0] + [32767] * 2 + [0, 0] + [32767] * 2, write.INT64)
+        nodes = [pads, write.node("Pad", ["x", "pads"], ["b"], "pad"), write.node("Conv", ["b", "w"], ["c"], "conv")]
+        self.net("huge", write.headed(nodes, c=16384, inputs=[write.value("w", [16384, 3, 1, 1])]))
+        self.list.write_text("nets/c4k1d1.onnx\nnets/huge.onnx\n")
+        self.refused(self.ini, self.scratch / "x", "--archs", self.list, "--memory", "4000", ranks=2, says=["(nets/huge.onnx)"])
+        if b"__asan_init" not in pathlib.Path(launch.ASSAY).read_bytes():
+            self.refused(self.ini, self.scratch / "x", "--archs", self.list, ranks=0, says=["candidate 1 (nets/huge.onnx)"])
+
     def test_names(self):
         directory, _ = self.run_sweep("r")
         (self.scratch / "acc.csv").write_text("arch,acc\nc4k1d1,1\nnets/c4k3d2.onnx,2\nc6k3d2.onnx,3\n")
