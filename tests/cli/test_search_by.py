@@ -127,6 +127,9 @@ class By(test_search.Search):
         bad(2, "search.method=tenas", says=["search.ranks", "tenas", "expected random"])
         bad(2, "search.method=nasi,nasi-random", says=[f"search.ranks = {path}", "NASI", "expected random"])
         bad(1, f"search.ranks={self.path('none.h5')}", says=["none.h5: No such file"])
+        with h5py.File(path, "r+") as f:
+            f["table/regions"][...] = np.inf
+        bad(1, says=[f"{path} (search.ranks): column regions has no value in any of the 200 rows"])
 
 
 test_search.keep_own(By)
