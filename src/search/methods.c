@@ -19,8 +19,9 @@ bool assay_search_method(unsigned i, const char **name, const char **help)
 }
 
 // ---- the methods of a run -----------------------------------------------------------------------
-static int find_method(const char *name, size_t n, const struct search_method **method,
-                       struct assay_err *err)
+// given: the whole value, of which the name is n characters.
+static int find_method(const char *given, const char *name, size_t n,
+                       const struct search_method **method, struct assay_err *err)
 {
     char known[256] = "";
     for (const struct search_method *const *m = search_methods; *m; m++) {
@@ -28,8 +29,9 @@ static int find_method(const char *name, size_t n, const struct search_method **
         const size_t at = strlen(known);
         snprintf(known + at, sizeof known - at, "%s%s", at ? ", " : "", (*m)->name);
     }
-    return assay_err_set(err, ASSAY_ERR_CONFIG, "search.method = '%.*s': expected some of %s",
-                         n < 100 ? (int)n : 100, name, known);
+    return assay_err_set(err, ASSAY_ERR_CONFIG,
+                         "search.method = '%.200s': '%.*s' is no method, expected some of %s",
+                         given, n < 100 ? (int)n : 100, name, known);
 }
 
 // Adds a method to those from `first` on. Methods of one run share its records, so that they must
@@ -72,7 +74,7 @@ int search_find_methods(const struct assay_config *given, const struct assay_spa
         const struct search_method *m;
         at += strspn(at, " ");
         const size_t n = strcspn(at, ", ");
-        ASSAY_TRY(find_method(at, n, &m, err));
+        ASSAY_TRY(find_method(spec->method, at, n, &m, err));
         for (int i = 0; i < known; i++)
             if (method[i] == m)
                 return assay_err_set(err, ASSAY_ERR_CONFIG, "search.method: %s is given twice",
