@@ -39,6 +39,11 @@ static int configure(struct assay_config *config, const struct assay_space *spac
     const struct assay_search_spec *s = assay_config_search(config);
     struct search_by by, screen;
     char metrics[ASSAY_TEXT_MAX];
+    if (!*s->screen && s->screened)
+        return assay_err_set(err, ASSAY_ERR_CONFIG,
+                             "search.screened = %" PRIu64 ": search.screen is empty, so that "
+                             "nothing is screened; expected columns there, or 0 here",
+                             s->screened);
     if (!*s->screen) return baseline_configure(config, space, err);
     ASSAY_TRY(search_need_supernet(space, err));
     ASSAY_TRY(search_by_read(&by, config, "search.by", s->by, err));

@@ -44,6 +44,7 @@ class Screen(test_search.Search):
         for words, says in ((["screen=regions", "screened=3"], ["search.screen = regions", "regions is measured"]),
                             (["screen=parms", "screened=3"], ["search.screen = parms"]),
                             (["screen=params"], ["search.screened = 0", "search.samples = 9"]),
+                            (["screened=3"], ["search.screened = 3: search.screen is empty"]),
                             (["screen=params", "screened=10"], ["search.screened = 10", "no more than samples"])):
             lines = "\n".join(["[search]", "method = random", "samples = 9", *[w.replace("=", " = ") for w in words]])
             self.fails(1, "search", self.write("c.ini", lines + "\n"), "-o", self.path("x"), says=says)
