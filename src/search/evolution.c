@@ -123,7 +123,7 @@ static uint64_t equal(const struct search_context *c, struct assay_config *confi
 
 const struct search_method search_evolution = {
     .name = "evolution",
-    .help = "regularised evolution by a column",
+    .help = "regularised evolution by a score",
     .evaluator = &search_evaluator_metrics,
     .configure = configure,
     .open = open_evolution,

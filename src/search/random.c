@@ -148,7 +148,7 @@ static uint64_t drawn(const void *state, uint64_t i)
 
 const struct search_method search_random = {
     .name = "random",
-    .help = "the best of random architectures by a column",
+    .help = "the best of random architectures by a score",
     .evaluator = &search_evaluator_metrics,
     .configure = configure,
     .open = open_random,

@@ -245,7 +245,7 @@ static uint64_t equal(const struct search_context *c, struct assay_config *confi
 
 const struct search_method search_tenas = {
     .name = "tenas",
-    .help = "TE-NAS: prunes supernets by what each operation means to kappa and regions",
+    .help = "TE-NAS: prunes supernets by what each operation means to a score (kappa and regions)",
     .evaluator = &search_evaluator_metrics,
     .configure = configure,
     .open = open_tenas,
