@@ -151,12 +151,15 @@ int sweep_publish(struct sweep_publisher *p, const struct sweep_records *records
                   const struct assay_pause *pause, struct assay_err *err)
 {
     const struct sweep_candidates *candidates = p->candidates;
+    const uint64_t held = assay_journal_records(records->journal);
     const int filled = fill_rest(p, pause, err);
 
     if (filled) return filled;
+    // What pauses have brought is not in the journal yet, or not safe there: another time.
     for (uint64_t i = 0; i < candidates->n_row; i++) {
         const uint64_t task = candidates->task_of[i];
-        p->row[i].record = records->done[task] ? &records->record[task] : NULL;
+        const bool safe = records->done[task] && records->place[task] < held;
+        p->row[i].record = safe ? &records->record[task] : NULL;
     }
     return write(p, records, pause, err);
 }
