@@ -119,16 +119,6 @@ static int take_plain(struct import *im)
 }
 
 // ---- products -----------------------------------------------------------------------------------
-// How many inputs of nodes are this value.
-static uint32_t readers(const struct import *im, uint32_t value)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < im->m->n_node; i++)
-        for (uint32_t k = 0; k < im->m->node[i].in.n; k++)
-            n += im->in[im->m->node[i].in.first + k] == value;
-    return n;
-}
-
 // Makes the sigmoid of x, which stands last and is only read here, the SiLU of x.
 static bool make_silu(struct import *im, uint32_t k, const uint32_t node[2])
 {
@@ -136,7 +126,7 @@ static bool make_silu(struct import *im, uint32_t k, const uint32_t node[2])
     const uint32_t s = node[1 - k], value = im->in[im->at->in.first + 1 - k];
     if (g->failed || s + 1 != g->n_node || g->node[s].op != ASSAY_OP_ACT ||
         g->node[s].act != ASSAY_ACT_SIGMOID || g->in[g->node[s].in] != node[k] ||
-        readers(im, value) != 1)
+        im->value[value].readers != 1)
         return false;
     g->node[s].act = ASSAY_ACT_SILU;
     return true;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE // memmem
 #include "import.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char call[] =
@@ -24,47 +25,80 @@ static struct assay_onnx_text scope_of(struct assay_onnx_text name)
     return (struct assay_onnx_text){name.at, dot ? (uint32_t)(dot - name.at) : 0};
 }
 
-// Whether the model has a BN of this name: its running mean is no parameter, but is listed, too.
-static bool is_norm(const struct import *im, struct assay_onnx_text module)
+// The next target of a kind that a signature lists, from *at on; false: there is none.
+static bool next_target(struct assay_onnx_text all, const char *kind, const char **at,
+                        struct assay_onnx_text *target)
+{
+    const char *end = all.at + all.n;
+    if (!*at || !(*at = memmem(*at, (size_t)(end - *at), kind, strlen(kind)))) return false;
+    *at += strlen(kind);
+    const char *quote = memchr(*at, '\'', (size_t)(end - *at));
+    if (!quote || quote == *at) return false;
+    *target = (struct assay_onnx_text){*at, (uint32_t)(quote - *at)};
+    *at = quote;
+    return true;
+}
+
+static bool ends_with(struct assay_onnx_text name, const char *word)
+{
+    const size_t n = strlen(word);
+    return name.n > n && memcmp(name.at + name.n - n, word, n) == 0;
+}
+
+// The BNs of the model: their running means are no parameters, but are listed, too.
+struct norms {
+    struct assay_onnx_text *name; // (n) sorted
+    size_t n;
+};
+
+static int compare_texts(const void *a, const void *b)
+{
+    const struct assay_onnx_text *x = a, *y = b;
+    const int order = memcmp(x->at, y->at, x->n < y->n ? x->n : y->n);
+    return order ? order : (x->n > y->n) - (x->n < y->n);
+}
+
+static int list_norms(const struct import *im, struct norms *norms)
 {
     const struct assay_onnx_text all = im->m->signature;
-    char entry[1024];
-    const int n =
-        snprintf(entry, sizeof entry, "BUFFER target='%.*s.running_mean'", ASSAY_ONNX_TEXT(module));
-    return n < (int)sizeof entry && memmem(all.at, all.n, entry, (size_t)n);
+    const char *at = all.at;
+    struct assay_onnx_text name;
+    for (size_t cap = 0; next_target(all, "BUFFER target='", &at, &name);) {
+        if (!ends_with(name, ".running_mean")) continue;
+        if (norms->n == cap) {
+            cap = 2 * cap + 64;
+            struct assay_onnx_text *grown = realloc(norms->name, cap * sizeof *grown);
+            if (!grown) return assay_err_set(im->err, ASSAY_ERR_MEMORY, "out of memory");
+            norms->name = grown;
+        }
+        norms->name[norms->n++] = scope_of(name);
+    }
+    if (norms->n) qsort(norms->name, norms->n, sizeof *norms->name, compare_texts);
+    return ASSAY_OK;
 }
 
 // Whether the BN whose weight is missing was folded into what stands before it. Exporters leave out
 // what a model does not use: of a head that is not used the other layers are missing, too.
-static bool is_folded(const struct import *im, struct assay_onnx_text weight,
-                      struct assay_onnx_text before)
+static bool is_folded(const struct import *im, const struct norms *norms,
+                      struct assay_onnx_text weight, struct assay_onnx_text before)
 {
-    static const char word[] = ".weight";
-    const size_t n = strlen(word);
-    if (weight.n <= n || memcmp(weight.at + weight.n - n, word, n) != 0) return false;
+    if (!ends_with(weight, ".weight")) return false;
     const struct assay_onnx_text module = scope_of(weight), around = scope_of(module);
     if (!before.n || *onnx_slot(im, before) == UINT32_MAX || before.n <= around.n) return false;
     const bool within =
         !around.n || (memcmp(before.at, around.at, around.n) == 0 && before.at[around.n] == '.');
-    return within && is_norm(im, module);
+    return within && norms->n &&
+           bsearch(&module, norms->name, norms->n, sizeof module, compare_texts);
 }
 
 // A BN that the exporter says the model has and the file has not, behind a layer that it has.
-static int check_signature(const struct import *im)
+static int check_signature(const struct import *im, const struct norms *norms)
 {
-    static const char word[] = "PARAMETER target='";
-    const char *at = im->m->signature.at, *end = at ? at + im->m->signature.n : NULL;
-    struct assay_onnx_text before = {0};
-    while (at && (at = memmem(at, (size_t)(end - at), word, strlen(word)))) {
-        at += strlen(word);
-        const char *quote = memchr(at, '\'', (size_t)(end - at));
-        if (!quote || quote == at) return ASSAY_OK;
-        const struct assay_onnx_text name = {at, (uint32_t)(quote - at)};
-        if (*onnx_slot(im, name) == UINT32_MAX && is_folded(im, name, before))
+    const char *at = im->m->signature.at;
+    struct assay_onnx_text before = {0}, name;
+    for (; next_target(im->m->signature, "PARAMETER target='", &at, &name); before = name)
+        if (*onnx_slot(im, name) == UINT32_MAX && is_folded(im, norms, name, before))
             return refuse_fused(im, "the file lacks the model's parameter", name);
-        before = name;
-        at = quote;
-    }
     return ASSAY_OK;
 }
 
@@ -79,5 +113,9 @@ int onnx_check_fused(const struct import *im)
         if (name.n > strlen(renamed) && memcmp(name.at, renamed, strlen(renamed)) == 0)
             return refuse_fused(im, "a weight is called", name);
     }
-    return check_signature(im);
+    struct norms norms = {0};
+    int status = list_norms(im, &norms);
+    if (status >= 0) status = check_signature(im, &norms);
+    free(norms.name);
+    return status;
 }

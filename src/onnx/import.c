@@ -139,6 +139,7 @@ static int link_inputs(struct import *im, const struct assay_onnx_node *n)
         im->in[i] = name.n ? *onnx_slot(im, name) : NONE;
         if (name.n && im->in[i] == NONE)
             return onnx_refuse(im, "nothing defines its input '%.*s'", ASSAY_ONNX_TEXT(name));
+        if (name.n) im->value[im->in[i]].readers++;
     }
     return ASSAY_OK;
 }

@@ -21,10 +21,11 @@ enum value_kind {
 
 struct value {
     struct assay_onnx_text name;
-    uint8_t kind; // enum value_kind
-    bool needed;  // the output is computed from it
-    bool weight;  // some node takes it as its weight
-    bool last;    // it is the output
+    uint8_t kind;     // enum value_kind
+    bool needed;      // the output is computed from it
+    bool weight;      // some node takes it as its weight
+    bool last;        // it is the output
+    uint32_t readers; // inputs of nodes that it is
     uint32_t ndim;
     int64_t dim[ASSAY_ONNX_DIMS]; // as in ONNX, the batch first
     // Of a map.

@@ -51,6 +51,7 @@ void onnx_alias(const struct import *im, const struct value *v)
     out->name = before.name;
     out->needed = before.needed;
     out->last = before.last;
+    out->readers = before.readers;
     out->used = false;
 }
 
