@@ -343,6 +343,7 @@ static int take_output(struct import *im)
     // The output is the last node, which one that stands for two may not be.
     if (node + 1 != im->g->n_node) assay_graph_add(im->g, 1, &node, NULL);
     ASSAY_TRY(assay_graph_finish(im->g, im->err));
+    ASSAY_TRY(assay_graph_validate(im->g, im->err));
     if (im->g->n_param) return ASSAY_OK;
     return assay_err_set(im->err, ASSAY_ERR_INPUT,
                          "it has no parameters, expected a network that can be trained");

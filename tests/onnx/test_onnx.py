@@ -132,6 +132,13 @@ class Files(unittest.TestCase):
         self.assertEqual((p.returncode, p.stdout), (1, ""))
         self.assertIn("it has no parameters", p.stderr)
 
+    def test_nothing_is_too_large(self):
+        nodes = [write.node("Conv", ["x", "w"], ["c"], "conv"), write.node("GlobalAveragePool", ["c"], ["y"], "pool")]
+        inputs = [write.value("x", ["b", 3, 8, 8]), write.value("w", [2**31 - 1, 3, 1, 1])]
+        p = assay("show", "onnx", self.file(write.model(nodes, [], inputs, [write.value("y", ["b", 5])])))
+        self.assertEqual((p.returncode, p.stdout), (1, ""))
+        self.assertIn("shape (2147483647,8,8), expected 1 to 1048576", p.stderr)
+
     def test_zeros_that_are_left_out(self):
         """Writers of proto3 leave out an attribute's value where it is 0, not its type."""
         keep = write.attribute("keepdims", 0).replace(write.field(3, 0), b"")
