@@ -95,6 +95,13 @@ int search_by_read(struct search_by *by, const struct assay_config *config, cons
     return read_sum(by, key, given, err);
 }
 
+uint32_t search_by_column(const struct search_by *by, const struct assay_score_term *term)
+{
+    uint32_t i = 0;
+    while (strcmp(by->column[i]->name, term->column) != 0) i++;
+    return i;
+}
+
 static bool needs(const struct search_by *by, const struct assay_metric *metric)
 {
     for (uint32_t i = 0; i < by->n_column; i++)

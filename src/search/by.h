@@ -18,6 +18,8 @@ struct search_by {
 // [score], a metric's column, or a formula of such columns. ERR_CONFIG for anything else.
 int search_by_read(struct search_by *by, const struct assay_config *config, const char *key,
                    const char *given, struct assay_err *err);
+// Which of its columns a term of its formula is of; several terms may be of one.
+uint32_t search_by_column(const struct search_by *by, const struct assay_score_term *term);
 // The metrics that fill the columns of one or two of them (more: or NULL), as run.metrics lists
 // them.
 void search_by_metrics(const struct search_by *by, const struct search_by *more,

@@ -43,19 +43,12 @@ static uint32_t dense_rank(const struct prune_candidate *c, size_t n, size_t at,
     return rank;
 }
 
-static uint32_t column_of(const struct search_by *by, const struct assay_score_term *term)
-{
-    uint32_t i = 0;
-    while (strcmp(by->column[i]->name, term->column) != 0) i++;
-    return i;
-}
-
 static void sum_ranks(struct prune_candidate *c, const struct search_by *by)
 {
     c->sum = by->sum ? 0 : c->rank[0];
     for (uint32_t t = 0; t < by->formula.n_term; t++) {
         const struct assay_score_term *term = &by->formula.term[t];
-        c->sum += term->weight * c->rank[column_of(by, term)];
+        c->sum += term->weight * c->rank[search_by_column(by, term)];
     }
 }
 

@@ -209,16 +209,21 @@ static double term_of(const struct search_ranks *ranks, const struct ranks_colum
     return lnrank ? log((rows + 1 - place) / rows) : rank;
 }
 
-// How many rows at least half of the columns hold strictly worse than these values.
+// How many rows at least half of the terms hold strictly worse than these values.
 static double count_outvoted(const struct search_ranks *ranks, const struct search_by *by,
                              const double *x)
 {
+    const struct ranks_column *column[ASSAY_SCORE_TERMS];
+    double mine[ASSAY_SCORE_TERMS];
     uint64_t n = 0;
+    for (uint32_t t = 0; t < by->formula.n_term; t++) {
+        column[t] = find(ranks, by->formula.term[t].column);
+        mine[t] = x[search_by_column(by, &by->formula.term[t])];
+    }
     for (uint64_t row = 0; row < ranks->n_row; row++) {
         uint32_t votes = 0;
-        for (uint32_t k = 0; k < by->n_column; k++)
-            votes += find(ranks, by->column[k]->name)->value[row] < x[k];
-        n += 2 * votes >= by->n_column;
+        for (uint32_t t = 0; t < by->formula.n_term; t++) votes += column[t]->value[row] < mine[t];
+        n += 2 * votes >= by->formula.n_term;
     }
     return (double)n;
 }
@@ -229,9 +234,8 @@ static double sum_of(const struct search_ranks *ranks, const struct search_by *b
     if (by->formula.vote) return count_outvoted(ranks, by, x);
     for (uint32_t t = 0; t < by->formula.n_term; t++) {
         const struct assay_score_term *term = &by->formula.term[t];
-        uint32_t k = 0;
-        while (strcmp(by->column[k]->name, term->column) != 0) k++;
-        sum += term->weight * term_of(ranks, find(ranks, term->column), term->lnrank, x[k]);
+        sum += term->weight * term_of(ranks, find(ranks, term->column), term->lnrank,
+                                      x[search_by_column(by, term)]);
     }
     return sum;
 }

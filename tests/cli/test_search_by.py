@@ -85,13 +85,15 @@ class By(test_search.Search):
             place = rank(name, x) + (worth[name] == x).sum() / 2
             return math.log((len(ok) + 2 - place) / (len(ok) + 1))
 
+        votes = ("log_kappa", "regions", "regions", "params")  # one that has two
+
         def vote(values):
-            lost = sum((worth[name] < x).astype(int) for name, x in values.items())
-            return (2 * lost >= len(values)).sum()
+            lost = sum((worth[name] < values[name]).astype(int) for name in votes)
+            return (2 * lost >= len(votes)).sum()
 
         formulas = {"log_kappa + 2*params": lambda v: rank("log_kappa", v["log_kappa"]) + 2 * rank("params", v["params"]),
                     "lnrank(regions) + lnrank(params)": lambda v: ln("regions", v["regions"]) + ln("params", v["params"]),
-                    "vote(log_kappa, regions, params)": vote}
+                    f"vote({', '.join(votes)})": vote}
         screen = ("search.screened=5", "search.screen=params + flops")  # not of the table's columns
         for i, (by, of) in enumerate(formulas.items()):
             self.search("nb201-tenas-search.ini", *self.SMALL, "search.method=random", f"search.by={by}",
