@@ -43,12 +43,13 @@ static int join_method(const struct assay_config *given, const struct assay_spac
     struct assay_config mine = *given;
     ASSAY_TRY(m->configure(&mine, space, err));
     const char *metrics = assay_config_protocol(&mine)->metrics;
-    if (m != first && (m->evaluator != first->evaluator ||
-                       strcmp(metrics, assay_config_protocol(config)->metrics) != 0))
+    const char *others = m == first ? metrics : assay_config_protocol(config)->metrics;
+    if (m->evaluator != first->evaluator || strcmp(metrics, others) != 0)
         return assay_err_set(err, ASSAY_ERR_CONFIG,
-                             "search.method = %.200s: %s and %s do not evaluate the same; run them "
-                             "in directories of their own",
-                             assay_config_search(given)->method, first->name, m->name);
+                             "search.method = %.200s: %s and %s do not evaluate the same, but the "
+                             "metrics %.100s and %.100s; run them in directories of their own",
+                             assay_config_search(given)->method, first->name, m->name, others,
+                             metrics);
     *config = mine;
     return 0;
 }

@@ -354,7 +354,8 @@ class Search(Case):
         bad("search.method=tenas random", "commas")
         bad("search.method=tenas,", "''")
         self.fails(2, "search", config, "-o", self.path("x"), "--set", "data.source=gaussian", "--set",
-                   "search.method=random,marginal", "--set", "search.finish=params", says=["random and marginal do not"])
+                   "search.method=random,marginal", "--set", "search.finish=params",
+                   says=["random and marginal do not", "metrics ntk,regions and ntk,regions,cost"])
         bad("search.method=tenas,nasi", "tenas and nasi do not")
         bad("search.steps=0", "1 to 100000")
         bad("search.mu=-1", "-1")
