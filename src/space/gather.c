@@ -226,8 +226,8 @@ static int check_name(const char *name, struct assay_err *err)
 {
     const char *fault = assay_text_fault(name);
     if (fault)
-        return assay_err_set(err, ASSAY_ERR_INPUT, "'%.200s' is no name for a network: it has %s",
-                             name, fault);
+        return assay_err_set(err, ASSAY_ERR_INPUT, "'%.200s' is no name for a network: it %s", name,
+                             fault);
     if (*name && strlen(name) < ASSAY_ARCH_MAX) return ASSAY_OK;
     return assay_err_set(err, ASSAY_ERR_INPUT,
                          "'%.200s' is no name for a network: expected 1 to %d bytes", name,
@@ -353,7 +353,10 @@ static int add_folder(struct assay_collection *c, const char *folder, const stru
     const int length = snprintf(prefix, sizeof prefix, "%.*s/", ASSAY_TEXT_MAX, folder);
     int status = ASSAY_OK;
     for (int i = 0; i < n; i++) {
-        if (status >= 0) status = add_in(c, prefix, length, entry[i]->d_name, log, err);
+        if (status >= 0) {
+            status = add_in(c, prefix, length, entry[i]->d_name, log, err);
+            if (status < 0) assay_err_prefix(err, "%s", folder);
+        }
         free(entry[i]);
     }
     free(entry);

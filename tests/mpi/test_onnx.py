@@ -153,7 +153,11 @@ class Onnx(launch.SweepTest):
         self.list.write_text("# nothing\n")
         self.refused(self.ini, self.scratch / "x", "--archs", self.list, ranks=0, says=["list.txt: no path"])
         self.list.write_text("nets/c4k1d1.onnx\na\x1b[2Jb.onnx\n")
-        self.refused(self.ini, self.scratch / "x", "--archs", self.list, ranks=0, says=["list.txt:2: 'a\\x1b[2Jb.onnx' is no name"])
+        self.refused(self.ini, self.scratch / "x", "--archs", self.list, ranks=0,
+                     says=["list.txt:2: 'a\\x1b[2Jb.onnx' is no name for a network: it holds control characters"])
+        (self.nets / os.fsdecode(b"b\xff.onnx")).write_bytes(b"")
+        self.refused(self.ini, self.scratch / "x", "--archs", self.nets, ranks=0,
+                     says=["nets: 'b\\xff.onnx' is no name for a network: it is not in UTF-8"])
         self.assertIn("a search makes its own", self.assay("search", self.ini, "-o", self.scratch / "x", expect=ERROR))
         self.assertFalse((self.scratch / "x").exists())
 
