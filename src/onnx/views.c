@@ -174,7 +174,7 @@ static int take_unsqueeze(struct import *im)
     ASSAY_TRY(onnx_list(im, 1, "axes", 2, axis, &n));
     for (uint32_t i = 0; i < n; i++) axis[i] += axis[i] < 0 ? 4 : 0;
     if (n != 2 || axis[0] + axis[1] != 5 || llabs(axis[0] - axis[1]) != 1)
-        return onnx_refuse(im, "only axes 2 and 3 together are read");
+        return onnx_refuse(im, "only axes 2 and 3 together are read; write y.view(n, c, 1, 1)");
     const int64_t dim[4] = {x->dim[0], x->dim[1], 1, 1};
     return put_view(im, x, 4, dim);
 }
