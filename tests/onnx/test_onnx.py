@@ -179,6 +179,21 @@ class Files(unittest.TestCase):
         self.assertNotEqual(self.drawn(write.small(), "--set", "run.seed=1")[1], got)
         self.assertNotEqual(self.drawn(write.small(dilations=[1, 2]))[0].returncode, 0)
 
+    @unittest.skipUnless(h5py, "without h5py")
+    def test_all_metrics(self):
+        """All that there can be of networks without thin ones: values or reasons, also of a network without kinks."""
+        with h5py.File(self.dir / "images.h5", "w") as f:
+            f["x"], f["labels"] = np.random.default_rng(0).normal(size=(300, 3, 8, 8)), np.arange(300) % 5
+        linear = write.headed([write.node("Identity", ["x"], ["c"], "same")])
+        for content, kappa in ((write.small(), True), (linear, False)):
+            p = assay("eval", "onnx", self.file(content), "--metrics", "all", "--set", "data.source=hdf5", "--set",
+                      f"data.path={self.dir}/images.h5:/x", "--set", "run.repeats=1", "--set", "ntk.batch=4", "--format", "json")
+            self.assertEqual(p.returncode, 0, p.stderr)
+            got = json.loads(p.stdout)["columns"]
+            self.assertNotIn("regions", got)
+            self.assertEqual(got["kappa"]["value"] is not None, kappa)
+            self.assertGreater(len(got), 100)
+
     def test_size_is_the_networks(self):
         p, _ = self.drawn(write.small(), "--classes", "7")
         self.assertIn("it has 5 outputs, expected 7 (network.classes)", p.stdout + p.stderr)
