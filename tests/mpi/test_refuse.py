@@ -265,7 +265,7 @@ class SystemErrors(launch.SweepTest):
 
     def test_error_names_the_rank(self):
         text = self.farm(ERROR, 2, FARM_FAIL=96, FARM_MICROSECONDS=1000)
-        self.assertRegex(text, r"rank [01] on \S+: pretended lack of memory")
+        self.assertRegex(text, r"rank [01] on \S+: candidate 96 \(.*\): pretended lack of memory")
 
     def test_rank_that_cannot_start(self):
         for rank in (0, 2):
