@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The slower gates: no warning from gcc or clang, and the tests under the address and undefined-behaviour sanitizers (of
 # those that start MPI jobs one, or all with `tests/checks.sh all`, which adds the fuzzers, a few inputs each, and Valgrind).
-# Tests that compute statistics of tables, evaluate full-size references or go through all spaces or verbs are left out there.
+# Tests that compute statistics of tables, evaluate full-size references, compare searches or go through all spaces or verbs
+# are left out there.
 # Names each gate with its verdict; not 0 when one failed.
 set -u
 cd "$(dirname "$0")/.."
