@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 assay_install $ASSAY_BUILD_PACKAGES $ASSAY_TEST_PACKAGES $ASSAY_CHECK_PACKAGES || exit 1
 failed=0
 gcc=${GCC_BUILD:-build-gcc}
-mpi_tests=mpi_ranks
+mpi_tests=mpi_onnx
 [ "${1:-}" != all ] || { mpi_tests="--suite mpi" && assay_install valgrind; } || exit 1
 
 # gate NAME COMMAND...
