@@ -7,8 +7,8 @@
 
 static const struct assay_column columns[] = {
     {"kink_regions_net", "1",
-     "regions_net by all kinks: ReLU and LeakyReLU have 1 bit a unit, clips (ReLU6), hard sigmoid "
-     "and hard swish 2; smooth activations and max-pools none",
+     "regions_net by all kinks: ReLU, LeakyReLU and ELU (alpha not 1) have 1 bit a unit, clips "
+     "(ReLU6), hard sigmoid and hard swish 2; smooth activations and max-pools none",
      1},
 };
 
